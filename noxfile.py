@@ -1,0 +1,196 @@
+"""The chores: ``python3 noxfile.py -s demo`` runs the shop, ``python3 noxfile.py -s tests`` passes its tests.
+
+Needs Python 3.11 or newer and git, nothing else: without nox it makes a private virtual environment, installs nox into
+it and runs on there. ``python3 noxfile.py -l`` lists every chore; the test matrix itself is in tox.ini.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+PRIVATE = ROOT / ".venv-nox"
+NOX = "nox>=2025.5.1"
+
+
+def bootstrap() -> int:
+    """Run nox from the private virtual environment, which is made at the first call."""
+    if sys.version_info < (3, 11):  # noqa: UP036
+        sys.exit("This project needs Python 3.11 or newer; this is Python {}.{}.".format(*sys.version_info[:2]))
+    python = PRIVATE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if not _has_nox(python):
+        print(f"Making a private environment for nox in {PRIVATE.name} (once) ...", flush=True)
+        made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(PRIVATE)], check=False)
+        if made.returncode:
+            sys.exit(
+                "Python's venv module is missing or incomplete: install it "
+                "(on Debian and Ubuntu: apt install python3-venv) and start this command again."
+            )
+        installed = subprocess.run([str(python), "-m", "pip", "install", "--quiet", NOX], check=False)
+        if installed.returncode:
+            sys.exit("nox could not be installed into the private environment; pip's message above says why.")
+    command = [str(python), "-m", "nox", "-f", str(ROOT / "noxfile.py"), *sys.argv[1:]]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 130
+
+
+def _has_nox(python: Path) -> bool:
+    if not python.exists():
+        return False
+    return not subprocess.run([str(python), "-c", "import nox"], stderr=subprocess.DEVNULL, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(bootstrap())
+
+
+import contextlib  # noqa: E402
+import hashlib  # noqa: E402
+import shutil  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+
+import nox  # noqa: E402
+
+sys.path.insert(0, str(ROOT / "tests"))
+import postgres  # noqa: E402
+
+nox.needs_version = ">=2025.5.1"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["tests"]
+
+CONSTRAINTS = "tests/constraints.txt"
+SUPPORTED = ("3.11", "3.12", "3.13")
+PACKAGES = ("catalog", "orders", "notify")
+SUITES = (*PACKAGES, "suite")
+
+
+def _interpreters() -> dict[str, str]:
+    """Version: path of every supported Python that really runs here, the oldest first; pyenv's are found too."""
+    found = {}
+    for version in SUPPORTED:
+        homes = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
+        candidates = [shutil.which(f"python{version}")]
+        candidates += [
+            str(path) for home in homes for path in sorted(home.glob(f"{version}.*/bin/python"), reverse=True)
+        ]
+        if sys.version_info[:2] == tuple(int(part) for part in version.split(".")):
+            candidates.insert(0, getattr(sys, "_base_executable", sys.executable))
+        for candidate in filter(None, candidates):
+            asked = subprocess.run(
+                [candidate, "-c", "import sys; print(sys.executable)"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if asked.returncode == 0:
+                found[version] = asked.stdout.strip()
+                break
+    return found
+
+
+INTERPRETERS = _interpreters()
+NEWEST = list(INTERPRETERS.values())[-1] if INTERPRETERS else None
+
+
+def _install(session: nox.Session, *arguments: str) -> None:
+    """Install unless nothing that the installation depends on has changed since the last time."""
+    files = [ROOT / CONSTRAINTS, ROOT / "noxfile.py", ROOT / "example_project/requirements.txt"]
+    files += sorted(ROOT.glob("packages/*/pyproject.toml"))
+    digest = hashlib.sha256(repr((ROOT, arguments)).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    stamp = Path(session.virtualenv.location) / "installed.stamp"
+    if stamp.exists() and stamp.read_text() == digest.hexdigest():
+        return
+    session.install("-c", CONSTRAINTS, *arguments)
+    stamp.write_text(digest.hexdigest())
+
+
+def _editable(*packages: str) -> list[str]:
+    extras = {"orders": "[allauth,stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
+    return [
+        part for package in packages for part in ("-e", f"packages/django-shop-{package}{extras.get(package, '')}")
+    ]
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the whole shop on this machine; ``-- --help`` lists the options (--port, --host, --fresh, --check)."""
+    session.log("Installing the shop (a minute the first time, nothing afterwards) ...")
+    _install(session, "-r", "example_project/requirements.txt")
+    session.run("python", "example_project/run_demo.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the oldest and the newest corner of tox.ini that this machine has, and the wheels' own tests."""
+    _install(session, "tox>=4.25", "tox-uv>=1.25")
+    environments, path = _corners(session)
+    with _database(session) as url:
+        if not url:
+            environments = [name for name in environments if not name.endswith("postgres")]
+        environment = {"PATH": os.pathsep.join([*path, os.environ["PATH"]]), "UV_PYTHON_DOWNLOADS": "never"}
+        environment |= {"DATABASE_URL": url} if url else {}
+        session.run("tox", "run", "-e", ",".join([*environments, "wheels"]), *session.posargs, env=environment)
+    if not url:
+        session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
+
+
+def _corners(session: nox.Session) -> tuple[list[str], list[str]]:
+    """The tox environments of the oldest and the newest corner, and the folders of their interpreters."""
+    missing = [version for version in SUPPORTED if version not in INTERPRETERS]
+    if missing:
+        session.warn(f"Not on this machine, so not tested: Python {', '.join(missing)}.")
+    if not INTERPRETERS:
+        session.warn("None of the supported versions is here: testing with the Python that runs this.")
+        pairs = ["py-django61"]
+    else:
+        oldest, newest = min(INTERPRETERS, key=SUPPORTED.index), max(INTERPRETERS, key=SUPPORTED.index)
+        pairs = [f"py{oldest.replace('.', '')}-django52"]
+        if newest != "3.11":
+            pairs.append(f"py{newest.replace('.', '')}-django61")
+    names = [f"{pair}-{suite}-{database}" for pair in pairs for suite in SUITES for database in ("sqlite", "postgres")]
+    return names, [str(Path(python).parent) for python in INTERPRETERS.values()]
+
+
+@contextlib.contextmanager
+def _database(session: nox.Session) -> Iterator[str]:
+    """The URL of a PostgreSQL server while the block runs, or an empty text and a loud line where none can be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres.server())
+        except postgres.Unavailable as error:
+            session.warn(f"NO POSTGRESQL: {error} Only the SQLite half of the tests will run.")
+            url = ""
+        yield url
+
+
+@nox.session(python=NEWEST)
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
+    _install(session, "ruff")
+    if "--fix" in session.posargs:
+        session.run("ruff", "check", "--fix", ".")
+        session.run("ruff", "format", ".")
+        return
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=NEWEST)
+def types(session: nox.Session) -> None:
+    """Check the types of the three packages and the example with mypy, strictly."""
+    _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests")
+    sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
+    session.run("mypy", *sources, *session.posargs, env={"DEMO": "1"})
+
+
+@nox.session(python=NEWEST)
+def docs(session: nox.Session) -> None:
+    """Build the documentation into docs/_build/html, every warning an error."""
+    _install(session, "sphinx", "furo", "myst-parser", *_editable(*PACKAGES))
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    session.log("Open docs/_build/html/index.html.")

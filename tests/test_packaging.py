@@ -1,0 +1,54 @@
+"""What an installer sees: dependencies, classifiers, the migrations in step with the models."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPENDENCIES = {
+    "catalog": {"django", "django-ninja", "django-mptt", "pillow"},
+    "orders": {"django", "django-ninja", "phonenumberslite"},
+    "notify": {"django"},
+}
+EXTRAS = {
+    "catalog": set(),
+    "orders": {"allauth", "stripe", "mpesa"},
+    "notify": {"africastalking", "api", "django-q2", "anymail"},
+}
+
+
+def project(name):
+    return tomllib.loads((ROOT / f"packages/django-shop-{name}/pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.mark.parametrize("name", DEPENDENCIES)
+def test_a_package_depends_on_these_and_nothing_else(name):
+    found = {re.split(r"[^\w.-]", line)[0].lower() for line in project(name)["dependencies"]}
+    assert found == DEPENDENCIES[name]
+
+
+@pytest.mark.parametrize("name", DEPENDENCIES)
+def test_dependencies_have_lower_bounds_only(name):
+    lines = project(name)["dependencies"] + [
+        line for extra in project(name).get("optional-dependencies", {}).values() for line in extra
+    ]
+    assert all(re.fullmatch(r"[\w.\-\[\],]+>=[\d.]+", line) for line in lines), lines
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_extras_are_those_that_the_documentation_names(name):
+    assert set(project(name).get("optional-dependencies", {})) == EXTRAS[name]
+
+
+def test_the_constraints_name_no_download_address():
+    text = (ROOT / "tests/constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "--" not in text
+
+
+@pytest.mark.django_db
+def test_migrations_are_in_step_with_the_models():
+    call_command("makemigrations", "shop_catalog", "shop_orders", "shop_notify", check=True, dry_run=True, verbosity=0)

@@ -1,0 +1,140 @@
+"""Build the three wheels, look inside, install each alone and run its suite from outside the tree.
+
+``python tests/wheels.py [catalog|orders|notify ...]``; exits 1 and says why at the first thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPENDENCIES = {
+    "catalog": {"django", "django-ninja", "django-mptt", "pillow"},
+    "orders": {"django", "django-ninja", "phonenumberslite"},
+    "notify": {"django"},
+}
+"""What a site gets that installs one package, and nothing else."""
+
+EXTRAS = {"catalog": "", "orders": "[stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
+TEST_TOOLS = ["pytest", "pytest-django", "hypothesis", "psycopg[binary,pool]"]
+MORE_TEST_TOOLS = {"catalog": [], "orders": [], "notify": ["aiosmtpd", "celery"]}
+CONTENTS = ("py.typed", "migrations/0001_initial.py", "templates/", "locale/")
+
+
+class Broken(Exception):
+    """A wheel is not what it should be."""
+
+
+def main(names: list[str]) -> int:
+    with tempfile.TemporaryDirectory(prefix="shop-wheels-") as folder:
+        try:
+            for name in names or list(DEPENDENCIES):
+                check(name, Path(folder))
+        except Broken as error:
+            print(f"wheels: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+def check(name: str, folder: Path) -> None:
+    """Build, look inside, install alone, start, and run the package's suite on the installed wheel."""
+    wheel = _build(name, folder)
+    _look_inside(name, wheel)
+    python = _environment(folder / f"env-{name}")
+    _pip(python, str(wheel))
+    _starts_alone(name, python, folder)
+    _pip(python, f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
+    suite = folder / f"suite-{name}"
+    shutil.copytree(ROOT / f"packages/django-shop-{name}/tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {
+        **os.environ,
+        "SHOP_TEST_DATA": os.environ.get("SHOP_TEST_DATA", str(ROOT.parent / "shared/data")),
+    }
+    _run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite, env=environment)
+
+
+def _build(name: str, folder: Path) -> Path:
+    source = ROOT / f"packages/django-shop-{name}"
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        str(folder / "dist"),
+        str(source),
+    ]
+    _run(command, cwd=folder, quiet=True)
+    return next((folder / "dist").glob(f"django_shop_{name}-*.whl"))
+
+
+def _look_inside(name: str, wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        files = archive.namelist()
+        metadata = Parser().parsestr(archive.read(next(f for f in files if f.endswith("/METADATA"))).decode())
+    for content in CONTENTS:
+        if not any(file.startswith(f"shop_{name}/{content}") for file in files):
+            raise Broken(f"{wheel.name} has no {content}")
+    required = metadata.get_all("Requires-Dist", [])
+    hard = {re.split(r"[^\w.-]", line)[0].lower() for line in required if "extra ==" not in line}
+    if hard != DEPENDENCIES[name]:
+        raise Broken(f"{wheel.name} depends on {sorted(hard)}, not on {sorted(DEPENDENCIES[name])}")
+    print(f"{wheel.name}: {len(files)} files, depends on {', '.join(sorted(hard))}", flush=True)
+
+
+def _environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=True)
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _pip(python: Path, *what: str) -> None:
+    constraints = str(ROOT / "tests/constraints.txt")
+    _run(
+        [str(python), "-m", "pip", "install", "--quiet", "-c", constraints, *what],
+        cwd=python.parent,
+        quiet=True,
+    )
+
+
+def _starts_alone(name: str, python: Path, folder: Path) -> None:
+    """With nothing but the wheel and its hard dependencies, Django starts with the app and knows its migrations."""
+    program = f"""
+import django
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "shop_{name}"],
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
+    SHOP_{name.upper()}={{"CURRENCY": "KES"}} if "{name}" != "notify" else {{}},
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    SECRET_KEY="alone",
+)
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+"""
+    _run([str(python), "-c", program], cwd=folder)
+
+
+def _run(command: list[str], *, cwd: Path, quiet: bool = False, env: dict[str, str] | None = None) -> None:
+    output = subprocess.PIPE if quiet else None
+    answer = subprocess.run(
+        command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT if quiet else None, check=False
+    )
+    if answer.returncode:
+        said = answer.stdout.decode(errors="replace") if quiet else ""
+        raise Broken(f"{' '.join(command[:6])} ... failed with exit code {answer.returncode}.\n{said}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
