@@ -1,0 +1,156 @@
+"""From rows and views to answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shop_orders import carts, lifecycle
+from shop_orders.api import schemas
+from shop_orders.models import Order, OrderEvent, Payment, Shipment
+from shop_orders.money import as_text
+
+
+def cart(view: carts.CartView) -> schemas.CartOut:
+    draft = view.draft
+    currency = draft.currency
+    return schemas.CartOut(
+        currency=currency,
+        item_count=view.item_count,
+        lines=[
+            schemas.CartLineOut(
+                product=line.product,
+                sku=line.sku,
+                name=line.name,
+                quantity=line.quantity,
+                unit_price=None if line.unit_price is None else as_text(line.unit_price, currency),
+                price_when_added=as_text(line.price_when_added, currency),
+                line_total=None if line.line_total is None else as_text(line.line_total, currency),
+                available=line.available,
+                url=line.url,
+                image=line.image,
+                changes=list(line.changes),
+            )
+            for line in view.lines
+        ],
+        charges=charges(draft.charges, currency),
+        subtotal=as_text(draft.subtotal, currency),
+        tax_total=as_text(draft.tax_total, currency),
+        total=as_text(draft.total, currency),
+        can_be_ordered=view.can_be_ordered,
+    )
+
+
+def merge(report: carts.MergeReport, view: carts.CartView) -> schemas.MergeOut:
+    changes = [
+        schemas.MergeChangeOut(
+            product=change.product, name=change.name, code=change.code, quantity=change.quantity, was=change.was
+        )
+        for change in report.changes
+    ]
+    return schemas.MergeOut(cart=cart(view), changes=changes)
+
+
+def charges(rows: Any, currency: str) -> list[schemas.ChargeOut]:
+    return [
+        schemas.ChargeOut(
+            kind=row.kind, label=row.label, amount=as_text(row.amount, currency), is_included=row.is_included
+        )
+        for row in rows
+    ]
+
+
+def order_fields(order: Order) -> dict[str, Any]:
+    """The fields of OrderOut."""
+    currency = order.currency
+    lines = list(order.lines.all())
+    shipped = any(line.shipped_quantity for line in lines)
+    return {
+        "number": order.number,
+        "status": order.status,
+        "payment_status": order.payment_status,
+        "placed_at": order.placed_at,
+        "expires_at": order.expires_at,
+        "currency": currency,
+        "subtotal": as_text(order.subtotal, currency),
+        "tax_total": as_text(order.tax_total, currency),
+        "total": as_text(order.total, currency),
+        "paid_amount": as_text(order.paid_amount, currency),
+        "refunded_amount": as_text(order.refunded_amount, currency),
+        "amount_due": as_text(order.amount_due, currency),
+        "refund_due": as_text(order.refund_due, currency),
+        "contact": {"name": order.contact_name, "email": order.email, "phone": order.phone},
+        "shipping_address": order.shipping_address,
+        "billing_address": order.billing_address,
+        "delivery": order.delivery,
+        "payment_provider": order.payment_provider,
+        "note": order.customer_note,
+        "lines": [
+            schemas.OrderLineOut(
+                product=line.product_ref,
+                sku=line.sku,
+                name=line.name,
+                quantity=line.quantity,
+                unit_price=as_text(line.unit_price, currency),
+                line_total=as_text(line.line_total, currency),
+                shipped_quantity=line.shipped_quantity,
+            )
+            for line in lines
+        ],
+        "charges": charges(order.charges.all(), currency),
+        "can_be_cancelled": not shipped and "cancelled" in lifecycle.allowed(order.status),
+        "cancel_reason": order.cancel_reason,
+    }
+
+
+def order(row: Order) -> schemas.OrderOut:
+    return schemas.OrderOut(**order_fields(row))
+
+
+def summary(row: Any) -> schemas.OrderSummaryOut:
+    """``row`` is an Order annotated with ``item_count``."""
+    return schemas.OrderSummaryOut(
+        number=row.number,
+        status=row.status,
+        payment_status=row.payment_status,
+        placed_at=row.placed_at,
+        currency=row.currency,
+        total=as_text(row.total, row.currency),
+        item_count=row.item_count,
+    )
+
+
+def event(row: OrderEvent) -> schemas.EventOut:
+    return schemas.EventOut(
+        at=row.created_at, kind=row.kind, old_status=row.old_status, new_status=row.new_status, message=row.message
+    )
+
+
+def shipment(row: Shipment) -> schemas.ShipmentOut:
+    return schemas.ShipmentOut(
+        number=row.number,
+        carrier=row.carrier,
+        tracking_number=row.tracking_number,
+        tracking_url=row.tracking_url,
+        shipped_at=row.shipped_at,
+        lines=[
+            schemas.ShipmentLineOut(
+                product=line.order_line.product_ref, name=line.order_line.name, quantity=line.quantity
+            )
+            for line in row.lines.all()
+        ],
+    )
+
+
+def payment(row: Payment) -> schemas.PaymentOut:
+    return schemas.PaymentOut(
+        id=str(row.public_id),
+        provider=row.provider,
+        status=row.status,
+        amount=as_text(row.amount, row.currency),
+        currency=row.currency,
+        redirect_url=row.redirect_url,
+        instructions=row.instructions,
+        error=row.error,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )

@@ -1,0 +1,121 @@
+"""Cart operations, for customers and guests."""
+
+from typing import Annotated
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Body, Header, Query
+
+from shop_orders import carts
+from shop_orders.api import answers, auth
+from shop_orders.api.problems import responses
+from shop_orders.api.routers import router
+from shop_orders.api.schemas import AddItemIn, CartOut, MergeOut, RemoveItemIn, SetQuantityIn
+from shop_orders.api.types import ShortText
+from shop_orders.exceptions import UnknownProduct
+from shop_orders.models import Cart, Customer
+
+CART_TOKEN_HEADER = "X-Cart-Token"
+
+CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description="A guest's cart.")]
+
+
+def _answer(cart: Cart | None, customer: Customer | None) -> CartOut:
+    return answers.cart(carts.view(cart, customer=customer))
+
+
+@router.get(
+    "/cart/",
+    response={200: CartOut, **responses(401, 404)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="get_cart",
+    summary="The cart with today's prices, and what changed",
+)
+def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
+    customer = auth.customer_or_guest(request)
+    return _answer(carts.find(customer=customer, token=x_cart_token), customer)
+
+
+@router.post(
+    "/cart/add_item/",
+    response={200: CartOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="add_cart_item",
+    summary="Add units of a product",
+)
+def add_item(request: HttpRequest, response: HttpResponse, payload: AddItemIn, x_cart_token: CartToken) -> CartOut:
+    customer = auth.customer_or_guest(request)
+    cart, new_token = carts.add_to_cart(payload.product, payload.quantity, customer=customer, token=x_cart_token)
+    if new_token:
+        response[CART_TOKEN_HEADER] = new_token
+    return _answer(cart, customer)
+
+
+@router.patch(
+    "/cart/update_quantity/",
+    response={200: CartOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="set_cart_item_quantity",
+    summary="Set the units of a product; 0 removes it",
+)
+def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: CartToken) -> CartOut:
+    customer = auth.customer_or_guest(request)
+    cart = carts.find(customer=customer, token=x_cart_token)
+    if cart is None:
+        raise UnknownProduct(payload.product)
+    carts.set_quantity(cart, payload.product, payload.quantity)
+    return _answer(cart, customer)
+
+
+@router.delete(
+    "/cart/remove_item/",
+    response={200: CartOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="remove_cart_item",
+    summary="Take a product out, named in the query or in the body",
+)
+def remove_item(
+    request: HttpRequest,
+    x_cart_token: CartToken,
+    product: Annotated[ShortText, Query("")],
+    payload: Annotated[RemoveItemIn | None, Body(None)],
+) -> CartOut:
+    customer = auth.customer_or_guest(request)
+    ref = product or (payload.product if payload else "")
+    cart = carts.find(customer=customer, token=x_cart_token)
+    if not ref or cart is None:
+        raise UnknownProduct(ref)
+    carts.remove_item(cart, ref)
+    return _answer(cart, customer)
+
+
+@router.delete(
+    "/cart/clear/",
+    response={200: CartOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="clear_cart",
+    summary="Take everything out",
+)
+def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
+    customer = auth.customer_or_guest(request)
+    cart = carts.find(customer=customer, token=x_cart_token)
+    if cart is not None:
+        carts.clear(cart)
+    return _answer(cart, customer)
+
+
+@router.post(
+    "/cart/merge/",
+    response={200: MergeOut, **responses(401, 404, 409)},
+    auth=auth.required,
+    operation_id="merge_cart",
+    summary="Bring a guest's cart into the customer's",
+)
+def merge(request: HttpRequest, x_cart_token: CartToken) -> MergeOut:
+    customer = auth.customer(request)
+    report = carts.merge(x_cart_token, customer=customer)
+    return answers.merge(report, carts.view(report.cart, customer=customer))

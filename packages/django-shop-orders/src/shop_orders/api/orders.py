@@ -1,0 +1,222 @@
+"""Orders of the caller: list, place, read, cancel, track."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from django.db.models import Q, Sum
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.module_loading import import_string
+from ninja import Header, Query
+
+from shop_orders import carts, checkout, guest_links, idempotency, lifecycle
+from shop_orders.api import answers, auth
+from shop_orders.api.cart import CartToken
+from shop_orders.api.problems import responses
+from shop_orders.api.routers import router
+from shop_orders.api.schemas import (
+    AddressIn,
+    CancelIn,
+    OrderOut,
+    OrderPage,
+    PlacedOrderOut,
+    PlaceOrderIn,
+    TrackingOut,
+)
+from shop_orders.api.types import ShortText
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import CartEmpty, NotFound, TotalChanged
+from shop_orders.models import Cart, Customer, Order
+
+PAGE_LIMIT = 100
+
+IdempotencyKey = Annotated[
+    ShortText,
+    Header("", alias="Idempotency-Key", description="Repeat a request with the same key: it is done once."),
+]
+OrderTokenQuery = Annotated[ShortText, Query("", alias="token", description="A guest's order link.")]
+OrderTokenHeader = Annotated[ShortText, Header("", alias="X-Order-Token", description="A guest's order link.")]
+Limit = Annotated[int, Query(20, ge=1, le=PAGE_LIMIT)]
+
+
+@router.get(
+    "/orders/",
+    response={200: OrderPage, **responses(401, 404)},
+    auth=auth.required,
+    operation_id="list_orders",
+    summary="The customer's orders, newest first",
+)
+def list_orders(request: HttpRequest, limit: Limit, after: Annotated[ShortText, Query("")]) -> OrderPage:
+    rows = Order.objects.of(auth.customer(request))
+    if after:
+        rows = rows.filter(before(_one(rows, after)))
+    return page(rows, limit)
+
+
+@router.post(
+    "/orders/",
+    response={201: PlacedOrderOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="place_order",
+    summary="Place an order from the cart",
+)
+def place_order(
+    request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: IdempotencyKey
+) -> HttpResponse:
+    customer = auth.customer_or_guest(request)
+    guest_cart = None if customer else carts.by_token(x_cart_token)
+    owner = customer.key if customer else f"cart:{guest_cart.public_id if guest_cart else ''}"
+    return once(request, owner, "place_order", idempotency_key, partial(_place, customer, x_cart_token, payload))
+
+
+@router.get(
+    "/orders/{number}/",
+    response={200: OrderOut, **responses(401, 404)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="get_order",
+    summary="One order",
+)
+def get_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> OrderOut:
+    return answers.order(own_order(request, number, token))
+
+
+@router.post(
+    "/orders/{number}/cancel/",
+    response={200: OrderOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="cancel_order",
+    summary="Cancel an order that has not shipped",
+)
+def cancel_order(
+    request: HttpRequest,
+    number: str,
+    payload: CancelIn,
+    x_order_token: OrderTokenHeader,
+    idempotency_key: IdempotencyKey,
+) -> HttpResponse:
+    order = own_order(request, number, x_order_token)
+
+    def work() -> tuple[int, Any]:
+        cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
+        return 200, answers.order(cancelled).model_dump(mode="json")
+
+    return once(request, order.customer.key, "cancel_order", idempotency_key, work)
+
+
+@router.get(
+    "/orders/{number}/tracking/",
+    response={200: TrackingOut, **responses(401, 404)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="track_order",
+    summary="Status, time line, shipments and messages of an order",
+)
+def track_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> TrackingOut:
+    order = own_order(request, number, token)
+    return TrackingOut(
+        number=order.number,
+        status=order.status,
+        payment_status=order.payment_status,
+        events=[answers.event(event) for event in order.events.public()],
+        shipments=[
+            answers.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")
+        ],
+        deliveries=import_string(app_settings.DELIVERIES)(order.number) if app_settings.DELIVERIES else [],
+    )
+
+
+def own_order(request: HttpRequest, number: str, token: str) -> Order:
+    """The caller's order, or the one that a guest's link opens.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's: the answer is the same.
+    """
+    order = Order.objects.select_related("customer").filter(number=number).first()
+    if order is None:
+        raise NotFound
+    customer = auth.customer_or_guest(request)
+    if (customer is not None and order.customer_id == customer.pk) or guest_links.is_valid(order, token):
+        return order
+    raise NotFound
+
+
+def once(
+    request: HttpRequest, owner: str, route: str, key: str, work: Any
+) -> HttpResponse:
+    """Answer ``work`` as JSON; with a key, the same answer every time."""
+    if not key:
+        status, body = work()
+        return JsonResponse(body, status=status)
+    answer = idempotency.run(
+        owner=owner,
+        route=route,
+        key=key,
+        request_digest=idempotency.digest(str(request.method), request.path, request.body),
+        work=work,
+    )
+    response = JsonResponse(answer.body, status=answer.status)
+    if answer.is_replay:
+        response["Idempotency-Replayed"] = "true"
+    return response
+
+
+def before(order: Order) -> Q:
+    """Orders that follow this one in a list, newest first."""
+    return Q(placed_at__lt=order.placed_at) | Q(placed_at=order.placed_at, pk__lt=order.pk)
+
+
+def page(rows: Any, limit: int) -> OrderPage:
+    """A page of a queryset of orders, newest first."""
+    found = list(rows.order_by("-placed_at", "-pk").annotate(item_count=Sum("lines__quantity"))[: limit + 1])
+    return OrderPage(
+        items=[answers.summary(order) for order in found[:limit]],
+        next=found[limit - 1].number if len(found) > limit else None,
+    )
+
+
+def _one(rows: Any, number: str) -> Order:
+    order: Order | None = rows.filter(number=number).first()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def _place(customer: Customer | None, token: str, payload: PlaceOrderIn) -> tuple[int, Any]:
+    cart = _cart_to_order(customer, token)
+    address = payload.shipping_address
+    try:
+        order = checkout.place_order(
+            cart,
+            contact=checkout.Contact(**payload.contact.model_dump()),
+            shipping_address=_address(address),
+            billing_address=_address(payload.billing_address),
+            delivery=payload.delivery,
+            provider=payload.payment_provider,
+            note=payload.note,
+            expected_total=payload.expected_total,
+            by=customer.user if customer else None,
+        )
+    except TotalChanged as error:
+        view = carts.view(cart, customer=customer, shipping_address=_address(address), delivery=payload.delivery)
+        error.extra = {**error.extra, "cart": answers.cart(view).model_dump(mode="json")}
+        raise
+    guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
+    placed = PlacedOrderOut(**answers.order_fields(order), guest_token=guest_token)
+    return 201, placed.model_dump(mode="json")
+
+
+def _cart_to_order(customer: Customer | None, token: str) -> Cart:
+    """The cart to order. A guest's that was ordered already is answered as well: it leads to the same order."""
+    if customer is not None:
+        cart = carts.find(customer=customer)
+    else:
+        cart = carts.by_token(token) or carts.find(token=token)
+    if cart is None:
+        raise CartEmpty
+    return cart
+
+
+def _address(address: AddressIn | None) -> dict[str, Any]:
+    return address.model_dump() if address else {}

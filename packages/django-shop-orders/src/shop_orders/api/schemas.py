@@ -1,0 +1,210 @@
+"""What goes in and out. Money is text with the currency's decimals; no answer holds a database key."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from ninja import Schema
+from pydantic import Field
+
+from shop_orders.api.types import In, Money, ShortText, Text
+
+ProductRef = Annotated[ShortText, Field(min_length=1)]
+
+
+class AddItemIn(In):
+    product: ProductRef
+    quantity: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] = 1
+
+
+class SetQuantityIn(In):
+    product: ProductRef
+    quantity: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+
+
+class RemoveItemIn(In):
+    product: ProductRef
+
+
+class AddressIn(In):
+    name: ShortText = ""
+    company: ShortText = ""
+    line1: ShortText
+    line2: ShortText = ""
+    city: Annotated[ShortText, Field(max_length=100)]
+    region: Annotated[ShortText, Field(max_length=100)] = ""
+    postal_code: Annotated[ShortText, Field(max_length=20)] = ""
+    country: Annotated[str, Field(pattern=r"^[A-Za-z]{2}$")]
+    phone: Annotated[ShortText, Field(max_length=30)] = ""
+
+
+class ContactIn(In):
+    name: ShortText = ""
+    email: Annotated[ShortText, Field(max_length=254)] = ""
+    phone: Annotated[ShortText, Field(max_length=30)] = ""
+
+
+class PlaceOrderIn(In):
+    contact: ContactIn = ContactIn()
+    shipping_address: AddressIn | None = None
+    billing_address: AddressIn | None = None
+    delivery: Annotated[ShortText, Field(max_length=100)] = ""
+    payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
+    note: Annotated[Text, Field(max_length=2000)] = ""
+    expected_total: Money | None = None
+
+
+class CancelIn(In):
+    reason: ShortText = ""
+
+
+class StartPaymentIn(In):
+    payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
+    phone: Annotated[ShortText, Field(max_length=30)] = ""
+    return_url: Annotated[ShortText, Field(max_length=500)] = ""
+
+
+class CartLineOut(Schema):
+    product: str
+    sku: str
+    name: str
+    quantity: int
+    unit_price: str | None
+    price_when_added: str
+    line_total: str | None
+    available: int | None
+    url: str
+    image: str
+    changes: list[str]
+
+
+class ChargeOut(Schema):
+    kind: str
+    label: str
+    amount: str
+    is_included: bool
+
+
+class CartOut(Schema):
+    currency: str
+    item_count: int
+    lines: list[CartLineOut]
+    charges: list[ChargeOut]
+    subtotal: str
+    tax_total: str
+    total: str
+    can_be_ordered: bool
+
+
+class MergeChangeOut(Schema):
+    product: str
+    name: str
+    code: str
+    quantity: int
+    was: int
+
+
+class MergeOut(Schema):
+    cart: CartOut
+    changes: list[MergeChangeOut]
+
+
+class OrderLineOut(Schema):
+    product: str
+    sku: str
+    name: str
+    quantity: int
+    unit_price: str
+    line_total: str
+    shipped_quantity: int
+
+
+class OrderOut(Schema):
+    number: str
+    status: str
+    payment_status: str
+    placed_at: datetime
+    expires_at: datetime | None
+    currency: str
+    subtotal: str
+    tax_total: str
+    total: str
+    paid_amount: str
+    refunded_amount: str
+    amount_due: str
+    refund_due: str
+    contact: dict[str, str]
+    shipping_address: dict[str, Any]
+    billing_address: dict[str, Any]
+    delivery: str
+    payment_provider: str
+    note: str
+    lines: list[OrderLineOut]
+    charges: list[ChargeOut]
+    can_be_cancelled: bool
+    cancel_reason: str
+
+
+class PlacedOrderOut(OrderOut):
+    guest_token: str = ""
+    """Opens a guest's order: ``?token=`` on GET, ``X-Order-Token`` on POST. "" for customers."""
+
+
+class OrderSummaryOut(Schema):
+    number: str
+    status: str
+    payment_status: str
+    placed_at: datetime
+    currency: str
+    total: str
+    item_count: int
+
+
+class OrderPage(Schema):
+    items: list[OrderSummaryOut]
+    next: str | None
+    """Send it as ``after`` to get the next page; null on the last one."""
+
+
+class EventOut(Schema):
+    at: datetime
+    kind: str
+    old_status: str
+    new_status: str
+    message: str
+
+
+class ShipmentLineOut(Schema):
+    product: str
+    name: str
+    quantity: int
+
+
+class ShipmentOut(Schema):
+    number: str
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    shipped_at: datetime
+    lines: list[ShipmentLineOut]
+
+
+class TrackingOut(Schema):
+    number: str
+    status: str
+    payment_status: str
+    events: list[EventOut]
+    shipments: list[ShipmentOut]
+    deliveries: list[dict[str, Any]]
+
+
+class PaymentOut(Schema):
+    id: str
+    provider: str
+    status: str
+    amount: str
+    currency: str
+    redirect_url: str
+    instructions: str
+    error: str
+    created_at: datetime
+    expires_at: datetime | None

@@ -1,0 +1,180 @@
+"""Settings of the orders app: one dict, ``SHOP_ORDERS``, one typed property a setting, read live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+
+class BaseSettings:
+    """Reads one dict of the project's settings at each access, so that tests can override it."""
+
+    setting: ClassVar[str]
+
+    def get(self, name: str, default: Any) -> Any:
+        return self._values().get(name, default)
+
+    def require(self, name: str) -> Any:
+        """The value of a setting without a default.
+
+        Raises:
+            ImproperlyConfigured: it is missing; the message has the line to paste.
+        """
+        values = self._values()
+        if name not in values:
+            raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
+        return values[name]
+
+    def unknown(self) -> list[str]:
+        """Names in the dict that are no setting: misspelt ones, for ``manage.py check``."""
+        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
+
+    def _values(self) -> Mapping[str, Any]:
+        values: Mapping[str, Any] = getattr(settings, self.setting, {})
+        return values
+
+
+class AppSettings(BaseSettings):
+    setting = "SHOP_ORDERS"
+
+    @property
+    def CURRENCY(self) -> str:
+        """ISO 4217 code of every price in the shop. Required; changing it does not convert stored amounts."""
+        if "CURRENCY" not in self._values():
+            raise ImproperlyConfigured(
+                'SHOP_ORDERS["CURRENCY"] is not set. Paste: SHOP_ORDERS = {"CURRENCY": "KES", ...} (ISO 4217).'
+            )
+        return str(self.require("CURRENCY"))
+
+    @property
+    def PRODUCT_SOURCE(self) -> Mapping[str, Any]:
+        """``{"BACKEND": dotted path, "OPTIONS": {...}}`` of what is sold. Required."""
+        value: Mapping[str, Any] = self.require("PRODUCT_SOURCE")
+        return value
+
+    @property
+    def PAYMENT_PROVIDERS(self) -> Mapping[str, Mapping[str, Any]]:
+        """``{alias: {"BACKEND": dotted path, "OPTIONS": {...}}}``; the first is the default at checkout."""
+        default = {"on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}}
+        value: Mapping[str, Mapping[str, Any]] = self.get("PAYMENT_PROVIDERS", default)
+        return value
+
+    @property
+    def PRICING(self) -> Sequence[str | Mapping[str, Any]]:
+        """Pricing hooks in order: dotted paths, or ``{"BACKEND": dotted path, "OPTIONS": {...}}``."""
+        value: Sequence[str | Mapping[str, Any]] = self.get("PRICING", ())
+        return value
+
+    @property
+    def VALIDATORS(self) -> Sequence[str | Mapping[str, Any]]:
+        """Callables ``(draft) -> None`` that may refuse an order inside the checkout transaction."""
+        value: Sequence[str | Mapping[str, Any]] = self.get("VALIDATORS", ())
+        return value
+
+    @property
+    def ORDER_NUMBER(self) -> str:
+        """Dotted path of ``(order) -> str``; called again when the number is taken."""
+        return str(self.get("ORDER_NUMBER", "shop_orders.numbers.order_number"))
+
+    @property
+    def API_AUTH(self) -> str | Sequence[str]:
+        """Dotted path, or list of them, of the ninja auth callables that customers may use."""
+        value: str | Sequence[str] = self.get("API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def STAFF_API_AUTH(self) -> str | Sequence[str]:
+        """The same for staff operations, which check Django model permissions besides."""
+        value: str | Sequence[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def REQUEST_USER(self) -> str:
+        """Dotted path of ``(request) -> user or None``."""
+        return str(self.get("REQUEST_USER", "shop_orders.customers.request_user"))
+
+    @property
+    def NEW_CUSTOMER(self) -> str:
+        """Dotted path of ``(user) -> {customer field: value}``, called when a user becomes a customer."""
+        return str(self.get("NEW_CUSTOMER", "shop_orders.customers.fields_from_user"))
+
+    @property
+    def VERIFIED_EMAILS(self) -> str:
+        """Dotted path of ``(user) -> iterable of addresses`` that the user has proved to own; default: none."""
+        return str(self.get("VERIFIED_EMAILS", "shop_orders.customers.no_verified_emails"))
+
+    @property
+    def PHONE_REGIONS(self) -> Sequence[str]:
+        """ISO 3166-1 countries in which a phone number may be written without its country code."""
+        value: Sequence[str] = self.get("PHONE_REGIONS", ())
+        return value
+
+    @property
+    def MAX_QUANTITY(self) -> int:
+        """The most units of one product in a cart."""
+        return int(self.get("MAX_QUANTITY", 999))
+
+    @property
+    def MAX_UNPAID_ORDERS(self) -> int:
+        """The most pending, unpaid orders of a customer, or of a guest's e-mail address or phone."""
+        return int(self.get("MAX_UNPAID_ORDERS", 5))
+
+    @property
+    def GUEST_CHECKOUT(self) -> bool:
+        """Whether an order can be placed without an account."""
+        return bool(self.get("GUEST_CHECKOUT", True))
+
+    @property
+    def GUEST_LINK_MAX_AGE(self) -> timedelta:
+        """How long a guest's signed order link can be used."""
+        value: timedelta = self.get("GUEST_LINK_MAX_AGE", timedelta(days=90))
+        return value
+
+    @property
+    def CART_MERGE(self) -> str:
+        """What happens to a guest's cart at log-in: ``sum``, ``larger``, ``guest`` or ``account``."""
+        return str(self.get("CART_MERGE", "sum"))
+
+    @property
+    def CART_MAX_AGE(self) -> timedelta:
+        """How long an open cart is kept after its last change."""
+        value: timedelta = self.get("CART_MAX_AGE", timedelta(days=60))
+        return value
+
+    @property
+    def ORDER_URL(self) -> str:
+        """Dotted path of ``(order_number, token) -> absolute URL`` of the order's page, for messages. Default: none."""
+        return str(self.get("ORDER_URL", ""))
+
+    @property
+    def DELIVERIES(self) -> str:
+        """Dotted path of ``(order_number) -> list of dicts``: the messages about an order. Default: none."""
+        return str(self.get("DELIVERIES", ""))
+
+    @property
+    def TRANSITIONS(self) -> Mapping[str, Iterable[str]]:
+        """Moves allowed besides the built-in ones: ``{from_status: [to_status]}``."""
+        value: Mapping[str, Iterable[str]] = self.get("TRANSITIONS", {})
+        return value
+
+    @property
+    def PROBLEM_TYPE_BASE(self) -> str:
+        """URL prefix of problem types; without it they are ``about:blank``."""
+        return str(self.get("PROBLEM_TYPE_BASE", ""))
+
+
+app_settings = AppSettings()
+
+
+def load_hook(entry: str | Mapping[str, Any]) -> Callable[..., Any]:
+    """A callable from its dotted path; with OPTIONS, those are passed as keywords at each call."""
+    if isinstance(entry, str):
+        hook: Callable[..., Any] = import_string(entry)
+        return hook
+    return partial(import_string(entry["BACKEND"]), **entry.get("OPTIONS", {}))

@@ -1,0 +1,226 @@
+"""The accounts router: ``api.add_router("/auth/customers/", "shop_orders.contrib.allauth.api.router")``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth import logout as end_session
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Router, Status
+
+from shop_orders import customers
+from shop_orders.api import auth, problems
+from shop_orders.api.problems import responses
+from shop_orders.contrib.allauth import headless, tokens
+from shop_orders.contrib.allauth.schemas import (
+    LoginIn,
+    LoginOut,
+    ProfileIn,
+    ProfileOut,
+    RefreshIn,
+    RegisterIn,
+    RegisterOut,
+    TokensOut,
+)
+from shop_orders.models import Customer
+
+router = Router(tags=["accounts"])
+problems.install(router)
+
+CODES_HELP: Mapping[str, str] = {
+    "invalid_credentials": "No account has this e-mail address and password.",
+    "email_not_verified": "The e-mail address must be verified first; `next` says how.",
+    "mfa_authenticate": "The account asks for a second factor; `next` says where to send its code.",
+    "login_step_pending": "The account asks for one more step before the log-in is complete; `next` names it.",
+    "too_many_attempts": "Too many attempts. Wait for the seconds in the header Retry-After.",
+    "invalid_refresh_token": "The refresh token is expired, was used before, or its session has ended. Log in again.",
+    "signup_closed": "The shop does not take new accounts.",
+}
+"""Codes of this router's problem documents, with the sentence that explains each."""
+
+LOCK_OUT_SECONDS = 300
+"""allauth's default: five bad passwords lock an address for five minutes (ACCOUNT_RATE_LIMITS, ``login_failed``)."""
+
+NEXT_STEPS: Mapping[str, tuple[str, str, list[str]]] = {
+    "verify_email": ("email_not_verified", "account:verify_email", ["key"]),
+    "mfa_authenticate": ("mfa_authenticate", "mfa:authenticate", ["code"]),
+}
+"""allauth's pending flow: our code, the operation that completes it, and what that takes."""
+
+
+@router.post(
+    "/register/",
+    auth=None,
+    response={201: RegisterOut, **responses(403)},
+    operation_id="register",
+    summary="Register",
+)
+def register(request: HttpRequest, payload: RegisterIn) -> Status[Any] | HttpResponse:
+    """Make an account and mail a code to its address.
+
+    The answer is the same whether or not the address has an account; who owns it is told by mail.
+    """
+    answer = headless.call(request, "account:signup", payload.model_dump())
+    if answer.status == 200:
+        detail = _("The account is ready.")
+        return Status(201, {"status": "active", "detail": detail, "login": _login_answer(answer)})
+    step = _next_step(request, answer)
+    if step is None or step["flow"] != "verify_email":
+        return _refusal(request, answer)
+    detail = _("We sent a code to your e-mail address. Send it to the URL in “next” as “key”.")
+    return Status(201, {"status": "verification_required", "detail": detail, "next": step})
+
+
+@router.post(
+    "/login/", auth=None, response={200: LoginOut, **responses(401)}, operation_id="login", summary="Log in"
+)
+def login(request: HttpRequest, payload: LoginIn) -> dict[str, Any] | HttpResponse:
+    """Exchange e-mail address and password for tokens.
+
+    401 with the code ``email_not_verified`` or ``mfa_authenticate`` means that one step is missing: ``next`` in the
+    problem document says which.
+    """
+    answer = headless.call(request, "account:login", payload.model_dump())
+    return _login_answer(answer) if answer.status == 200 else _refusal(request, answer)
+
+
+@router.post(
+    "/refresh/",
+    auth=None,
+    response={200: TokensOut, **responses(401)},
+    operation_id="refresh_tokens",
+    summary="Get new tokens",
+)
+def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpResponse:
+    """Exchange a refresh token for a new pair. Each refresh token can be used once."""
+    answer = headless.call(request, "tokens:refresh", payload.model_dump())
+    if answer.status != 200:
+        return problems.problem(
+            401, _("The refresh token is not valid, or was used before. Log in again."), code="invalid_refresh_token"
+        )
+    return {"refresh_token": payload.refresh_token, **answer.data, **tokens.describe()}
+
+
+@router.post(
+    "/logout/",
+    auth=auth.required,
+    response={204: None, **responses(401, 403)},
+    operation_id="logout",
+    summary="Log out",
+)
+def logout(request: HttpRequest) -> Status[None]:
+    """End the session: its access and refresh tokens are void at once."""
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        headless.call(request, "account:current_session", method="DELETE", token=token)
+    else:
+        end_session(request)
+    return Status(204, None)
+
+
+@router.get(
+    "/profile/",
+    auth=auth.required,
+    response={200: ProfileOut, **responses(401, 403)},
+    operation_id="get_profile",
+    summary="My profile",
+)
+def profile(request: HttpRequest) -> dict[str, Any]:
+    return _profile(customers.for_user(request.user))
+
+
+@router.patch(
+    "/update_profile/",
+    auth=auth.required,
+    response={200: ProfileOut, **responses(401, 403)},
+    operation_id="update_profile",
+    summary="Change my profile",
+)
+def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
+    """Change names, phone, language or addresses. The e-mail address is changed where it can be verified."""
+    customer = customers.for_user(request.user)
+    changes = payload.model_dump(exclude_none=True)
+    addresses = changes.pop("addresses", None)
+    if changes:
+        customers.update(customer, **changes)
+    if addresses is not None:
+        customers.set_addresses(customer, addresses)
+    return _profile(customer)
+
+
+def _login_answer(answer: headless.Answer) -> dict[str, Any]:
+    key = get_user_model()._meta.pk.to_python(answer.data["user"]["id"])  # noqa: SLF001 - Django's documented Meta API
+    user = get_user_model()._default_manager.get(pk=key)  # noqa: SLF001
+    names = ("access_token", "refresh_token", "token_type", "expires_in", "scope")
+    return {**{name: answer.meta[name] for name in names}, "customer": _customer(customers.for_user(user))}
+
+
+def _customer(customer: Customer) -> dict[str, Any]:
+    return {
+        "id": customer.public_id,
+        "email": customer.email,
+        "first_name": customer.first_name,
+        "last_name": customer.last_name,
+    }
+
+
+def _profile(customer: Customer) -> dict[str, Any]:
+    return {
+        **_customer(customer),
+        "phone": customer.phone,
+        "language": customer.language,
+        "addresses": list(customer.addresses.all()),
+    }
+
+
+def _refusal(request: HttpRequest, answer: headless.Answer) -> HttpResponse:
+    """What allauth refused, as a problem document."""
+    if answer.status == 429 or "too_many_login_attempts" in answer.error_codes:
+        seconds = 60 if answer.status == 429 else LOCK_OUT_SECONDS
+        return problems.problem(
+            429,
+            _("Too many attempts. Wait before you try again."),
+            code="too_many_attempts",
+            retry_after_seconds=seconds,
+        )
+    if answer.status == 403:
+        return problems.problem(403, _("The shop does not take new accounts."), code="signup_closed")
+    if any(code.endswith("_password_mismatch") for code in answer.error_codes):
+        return problems.problem(
+            400, _("The e-mail address or the password is not right."), code="invalid_credentials"
+        )
+    step = _next_step(request, answer)
+    if step is not None:
+        return _missing_step(step)
+    errors = [
+        {"field": error.get("param", ""), "code": error.get("code", "invalid"), "message": error.get("message", "")}
+        for error in answer.errors
+    ]
+    return problems.problem(422, _("Some fields are not valid."), errors=errors)
+
+
+def _missing_step(step: Mapping[str, Any]) -> HttpResponse:
+    code = NEXT_STEPS[step["flow"]][0] if step["flow"] in NEXT_STEPS else "login_step_pending"
+    match code:
+        case "email_not_verified":
+            detail = _("The e-mail address is not verified. We sent a code to it; send that to the URL in “next”.")
+        case "mfa_authenticate":
+            detail = _("Send a code of your second factor to the URL in “next”.")
+        case _other:
+            detail = _("One more step is needed before you are logged in.")
+    return problems.problem(401, detail, code=code, extra={"next": step})
+
+
+def _next_step(request: HttpRequest, answer: headless.Answer) -> dict[str, Any] | None:
+    flow = str(answer.pending_flow.get("id", ""))
+    if not flow:
+        return None
+    _code, operation, fields = NEXT_STEPS.get(flow, ("", "account:current_session", []))
+    return {
+        "flow": flow,
+        "method": "POST",
+        "url": request.build_absolute_uri(headless.url(operation)),
+        "session_token": answer.meta.get("session_token", ""),
+        "fields": fields,
+    }

@@ -1,0 +1,39 @@
+"""The sign-up form's own fields, for pages and the API: ``ACCOUNT_SIGNUP_FORM_CLASS`` names it."""
+
+from django import forms
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from shop_orders import customers, phones
+from shop_orders.exceptions import InvalidPhone
+
+
+class SignupForm(forms.Form):
+    """Names go to the user, where allauth puts them itself, and the phone number to the customer."""
+
+    first_name = forms.CharField(
+        label=_("First name"), max_length=150, widget=forms.TextInput({"autocomplete": "given-name"})
+    )
+    last_name = forms.CharField(
+        label=_("Last name"), max_length=150, widget=forms.TextInput({"autocomplete": "family-name"})
+    )
+    phone = forms.CharField(
+        label=_("Phone (optional)"),
+        max_length=40,
+        required=False,
+        widget=forms.TextInput({"autocomplete": "tel", "type": "tel"}),
+    )
+
+    def clean_phone(self) -> str:
+        try:
+            return phones.normalise(self.cleaned_data["phone"])
+        except InvalidPhone as error:
+            raise ValidationError(str(error), code=error.code)
+
+    def signup(self, request: HttpRequest, user: AbstractBaseUser) -> None:  # noqa: ARG002 - allauth's signature
+        """Called by allauth when the user is saved."""
+        customer = customers.for_user(user)
+        if self.cleaned_data["phone"]:
+            customers.update(customer, phone=self.cleaned_data["phone"])

@@ -1,0 +1,130 @@
+"""Who buys: found from a request's user, made on first use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from shop_orders import phones
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import InvalidAddress
+from shop_orders.models import Address, Customer
+
+FIELDS = ("first_name", "last_name", "email", "phone", "language")
+ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+
+
+def request_user(request: HttpRequest) -> Any:
+    """The default of REQUEST_USER: ``request.user`` when logged in, else ``request.auth`` when that is a user."""
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        return user
+    auth = getattr(request, "auth", None)
+    return auth if isinstance(auth, get_user_model()) else None
+
+
+def fields_from_user(user: Any) -> Mapping[str, str]:
+    """The default of NEW_CUSTOMER: names and e-mail address, where the user model has them."""
+    email_field = getattr(type(user), "EMAIL_FIELD", "email")
+    return {
+        "first_name": getattr(user, "first_name", "") or "",
+        "last_name": getattr(user, "last_name", "") or "",
+        "email": getattr(user, email_field, "") or "",
+        "language": get_language() or "",
+    }
+
+
+def no_verified_emails(user: Any) -> Iterable[str]:  # noqa: ARG001 - the hook's signature
+    """The default of VERIFIED_EMAILS: nothing is known to be verified, so no guest's order can be claimed."""
+    return ()
+
+
+def user_of(request: HttpRequest) -> Any:
+    """The user of a request by the REQUEST_USER hook, None for a guest."""
+    hook: Callable[[HttpRequest], Any] = import_string(app_settings.REQUEST_USER)
+    return hook(request)
+
+
+def for_request(request: HttpRequest) -> Customer | None:
+    """The customer who makes the request, made on first use; None for a guest."""
+    user = user_of(request)
+    return None if user is None else for_user(user)
+
+
+def for_user(user: Any) -> Customer:
+    """The customer of a user, made on first use and filled by the NEW_CUSTOMER hook."""
+    customer = Customer.objects.filter(user=user).first()
+    if customer is not None:
+        return customer
+    hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
+    try:
+        with transaction.atomic():
+            return Customer.objects.create(user=user, **hook(user))
+    except IntegrityError:
+        return Customer.objects.get(user=user)
+
+
+def update(customer: Customer, **fields: str) -> Customer:
+    """Change names, phone or language; a phone is normalised.
+
+    Raises:
+        InvalidPhone: no region knows such a number.
+    """
+    unknown = set(fields) - set(FIELDS)
+    if unknown:
+        raise TypeError(f"A customer has no {', '.join(sorted(unknown))}.")
+    if "phone" in fields:
+        fields["phone"] = phones.normalise(fields["phone"])
+    for name, value in fields.items():
+        setattr(customer, name, value)
+    customer.save(update_fields=[*fields, "updated_at"])
+    return customer
+
+
+def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) -> list[Address]:
+    """Replace the addresses of a customer. The first is the default unless another one says so.
+
+    Raises:
+        InvalidAddress: one lacks its first line, town or country.
+        InvalidPhone: a phone in one is not valid.
+    """
+    rows = []
+    for data in addresses:
+        fields = clean_address({name: data.get(name, "") for name in ADDRESS_FIELDS})
+        rows.append(
+            Address(customer=customer, label=data.get("label", ""), is_default=bool(data.get("is_default")), **fields)
+        )
+    defaults = [row for row in rows if row.is_default] or rows[:1]
+    for row in rows:
+        row.is_default = row in defaults[:1]
+    with transaction.atomic():
+        Customer.objects.select_for_update().get(pk=customer.pk)
+        customer.addresses.all().delete()
+        return Address.objects.bulk_create(rows)
+
+
+def clean_address(data: Mapping[str, str]) -> dict[str, str]:
+    """An address as it is stored. {} stays {}.
+
+    Raises:
+        InvalidAddress: line, town or country is missing.
+        InvalidPhone: its phone is not valid.
+    """
+    address = {name: str(data.get(name) or "").strip() for name in ADDRESS_FIELDS}
+    if not any(address.values()):
+        return {}
+    missing = [name for name in ("line1", "city", "country") if not address[name]]
+    if missing:
+        raise InvalidAddress(_("An address needs line1, city and country."), extra={"fields": missing})
+    address["country"] = address["country"].upper()
+    if len(address["country"]) != 2 or not address["country"].isascii() or not address["country"].isalpha():
+        raise InvalidAddress(_("Write the country as two letters of ISO 3166-1, such as KE."), extra={"fields": ["country"]})
+    address["phone"] = phones.normalise(address["phone"])
+    return address

@@ -1,0 +1,267 @@
+"""What can go wrong, each with a stable ``code`` and a sentence that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+
+
+class ShopOrdersError(Exception):
+    """Base of every error of this app. ``extra`` goes into the problem document as it is."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message or self.default_message())
+        self.extra: Mapping[str, Any] = extra or {}
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The shop could not do this.")
+
+
+class NotFound(ShopOrdersError):
+    """It is not there, or it belongs to somebody else: the answer is the same."""
+
+    code = "not_found"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("There is nothing here, or it is not yours.")
+
+
+class NotAuthenticated(ShopOrdersError):
+    code = "not_authenticated"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("Log in, or send a valid access token.")
+
+
+class PermissionMissing(ShopOrdersError):
+    """A staff operation without the model permission for it."""
+
+    code = "permission_denied"
+
+    def __init__(self, permission: str) -> None:
+        message = _("You need the permission %(permission)s.")
+        super().__init__(message % {"permission": permission})
+
+
+class Busy(ShopOrdersError):
+    """The database could not give the locks in time, twice."""
+
+    code = "busy"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The shop is busy. Try again in a moment.")
+
+
+class InvalidInput(ShopOrdersError):
+    """A value that a customer can correct. Base of the 422 answers."""
+
+    code = "invalid"
+
+
+class InvalidPhone(InvalidInput):
+    code = "invalid_phone"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This phone number is not valid. Write it with its country code, such as +254 712 345 678.")
+
+
+class InvalidAddress(InvalidInput):
+    code = "invalid_address"
+
+
+class UnknownProduct(InvalidInput):
+    code = "unknown_product"
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(_("There is no product “%(ref)s” on sale.") % {"ref": ref}, extra={"product": ref})
+
+
+class InvalidQuantity(InvalidInput):
+    code = "invalid_quantity"
+
+
+class AmountTooLarge(InvalidInput):
+    code = "amount_too_large"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The total is larger than the shop can handle. Split it into several orders.")
+
+
+class UnknownPaymentProvider(InvalidInput):
+    code = "unknown_payment_provider"
+
+    def __init__(self, alias: str) -> None:
+        super().__init__(_("There is no way to pay called “%(alias)s”.") % {"alias": alias})
+
+
+class CartNotFound(NotFound):
+    code = "cart_not_found"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This cart is gone. Leave the cart token out to start a new one.")
+
+
+class CartClosed(ShopOrdersError):
+    code = "cart_closed"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This cart has been ordered already. Start a new one.")
+
+
+class CartEmpty(ShopOrdersError):
+    code = "cart_empty"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The cart is empty. Add a product before placing an order.")
+
+
+class GuestCheckoutOff(ShopOrdersError):
+    code = "log_in_required"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("Log in to place an order.")
+
+
+class InsufficientStock(ShopOrdersError):
+    """``shortages`` is ``{product_ref: what is available}``."""
+
+    code = "insufficient_stock"
+
+    def __init__(self, shortages: Mapping[str, int]) -> None:
+        self.shortages = dict(shortages)
+        message = _("There is not enough in stock of: %(refs)s. Lower the quantity.")
+        super().__init__(
+            message % {"refs": ", ".join(self.shortages)},
+            extra={"shortages": [{"product": ref, "available": left} for ref, left in self.shortages.items()]},
+        )
+
+
+class ProductsGone(ShopOrdersError):
+    code = "products_gone"
+
+    def __init__(self, refs: list[str]) -> None:
+        message = _("No longer on sale: %(refs)s. Remove it from the cart.")
+        super().__init__(message % {"refs": ", ".join(refs)}, extra={"products": refs})
+
+
+class TotalChanged(ShopOrdersError):
+    """The price is no longer what the customer saw. ``total`` is the new one; the API adds the new cart."""
+
+    code = "total_changed"
+
+    def __init__(self, *, expected: Decimal, total: Decimal, currency: str) -> None:
+        self.total = total
+        message = _("The total is now %(total)s %(currency)s. Look at the cart again before placing the order.")
+        super().__init__(
+            message % {"total": total, "currency": currency},
+            extra={"expected_total": str(expected), "total": str(total), "currency": currency},
+        )
+
+
+class CheckoutRefused(ShopOrdersError):
+    """Raised by a validator: the shop does not take this order."""
+
+    code = "checkout_refused"
+
+
+class TooManyUnpaidOrders(CheckoutRefused):
+    code = "too_many_unpaid_orders"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("There are unpaid orders waiting. Pay or cancel one of them first.")
+
+
+class InvalidTransition(ShopOrdersError):
+    code = "invalid_transition"
+
+    def __init__(self, message: str = "", *, old: str = "", new: str = "") -> None:
+        text = message or _("An order that is %(old)s cannot become %(new)s.") % {"old": old, "new": new}
+        super().__init__(text, extra={"status": old} if old else None)
+
+
+class NothingToShip(ShopOrdersError):
+    code = "nothing_to_ship"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("There is nothing left to ship in this quantity.")
+
+
+class IdempotencyMismatch(InvalidInput):
+    code = "idempotency_key_reused"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This Idempotency-Key was used with another request. Take a new one.")
+
+
+class RequestInProgress(ShopOrdersError):
+    code = "request_in_progress"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The same request is still being worked on. Try again in a moment.")
+
+
+class NotPayable(ShopOrdersError):
+    code = "not_payable"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This order does not wait for a payment.")
+
+
+class RefundTooLarge(ShopOrdersError):
+    code = "refund_too_large"
+
+    def __init__(self, *, refundable: Decimal, currency: str) -> None:
+        message = _("At most %(amount)s %(currency)s can be refunded.")
+        super().__init__(
+            message % {"amount": refundable, "currency": currency}, extra={"refundable": str(refundable)}
+        )
+
+
+class PaymentDeclined(ShopOrdersError):
+    """Raised by a provider: the customer's payment was refused; another try or another way may work."""
+
+    code = "payment_declined"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The payment was declined. Try again or choose another way to pay.")
+
+
+class ProviderUnavailable(ShopOrdersError):
+    """Raised by a provider: it could not be reached, or its answer made no sense. Nothing is known to have happened."""
+
+    code = "payment_provider_unavailable"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The payment provider does not answer. Try again in a moment.")
+
+
+class InvalidWebhook(ShopOrdersError):
+    """Raised by a provider: the call is not signed by it, is too old, or cannot be read."""
+
+    code = "invalid_webhook"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The call could not be verified.")

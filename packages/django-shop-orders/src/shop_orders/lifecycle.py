@@ -1,0 +1,275 @@
+"""The life of an order. Its status moves here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from shop_orders import events
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import InvalidTransition, NothingToShip
+from shop_orders.locking import in_transaction
+from shop_orders.models import Charge, Order, OrderLine, OrderStatus, PaymentStatus, Shipment, ShipmentLine
+from shop_orders.product_sources import product_source
+
+TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset({OrderStatus.CONFIRMED, OrderStatus.CANCELLED}),
+    OrderStatus.CONFIRMED: frozenset({OrderStatus.PROCESSING, OrderStatus.CANCELLED}),
+    OrderStatus.PROCESSING: frozenset({OrderStatus.SHIPPED, OrderStatus.CANCELLED}),
+    OrderStatus.SHIPPED: frozenset({OrderStatus.DELIVERED}),
+    OrderStatus.DELIVERED: frozenset(),
+    OrderStatus.CANCELLED: frozenset(),
+}
+"""From a status to those that may follow; TRANSITIONS in the settings adds more."""
+
+
+def allowed(status: str) -> frozenset[str]:
+    """The statuses that may follow this one on this site."""
+    built_in = TRANSITIONS.get(OrderStatus(status), frozenset())
+    return frozenset(map(str, built_in)) | frozenset(app_settings.TRANSITIONS.get(status, ()))
+
+
+def confirm(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
+    """Accept an order. Confirming a confirmed order is an InvalidTransition, as for every verb but ``cancel``.
+
+    Raises:
+        InvalidTransition: it is not pending.
+    """
+    return _simple(order_id, OrderStatus.CONFIRMED, by=by, notify=notify)
+
+
+def start_processing(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
+    """Somebody packs it now.
+
+    Raises:
+        InvalidTransition: it is not confirmed.
+    """
+    return _simple(order_id, OrderStatus.PROCESSING, by=by, notify=notify)
+
+
+def deliver(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
+    """The customer has it.
+
+    Raises:
+        InvalidTransition: it has not shipped.
+    """
+    return _simple(order_id, OrderStatus.DELIVERED, by=by, notify=notify)
+
+
+def ship(
+    order_id: int,
+    *,
+    quantities: Mapping[str, int] | None = None,
+    carrier: str = "",
+    tracking_number: str = "",
+    tracking_url: str = "",
+    by: Any = None,
+    notify: bool = True,
+) -> Shipment:
+    """Send a parcel with ``{product_ref: units}``, or with all that is left. The last one makes the order shipped.
+
+    Raises:
+        InvalidTransition: the order is not being processed.
+        NothingToShip: more than is left of a line, or nothing at all.
+    """
+
+    def work() -> Shipment:
+        order = lock(order_id)
+        _check(order, OrderStatus.SHIPPED)
+        lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
+        parcel = _parcel(lines, quantities)
+        shipment = Shipment.objects.create(
+            order=order,
+            number=f"{order.number}-{order.shipments.count() + 1}",
+            carrier=carrier,
+            tracking_number=tracking_number,
+            tracking_url=tracking_url,
+        )
+        ShipmentLine.objects.bulk_create(
+            ShipmentLine(shipment=shipment, order_line=line, quantity=quantity) for line, quantity in parcel
+        )
+        for line, quantity in parcel:
+            line.shipped_quantity += quantity
+        OrderLine.objects.bulk_update([line for line, _quantity in parcel], ["shipped_quantity"])
+        product_source().ship({line.product_ref: quantity for line, quantity in parcel}, reference=shipment.number)
+        is_last = not any(line.open_quantity for line in lines)
+        if is_last:
+            _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
+        events.record(
+            order,
+            "shipment_sent",
+            signal="shipment_sent",
+            by=by,
+            new_status=order.status,
+            notify=notify,
+            about=shipment,
+            lines=lines,
+            extra={
+                "shipment": {
+                    "number": shipment.number,
+                    "carrier": carrier,
+                    "tracking_number": tracking_number,
+                    "tracking_url": tracking_url,
+                    "is_last": is_last,
+                    "lines": [
+                        {"product_ref": line.product_ref, "name": line.name, "quantity": quantity}
+                        for line, quantity in parcel
+                    ],
+                }
+            },
+        )
+        return shipment
+
+    return in_transaction(work)
+
+
+def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = True) -> Order:
+    """Cancel an order of which nothing has shipped, and give its stock back.
+
+    Opens its own transaction and locks the order row. Cancelling a cancelled order changes nothing.
+    No money moves: what was captured shows as ``refund_due`` until ``payments.refund`` is called.
+
+    Raises:
+        InvalidTransition: some of it has shipped.
+    """
+
+    def work() -> Order:
+        order = lock(order_id)
+        if order.status != OrderStatus.CANCELLED:
+            _cancel(order, by=by, reason=reason, notify=notify)
+        return order
+
+    return in_transaction(work)
+
+
+def expire(order_id: int, *, notify: bool = True) -> bool:
+    """Cancel an order that was not paid in time; False when it was paid, moved or has time left. Ask the provider first."""
+
+    def work() -> bool:
+        order = lock(order_id)
+        if not Order.objects.overdue().filter(pk=order_id).exists():
+            return False
+        _cancel(order, by=None, reason=_("It was not paid in time."), notify=notify)
+        return True
+
+    return in_transaction(work)
+
+
+def note(order_id: int, text: str, *, by: Any = None, is_public: bool = False) -> None:
+    """Write a note into the time line. Nobody is told."""
+    events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
+
+
+def confirm_at_placement(
+    order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
+) -> None:
+    """Confirm an order in the transaction that places it."""
+    _set_status(
+        order, OrderStatus.CONFIRMED, by=by, notify=notify, lines=lines, charges=charges, at_placement=True
+    )
+
+
+def confirm_paid(order: Order) -> None:
+    """Confirm a pending order that was paid, in the transaction that notes the payment and holds its row."""
+    if order.status == OrderStatus.PENDING:
+        _set_status(order, OrderStatus.CONFIRMED)
+
+
+def set_payment_status(
+    order: Order, new: PaymentStatus, *, by: Any = None, notify: bool = True, extra: Mapping[str, Any] | None = None
+) -> None:
+    """Note a change of the payment status of a locked order; the same status changes nothing."""
+    old = order.payment_status
+    if old == new:
+        return
+    order.payment_status = new
+    order.save(update_fields=["payment_status", "updated_at"])
+    events.record(
+        order,
+        "payment_status_changed",
+        signal="payment_status_changed",
+        by=by,
+        old_status=old,
+        new_status=new,
+        notify=notify,
+        extra=extra,
+    )
+
+
+def lock(order_id: int) -> Order:
+    """The order, its row locked until the end of the transaction."""
+    return Order.objects.select_for_update(of=("self",)).select_related("customer").get(pk=order_id)
+
+
+def _simple(order_id: int, to: OrderStatus, *, by: Any, notify: bool) -> Order:
+    def work() -> Order:
+        order = lock(order_id)
+        _check(order, to)
+        _set_status(order, to, by=by, notify=notify)
+        return order
+
+    return in_transaction(work)
+
+
+def _check(order: Order, to: OrderStatus) -> None:
+    if to not in allowed(order.status):
+        raise InvalidTransition(old=order.status, new=to)
+
+
+def _set_status(
+    order: Order,
+    to: OrderStatus,
+    *,
+    by: Any = None,
+    notify: bool = True,
+    message: str = "",
+    at_placement: bool = False,
+    lines: Sequence[OrderLine] | None = None,
+    charges: Sequence[Charge] | None = None,
+) -> None:
+    old = order.status
+    order.status = to
+    order.save(update_fields=["status", "cancel_reason", "stock_released_at", "updated_at"])
+    events.record(
+        order,
+        "status_changed",
+        signal="order_status_changed",
+        by=by,
+        old_status=old,
+        new_status=to,
+        message=message,
+        at_placement=at_placement,
+        notify=notify,
+        lines=lines,
+        charges=charges,
+    )
+
+
+def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
+    _check(order, OrderStatus.CANCELLED)
+    lines = list(order.lines.all())
+    if any(line.shipped_quantity for line in lines):
+        raise InvalidTransition(
+            _("A part of this order has shipped. Ship the rest, then refund what comes back."), old=order.status
+        )
+    if order.stock_released_at is None:
+        product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.number)
+        order.stock_released_at = timezone.now()
+    order.cancel_reason = reason[:500]
+    _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
+
+
+def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
+    if quantities is None:
+        parcel = [(line, line.open_quantity) for line in lines if line.open_quantity]
+    else:
+        by_ref = {line.product_ref: line for line in lines}
+        if any(ref not in by_ref or not 0 < wanted <= by_ref[ref].open_quantity for ref, wanted in quantities.items()):
+            raise NothingToShip
+        parcel = [(by_ref[ref], wanted) for ref, wanted in quantities.items()]
+    if not parcel:
+        raise NothingToShip
+    return parcel

@@ -1,0 +1,40 @@
+"""Transactions that wait for a lock only so long, and try once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.db import OperationalError, connection, transaction
+
+from shop_orders.exceptions import Busy
+
+Result = TypeVar("Result")
+
+
+def in_transaction(work: Callable[[], Result]) -> Result:
+    """Run ``work`` in one transaction; after a deadlock or a lock timeout once more, from the start.
+
+    Inside a caller's transaction it runs once, under a savepoint: only the outermost can be repeated.
+
+    Raises:
+        Busy: the second try failed as well.
+    """
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            return work()
+    try:
+        return _attempt(work)
+    except OperationalError:
+        try:
+            return _attempt(work)
+        except OperationalError as error:
+            raise Busy from error
+
+
+def _attempt(work: Callable[[], Result]) -> Result:
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '5s'")
+        return work()

@@ -1,0 +1,56 @@
+"""Questions about many rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from shop_orders.models import Cart, Order, OrderEvent  # noqa: F401 - the querysets' parameters
+
+
+class CartQuerySet(models.QuerySet["Cart"]):
+    def open(self) -> CartQuerySet:
+        return self.filter(status="open")
+
+    def stale(self, before: datetime) -> CartQuerySet:
+        """Open carts that nobody touched since."""
+        return self.open().filter(updated_at__lt=before)
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def of(self, customer: Any) -> OrderQuerySet:
+        return self.filter(customer=customer)
+
+    def unpaid(self) -> OrderQuerySet:
+        """Orders that hold stock and wait for money."""
+        return self.filter(status="pending", payment_status__in=("unpaid", "failed"))
+
+    def overdue(self, now: datetime | None = None) -> OrderQuerySet:
+        """Unpaid orders whose time to pay is over."""
+        return self.unpaid().filter(expires_at__lte=now or timezone.now())
+
+    def search(self, text: str) -> OrderQuerySet:
+        """By number, e-mail address, phone, name, SKU or tracking number, as staff type them."""
+        text = text.strip()
+        conditions = Q(number__icontains=text) | Q(email__icontains=text) | Q(contact_name__icontains=text)
+        conditions |= Q(phone__contains=text.replace(" ", "").lstrip("0") or text)
+        conditions |= Q(lines__sku__iexact=text) | Q(shipments__tracking_number__iexact=text)
+        return self.filter(conditions).distinct()
+
+
+class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
+    def public(self) -> OrderEventQuerySet:
+        return self.filter(is_public=True)
+
+    def waiting(self) -> OrderEventQuerySet:
+        """News that not every receiver has taken."""
+        return self.filter(announced_at=None).exclude(signal="")
+
+    def due(self, now: datetime | None = None) -> OrderEventQuerySet:
+        """Waiting news whose next attempt has come."""
+        return self.waiting().filter(next_attempt_at__lte=now or timezone.now())

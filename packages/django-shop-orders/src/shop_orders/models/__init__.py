@@ -1,0 +1,26 @@
+from shop_orders.models.carts import Cart, CartItem
+from shop_orders.models.customers import Address, Customer
+from shop_orders.models.orders import Charge, Order, OrderEvent, OrderLine, OrderStatus, PaymentStatus
+from shop_orders.models.payments import Payment, ProviderEvent, Refund
+from shop_orders.models.shipments import Shipment, ShipmentLine
+from shop_orders.models.work import IdempotencyKey, JobRun
+
+__all__ = [
+    "Address",
+    "Cart",
+    "CartItem",
+    "Charge",
+    "Customer",
+    "IdempotencyKey",
+    "JobRun",
+    "Order",
+    "OrderEvent",
+    "OrderLine",
+    "OrderStatus",
+    "Payment",
+    "PaymentStatus",
+    "ProviderEvent",
+    "Refund",
+    "Shipment",
+    "ShipmentLine",
+]

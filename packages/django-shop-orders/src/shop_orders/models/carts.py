@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from shop_orders.managers import CartQuerySet
+from shop_orders.models.customers import Customer
+
+
+class Cart(models.Model):
+    """What somebody is about to order. A guest's is found by a token of which only the hash is kept."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        ORDERED = "ordered", _("ordered")
+        MERGED = "merged", _("merged")
+
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), on_delete=models.CASCADE, null=True, blank=True, related_name="carts"
+    )
+    token_hash = models.CharField(_("token hash"), max_length=64, null=True, blank=True, unique=True, editable=False)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.OPEN)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = CartQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("cart")
+        verbose_name_plural = _("carts")
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("customer",), condition=models.Q(status="open"), name="shop_orders_cart_one_open"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=("open", "ordered", "merged")), name="shop_orders_cart_status"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(customer__isnull=False) | models.Q(token_hash__isnull=False),
+                name="shop_orders_cart_has_owner",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=("updated_at",), condition=models.Q(status="open"), name="shop_orders_cart_stale"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == self.Status.OPEN
+
+
+class CartItem(models.Model):
+    """One product in a cart, with name and price as they were when it was added."""
+
+    cart = models.ForeignKey(Cart, verbose_name=_("cart"), on_delete=models.CASCADE, related_name="items")
+    product_ref = models.CharField(_("product"), max_length=200)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    name = models.CharField(_("name when added"), max_length=500)
+    price_when_added = models.DecimalField(_("price when added"), max_digits=14, decimal_places=4)
+    added_at = models.DateTimeField(_("added at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("cart item")
+        verbose_name_plural = _("cart items")
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(fields=("cart", "product_ref"), name="shop_orders_cartitem_once"),
+            models.CheckConstraint(condition=models.Q(quantity__gt=0), name="shop_orders_cartitem_quantity"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Customer(models.Model):
+    """Somebody who buys: a user of the site, or a guest known by one order's contact details."""
+
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("user"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="shop_customer",
+    )
+    first_name = models.CharField(_("first name"), max_length=150, blank=True)
+    last_name = models.CharField(_("last name"), max_length=150, blank=True)
+    email = models.EmailField(_("e-mail address"), max_length=254, blank=True, db_index=True)
+    phone = models.CharField(_("phone"), max_length=16, blank=True, help_text=_("In E.164, such as +254712345678."))
+    language = models.CharField(_("language"), max_length=35, blank=True, help_text=_("BCP 47, such as en or sw."))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+    anonymised_at = models.DateTimeField(_("anonymised at"), null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        ordering = ("-id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(phone="") | models.Q(phone__startswith="+"), name="shop_orders_customer_phone_e164"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.phone or str(self.public_id)
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def is_guest(self) -> bool:
+        return self.user_id is None
+
+    @property
+    def key(self) -> str:
+        """How other apps name this customer, stable for life."""
+        return f"customer:{self.public_id}"
+
+
+class Address(models.Model):
+    """A place that a customer keeps for next time. Orders hold a copy of their own."""
+
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), on_delete=models.CASCADE, related_name="addresses"
+    )
+    label = models.CharField(_("label"), max_length=50, blank=True, help_text=_("Such as home or office."))
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    company = models.CharField(_("company"), max_length=200, blank=True)
+    line1 = models.CharField(_("address"), max_length=200)
+    line2 = models.CharField(_("address, second line"), max_length=200, blank=True)
+    city = models.CharField(_("town or city"), max_length=100)
+    region = models.CharField(_("county or region"), max_length=100, blank=True)
+    postal_code = models.CharField(_("postal code"), max_length=20, blank=True)
+    country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166-1, such as KE."))
+    phone = models.CharField(_("phone"), max_length=16, blank=True)
+    is_default = models.BooleanField(_("default"), default=False)
+
+    class Meta:
+        verbose_name = _("address")
+        verbose_name_plural = _("addresses")
+        ordering = ("-is_default", "id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("customer",), condition=models.Q(is_default=True), name="shop_orders_address_one_default"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join(part for part in (self.line1, self.city, self.country) if part)
+
+    def as_data(self) -> dict[str, str]:
+        """The snapshot that an order keeps."""
+        names = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Abs
+from django.db.models.lookups import LessThan
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from shop_orders.managers import OrderEventQuerySet, OrderQuerySet
+from shop_orders.models.carts import Cart
+from shop_orders.models.customers import Customer
+
+
+class OrderStatus(models.TextChoices):
+    PENDING = "pending", _("pending")
+    CONFIRMED = "confirmed", _("confirmed")
+    PROCESSING = "processing", _("processing")
+    SHIPPED = "shipped", _("shipped")
+    DELIVERED = "delivered", _("delivered")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class PaymentStatus(models.TextChoices):
+    UNPAID = "unpaid", _("unpaid")
+    AUTHORISED = "authorised", _("authorised")
+    PAID = "paid", _("paid")
+    PART_REFUNDED = "part_refunded", _("partly refunded")
+    REFUNDED = "refunded", _("refunded")
+    FAILED = "failed", _("failed")
+
+
+def amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal, Decimal]:
+    """A column for money: four decimals, for every currency of ISO 4217."""
+    return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, **options)
+
+
+def adds_up(parts: Any, total: str) -> LessThan:
+    """The parts are the total. SQLite keeps decimals as floats, hence the tolerance below a stored decimal."""
+    return LessThan(Abs(parts - F(total)), Decimal("0.00005"))
+
+
+class Order(models.Model):
+    """A sale, with everything as it was when it was placed. Its status moves through the lifecycle verbs only."""
+
+    number = models.CharField(_("number"), max_length=40, unique=True)
+    customer = models.ForeignKey(
+        Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="orders"
+    )
+    cart = models.OneToOneField(
+        Cart, verbose_name=_("cart"), on_delete=models.SET_NULL, null=True, blank=True, related_name="order"
+    )
+    status = models.CharField(_("status"), max_length=12, choices=OrderStatus, default=OrderStatus.PENDING)
+    payment_status = models.CharField(
+        _("payment status"), max_length=15, choices=PaymentStatus, default=PaymentStatus.UNPAID
+    )
+    contact_name = models.CharField(_("name"), max_length=300, blank=True)
+    email = models.EmailField(_("e-mail address"), max_length=254, blank=True)
+    phone = models.CharField(_("phone"), max_length=16, blank=True)
+    language = models.CharField(_("language"), max_length=35, blank=True)
+    shipping_address = models.JSONField(_("shipping address"), default=dict, blank=True)
+    billing_address = models.JSONField(_("billing address"), default=dict, blank=True)
+    delivery = models.CharField(_("delivery"), max_length=100, blank=True)
+    payment_provider = models.CharField(_("way to pay"), max_length=50)
+    customer_note = models.TextField(_("customer's note"), blank=True)
+    currency = models.CharField(_("currency"), max_length=3)
+    subtotal = amount_field(_("subtotal"))
+    charges_total = amount_field(_("charges"), help_text=_("Charges that are not already inside the prices."))
+    net_total = amount_field(_("net total"))
+    tax_total = amount_field(_("tax"), help_text=_("Added to the prices or inside them."))
+    total = amount_field(_("total"))
+    paid_amount = amount_field(_("paid"), default=Decimal(0))
+    refunded_amount = amount_field(_("refunded"), default=Decimal(0))
+    cancel_reason = models.CharField(_("reason of the cancellation"), max_length=500, blank=True)
+    stock_released_at = models.DateTimeField(_("stock given back at"), null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(_("to be paid until"), null=True, blank=True)
+    placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
+        ordering = ("-placed_at", "-id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=("pending", "confirmed", "processing", "shipped", "delivered", "cancelled")),
+                name="shop_orders_order_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    payment_status__in=("unpaid", "authorised", "paid", "part_refunded", "refunded", "failed")
+                ),
+                name="shop_orders_order_payment_status",
+            ),
+            models.CheckConstraint(
+                condition=adds_up(F("subtotal") + F("charges_total"), "total"), name="shop_orders_order_total"
+            ),
+            models.CheckConstraint(
+                condition=adds_up(F("net_total") + F("tax_total"), "total"), name="shop_orders_order_net_and_tax"
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=0, subtotal__gte=0), name="shop_orders_order_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("paid_amount")),
+                name="shop_orders_order_refunded_within_paid",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=("customer", "-placed_at", "-id"), name="shop_orders_order_of_customer"),
+            models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
+            models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
+            models.Index(
+                fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"
+            ),
+            models.Index(fields=("email",), condition=Q(status="pending"), name="shop_orders_order_unpaid_mail"),
+            models.Index(fields=("phone",), condition=Q(status="pending"), name="shop_orders_order_unpaid_tel"),
+        ]
+        permissions = [
+            ("process_order", _("Can confirm, process, ship and deliver orders")),
+            ("cancel_order", _("Can cancel orders")),
+            ("refund_order", _("Can refund orders and record payments")),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def amount_due(self) -> Decimal:
+        """What is still to be paid."""
+        if self.status == OrderStatus.CANCELLED:
+            return Decimal(0)
+        return max(self.total - self.paid_amount, Decimal(0))
+
+    @property
+    def refund_due(self) -> Decimal:
+        """What was paid too much, or for an order that is cancelled, and has not gone back."""
+        owed = Decimal(0) if self.status == OrderStatus.CANCELLED else self.total
+        return max(self.paid_amount - self.refunded_amount - owed, Decimal(0))
+
+    @property
+    def refundable_amount(self) -> Decimal:
+        return self.paid_amount - self.refunded_amount
+
+
+class OrderLine(models.Model):
+    """A product that was ordered: a reference into the product source, and a copy of what the customer saw."""
+
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveSmallIntegerField(_("position"))
+    product_ref = models.CharField(_("product"), max_length=200)
+    sku = models.CharField(_("SKU"), max_length=200, blank=True)
+    name = models.CharField(_("name"), max_length=500)
+    quantity = models.PositiveIntegerField(_("quantity"))
+    unit_price = amount_field(_("unit price"))
+    line_total = amount_field(_("line total"))
+    tax_class = models.CharField(_("tax class"), max_length=50, blank=True)
+    price_includes_tax = models.BooleanField(_("price includes tax"), default=False)
+    weight = models.DecimalField(_("weight"), max_digits=12, decimal_places=4, null=True, blank=True)
+    shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0)
+    restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0)
+
+    class Meta:
+        verbose_name = _("order line")
+        verbose_name_plural = _("order lines")
+        ordering = ("order", "position")
+        constraints = [
+            models.UniqueConstraint(fields=("order", "product_ref"), name="shop_orders_line_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="shop_orders_line_quantity"),
+            models.CheckConstraint(
+                condition=adds_up(F("unit_price") * F("quantity"), "line_total"), name="shop_orders_line_total"
+            ),
+            models.CheckConstraint(condition=Q(unit_price__gte=0), name="shop_orders_line_not_negative"),
+            models.CheckConstraint(
+                condition=Q(shipped_quantity__lte=F("quantity")), name="shop_orders_line_shipped_within_ordered"
+            ),
+            models.CheckConstraint(
+                condition=Q(restocked_quantity__lte=F("shipped_quantity")),
+                name="shop_orders_line_restocked_within_shipped",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.name}"
+
+    @property
+    def open_quantity(self) -> int:
+        """What has not left the house."""
+        return self.quantity - self.shipped_quantity
+
+
+class Charge(models.Model):
+    """Tax, shipping, discount or fee of an order. A discount is negative."""
+
+    class Kind(models.TextChoices):
+        TAX = "tax", _("tax")
+        SHIPPING = "shipping", _("shipping")
+        DISCOUNT = "discount", _("discount")
+        FEE = "fee", _("fee")
+
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="charges")
+    position = models.PositiveSmallIntegerField(_("position"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    label = models.CharField(_("label"), max_length=200)
+    amount = amount_field(_("amount"))
+    is_included = models.BooleanField(
+        _("included"), default=False, help_text=_("Already inside the prices: shown, not added.")
+    )
+
+    class Meta:
+        verbose_name = _("charge")
+        verbose_name_plural = _("charges")
+        ordering = ("order", "position")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=("tax", "shipping", "discount", "fee")), name="shop_orders_charge_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_included=False) | Q(kind="tax"), name="shop_orders_charge_only_tax_included"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class OrderEvent(models.Model):
+    """Something that happened to an order: its time line, and the outbox of its signals."""
+
+    event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(_("kind"), max_length=30)
+    is_public = models.BooleanField(_("public"), default=True, help_text=_("The customer sees it."))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    message = models.TextField(_("message"), blank=True)
+    old_status = models.CharField(_("from"), max_length=15, blank=True)
+    new_status = models.CharField(_("to"), max_length=15, blank=True)
+    reference = models.CharField(
+        _("reference"), max_length=200, null=True, blank=True, help_text=_("What must not happen twice.")
+    )
+    signal = models.CharField(_("signal"), max_length=50, blank=True, editable=False)
+    payload = models.JSONField(_("payload"), default=dict, editable=False)
+    created_at = models.DateTimeField(_("at"), default=timezone.now)
+    announced_at = models.DateTimeField(_("announced at"), null=True, blank=True, editable=False)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now, editable=False)
+    last_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)
+
+    objects = OrderEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("order event")
+        verbose_name_plural = _("order events")
+        ordering = ("order", "id")
+        constraints = [
+            models.UniqueConstraint(fields=("order", "reference"), name="shop_orders_event_reference_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=("next_attempt_at", "id"),
+                condition=Q(announced_at=None) & ~Q(signal=""),
+                name="shop_orders_event_waiting",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.order_id} {self.kind}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether some receiver has not taken the news yet."""
+        return bool(self.signal) and self.announced_at is None

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from shop_orders.models.orders import Order, amount_field
+
+
+class Payment(models.Model):
+    """One attempt to pay an order with one provider."""
+
+    class Status(models.TextChoices):
+        STARTED = "started", _("started")
+        PENDING = "pending", _("waiting")
+        AUTHORISED = "authorised", _("authorised")
+        CAPTURED = "captured", _("captured")
+        HELD = "held", _("held: look at it")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    OPEN = (Status.STARTED, Status.PENDING, Status.AUTHORISED)
+
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="payments")
+    provider = models.CharField(_("provider"), max_length=50)
+    status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.STARTED)
+    amount = amount_field(_("amount"))
+    currency = models.CharField(_("currency"), max_length=3)
+    captured_amount = amount_field(_("captured"), default=Decimal(0))
+    refunded_amount = amount_field(_("refunded"), default=Decimal(0))
+    provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
+    redirect_url = models.TextField(_("page to pay on"), blank=True)
+    instructions = models.TextField(_("instructions"), blank=True)
+    error = models.CharField(_("error"), max_length=500, blank=True)
+    data = models.JSONField(_("provider's data"), default=dict, blank=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        ordering = ("order", "id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("provider", "provider_reference"),
+                condition=~Q(provider_reference=""),
+                name="shop_orders_payment_reference_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=("started", "pending", "authorised", "captured", "held", "failed", "cancelled")
+                ),
+                name="shop_orders_payment_status",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="shop_orders_payment_amount"),
+            models.CheckConstraint(
+                condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("captured_amount")),
+                name="shop_orders_payment_refunded_within_captured",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=("updated_at",),
+                condition=Q(status__in=("started", "pending", "authorised")),
+                name="shop_orders_payment_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.amount} {self.currency}"
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in self.OPEN
+
+    @property
+    def refundable_amount(self) -> Decimal:
+        return self.captured_amount - self.refunded_amount
+
+
+class Refund(models.Model):
+    """Money that goes back. Written before the provider is asked, so that a crash leaves a trace."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        PENDING = "pending", _("waiting")
+        SUCCEEDED = "succeeded", _("succeeded")
+        FAILED = "failed", _("failed")
+
+    RESERVING = (Status.QUEUED, Status.PENDING, Status.SUCCEEDED)
+
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    payment = models.ForeignKey(
+        Payment, verbose_name=_("payment"), on_delete=models.PROTECT, related_name="refunds"
+    )
+    amount = amount_field(_("amount"))
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
+    provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
+    notify = models.BooleanField(_("notify"), default=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
+    error = models.CharField(_("error"), max_length=500, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        ordering = ("payment", "id")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=("queued", "pending", "succeeded", "failed")),
+                name="shop_orders_refund_status",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="shop_orders_refund_amount"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.status}"
+
+
+class ProviderEvent(models.Model):
+    """Inbox of what payment providers tell us. The constraint makes each piece of news count once."""
+
+    class Outcome(models.TextChoices):
+        RECEIVED = "received", _("received")
+        APPLIED = "applied", _("applied")
+        IGNORED = "ignored", _("ignored")
+        WAITING = "waiting", _("waiting for what it follows")
+        HELD = "held", _("held: look at it")
+        UNMATCHED = "unmatched", _("no such payment")
+
+    provider = models.CharField(_("provider"), max_length=50)
+    provider_event_id = models.CharField(_("event id"), max_length=255)
+    kind = models.CharField(_("kind"), max_length=30)
+    payment = models.ForeignKey(
+        Payment, verbose_name=_("payment"), on_delete=models.PROTECT, null=True, blank=True, related_name="inbox"
+    )
+    provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
+    amount = amount_field(_("amount"), null=True, blank=True)
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    data = models.JSONField(_("data"), default=dict, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.RECEIVED)
+    detail = models.CharField(_("detail"), max_length=500, blank=True)
+    received_at = models.DateTimeField(_("received at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("provider event")
+        verbose_name_plural = _("provider events")
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(fields=("provider", "provider_event_id"), name="shop_orders_inbox_once"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=("received", "applied", "ignored", "waiting", "held", "unmatched")),
+                name="shop_orders_inbox_outcome",
+            ),
+        ]
+        indexes = [models.Index(fields=("provider", "provider_reference"), name="shop_orders_inbox_reference")]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.kind}"

@@ -1,0 +1,85 @@
+"""For sites with pages of their own: the cart of a request, a guest's cookie, and the merge at log-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_in
+from django.core.signing import BadSignature
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.functional import SimpleLazyObject
+
+from shop_orders import carts, customers
+from shop_orders.exceptions import CartNotFound
+from shop_orders.models import Cart
+
+COOKIE = "shop_cart"
+COOKIE_MAX_AGE_SECONDS = 60 * 24 * 3600
+_SALT = "shop_orders.cart"
+
+
+def cart_token(request: HttpRequest) -> str:
+    """The guest's token in the signed cookie, "" without one or with one that was tampered with."""
+    try:
+        token: str = request.get_signed_cookie(COOKIE, default="", salt=_SALT)
+    except BadSignature:
+        return ""
+    return token
+
+
+def current_cart(request: HttpRequest) -> Cart | None:
+    """The open cart of the customer or guest; None before anything was added."""
+    try:
+        return carts.find(customer=customers.for_request(request), token=cart_token(request))
+    except CartNotFound:
+        return None
+
+
+def current_view(request: HttpRequest, **options: Any) -> carts.CartView:
+    """The cart with today's prices; ``options`` as for ``carts.view``."""
+    return carts.view(current_cart(request), customer=customers.for_request(request), **options)
+
+
+def add_to_cart(request: HttpRequest, response: HttpResponseBase, ref: str, quantity: int = 1) -> Cart:
+    """``carts.add_item`` for a page; a guest's new cart sets the cookie on ``response``."""
+    customer, token = customers.for_request(request), cart_token(request)
+    try:
+        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer, token=token)
+    except CartNotFound:
+        cart, new_token = carts.add_to_cart(ref, quantity, customer=customer)
+    if new_token:
+        remember(response, new_token, secure=request.is_secure())
+    return cart
+
+
+def remember(response: HttpResponseBase, token: str, *, secure: bool) -> None:
+    """Keep a guest's cart token in a signed cookie that scripts cannot read."""
+    response.set_signed_cookie(
+        COOKIE, token, salt=_SALT, max_age=COOKIE_MAX_AGE_SECONDS, httponly=True, samesite="Lax", secure=secure
+    )
+
+
+def forget(response: HttpResponseBase) -> None:
+    """Drop the guest's cookie, after log-in or after the order."""
+    response.delete_cookie(COOKIE, samesite="Lax")
+
+
+def cart(request: HttpRequest) -> dict[str, Any]:
+    """A context processor: ``{{ cart.item_count }}``, read when a template asks for it."""
+    return {"cart": SimpleLazyObject(lambda: current_view(request))}
+
+
+def connect() -> None:
+    """Merge a guest's cart when its owner logs in with a session."""
+    user_logged_in.connect(_merge_at_login, dispatch_uid="shop_orders.pages")
+
+
+def _merge_at_login(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
+    token = cart_token(request) if request is not None else ""
+    if not token:
+        return
+    try:
+        carts.merge(token, customer=customers.for_user(user))
+    except CartNotFound:
+        return

@@ -1,0 +1,56 @@
+"""Ways to pay: what a provider is, and those that ship."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from django.utils.module_loading import import_string
+
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import UnknownPaymentProvider
+from shop_orders.payment_providers.base import (
+    PaymentEvent,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    PaymentProvider,
+    RefundRequest,
+    RefundResult,
+)
+from shop_orders.payment_providers.on_delivery import PayOnDelivery
+
+__all__ = [
+    "PayOnDelivery",
+    "PaymentEvent",
+    "PaymentProvider",
+    "PaymentRequest",
+    "PaymentStart",
+    "PaymentState",
+    "RefundRequest",
+    "RefundResult",
+    "aliases",
+    "default_alias",
+    "payment_provider",
+]
+
+
+def payment_provider(alias: str) -> PaymentProvider:
+    """The provider configured under an alias.
+
+    Raises:
+        UnknownPaymentProvider: there is none.
+    """
+    config = app_settings.PAYMENT_PROVIDERS.get(alias)
+    if config is None:
+        raise UnknownPaymentProvider(alias)
+    return cast("PaymentProvider", import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {})))
+
+
+def aliases() -> Iterable[str]:
+    return tuple(app_settings.PAYMENT_PROVIDERS)
+
+
+def default_alias() -> str:
+    """The first of PAYMENT_PROVIDERS."""
+    return next(iter(app_settings.PAYMENT_PROVIDERS))

@@ -1,0 +1,142 @@
+"""What a payment provider is. It sees plain values, never a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+PaymentStatus = Literal["pending", "authorised", "captured", "failed", "cancelled"]
+EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentRequest:
+    """What is to be paid. ``payment_id`` is ours and unique: send it as the provider's idempotency key."""
+
+    payment_id: str
+    order_number: str
+    amount: Decimal
+    currency: str
+    description: str
+    email: str = ""
+    phone: str = ""
+    name: str = ""
+    language: str = ""
+    return_url: str = ""
+    webhook_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentStart:
+    """What happens next: go to ``redirect_url``, follow ``instructions``, or nothing because ``status`` is final."""
+
+    status: PaymentStatus = "pending"
+    reference: str = ""
+    redirect_url: str = ""
+    instructions: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentState:
+    """What the provider says now. Amounts are totals, not steps; None where it does not say."""
+
+    status: PaymentStatus
+    reference: str = ""
+    captured: Decimal | None = None
+    refunded: Decimal | None = None
+    currency: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentEvent:
+    """One piece of news from a webhook. ``event_id`` is the provider's and the same when it is sent again.
+
+    ``reference`` is what ``start`` answered, or ``payment_id`` is ours, if the provider sends it back. ``amount`` is what
+    was captured, or the total that was refunded so far.
+    """
+
+    event_id: str
+    kind: EventKind
+    reference: str = ""
+    payment_id: str = ""
+    amount: Decimal | None = None
+    currency: str = ""
+    error: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundRequest:
+    """Money to send back. ``refund_id`` is ours and unique: send it as the provider's idempotency key."""
+
+    refund_id: str
+    amount: Decimal
+    currency: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundResult:
+    status: Literal["pending", "succeeded", "failed"] = "succeeded"
+    reference: str = ""
+    error: str = ""
+
+
+class PaymentProvider:
+    """Base of payment providers. ``OPTIONS`` are the constructor's keywords beside ``alias``.
+
+    Every method is called outside any transaction and may take its time over the network. It may raise PaymentDeclined
+    (a final no) or ProviderUnavailable (nothing is known); any other exception is a bug.
+    """
+
+    label: ClassVar[Any] = _("Payment")
+    expires_after: timedelta | None = None
+    """How long an order may stay unpaid. None: for ever."""
+    confirms_at_placement: bool = False
+    """Whether an order is confirmed before it is paid."""
+    is_manual: bool = False
+    """Whether staff say that the money came, since nobody else does."""
+
+    def __init__(self, *, alias: str) -> None:
+        self.alias = alias
+
+    def start(self, request: PaymentRequest) -> PaymentStart:
+        """Begin a payment. Called again with the same ``payment_id`` after a crash: must not charge twice."""
+        raise NotImplementedError
+
+    def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:
+        """Take what was authorised. ``state`` is the ``data`` that ``start`` answered."""
+        raise NotImplementedError
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
+        """Send money back."""
+        raise NotImplementedError
+
+    def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
+        """Make a payment that was not made impossible, as far as the provider can. Default: nothing."""
+
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:
+        """What the provider says now; None where it cannot be asked."""
+        return None
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+        """The news in a call, verified first.
+
+        Raises:
+            InvalidWebhook: it is not the provider's, too old, or makes no sense.
+        """
+        from shop_orders.exceptions import InvalidWebhook
+
+        raise InvalidWebhook
+
+    def webhook_answer(self) -> HttpResponse:
+        """What the provider wants to hear."""
+        return HttpResponse(status=200)

@@ -1,0 +1,26 @@
+"""Phone numbers: accepted as people write them, kept as E.164."""
+
+from __future__ import annotations
+
+import phonenumbers
+
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import InvalidPhone
+
+
+def normalise(text: str) -> str:
+    """``0712 345 678`` as ``+254712345678``, by the first region of PHONE_REGIONS that knows it; "" stays "".
+
+    Raises:
+        InvalidPhone: no region knows such a number.
+    """
+    if not text.strip():
+        return ""
+    for region in (None, *app_settings.PHONE_REGIONS):
+        try:
+            number = phonenumbers.parse(text, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    raise InvalidPhone

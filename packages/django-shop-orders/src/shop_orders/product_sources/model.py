@@ -1,0 +1,175 @@
+"""A source over any model of the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import connections, models, router
+from django.db.models import Case, F, Q, Value, When
+
+from shop_orders.conf import app_settings
+from shop_orders.money import quantise
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProduct:
+    ref: str
+    sku: str
+    name: str
+    unit_price: Decimal
+    currency: str
+    tax_class: str
+    price_includes_tax: bool
+    available: int | None
+    weight: Decimal | None
+    url: str
+    image: str
+
+
+class ModelProductSource:
+    """Sells the rows of a model, told by the names of its fields.
+
+    ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field that is lowered when an order is placed
+    and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns, the
+    others may be properties or methods as well. ``filters`` narrows what is on sale, such as ``{"is_active": True}``.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        ref: str,
+        name: str,
+        price: str,
+        stock: str = "",
+        sku: str = "",
+        tax_class: str = "",
+        weight: str = "",
+        url: str = "get_absolute_url",
+        image: str = "",
+        price_includes_tax: bool = False,
+        filters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model: type[models.Model] = apps.get_model(model)
+        self.ref = ref
+        self.name = name
+        self.price = price
+        self.stock = stock
+        self.sku = sku or ref
+        self.tax_class = tax_class
+        self.weight = weight
+        self.url = url
+        self.image = image
+        self.price_includes_tax = price_includes_tax
+        self.filters = dict(filters or {})
+
+    def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, ModelProduct]:  # noqa: ARG002
+        rows = self._rows(refs).filter(**self.filters)
+        return {product.ref: product for product in map(self._product, rows)}
+
+    def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
+        on_hand = self._lock(quantities)
+        short = {
+            ref: max(on_hand.get(ref, 0) or 0, 0)
+            for ref, quantity in quantities.items()
+            if ref not in on_hand or _is_short(on_hand[ref], quantity)
+        }
+        if not short:
+            self._add({ref: -quantity for ref, quantity in quantities.items() if on_hand[ref] is not None})
+        return short
+
+    def release(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
+        self._give_back(quantities)
+
+    def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
+        """Nothing to do: the stock field went down when the order was placed."""
+
+    def restock(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
+        self._give_back(quantities)
+
+    def _give_back(self, quantities: Mapping[str, int]) -> None:
+        on_hand = self._lock(quantities)
+        self._add({ref: quantity for ref, quantity in quantities.items() if on_hand.get(ref) is not None})
+
+    def _rows(self, refs: Iterable[str]) -> models.QuerySet[Any]:
+        field = self.model._meta.get_field(self.ref)
+        keys = [key for key in (_key(field, ref) for ref in refs) if key is not None]
+        return self.model._default_manager.filter(**{f"{self.ref}__in": keys})
+
+    def _lock(self, quantities: Mapping[str, int]) -> dict[str, int | None]:
+        """Stock by ref, the rows locked in the order of their keys: two orders never wait for each other in a circle."""
+        if not self.stock:
+            return {str(ref): None for ref in self._rows(quantities).values_list(self.ref, flat=True)}
+        using = router.db_for_write(self.model)
+        rows = self._rows(quantities).using(using).order_by("pk")
+        if connections[using].features.has_select_for_update:
+            rows = rows.select_for_update()
+        return {str(ref): stock for ref, stock in rows.values_list(self.ref, self.stock)}
+
+    def _add(self, changes: Mapping[str, int]) -> None:
+        """One UPDATE for all rows; a row that would fall below zero is left alone and makes the whole call fail."""
+        if not self.stock or not changes:
+            return
+        field = self.model._meta.get_field(self.ref)
+        keys = {_key(field, ref): change for ref, change in changes.items()}
+        allowed = Q()
+        for key, change in keys.items():
+            allowed |= Q(**{self.ref: key}) & (Q(**{f"{self.stock}__gte": -change}) if change < 0 else Q())
+        step = Case(
+            *(When(**{self.ref: key}, then=Value(change)) for key, change in keys.items()),
+            output_field=models.IntegerField(),
+        )
+        using = router.db_for_write(self.model)
+        rows = self.model._default_manager.using(using).filter(allowed)
+        if rows.update(**{self.stock: F(self.stock) + step}) != len(keys):
+            raise RuntimeError("The stock changed under its lock.")
+
+    def _product(self, row: Any) -> ModelProduct:
+        currency = app_settings.CURRENCY
+        weight = _value(row, self.weight)
+        return ModelProduct(
+            ref=str(getattr(row, self.ref)),
+            sku=str(_value(row, self.sku) or ""),
+            name=str(_value(row, self.name)),
+            unit_price=quantise(Decimal(str(_value(row, self.price))), currency),
+            currency=currency,
+            tax_class=str(_value(row, self.tax_class) or ""),
+            price_includes_tax=self.price_includes_tax,
+            available=_available(getattr(row, self.stock)) if self.stock else None,
+            weight=None if weight is None else Decimal(str(weight)),
+            url=str(_value(row, self.url) or ""),
+            image=_image_url(_value(row, self.image)),
+        )
+
+
+def _key(field: Any, ref: str) -> Any:
+    """The ref as the column wants it, None where no row can have it."""
+    try:
+        key = field.to_python(ref)
+        if isinstance(field, models.IntegerField):
+            field.run_validators(key)
+    except ValidationError:
+        return None
+    return key if str(key) == ref else None
+
+
+def _is_short(stock: int | None, quantity: int) -> bool:
+    return stock is not None and stock < quantity
+
+
+def _available(stock: int | None) -> int | None:
+    return None if stock is None else max(stock, 0)
+
+
+def _value(row: Any, name: str) -> Any:
+    value = getattr(row, name, None) if name else None
+    return value() if callable(value) else value
+
+
+def _image_url(value: Any) -> str:
+    return str(getattr(value, "url", value)) if value else ""
