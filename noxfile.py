@@ -121,7 +121,7 @@ def demo(session: nox.Session) -> None:
     """Run the whole shop on this machine; ``-- --help`` lists the options (--port, --host, --fresh, --check)."""
     session.log("Installing the shop (a minute the first time, nothing afterwards) ...")
     _install(session, "-r", "example_project/requirements.txt")
-    session.run("python", "example_project/run_demo.py", *session.posargs)
+    session.run("python", "example_project/run_demo.py", *session.posargs, interrupt_timeout=30, terminate_timeout=30)
 
 
 @nox.session
@@ -185,7 +185,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the three packages and the example with mypy, strictly."""
     _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests")
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
-    session.run("mypy", *sources, *session.posargs, env={"DEMO": "1"})
+    session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
 
 
 @nox.session(python=NEWEST)

@@ -22,7 +22,7 @@ EDGES = {
     "api", "admin", "webhooks", "management", "checks", "apps", "urls", "views", "pages", "contrib", "templatetags",
     "context_processors", "testing", "product_source",
 }  # fmt: skip
-RANKS = ("base", "managers", "models", "seams", "verbs", "edges")
+RANKS = ("base", "models", "seams", "verbs", "edges")
 
 
 def source(package):
@@ -37,7 +37,7 @@ def rank(room):
     if room in BASE:
         return RANKS.index("base")
     if room in {"managers", "models"}:
-        return RANKS.index(room)
+        return RANKS.index("models")
     if room in SEAMS:
         return RANKS.index("seams")
     return RANKS.index("edges" if room in EDGES else "verbs")
