@@ -194,3 +194,10 @@ def docs(session: nox.Session) -> None:
     _install(session, "sphinx", "furo", "myst-parser", *_editable(*PACKAGES))
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     session.log("Open docs/_build/html/index.html.")
+
+
+@nox.session(python=NEWEST)
+def replay(session: nox.Session) -> None:
+    """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --orders N``."""
+    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
+    session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,9 @@ class Invoice:
 
 def read(path: Path) -> Iterator[Invoice]:
     """The invoices in the order of the file. ``path`` is the CSV file, packed by xz or not."""
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
     lines: dict[str, list[Line]] = {}
     customers: dict[str, str] = {}
-    with opened as file:
+    with _opened(path) as file:
         for row in csv.DictReader(file):
             number = row["InvoiceNo"]
             line = Line(row["StockCode"], row["Description"].strip(), int(row["Quantity"]), Decimal(row["UnitPrice"]))
@@ -69,8 +69,12 @@ def read(path: Path) -> Iterator[Invoice]:
         yield Invoice(number, customers[number], tuple(found))
 
 
+def _opened(path: Path) -> IO[str]:
+    return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
+
+
 def catalogue(invoices: Iterable[Invoice]) -> Iterator[dict[str, str]]:
-    """One row for ``import_products`` per stock code: its most frequent description and price, and stock for all sales."""
+    """Rows for ``import_products``, one a stock code: most frequent description and price, stock for every sale."""
     names: dict[str, Counter[str]] = defaultdict(Counter)
     prices: dict[str, Counter[Decimal]] = defaultdict(Counter)
     sold: Counter[str] = Counter()

@@ -1,0 +1,14 @@
+"""The example shop for a replay: pounds, no charges, no throttles, passwords that are cheap to check."""
+
+from config.settings import *  # noqa: F403
+from config.settings import SHOP_ORDERS as EXAMPLE_ORDERS
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ACCOUNT_RATE_LIMITS = False
+SHOP_ORDERS = {
+    **EXAMPLE_ORDERS,
+    "PRICING": [],
+    "VALIDATORS": [],
+    "MAX_QUANTITY": 100_000,
+    "MAX_UNPAID_ORDERS": 100_000,
+}
