@@ -1,0 +1,1 @@
+"""A product catalogue for any Django site."""

@@ -1,0 +1,273 @@
+"""Products: lists, one product, featured ones; staff write."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Path, Query, Schema
+from ninja.responses import Status
+from pydantic import Field
+from pydantic_core import to_json
+
+from shop_catalog import categories, inventory, listing, money, product_page, products
+from shop_catalog.api import auth, problems
+from shop_catalog.api.routing import router
+from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
+from shop_catalog.api.types import Cursor, Limit, Money, SearchText, Slug, given
+from shop_catalog.conf import app_settings
+from shop_catalog.exceptions import UnknownProduct
+from shop_catalog.models import Product, ProductImage
+from shop_catalog.models.image import RENDITION_WIDTHS
+
+PRODUCT_PATH = "/products/{slug}/"
+
+
+class Paging(Schema):
+    cursor: Cursor = ""
+    limit: Limit = 20
+
+
+class ProductFilters(Paging):
+    q: SearchText = Field("", description="Search words.")
+    category: Slug | None = Field(None, description="A category's slug; its whole subtree counts.")
+    min_price: Money | None = None
+    max_price: Money | None = None
+    in_stock: bool | None = None
+    featured: bool | None = None
+    attributes: list[SearchText] = Field([], max_length=10, description="name:value, of the product or a variant.")
+    rating: Decimal | None = Field(None, ge=0, le=5, max_digits=3, decimal_places=2, description="At least this.")
+    related_to: Slug | None = Field(None, description="Others that share a category with this product.")
+    order: Literal["newest", "price", "-price", "name", "-name", "rating", "relevance"] | None = Field(
+        None, description="Newest first, or by relevance where there is a q."
+    )
+    count: bool = Field(False, description="Count what matches, up to 1000.")
+    facets: bool = Field(False, description="Count what matches by category and attribute.")
+    include_inactive: bool = Field(False, description="For staff.")
+
+
+@router.get(
+    "/products/",
+    auth=auth.optional,
+    response={200: ProductPage, **problems.responses(401, 403, 404)},
+    operation_id="list_products",
+    summary="List, filter and search products",
+    openapi_extra=auth.OPTIONAL,
+)
+def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
+    if filters.include_inactive:
+        auth.require(request, "shop_catalog.view_product")
+    wanted = listing.Filters(
+        q=filters.q,
+        category=filters.category or "",
+        min_price=filters.min_price,
+        max_price=filters.max_price,
+        in_stock=filters.in_stock,
+        featured=filters.featured,
+        rating=filters.rating,
+        attributes=tuple(_attribute(text) for text in filters.attributes),
+        related_to=filters.related_to or "",
+        with_unpublished=filters.include_inactive,
+    )
+    order = filters.order or ("relevance" if filters.q else "newest")
+    body = _page(wanted, order=order, paging=filters)
+    if filters.count:
+        body["count"], body["count_is_exact"] = listing.count(wanted)
+    if filters.facets:
+        body["facets"] = listing.facets(wanted)
+    return _json(body)
+
+
+@router.get(
+    "/products/featured/",
+    auth=auth.optional,
+    response={200: ProductPage, **problems.responses(401)},
+    operation_id="list_featured_products",
+    summary="List featured products, newest first",
+    openapi_extra=auth.OPTIONAL,
+)
+def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any:  # noqa: ARG001
+    return _json(_page(listing.Filters(featured=True), order="newest", paging=paging))
+
+
+@router.get(
+    PRODUCT_PATH,
+    auth=auth.optional,
+    response={200: ProductDetail, **problems.responses(401, 404)},
+    operation_id="get_product",
+    summary="One product with its variants, images and breadcrumbs",
+    openapi_extra=auth.OPTIONAL,
+)
+def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
+    view = product_page.find(slug)
+    if view is None and auth.is_staff(request, "shop_catalog.view_product"):
+        view = product_page.find(slug, with_unpublished=True)
+    return _json(_detail(view, slug))
+
+
+@router.post(
+    "/products/",
+    auth=auth.staff,
+    response={201: ProductDetail, **problems.responses(401, 403, 404, 409)},
+    operation_id="create_product",
+    summary="Add a product",
+)
+def create_product(request: HttpRequest, payload: ProductIn) -> Any:
+    auth.require(request, "shop_catalog.add_product")
+    values = _values(payload, without={"sku", "kind", "parent", "stock_quantity"})
+    parent = products.get(payload.parent) if payload.parent else None
+    with transaction.atomic():
+        product = products.create(payload.sku, kind=payload.kind, parent=parent, by=request.user, **values)
+        if payload.stock_quantity:
+            inventory.receive({product.sku: payload.stock_quantity}, reason=_("On hand at the start"), by=request.user)
+    return Status(201, _detail(product_page.find(product.slug, with_unpublished=True), product.slug))
+
+
+@router.patch(
+    PRODUCT_PATH,
+    auth=auth.staff,
+    response={200: ProductDetail, **problems.responses(401, 403, 404, 409)},
+    operation_id="update_product",
+    summary="Change a product",
+)
+def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch) -> Any:
+    auth.require(request, "shop_catalog.change_product")
+    product = products.change(by_slug(slug), by=request.user, **_values(payload, without=set()))
+    return _detail(product_page.find(product.slug, with_unpublished=True), product.slug)
+
+
+@router.delete(
+    PRODUCT_PATH,
+    auth=auth.staff,
+    response={204: None, **problems.responses(401, 403, 404)},
+    operation_id="delete_product",
+    summary="Delete a product, a group with its variants",
+)
+def delete_product(request: HttpRequest, slug: Path[Slug]) -> Any:
+    auth.require(request, "shop_catalog.delete_product")
+    products.delete(by_slug(slug))
+    return Status(204, None)
+
+
+def by_slug(slug: str) -> Product:
+    product = Product.objects.select_related("parent").filter(slug=slug).first()
+    if product is None:
+        raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
+    return product
+
+
+def image_out(image: ProductImage) -> dict[str, Any]:
+    return {
+        "id": image.public_id,
+        "url": image.url,
+        "alt": image.alt,
+        "width": image.width,
+        "height": image.height,
+        "is_primary": image.is_primary,
+        "renditions": {name: image.rendition_url(name) for name in RENDITION_WIDTHS},
+    }
+
+
+def _attribute(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not (name and colon and value):
+        raise problems.HttpError(422, _("Write attributes as name:value."))
+    return name, value
+
+
+def _page(wanted: listing.Filters, *, order: str, paging: Paging) -> dict[str, Any]:
+    after = listing.place_of(paging.cursor, ordering=order) if paging.cursor else None
+    page = listing.page(wanted, ordering=order, after=after, limit=paging.limit)
+    currency = app_settings.CURRENCY
+    return {
+        "items": [_item(row, page.categories[row.id], currency) for row in page.rows],
+        "next": listing.cursor_of(page.next, ordering=order) if page.next is not None else None,
+    }
+
+
+def _item(row: listing.Row, nodes: list[Any], currency: str) -> dict[str, Any]:
+    return {
+        "sku": row.sku,
+        "slug": row.slug,
+        "name": row.name,
+        "kind": row.kind,
+        "price": money.to_text(row.price),
+        "compare_at_price": money.to_text(row.compare_at_price),
+        "currency": currency,
+        "in_stock": row.in_stock,
+        "is_featured": row.is_featured,
+        "rating": str(row.rating_average),
+        "rating_count": row.rating_count,
+        "image": _card(row),
+        "categories": [{"slug": node.slug, "name": node.name} for node in nodes],
+    }
+
+
+def _card(row: listing.Row) -> dict[str, Any] | None:
+    if not row.image:
+        return None
+    image = ProductImage(file=row.image, has_renditions=bool(row.image_has_renditions))
+    return {"url": image.rendition_url("card"), "alt": row.image_alt}
+
+
+def _detail(view: product_page.ProductView | None, slug: str) -> dict[str, Any]:
+    if view is None:
+        raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
+    values = view.values
+    return {
+        "sku": values["sku"],
+        "slug": values["slug"],
+        "name": values["name"],
+        "kind": values["kind"],
+        "group": values["parent__slug"],
+        "description": values["description"],
+        "price": money.to_text(values["price"]),
+        "compare_at_price": money.to_text(values["compare_at_price"]),
+        "lowest_price_30_days": money.to_text(values["lowest_price"]),
+        "currency": app_settings.CURRENCY,
+        "price_includes_tax": app_settings.PRICES_INCLUDE_TAX,
+        "tax_class": values["tax_class"],
+        "attributes": values["attributes"],
+        "options": values["options"],
+        "weight": None if values["weight"] is None else str(values["weight"]),
+        "available": view.available,
+        "in_stock": view.available > 0,
+        "is_active": values["is_active"],
+        "is_featured": values["is_featured"],
+        "publish_from": values["publish_from"],
+        "publish_until": values["publish_until"],
+        "rating": str(values["rating_average"]),
+        "rating_count": values["rating_count"],
+        "images": [image_out(image) for image in view.images],
+        "variants": [_variant(variant) for variant in view.variants],
+        "breadcrumbs": [[{"slug": node.slug, "name": node.name} for node in path] for path in view.paths],
+    }
+
+
+def _variant(variant: product_page.Variant) -> dict[str, Any]:
+    return {
+        "sku": variant.sku,
+        "slug": variant.slug,
+        "name": variant.name,
+        "options": variant.options,
+        "price": money.to_text(variant.price),
+        "compare_at_price": money.to_text(variant.compare_at_price),
+        "available": variant.available,
+        "in_stock": variant.available > 0,
+        "is_active": variant.is_active,
+    }
+
+
+def _values(payload: ProductIn | ProductPatch, *, without: set[str]) -> dict[str, Any]:
+    """The fields that were sent, as the verbs take them."""
+    values = {name: value for name, value in given(payload).items() if name not in without}
+    if "categories" in values:
+        values["categories"] = [categories.get(slug) for slug in values["categories"]]
+    if values.get("price", 0) is None:
+        del values["price"]
+    return values
+
+
+def _json(value: Any) -> HttpResponse:
+    return HttpResponse(to_json(value), content_type="application/json")

@@ -1,0 +1,10 @@
+"""The one router of the catalogue, to which the modules beside it attach their operations."""
+
+from __future__ import annotations
+
+from ninja import Router
+
+from shop_catalog.api import problems
+
+router = Router(tags=["catalog"])
+problems.install(router)

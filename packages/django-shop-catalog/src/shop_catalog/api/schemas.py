@@ -1,0 +1,226 @@
+"""What the API takes and gives."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from ninja import Schema
+from pydantic import Field
+
+from shop_catalog.api.types import In, JSONObject, Limit, Money, Quantity, ShortText, Sku, Slug, Text, When
+
+MoneyText = str
+"""An amount with the currency's number of decimals."""
+
+
+class CategoryLink(Schema):
+    slug: str
+    name: str
+
+
+class TreeNode(Schema):
+    name: str
+    slug: str
+    level: int
+    image: str | None
+    children: list["TreeNode"]
+
+
+class CategoryOut(Schema):
+    slug: str
+    name: str
+    parent: str | None
+    level: int
+    image: str | None
+    is_active: bool
+
+
+class CategoryDetail(CategoryOut):
+    description: str
+    position: int
+    ancestors: list[CategoryLink] = Field(description="From the root to the parent: the breadcrumbs.")
+    children: list[CategoryLink]
+    product_count: int = Field(description="Sellable published products in the whole subtree, each counted once.")
+
+
+class CategoryPage(Schema):
+    items: list[CategoryOut]
+    next: str | None = Field(description="Cursor of the next page.")
+
+
+class AveragePrice(Schema):
+    category: str
+    currency: str
+    count: int
+    average: MoneyText | None
+    min: MoneyText | None
+    max: MoneyText | None
+
+
+class CategoryIn(In):
+    name: ShortText = Field(min_length=1)
+    slug: Slug | None = None
+    parent: Slug | None = None
+    description: Text = ""
+    is_active: bool = Field(True, strict=True)
+    position: int = Field(0, strict=True, ge=0, le=2**31 - 1)
+
+
+class CategoryPatch(In):
+    name: ShortText = Field(None, min_length=1)
+    slug: Slug = None
+    parent: Slug | None = Field(None, description="Move below this category; null moves to the roots.")
+    before: Slug = Field(None, description="With a move: stand before this sibling.")
+    description: Text = None
+    is_active: bool = Field(None, strict=True)
+    position: int = Field(None, strict=True, ge=0, le=2**31 - 1)
+
+
+class ImageOut(Schema):
+    id: UUID
+    url: str
+    alt: str
+    width: int
+    height: int
+    is_primary: bool
+    renditions: dict[str, str] = Field(description="URL of each smaller copy by its name.")
+
+
+class ListImage(Schema):
+    url: str = Field(description="The card-sized copy.")
+    alt: str
+
+
+class ProductItem(Schema):
+    sku: str
+    slug: str
+    name: str
+    kind: Literal["simple", "group"]
+    price: MoneyText = Field(description="Of a group: the lowest of its variants.")
+    compare_at_price: MoneyText | None
+    currency: str
+    in_stock: bool
+    is_featured: bool
+    rating: str
+    rating_count: int
+    image: ListImage | None
+    categories: list[CategoryLink]
+
+
+class Facets(Schema):
+    categories: dict[str, int]
+    attributes: dict[str, dict[str, int]]
+    in_stock: int
+    is_complete: bool = Field(description="False where so many products match that only the first were counted.")
+
+
+class ProductPage(Schema):
+    items: list[ProductItem]
+    next: str | None = Field(description="Cursor of the next page.")
+    count: int | None = Field(None, description="Only with count=true; at most 1000.")
+    count_is_exact: bool | None = None
+    facets: Facets | None = Field(None, description="Only with facets=true.")
+
+
+class VariantOut(Schema):
+    sku: str
+    slug: str
+    name: str
+    options: dict[str, object]
+    price: MoneyText
+    compare_at_price: MoneyText | None
+    available: int
+    in_stock: bool
+    is_active: bool
+
+
+class ProductDetail(Schema):
+    sku: str
+    slug: str
+    name: str
+    kind: Literal["simple", "group", "variant"]
+    group: str | None = Field(description="Of a variant: the slug of its group.")
+    description: str
+    price: MoneyText
+    compare_at_price: MoneyText | None
+    lowest_price_30_days: MoneyText
+    currency: str
+    price_includes_tax: bool
+    tax_class: str
+    attributes: dict[str, object]
+    options: dict[str, object]
+    weight: str | None = Field(description="In kg.")
+    available: int
+    in_stock: bool
+    is_active: bool
+    is_featured: bool
+    publish_from: datetime | None
+    publish_until: datetime | None
+    rating: str
+    rating_count: int
+    images: list[ImageOut]
+    variants: list[VariantOut]
+    breadcrumbs: list[list[CategoryLink]] = Field(description="One path per category, from the root.")
+
+
+class ProductFields(In):
+    description: Text = ""
+    compare_at_price: Money | None = None
+    tax_class: ShortText = Field("standard", min_length=1, max_length=32)
+    attributes: JSONObject = {}
+    options: JSONObject = {}
+    weight: Decimal | None = Field(None, ge=0, max_digits=10, decimal_places=3)
+    position: int = Field(0, strict=True, ge=0, le=2**31 - 1)
+    is_active: bool = Field(True, strict=True)
+    is_featured: bool = Field(False, strict=True)
+    publish_from: When | None = None
+    publish_until: When | None = None
+    low_stock_threshold: int | None = Field(None, strict=True, ge=0, le=2**31 - 1)
+    categories: list[Slug] = Field([], max_length=50)
+
+
+class ProductIn(ProductFields):
+    sku: Sku
+    name: ShortText = Field("", description="May be left out of a variant.")
+    slug: Slug | None = None
+    kind: Literal["simple", "group", "variant"] = "simple"
+    parent: Sku | None = Field(None, description="Of a variant: the SKU of its group.")
+    price: Money | None = None
+    stock_quantity: Quantity | None = Field(None, description="On hand at the start, received as a stock movement.")
+
+
+class ProductPatch(ProductFields):
+    """Only what is sent changes."""
+
+    name: ShortText = Field(None, min_length=1)
+    slug: Slug = None
+    price: Money = None
+
+
+class MovementOut(Schema):
+    kind: str
+    stock_change: int
+    reserved_change: int
+    reference: str
+    reason: str
+    created_at: datetime
+
+
+class StockOut(Schema):
+    sku: str
+    on_hand: int
+    reserved: int
+    available: int
+    low_stock_threshold: int | None
+    movements: list[MovementOut] = Field(description="Newest first.")
+    next: str | None = Field(description="Cursor of older movements.")
+
+
+class StockIn(In):
+    kind: Literal["receive", "adjust"]
+    quantity: int = Field(
+        strict=True, ge=-(2**31) + 1, le=2**31 - 1, description="Received, or by how much to correct, up or down."
+    )
+    reason: ShortText = Field("", description="Needed to adjust.")
+    reference: str = Field("", max_length=100, pattern=r"^[\x20-\x7e]*$", description="Delivery note or the like.")

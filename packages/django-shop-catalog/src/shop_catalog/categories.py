@@ -1,0 +1,181 @@
+"""What can be done to the category tree. Every verb goes through the write gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from django.utils.translation import gettext as _
+
+from shop_catalog import tree
+from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
+from shop_catalog.models import Category, write_gate
+from shop_catalog.slugs import free_slug
+
+CHUNK = 1000
+TREE_COLUMNS = ["tree_id", "lft", "rght", "level"]
+
+
+def create(
+    name: str,
+    *,
+    parent: Category | None = None,
+    slug: str = "",
+    description: str = "",
+    is_active: bool = True,
+    position: int = 0,
+) -> Category:
+    """Add a category. Without a slug one is made from the name.
+
+    Raises:
+        DuplicateValue: the slug is taken.
+    """
+    with write_gate():
+        if slug:
+            _refuse_taken_slug(slug)
+        category = Category(
+            name=name,
+            slug=slug or free_slug(Category, name),
+            parent=parent,
+            description=description,
+            is_active=is_active,
+            position=position,
+        )
+        category.save()
+    return category
+
+
+def change(
+    category: Category,
+    *,
+    name: str | None = None,
+    slug: str | None = None,
+    description: str | None = None,
+    is_active: bool | None = None,
+    position: int | None = None,
+) -> Category:
+    """Change what is given and leave the rest, the place in the tree included.
+
+    Raises:
+        DuplicateValue: the slug is taken.
+    """
+    given = {"name": name, "slug": slug, "description": description, "is_active": is_active, "position": position}
+    values = {field: value for field, value in given.items() if value is not None}
+    with write_gate():
+        category = get(category.slug)
+        if slug is not None and slug != category.slug:
+            _refuse_taken_slug(slug)
+        for field, value in values.items():
+            setattr(category, field, value)
+        if values:
+            category.save(update_fields=list(values))
+    return category
+
+
+def move(category: Category, *, parent: Category | None, before: Category | None = None) -> Category:
+    """Move a category with all below it under another parent, or to the roots; last, or before a sibling.
+
+    Raises:
+        CategoryCycle: the parent is the category itself or stands below it.
+        InvalidProduct: ``before`` is no child of the parent.
+    """
+    with write_gate():
+        category = get(category.slug)
+        siblings = list(Category.objects.filter(parent=parent).exclude(pk=category.pk))
+        if before is not None and before not in siblings:
+            raise InvalidProduct(_("The category to stand before is not below that parent."), field="before")
+        at = siblings.index(before) if before is not None else len(siblings)
+        category.place(parent, siblings=siblings, at=at)
+    return category
+
+
+def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
+    """Put the children of a category, or the roots, into the order of these slugs. Those not named come after.
+
+    Raises:
+        UnknownCategory: a slug is not among the children.
+    """
+    with write_gate():
+        children = {child.slug: child for child in Category.objects.filter(parent=parent)}
+        named = list(dict.fromkeys(slugs))
+        unknown = [slug for slug in named if slug not in children]
+        if unknown:
+            raise UnknownCategory(_("These are not among the children: %(slugs)s.") % {"slugs": ", ".join(unknown)})
+        rest = [slug for slug in children if slug not in named]
+        for position, slug in enumerate([*named, *rest]):
+            child = get(slug)
+            if child.position != position:
+                child.position = position
+                child.save(update_fields=["position"])
+
+
+def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refuse") -> None:
+    """Delete a category. Its products stay; its children stop the deletion or move up to its parent.
+
+    Raises:
+        CategoryNotEmpty: it has children and they are not to be moved.
+    """
+    with write_gate():
+        category = get(category.slug)
+        below = list(Category.objects.filter(parent=category))
+        if below and children == "refuse":
+            raise CategoryNotEmpty(
+                _("%(name)s has categories below it. Delete or move them first, or ask for them to move up.")
+                % {"name": category.name}
+            )
+        for child in below:
+            child.parent = category.parent
+            child.save(update_fields=["parent"])
+        category.delete()
+
+
+def get(slug: str) -> Category:
+    """
+    Raises:
+        UnknownCategory: there is none with this slug.
+    """
+    category = Category.objects.select_related("parent").filter(slug=slug).first()
+    if category is None:
+        raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
+    return category
+
+
+def check() -> list[tree.Fault]:
+    """What is wrong with the tree; empty when it is sound."""
+    return tree.find_faults(_rows())
+
+
+def repair() -> int:
+    """Mend the tree: orphans and one category of each parent cycle become roots, all numbers are made anew.
+
+    Answers how many categories were changed. Siblings keep the order of position and name.
+    """
+    with write_gate():
+        rows = _rows()
+        loose = tree.loose_parents(rows)
+        Category.objects.filter(pk__in=loose).update(parent=None)
+        rows = [row._replace(parent_id=None) if row.id in loose else row for row in rows]
+        return len(loose.keys() | renumber(rows))
+
+
+def renumber(rows: Iterable[tree.Row]) -> set[int]:
+    """Write the numbers that parents and positions ask for, where they differ. Call it inside the gate."""
+    rows = list(rows)
+    numbers = tree.number(rows)
+    changed = []
+    for row in rows:
+        wanted = numbers[row.id]
+        if wanted != tree.Numbers(row.tree_id, row.lft, row.rght, row.level):
+            changed.append(Category(pk=row.id, **wanted._asdict()))
+    Category.objects.bulk_update(changed, TREE_COLUMNS, batch_size=CHUNK)
+    return {category.pk for category in changed}
+
+
+def _rows() -> list[tree.Row]:
+    columns = ("pk", "parent_id", "position", "name", *TREE_COLUMNS)
+    return [tree.Row(*values) for values in Category.objects.order_by("pk").values_list(*columns)]
+
+
+def _refuse_taken_slug(slug: str) -> None:
+    if Category.objects.filter(slug=slug).exists():
+        raise DuplicateValue(_("The slug %(slug)s belongs to another category.") % {"slug": slug}, field="slug")

@@ -1,0 +1,115 @@
+"""What ``manage.py check`` says about the catalogue's settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning as CheckWarning, register as register_check
+from django.utils.module_loading import import_string
+
+from shop_catalog.conf import app_settings
+from shop_catalog.search import SearchBackend
+
+
+def register() -> None:
+    register_check(check_settings, "shop_catalog")
+    register_check(check_database, "shop_catalog")
+
+
+def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    return [*_check_currency(), *_check_unknown(), *_check_callables(), *_check_search(), *_check_apps()]
+
+
+def check_database(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """SQLite without IMMEDIATE transactions refuses most concurrent writers."""
+    messages: list[CheckMessage] = []
+    for alias, database in settings.DATABASES.items():
+        is_sqlite = database.get("ENGINE", "").endswith("sqlite3")
+        if is_sqlite and database.get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE":
+            messages.append(
+                CheckWarning(
+                    f'SQLite database "{alias}" runs without IMMEDIATE transactions: concurrent writers will fail.',
+                    hint=(
+                        f'DATABASES["{alias}"]["OPTIONS"] = {{"transaction_mode": "IMMEDIATE", "timeout": 20, '
+                        '"init_command": "PRAGMA journal_mode=WAL"}'
+                    ),
+                    id="shop_catalog.W002",
+                )
+            )
+    return messages
+
+
+def _check_currency() -> Iterator[CheckMessage]:
+    values = getattr(settings, "SHOP_CATALOG", {})
+    currency = values.get("CURRENCY")
+    if currency is None:
+        yield Error(
+            'SHOP_CATALOG["CURRENCY"] is not set.',
+            hint='SHOP_CATALOG = {"CURRENCY": "KES"}',
+            id="shop_catalog.E001",
+        )
+    elif not re.fullmatch("[A-Z]{3}", str(currency)):
+        yield Error(
+            f'SHOP_CATALOG["CURRENCY"] is {currency!r}, which is no ISO 4217 code.',
+            hint='SHOP_CATALOG = {"CURRENCY": "KES"}',
+            id="shop_catalog.E002",
+        )
+
+
+def _check_unknown() -> Iterator[CheckMessage]:
+    for name in app_settings.unknown():
+        yield CheckWarning(
+            f'SHOP_CATALOG["{name}"] is no setting of the catalogue.',
+            hint="Remove it or correct its spelling.",
+            id="shop_catalog.W001",
+        )
+
+
+def _check_callables() -> Iterator[CheckMessage]:
+    for name in ("API_AUTH", "STAFF_API_AUTH", "VERIFIED_PURCHASE"):
+        value = getattr(app_settings, name)
+        for path in [value] if isinstance(value, str) else value:
+            problem = _import_problem(path)
+            if path and problem:
+                yield Error(
+                    f'SHOP_CATALOG["{name}"]: {problem}',
+                    hint=f'SHOP_CATALOG["{name}"] = "mysite.module.callable"',
+                    id="shop_catalog.E003",
+                )
+
+
+def _check_search() -> Iterator[CheckMessage]:
+    setting = app_settings.SEARCH
+    if not setting:
+        return
+    hint = 'SHOP_CATALOG["SEARCH"] = {"BACKEND": "shop_catalog.search.DatabaseSearch", "OPTIONS": {}}'
+    path = setting.get("BACKEND", "")
+    problem = _import_problem(path) if path else "BACKEND is missing."
+    if problem:
+        yield Error(f'SHOP_CATALOG["SEARCH"]: {problem}', hint=hint, id="shop_catalog.E004")
+    elif not (isinstance(import_string(path), type) and issubclass(import_string(path), SearchBackend)):
+        yield Error(
+            f'SHOP_CATALOG["SEARCH"]: {path} is no subclass of SearchBackend.', hint=hint, id="shop_catalog.E004"
+        )
+
+
+def _check_apps() -> Iterator[CheckMessage]:
+    for app in ("mptt", "ninja"):
+        if app not in settings.INSTALLED_APPS:
+            yield CheckWarning(
+                f'"{app}" is not in INSTALLED_APPS; its admin files or API pages are missing.',
+                hint=f'INSTALLED_APPS = [..., "{app}"]',
+                id="shop_catalog.W003",
+            )
+
+
+def _import_problem(path: str) -> str:
+    try:
+        import_string(path)
+    except ImportError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,105 @@
+"""Settings of the catalog app: one dict, ``SHOP_CATALOG``, one typed property a setting, read live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+class BaseSettings:
+    """Reads one dict of the project's settings at each access, so that tests can override it."""
+
+    setting: ClassVar[str]
+
+    def get(self, name: str, default: Any) -> Any:
+        return self._values().get(name, default)
+
+    def require(self, name: str) -> Any:
+        """The value of a setting without a default.
+
+        Raises:
+            ImproperlyConfigured: it is missing; the message has the line to paste.
+        """
+        values = self._values()
+        if name not in values:
+            raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
+        return values[name]
+
+    def unknown(self) -> list[str]:
+        """Names in the dict that are no setting: misspelt ones, for ``manage.py check``."""
+        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
+
+    def _values(self) -> Mapping[str, Any]:
+        values: Mapping[str, Any] = getattr(settings, self.setting, {})
+        return values
+
+
+class AppSettings(BaseSettings):
+    setting = "SHOP_CATALOG"
+
+    @property
+    def CURRENCY(self) -> str:
+        """ISO 4217 code of every price in the catalogue. Required; changing it does not convert stored amounts."""
+        return str(self.require("CURRENCY"))
+
+    @property
+    def PRICES_INCLUDE_TAX(self) -> bool:
+        """Whether prices are entered and shown with tax. It travels with the price to who sells it."""
+        return bool(self.get("PRICES_INCLUDE_TAX", True))
+
+    @property
+    def SEARCH(self) -> Mapping[str, Any]:
+        """The search backend: ``{"BACKEND": dotted path, "OPTIONS": {...}}``.
+
+        Without it PostgreSQL searches by full text, any other database by plain comparison.
+        """
+        value: Mapping[str, Any] = self.get("SEARCH", {})
+        return value
+
+    @property
+    def API_AUTH(self) -> str | list[str]:
+        """Dotted path of the API's authentication, or a list of paths that are asked in turn."""
+        value: str | list[str] = self.get("API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def STAFF_API_AUTH(self) -> str | list[str]:
+        """As ``API_AUTH``, for staff operations, which check model permissions besides."""
+        value: str | list[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def PROBLEM_TYPE_BASE(self) -> str:
+        """URL prefix of problem types: ``/problems/`` makes ``/problems/not_found/``. Empty: ``about:blank``."""
+        return str(self.get("PROBLEM_TYPE_BASE", ""))
+
+    @property
+    def PRODUCT_URL(self) -> str:
+        """Name of the URL pattern of a product's page, reversed with ``slug``. Empty: products have no page."""
+        return str(self.get("PRODUCT_URL", ""))
+
+    @property
+    def BULK_MAX_BYTES(self) -> int:
+        """How large one bulk upload may be."""
+        return int(self.get("BULK_MAX_BYTES", 20 * 1024 * 1024))
+
+    @property
+    def BULK_MAX_ROWS(self) -> int:
+        """How many rows one bulk upload may hold."""
+        return int(self.get("BULK_MAX_ROWS", 10_000))
+
+    @property
+    def MODERATE_REVIEWS(self) -> bool:
+        """Whether a review waits for staff before it is published."""
+        return bool(self.get("MODERATE_REVIEWS", True))
+
+    @property
+    def VERIFIED_PURCHASE(self) -> str:
+        """Dotted path of a callable ``(user, refs) -> bool``: has this user bought one of these products?"""
+        return str(self.get("VERIFIED_PURCHASE", ""))
+
+
+app_settings = AppSettings()

@@ -1,0 +1,101 @@
+"""What can go wrong in the catalogue. Each error says in a whole sentence what to do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class ShopCatalogError(Exception):
+    """Base of the catalogue's errors. ``code`` is stable; ``extra`` holds plain values for a program."""
+
+    code: ClassVar[str] = "catalog_error"
+
+    def __init__(self, message: str, **extra: Any) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
+class InvalidCursor(ShopCatalogError):
+    """A cursor that was made up, or that belongs to another list or order."""
+
+    code = "invalid_cursor"
+
+
+class UnknownCategory(ShopCatalogError):
+    code = "unknown_category"
+
+
+class CategoryCycle(ShopCatalogError):
+    """A category cannot stand below itself."""
+
+    code = "category_cycle"
+
+
+class CategoryNotEmpty(ShopCatalogError):
+    """A category with children is not deleted without saying what becomes of them."""
+
+    code = "category_not_empty"
+
+
+class UnknownProduct(ShopCatalogError):
+    code = "unknown_product"
+
+
+class InvalidProduct(ShopCatalogError):
+    """The values do not make a product, for example a variant without a group. ``field`` names the culprit."""
+
+    code = "invalid_product"
+
+    def __init__(self, message: str, *, field: str, **extra: Any) -> None:
+        super().__init__(message, field=field, **extra)
+        self.field = field
+
+
+class InvalidPrice(InvalidProduct):
+    code = "invalid_price"
+
+
+class DuplicateValue(ShopCatalogError):
+    """A SKU or a slug belongs to something else."""
+
+    code = "duplicate_value"
+
+
+class InsufficientStock(ShopCatalogError):
+    """``extra["available"]`` is ``{sku: available}`` for what is short."""
+
+    code = "insufficient_stock"
+
+
+class MovementConflict(ShopCatalogError):
+    """The ledger holds another movement under the same product, kind and reference."""
+
+    code = "movement_conflict"
+
+
+class InvalidImage(ShopCatalogError):
+    code = "invalid_image"
+
+
+class ImageTooLarge(InvalidImage):
+    code = "image_too_large"
+
+
+class UnknownReview(ShopCatalogError):
+    code = "unknown_review"
+
+
+class ReviewExists(ShopCatalogError):
+    """One review per customer and product."""
+
+    code = "review_exists"
+
+
+class UnreadableFile(ShopCatalogError):
+    """An import file is not what it says it is."""
+
+    code = "unreadable_file"
+
+
+class FileTooLarge(UnreadableFile):
+    code = "file_too_large"

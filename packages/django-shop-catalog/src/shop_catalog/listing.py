@@ -1,0 +1,395 @@
+"""Lists of products: filters, orders and keyset pages, constant in statements and flat in cost."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    Expression,
+    F,
+    Field,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import Exact, In
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from shop_catalog import category_tree, cursors
+from shop_catalog.exceptions import InvalidCursor, UnknownCategory
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.managers import published_at
+from shop_catalog.models import Category, Product, ProductCategory, ProductKind
+from shop_catalog.search import backend
+
+COUNT_CAP = 1000
+"""An exact count is made up to here; beyond, it is said that there are more."""
+
+
+FACET_CAP = 10_000
+"""Facets look at this many products at most."""
+
+
+class Ordering(NamedTuple):
+    column: str
+    is_descending: bool
+
+
+ORDERINGS = {
+    "newest": Ordering("created_at", is_descending=True),
+    "price": Ordering("price", is_descending=False),
+    "-price": Ordering("price", is_descending=True),
+    "name": Ordering("name", is_descending=False),
+    "-name": Ordering("name", is_descending=True),
+    "rating": Ordering("rating_average", is_descending=True),
+    "relevance": Ordering("relevance", is_descending=True),
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is narrowed to. ``None`` and empty mean: not narrowed."""
+
+    q: str = ""
+    category: str = ""
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    in_stock: bool | None = None
+    featured: bool | None = None
+    rating: Decimal | None = None
+    attributes: tuple[tuple[str, str], ...] = ()
+    related_to: str = ""
+    with_unpublished: bool = False
+
+
+class Row(NamedTuple):
+    """A product as lists show it. ``sort_value`` is what it is ordered by."""
+
+    id: int
+    slug: str
+    sku: str
+    name: str
+    kind: str
+    price: Decimal
+    compare_at_price: Decimal | None
+    in_stock: bool
+    is_featured: bool
+    is_active: bool
+    rating_average: Decimal
+    rating_count: int
+    image: str | None
+    image_alt: str | None
+    image_has_renditions: bool | None
+    sort_value: Any
+
+
+class Place(NamedTuple):
+    """Where a page ends: the sort value and the key of its last row."""
+
+    value: Any
+    id: int
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: list[Row]
+    next: Place | None
+    categories: dict[int, list[category_tree.Node]]
+
+
+def page(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
+    """One page of listed products and what comes after it: three statements, with or without a category.
+
+    Raises:
+        UnknownCategory: the category of the filter does not exist.
+    """
+    values = _parameters(filters, ordering=ordering, after=after)
+    shape = (_shape(filters), ordering, after is not None, limit + 1)
+    if filters.q or filters.attributes or ordering == "relevance":
+        rows = list(_queryset(lambda name, field: Value(values[name], output_field=field), filters, *shape[1:]))
+    else:
+        rows = _PAGE.rows(*shape, **values)
+    found = [Row(*row) for row in rows]
+    last = found[limit - 1] if len(found) > limit else None
+    found = found[:limit]
+    place = Place(last.sort_value, last.id) if last is not None else None
+    return Page(found, place, categories_of([row.id for row in found]))
+
+
+def count(filters: Filters) -> tuple[int, bool]:
+    """How many products match, up to a cap, and whether that is all."""
+    values = _parameters(filters, ordering="newest", after=None)
+    rows = _matching(lambda name, field: Value(values[name], output_field=field), filters)
+    found = rows.order_by()[: COUNT_CAP + 1].count()
+    return min(found, COUNT_CAP), found <= COUNT_CAP
+
+
+def matching(filters: Filters) -> QuerySet[Any, Any]:
+    """The listed products that match, as a plain queryset."""
+    values = _parameters(filters, ordering="newest", after=None)
+    return _matching(lambda name, field: Value(values[name], output_field=field), filters)
+
+
+def facets(filters: Filters) -> dict[str, Any]:
+    """How many of the matching products are in each category, have each attribute value, are in stock."""
+    rows = list(
+        matching(filters)
+        .order_by("-pk")
+        .annotate(has_stock=_has_stock_column())
+        .values_list("pk", "attributes", "has_stock")[: FACET_CAP + 1]
+    )
+    is_complete = len(rows) <= FACET_CAP
+    rows = rows[:FACET_CAP]
+    by_attribute: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for _pk, attributes, _has_stock in rows:
+        for name, value in attributes.items():
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                by_attribute[name][str(value)] += 1
+    by_category: Counter[str] = Counter()
+    ids = [row[0] for row in rows]
+    for start in range(0, len(ids), 1000):
+        for nodes in categories_of(ids[start : start + 1000]).values():
+            by_category.update(node.slug for node in nodes)
+    return {
+        "categories": dict(by_category.most_common()),
+        "attributes": {name: dict(values.most_common()) for name, values in sorted(by_attribute.items())},
+        "in_stock": sum(row[2] for row in rows),
+        "is_complete": is_complete,
+    }
+
+
+def categories_of(product_ids: list[int]) -> dict[int, list[category_tree.Node]]:
+    """The categories of listed products, by product: one statement, names from the tree kept in memory."""
+    if not product_ids:
+        return {}
+    padded = product_ids + product_ids[-1:] * (-len(product_ids) % 10)
+    rows = _LINKS.rows(len(padded), **{f"id{index}": pk for index, pk in enumerate(padded)})
+    found: dict[int, list[category_tree.Node]] = {pk: [] for pk in product_ids}
+    tree = category_tree.at_version(rows[0][2]) if rows else None
+    for product_id, category_id, _version in rows:
+        node = tree.nodes.get(category_id) if tree is not None else None
+        if node is not None and node.is_visible:
+            found[product_id].append(node)
+    return found
+
+
+def cursor_of(place: Place, *, ordering: str) -> str:
+    """A place as an opaque cursor, good for this order only."""
+    value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
+    return cursors.seal([ordering, value, place.id])
+
+
+def place_of(cursor: str, *, ordering: str) -> Place:
+    """
+    Raises:
+        InvalidCursor: it is no cursor of ours, or one of another order.
+    """
+    values = cursors.unseal(cursor)
+    if len(values) != 3 or values[0] != ordering:
+        raise InvalidCursor(_("The cursor belongs to another order. Begin again without one."))
+    _ordering, text, pk = values
+    column = ORDERINGS[ordering].column
+    if column == "created_at" or (column == "relevance" and not text.isdigit()):
+        return Place(datetime.fromisoformat(text), pk)
+    if column in {"price", "rating_average"}:
+        return Place(Decimal(text), pk)
+    return Place(int(text) if column == "relevance" else text, pk)
+
+
+class _RowIsBeyond(Expression):
+    """``(a, b) < (c, d)``: the condition of a keyset page, which an index on both columns answers."""
+
+    def __init__(self, column: Any, key: Any, *, value: Any, id: Any, is_descending: bool) -> None:  # noqa: A002
+        super().__init__(output_field=BooleanField())
+        self.parts = [column, key, value, id]
+        self.operator = "<" if is_descending else ">"
+
+    conditional = True
+
+    def get_source_expressions(self) -> list[Any]:
+        return self.parts
+
+    def set_source_expressions(self, expressions: Any) -> None:
+        self.parts = list(expressions)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # noqa: ARG002
+        texts, parameters = [], []
+        for part in self.parts:
+            sql, values = compiler.compile(part)
+            texts.append(sql)
+            parameters += values
+        column, key, value, pk = texts
+        return f"({column}, {key}) {self.operator} ({value}, {pk})", parameters
+
+
+def _field(name: str) -> Field[Any, Any]:
+    return Product._meta.get_field(name)  # type: ignore[return-value]
+
+
+def _shape(filters: Filters) -> Filters:
+    """The filters with their values taken out: what decides the SQL text."""
+    return replace(
+        filters,
+        category="x" if filters.category else "",
+        min_price=None if filters.min_price is None else Decimal(0),
+        max_price=None if filters.max_price is None else Decimal(0),
+        rating=None if filters.rating is None else Decimal(0),
+        related_to="x" if filters.related_to else "",
+    )
+
+
+def _parameters(filters: Filters, *, ordering: str, after: Place | None) -> dict[str, Any]:  # noqa: ARG001
+    values: dict[str, Any] = {
+        "now": timezone.now(),
+        "min_price": filters.min_price,
+        "max_price": filters.max_price,
+        "rating": filters.rating,
+        "related_to": filters.related_to,
+    }
+    if after is not None:
+        values |= {"after_value": after.value, "after_id": after.id}
+    if filters.category:
+        rows = _BOUNDS.rows(slug=filters.category)
+        if not rows:
+            raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": filters.category})
+        values |= dict(zip(("tree_id", "lft", "rght"), rows[0], strict=True))
+    return values
+
+
+def _matching(p: Any, filters: Filters) -> QuerySet[Any, Any]:
+    products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
+    if not filters.with_unpublished:
+        products = products.filter(published_at(p("now", _field("publish_from"))))
+    if filters.category:
+        integer = IntegerField()
+        links = ProductCategory.objects.filter(
+            product=OuterRef("pk"),
+            category__tree_id=p("tree_id", integer),
+            category__lft__gte=p("lft", integer),
+            category__lft__lte=p("rght", integer),
+        )
+        products = products.filter(Exists(links))
+    if filters.min_price is not None:
+        products = products.filter(price__gte=p("min_price", _field("price")))
+    if filters.max_price is not None:
+        products = products.filter(price__lte=p("max_price", _field("price")))
+    if filters.in_stock is not None:
+        products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
+    if filters.featured is not None:
+        products = products.filter(is_featured=filters.featured)
+    if filters.rating is not None:
+        products = products.filter(rating_average__gte=p("rating", _field("rating_average")))
+    if filters.related_to:
+        products = _related(p, products)
+    for name, value in filters.attributes:
+        products = _with_attribute(products, name, value)
+    if filters.q:
+        products = backend(Product).search(products, filters.q)
+    return products
+
+
+def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    slug = p("related_to", _field("slug"))
+    mine = ProductCategory.objects.filter(Q(product__slug=slug)).values("category")
+    shared = ProductCategory.objects.filter(product=OuterRef("pk"), category__in=mine)
+    return products.filter(Exists(shared)).exclude(Q(slug=slug))
+
+
+def _with_attribute(products: QuerySet[Any, Any], name: str, value: str) -> QuerySet[Any, Any]:
+    """Own attributes, or a variant's attributes or options."""
+    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True)
+    has_variant = Exists(variants.filter(_says("options", name, value) | _says("attributes", name, value)))
+    return products.filter(_says("attributes", name, value) | has_variant)
+
+
+def _says(column: str, name: str, value: str) -> Q:
+    """A JSON column holds this value under this name, compared as text. The name is no part of a lookup."""
+    return Q(Exact(Cast(KeyTextTransform(name, column), TextField()), Value(value)))
+
+
+def has_stock() -> Q:
+    """Something is available: of a simple product itself, of a group any active variant."""
+    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock_quantity__gt=F("reserved_quantity"))
+    return Q(stock_quantity__gt=F("reserved_quantity")) | (Q(kind=ProductKind.GROUP) & Exists(variants))
+
+
+def _has_stock_column() -> Case:
+    return Case(When(has_stock(), then=Value(True)), default=Value(False), output_field=BooleanField())  # noqa: FBT003
+
+
+def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: int) -> QuerySet[Any, Any]:  # noqa: FBT001
+    column, is_descending = ORDERINGS[ordering]
+    products = _matching(p, filters)
+    if column == "relevance" and not filters.q:
+        column = "created_at"
+    if has_after:
+        field = IntegerField() if column == "relevance" else _field(column)
+        beyond = _RowIsBeyond(
+            F(column),
+            F("pk"),
+            value=p("after_value", field),
+            id=p("after_id", IntegerField()),
+            is_descending=is_descending,
+        )
+        products = products.filter(beyond)
+    sign = "-" if is_descending else ""
+    return (
+        products.annotate(
+            primary=FilteredRelation("images", condition=Q(images__is_primary=True)),
+            has_stock=_has_stock_column(),
+        )
+        .order_by(f"{sign}{column}", f"{sign}pk")
+        .values_list(
+            "pk",
+            "slug",
+            "sku",
+            "name",
+            "kind",
+            "price",
+            "compare_at_price",
+            "has_stock",
+            "is_featured",
+            "is_active",
+            "rating_average",
+            "rating_count",
+            "primary__file",
+            "primary__alt",
+            "primary__has_renditions",
+            column,
+        )[:limit]
+    )
+
+
+def _build_bounds(p: Any) -> QuerySet[Any, Any]:
+    slug = p("slug", Category._meta.get_field("slug"))
+    return Category.objects.order_by().filter(slug=slug).values_list("tree_id", "lft", "rght")
+
+
+def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
+    ids: Iterable[Any] = [p(f"id{index}", IntegerField()) for index in range(size)]
+    return (
+        ProductCategory.objects.filter(In(F("product_id"), ids))
+        .order_by("product", "position", "pk")
+        .values_list("product_id", "category_id", category_tree.version_expression())
+    )
+
+
+_PAGE = HotQuery(Product, _queryset)
+_BOUNDS = HotQuery(Category, _build_bounds)
+_LINKS = HotQuery(ProductCategory, _build_links)

@@ -1,0 +1,145 @@
+"""Questions about many rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+from mptt.managers import TreeManager
+from mptt.querysets import TreeQuerySet
+
+if TYPE_CHECKING:
+    from shop_catalog.models import Category, Product
+
+ModelT = TypeVar("ModelT", bound=models.Model)
+
+
+class CategoryQuerySet(TreeQuerySet["Category"]):
+    """Categories in tree order. Its bulk writes pass the gate."""
+
+    def active(self) -> CategoryQuerySet:
+        """Switched on themselves; an ancestor may be off (see ``category_tree``)."""
+        return self.filter(is_active=True)
+
+    def in_subtree(self, category: Category) -> CategoryQuerySet:
+        """A category and all below it."""
+        return self.filter(tree_id=category.tree_id, lft__gte=category.lft, lft__lte=category.rght)
+
+    def above(self, category: Category) -> CategoryQuerySet:
+        """The ancestors of a category, root first."""
+        return self.filter(tree_id=category.tree_id, lft__lt=category.lft, rght__gt=category.rght)
+
+    def update(self, **values: Any) -> int:
+        from shop_catalog.models.gate import write_gate
+
+        with write_gate(using=self.db):
+            return super().update(**values)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete one by one, deepest first, so that every gap in the tree is closed.
+
+        Raises:
+            ProtectedError: one of them has children that are not deleted with it.
+        """
+        from shop_catalog.models.gate import write_gate
+
+        deleted: dict[str, int] = {}
+        with write_gate(using=self.db):
+            for category in self.order_by("-level"):
+                for label, count in category.delete(using=self.db)[1].items():
+                    deleted[label] = deleted.get(label, 0) + count
+        return sum(deleted.values()), deleted
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+
+class CategoryManager(TreeManager["Category"].from_queryset(CategoryQuerySet)):  # type: ignore[misc]
+    """mptt's manager; whatever moves nodes goes through the gate and the order of siblings."""
+
+    def move_node(self, node: Category, target: Category | None, position: str = "last-child") -> None:
+        """Move a category to a place given relative to another one: mptt's interface, used by its draggable admin.
+
+        Raises:
+            InvalidMove: the target is the category itself or below it.
+        """
+        node.move_to(target, position)
+
+    def rebuild(self, batch_size: int = 1000, **filters: Any) -> None:
+        from shop_catalog.models.gate import write_gate
+
+        with write_gate(using=self.db):
+            super().rebuild(batch_size=batch_size, **filters)
+
+
+class ProductQuerySet(models.QuerySet["Product"]):
+    def published(self, *, at: datetime | None = None) -> ProductQuerySet:
+        """Switched on and within the publication window. A variant also needs a published group."""
+        moment = at or timezone.now()
+        return self.filter(published_at(moment)).filter(
+            Q(parent__isnull=True) | published_at(moment, prefix="parent__"),
+        )
+
+    def listed(self) -> ProductQuerySet:
+        """What lists show: simple products and groups, not variants."""
+        return self.filter(parent__isnull=True)
+
+    def sellable(self) -> ProductQuerySet:
+        """What can be put into a cart: everything but groups."""
+        return self.exclude(kind="group")
+
+    def in_subtree(self, category: Category) -> ProductQuerySet:
+        """Products linked to a category or to one below it, each once. Variants come by their group."""
+        from shop_catalog.models import ProductCategory
+
+        links = ProductCategory.objects.filter(
+            category__tree_id=category.tree_id,
+            category__lft__gte=category.lft,
+            category__lft__lte=category.rght,
+        )
+        return self.filter(
+            Exists(links.filter(product=OuterRef("pk"))) | Exists(links.filter(product=OuterRef("parent"))),
+        )
+
+    def related_to(self, product: Product) -> ProductQuerySet:
+        """Other listed products that share a category with a product."""
+        from shop_catalog.models import ProductCategory
+
+        listed = product.parent_id or product.pk
+        mine = ProductCategory.objects.filter(product=listed).values("category")
+        shared = ProductCategory.objects.filter(product=OuterRef("pk"), category__in=mine)
+        return self.listed().filter(Exists(shared)).exclude(pk=listed)
+
+    def low_on_stock(self) -> ProductQuerySet:
+        """Available below the product's own threshold."""
+        return self.filter(low_stock_threshold__gt=F("stock_quantity") - F("reserved_quantity"))
+
+    def by_sku(self, skus: Iterable[str]) -> dict[str, Product]:
+        return {product.sku: product for product in self.filter(sku__in=list(skus))}
+
+
+def published_at(moment: Any, *, prefix: str = "") -> Q:
+    """The condition of a published row, for a moment or an expression. It says nothing about a variant's group."""
+    return (
+        Q(**{f"{prefix}is_active": True})
+        & (Q(**{f"{prefix}publish_from__isnull": True}) | Q(**{f"{prefix}publish_from__lte": moment}))
+        & (Q(**{f"{prefix}publish_until__isnull": True}) | Q(**{f"{prefix}publish_until__gt": moment}))
+    )
+
+
+class ReviewQuerySet(models.QuerySet[Any]):
+    def published(self) -> ReviewQuerySet:
+        return self.filter(status="published")
+
+    def pending(self) -> ReviewQuerySet:
+        return self.filter(status="pending")
+
+
+class StockMovementQuerySet(models.QuerySet[Any]):
+    def unannounced(self) -> StockMovementQuerySet:
+        """Threshold crossings that not every receiver has heard of."""
+        return self.filter(announced_at__isnull=True).exclude(crossing="")

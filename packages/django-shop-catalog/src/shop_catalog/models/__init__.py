@@ -1,0 +1,29 @@
+"""Tables of the catalogue."""
+
+from shop_catalog.models.category import Category
+from shop_catalog.models.gate import CategoryTreeVersion, write_gate
+from shop_catalog.models.image import ProductImage
+from shop_catalog.models.job import JobRun
+from shop_catalog.models.product import PriceChange, Product, ProductCategory, ProductKind
+from shop_catalog.models.review import Review, ReviewStatus
+from shop_catalog.models.statistics import CategoryStatistics
+from shop_catalog.models.statistics_change import StatisticsChange
+from shop_catalog.models.stock import MovementKind, StockMovement
+
+__all__ = [
+    "Category",
+    "CategoryStatistics",
+    "CategoryTreeVersion",
+    "JobRun",
+    "MovementKind",
+    "PriceChange",
+    "Product",
+    "ProductCategory",
+    "ProductImage",
+    "ProductKind",
+    "Review",
+    "ReviewStatus",
+    "StatisticsChange",
+    "StockMovement",
+    "write_gate",
+]

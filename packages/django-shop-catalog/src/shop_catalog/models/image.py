@@ -1,0 +1,57 @@
+"""Pictures of products."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from shop_catalog.models.product import Product
+
+RENDITION_WIDTHS = {"thumb": 240, "card": 480, "large": 1200}
+"""Name and width in pixels of the smaller copies made of every picture."""
+
+
+class ProductImage(models.Model):
+    """A picture, re-encoded by ``images.add``. Its renditions lie beside the file."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    product = models.ForeignKey(Product, models.CASCADE, related_name="images", verbose_name=_("product"))
+    file = models.ImageField(_("file"), upload_to="shop_catalog/products/", width_field="width", height_field="height")
+    alt = models.CharField(_("alternative text"), max_length=200, blank=True)
+    position = models.PositiveIntegerField(_("position"), default=0)
+    is_primary = models.BooleanField(_("primary"), default=False)
+    width = models.PositiveIntegerField(editable=False, default=0)
+    height = models.PositiveIntegerField(editable=False, default=0)
+    has_renditions = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        verbose_name = _("product image")
+        verbose_name_plural = _("product images")
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product"], condition=Q(is_primary=True), name="shop_catalog_one_primary_image"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.alt or str(self.public_id)
+
+    @property
+    def url(self) -> str:
+        return self.file.url
+
+    def rendition_url(self, rendition: str) -> str:
+        """URL of a smaller copy, or of the picture itself where none was made."""
+        if not self.has_renditions:
+            return self.file.url
+        return self.file.storage.url(rendition_name(self.file.name or "", rendition))
+
+
+def rendition_name(name: str, rendition: str) -> str:
+    """``a/b.webp`` and ``thumb`` make ``a/b.thumb.webp``."""
+    stem, _dot, suffix = name.rpartition(".")
+    return f"{stem}.{rendition}.{suffix}"

@@ -1,0 +1,222 @@
+"""Products, their links to categories and the history of their prices."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from shop_catalog.conf import app_settings
+from shop_catalog.managers import ProductQuerySet
+from shop_catalog.models.category import Category
+
+
+class ProductKind(models.TextChoices):
+    SIMPLE = "simple", _("Simple")
+    GROUP = "group", _("Group")
+    VARIANT = "variant", _("Variant")
+
+
+class Product(models.Model):
+    """Something to sell, or a group of variants of it.
+
+    A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
+    lowest of theirs ("from"). A variant inherits what it does not say (name, description, images, categories).
+    """
+
+    sku = models.CharField(_("SKU"), max_length=64, unique=True)
+    slug = models.SlugField(_("slug"), max_length=100, unique=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=ProductKind.choices, default=ProductKind.SIMPLE)
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="variants", verbose_name=_("group")
+    )
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=4, default=Decimal(0))
+    compare_at_price = models.DecimalField(
+        _("compare-at price"), max_digits=14, decimal_places=4, null=True, blank=True
+    )
+    tax_class = models.CharField(_("tax class"), max_length=32, default="standard")
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    options = models.JSONField(_("options"), default=dict, blank=True, help_text=_('Of a variant: {"size": "L"}.'))
+    position = models.PositiveIntegerField(_("position"), default=0, help_text=_("Order among variants."))
+    weight = models.DecimalField(_("weight in kg"), max_digits=10, decimal_places=3, null=True, blank=True)
+    categories = models.ManyToManyField(
+        Category, through="ProductCategory", related_name="products", verbose_name=_("categories")
+    )
+
+    is_active = models.BooleanField(_("active"), default=True)
+    is_featured = models.BooleanField(_("featured"), default=False)
+    publish_from = models.DateTimeField(_("publish from"), null=True, blank=True)
+    publish_until = models.DateTimeField(_("publish until"), null=True, blank=True)
+    is_scheduled = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text=_("Has a publication time that was still to come when last looked at."),
+    )
+
+    stock_quantity = models.PositiveIntegerField(_("on hand"), default=0, editable=False)
+    reserved_quantity = models.PositiveIntegerField(_("reserved"), default=0, editable=False)
+    low_stock_threshold = models.PositiveIntegerField(_("low-stock threshold"), null=True, blank=True)
+
+    rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal(0), editable=False)
+    rating_count = models.PositiveIntegerField(default=0, editable=False)
+    search_text = models.TextField(blank=True, editable=False, help_text=_("What search looks at, simplified."))
+
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects: ClassVar[models.Manager[Product]] = models.Manager.from_queryset(ProductQuerySet)()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["simple", "group"], parent__isnull=True)
+                | Q(kind="variant", parent__isnull=False),
+                name="shop_catalog_variant_has_group",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="group") | Q(stock_quantity=0, reserved_quantity=0),
+                name="shop_catalog_group_has_no_stock",
+            ),
+            models.CheckConstraint(condition=~Q(parent=F("id")), name="shop_catalog_product_not_own_group"),
+            models.CheckConstraint(condition=Q(price__gte=0), name="shop_catalog_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gte=0),
+                name="shop_catalog_compare_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved_quantity__lte=F("stock_quantity")), name="shop_catalog_reserved_within_stock"
+            ),
+            models.CheckConstraint(
+                condition=Q(publish_from__isnull=True)
+                | Q(publish_until__isnull=True)
+                | Q(publish_from__lt=F("publish_until")),
+                name="shop_catalog_published_forwards",
+            ),
+            models.CheckConstraint(
+                condition=Q(rating_average__gte=0, rating_average__lte=5), name="shop_catalog_rating_in_range"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                F("created_at").desc(),
+                F("id").desc(),
+                name="shop_catalog_list_newest",
+                condition=Q(parent__isnull=True, is_active=True),
+            ),
+            models.Index(
+                fields=["price", "id"],
+                name="shop_catalog_list_price",
+                condition=Q(parent__isnull=True, is_active=True),
+            ),
+            models.Index(
+                fields=["name", "id"], name="shop_catalog_list_name", condition=Q(parent__isnull=True, is_active=True)
+            ),
+            models.Index(
+                fields=["rating_average", "id"],
+                name="shop_catalog_list_rating",
+                condition=Q(parent__isnull=True, is_active=True),
+            ),
+            models.Index(
+                F("created_at").desc(),
+                F("id").desc(),
+                name="shop_catalog_list_featured",
+                condition=Q(parent__isnull=True, is_active=True, is_featured=True),
+            ),
+            models.Index(fields=["price"], name="shop_catalog_any_price"),
+            models.Index(fields=["id"], name="shop_catalog_scheduled", condition=Q(is_scheduled=True)),
+            models.Index(fields=["id"], name="shop_catalog_low_stock", condition=Q(low_stock_threshold__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, a variant's being its group's; else empty."""
+        name = app_settings.PRODUCT_URL
+        if not name:
+            return ""
+        slug = self.parent.slug if self.parent is not None else self.slug
+        return reverse(name, kwargs={"slug": slug})
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217 code; there is one for the whole catalogue."""
+        return app_settings.CURRENCY
+
+    @property
+    def available_quantity(self) -> int:
+        """On hand and not reserved."""
+        return self.stock_quantity - self.reserved_quantity
+
+    @property
+    def is_low_on_stock(self) -> bool:
+        return self.low_stock_threshold is not None and self.available_quantity < self.low_stock_threshold
+
+    @property
+    def is_published(self) -> bool:
+        """Switched on and within its window; a variant only if its group is too."""
+        return self.is_published_at(timezone.now())
+
+    def is_published_at(self, moment: datetime) -> bool:
+        own = (
+            self.is_active
+            and (self.publish_from is None or self.publish_from <= moment)
+            and (self.publish_until is None or self.publish_until > moment)
+        )
+        return own and (self.parent is None or self.parent.is_published_at(moment))
+
+    @property
+    def listed(self) -> Product:
+        """What stands for it in lists: the group of a variant, else itself."""
+        return self.parent if self.parent is not None else self
+
+
+class ProductCategory(models.Model):
+    """A product's place in a category. Variants are where their group is."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
+    category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
+    position = models.PositiveIntegerField(default=0, help_text=_("The first category gives the breadcrumbs."))
+
+    class Meta:
+        verbose_name = _("product's category")
+        verbose_name_plural = _("product's categories")
+        constraints = [
+            models.UniqueConstraint(fields=["category", "product"], name="shop_catalog_one_link"),
+        ]
+        indexes = [models.Index(fields=["product", "category"], name="shop_catalog_links_of_product")]
+
+    def __str__(self) -> str:
+        return f"{self.product_id} in {self.category_id}"
+
+
+class PriceChange(models.Model):
+    """A price that was left behind. Kept for the lowest price of the last 30 days."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="price_changes", db_index=False)
+    event_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    old_price = models.DecimalField(max_digits=14, decimal_places=4)
+    new_price = models.DecimalField(max_digits=14, decimal_places=4)
+    changed_at = models.DateTimeField(default=timezone.now)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("price change")
+        verbose_name_plural = _("price changes")
+        ordering = ["-changed_at", "-id"]
+        indexes = [models.Index(fields=["product", "changed_at"], name="shop_catalog_price_history")]
+
+    def __str__(self) -> str:
+        return f"{self.product_id}: {self.old_price} → {self.new_price}"

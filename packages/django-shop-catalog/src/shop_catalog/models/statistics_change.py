@@ -1,0 +1,29 @@
+"""What is not yet folded into the kept figures of categories."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class StatisticsChange(models.Model):
+    """Something to fold into the kept figures, written in the transaction of the change.
+
+    With ``product_id`` (a simple product or a group): what the figures of every category above it gain.
+    With ``category_id``: that category's products changed, count them anew. With neither: count everything anew.
+    No foreign keys, since the news of a deletion outlives what it is about.
+    """
+
+    product_id = models.BigIntegerField(null=True)
+    category_id = models.BigIntegerField(null=True)
+    count_change = models.IntegerField(default=0)
+    sum_change = models.DecimalField(max_digits=18, decimal_places=4, default=Decimal(0))
+
+    class Meta:
+        verbose_name = _("statistics change")
+        verbose_name_plural = _("statistics changes")
+
+    def __str__(self) -> str:
+        return f"{self.product_id or self.category_id}: {self.count_change} / {self.sum_change}"

@@ -1,0 +1,43 @@
+"""Rows that arrive past the verbs: fixtures. ``loaddata`` calls no ``save()``, so its rows are caught here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.models.signals import pre_save
+
+from shop_catalog import categories, statistics
+from shop_catalog.models import Category, Product, ProductCategory, write_gate
+
+
+def connect() -> None:
+    pre_save.connect(lock_for_raw_category, sender=Category, dispatch_uid="shop_catalog.raw_category")
+    for model in (Product, ProductCategory):
+        pre_save.connect(recount_for_raw_product, sender=model, dispatch_uid=f"shop_catalog.raw_{model.__name__}")
+
+
+def lock_for_raw_category(*, raw: bool, using: str, **_kwargs: Any) -> None:
+    """Take the tree's lock in the transaction of a fixture; one rebuild when it commits."""
+    if raw:
+        with write_gate(using=using):
+            _once_on_commit(_rebuild_tree, using)
+
+
+def recount_for_raw_product(*, raw: bool, using: str, **_kwargs: Any) -> None:
+    if raw:
+        _once_on_commit(_recount_all, using)
+
+
+def _rebuild_tree() -> None:
+    categories.repair()
+    statistics.recount_all()
+
+
+def _recount_all() -> None:
+    statistics.recount_all()
+
+
+def _once_on_commit(function: Any, using: str) -> None:
+    if not any(entry[1] is function for entry in connections[using].run_on_commit):
+        transaction.on_commit(function, using=using)

@@ -1,0 +1,6 @@
+"""Search backends: what ``q`` finds."""
+
+from shop_catalog.search.base import SearchBackend, backend, simplify
+from shop_catalog.search.database import DatabaseSearch
+
+__all__ = ["DatabaseSearch", "SearchBackend", "backend", "simplify"]

@@ -1,0 +1,52 @@
+"""The seam: a search backend narrows and ranks a queryset of products."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, router
+from django.db.models import Model, QuerySet
+from django.utils.module_loading import import_string
+
+from shop_catalog.conf import app_settings
+
+
+class SearchBackend:
+    """Finds products by text. ``OPTIONS`` of the setting are the constructor's keywords."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
+        """The products that match, annotated with ``relevance``: a whole number, higher is better.
+
+        ``search_text`` of a product holds what is to be looked at, simplified as ``simplify`` does it: name, SKU,
+        attributes and, for a group, those of its variants on the first line, the description on the second.
+        """
+        raise NotImplementedError
+
+
+def backend(model: type[Model]) -> SearchBackend:
+    """The configured backend; without a setting the one that suits the database of the model."""
+    setting = app_settings.SEARCH
+    if setting:
+        return _load(setting["BACKEND"], json.dumps(setting.get("OPTIONS", {}), sort_keys=True))
+    vendor = connections[router.db_for_read(model)].vendor
+    if vendor == "postgresql":
+        return _load("shop_catalog.search.postgres.PostgresSearch", "{}")
+    return _load("shop_catalog.search.database.DatabaseSearch", "{}")
+
+
+@lru_cache(maxsize=8)
+def _load(path: str, options: str) -> SearchBackend:
+    made: SearchBackend = import_string(path)(**json.loads(options))
+    return made
+
+
+def simplify(text: str) -> str:
+    """Lower case, no accents, one blank between words: "Blåbær  Té" becomes "blabaer te"."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("æ", "ae").replace("ø", "o"))
+    return " ".join("".join(part for part in decomposed if not unicodedata.combining(part)).split())

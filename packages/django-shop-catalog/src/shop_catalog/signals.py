@@ -1,0 +1,38 @@
+"""Signals of the catalogue. All are sent after commit with ``send_robust``.
+
+Every signal carries ``payload``, JSON-safe with amounts as text, and ``event_id``, a UUID that is the same if the
+news is sent again. Receivers treat an ``event_id`` that they have seen as done.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+stock_low = Signal()
+"""Availability fell below the product's threshold. Kwargs: ``product``, ``payload``, ``event_id``.
+
+``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "available", "threshold", "recipients": {}}``.
+"""
+
+stock_back = Signal()
+"""Availability rose to the threshold or above. Kwargs and payload as ``stock_low``."""
+
+price_changed = Signal()
+"""A product's price changed. Kwargs: ``product``, ``payload``, ``event_id``.
+
+``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "old_price", "new_price", "currency",
+"recipients": {}}``. A bulk upload sends ``products_imported`` instead.
+"""
+
+review_submitted = Signal()
+"""A customer wrote or changed a review. Kwargs: ``review``, ``payload``, ``event_id``.
+
+``payload`` is ``{"version", "review": {"id", "rating", "title", "status"}, "product": {"sku", "name", "slug"},
+"recipients": {}}``.
+"""
+
+products_imported = Signal()
+"""A bulk upload was written. Kwargs: ``payload``, ``event_id``.
+
+``payload`` is ``{"version", "created", "updated", "failed", "recipients": {}}``.
+"""

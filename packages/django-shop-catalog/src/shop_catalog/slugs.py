@@ -1,0 +1,28 @@
+"""Slugs from names."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from django.db import models
+from django.utils.crypto import get_random_string
+from django.utils.text import slugify
+
+MAX_LENGTH = 100
+
+
+def free_slug(model: type[models.Model], name: str) -> str:
+    """A slug of a name that no row of the model has."""
+    stem = slugify(name)[: MAX_LENGTH - 10] or "item"
+    taken = set(model._default_manager.filter(slug__startswith=stem).values_list("slug", flat=True))
+    return unused_slug(stem, taken)
+
+
+def unused_slug(stem: str, taken: Container[str]) -> str:
+    """``stem``, or ``stem-2``, ``stem-3`` ...: the first that is not taken; a random end where too many are."""
+    if stem not in taken:
+        return stem
+    for number in range(2, 100):
+        if f"{stem}-{number}" not in taken:
+            return f"{stem}-{number}"
+    return f"{stem}-{get_random_string(8).lower()}"

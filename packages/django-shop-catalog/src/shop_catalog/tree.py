@@ -1,0 +1,151 @@
+"""The arithmetic of the category tree: nested-set numbers from parents, and what can be wrong with them.
+
+Pure functions over plain rows, so that another tree package can stand behind the same few names.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A category as far as the tree goes. Siblings stand in the order of ``position``, then ``name``."""
+
+    id: int
+    parent_id: int | None
+    position: int
+    name: str
+    tree_id: int
+    lft: int
+    rght: int
+    level: int
+
+
+class Numbers(NamedTuple):
+    tree_id: int
+    lft: int
+    rght: int
+    level: int
+
+
+class Fault(NamedTuple):
+    """Something wrong with one category: its id, a stable code and a sentence."""
+
+    id: int
+    code: str
+    message: str
+
+
+def loose_parents(rows: Iterable[Row]) -> dict[int, str]:
+    """Categories whose parent cannot stay: ``orphan`` (no such parent) or ``cycle`` (one of each parent cycle)."""
+    parents = {row.id: row.parent_id for row in rows}
+    loose = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
+    settled: set[int | None] = {None, *loose}
+    for start in sorted(parents):
+        path: list[int] = []
+        seen: set[int] = set()
+        node: int | None = start
+        while node is not None and node not in settled and node not in seen:
+            path.append(node)
+            seen.add(node)
+            node = parents[node]
+        if node is not None and node in seen:
+            loose[min(path[path.index(node) :])] = "cycle"
+        settled.update(path)
+    return loose
+
+
+def number(rows: Iterable[Row]) -> dict[int, Numbers]:
+    """The nested-set numbers that the parents and the order of siblings ask for. Parents must be sound."""
+    children: defaultdict[int | None, list[Row]] = defaultdict(list)
+    for row in rows:
+        children[row.parent_id].append(row)
+    for siblings in children.values():
+        siblings.sort(key=lambda row: (row.position, row.name, row.id))
+    numbers: dict[int, Numbers] = {}
+    for tree_id, root in enumerate(children[None], start=1):
+        _number_tree(root, tree_id, children, numbers)
+    return numbers
+
+
+def _number_tree(
+    root: Row, tree_id: int, children: Mapping[int | None, Sequence[Row]], numbers: dict[int, Numbers]
+) -> None:
+    """Number one tree without recursion, so that depth has no limit."""
+    counter = 1
+    opened: dict[int, int] = {root.id: counter}
+    stack: list[tuple[int, Iterator[Row]]] = [(root.id, iter(children.get(root.id, ())))]
+    while stack:
+        node, rest = stack[-1]
+        child = next(rest, None)
+        counter += 1
+        if child is not None:
+            opened[child.id] = counter
+            stack.append((child.id, iter(children.get(child.id, ()))))
+            continue
+        stack.pop()
+        numbers[node] = Numbers(tree_id, opened[node], counter, len(stack))
+
+
+def find_faults(rows: Sequence[Row]) -> list[Fault]:
+    """All that is wrong with a tree, worst first. An empty list means that it is sound."""
+    loose = loose_parents(rows)
+    faults = [
+        Fault(
+            node,
+            code,
+            f"Category {node} has no such parent." if code == "orphan" else f"Category {node} is its own ancestor.",
+        )
+        for node, code in sorted(loose.items())
+    ]
+    by_id = {row.id: row for row in rows}
+    descendants = _count_descendants(rows, loose)
+    bounds: dict[tuple[int, int], int] = {}
+    roots: dict[int, int] = {}
+    for row in rows:
+        parent = by_id.get(row.parent_id) if row.parent_id is not None and row.id not in loose else None
+        faults += _row_faults(row, parent, descendants.get(row.id))
+        for bound in (row.lft, row.rght):
+            other = bounds.setdefault((row.tree_id, bound), row.id)
+            if other != row.id:
+                faults.append(
+                    Fault(row.id, "shared_bound", f"Category {row.id} shares the bound {bound} with {other}.")
+                )
+        if row.parent_id is None:
+            other = roots.setdefault(row.tree_id, row.id)
+            if other != row.id:
+                faults.append(Fault(row.id, "shared_tree", f"Root {row.id} shares tree {row.tree_id} with {other}."))
+    return faults
+
+
+def _row_faults(row: Row, parent: Row | None, descendants: int | None) -> Iterator[Fault]:
+    if row.lft >= row.rght:
+        yield Fault(row.id, "bounds", f"Category {row.id} ends before it begins.")
+    elif descendants is not None and row.rght - row.lft != 2 * descendants + 1:
+        yield Fault(row.id, "width", f"Category {row.id} has {descendants} descendants, its bounds say otherwise.")
+    if parent is None:
+        if row.parent_id is None and (row.level != 0 or row.lft != 1):
+            yield Fault(row.id, "root", f"Root {row.id} does not begin its tree.")
+        return
+    if row.tree_id != parent.tree_id:
+        yield Fault(row.id, "tree", f"Category {row.id} is in another tree than its parent.")
+    elif not parent.lft < row.lft < row.rght < parent.rght:
+        yield Fault(row.id, "outside", f"Category {row.id} lies outside its parent's bounds.")
+    if row.level != parent.level + 1:
+        yield Fault(row.id, "level", f"Category {row.id} has level {row.level}, its parent {parent.level}.")
+
+
+def _count_descendants(rows: Sequence[Row], loose: Mapping[int, str]) -> dict[int, int]:
+    """Descendants by parent links alone; empty where a cycle makes the question pointless."""
+    if "cycle" in loose.values():
+        return {}
+    parents = {row.id: None if row.id in loose else row.parent_id for row in rows}
+    counts = dict.fromkeys(parents, 0)
+    for node in parents:
+        ancestor = parents[node]
+        while ancestor is not None:
+            counts[ancestor] += 1
+            ancestor = parents[ancestor]
+    return counts

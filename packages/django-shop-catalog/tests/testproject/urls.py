@@ -1,0 +1,10 @@
+"""A host that knows nothing of the catalogue's errors mounts its router."""
+
+from django.contrib import admin
+from django.urls import path
+from ninja import NinjaAPI
+
+api = NinjaAPI(title="Test shop", version="1")
+api.add_router("/products/", "shop_catalog.api.router")
+
+urlpatterns = [path("api/v1/", api.urls), path("admin/", admin.site.urls)]
