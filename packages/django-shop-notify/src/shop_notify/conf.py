@@ -1,0 +1,120 @@
+"""Settings of the notify app: one dict, ``SHOP_NOTIFY``, one typed property a setting, read live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+class BaseSettings:
+    """Reads one dict of the project's settings at each access, so that tests can override it."""
+
+    setting: ClassVar[str]
+
+    def get(self, name: str, default: Any) -> Any:
+        return self._values().get(name, default)
+
+    def require(self, name: str) -> Any:
+        """The value of a setting without a default.
+
+        Raises:
+            ImproperlyConfigured: it is missing; the message has the line to paste.
+        """
+        values = self._values()
+        if name not in values:
+            raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
+        return values[name]
+
+    def unknown(self) -> list[str]:
+        """Names in the dict that are no setting: misspelt ones, for ``manage.py check``."""
+        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
+
+    def _values(self) -> Mapping[str, Any]:
+        values: Mapping[str, Any] = getattr(settings, self.setting, {})
+        return values
+
+
+class AppSettings(BaseSettings):
+    setting = "SHOP_NOTIFY"
+
+    @property
+    def NOTIFIERS(self) -> Mapping[str, Mapping[str, Any]]:
+        """``{alias: {"BACKEND": dotted path or entry point name, "OPTIONS": {...}}}``: one alias is one sender."""
+        value: Mapping[str, Mapping[str, Any]] = self.get("NOTIFIERS", {})
+        return value
+
+    @property
+    def ROUTES(self) -> Sequence[Mapping[str, Any]]:
+        """Which signal becomes which event, for whom and by which aliases. See ``shop_notify.routes.Route``."""
+        value: Sequence[Mapping[str, Any]] = self.get("ROUTES", ())
+        return value
+
+    @property
+    def QUEUE(self) -> str:
+        """Dotted path of a callable without arguments that wakes a worker after new rows were committed."""
+        return str(self.get("QUEUE", "shop_notify.queues.inline"))
+
+    @property
+    def ADMINS(self) -> Sequence[str | Mapping[str, str]]:
+        """Who ``"admins"`` in a route is: e-mail addresses, E.164 numbers, or dicts with email, phone, name, language."""
+        value: Sequence[str | Mapping[str, str]] = self.get("ADMINS", ())
+        return value
+
+    @property
+    def CONTEXT(self) -> Mapping[str, Any]:
+        """Plain values that every template sees, such as ``{"shop_name": "Duka"}``."""
+        value: Mapping[str, Any] = self.get("CONTEXT", {})
+        return value
+
+    @property
+    def PHONE_REGIONS(self) -> Sequence[str]:
+        """ISO 3166-1 alpha-2 codes of the countries that SMS may go to. Empty: none."""
+        value: Sequence[str] = self.get("PHONE_REGIONS", ())
+        return value
+
+    @property
+    def SMS_LIMITS(self) -> Mapping[str, int]:
+        """How many paid messages may start per phone, customer and hour; what is over waits for the next period.
+
+        Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``hour``.
+        """
+        value: Mapping[str, int] = self.get("SMS_LIMITS", {})
+        return {"phone_10_minutes": 3, "phone_day": 10, "customer_day": 20, "hour": 500, **value}
+
+    @property
+    def BASE_URL(self) -> str:
+        """Scheme and host for links in messages, such as ``https://shop.example.org``. Empty: no unsubscribe link."""
+        return str(self.get("BASE_URL", "")).rstrip("/")
+
+    @property
+    def KEEP_DAYS(self) -> int:
+        """How long finished notifications are kept before ``prune_notifications`` deletes them."""
+        return int(self.get("KEEP_DAYS", 90))
+
+    @property
+    def API_AUTH(self) -> str | Sequence[str]:
+        """Dotted path of the auth callable, or of several, of the customers' operations."""
+        value: str | Sequence[str] = self.get("API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def STAFF_API_AUTH(self) -> str | Sequence[str]:
+        """The same for the staff's operations, which check model permissions besides."""
+        value: str | Sequence[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
+        return value
+
+    @property
+    def REQUEST_RECIPIENT(self) -> str:
+        """Dotted path of ``(request) -> recipient key``, by which a customer finds her own preferences."""
+        return str(self.get("REQUEST_RECIPIENT", "shop_notify.preferences.recipient_of_user"))
+
+    @property
+    def PROBLEM_TYPE_BASE(self) -> str:
+        """URL prefix of the problem documents' types, such as ``/problems/``. Empty: ``about:blank``."""
+        return str(self.get("PROBLEM_TYPE_BASE", ""))
+
+
+app_settings = AppSettings()

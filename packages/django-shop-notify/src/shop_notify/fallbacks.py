@@ -1,0 +1,44 @@
+"""Another channel when the first did not arrive, once."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from shop_notify import routes
+from shop_notify.models import Notification, State
+from shop_notify.notifiers import registry
+
+BATCH = 200
+OPEN = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD)
+
+
+def start_due() -> int:
+    """Write the fall-back of everything that was refused, or not delivered in time. Returns how many.
+
+    The row is written before its cause is marked: a second run finds it there and writes nothing.
+    """
+    now = timezone.now()
+    due = Notification.objects.filter(fallback_at__lte=now, state__in=OPEN).order_by("fallback_at")[:BATCH]
+    started = [(row, _follower(row)) for row in due]
+    routes.write([follower for _row, follower in started])
+    Notification.objects.filter(pk__in=[row.pk for row, _follower in started]).update(fallback_at=None)
+    return len(started)
+
+
+def _follower(row: Notification) -> Notification:
+    now = timezone.now()
+    alias = row.fallback["alias"]
+    lifetime = registry.notifier_class(alias).expires_after
+    copied = ("event_id", "event", "audience", "recipient_key", "recipient_name", "language", "group", "reference")
+    return Notification(
+        alias=alias,
+        channel=row.fallback["channel"],
+        address=row.fallback["address"],
+        context=row.context,
+        priority=row.priority,
+        created_at=now,
+        due_at=now,
+        expires_at=now + lifetime if lifetime else None,
+        origin=row,
+        **{name: getattr(row, name) for name in copied},
+    )

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import close_old_connections
+
+from shop_notify import delivery, jobs
+
+
+class Command(BaseCommand):
+    help = "Deliver what is due. With --loop: go on until stopped, so that no queue and no scheduler is needed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--loop", action="store_true", help="Go on until SIGTERM or Ctrl-C.")
+        parser.add_argument(
+            "--poll", type=float, default=1.0, metavar="SECONDS", help="How often to look (default 1)."
+        )
+
+    def handle(self, *args: Any, loop: bool, poll: float, **options: Any) -> None:
+        self._stopping = False
+        if not loop:
+            tried = delivery.deliver_due(for_seconds=float("inf"))
+            self.stdout.write(f"{tried} tried.")
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self._stopping:
+            close_old_connections()
+            self._turn()
+            self._sleep(poll)
+
+    def _turn(self) -> None:
+        """One look at the outbox and the other jobs. Nothing ends the loop but a signal."""
+        try:
+            delivery.deliver_due(keep_going=lambda: not self._stopping)
+            for job in jobs.due():
+                if job.name != "deliver" and not self._stopping:
+                    jobs.run(job)
+        except Exception as error:
+            self.stderr.write(f"{type(error).__name__}: looking again in a moment.")
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._stopping and time.monotonic() < until:
+            time.sleep(min(0.2, max(0.0, until - time.monotonic())))
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        """Finish the message in hand, give back the rest, and end."""
+        self._stopping = True

@@ -1,0 +1,46 @@
+"""Questions about many notifications."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import connections, models
+from django.db.models import Count, Min, Q
+
+
+class NotificationQuerySet(models.QuerySet["Notification"]):
+    def open(self) -> NotificationQuerySet:
+        """Waiting, or being sent. Served by the partial index ``shop_notify_due``."""
+        return self.filter(state__in=("queued", "sending"))
+
+    def due(self, now: datetime) -> NotificationQuerySet:
+        """To be claimed now. A row that is being sent is due again when its lease has run out."""
+        return self.open().filter(due_at__lte=now)
+
+    def in_order(self) -> NotificationQuerySet:
+        return self.order_by("priority", "due_at", "id")
+
+    def lock(self) -> NotificationQuerySet:
+        """Lock the rows, passing over those that another worker has, where the database can."""
+        if connections[self.db].features.has_select_for_update_skip_locked:
+            return self.select_for_update(skip_locked=True)
+        return self.select_for_update()
+
+    def final(self) -> NotificationQuerySet:
+        """Nothing more will happen to these by themselves."""
+        return self.filter(state__in=("sent", "delivered", "read", "unknown", "failed", "dead", "skipped"))
+
+    def health(self, now: datetime) -> dict[str, dict[str, object]]:
+        """``{alias: {"waiting", "sending", "dead", "unknown", "oldest_due_at"}}``, by one query."""
+        rows = (
+            self.filter(Q(state__in=("queued", "sending", "dead", "unknown")))
+            .values("alias")
+            .annotate(
+                waiting=Count("id", filter=Q(state="queued")),
+                sending=Count("id", filter=Q(state="sending")),
+                dead=Count("id", filter=Q(state="dead")),
+                unknown=Count("id", filter=Q(state="unknown")),
+                oldest_due_at=Min("due_at", filter=Q(state__in=("queued", "sending"), due_at__lte=now)),
+            )
+        )
+        return {row.pop("alias"): row for row in rows}

@@ -1,0 +1,40 @@
+"""Keeping addresses and secrets out of logs, errors and stored answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_EMAIL = re.compile(r"([\w.+-])[\w.+-]*(@[\w-]+(?:\.[\w-]+)+)")
+_PHONE = re.compile(r"(?<![\w-])(\+?\d{3})\d{4,}(\d{2})(?!\w)")
+MAX_TEXT = 500
+
+
+def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) -> str:
+    """The text with secrets removed and e-mail addresses and phone numbers made unreadable, cut to ``limit``."""
+    masked = str(text)[: limit * 4].replace("\0", "")
+    masked = masked.encode("utf-8", "replace").decode()
+    for secret in secrets:
+        if len(secret) >= 4:
+            masked = masked.replace(secret, "***")
+    masked = _EMAIL.sub(r"\1***\2", masked)
+    masked = _PHONE.sub(r"\1***\2", masked)
+    return masked[:limit]
+
+
+def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
+    """A JSON value with every text in it masked; deeper than five levels, or long, it is cut."""
+    return _mask_value(value, tuple(secrets), 0)
+
+
+def _mask_value(value: Any, secrets: tuple[str, ...], depth: int) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if depth >= 5:
+        return "..."
+    if isinstance(value, Mapping):
+        return {mask(key, limit=100): _mask_value(item, secrets, depth + 1) for key, item in [*value.items()][:50]}
+    if isinstance(value, list | tuple):
+        return [_mask_value(item, secrets, depth + 1) for item in value[:50]]
+    return mask(value, secrets=secrets)

@@ -1,0 +1,63 @@
+"""Limits on messages that cost money, counted in the database (SMS pumping)."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from shop_notify.conf import app_settings
+from shop_notify.models import Notification, SendCount
+
+PERIODS = {"phone_10_minutes": 600, "phone_day": 86400, "customer_day": 86400, "hour": 3600}
+
+
+class OverLimit(Exception):
+    """A limit is used up. ``until`` is when its next period begins."""
+
+    def __init__(self, limit: str, until: datetime) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.until = until
+
+
+def count(notification: Notification) -> None:
+    """Count one message against every limit, once however often it is tried; all of them or none.
+
+    Opens its own transaction. Each count is one conditional update, so many workers together never exceed a limit.
+
+    Raises:
+        OverLimit: one of them is used up.
+    """
+    if notification.metered_at is not None:
+        return
+    now = timezone.now()
+    with transaction.atomic():
+        for limit, key in _keys(notification).items():
+            _take(limit, key, now)
+        Notification.objects.filter(pk=notification.pk).update(metered_at=now)
+    notification.metered_at = now
+
+
+def _keys(notification: Notification) -> dict[str, str]:
+    keys = {"hour": "all", "phone_10_minutes": _hash(notification.address), "phone_day": _hash(notification.address)}
+    if notification.recipient_key:
+        keys["customer_day"] = _hash(notification.recipient_key)
+    return dict(sorted(keys.items()))
+
+
+def _take(limit: str, key: str, now: datetime) -> None:
+    seconds = PERIODS[limit]
+    starts_at = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+    period = {"key": key, "seconds": seconds, "starts_at": starts_at}
+    SendCount.objects.bulk_create([SendCount(**period)], ignore_conflicts=True)
+    allowed = app_settings.SMS_LIMITS[limit]
+    if not SendCount.objects.filter(**period, used__lt=allowed).update(used=F("used") + 1):
+        raise OverLimit(limit, starts_at + timedelta(seconds=seconds))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

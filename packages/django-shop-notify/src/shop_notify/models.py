@@ -1,0 +1,313 @@
+"""The outbox and what belongs to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from shop_notify.managers import NotificationQuerySet
+
+
+class State(models.TextChoices):
+    """Where a notification is. It moves only forward, but for ``outbox.retry``."""
+
+    QUEUED = "queued", _("queued")
+    SENDING = "sending", _("sending")
+    SENT = "sent", _("sent")
+    DELIVERED = "delivered", _("delivered")
+    READ = "read", _("read")
+    UNKNOWN = "unknown", _("outcome unknown")
+    FAILED = "failed", _("refused")
+    DEAD = "dead", _("given up")
+    SKIPPED = "skipped", _("not sent")
+
+
+FORWARD: Mapping[str, frozenset[str]] = {
+    State.SENDING: frozenset({State.SENT, State.DELIVERED, State.READ, State.FAILED}),
+    State.SENT: frozenset({State.DELIVERED, State.READ, State.FAILED}),
+    State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.READ, State.FAILED}),
+    State.DELIVERED: frozenset({State.READ}),
+}
+"""What a delivery report may change: from state to states."""
+
+
+class Notification(models.Model):
+    """One message to one address by one notifier: the outbox row, and its history."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    event_id = models.CharField(max_length=100)
+    event = models.CharField(max_length=100)
+    alias = models.CharField(max_length=50)
+    channel = models.CharField(max_length=30)
+    address = models.CharField(max_length=500)
+    audience = models.CharField(max_length=100, blank=True, help_text=_("The route's word for the recipient."))
+    recipient_key = models.CharField(max_length=100, blank=True)
+    recipient_name = models.CharField(max_length=200, blank=True)
+    language = models.CharField(max_length=20, blank=True)
+    group = models.CharField(
+        max_length=50, blank=True, help_text=_("Event group that can be muted; empty: transactional.")
+    )
+    reference = models.CharField(max_length=100, blank=True, db_index=True)
+    context = models.JSONField(default=dict)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    priority = models.PositiveSmallIntegerField(default=5, help_text=_("1 goes first, 9 last."))
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(
+        default=timezone.now, help_text=_("While it is being sent: when its lease runs out.")
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    metered_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When it was counted against the SMS limits.")
+    )
+    last_error = models.CharField(max_length=500, blank=True)
+
+    provider_id = models.CharField(max_length=200, blank=True)
+    segments = models.PositiveSmallIntegerField(null=True, blank=True)
+    cost = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    cost_currency = models.CharField(max_length=3, blank=True)
+    subject = models.CharField(max_length=500, blank=True, help_text=_("As it was sent."))
+    text = models.TextField(blank=True, help_text=_("As it was sent."))
+    html = models.TextField(blank=True, help_text=_("As it was sent."))
+
+    fallback = models.JSONField(
+        default=dict, blank=True, help_text=_("Alias, channel and address to use if this one fails.")
+    )
+    fallback_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the fall-back starts unless it is delivered.")
+    )
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="followers")
+
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    delivered_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NotificationQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notification")
+        verbose_name_plural = _("notifications")
+        permissions = [("resend_notification", _("Can send a notification again"))]
+        constraints = [
+            models.UniqueConstraint(fields=["event_id", "event", "alias", "address"], name="shop_notify_written_once"),
+            models.CheckConstraint(condition=Q(state__in=State.values), name="shop_notify_state_known"),
+            models.CheckConstraint(condition=Q(priority__range=(1, 9)), name="shop_notify_priority_range"),
+            models.CheckConstraint(condition=~Q(address=""), name="shop_notify_address_given"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["priority", "due_at", "id"],
+                name="shop_notify_due",
+                condition=Q(state__in=("queued", "sending")),
+            ),
+            models.Index(fields=["fallback_at"], name="shop_notify_fallback", condition=Q(fallback_at__isnull=False)),
+            models.Index(fields=["alias", "provider_id"], name="shop_notify_provider", condition=~Q(provider_id="")),
+            models.Index(fields=["recipient_key", "-created_at"], name="shop_notify_recipient"),
+            models.Index(fields=["-created_at", "-id"], name="shop_notify_newest"),
+            models.Index(fields=["alias"], name="shop_notify_health", condition=Q(state__in=("dead", "unknown"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} ({self.alias}, {self.state})"
+
+    @property
+    def is_transactional(self) -> bool:
+        return not self.group
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for signals and hooks; no address and no text."""
+        return {
+            "version": 1,
+            "id": str(self.public_id),
+            "event": self.event,
+            "event_id": self.event_id,
+            "alias": self.alias,
+            "channel": self.channel,
+            "state": self.state,
+            "reference": self.reference,
+            "recipient_key": self.recipient_key,
+        }
+
+
+class Attempt(models.Model):
+    """One try to send, written when it ended. A missing number is a worker that died."""
+
+    class Outcome(models.TextChoices):
+        ACCEPTED = "accepted", _("accepted")
+        TEMPORARY = "temporary", _("to be tried again")
+        PERMANENT = "permanent", _("refused")
+        UNKNOWN = "unknown", _("outcome unknown")
+
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="tries")
+    number = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    provider_code = models.CharField(max_length=50, blank=True)
+    detail = models.CharField(max_length=500, blank=True, help_text=_("Masked."))
+    answer = models.JSONField(default=dict, blank=True, help_text=_("The provider's answer, masked."))
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.number}: {self.outcome}"
+
+
+class DeliveryReport(models.Model):
+    """What a provider said later. Kept once; one that is early waits for its notification."""
+
+    notification = models.ForeignKey(
+        Notification, on_delete=models.CASCADE, null=True, blank=True, related_name="reports"
+    )
+    alias = models.CharField(max_length=50)
+    provider_id = models.CharField(max_length=200)
+    status = models.CharField(max_length=50, help_text=_("The provider's word."))
+    state = models.CharField(max_length=10, choices=State.choices, help_text=_("Ours."))
+    address = models.CharField(max_length=500, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("delivery report")
+        verbose_name_plural = _("delivery reports")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alias", "provider_id", "status", "address"], name="shop_notify_reported_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alias}: {self.status}"
+
+
+class Preference(models.Model):
+    """A recipient's wish about one event group by one notifier. No row: she gets them."""
+
+    recipient_key = models.CharField(max_length=100)
+    group = models.CharField(max_length=50)
+    alias = models.CharField(max_length=50)
+    is_enabled = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("preference")
+        verbose_name_plural = _("preferences")
+        constraints = [
+            models.UniqueConstraint(fields=["recipient_key", "group", "alias"], name="shop_notify_one_preference")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} ({self.alias})"
+
+
+class Suppression(models.Model):
+    """An address that is not written to any more."""
+
+    class Reason(models.TextChoices):
+        BOUNCE = "bounce", _("bounced")
+        COMPLAINT = "complaint", _("complained")
+        STOP = "stop", _("opted out")
+        GONE = "gone", _("endpoint is gone")
+        STAFF = "staff", _("entered by staff")
+
+    channel = models.CharField(max_length=30)
+    address = models.CharField(max_length=500)
+    reason = models.CharField(max_length=10, choices=Reason.choices)
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("suppressed address")
+        verbose_name_plural = _("suppressed addresses")
+        constraints = [models.UniqueConstraint(fields=["channel", "address"], name="shop_notify_suppressed_once")]
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.reason}"
+
+
+class TemplateOverride(models.Model):
+    """A message's words, written in the admin. An empty part falls back to the file."""
+
+    event = models.CharField(max_length=100)
+    channel = models.CharField(max_length=30)
+    audience = models.CharField(max_length=100, blank=True, help_text=_("Such as admins. Empty: everybody."))
+    language = models.CharField(max_length=20, blank=True, help_text=_("Empty: every language."))
+    subject = models.CharField(max_length=300, blank=True)
+    text = models.TextField(blank=True)
+    html = models.TextField(blank=True)
+    is_active = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "channel", "audience", "language"], name="shop_notify_one_template"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event}, {self.channel} {self.language}".rstrip()
+
+
+class SendCount(models.Model):
+    """How many paid messages started in one period, for the limits. Pruned with the notifications."""
+
+    key = models.CharField(max_length=120, help_text=_("Hashed phone or customer, or all."))
+    seconds = models.PositiveIntegerField()
+    starts_at = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("send count")
+        verbose_name_plural = _("send counts")
+        constraints = [models.UniqueConstraint(fields=["key", "seconds", "starts_at"], name="shop_notify_one_count")]
+
+    def __str__(self) -> str:
+        return f"{self.used} in {self.seconds} s"
+
+
+class Worker(models.Model):
+    """A process or thread that is draining now, so that one alias never holds more than half of them."""
+
+    host = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField()
+    alias = models.CharField(max_length=50, blank=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.alias or str(_("idle"))
+
+
+class JobRun(models.Model):
+    """When a periodic job last ran."""
+
+    name = models.CharField(max_length=100, unique=True)
+    last_started_at = models.DateTimeField(null=True, blank=True)
+    last_finished_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("job run")
+        verbose_name_plural = _("job runs")
+
+    def __str__(self) -> str:
+        return self.name

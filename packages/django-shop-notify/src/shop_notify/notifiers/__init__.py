@@ -1,0 +1,37 @@
+"""Notifiers: the base class, what ships, and how they are found."""
+
+from shop_notify.exceptions import (
+    AddressRefused,
+    PermanentFailure,
+    ReportRefused,
+    TemporaryFailure,
+    UnknownOutcome,
+)
+from shop_notify.notifiers.africas_talking import AfricasTalkingNotifier
+from shop_notify.notifiers.base import Message, Notifier, Receipt, Report, require_secret
+from shop_notify.notifiers.console import ConsoleNotifier
+from shop_notify.notifiers.email import EmailNotifier
+from shop_notify.notifiers.memory import MemoryNotifier
+from shop_notify.notifiers.registry import get_notifier, installed, notifier_class
+from shop_notify.notifiers.webhook import WebhookNotifier
+
+__all__ = [
+    "AddressRefused",
+    "AfricasTalkingNotifier",
+    "ConsoleNotifier",
+    "EmailNotifier",
+    "MemoryNotifier",
+    "Message",
+    "Notifier",
+    "PermanentFailure",
+    "Receipt",
+    "Report",
+    "ReportRefused",
+    "TemporaryFailure",
+    "UnknownOutcome",
+    "WebhookNotifier",
+    "get_notifier",
+    "installed",
+    "notifier_class",
+    "require_secret",
+]

@@ -1,0 +1,209 @@
+"""SMS by Africa's Talking, with the official SDK.
+
+The documents for what is read here: https://developers.africastalking.com/docs/sms/sending/bulk (status codes) and
+https://developers.africastalking.com/docs/sms/notifications (delivery reports).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import AddressRefused, PermanentFailure, ReportRefused, TemporaryFailure, UnknownOutcome
+from shop_notify.notifiers.base import Message, Notifier, Receipt, Report, require_secret
+from shop_notify.notifiers.http import failure_for
+from shop_notify.segments import count_segments
+
+logger = logging.getLogger(__name__)
+
+ACCEPTED = frozenset({100, 101, 102})  # Processed, Sent, Queued
+RETRYABLE = frozenset({405, 500, 501, 502})  # InsufficientBalance and the gateway's own errors
+REFUSED = frozenset({401, 402, 403, 404, 406, 407, 409})
+OPTED_OUT = frozenset({406})  # UserInBlacklist
+
+REPORT_STATES: Mapping[str, str] = {
+    "Sent": "sent",
+    "Submitted": "sent",
+    "Buffered": "sent",
+    "Success": "delivered",
+    "Failed": "failed",
+    "Rejected": "failed",
+    "AbsentSubscriber": "failed",
+    "Expired": "failed",
+}
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class AfricasTalkingNotifier(Notifier):
+    """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` another host, such as one on this machine.
+
+    ``report_secret`` is the last part of the delivery-report URL, which the gateway does not sign otherwise.
+    With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
+    """
+
+    channel = "sms"
+    address_field = "phone"
+    max_attempts = 4
+    expires_after = timedelta(hours=24)
+    is_metered = True
+    max_text = 918  # six segments
+    secret_options = frozenset({"api_key", "report_secret"})
+
+    def __init__(
+        self,
+        *,
+        alias: str,
+        username: str,
+        api_key: str,
+        sender: str | None = None,
+        base_url: str = "",
+        report_secret: str = "",
+        repeat_unknown: bool = False,
+    ) -> None:
+        super().__init__(alias=alias)
+        if not username or not api_key:
+            raise ValueError(_("“username” and “api_key” are required."))
+        self.sender = sender or None
+        self.report_secret = report_secret
+        self.repeats_unknown = repeat_unknown
+        self._client = self._make_client(username, api_key, base_url)
+
+    def _make_client(self, username: str, api_key: str, base_url: str) -> Any:
+        try:
+            from shop_notify.notifiers.africas_talking_client import SmsClient
+        except ImportError as error:
+            raise ValueError(_("Install it with `pip install django-shop-notify[africastalking]`.")) from error
+        return SmsClient(username, api_key, base_url=base_url)
+
+    def check_address(self, address: str) -> None:
+        check_phone(address, app_settings.PHONE_REGIONS)
+
+    def send(self, message: Message) -> Receipt:
+        text = message.text.strip()
+        if not text:
+            raise PermanentFailure(_("The message is empty."), provider_code="empty")
+        try:
+            answer = self._client.send(text, [message.to], sender_id=self.sender)
+        except ValueError as error:
+            raise PermanentFailure(str(error), provider_code="invalid") from error
+        return read_answer(answer.status, answer.text, answer.retry_after, text=text)
+
+    def read_report(self, request: HttpRequest) -> Iterable[Report]:
+        require_secret(request, self.report_secret)
+        if request.method != "POST":
+            raise ReportRefused(_("Delivery reports come by POST."))
+        data = request.POST
+        phone = "+" + data.get("phoneNumber", "").strip().lstrip("+")
+        status = data.get("status", "")
+        reason = data.get("failureReason", "")
+        if not status and data.get("senderId"):
+            return [Report(status="OptOut", state="failed", address=phone, suppress="stop")]
+        state = REPORT_STATES.get(status)
+        if not data.get("id") or state is None or phone == "+":
+            raise ReportRefused(_("The report lacks an id, a phone number or a known status."))
+        return [
+            Report(
+                provider_id=data["id"][:200],
+                status=status,
+                state=state,
+                address=phone,
+                detail=reason[:200],
+                suppress="stop" if reason == "UserInBlackList" else "",
+            )
+        ]
+
+
+def check_phone(address: str, regions: Iterable[str]) -> None:
+    """Refuse what is no valid E.164 number of one of these countries, and numbers that cost more than others.
+
+    Raises:
+        AddressRefused: with the reason.
+    """
+    import phonenumbers
+
+    if not _E164.fullmatch(address):
+        raise AddressRefused(_("This is not a phone number in E.164 form, such as +254711000001."))
+    number = phonenumbers.parse(address)
+    if not phonenumbers.is_valid_number(number):
+        raise AddressRefused(_("There is no such phone number."))
+    region = phonenumbers.region_code_for_number(number)
+    if region not in regions:
+        raise AddressRefused(
+            _('Numbers of %(region)s are not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region or "?"}
+        )
+    costly = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
+    if phonenumbers.number_type(number) in costly:
+        raise AddressRefused(_("Messages do not go to premium-rate numbers."))
+
+
+def read_answer(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
+    """The gateway's answer as a receipt or a failure, from the status code of the recipient.
+
+    Raises:
+        TemporaryFailure, PermanentFailure, UnknownOutcome: as the recipient's code, or else the HTTP status, says.
+    """
+    if 300 <= status < 400:
+        logger.error("The SMS gateway redirects; the address in the settings is wrong or somebody is in between.")
+        raise PermanentFailure(_("The gateway redirects, which is not followed."), provider_code=str(status))
+    recipients, said = _parse(body)
+    if status >= 400 and not recipients:
+        raise failure_for(status, said or body[:200], retry_after=retry_after)
+    if recipients is None:
+        raise UnknownOutcome(_("The gateway's answer makes no sense."), provider_code=str(status))
+    if not recipients:
+        raise PermanentFailure(said or _("The gateway took no recipient."), provider_code=str(status))
+    return _read_recipient(recipients[0], text=text)
+
+
+def _parse(body: str) -> tuple[list[Any] | None, str]:
+    """Recipients and message of an answer, whatever its content type says; None where it has none."""
+    try:
+        data = json.loads(body)["SMSMessageData"]
+        recipients, said = data["Recipients"], str(data.get("Message", ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None, ""
+    return (recipients if isinstance(recipients, list) else None), said
+
+
+def _read_recipient(recipient: Any, *, text: str) -> Receipt:
+    if not isinstance(recipient, Mapping) or not str(recipient.get("statusCode", "")).isdigit():
+        raise UnknownOutcome(_("The gateway's answer names no status code."))
+    code = int(recipient["statusCode"])
+    status = str(recipient.get("status", ""))
+    if code in ACCEPTED:
+        currency, cost = _read_cost(str(recipient.get("cost", "")))
+        parts = recipient.get("messageParts")
+        return Receipt(
+            provider_id=str(recipient.get("messageId", ""))[:200],
+            provider_code=str(code),
+            segments=parts if isinstance(parts, int) and 0 < parts < 100 else count_segments(text).parts,
+            cost=cost,
+            currency=currency,
+            answer={key: recipient.get(key) for key in ("statusCode", "status", "number", "cost", "messageId")},
+        )
+    if code in RETRYABLE:
+        raise TemporaryFailure(status, provider_code=str(code))
+    if code in REFUSED:
+        raise PermanentFailure(status, provider_code=str(code), suppress="stop" if code in OPTED_OUT else "")
+    raise UnknownOutcome(_("The gateway answered an unknown code."), provider_code=str(code))
+
+
+def _read_cost(text: str) -> tuple[str, Decimal | None]:
+    """Currency and amount of a cost such as ``KES 0.8000``."""
+    currency, _space, amount = text.partition(" ")
+    try:
+        cost = Decimal(amount).quantize(Decimal("0.0001"))
+    except InvalidOperation:
+        return "", None
+    if not (currency.isalpha() and len(currency) == 3 and 0 <= cost < 10**8):
+        return "", None
+    return currency.upper(), cost

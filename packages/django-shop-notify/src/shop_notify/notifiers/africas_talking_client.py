@@ -1,0 +1,100 @@
+"""The official SDK, with a transport that keeps the HTTP status, follows no redirect and reads a bounded answer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from africastalking.SMS import SMSService
+from africastalking.Whatsapp import WhatsappService
+from urllib3.exceptions import NewConnectionError
+
+from shop_notify.exceptions import TemporaryFailure, UnknownOutcome
+from shop_notify.notifiers.http import MAX_ANSWER_BYTES
+
+WALL_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, as the SDK's ``send`` returns it with this transport."""
+
+    status: int
+    text: str
+    retry_after: str | None = None
+
+
+class _Transport:
+    """Stands in for the SDK's ``_make_request``, which loses the status and reads without an end."""
+
+    def _make_request(
+        self, url: str, method: str, headers: Any, data: Any, params: Any, callback: Any = None, timeout: Any = None
+    ) -> Answer:
+        until = time.monotonic() + WALL_SECONDS
+        try:
+            with requests.request(
+                method,
+                url,
+                headers=headers,
+                data=data,
+                params=params,
+                timeout=timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = _read(response, until)
+                return Answer(
+                    response.status_code, body.decode("utf-8", "replace"), response.headers.get("Retry-After")
+                )
+        except requests.exceptions.ConnectTimeout as error:
+            raise TemporaryFailure("The gateway cannot be reached.", provider_code="connect_timeout") from error
+        except requests.exceptions.SSLError as error:
+            raise TemporaryFailure("No secure connection to the gateway.", provider_code="tls") from error
+        except requests.exceptions.ReadTimeout as error:
+            raise UnknownOutcome("The gateway did not answer in time.", provider_code="read_timeout") from error
+        except requests.exceptions.ConnectionError as error:
+            if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
+                raise TemporaryFailure("The gateway cannot be reached.", provider_code="refused") from error
+            raise UnknownOutcome("The connection to the gateway broke.", provider_code="broken") from error
+        except requests.exceptions.RequestException as error:
+            raise UnknownOutcome("The gateway's answer broke off.", provider_code="broken") from error
+
+
+def _read(response: requests.Response, until: float) -> bytes:
+    """The body, byte by byte, so that a slow drip cannot outlast the wall clock."""
+    body = bytearray()
+    for chunk in response.iter_content(1):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise UnknownOutcome("The gateway's answer is too long.", provider_code="too_long")
+        if time.monotonic() > until:
+            raise UnknownOutcome("The gateway's answer took too long.", provider_code="too_slow")
+    return bytes(body)
+
+
+class SmsClient(_Transport, SMSService):  # type: ignore[misc]
+    """``SMSService`` for one account; ``base_url`` points it at another host than Africa's Talking's."""
+
+    def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
+        self._own_url = base_url.rstrip("/")
+        super().__init__(username, api_key)
+
+    def _init_service(self) -> None:
+        super()._init_service()
+        if self._own_url:
+            self._baseUrl = self._contentUrl = f"{self._own_url}/version1"
+
+
+class WhatsappClient(_Transport, WhatsappService):  # type: ignore[misc]
+    """``WhatsappService`` for one account, likewise."""
+
+    def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
+        self._own_url = base_url.rstrip("/")
+        super().__init__(username, api_key)
+
+    def _init_service(self) -> None:
+        super()._init_service()
+        if self._own_url:
+            self._baseUrl = self._own_url

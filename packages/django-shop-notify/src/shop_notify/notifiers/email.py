@@ -1,0 +1,98 @@
+"""E-mail through Django's own mail settings."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formataddr, parseaddr
+
+import django
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMultiAlternatives
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.notifiers.base import Message, Notifier, Receipt
+
+
+class EmailNotifier(Notifier):
+    """Sends text and HTML by Django's mail backend.
+
+    ``mailer`` is an alias of ``MAILERS`` (Django 6.1 and later); without it the default mailer, or the classic
+    ``EMAIL_*`` settings. Set a time-out there: Django has none by default.
+    """
+
+    channel = "email"
+
+    def __init__(self, *, alias: str, mailer: str = "", from_email: str = "", reply_to: str = "") -> None:
+        super().__init__(alias=alias)
+        if mailer and django.VERSION < (6, 1):
+            raise ValueError(_("“mailer” needs Django 6.1. Leave it out to use the EMAIL_* settings."))
+        self.mailer = mailer
+        self.from_email = from_email
+        self.reply_to = [reply_to] if reply_to else None
+
+    def check_address(self, address: str) -> None:
+        try:
+            validate_email(address)
+        except ValidationError as error:
+            raise AddressRefused(_("This is not one e-mail address.")) from error
+
+    def send(self, message: Message) -> Receipt:
+        sender = self.from_email or settings.DEFAULT_FROM_EMAIL
+        message_id = f"<{message.id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
+        with _explained():
+            mail = EmailMultiAlternatives(
+                subject=message.subject,
+                body=message.text,
+                from_email=sender,
+                to=[formataddr((message.name, message.to)) if message.name else message.to],
+                reply_to=self.reply_to,
+                headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated", **message.headers},
+            )
+            if message.html:
+                mail.attach_alternative(message.html, "text/html")
+            if self.mailer:
+                mail.send(using=self.mailer)
+            else:
+                mail.send()
+        # An anymail backend tells its provider's own id, by which its tracking events will name the message.
+        status = getattr(mail, "anymail_status", None)
+        return Receipt(provider_id=str(getattr(status, "message_id", None) or message_id))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Mail errors in our three words: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown."""
+    try:
+        yield
+    except smtplib.SMTPRecipientsRefused as error:
+        raise _by_code(*next(iter(error.recipients.values()))) from error
+    except smtplib.SMTPAuthenticationError as error:
+        raise TemporaryFailure(_("The mail server refuses the log-in."), provider_code=str(error.smtp_code)) from error
+    except smtplib.SMTPConnectError as error:
+        raise TemporaryFailure(str(error), provider_code=str(error.smtp_code)) from error
+    except smtplib.SMTPResponseException as error:
+        raise _by_code(error.smtp_code, error.smtp_error) from error
+    except smtplib.SMTPServerDisconnected as error:
+        raise UnknownOutcome(_("The mail server closed the connection.")) from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise PermanentFailure(str(error)) from error
+    except TimeoutError as error:
+        raise UnknownOutcome(_("The mail server did not answer in time.")) from error
+    except OSError as error:
+        raise TemporaryFailure(_("The mail server cannot be reached.")) from error
+    except ValueError as error:
+        # Django refuses line breaks in headers; a second try would be refused too.
+        raise PermanentFailure(str(error)) from error
+
+
+def _by_code(code: int, answer: bytes | str) -> TemporaryFailure | PermanentFailure:
+    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+    if 400 <= code < 500:
+        return TemporaryFailure(text, provider_code=str(code))
+    # RFC 3463: 5.1.x is about the address itself.
+    return PermanentFailure(text, provider_code=str(code), suppress="bounce" if text.startswith("5.1.1") else "")

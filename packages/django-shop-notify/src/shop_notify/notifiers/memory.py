@@ -1,0 +1,28 @@
+"""A notifier that remembers, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from shop_notify.notifiers.base import Message, Notifier, Receipt
+
+_OutboxOfAliases = dict[str, list[Message]]
+
+
+class MemoryNotifier(Notifier):
+    """Keeps messages in ``MemoryNotifier.outbox[alias]``. ``channel`` makes it stand in for another channel."""
+
+    channel = "memory"
+    outbox: ClassVar[_OutboxOfAliases] = {}
+
+    def __init__(self, *, alias: str, address_field: str = "email") -> None:
+        super().__init__(alias=alias)
+
+    @classmethod
+    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
+        return str(recipient.get(options.get("address_field", "email")) or "")
+
+    def send(self, message: Message) -> Receipt:
+        self.outbox.setdefault(self.alias, []).append(message)
+        return Receipt(provider_id=message.id)

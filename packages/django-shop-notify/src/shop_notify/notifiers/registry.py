@@ -1,0 +1,114 @@
+"""Finding notifiers: by settings, whose BACKEND is a dotted path or the name of an installed entry point."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import UnknownNotifier
+from shop_notify.notifiers.base import Notifier
+
+GROUP = "shop_notify.notifiers"
+SHIPPED = {
+    "africastalking": "shop_notify.notifiers:AfricasTalkingNotifier",
+    "console": "shop_notify.notifiers:ConsoleNotifier",
+    "email": "shop_notify.notifiers:EmailNotifier",
+    "memory": "shop_notify.notifiers:MemoryNotifier",
+    "webhook": "shop_notify.notifiers:WebhookNotifier",
+}
+"""Known also where the package is imported from its source and has no metadata."""
+_built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}
+
+
+@functools.cache
+def installed() -> Mapping[str, EntryPoint]:
+    """``{name: entry point}`` of every notifier that an installed package offers."""
+    shipped = [EntryPoint(name, value, GROUP) for name, value in SHIPPED.items()]
+    return {point.name: point for point in [*shipped, *entry_points(group=GROUP)]}
+
+
+def aliases() -> Iterator[str]:
+    return iter(app_settings.NOTIFIERS)
+
+
+def options_of(alias: str) -> Mapping[str, Any]:
+    options: Mapping[str, Any] = _config(alias).get("OPTIONS", {})
+    return options
+
+
+def notifier_class(alias: str) -> type[Notifier]:
+    """The class behind an alias.
+
+    Raises:
+        UnknownNotifier: the alias is not in the settings, or its BACKEND cannot be imported.
+    """
+    backend = str(_config(alias).get("BACKEND", ""))
+    try:
+        found = import_string(backend) if "." in backend else installed()[backend].load()
+    except KeyError:
+        names = ", ".join(sorted(installed()))
+        raise UnknownNotifier(
+            _("BACKEND “%(backend)s” of “%(alias)s” is no installed notifier. There are: %(names)s.")
+            % {"backend": backend, "alias": alias, "names": names}
+        ) from None
+    except (ImportError, AttributeError) as error:
+        raise UnknownNotifier(
+            _("BACKEND “%(backend)s” of “%(alias)s” cannot be imported: %(error)s")
+            % {"backend": backend, "alias": alias, "error": error}
+        ) from error
+    if not (inspect.isclass(found) and issubclass(found, Notifier)):
+        raise UnknownNotifier(
+            _("BACKEND “%(backend)s” of “%(alias)s” is not a subclass of shop_notify.notifiers.Notifier.")
+            % {"backend": backend, "alias": alias}
+        )
+    return found
+
+
+def get_notifier(alias: str) -> Notifier:
+    """The notifier of an alias, built once a process and again when its settings change.
+
+    Raises:
+        UnknownNotifier: it is not in the settings, cannot be imported, or refuses its OPTIONS.
+    """
+    config = _config(alias)
+    built = _built.get(alias)
+    if built is not None and built[0] is config:
+        return built[1]
+    try:
+        notifier = notifier_class(alias)(alias=alias, **options_of(alias))
+    except (TypeError, ValueError) as error:
+        raise UnknownNotifier(
+            _("The OPTIONS of “%(alias)s” are not accepted: %(error)s") % {"alias": alias, "error": error}
+        ) from error
+    _built[alias] = (config, notifier)
+    return notifier
+
+
+def secrets_of(alias: str) -> tuple[str, ...]:
+    """Values of the alias's options that must appear nowhere."""
+    try:
+        secret = notifier_class(alias).secret_options
+        options = options_of(alias)
+    except UnknownNotifier:
+        return ()
+    values: list[str] = []
+    for name in secret:
+        value = options.get(name) or ()
+        values += [value] if isinstance(value, str) else [str(item) for item in value]
+    return tuple(values)
+
+
+def _config(alias: str) -> Mapping[str, Any]:
+    try:
+        return app_settings.NOTIFIERS[alias]
+    except KeyError:
+        raise UnknownNotifier(
+            _('No notifier is called “%(alias)s”. Add it to SHOP_NOTIFY["NOTIFIERS"].') % {"alias": alias}
+        ) from None

@@ -1,0 +1,177 @@
+"""Signed webhooks, by the Standard Webhooks specification (https://www.standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.utils.translation import gettext as _
+
+from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.http import MAX_ANSWER_BYTES, retry_after_seconds
+
+WALL_SECONDS = 10.0
+
+
+class WebhookNotifier(Notifier):
+    """POSTs ``{"type", "timestamp", "data"}`` to ``url``, or to the recipient's ``webhook``, signed with ``secrets``.
+
+    Several secrets (``whsec_...``) sign side by side while one is being replaced. Only https, and only public addresses,
+    but for the hosts in ``private_hosts``. An endpoint that answers 410 gets no more.
+    """
+
+    channel = "webhook"
+    secret_options = frozenset({"secrets"})
+
+    def __init__(
+        self, *, alias: str, secrets: Sequence[str], url: str = "", private_hosts: Sequence[str] = ()
+    ) -> None:
+        super().__init__(alias=alias)
+        if isinstance(secrets, str) or not secrets:
+            raise ValueError(_("“secrets” is a list of at least one secret."))
+        self.private_hosts = frozenset(private_hosts)
+        self._keys = [_key(secret) for secret in secrets]
+
+    @classmethod
+    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
+        return str(recipient.get("webhook") or options.get("url") or "")
+
+    def check_address(self, address: str) -> None:
+        self._parse(address)
+
+    def send(self, message: Message) -> Receipt:
+        try:
+            url = self._parse(message.to)
+        except AddressRefused as error:
+            raise PermanentFailure(str(error)) from error
+        body = _body(message)
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "django-shop-notify",
+            **self._signed(message.id, body),
+        }
+        status, retry_after = self._post(url, body, headers)
+        if 200 <= status < 300:
+            return Receipt(provider_id=message.id, provider_code=str(status), answer={"status": status})
+        if status == 410:
+            raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
+        if 300 <= status < 400:
+            raise PermanentFailure(_("The endpoint redirects, which is not followed."), provider_code=str(status))
+        # The specification asks to repeat whatever is not 2xx, since endpoints are often repaired.
+        raise TemporaryFailure(
+            f"HTTP {status}", provider_code=str(status), retry_after=retry_after_seconds(retry_after)
+        )
+
+    def _parse(self, address: str) -> SplitResult:
+        try:
+            url = urlsplit(address)
+            host, port = url.hostname or "", url.port
+        except ValueError as error:
+            raise AddressRefused(_("This is not a URL.")) from error
+        allowed = {"https", "http"} if host in self.private_hosts else {"https"}
+        if url.scheme not in allowed or not host or url.username is not None or (port == 0):
+            raise AddressRefused(_("Webhooks go to https URLs with a host and no user name."))
+        if any(character <= " " or character == "\x7f" for character in address):
+            raise AddressRefused(_("The URL has blanks or control characters."))
+        return url
+
+    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
+        timestamp = str(int(time.time()))
+        content = f"{message_id}.{timestamp}.".encode() + body
+        signatures = [base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in self._keys]
+        return {
+            "webhook-id": message_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+        }
+
+    def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
+        until = time.monotonic() + WALL_SECONDS
+        connection = self._connect(url, until)
+        try:
+            connection.request("POST", (url.path or "/") + (f"?{url.query}" if url.query else ""), body, dict(headers))
+            response = connection.getresponse()
+            _read(response, connection, until)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnknownOutcome(_("The endpoint did not answer properly.")) from error
+        finally:
+            connection.close()
+        return response.status, response.getheader("Retry-After")
+
+    def _connect(self, url: SplitResult, until: float) -> http.client.HTTPConnection:
+        """A connection to an address that was checked: what the name means a second later does not matter."""
+        host = url.hostname or ""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        connection = http.client.HTTPConnection(host, port)
+        try:
+            address = self._resolve(host, port)
+            raw = socket.create_connection((address, port), timeout=max(0.1, until - time.monotonic()))
+            if url.scheme == "https":
+                raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
+        except OSError as error:
+            raise TemporaryFailure(_("The endpoint cannot be reached.")) from error
+        connection.sock = raw
+        return connection
+
+    def _resolve(self, host: str, port: int) -> str:
+        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        if host not in self.private_hosts and not all(is_public(address) for address in addresses):
+            raise PermanentFailure(_("The endpoint's address is not a public one."), provider_code="private")
+        return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is on the public Internet; an IPv4 address inside an IPv6 one is looked at itself."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in ipaddress.ip_network("64:ff9b::/96"):
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip.is_global and not ip.is_multicast
+
+
+def _key(secret: str) -> bytes:
+    """The key of a ``whsec_`` secret."""
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) < 24:
+        raise ValueError(_("A webhook secret is “whsec_” and at least 24 random bytes in base64."))
+    return key
+
+
+def _body(message: Message) -> bytes:
+    data = {
+        "type": message.event,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "data": {"subject": message.subject, "text": message.text, **message.context},
+    }
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def _read(response: http.client.HTTPResponse, connection: http.client.HTTPConnection, until: float) -> None:
+    """Read a bounded answer within the wall clock; what it says does not matter."""
+    size = 0
+    while chunk := response.read1(4096):
+        size += len(chunk)
+        remaining = until - time.monotonic()
+        if size > MAX_ANSWER_BYTES or remaining <= 0:
+            return
+        if connection.sock is not None:
+            connection.sock.settimeout(max(0.1, remaining))

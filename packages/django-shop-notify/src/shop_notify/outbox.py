@@ -1,0 +1,298 @@
+"""The outbox: claiming rows with a lease, and noting what became of them.
+
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so a killed worker's row is due again by itself.
+Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from shop_notify import queues
+from shop_notify.exceptions import NotRetryable
+from shop_notify.masking import mask
+from shop_notify.models import Attempt, Notification, State, Worker
+from shop_notify.notifiers.base import Receipt
+from shop_notify.signals import notification_failed, notification_sent
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=120)
+SILENCE = timedelta(seconds=45)
+"""A worker that was not seen for so long is not counted any more. Longer than one message may take."""
+BATCH = 20
+FIRST_DELAY_SECONDS = 15
+LONGEST_DELAY_SECONDS = 6 * 3600
+RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows of one alias that this worker alone has until ``until``."""
+
+    alias: str
+    token: uuid.UUID
+    rows: list[Notification]
+    until: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one attempt: the new state and everything to keep of it."""
+
+    state: State
+    outcome: str = ""
+    due_at: datetime | None = None
+    detail: str = ""
+    provider_code: str = ""
+    receipt: Receipt | None = None
+    started_at: datetime | None = None
+    content: Mapping[str, str] = field(default_factory=dict)
+
+
+def start_worker() -> Worker:
+    """Make this drain known to the others, and forget those that were killed."""
+    now, host = timezone.now(), socket.gethostname()[:100]
+    gone = [pk for pk, pid in Worker.objects.filter(host=host).values_list("pk", "pid") if not _is_running(pid)]
+    Worker.objects.filter(Q(pk__in=gone) | Q(seen_at__lt=now - SILENCE)).delete()
+    return Worker.objects.create(host=host, pid=os.getpid(), seen_at=now)
+
+
+def stay(worker: Worker) -> None:
+    """Show that a worker is alive, every now and then."""
+    now = timezone.now()
+    if now - worker.seen_at > SILENCE / 4:
+        Worker.objects.filter(pk=worker.pk).update(seen_at=now)
+        worker.seen_at = now
+
+
+def stop_worker(worker: Worker) -> None:
+    Worker.objects.filter(pk=worker.pk).delete()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
+    """Take up to ``BATCH`` due rows of one alias, or None where there is nothing this worker may take.
+
+    Opens its own transaction, in which the other workers are locked: one alias never holds more than half of them.
+    Rows that were tried before are taken one by one, so that one that kills its worker takes no other with it.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        passing_over = {*without, *_busy(worker, now)}
+        due = Notification.objects.due(now).exclude(alias__in=passing_over).in_order()
+        alias = due.values_list("alias", flat=True).first()
+        if alias is None:
+            Worker.objects.filter(pk=worker.pk).update(alias="", seen_at=now)
+            return None
+        rows = _together(list(due.filter(alias=alias).lock()[:BATCH]))
+        token, until = uuid.uuid4(), now + LEASE
+        Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
+            state=State.SENDING, lease=token, due_at=until, attempts=F("attempts") + 1, updated_at=now
+        )
+        Worker.objects.filter(pk=worker.pk).update(alias=alias, seen_at=now)
+    for row in rows:
+        row.state, row.lease, row.due_at, row.attempts = State.SENDING, token, until, row.attempts + 1
+    return Claim(alias, token, rows, until)
+
+
+def _busy(worker: Worker, now: datetime) -> set[str]:
+    """Aliases that hold their half of the workers already. Locks the workers in order."""
+    live = list(
+        Worker.objects.select_for_update().filter(seen_at__gte=now - SILENCE).order_by("pk").values_list("pk", "alias")
+    )
+    share = max(1, len(live) // 2)
+    held = Counter(alias for pk, alias in live if alias and pk != worker.pk)
+    return {alias for alias, count in held.items() if count >= share}
+
+
+def _together(rows: list[Notification]) -> list[Notification]:
+    """The first row alone if it was tried before, else the rows up to the first that was."""
+    fresh = next((index for index, row in enumerate(rows) if row.attempts), len(rows))
+    return rows[: max(1, fresh)]
+
+
+def release(claimed: Claim, rows: Iterable[Notification]) -> None:
+    """Give back rows that were claimed and not tried, as if they had not been claimed."""
+    Notification.objects.filter(pk__in=[row.pk for row in rows], lease=claimed.token, state=State.SENDING).update(
+        state=State.QUEUED, lease=None, due_at=timezone.now(), attempts=F("attempts") - 1
+    )
+
+
+def postpone(row: Notification, *, due_at: datetime, reason: str) -> None:
+    """Give back one row until later; this was no attempt."""
+    Notification.objects.filter(pk=row.pk, lease=row.lease, state=State.SENDING).update(
+        state=State.QUEUED, lease=None, due_at=due_at, attempts=F("attempts") - 1, last_error=reason[:500]
+    )
+
+
+def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
+    """How long to wait after so many attempts: fourfold each time, with jitter, at least what the provider asked for."""
+    seconds = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 4 ** (max(1, attempts) - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
+    return timedelta(seconds=max(seconds, min(retry_after or 0, 24 * 3600)))
+
+
+def settle(row: Notification, result: Result) -> bool:
+    """Note the result of an attempt, if the row is still this worker's. Returns whether it was.
+
+    The row and its attempt are written in one transaction; signals are sent after it.
+    """
+    now = timezone.now()
+    changes = _changes(row, result, now)
+    with transaction.atomic():
+        held = Notification.objects.filter(pk=row.pk, lease=row.lease, state=State.SENDING)
+        written = bool(held.update(**changes))
+        if not written:
+            # A delivery report was faster, or the lease ran out and another worker has the row.
+            late = {key: changes[key] for key in ("provider_id", "sent_at") if key in changes}
+            if late:
+                Notification.objects.filter(pk=row.pk, provider_id="").update(**late)
+        if result.outcome:
+            Attempt.objects.create(
+                notification=row,
+                number=row.attempts,
+                started_at=result.started_at or now,
+                finished_at=now,
+                outcome=result.outcome,
+                provider_code=result.provider_code[:50],
+                detail=result.detail[:500],
+                answer=dict(result.receipt.answer) if result.receipt else {},
+            )
+        if written:
+            for name, value in changes.items():
+                setattr(row, name, value)
+            tell(row)
+    return written
+
+
+def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        "state": result.state,
+        "lease": None,
+        "updated_at": now,
+        "last_error": result.detail[:500],
+        **result.content,
+    }
+    if result.due_at is not None:
+        changes["due_at"] = result.due_at
+    receipt = result.receipt
+    if receipt is not None:
+        changes |= {
+            "sent_at": now,
+            "provider_id": receipt.provider_id[:200],
+            "segments": receipt.segments,
+            "cost": receipt.cost,
+            "cost_currency": receipt.currency,
+        }
+    if row.fallback and result.state in {State.SENT, State.UNKNOWN}:
+        changes["fallback_at"] = now + timedelta(minutes=row.fallback["after_minutes"])
+    if row.fallback and result.state in {State.FAILED, State.DEAD}:
+        changes["fallback_at"] = now
+    return changes
+
+
+_NEWS: Mapping[str, Signal] = {
+    State.SENT: notification_sent,
+    State.FAILED: notification_failed,
+    State.DEAD: notification_failed,
+}
+
+
+def tell(row: Notification, news: Mapping[str, Signal] = _NEWS) -> None:
+    """Send the signal for a row's new state, after commit."""
+    signal = news.get(row.state)
+    if signal is not None:
+        transaction.on_commit(partial(_send, signal, row), robust=True)
+
+
+def _send(signal: Signal, row: Notification) -> None:
+    responses = signal.send_robust(sender=Notification, notification=row, payload=row.summary(), event_id=row.event_id)
+    for _receiver, answer in responses:
+        if isinstance(answer, Exception):
+            logger.error("A receiver of a notification signal failed", exc_info=answer)
+
+
+def retry(notification: Notification) -> None:
+    """Send one again that was given up, refused, or whose outcome is unknown: staff have said so.
+
+    Raises:
+        NotRetryable: it is in another state.
+    """
+    changed = Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE).update(
+        state=State.QUEUED,
+        attempts=0,
+        due_at=timezone.now(),
+        lease=None,
+        last_error="",
+        expires_at=None,
+        fallback_at=None,
+    )
+    if not changed:
+        raise NotRetryable(
+            _("Only what was given up, refused or has an unknown outcome can be retried. Resend it instead.")
+        )
+    transaction.on_commit(queues.wake, robust=True)
+
+
+def resend(notification: Notification, *, address: str = "") -> Notification:
+    """Send the same news once more as a row of its own, to another address if one is given.
+
+    Raises:
+        AddressRefused: the notifier cannot send to that address.
+    """
+    from shop_notify.notifiers import registry
+
+    address = address.strip() or notification.address
+    registry.get_notifier(notification.alias).check_address(address)
+    copied = (
+        "event",
+        "alias",
+        "channel",
+        "audience",
+        "recipient_key",
+        "recipient_name",
+        "language",
+        "reference",
+        "context",
+    )
+    again = Notification.objects.create(
+        event_id=f"resend:{uuid.uuid4()}",
+        address=address,
+        origin=notification,
+        priority=min(notification.priority, 3),
+        **{name: getattr(notification, name) for name in copied},
+    )
+    transaction.on_commit(queues.wake, robust=True)
+    return again
+
+
+def mask_for(alias: str, text: object) -> str:
+    """A text about a provider, fit to be kept."""
+    from shop_notify.notifiers import registry
+
+    return mask(text, secrets=registry.secrets_of(alias))

@@ -1,0 +1,71 @@
+"""What recipients wish to get: by recipient key, event group and alias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import NotMutable
+from shop_notify.models import Preference
+
+
+def groups() -> dict[str, list[str]]:
+    """``{group: aliases}`` of everything that may be muted, from the routes."""
+    found: dict[str, list[str]] = {}
+    for entry in app_settings.ROUTES:
+        group = entry.get("group")
+        if group:
+            known = found.setdefault(group, [])
+            known += [alias for alias in entry["via"] if alias in app_settings.NOTIFIERS and alias not in known]
+    return found
+
+
+def read(recipient_key: str) -> dict[str, dict[str, bool]]:
+    """``{group: {alias: wanted}}`` of one recipient."""
+    wishes = {(row.group, row.alias): row.is_enabled for row in Preference.objects.filter(recipient_key=recipient_key)}
+    return {
+        group: {alias: wishes.get((group, alias), True) for alias in aliases} for group, aliases in groups().items()
+    }
+
+
+@transaction.atomic
+def write(recipient_key: str, wishes: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
+    """Change wishes, all or none, and return the whole.
+
+    Raises:
+        NotMutable: a group or alias is not one that can be muted.
+    """
+    known = groups()
+    for group, by_alias in wishes.items():
+        for alias, is_enabled in by_alias.items():
+            if alias not in known.get(group, ()):
+                raise NotMutable(
+                    _("“%(group)s” by “%(alias)s” cannot be changed: it is always sent, or there is no such thing.")
+                    % {"group": group, "alias": alias}
+                )
+            Preference.objects.update_or_create(
+                recipient_key=recipient_key, group=group, alias=alias, defaults={"is_enabled": is_enabled}
+            )
+    return read(recipient_key)
+
+
+def muted(recipient_keys: Iterable[str]) -> set[tuple[str, str, str]]:
+    """``{(recipient key, group, alias)}`` of what these recipients do not want."""
+    keys = {key for key in recipient_keys if key}
+    if not keys:
+        return set()
+    return set(
+        Preference.objects.filter(recipient_key__in=keys, is_enabled=False).values_list(
+            "recipient_key", "group", "alias"
+        )
+    )
+
+
+def recipient_of_user(request: HttpRequest) -> str:
+    """The default of ``REQUEST_RECIPIENT``: ``user:<primary key>`` of whoever is logged in."""
+    user = getattr(request, "user", None)
+    return f"user:{user.pk}" if user is not None and user.is_authenticated else ""

@@ -1,0 +1,103 @@
+"""Routes for the catalog and orders apps: at most one message per alias for what happens at one moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_STATUS = "shop_orders.signals.order_status_changed"
+_PAYMENT = "shop_orders.signals.payment_status_changed"
+_SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
+
+SHOP_ROUTES: list[dict[str, Any]] = [
+    {
+        "signal": "shop_orders.signals.order_placed",
+        "event": "order_placed",
+        "to": ["customer"],
+        "via": ["email", "sms"],
+    },
+    {
+        "signal": "shop_orders.signals.order_placed",
+        "event": "order_placed",
+        "to": ["admins"],
+        "via": ["email"],
+    },
+    {
+        "signal": _STATUS,
+        "when": {"new_status": "confirmed", "at_placement": False},
+        "event": "order_confirmed",
+        "to": ["customer"],
+        "via": ["sms"],
+        "group": "order_updates",
+        "fallback": _SMS_FAILED,
+    },
+    {
+        "signal": _STATUS,
+        "when": {"new_status": "processing"},
+        "event": "order_processing",
+        "to": ["customer"],
+        "via": ["sms"],
+        "group": "order_updates",
+    },
+    {
+        "signal": _STATUS,
+        "when": {"new_status": "delivered"},
+        "event": "order_delivered",
+        "to": ["customer"],
+        "via": ["sms"],
+        "group": "order_updates",
+    },
+    {
+        "signal": "shop_orders.signals.shipment_sent",
+        "event": "order_shipped",
+        "to": ["customer"],
+        "via": ["email", "sms"],
+    },
+    {
+        "signal": _STATUS,
+        "when": {"new_status": "cancelled"},
+        "event": "order_cancelled",
+        "to": ["customer"],
+        "via": ["email", "sms"],
+    },
+    {
+        "signal": _STATUS,
+        "when": {"new_status": "cancelled"},
+        "event": "order_cancelled",
+        "to": ["admins"],
+        "via": ["email"],
+    },
+    {
+        "signal": "shop_orders.signals.order_refunded",
+        "event": "order_refunded",
+        "to": ["customer"],
+        "via": ["email", "sms"],
+    },
+    {
+        "signal": _PAYMENT,
+        "when": {"new_status": "paid"},
+        "event": "payment_received",
+        "to": ["customer"],
+        "via": ["email"],
+    },
+    {
+        "signal": _PAYMENT,
+        "when": {"new_status": "failed"},
+        "event": "payment_failed",
+        "to": ["customer"],
+        "via": ["email"],
+    },
+]
+"""The orders app's events."""
+
+STOCK_ROUTES: list[dict[str, Any]] = [
+    {
+        "signal": "shop_catalog.signals.stock_low",
+        "event": "stock_low",
+        "to": ["admins"],
+        "via": ["email"],
+        "reference": "product.sku",
+    },
+]
+"""The catalog app's events."""
+
+SHOP_ROUTES += STOCK_ROUTES

@@ -1,0 +1,117 @@
+"""From event, channel, audience and language to words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.template import Context, TemplateDoesNotExist
+from django.template.loader import select_template
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from shop_notify import overrides
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import TemplateMissing
+from shop_notify.models import Notification
+
+ROOT = "shop_notify"
+DEFAULT_LANGUAGE = "en"
+"""The language of the template files that lie in no folder of a language."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Content:
+    subject: str
+    text: str
+    html: str
+
+
+def render(notification: Notification, *, max_text: int = 64 * 1024) -> Content:
+    """The words of a notification.
+
+    Each part comes from the admin's template, else from the file ``shop_notify/<event>/[<audience>/][<language>/]<name>``
+    with the name ``<channel>.txt``, ``message.txt`` or ``sms.txt``, for e-mail also ``email_subject.txt``, ``email.html``.
+
+    Raises:
+        TemplateMissing: there is no text; the message names the files that would do.
+    """
+    values = values_of(notification)
+    with translation.override(notification.language or settings.LANGUAGE_CODE):
+        written = overrides.render(notification, languages(notification.language), values)
+        text = written.get("text") or _file(notification, values, *text_names(notification.channel))
+        if text is None:
+            raise TemplateMissing(
+                _("There is no text for “%(event)s” by %(channel)s. Write the template %(name)s.")
+                % {
+                    "event": notification.event,
+                    "channel": notification.channel,
+                    "name": f"{ROOT}/{notification.event}/{notification.channel}.txt",
+                }
+            )
+        subject = written.get("subject") or _file(notification, values, "email_subject.txt") or _title(notification)
+        html = ""
+        if notification.channel == "email" and "text" not in written:
+            html = _file(notification, values, "email.html") or ""
+        html = written.get("html") or html
+    return Content(" ".join(subject.split())[:500], text.strip()[:max_text], html.strip())
+
+
+def values_of(notification: Notification) -> dict[str, Any]:
+    """What a template sees: the site's values, the payload's, and ``recipient``."""
+    return {
+        **app_settings.CONTEXT,
+        **notification.context,
+        "event": notification.event,
+        "recipient": {"name": notification.recipient_name, "language": notification.language},
+    }
+
+
+def languages(language: str) -> list[str]:
+    """Where to look for a language's files, the nearest first; the empty one is English."""
+    chain: list[str] = []
+    for code in (language, settings.LANGUAGE_CODE):
+        code = code.lower().replace("_", "-")
+        base = code.partition("-")[0]
+        chain += [item for item in (code, base) if item and item not in chain]
+        if base == DEFAULT_LANGUAGE:
+            break
+    return [*chain, ""]
+
+
+def text_names(channel: str) -> tuple[str, ...]:
+    return (f"{channel}.txt", "message.txt", "sms.txt")
+
+
+def paths(notification: Notification, *names: str) -> Iterator[str]:
+    """Template names in the order in which they are looked for."""
+    audiences = [notification.audience, ""] if _NAME.fullmatch(notification.audience) else [""]
+    for name in names:
+        for audience in audiences:
+            for language in languages(notification.language):
+                parts = [ROOT, notification.event, audience, language, name]
+                yield "/".join(part for part in parts if part)
+
+
+def _file(notification: Notification, values: dict[str, Any], *names: str) -> str | None:
+    if not _NAME.fullmatch(notification.event) or not _NAME.fullmatch(notification.channel):
+        return None
+    try:
+        template = select_template(list(paths(notification, *names)))
+    except TemplateDoesNotExist:
+        return None
+    is_html = template.origin.name.endswith(".html")
+    inner = getattr(template, "template", None)
+    if inner is not None and hasattr(inner, "nodelist"):
+        # A text has nothing to escape; Django's own engine decides that by the context.
+        rendered: str = inner.render(Context(values, autoescape=is_html))
+        return rendered
+    return str(template.render(values))
+
+
+def _title(notification: Notification) -> str:
+    return notification.event.replace("_", " ").capitalize()

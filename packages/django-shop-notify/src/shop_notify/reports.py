@@ -1,0 +1,81 @@
+"""Delivery reports: what a provider says later moves a notification forward, never back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+
+from shop_notify import outbox, suppressions
+from shop_notify.models import FORWARD, DeliveryReport, Notification, State
+from shop_notify.notifiers import registry
+from shop_notify.notifiers.base import Report
+from shop_notify.signals import notification_delivered, notification_failed
+
+logger = logging.getLogger(__name__)
+
+_NEWS = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
+
+
+def receive(alias: str, reports: Iterable[Report]) -> int:
+    """Keep and apply what a provider reports. Returns how many notifications changed.
+
+    A report that comes twice changes nothing; one that is faster than our own note waits for it.
+    """
+    return sum(_receive(alias, report) for report in reports)
+
+
+def _receive(alias: str, report: Report) -> bool:
+    if report.suppress and report.address:
+        suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
+    if not report.provider_id:
+        return False
+    with transaction.atomic():
+        kept, is_new = DeliveryReport.objects.get_or_create(
+            alias=alias,
+            provider_id=report.provider_id[:200],
+            status=report.status[:50],
+            address=report.address[:500],
+            defaults={"state": report.state, "detail": outbox.mask_for(alias, report.detail)},
+        )
+        row = (
+            Notification.objects.select_for_update().filter(alias=alias, provider_id=kept.provider_id).first()
+            if is_new
+            else None
+        )
+        return row is not None and _apply(kept, row)
+
+
+def apply_waiting(row: Notification) -> None:
+    """Apply the reports that came before the provider's id was noted."""
+    with transaction.atomic():
+        waiting = DeliveryReport.objects.select_for_update().filter(
+            alias=row.alias, provider_id=row.provider_id, notification=None
+        )
+        for kept in waiting:
+            _apply(kept, Notification.objects.select_for_update().get(pk=row.pk))
+
+
+def _apply(kept: DeliveryReport, row: Notification) -> bool:
+    if kept.address and suppressions.key(kept.address) != suppressions.key(row.address):
+        logger.warning("A delivery report of %s names another address than the message went to", kept.alias)
+        return False
+    kept.notification = row
+    kept.save(update_fields=["notification"])
+    if kept.state not in FORWARD.get(row.state, ()):
+        return False
+    now = timezone.now()
+    row.state = kept.state
+    row.lease = None
+    row.updated_at = now
+    if kept.state in {State.DELIVERED, State.READ}:
+        row.delivered_at = row.delivered_at or now
+        row.fallback_at = None
+    elif kept.state == State.FAILED:
+        row.last_error = f"{kept.status}: {kept.detail}"[:500].rstrip(": ")
+        row.fallback_at = now if row.fallback else None
+    row.save(update_fields=["state", "lease", "updated_at", "delivered_at", "fallback_at", "last_error"])
+    outbox.tell(row, _NEWS)
+    return True

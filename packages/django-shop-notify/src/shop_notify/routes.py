@@ -1,0 +1,261 @@
+"""Routes: which signal becomes which event, for whom, by which notifiers. They are strings, so nobody is imported."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from shop_notify import queues
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import ShopNotifyError
+from shop_notify.models import Notification
+from shop_notify.notifiers import registry
+from shop_notify.notifiers.base import Notifier
+
+logger = logging.getLogger(__name__)
+
+ADMINS = "admins"
+
+
+class RouteRefused(ShopNotifyError):
+    """A route in the settings cannot be understood."""
+
+    code = "route_refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One entry of ``SHOP_NOTIFY["ROUTES"]``."""
+
+    signal: str
+    """Dotted path of the signal."""
+    event: str
+    """Name of what happened: it chooses the template."""
+    via: Sequence[str]
+    """Notifier aliases."""
+    to: Sequence[str] = ()
+    """Keys of ``payload["recipients"]``, ``"admins"``, or dotted paths of ``(payload) -> recipients``.
+
+    Empty: the notifiers know by themselves where to send, as a webhook with a ``url`` does.
+    """
+    when: Mapping[str, Any] = field(default_factory=dict)
+    """``{payload key: value}``, dots reach inside; a list of values means any of them. All must hold."""
+    context: str = ""
+    """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
+    event_id: str = ""
+    """Likewise ``(sender, **kwargs) -> text``. Without it the same news sent twice is two messages."""
+    reference: str = "order.number"
+    """Payload key whose value is kept with the notification, to find it by."""
+    group: str = ""
+    """Event group that recipients may mute. Empty: transactional, which they may not."""
+    priority: int = 5
+    """1 goes first, 9 last."""
+    expires_after_minutes: int | None = None
+    """What is older is not sent any more. Default: the notifier's."""
+    fallback: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered after n minutes."""
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Route:
+        """A route from its settings.
+
+        Raises:
+            RouteRefused: a key is missing, unknown, or of the wrong kind.
+        """
+        known = {item.name for item in fields(cls)}
+        wrong = set(entry) - known
+        missing = {"signal", "event", "via"} - set(entry)
+        if wrong or missing:
+            raise RouteRefused(
+                _("A route has the keys signal, event and via, and may have others; wrong or missing: %(names)s.")
+                % {"names": ", ".join(sorted(wrong | missing))}
+            )
+        if isinstance(entry["via"], str) or isinstance(entry.get("to", ()), str):
+            raise RouteRefused(_("“via” and “to” of a route are lists."))
+        return cls(**entry)
+
+    def matches(self, payload: Mapping[str, Any]) -> bool:
+        return all(_holds(_at(payload, key), wanted) for key, wanted in self.when.items())
+
+
+def connect() -> None:
+    """Listen to every signal that a route names, once each. What cannot be imported is left to the checks."""
+    for path in {str(entry.get("signal", "")) for entry in app_settings.ROUTES}:
+        try:
+            signal = import_string(path)
+        except ImportError:
+            logger.error("No signal at %s: its routes do nothing. See `manage.py check`.", path)
+            continue
+        if isinstance(signal, Signal):
+            signal.connect(_receiver(path), weak=False, dispatch_uid=f"shop_notify:{path}")
+
+
+@cache
+def _receiver(path: str) -> Callable[..., None]:
+    def receive(sender: Any, **kwargs: Any) -> None:
+        kwargs.pop("signal", None)
+        write(plan(path, sender, **kwargs))
+
+    return receive
+
+
+def write(notifications: Sequence[Notification]) -> None:
+    """Put notifications into the outbox, each once however often it is asked for, and wake the queue after commit."""
+    if not notifications:
+        return
+    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
+    transaction.on_commit(queues.wake, robust=True)
+
+
+def plan(signal: str, sender: Any = None, **kwargs: Any) -> list[Notification]:
+    """What a signal would send, to whom and by which channel, as rows that are not saved."""
+    planned: list[Notification] = []
+    for route in _routes_of(signal):
+        payload = import_string(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
+        if payload.get("notify") is not False and route.matches(payload):
+            planned += _rows(route, payload, _event_id(route, sender, kwargs))
+    return planned
+
+
+def _routes_of(signal: str) -> Iterator[Route]:
+    return (Route.read(entry) for entry in app_settings.ROUTES if entry.get("signal") == signal)
+
+
+def _event_id(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> str:
+    if route.event_id:
+        return str(import_string(route.event_id)(sender, **kwargs))
+    return str(kwargs.get("event_id") or uuid.uuid4())
+
+
+def _rows(route: Route, payload: Mapping[str, Any], event_id: str) -> Iterator[Notification]:
+    context = snapshot({key: value for key, value in payload.items() if key not in {"recipients", "notify"}})
+    reference = str(_at(payload, route.reference) or "")[:100]
+    now = timezone.now()
+    for audience, recipient in _recipients(route, payload):
+        for alias, notifier, address in _addresses(route.via, recipient):
+            expires = route.expires_after_minutes
+            lifetime = notifier.expires_after if expires is None else timedelta(minutes=expires)
+            yield Notification(
+                event_id=event_id[:100],
+                event=route.event,
+                alias=alias,
+                channel=notifier.channel,
+                address=address,
+                audience=audience[:100],
+                recipient_key=_text(recipient, "key", 100),
+                recipient_name=_text(recipient, "name", 200),
+                language=_text(recipient, "language", 20),
+                group=route.group,
+                reference=reference,
+                context=context,
+                priority=route.priority,
+                due_at=now,
+                created_at=now,
+                expires_at=now + lifetime if lifetime else None,
+                fallback=_fallback(route, alias, recipient),
+            )
+
+
+def _recipients(route: Route, payload: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if not route.to:
+        yield "", {}
+    for name in route.to:
+        found: Any
+        if name == ADMINS:
+            found = admins()
+        elif "." in name:
+            found = import_string(name)(payload)
+        else:
+            found = payload.get("recipients", {}).get(name, ())
+        for recipient in [found] if isinstance(found, Mapping) else found:
+            yield name, recipient
+
+
+def admins() -> list[Mapping[str, str]]:
+    """``SHOP_NOTIFY["ADMINS"]`` as recipients."""
+    return [_admin(entry) if isinstance(entry, str) else entry for entry in app_settings.ADMINS]
+
+
+def _admin(address: str) -> Mapping[str, str]:
+    return {"key": f"admin:{address}", "phone" if address.startswith("+") else "email": address}
+
+
+def _addresses(via: Iterable[str], recipient: Mapping[str, Any]) -> Iterator[tuple[str, type[Notifier], str]]:
+    """The configured aliases by which this recipient can be reached."""
+    configured = app_settings.NOTIFIERS
+    for alias in via:
+        if alias not in configured:
+            continue
+        notifier = registry.notifier_class(alias)
+        address = clean(notifier.address_of(recipient, registry.options_of(alias))).strip()
+        if address and len(address) <= 500:
+            yield alias, notifier, address
+
+
+def _fallback(route: Route, alias: str, recipient: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = route.fallback.get(alias)
+    if not wanted:
+        return {}
+    for other, notifier, address in _addresses([wanted["via"]], recipient):
+        return {
+            "alias": other,
+            "channel": notifier.channel,
+            "address": address,
+            "after_minutes": wanted.get("after_minutes", 30),
+        }
+    return {}
+
+
+def snapshot(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload as plain JSON values that every database can keep.
+
+    Raises:
+        TypeError: it holds an object that is no plain value, such as a model instance.
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(payload, cls=DjangoJSONEncoder), parse_constant=lambda name: None)
+    cleaned: dict[str, Any] = _clean_value(plain)
+    return cleaned
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_clean_value(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): _clean_value(item) for key, item in value.items()}
+    return value
+
+
+def clean(text: str) -> str:
+    """The text without NUL characters and lone surrogates, which PostgreSQL refuses."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _text(recipient: Mapping[str, Any], key: str, length: int) -> str:
+    return clean(str(recipient.get(key) or ""))[:length]
+
+
+def _at(payload: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path inside nested mappings, None where there is none."""
+    value: Any = payload
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    return value in wanted if isinstance(wanted, list | tuple | set | frozenset) else value == wanted

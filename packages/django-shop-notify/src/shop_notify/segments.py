@@ -1,0 +1,41 @@
+"""How many SMS a text is, as the networks count (3GPP TS 23.038)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_BASIC = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_EXTENDED = frozenset("^{}\\[~]|€\f")
+
+
+@dataclass(frozen=True)
+class Segments:
+    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; ``parts`` is what is paid for."""
+
+    encoding: str
+    units: int
+    parts: int
+
+
+def count_segments(text: str) -> Segments:
+    """The parts of a text: 160 septets or 70 units in one, 153 or 67 in each of several."""
+    if all(character in _BASIC or character in _EXTENDED for character in text):
+        sizes = [2 if character in _EXTENDED else 1 for character in text]
+        return Segments("GSM-7", sum(sizes), _parts(sizes, single=160, each=153))
+    sizes = [2 if ord(character) > 0xFFFF else 1 for character in text]
+    return Segments("UCS-2", sum(sizes), _parts(sizes, single=70, each=67))
+
+
+def _parts(sizes: list[int], *, single: int, each: int) -> int:
+    """A character of two units is never split between two parts."""
+    if sum(sizes) <= single:
+        return 1
+    parts, used = 1, 0
+    for size in sizes:
+        if used + size > each:
+            parts, used = parts + 1, 0
+        used += size
+    return parts

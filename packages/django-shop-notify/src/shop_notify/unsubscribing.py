@@ -1,0 +1,52 @@
+"""One-click unsubscribe (RFC 8058) for what may be muted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.core import signing
+from django.urls import NoReverseMatch, reverse
+
+from shop_notify import preferences
+from shop_notify.conf import app_settings
+from shop_notify.models import Notification
+
+SALT = "shop_notify.unsubscribe"
+
+
+def headers(row: Notification) -> Mapping[str, str]:
+    """The headers of an e-mail that can be muted, none for others or where the site has no BASE_URL."""
+    url = link(row) if row.channel == "email" else ""
+    return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if url else {}
+
+
+def link(row: Notification) -> str:
+    """The absolute URL that mutes this group and alias for this recipient."""
+    if not row.group or not row.recipient_key or not app_settings.BASE_URL:
+        return ""
+    token = signing.dumps([row.recipient_key, row.group, row.alias], salt=SALT, compress=True)
+    try:
+        return app_settings.BASE_URL + reverse("shop_notify:unsubscribe", args=[token])
+    except NoReverseMatch:
+        return ""
+
+
+def read(token: str) -> tuple[str, str, str]:
+    """Recipient key, group and alias of a link.
+
+    Raises:
+        BadSignature: the link is not one of ours.
+    """
+    key, group, alias = signing.loads(token, salt=SALT)
+    return key, group, alias
+
+
+def unsubscribe(token: str) -> None:
+    """Mute what the link is about. A second time changes nothing.
+
+    Raises:
+        BadSignature: the link is not one of ours.
+        NotMutable: the group is no longer one that can be muted.
+    """
+    key, group, alias = read(token)
+    preferences.write(key, {group: {alias: False}})

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import email
+import email.policy
+import socket
+
+import django
+import pytest
+from django.db import connection
+from gateway import Gateway
+from shop_notify import delivery
+from shop_notify.notifiers import MemoryNotifier
+
+
+def pytest_collection_modifyitems(items):
+    from django.conf import settings
+
+    if "postgresql" in settings.DATABASES["default"]["ENGINE"]:
+        return
+    skip = pytest.mark.skip(reason="needs PostgreSQL: set DATABASE_URL")
+    for item in items:
+        if "pg" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _clean_process():
+    MemoryNotifier.outbox.clear()
+    delivery._paused.clear()
+
+
+@pytest.fixture
+def gateway():
+    with Gateway() as server:
+        yield server
+
+
+class Mailbox:
+    """A real SMTP server on loopback: ``messages`` are parsed, ``replies`` are given to RCPT commands first."""
+
+    def __init__(self):
+        self.messages = []
+        self.envelopes = []
+        self.rcpt_replies = []
+        self.data_replies = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if self.rcpt_replies:
+            return self.rcpt_replies.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        if self.data_replies:
+            return self.data_replies.pop(0)
+        self.envelopes.append(envelope)
+        self.messages.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
+        return "250 accepted"
+
+
+@pytest.fixture
+def mailbox(settings):
+    from aiosmtpd.controller import Controller
+
+    mailbox = Mailbox()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    mailbox.port = port
+    use_smtp(settings, port)
+    yield mailbox
+    controller.stop()
+
+
+def use_smtp(settings, port):
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": port, "timeout": 5}
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+    else:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5
+
+
+def is_postgresql():
+    return connection.vendor == "postgresql"

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from shop_notify import delivery, outbox
+from shop_notify.exceptions import NotRetryable, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.models import Attempt, Notification, State, Suppression, Worker
+from shop_notify.notifiers import MemoryNotifier, Message, Notifier, Receipt
+from shop_notify.signals import notification_failed, notification_sent
+
+pytestmark = pytest.mark.django_db
+
+
+class Scripted(Notifier):
+    """Does what its script says, one entry a message; then accepts."""
+
+    channel = "memory"
+    script: list = []
+    seen: list = []
+
+    def send(self, message: Message) -> Receipt:
+        self.seen.append(message)
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, BaseException):
+            raise step
+        if callable(step):
+            return step()
+        return step or Receipt(provider_id=f"p-{len(self.seen)}")
+
+
+class Paid(Scripted):
+    is_metered = True
+    repeats_unknown = False
+    max_attempts = 4
+
+
+@pytest.fixture(autouse=True)
+def notifiers(settings):
+    Scripted.script, Scripted.seen = [], []
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {
+            "memory": {"BACKEND": "memory"},
+            "scripted": {"BACKEND": f"{__name__}.Scripted"},
+            "paid": {"BACKEND": f"{__name__}.Paid"},
+        },
+    }
+    sys.modules.setdefault(__name__, sys.modules[Scripted.__module__])
+
+
+def queue(count=1, alias="scripted", **changes):
+    rows = [
+        Notification(
+            **{
+                "event_id": f"e-{alias}-{number}",
+                "event": "newsletter",
+                "alias": alias,
+                "channel": "memory",
+                "address": f"{number}@example.org",
+                "context": {"headline": f"h{number}"},
+                **changes,
+            }
+        )
+        for number in range(count)
+    ]
+    return Notification.objects.bulk_create(rows)
+
+
+def only():
+    return Notification.objects.get()
+
+
+def make_due():
+    Notification.objects.filter(state="queued").update(due_at=timezone.now())
+
+
+def test_message_is_rendered_sent_and_noted():
+    queue(alias="memory", language="en", recipient_name="Test Member")
+    assert delivery.deliver_due() == 1
+    row = only()
+    assert row.last_error == ""
+    assert (row.state, row.attempts, row.provider_id, row.text) == ("sent", 1, str(row.public_id), "News: h0")
+    assert row.sent_at is not None
+    assert row.lease is None
+    (message,) = MemoryNotifier.outbox["memory"]
+    assert (message.id, message.to, message.text) == (str(row.public_id), "0@example.org", "News: h0")
+    attempt = Attempt.objects.get()
+    assert (attempt.number, attempt.outcome) == (1, "accepted")
+    assert Worker.objects.count() == 0
+
+
+def test_nothing_due_costs_one_query(django_assert_num_queries):
+    queue(due_at=timezone.now() + timedelta(hours=1))
+    with django_assert_num_queries(1):
+        assert delivery.deliver_due() == 0
+
+
+def test_temporary_failure_is_tried_again_with_growing_delay_and_ends_dead():
+    queue()
+    waits = []
+    for number in range(1, Scripted.max_attempts + 1):
+        Scripted.script = [TemporaryFailure("busy", provider_code="451")]
+        delivery.deliver_due()
+        row = only()
+        assert row.attempts == number
+        waits.append((row.due_at - timezone.now()).total_seconds())
+        make_due()
+    assert row.state == "dead"
+    assert row.last_error == "busy"
+    for number, wait in enumerate(waits[:-1]):
+        base = min(15 * 4**number, 6 * 3600)
+        assert base * 0.5 - 2 <= wait <= base * 1.5
+    assert list(Attempt.objects.values_list("outcome", flat=True)) == ["temporary"] * 8
+    assert delivery.deliver_due() == 0
+
+
+def test_retry_after_is_honoured():
+    queue()
+    Scripted.script = [TemporaryFailure("slow down", retry_after=3600)]
+    delivery.deliver_due()
+    assert (only().due_at - timezone.now()).total_seconds() >= 3590
+
+
+def test_permanent_failure_fails_at_once_and_can_suppress_the_address():
+    queue()
+    Scripted.script = [PermanentFailure("no such mailbox", suppress="bounce")]
+    delivery.deliver_due()
+    assert (only().state, only().attempts) == ("failed", 1)
+    assert Suppression.objects.get().address == "0@example.org"
+    queue(event_id="later")
+    delivery.deliver_due()
+    later = Notification.objects.get(event_id="later")
+    assert (later.state, later.last_error) == ("skipped", "The address is suppressed.")
+    assert len(Scripted.seen) == 1
+
+
+def test_unknown_outcome_of_a_free_message_is_tried_again():
+    queue()
+    Scripted.script = [UnknownOutcome("connection lost")]
+    delivery.deliver_due()
+    assert only().state == "queued"
+    make_due()
+    delivery.deliver_due()
+    assert only().state == "sent"
+
+
+def test_unknown_outcome_of_a_paid_message_is_not_repeated():
+    queue(alias="paid")
+    Scripted.script = [UnknownOutcome("connection lost")]
+    delivery.deliver_due()
+    row = only()
+    assert (row.state, row.attempts) == ("unknown", 1)
+    make_due()
+    assert delivery.deliver_due() == 0
+
+
+def test_unknown_outcome_of_a_paid_message_is_repeated_once_after_ten_minutes_if_told_to(monkeypatch):
+    monkeypatch.setattr(Paid, "repeats_unknown", True)
+    queue(alias="paid")
+    Scripted.script = [UnknownOutcome("lost"), UnknownOutcome("lost")]
+    delivery.deliver_due()
+    assert only().state == "queued"
+    assert 590 <= (only().due_at - timezone.now()).total_seconds() <= 600
+    make_due()
+    delivery.deliver_due()
+    assert (only().state, only().attempts) == ("unknown", 2)
+
+
+def test_expired_message_is_skipped():
+    queue(expires_at=timezone.now() - timedelta(seconds=1))
+    delivery.deliver_due()
+    assert (only().state, only().last_error) == ("skipped", "It is too old to be of use.")
+    assert Scripted.seen == []
+
+
+def test_lower_priority_number_goes_first():
+    queue(event_id="newsletter", priority=9)
+    queue(event_id="code", priority=1)
+    delivery.deliver_due()
+    assert [message.context for message in Scripted.seen] == [{"headline": "h0"}] * 2
+    sent = Notification.objects.order_by("sent_at").values_list("event_id", flat=True)
+    assert list(sent) == ["code", "newsletter"]
+
+
+def test_template_that_is_missing_is_a_temporary_failure_that_names_the_file():
+    queue(event="unheard_of")
+    delivery.deliver_due()
+    assert only().state == "queued"
+    assert "shop_notify/unheard_of/memory.txt" in only().last_error
+
+
+def test_alias_that_is_gone_from_the_settings_is_a_temporary_failure():
+    queue(alias="pigeon")
+    delivery.deliver_due()
+    assert only().state == "queued"
+    assert "pigeon" in only().last_error
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), SystemExit(1), RecursionError(), MemoryError()])
+def test_whatever_a_notifier_raises_the_others_are_delivered(error):
+    queue(2)
+    Scripted.script = [error]
+    assert delivery.deliver_due() == 2
+    assert sorted(Notification.objects.values_list("state", flat=True)) == ["queued", "sent"]
+
+
+def test_notifier_that_returns_nonsense_has_an_unknown_outcome():
+    queue()
+    Scripted.script = [lambda: "ok"]
+    delivery.deliver_due()
+    assert (only().state, only().last_error) == ("queued", "The notifier returned no receipt.")
+
+
+def test_notifier_that_hangs_is_stopped_and_the_other_alias_goes_on(monkeypatch):
+    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.3)
+    queue(3, priority=1)
+    queue(3, alias="memory")
+
+    def hang():
+        while True:
+            try:
+                time.sleep(30)
+            except Exception:
+                pass
+
+    Scripted.script = [hang]
+    began = time.monotonic()
+    delivery.deliver_due()
+    assert time.monotonic() - began < 5
+    assert len(MemoryNotifier.outbox["memory"]) == 3
+    assert Attempt.objects.filter(provider_code="time").count() == 1
+    waiting = Notification.objects.filter(alias="scripted")
+    assert sorted(waiting.values_list("state", "attempts")) == [("queued", 0), ("queued", 0), ("queued", 1)]
+
+
+def test_row_of_a_killed_worker_is_due_again_when_its_lease_has_run_out():
+    queue()
+    worker = outbox.start_worker()
+    claimed = outbox.claim(worker)
+    assert [row.attempts for row in claimed.rows] == [1]
+    outbox.stop_worker(worker)
+    assert delivery.deliver_due() == 0
+    Notification.objects.update(due_at=timezone.now())
+    assert delivery.deliver_due() == 1
+    assert (only().state, only().attempts) == ("sent", 2)
+
+
+def test_message_that_kills_its_worker_every_time_ends_dead():
+    queue()
+    for _ in range(Scripted.max_attempts):
+        worker = outbox.start_worker()
+        assert outbox.claim(worker) is not None
+        outbox.stop_worker(worker)
+        Notification.objects.update(due_at=timezone.now())
+    delivery.deliver_due()
+    assert (only().state, only().last_error) == ("dead", "The worker died at every attempt.")
+    assert Scripted.seen == []
+
+
+def test_row_that_was_tried_before_is_claimed_alone():
+    queue(4)
+    Notification.objects.filter(address="2@example.org").update(attempts=1)
+    worker = outbox.start_worker()
+    assert [row.address for row in outbox.claim(worker).rows] == ["0@example.org", "1@example.org"]
+    assert [row.address for row in outbox.claim(worker).rows] == ["2@example.org"]
+    assert [row.address for row in outbox.claim(worker).rows] == ["3@example.org"]
+    assert outbox.claim(worker) is None
+
+
+def test_one_alias_never_holds_more_than_half_of_the_workers():
+    queue(200, priority=1)
+    queue(5, alias="memory")
+    workers = [outbox.start_worker() for _ in range(4)]
+    claims = [outbox.claim(worker) for worker in workers]
+    assert [claimed and claimed.alias for claimed in claims] == ["scripted", "scripted", "memory", None]
+
+
+def test_late_worker_cannot_overwrite_what_another_has_noted():
+    queue()
+    worker = outbox.start_worker()
+    first = outbox.claim(worker)
+    Notification.objects.update(due_at=timezone.now())
+    second = outbox.claim(worker)
+    assert outbox.settle(second.rows[0], outbox.Result(state=State.SENT, receipt=Receipt(provider_id="two")))
+    assert not outbox.settle(first.rows[0], outbox.Result(state=State.FAILED, detail="late"))
+    assert (only().state, only().provider_id) == ("sent", "two")
+
+
+def test_rows_that_were_not_tried_are_given_back_as_they_were():
+    queue(3)
+    calls = iter([True, True, False])
+    delivery.deliver_due(keep_going=lambda: next(calls, False))
+    assert sorted(Notification.objects.values_list("state", "attempts")) == [("queued", 0), ("queued", 0), ("sent", 1)]
+
+
+def test_retry_sends_a_dead_one_again_and_refuses_a_sent_one():
+    queue()
+    Scripted.script = [PermanentFailure("no")]
+    delivery.deliver_due()
+    outbox.retry(only())
+    delivery.deliver_due()
+    assert (only().state, only().attempts) == ("sent", 1)
+    with pytest.raises(NotRetryable):
+        outbox.retry(only())
+    assert only().state == "sent"
+
+
+def test_resend_is_a_row_of_its_own_also_to_another_address():
+    queue(alias="memory")
+    delivery.deliver_due()
+    again = outbox.resend(only(), address="other@example.org")
+    delivery.deliver_due()
+    again.refresh_from_db()
+    assert (again.state, again.address, again.origin.address) == ("sent", "other@example.org", "0@example.org")
+    assert [message.to for message in MemoryNotifier.outbox["memory"]] == ["0@example.org", "other@example.org"]
+
+
+def test_signals_tell_of_sent_and_failed(django_capture_on_commit_callbacks):
+    told = []
+
+    def hear(signal, notification, payload, event_id, **kwargs):
+        told.append((signal is notification_sent, payload["state"], event_id))
+
+    notification_sent.connect(hear)
+    notification_failed.connect(hear)
+    queue(2)
+    Scripted.script = [None, PermanentFailure("no")]
+    with django_capture_on_commit_callbacks(execute=True):
+        delivery.deliver_due()
+    notification_sent.disconnect(hear)
+    notification_failed.disconnect(hear)
+    assert told == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.db import connection, transaction
+from shop_notify import queues
+from shop_notify.models import Notification
+from shop_notify.notifiers import MemoryNotifier
+from testproject.library import signals
+
+TESTS = Path(__file__).resolve().parent
+called: list[str] = []
+
+
+def count():
+    called.append("woken")
+
+
+def broken():
+    raise RuntimeError("no broker")
+
+
+@pytest.fixture(autouse=True)
+def _routes(settings):
+    called.clear()
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "ROUTES": [
+            {
+                "signal": "testproject.library.signals.loan_made",
+                "event": "loan_made",
+                "to": ["member"],
+                "via": ["memory"],
+            }
+        ],
+    }
+
+
+def use(settings, queue):
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "QUEUE": queue}
+
+
+def announce(event_id="e-1"):
+    payload = {"loan": {"number": "L"}, "book": {}, "recipients": {"member": {"email": "m@example.org"}}}
+    signals.loan_made.send(sender=None, payload=payload, event_id=event_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queue_is_woken_after_commit_only(settings):
+    use(settings, f"{__name__}.count")
+    with transaction.atomic():
+        announce()
+        assert called == []
+    assert called == ["woken"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queue_that_fails_hurts_nobody_and_loses_nothing(settings):
+    use(settings, f"{__name__}.broken")
+    announce()
+    assert Notification.objects.get().state == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inline_delivers_at_once(settings):
+    use(settings, "shop_notify.queues.inline")
+    announce()
+    assert Notification.objects.get().state == "sent"
+    assert len(MemoryNotifier.outbox["memory"]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_none_leaves_the_row_for_the_command(settings):
+    from django.core.management import call_command
+
+    use(settings, "shop_notify.queues.none")
+    announce()
+    assert Notification.objects.get().state == "queued"
+    call_command("deliver_notifications")
+    assert Notification.objects.get().state == "sent"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_django_q2_gets_a_task_without_arguments(settings):
+    pytest.importorskip("django_q")
+    from django_q.models import OrmQ
+
+    use(settings, "shop_notify.queues.django_q2")
+    announce()
+    task = OrmQ.objects.get().task
+    assert (task["func"], task["args"], task["kwargs"]) == (queues.WAKE_UP, (), {})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_django_tasks_runs_the_wake_up(settings):
+    pytest.importorskip("django.tasks", reason="Django 6")
+    use(settings, "shop_notify.queues.django_tasks")
+    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
+    announce()
+    assert Notification.objects.get().state == "sent"
+
+
+def start(*command):
+    """A process of the same site on the same test database."""
+    database = connection.settings_dict["NAME"]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "testproject.settings", "SITE_DATABASE": str(database)}
+    return subprocess.Popen([sys.executable, "manage.py", *command], cwd=TESTS, env=environment)
+
+
+def wait_for(condition, seconds=20):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_real_django_q2_cluster_delivers(settings, mailbox, monkeypatch):
+    pytest.importorskip("django_q")
+    use(settings, "shop_notify.queues.django_q2")
+    settings.SHOP_NOTIFY["ROUTES"][0]["via"] = ["email"]
+    monkeypatch.setenv("SITE_SMTP_PORT", str(mailbox.port))
+    cluster = start("qcluster")
+    try:
+        announce()
+        assert wait_for(lambda: Notification.objects.filter(state="sent").exists())
+        assert [mail["To"] for mail in mailbox.messages] == ["m@example.org"]
+    finally:
+        cluster.send_signal(signal.SIGTERM)
+        assert cluster.wait(30) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_loop_delivers_and_ends_at_sigterm(mailbox, settings, monkeypatch):
+    settings.SHOP_NOTIFY["ROUTES"][0]["via"] = ["email"]
+    monkeypatch.setenv("SITE_SMTP_PORT", str(mailbox.port))
+    loop = start("deliver_notifications", "--loop", "--poll", "0.1")
+    try:
+        announce()
+        assert wait_for(lambda: Notification.objects.filter(state="sent").exists())
+    finally:
+        loop.send_signal(signal.SIGTERM)
+        assert loop.wait(10) == 0
