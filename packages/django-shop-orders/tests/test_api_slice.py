@@ -20,7 +20,9 @@ def test_customer_orders_and_cancels(api, book, django_capture_on_commit_callbac
     assert "X-Cart-Token" not in added.headers
     with django_capture_on_commit_callbacks(execute=True):
         placed = api.post(
-            "/api/orders/orders/", {"contact": {"phone": "0712 345 678"}, "expected_total": "25.00"}, "application/json"
+            "/api/orders/orders/",
+            {"contact": {"phone": "0712 345 678"}, "expected_total": "25.00"},
+            "application/json",
         )
     assert placed.status_code == 201, placed.content
     order = placed.json()

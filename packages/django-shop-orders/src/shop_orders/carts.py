@@ -148,9 +148,7 @@ def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
     return in_transaction(work)
 
 
-def add_to_cart(
-    ref: str, quantity: int = 1, *, customer: Customer | None = None, token: str = ""
-) -> tuple[Cart, str]:
+def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
     """``add_item`` into the caller's cart, opened when needed; answers it, and the token of a guest's new cart.
 
     A product that cannot be added opens no cart.
@@ -375,7 +373,11 @@ def _apply_merge(
             item.delete()
         elif quantity and item is None:
             CartItem.objects.create(
-                cart=account, product_ref=ref, quantity=quantity, name=source.name, price_when_added=source.price_when_added
+                cart=account,
+                product_ref=ref,
+                quantity=quantity,
+                name=source.name,
+                price_when_added=source.price_when_added,
             )
         elif item is not None and quantity != was:
             item.quantity = quantity

@@ -317,9 +317,6 @@ def _announce(
 
 
 def _reserve(order: Order, draft: Draft) -> None:
-    short = product_source().reserve(
-        {line.product_ref: line.quantity for line in draft.lines}, reference=order.number
-    )
+    short = product_source().reserve({line.product_ref: line.quantity for line in draft.lines}, reference=order.number)
     if short:
         raise InsufficientStock(short)
-

@@ -125,6 +125,8 @@ def clean_address(data: Mapping[str, str]) -> dict[str, str]:
         raise InvalidAddress(_("An address needs line1, city and country."), extra={"fields": missing})
     address["country"] = address["country"].upper()
     if len(address["country"]) != 2 or not address["country"].isascii() or not address["country"].isalpha():
-        raise InvalidAddress(_("Write the country as two letters of ISO 3166-1, such as KE."), extra={"fields": ["country"]})
+        raise InvalidAddress(
+            _("Write the country as two letters of ISO 3166-1, such as KE."), extra={"fields": ["country"]}
+        )
     address["phone"] = phones.normalise(address["phone"])
     return address

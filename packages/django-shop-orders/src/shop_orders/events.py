@@ -142,9 +142,7 @@ def announce(event: OrderEvent, *, about: Model | None = None) -> bool:
     rows: dict[str, Any] = {"order": event.order}
     if about is not None:
         rows[str(about._meta.model_name)] = about
-    results = sent.send_robust(
-        sender=Order, payload=event.payload, event_id=event.event_id, **rows
-    )
+    results = sent.send_robust(sender=Order, payload=event.payload, event_id=event.event_id, **rows)
     errors = [(receiver, result) for receiver, result in results if isinstance(result, Exception)]
     for receiver, error in errors:
         logger.error(
@@ -192,7 +190,9 @@ def _about(event: OrderEvent) -> Model | None:
     if not about:
         return None
     models: dict[str, type[Shipment] | type[Payment] | type[Refund]] = {
-        "shipment": Shipment, "payment": Payment, "refund": Refund
+        "shipment": Shipment,
+        "payment": Payment,
+        "refund": Refund,
     }
     return models[about["model"]].objects.filter(public_id=about["public_id"]).first()
 

@@ -232,9 +232,7 @@ class RefundTooLarge(ShopOrdersError):
 
     def __init__(self, *, refundable: Decimal, currency: str) -> None:
         message = _("At most %(amount)s %(currency)s can be refunded.")
-        super().__init__(
-            message % {"amount": refundable, "currency": currency}, extra={"refundable": str(refundable)}
-        )
+        super().__init__(message % {"amount": refundable, "currency": currency}, extra={"refundable": str(refundable)})
 
 
 class PaymentDeclined(ShopOrdersError):

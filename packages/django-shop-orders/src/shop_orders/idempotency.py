@@ -65,6 +65,28 @@ def run(*, owner: str, route: str, key: str, request_digest: str, work: Callable
         raise RequestInProgress from error
 
 
+def run_outside(
+    *, owner: str, route: str, key: str, request_digest: str, work: Callable[[], tuple[int, Any]]
+) -> Answer:
+    """As ``run``, for work that talks over the network and so must not sit in a transaction.
+
+    The key is noted first, ``work`` runs, its answer is noted. ``work`` may run again after a crash, or for a rival that
+    is as fast: it has to find its own earlier steps, as ``payments.start`` does.
+
+    Raises:
+        IdempotencyMismatch: the key came with another request.
+    """
+    row = in_transaction(lambda: _claim(owner, route, key, request_digest))
+    if row.digest != request_digest:
+        raise IdempotencyMismatch
+    if row.status is not None:
+        return Answer(status=row.status, body=row.body, is_replay=True)
+    status, body = work()
+    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=body)
+    row.refresh_from_db()
+    return Answer(status=status, body=row.body, is_replay=row.body != body)
+
+
 def prune() -> int:
     """Forget keys older than KEPT_FOR; returns how many."""
     return IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]

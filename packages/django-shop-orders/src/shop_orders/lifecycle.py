@@ -12,7 +12,7 @@ from shop_orders import events
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidTransition, NothingToShip
 from shop_orders.locking import in_transaction
-from shop_orders.models import Charge, Order, OrderLine, OrderStatus, PaymentStatus, Shipment, ShipmentLine
+from shop_orders.models import Charge, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentLine
 from shop_orders.product_sources import product_source
 
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
@@ -167,9 +167,7 @@ def confirm_at_placement(
     order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
 ) -> None:
     """Confirm an order in the transaction that places it."""
-    _set_status(
-        order, OrderStatus.CONFIRMED, by=by, notify=notify, lines=lines, charges=charges, at_placement=True
-    )
+    _set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify, lines=lines, charges=charges, at_placement=True)
 
 
 def confirm_paid(order: Order) -> None:
@@ -179,7 +177,13 @@ def confirm_paid(order: Order) -> None:
 
 
 def set_payment_status(
-    order: Order, new: PaymentStatus, *, by: Any = None, notify: bool = True, extra: Mapping[str, Any] | None = None
+    order: Order,
+    new: PaymentStatus,
+    *,
+    by: Any = None,
+    notify: bool = True,
+    about: Payment | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Note a change of the payment status of a locked order; the same status changes nothing."""
     old = order.payment_status
@@ -195,6 +199,7 @@ def set_payment_status(
         old_status=old,
         new_status=new,
         notify=notify,
+        about=about,
         extra=extra,
     )
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
+from django.core.exceptions import ValidationError
 from django.core.signing import BadSignature
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from shop_orders import carts, customers
+from shop_orders import carts, customers, guest_links
 from shop_orders.exceptions import CartNotFound
-from shop_orders.models import Cart
+from shop_orders.models import Cart, Order
 
 COOKIE = "shop_cart"
 COOKIE_MAX_AGE_SECONDS = 60 * 24 * 3600
@@ -39,6 +40,29 @@ def current_cart(request: HttpRequest) -> Cart | None:
 def current_view(request: HttpRequest, **options: Any) -> carts.CartView:
     """The cart with today's prices; ``options`` as for ``carts.view``."""
     return carts.view(current_cart(request), customer=customers.for_request(request), **options)
+
+
+def own_cart(request: HttpRequest, public_id: str) -> Cart | None:
+    """The visitor's cart of this id, whatever its status: a checkout that is posted twice finds the ordered one."""
+    customer = customers.for_request(request)
+    if customer is not None:
+        mine = Cart.objects.filter(customer=customer)
+    else:
+        mine = Cart.objects.filter(token_hash=carts.hash_token(cart_token(request)))
+    try:
+        return mine.filter(public_id=public_id).first()
+    except ValidationError:
+        return None
+
+
+def own_order(request: HttpRequest, number: str, token: str = "") -> Order | None:
+    """The visitor's order, or the one that a guest's link opens; None for everybody else's."""
+    order = Order.objects.select_related("customer").filter(number=number).first()
+    customer = customers.for_request(request)
+    if order is None:
+        return None
+    is_mine = customer is not None and order.customer_id == customer.pk
+    return order if is_mine or guest_links.is_valid(order, token) else None
 
 
 def add_to_cart(request: HttpRequest, response: HttpResponseBase, ref: str, quantity: int = 1) -> Cart:

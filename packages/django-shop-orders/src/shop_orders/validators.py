@@ -19,6 +19,4 @@ def minimum_order_value(draft: Draft, *, amount: str) -> None:
     """Refuse an order whose products cost less than ``amount``."""
     if draft.subtotal < Decimal(amount):
         message = _("Order for at least %(amount)s %(currency)s.")
-        raise OrderTooSmall(
-            message % {"amount": as_text(Decimal(amount), draft.currency), "currency": draft.currency}
-        )
+        raise OrderTooSmall(message % {"amount": as_text(Decimal(amount), draft.currency), "currency": draft.currency})

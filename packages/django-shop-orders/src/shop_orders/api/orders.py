@@ -1,14 +1,14 @@
 """Orders of the caller: list, place, read, cancel, track."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
 from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.module_loading import import_string
 from ninja import Header, Query
 
-from shop_orders import carts, checkout, guest_links, idempotency, lifecycle
+from shop_orders import carts, checkout, guest_links, idempotency, lifecycle, pages, tracking
 from shop_orders.api import answers, auth
 from shop_orders.api.cart import CartToken
 from shop_orders.api.problems import responses
@@ -23,11 +23,11 @@ from shop_orders.api.schemas import (
     TrackingOut,
 )
 from shop_orders.api.types import ShortText
-from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartEmpty, NotFound, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
+Work = Callable[[], tuple[int, Any]]
 
 IdempotencyKey = Annotated[
     ShortText,
@@ -102,7 +102,7 @@ def cancel_order(
         cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
         return 200, answers.order(cancelled).model_dump(mode="json")
 
-    return once(request, order.customer.key, "cancel_order", idempotency_key, work)
+    return once(request, order.customer.key, f"cancel_order {order.number}", idempotency_key, work)
 
 
 @router.get(
@@ -114,16 +114,14 @@ def cancel_order(
     summary="Status, time line, shipments and messages of an order",
 )
 def track_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> TrackingOut:
-    order = own_order(request, number, token)
+    followed = tracking.of(own_order(request, number, token))
     return TrackingOut(
-        number=order.number,
-        status=order.status,
-        payment_status=order.payment_status,
-        events=[answers.event(event) for event in order.events.public()],
-        shipments=[
-            answers.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")
-        ],
-        deliveries=import_string(app_settings.DELIVERIES)(order.number) if app_settings.DELIVERIES else [],
+        number=followed.order.number,
+        status=followed.order.status,
+        payment_status=followed.order.payment_status,
+        events=[answers.event(event) for event in followed.events],
+        shipments=[answers.shipment(shipment) for shipment in followed.shipments],
+        deliveries=list(followed.deliveries),
     )
 
 
@@ -133,30 +131,36 @@ def own_order(request: HttpRequest, number: str, token: str) -> Order:
     Raises:
         NotFound: there is none, or it is somebody else's: the answer is the same.
     """
-    order = Order.objects.select_related("customer").filter(number=number).first()
+    order = pages.own_order(request, number, token)
     if order is None:
         raise NotFound
-    customer = auth.customer_or_guest(request)
-    if (customer is not None and order.customer_id == customer.pk) or guest_links.is_valid(order, token):
-        return order
-    raise NotFound
+    return order
 
 
-def once(
-    request: HttpRequest, owner: str, route: str, key: str, work: Any
-) -> HttpResponse:
+def once(request: HttpRequest, owner: str, route: str, key: str, work: Work) -> HttpResponse:
     """Answer ``work`` as JSON; with a key, the same answer every time."""
+    return as_response(run_once(request, owner, route, key, work))
+
+
+def once_outside(request: HttpRequest, owner: str, route: str, key: str, work: Work) -> HttpResponse:
+    """``once`` for work that talks over the network."""
+    return as_response(run_once(request, owner, route, key, work, run=idempotency.run_outside))
+
+
+def run_once(
+    request: HttpRequest, owner: str, route: str, key: str, work: Work, *, run: Any = idempotency.run
+) -> idempotency.Answer:
+    """What ``work`` answered, now or under the same key before."""
     if not key:
         status, body = work()
-        return JsonResponse(body, status=status)
-    answer = idempotency.run(
-        owner=owner,
-        route=route,
-        key=key,
-        request_digest=idempotency.digest(str(request.method), request.path, request.body),
-        work=work,
-    )
-    response = JsonResponse(answer.body, status=answer.status)
+        return idempotency.Answer(status=status, body=body)
+    request_digest = idempotency.digest(str(request.method), request.path, request.body)
+    answer: idempotency.Answer = run(owner=owner, route=route, key=key, request_digest=request_digest, work=work)
+    return answer
+
+
+def as_response(answer: idempotency.Answer, body: Any = None) -> HttpResponse:
+    response = JsonResponse(answer.body if body is None else body, status=answer.status, safe=False)
     if answer.is_replay:
         response["Idempotency-Replayed"] = "true"
     return response

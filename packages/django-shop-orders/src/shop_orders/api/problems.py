@@ -172,7 +172,9 @@ def from_exception(error: Exception) -> HttpResponse | None:
     match error:
         case ShopOrdersError():
             status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), 409)
-            retry = next((RETRY_AFTER_SECONDS[kind] for kind in type(error).__mro__ if kind in RETRY_AFTER_SECONDS), None)
+            retry = next(
+                (RETRY_AFTER_SECONDS[kind] for kind in type(error).__mro__ if kind in RETRY_AFTER_SECONDS), None
+            )
             return problem(status, str(error), code=error.code, extra=error.extra, retry_after_seconds=retry)
         case ValidationError():
             return problem(422, _("Some fields are not valid."), errors=_field_problems(error.errors))

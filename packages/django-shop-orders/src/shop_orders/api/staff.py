@@ -1,18 +1,95 @@
-"""Staff operations. Each checks a Django model permission."""
+"""Staff operations. Each checks a Django model permission, and every change can be made silently."""
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
 
-from django.http import HttpRequest
-from ninja import Query
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Schema
+from pydantic import Field
 
-from shop_orders.api import auth
-from shop_orders.api.orders import Limit, before, page
+from shop_orders import lifecycle, payments
+from shop_orders.api import answers, auth
+from shop_orders.api.orders import IdempotencyKey, Limit, as_response, before, once, page, run_once
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import staff_router
-from shop_orders.api.schemas import OrderPage
-from shop_orders.api.types import SearchText, ShortText
+from shop_orders.api.schemas import EventOut, OrderOut, OrderPage, PaymentOut, ShipmentOut
+from shop_orders.api.types import In, Money, SearchText, ShortText, Text, When
 from shop_orders.exceptions import NotFound
-from shop_orders.models import Order
+from shop_orders.models import Order, OrderEvent, Refund
+from shop_orders.money import as_text
+
+Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
+PaymentStatus = Literal["", "unpaid", "authorised", "paid", "part_refunded", "refunded", "failed"]
+
+
+class ChangeIn(In):
+    notify: bool = True
+
+
+class StaffCancelIn(ChangeIn):
+    reason: ShortText = ""
+
+
+class ItemIn(In):
+    product: ShortText
+    quantity: Positive
+
+
+class ShipIn(ChangeIn):
+    """Without ``lines``, all that is left goes."""
+
+    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
+    carrier: Annotated[ShortText, Field(max_length=100)] = ""
+    tracking_number: Annotated[ShortText, Field(max_length=100)] = ""
+    tracking_url: Annotated[ShortText, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+
+class RefundIn(ChangeIn):
+    """Without ``amount``, all that can be refunded. ``restock`` names returned goods that can be sold again."""
+
+    amount: Money | None = None
+    reason: ShortText = ""
+    restock: Annotated[list[ItemIn], Field(max_length=500)] = []
+
+
+class RecordPaymentIn(ChangeIn):
+    amount: Money | None = None
+    payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
+
+
+class NoteIn(In):
+    text: Annotated[Text, Field(min_length=1, max_length=2000)]
+    is_public: bool = False
+
+
+class StaffEventOut(EventOut):
+    is_public: bool
+    actor: str
+    is_waiting: bool
+    attempts: int
+    last_error: str
+
+
+class RefundOut(Schema):
+    id: str
+    provider: str
+    amount: str
+    currency: str
+    status: str
+    reason: str
+    error: str
+
+
+class StaffOrderOut(OrderOut):
+    customer: str
+    """The public id of the customer."""
+    allowed_statuses: list[str]
+    events: list[StaffEventOut]
+    payments: list[PaymentOut]
+    refunds: list[RefundOut]
+    shipments: list[ShipmentOut]
 
 
 @staff_router.get(
@@ -26,21 +103,213 @@ def list_orders(
     request: HttpRequest,
     limit: Limit,
     after: Annotated[ShortText, Query("")],
-    q: Annotated[SearchText, Query("")],
-    status: Annotated[ShortText, Query("")],
-    payment_status: Annotated[ShortText, Query("")],
+    q: Annotated[SearchText, Query("", description="Number, e-mail, phone, name, SKU or tracking number.")],
+    status: Annotated[Status, Query("")],
+    payment_status: Annotated[PaymentStatus, Query("")],
+    placed_from: Annotated[When | None, Query(None)],
+    placed_until: Annotated[When | None, Query(None)],
 ) -> OrderPage:
     auth.check_permission(request, "shop_orders.view_order")
-    rows = Order.objects.all()
-    if status:
-        rows = rows.filter(status=status)
-    if payment_status:
-        rows = rows.filter(payment_status=payment_status)
+    wanted = {
+        "status": status,
+        "payment_status": payment_status,
+        "placed_at__gte": placed_from,
+        "placed_at__lt": placed_until,
+    }
+    rows = Order.objects.filter(**{name: value for name, value in wanted.items() if value})
     if q:
         rows = rows.filter(pk__in=Order.objects.search(q).values("pk"))
     if after:
-        last = Order.objects.filter(number=after).first()
-        if last is None:
-            raise NotFound
-        rows = rows.filter(before(last))
+        rows = rows.filter(before(_order(after)))
     return page(rows, limit)
+
+
+@staff_router.get(
+    "/orders/{number}/",
+    response={200: StaffOrderOut, **responses(401, 403, 404)},
+    auth=auth.staff,
+    operation_id="staff_get_order",
+    summary="One order with its time line, payments and shipments",
+)
+def get_order(request: HttpRequest, number: str) -> StaffOrderOut:
+    auth.check_permission(request, "shop_orders.view_order")
+    return _answer(_order(number))
+
+
+def _change(name: str, verb: Callable[..., Any], summary: str) -> None:
+    """A staff operation that runs a lifecycle verb without further input."""
+
+    def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+        user = auth.check_permission(request, "shop_orders.process_order")
+        work = partial(verb, _order(number).pk, by=user, notify=payload.notify)
+        return _run(request, number, name, idempotency_key, work)
+
+    staff_router.post(
+        f"/orders/{{number}}/{name}/",
+        response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+        auth=auth.staff,
+        operation_id=f"staff_{name}_order",
+        summary=summary,
+    )(change)
+
+
+_change("confirm", lifecycle.confirm, "Accept an order")
+_change("process", lifecycle.start_processing, "Begin to pack an order")
+_change("deliver", lifecycle.deliver, "Note that an order has arrived")
+
+
+@staff_router.post(
+    "/orders/{number}/ship/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_ship_order",
+    summary="Send a parcel with all or some of an order",
+)
+def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.process_order")
+    work = partial(
+        lifecycle.ship,
+        _order(number).pk,
+        quantities=_quantities(payload.lines) or None,
+        carrier=payload.carrier,
+        tracking_number=payload.tracking_number,
+        tracking_url=payload.tracking_url,
+        by=user,
+        notify=payload.notify,
+    )
+    return _run(request, number, "ship", idempotency_key, work)
+
+
+@staff_router.post(
+    "/orders/{number}/cancel/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_cancel_order",
+    summary="Cancel an order of which nothing has shipped",
+)
+def cancel(request: HttpRequest, number: str, payload: StaffCancelIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.cancel_order")
+    work = partial(lifecycle.cancel, _order(number).pk, by=user, reason=payload.reason, notify=payload.notify)
+    return _run(request, number, "cancel", idempotency_key, work)
+
+
+@staff_router.post(
+    "/orders/{number}/payments/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_record_payment",
+    summary="Record money that came by hand or by bank",
+)
+def record_payment(
+    request: HttpRequest, number: str, payload: RecordPaymentIn, idempotency_key: IdempotencyKey
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    work = partial(
+        payments.record_payment,
+        _order(number).pk,
+        amount=payload.amount,
+        provider=payload.payment_provider,
+        by=user,
+        notify=payload.notify,
+    )
+    return _run(request, number, "record_payment", idempotency_key, work)
+
+
+@staff_router.post(
+    "/orders/{number}/refund/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_refund_order",
+    summary="Send money back",
+)
+def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    order = _order(number)
+
+    def queue() -> tuple[int, Any]:
+        rows = payments.queue_refund(
+            order.pk,
+            amount=payload.amount,
+            reason=payload.reason,
+            restock=_quantities(payload.restock),
+            by=user,
+            notify=payload.notify,
+        )
+        return 200, [str(row.public_id) for row in rows]
+
+    queued = run_once(request, f"user:{user.pk}", f"staff_refund {number}", idempotency_key, queue)
+    for row in Refund.objects.filter(public_id__in=queued.body):
+        payments.send_refund(row.pk)
+    return as_response(queued, _answer(_order(number)).model_dump(mode="json"))
+
+
+@staff_router.post(
+    "/orders/{number}/note/",
+    response={200: StaffOrderOut, **responses(401, 403, 404)},
+    auth=auth.staff,
+    operation_id="staff_note_order",
+    summary="Write a note into the time line",
+)
+def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
+    user = auth.check_permission(request, "shop_orders.change_order")
+    order = _order(number)
+    lifecycle.note(order.pk, payload.text, by=user, is_public=payload.is_public)
+    return _answer(order)
+
+
+def _run(request: HttpRequest, number: str, name: str, key: str, verb: Callable[[], Any]) -> HttpResponse:
+    """Run a verb once and answer the order as it is then."""
+
+    def work() -> tuple[int, Any]:
+        verb()
+        return 200, _answer(_order(number)).model_dump(mode="json")
+
+    user = auth.check_permission(request, "shop_orders.view_order")
+    return once(request, f"user:{user.pk}", f"staff_{name} {number}", key, work)
+
+
+def _order(number: str) -> Order:
+    order = Order.objects.select_related("customer").filter(number=number).first()
+    if order is None:
+        raise NotFound
+    return order
+
+
+def _quantities(lines: list[ItemIn]) -> dict[str, int]:
+    return {line.product: line.quantity for line in lines}
+
+
+def _answer(order: Order) -> StaffOrderOut:
+    refunds = Refund.objects.filter(payment__order=order).select_related("payment").order_by("id")
+    return StaffOrderOut(
+        **answers.order_fields(order),
+        customer=str(order.customer.public_id),
+        allowed_statuses=sorted(lifecycle.allowed(order.status)),
+        events=[_event(event) for event in order.events.select_related("actor").order_by("id")],
+        payments=[answers.payment(payment) for payment in order.payments.all()],
+        refunds=[_refund(row) for row in refunds],
+        shipments=[answers.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")],
+    )
+
+
+def _event(row: OrderEvent) -> StaffEventOut:
+    return StaffEventOut(
+        **answers.event(row).model_dump(),
+        is_public=row.is_public,
+        actor=str(row.actor or ""),
+        is_waiting=row.is_waiting,
+        attempts=row.attempts,
+        last_error=row.last_error,
+    )
+
+
+def _refund(row: Refund) -> RefundOut:
+    return RefundOut(
+        id=str(row.public_id),
+        provider=row.payment.provider,
+        amount=as_text(row.amount, row.payment.currency),
+        currency=row.payment.currency,
+        status=row.status,
+        reason=row.reason,
+        error=row.error,
+    )

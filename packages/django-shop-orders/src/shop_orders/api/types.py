@@ -15,7 +15,7 @@ def _plain_decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not value.isascii() or not value.replace(".", "", 1).isdigit():
-        raise ValueError("Send an amount as text with digits and at most one point, such as \"12.50\".")
+        raise ValueError('Send an amount as text with digits and at most one point, such as "12.50".')
     return value
 
 

@@ -49,9 +49,7 @@ class Order(models.Model):
     """A sale, with everything as it was when it was placed. Its status moves through the lifecycle verbs only."""
 
     number = models.CharField(_("number"), max_length=40, unique=True)
-    customer = models.ForeignKey(
-        Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="orders"
-    )
+    customer = models.ForeignKey(Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="orders")
     cart = models.OneToOneField(
         Cart, verbose_name=_("cart"), on_delete=models.SET_NULL, null=True, blank=True, related_name="order"
     )
@@ -105,9 +103,7 @@ class Order(models.Model):
             models.CheckConstraint(
                 condition=adds_up(F("net_total") + F("tax_total"), "total"), name="shop_orders_order_net_and_tax"
             ),
-            models.CheckConstraint(
-                condition=Q(total__gte=0, subtotal__gte=0), name="shop_orders_order_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(total__gte=0, subtotal__gte=0), name="shop_orders_order_not_negative"),
             models.CheckConstraint(
                 condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("paid_amount")),
                 name="shop_orders_order_refunded_within_paid",
@@ -117,9 +113,7 @@ class Order(models.Model):
             models.Index(fields=("customer", "-placed_at", "-id"), name="shop_orders_order_of_customer"),
             models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
-            models.Index(
-                fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"
-            ),
+            models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
             models.Index(fields=("email",), condition=Q(status="pending"), name="shop_orders_order_unpaid_mail"),
             models.Index(fields=("phone",), condition=Q(status="pending"), name="shop_orders_order_unpaid_tel"),
         ]

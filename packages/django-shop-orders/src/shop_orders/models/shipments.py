@@ -33,9 +33,7 @@ class Shipment(models.Model):
 class ShipmentLine(models.Model):
     """How much of an order's line is in a parcel."""
 
-    shipment = models.ForeignKey(
-        Shipment, verbose_name=_("shipment"), on_delete=models.CASCADE, related_name="lines"
-    )
+    shipment = models.ForeignKey(Shipment, verbose_name=_("shipment"), on_delete=models.CASCADE, related_name="lines")
     order_line = models.ForeignKey(
         OrderLine, verbose_name=_("order line"), on_delete=models.PROTECT, related_name="shipment_lines"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import cast
 
 from django.utils.module_loading import import_string
@@ -18,9 +17,13 @@ from shop_orders.payment_providers.base import (
     RefundRequest,
     RefundResult,
 )
+from shop_orders.payment_providers.bank_transfer import BankTransfer
+from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 
 __all__ = [
+    "BankTransfer",
+    "HostedTestProvider",
     "PayOnDelivery",
     "PaymentEvent",
     "PaymentProvider",
@@ -47,7 +50,7 @@ def payment_provider(alias: str) -> PaymentProvider:
     return cast("PaymentProvider", import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {})))
 
 
-def aliases() -> Iterable[str]:
+def aliases() -> tuple[str, ...]:
     return tuple(app_settings.PAYMENT_PROVIDERS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
@@ -29,6 +29,7 @@ class PaymentRequest:
     name: str = ""
     language: str = ""
     return_url: str = ""
+    base_url: str = ""
     webhook_url: str = ""
 
 
@@ -40,6 +41,7 @@ class PaymentStart:
     reference: str = ""
     redirect_url: str = ""
     instructions: str = ""
+    expires_at: datetime | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

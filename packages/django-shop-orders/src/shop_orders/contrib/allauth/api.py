@@ -72,9 +72,7 @@ def register(request: HttpRequest, payload: RegisterIn) -> Status[Any] | HttpRes
     return Status(201, {"status": "verification_required", "detail": detail, "next": step})
 
 
-@router.post(
-    "/login/", auth=None, response={200: LoginOut, **responses(401)}, operation_id="login", summary="Log in"
-)
+@router.post("/login/", auth=None, response={200: LoginOut, **responses(401)}, operation_id="login", summary="Log in")
 def login(request: HttpRequest, payload: LoginIn) -> dict[str, Any] | HttpResponse:
     """Exchange e-mail address and password for tokens.
 
@@ -187,9 +185,7 @@ def _refusal(request: HttpRequest, answer: headless.Answer) -> HttpResponse:
     if answer.status == 403:
         return problems.problem(403, _("The shop does not take new accounts."), code="signup_closed")
     if any(code.endswith("_password_mismatch") for code in answer.error_codes):
-        return problems.problem(
-            400, _("The e-mail address or the password is not right."), code="invalid_credentials"
-        )
+        return problems.problem(400, _("The e-mail address or the password is not right."), code="invalid_credentials")
     step = _next_step(request, answer)
     if step is not None:
         return _missing_step(step)

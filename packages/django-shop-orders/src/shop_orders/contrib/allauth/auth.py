@@ -1,6 +1,6 @@
 """Who is calling: a bearer access token of a log-in, or the session with CSRF.
 
-    SHOP_ORDERS = {"API_AUTH": "shop_orders.contrib.allauth.auth.api_auth", ...}
+SHOP_ORDERS = {"API_AUTH": "shop_orders.contrib.allauth.auth.api_auth", ...}
 """
 
 from typing import Any

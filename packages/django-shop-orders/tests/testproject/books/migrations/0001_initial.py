@@ -4,30 +4,28 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Book',
+            name="Book",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('isbn', models.CharField(max_length=20, unique=True)),
-                ('title', models.CharField(max_length=200)),
-                ('sale_price', models.DecimalField(decimal_places=2, max_digits=10)),
-                ('on_hand', models.IntegerField(default=0)),
-                ('is_listed', models.BooleanField(default=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("isbn", models.CharField(max_length=20, unique=True)),
+                ("title", models.CharField(max_length=200)),
+                ("sale_price", models.DecimalField(decimal_places=2, max_digits=10)),
+                ("on_hand", models.IntegerField(default=0)),
+                ("is_listed", models.BooleanField(default=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Course',
+            name="Course",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('fee', models.DecimalField(decimal_places=2, max_digits=10)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("fee", models.DecimalField(decimal_places=2, max_digits=10)),
             ],
         ),
     ]

@@ -1,0 +1,58 @@
+"""Payments of the caller's order."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from shop_orders import payments
+from shop_orders.api import answers, auth
+from shop_orders.api.orders import IdempotencyKey, OrderTokenHeader, OrderTokenQuery, once_outside, own_order
+from shop_orders.api.problems import responses
+from shop_orders.api.routers import router
+from shop_orders.api.schemas import PaymentOut, StartPaymentIn
+
+
+@router.get(
+    "/orders/{number}/payments/",
+    response={200: list[PaymentOut], **responses(401, 404)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="list_payments",
+    summary="The payments of an order",
+)
+def list_payments(request: HttpRequest, number: str, token: OrderTokenQuery) -> list[PaymentOut]:
+    return [answers.payment(payment) for payment in own_order(request, number, token).payments.all()]
+
+
+@router.post(
+    "/orders/{number}/payments/",
+    response={201: PaymentOut, **responses(401, 404, 409)},
+    auth=auth.optional,
+    openapi_extra=auth.OPTIONAL_SECURITY,
+    operation_id="start_payment",
+    summary="Start a payment, or go on with the one that waits",
+)
+def start_payment(
+    request: HttpRequest,
+    number: str,
+    payload: StartPaymentIn,
+    x_order_token: OrderTokenHeader,
+    idempotency_key: IdempotencyKey,
+) -> HttpResponse:
+    order = own_order(request, number, x_order_token)
+    return_url = payload.return_url
+    if not url_has_allowed_host_and_scheme(return_url, {request.get_host()}):
+        return_url = ""
+
+    def work() -> tuple[int, Any]:
+        payment = payments.start(
+            order.pk,
+            provider=payload.payment_provider,
+            phone=payload.phone,
+            return_url=return_url,
+            base_url=f"{request.scheme}://{request.get_host()}",
+        )
+        return 201, answers.payment(payment).model_dump(mode="json")
+
+    return once_outside(request, order.customer.key, f"start_payment {order.number}", idempotency_key, work)

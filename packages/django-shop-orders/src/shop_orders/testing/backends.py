@@ -1,0 +1,133 @@
+"""A product source and a payment provider that live in the process. ``reset()`` them between tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
+from shop_orders.payment_providers.base import (
+    PaymentProvider,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    RefundRequest,
+    RefundResult,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryProduct:
+    ref: str
+    name: str = "A product"
+    unit_price: Decimal = Decimal("10.00")
+    currency: str = "KES"
+    sku: str = ""
+    tax_class: str = ""
+    price_includes_tax: bool = False
+    available: int | None = 10
+    weight: Decimal | None = None
+    url: str = ""
+    image: str = ""
+
+
+class MemoryProductSource:
+    """Products in a dict of the class. It takes part in no transaction: a rollback does not bring stock back."""
+
+    products: ClassVar[dict[str, MemoryProduct]] = {}
+    calls: ClassVar[list[tuple[str, dict[str, int], str]]] = []
+
+    @classmethod
+    def reset(cls, *products: MemoryProduct) -> None:
+        cls.products.clear()
+        cls.products.update({product.ref: product for product in products})
+        cls.calls.clear()
+
+    def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, MemoryProduct]:  # noqa: ARG002
+        return {ref: self.products[ref] for ref in refs if ref in self.products}
+
+    def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
+        short = {}
+        for ref, quantity in quantities.items():
+            product = self.products.get(ref)
+            available = product.available if product else 0
+            if available is not None and available < quantity:
+                short[ref] = available
+        if not short:
+            self._move("reserve", quantities, reference, sign=-1)
+        return short
+
+    def release(self, quantities: Mapping[str, int], *, reference: str) -> None:
+        self._move("release", quantities, reference, sign=1)
+
+    def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
+        self._move("ship", quantities, reference, sign=0)
+
+    def restock(self, quantities: Mapping[str, int], *, reference: str) -> None:
+        self._move("restock", quantities, reference, sign=1)
+
+    def _move(self, call: str, quantities: Mapping[str, int], reference: str, *, sign: int) -> None:
+        self.calls.append((call, dict(quantities), reference))
+        for ref, quantity in quantities.items():
+            product = self.products.get(ref)
+            if product is not None and product.available is not None:
+                self.products[ref] = replace(product, available=product.available + sign * quantity)
+
+
+class MemoryPaymentProvider(PaymentProvider):
+    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``decline``, ``is_down``.
+
+    ``calls`` lists what it was asked, ``refunds`` what it sent back.
+    """
+
+    outcomes: ClassVar[dict[str, str]] = {}
+    refunds: ClassVar[dict[str, Decimal]] = {}
+    calls: ClassVar[list[str]] = []
+    decline: ClassVar[bool] = False
+    is_down: ClassVar[bool] = False
+
+    def __init__(self, *, alias: str, minutes: int = 30) -> None:
+        super().__init__(alias=alias)
+        self.expires_after = timedelta(minutes=minutes)
+
+    @classmethod
+    def reset(cls) -> None:
+        cls.outcomes.clear()
+        cls.refunds.clear()
+        cls.calls.clear()
+        cls.decline = cls.is_down = False
+
+    def start(self, request: PaymentRequest) -> PaymentStart:
+        self._answer("start")
+        reference = f"{self.alias}_{request.payment_id}"
+        self.outcomes.setdefault(reference, "pending")
+        return PaymentStart(reference=reference, redirect_url=f"https://pay.example.org/{request.payment_id}")
+
+    def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:  # noqa: ARG002
+        self._answer("capture")
+        self.outcomes[reference] = "captured"
+        return PaymentState(status="captured", reference=reference, captured=amount, currency=currency)
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
+        self._answer("refund")
+        self.refunds[request.refund_id] = request.amount
+        return RefundResult(reference=f"refund_{request.refund_id}")
+
+    def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
+        self._answer("cancel")
+        self.outcomes[reference] = "cancelled"
+
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
+        self._answer("fetch")
+        status: Any = self.outcomes.get(reference, "pending")
+        return PaymentState(status=status, reference=reference)
+
+    def _answer(self, call: str) -> None:
+        self.calls.append(call)
+        if self.is_down:
+            raise ProviderUnavailable
+        if self.decline and call in {"start", "capture", "refund"}:
+            raise PaymentDeclined

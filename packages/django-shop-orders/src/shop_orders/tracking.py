@@ -1,0 +1,39 @@
+"""What an order's customer can follow: public events, parcels, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.module_loading import import_string
+
+from shop_orders.conf import app_settings
+from shop_orders.models import Order, OrderEvent, Shipment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracking:
+    """``deliveries`` are the dicts of the DELIVERIES hook: messages about the order."""
+
+    order: Order
+    events: Sequence[OrderEvent]
+    shipments: Sequence[Shipment]
+    deliveries: Sequence[dict[str, Any]]
+
+
+def of(order: Order) -> Tracking:
+    """The public time line of an order, oldest first."""
+    return Tracking(
+        order=order,
+        events=list(order.events.public().order_by("id")),
+        shipments=list(order.shipments.prefetch_related("lines__order_line")),
+        deliveries=_deliveries(order.number),
+    )
+
+
+def _deliveries(order_number: str) -> list[dict[str, Any]]:
+    if not app_settings.DELIVERIES:
+        return []
+    hook: Callable[[str], list[dict[str, Any]]] = import_string(app_settings.DELIVERIES)
+    return hook(order_number)

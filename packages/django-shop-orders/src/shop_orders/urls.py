@@ -1,0 +1,13 @@
+"""Mount them where you like: ``path("payments/", include("shop_orders.urls"))``. Only providers that call back need them."""
+
+from django.urls import path
+
+from shop_orders import views, webhooks
+
+app_name = "shop_orders"
+
+urlpatterns = [
+    path("webhooks/<str:alias>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<str:alias>/<str:secret>/", webhooks.webhook, name="webhook_with_secret"),
+    path("test/<uuid:payment_id>/", views.hosted_test, name="hosted_test"),
+]

@@ -1,0 +1,37 @@
+"""Where payment providers call. The provider verifies the call before anything is believed."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from shop_orders import payments
+from shop_orders.exceptions import Busy, InvalidWebhook, UnknownPaymentProvider
+from shop_orders.payment_providers import payment_provider
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+@csrf_exempt
+@require_POST
+def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001 - read by providers
+    """Take in the news of one call. 400: not verified; 503: the provider shall send it again."""
+    try:
+        provider = payment_provider(alias)
+    except UnknownPaymentProvider:
+        return _refusal("not_found", 404)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+        return _refusal("too_large", 413)
+    try:
+        for event in list(provider.read_webhook(request)):
+            payments.apply_event(alias, event)
+    except InvalidWebhook as error:
+        return _refusal(error.code, 400)
+    except Busy as error:
+        return _refusal(error.code, 503)
+    return provider.webhook_answer()
+
+
+def _refusal(code: str, status: int) -> HttpResponse:
+    return HttpResponse(code, status=status, content_type="text/plain")
