@@ -1,0 +1,177 @@
+"""Database and uploads as a folder of files, and back.
+
+A backup is a folder named for its time: the database (``database.dump`` by pg_dump, or ``database.sqlite3``), the
+uploads (``media.tar``) and ``manifest.json`` with the checksum of each. The database is read first, so that every
+picture it names is in the archive. A folder whose name ends in ``.partial`` is a backup that did not finish.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import tarfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.backends.postgresql.client import DatabaseClient
+
+MANIFEST = "manifest.json"
+MEDIA = "media.tar"
+FORMAT = 1
+
+
+class BackupError(Exception):
+    """The backup could not be made, is damaged, or may not be restored here; the message says what to do."""
+
+
+def create(directory: Path) -> Path:
+    """Write a backup below ``directory`` and answer its folder, which appears under its name when it is whole.
+
+    Raises:
+        BackupError: the database or the uploads could not be read.
+    """
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    partial, folder = directory / f"{name}.partial", directory / name
+    partial.mkdir(parents=True, mode=0o700)
+    database = _dump(partial)
+    _pack(Path(settings.MEDIA_ROOT), partial / MEDIA)
+    manifest = {
+        "format": FORMAT,
+        "created_at": datetime.now(UTC).isoformat(),
+        "database": connection.vendor,
+        "files": {file.name: _checksum(file) for file in (database, partial / MEDIA)},
+    }
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    partial.rename(folder)
+    return folder
+
+
+def prune(directory: Path, *, keep: int) -> list[Path]:
+    """Delete all whole backups but the newest ``keep``, and answer what was deleted."""
+    old = sorted(path.parent for path in directory.glob(f"*Z/{MANIFEST}"))[:-keep]
+    for folder in old:
+        shutil.rmtree(folder)
+    return old
+
+
+def verify(folder: Path) -> Mapping[str, Any]:
+    """The manifest, once every file is found as it was written.
+
+    Raises:
+        BackupError: something is missing or was changed.
+    """
+    try:
+        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise BackupError(f"{folder} holds no readable {MANIFEST}: name a folder that `manage.py backup` has written.")
+    if manifest.get("format") != FORMAT:
+        raise BackupError(
+            f"{folder} has another format than this version reads. Restore it with the version it is of."
+        )
+    for name, checksum in manifest["files"].items():
+        if not (folder / name).is_file() or _checksum(folder / name) != checksum:
+            raise BackupError(f"{name} in {folder} is missing or damaged. Take another backup.")
+    return manifest
+
+
+def restore(folder: Path, *, overwrite: bool = False) -> None:
+    """Put database and uploads back. Nothing is touched unless the backup is whole and there is room for it.
+
+    Raises:
+        BackupError: the backup is damaged, is of another kind of database, or the target is not empty.
+    """
+    manifest = verify(folder)
+    media = Path(settings.MEDIA_ROOT)
+    if manifest["database"] != connection.vendor:
+        raise BackupError(f"The backup is of {manifest['database']}, this database is {connection.vendor}.")
+    if not overwrite and (connection.introspection.table_names() or _has_files(media)):
+        raise BackupError(
+            "The database or the folder of uploads is not empty. "
+            "Restore into empty ones, or say --overwrite to lose what is there."
+        )
+    _load(folder)
+    _unpack(folder / MEDIA, media)
+
+
+def _dump(folder: Path) -> Path:
+    if connection.vendor == "postgresql":
+        file = folder / "database.dump"
+        _postgres("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={file}")
+        return file
+    file = folder / "database.sqlite3"
+    connection.ensure_connection()
+    copy = sqlite3.connect(file)
+    try:
+        connection.connection.backup(copy)
+    finally:
+        copy.close()
+    return file
+
+
+def _load(folder: Path) -> None:
+    if connection.vendor == "postgresql":
+        connection.close()
+        options = [
+            "--no-owner",
+            "--no-privileges",
+            "--clean",
+            "--if-exists",
+            "--single-transaction",
+            "--exit-on-error",
+        ]
+        _postgres("pg_restore", *options, file=folder / "database.dump")
+        return
+    connection.ensure_connection()
+    copy = sqlite3.connect(folder / "database.sqlite3")
+    try:
+        copy.backup(connection.connection)
+    finally:
+        copy.close()
+
+
+def _postgres(program: str, *options: str, file: Path | None = None) -> None:
+    """Run one of PostgreSQL's programs on our database. The password goes by the environment, not by the arguments."""
+    arguments, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, list(options))
+    database = arguments.pop()
+    target = ["--dbname", database, *([str(file)] if file else [])]
+    _run([program, *arguments[1:], *target], environment or {})
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - the arguments are ours
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise BackupError(f"{command[0]} is not installed. On Debian and Ubuntu: apt install postgresql-client")
+    if done.returncode:
+        raise BackupError(f"{command[0]} failed: {done.stderr.strip()}")
+
+
+def _pack(media: Path, archive: Path) -> None:
+    with tarfile.open(archive, "w") as tar:
+        if media.is_dir():
+            tar.add(media, arcname=".")
+
+
+def _unpack(archive: Path, media: Path) -> None:
+    media.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(archive) as tar:
+        tar.extractall(media, filter="data")
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(path.is_file() for path in folder.rglob("*"))
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

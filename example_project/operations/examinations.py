@@ -1,0 +1,314 @@
+"""What ``manage.py shop_doctor`` looks at. Each examination yields what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import django
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core import checks, mail
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.utils import timezone
+from django_q.brokers import get_broker
+from shop_notify.exceptions import UnknownNotifier
+from shop_notify.models import Notification
+from shop_notify.notifiers import AfricasTalkingNotifier
+from shop_notify.notifiers import registry as notifiers
+from shop_orders import payment_providers
+
+from operations import probes, task_queue
+
+TIMEOUT_SECONDS = 10
+CLOCK_TOLERANCE_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What is wrong and what to do about it. A warning does not keep the shop from working."""
+
+    what: str
+    mend: str
+    is_warning: bool = False
+
+
+Findings = Iterator[Finding]
+
+
+def database() -> Findings:
+    if wrong := probes.database():
+        yield Finding(
+            what=wrong,
+            mend="See whether the server runs and whether DATABASE_URL, or DB_HOST and its sisters, are right.",
+        )
+    if connection.vendor == "postgresql" and connection.pg_version < 150000:
+        yield Finding(what="PostgreSQL is older than 15.", mend="Upgrade the database server.")
+    if connection.vendor == "sqlite" and not settings.DEBUG and not settings.DEMO:
+        yield Finding(
+            what="The shop runs on SQLite, which one machine and few writers can share.",
+            mend="Set DATABASE_URL=postgres://user:password@host:5432/shop.",
+            is_warning=True,
+        )
+
+
+def migrations() -> Findings:
+    if wrong := probes.migrations():
+        yield Finding(what=f"{wrong}.", mend="Run `manage.py migrate`.")
+
+
+def cache() -> Findings:
+    if wrong := probes.caching():
+        yield Finding(
+            what=f"The cache does not work: {wrong}.", mend="See whether Redis runs and whether REDIS_URL is right."
+        )
+    if not settings.REDIS_URL and not settings.DEBUG and not settings.DEMO:
+        yield Finding(
+            what="Each process has a cache of its own, so rate limits count in each process alone.",
+            mend="Set REDIS_URL=redis://:password@host:6379/0.",
+            is_warning=True,
+        )
+
+
+def queue() -> Findings:
+    get_broker().ping()
+    if wrong := probes.queue():
+        yield Finding(
+            what=f"The queue stands still: {wrong}, {task_queue.length()} wait.",
+            mend="See whether a worker runs: `manage.py qcluster`, `systemctl status 'shop-worker@*'`.",
+        )
+    if wrong := probes.outbox():
+        yield Finding(
+            what=f"The outbox stands still: {wrong}.",
+            mend="Start a worker, or run `manage.py deliver_notifications` and `manage.py announce_events`.",
+        )
+    if dead := Notification.objects.filter(state="dead").count():
+        yield Finding(
+            what=f"{dead} messages were given up.",
+            mend="Look at them in the admin, mend the cause and send them again from there.",
+            is_warning=True,
+        )
+
+
+def periodic_jobs() -> Findings:
+    for name, undone in probes.overdue_jobs():
+        package = name.split(".")[0]
+        yield Finding(
+            what=f"{name} has not run when it should. {undone}",
+            mend=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`.",
+        )
+
+
+def mail_server() -> Findings:
+    if settings.DEBUG and "smtp" not in settings.EMAIL_BACKEND_CLASS:
+        yield Finding(what="Mails are printed, not sent.", mend="Set EMAIL_HOST.", is_warning=True)
+        return
+    try:
+        mailer = mail.mailers["default"] if django.VERSION >= (6, 1) else mail.get_connection()
+        mailer.open()
+        mailer.close()
+    except Exception as error:  # noqa: BLE001 - smtplib, ssl and socket raise each their own
+        yield Finding(
+            what=f"The mail server refuses: {type(error).__name__}.",
+            mend="Correct EMAIL_HOST, EMAIL_PORT, EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD.",
+        )
+    if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@example.org") and not (settings.DEBUG or settings.DEMO):
+        yield Finding(
+            what="Mails go out from an address at example.org.",
+            mend="Set DEFAULT_FROM_EMAIL to an address of your domain, and ADMIN_EMAIL to yours.",
+        )
+
+
+def gateways() -> Findings:
+    for alias in notifiers.aliases():
+        try:
+            notifier = notifiers.get_notifier(alias)
+        except UnknownNotifier as error:
+            yield Finding(what=f"Notifier {alias}: {error}", mend="Correct its variables; .env.example lists them.")
+            continue
+        if isinstance(notifier, AfricasTalkingNotifier):
+            yield from _africas_talking(alias, notifiers.options_of(alias))
+    for alias in payment_providers.aliases():
+        try:
+            payment_providers.payment_provider(alias)
+        except Exception as error:  # noqa: BLE001 - a provider of the site may raise anything
+            yield Finding(
+                what=f"Payment provider {alias} cannot be used: {type(error).__name__}.",
+                mend="Correct its BACKEND and OPTIONS in SHOP_ORDERS['PAYMENT_PROVIDERS'], or its variables.",
+            )
+
+
+def _africas_talking(alias: str, options: Mapping[str, Any]) -> Findings:
+    """Ask for the account's balance, which costs nothing and needs the right key."""
+    if not options.get("report_secret"):
+        yield Finding(
+            what=f"Notifier {alias} has no secret, so delivery reports are refused.",
+            mend="Set AFRICAS_TALKING_REPORT_SECRET to a long random text.",
+            is_warning=True,
+        )
+    host = "api.sandbox.africastalking.com" if options["username"] == "sandbox" else "api.africastalking.com"
+    base = options.get("base_url") or f"https://{host}"
+    address = f"{base.rstrip('/')}/version1/user?{urlencode({'username': options['username']})}"
+    status = _status(address, {"apiKey": options["api_key"], "Accept": "application/json"})
+    if status in {401, 403}:
+        yield Finding(
+            what=f"The SMS gateway refuses the key of {alias}.",
+            mend="Correct AFRICAS_TALKING_USERNAME and AFRICAS_TALKING_API_KEY; the sandbox has its own key.",
+        )
+    elif status is None or status >= 500:
+        yield Finding(
+            what=f"The SMS gateway of {alias} does not answer.", mend="See whether this machine may reach it by HTTPS."
+        )
+
+
+def openid() -> Findings:
+    providers = getattr(settings, "SOCIALACCOUNT_PROVIDERS", {}).get("openid_connect", {}).get("APPS", [])
+    for app in providers:
+        name = app.get("provider_id", "openid_connect")
+        server = str(app.get("settings", {}).get("server_url", ""))
+        if not (app.get("client_id") and server):
+            yield Finding(what=f"Log-in with {name} lacks its client id or server.", mend="Set the OIDC_ variables.")
+            continue
+        yield from _discovery(name, server)
+    if getattr(settings, "IDP_OIDC_PRIVATE_KEY", None) == "" and "allauth.idp.oidc" in settings.INSTALLED_APPS:
+        yield Finding(
+            what="The shop is an OpenID provider without a key to sign with.",
+            mend="Make one with `openssl genrsa 2048` and set the variable that .env.example names for it.",
+        )
+
+
+def _discovery(name: str, server: str) -> Findings:
+    well_known = "/.well-known/openid-configuration"
+    address = server if server.endswith(well_known) else server.rstrip("/") + well_known
+    try:
+        document = json.loads(_read(address))
+        missing = {"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"} - set(document)
+    except (OSError, ValueError, TypeError) as error:
+        yield Finding(
+            what=f"The configuration of {name} cannot be read: {type(error).__name__}.",
+            mend="Correct the server's address; a browser must find its /.well-known/openid-configuration.",
+        )
+        return
+    if missing:
+        yield Finding(
+            what=f"The configuration of {name} lacks {', '.join(sorted(missing))}.", mend="Ask its operator."
+        )
+
+
+def media() -> Findings:
+    name = f"doctor-{uuid.uuid4().hex}.txt"
+    try:
+        stored = default_storage.save(name, ContentFile(b"whole"))
+        with default_storage.open(stored) as file:
+            is_whole = file.read() == b"whole"
+        default_storage.delete(stored)
+    except OSError as error:
+        yield Finding(
+            what=f"Uploads cannot be stored: {type(error).__name__}.",
+            mend="Create MEDIA_ROOT and give it to the user of the shop.",
+        )
+        return
+    if not is_whole:
+        yield Finding(what="An upload was not read back as it was written.", mend="See to the disk or the storage.")
+
+
+def static_files() -> Findings:
+    if settings.DEBUG or settings.DEMO:
+        return
+    if not Path(settings.STATIC_ROOT, "staticfiles.json").is_file():
+        yield Finding(what="The static files are not collected.", mend="Run `manage.py collectstatic`.")
+    elif not staticfiles_storage.exists("admin/css/base.css"):
+        yield Finding(what="Static files of the admin are missing.", mend="Run `manage.py collectstatic --clear`.")
+
+
+def time_zone() -> Findings:
+    if settings.TIME_ZONE == "UTC":
+        yield Finding(
+            what="Days of the dashboard begin at midnight UTC.",
+            mend="Set TIME_ZONE to the shop's own, such as Africa/Nairobi.",
+            is_warning=True,
+        )
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT clock_timestamp(), EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = %s)", [settings.TIME_ZONE]
+        )
+        now, knows_zone = cursor.fetchone()
+    if abs((datetime.now(UTC) - now).total_seconds()) > CLOCK_TOLERANCE_SECONDS:
+        yield Finding(
+            what="The clocks of this machine and of the database differ.", mend="Run a time service (chrony) on both."
+        )
+    if not knows_zone:
+        yield Finding(
+            what=f"The database does not know the time zone {timezone.get_default_timezone_name()}.",
+            mend="Install tzdata on the database server, or choose another TIME_ZONE.",
+        )
+
+
+def deployment() -> Findings:
+    is_live = not (settings.DEBUG or settings.DEMO)
+    for message in checks.run_checks(include_deployment_checks=is_live):
+        if not message.is_silenced():
+            yield Finding(
+                what=f"{message.id}: {message.msg}",
+                mend=message.hint or "See the documentation of this check.",
+                is_warning=message.level < checks.ERROR,
+            )
+
+
+EXAMINATIONS: Mapping[str, Callable[[], Findings]] = {
+    "database": database,
+    "migrations": migrations,
+    "cache": cache,
+    "queue": queue,
+    "periodic jobs": periodic_jobs,
+    "mail server": mail_server,
+    "gateways": gateways,
+    "OpenID": openid,
+    "media storage": media,
+    "static files": static_files,
+    "time zone": time_zone,
+    "settings": deployment,
+}
+
+
+def examine(name: str) -> list[Finding]:
+    """The findings of one examination. One that cannot be made is a finding too."""
+    try:
+        return list(EXAMINATIONS[name]())
+    except Exception as error:  # noqa: BLE001 - the doctor examines what is broken
+        return [
+            Finding(what=f"It could not be examined: {type(error).__name__}.", mend="Mend what is named above first.")
+        ]
+
+
+def _status(address: str, headers: Mapping[str, str]) -> int | None:
+    """The status that an address answers, None if it does not answer."""
+    try:
+        _read(address, headers)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+    return 200
+
+
+def _read(address: str, headers: Mapping[str, str] | None = None) -> bytes:
+    if urllib.parse.urlsplit(address).scheme not in {"http", "https"}:
+        raise ValueError("An address begins with http:// or https://.")
+    request = urllib.request.Request(address, headers=dict(headers or {}))  # noqa: S310 - the scheme is checked
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme is checked
+        body: bytes = answer.read(1_000_000)
+    return body

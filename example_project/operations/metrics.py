@@ -1,0 +1,115 @@
+"""Figures for Prometheus: requests counted where they are answered, the rest read from the database when asked."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import redis
+from django.db import DatabaseError
+from django.db.models import Count, F
+from prometheus_client import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+from shop_catalog.models import Product
+from shop_notify.models import Notification
+from shop_orders.models import Order, OrderEvent
+
+from operations import probes, task_queue
+
+__all__ = ["CONTENT_TYPE", "count_request", "render"]
+
+logger = logging.getLogger(__name__)
+
+OWN = CollectorRegistry()
+REQUESTS = Counter("shop_requests", "Requests answered.", ["method", "route", "status"], registry=OWN)
+SECONDS = Histogram(
+    "shop_request_seconds",
+    "Time taken to answer.",
+    ["route"],
+    registry=OWN,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    REQUESTS.labels(method if method in METHODS else "other", route, str(status)).inc()
+    SECONDS.labels(route).observe(seconds)
+
+
+def render() -> bytes:
+    """All figures. PROMETHEUS_MULTIPROC_DIR names the folder in which the processes of one server add theirs up."""
+    requests = OWN
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        requests = CollectorRegistry()
+        MultiProcessCollector(requests)  # type: ignore[no-untyped-call]
+    shop = CollectorRegistry()
+    shop.register(ShopCollector())
+    return generate_latest(requests) + generate_latest(shop)
+
+
+class ShopCollector(Collector):
+    """What the database knows. Every process answers the same, so take the maximum over them, not the sum."""
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            families = [*_orders(), *_stock(), *_messages(), *_work()]
+            answered = 1
+        except (DatabaseError, OSError) as error:
+            logger.warning("The shop's figures could not be read: %s", type(error).__name__)
+            families, answered = [], 0
+        yield GaugeMetricFamily("shop_up", "Whether the figures of the shop could be read.", value=answered)
+        yield from families
+
+
+def _orders() -> Iterator[Metric]:
+    by_status = GaugeMetricFamily("shop_orders", "Orders by status.", labels=["status"])
+    placed = 0
+    for status, number in Order.objects.order_by().values_list("status").annotate(Count("pk")):
+        by_status.add_metric([status], number)
+        placed += number
+    yield by_status
+    yield CounterMetricFamily("shop_orders_placed", "Orders placed since the beginning.", value=placed)
+
+
+def _stock() -> Iterator[Metric]:
+    sold = Product.objects.published().sellable()
+    sold_out = sold.filter(stock_quantity__lte=F("reserved_quantity")).count()
+    yield GaugeMetricFamily("shop_products_out_of_stock", "Published products of which none is left.", value=sold_out)
+    low = sold.low_on_stock().count()
+    yield GaugeMetricFamily("shop_products_low_on_stock", "Published products below their threshold.", value=low)
+
+
+def _messages() -> Iterator[Metric]:
+    by_state = GaugeMetricFamily("shop_notifications", "Messages in the outbox.", labels=["notifier", "state"])
+    for alias, state, number in Notification.objects.order_by().values_list("alias", "state").annotate(Count("pk")):
+        by_state.add_metric([alias, state], number)
+    yield by_state
+    unsent = OrderEvent.objects.waiting().count()
+    yield GaugeMetricFamily("shop_events_waiting", "Order events that not every receiver has taken.", value=unsent)
+    age = probes.outbox_age_seconds()
+    yield GaugeMetricFamily("shop_outbox_oldest_seconds", "How long due messages and events have waited.", value=age)
+
+
+def _work() -> Iterator[Metric]:
+    waiting, age = _queue()
+    yield GaugeMetricFamily("shop_queue_length", "Tasks that wait for a worker; -1: unknown.", value=waiting)
+    yield GaugeMetricFamily(
+        "shop_queue_oldest_seconds", "How long the oldest task has waited; -1: unknown.", value=age
+    )
+    overdue = GaugeMetricFamily("shop_job_overdue", "Periodic jobs that did not run in time.", labels=["job"])
+    for name, _undone in probes.overdue_jobs():
+        overdue.add_metric([name], 1)
+    yield overdue
+
+
+def _queue() -> tuple[float, float]:
+    """Length and age. With the queue's server away the other figures are still worth having."""
+    try:
+        return task_queue.length(), task_queue.oldest_seconds()
+    except redis.RedisError:
+        return -1, -1

@@ -1,0 +1,87 @@
+"""Around every request: an id, a line in the log, a count; and 503 instead of 500 while the database is away."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from operations import logs, metrics
+
+logger = logging.getLogger("shop.request")
+
+OUTAGES = (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError)
+ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def request_id(get_response: Answer) -> Answer:
+    """Give each request the id of ``X-Request-ID``, or a new one; answer it, log by it, count the request.
+
+    The line names the route, not the address: addresses hold tokens and order numbers.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        identity = given if ID.fullmatch(given) else uuid.uuid4().hex
+        token = logs.request_id.set(identity)
+        started = time.perf_counter()
+        try:
+            response = get_response(request)
+            _note(request, response, time.perf_counter() - started)
+        finally:
+            logs.request_id.reset(token)
+        response["X-Request-ID"] = identity
+        return response
+
+    return middleware
+
+
+def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+    route = f"/{request.resolver_match.route}" if request.resolver_match else "(none)"
+    metrics.count_request(request.method or "", route, response.status_code, seconds)
+    fields = {
+        "method": request.method,
+        "route": route,
+        "status": response.status_code,
+        "duration_ms": round(seconds * 1000, 1),
+    }
+    logger.info("%s %s %s", request.method, route, response.status_code, extra={"fields": fields})
+
+
+def unavailable(get_response: Answer) -> Answer:
+    """Answer 503 with ``Retry-After`` where a request failed because the database or Redis is away."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code != 500 or not getattr(request, "met_an_outage", False):
+            return response
+        answer = HttpResponse(
+            _("The shop is busy or starting again. Please try once more in a few seconds."),
+            status=503,
+            content_type="text/plain; charset=utf-8",
+        )
+        answer["Retry-After"] = "2"
+        return answer
+
+    return middleware
+
+
+def _remember_outage(request: HttpRequest | None = None, **_kwargs: Any) -> None:
+    if request is not None and isinstance(sys.exc_info()[1], OUTAGES):
+        request.met_an_outage = True  # type: ignore[attr-defined]
+
+
+got_request_exception.connect(_remember_outage, dispatch_uid="operations.unavailable")

@@ -1,0 +1,105 @@
+"""Questions about the shop's health. Each answers "" where all is well, else what is wrong; no host, no secret."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Min
+from django.utils import timezone
+from shop_catalog import jobs as catalog_jobs
+from shop_notify import jobs as notify_jobs
+from shop_notify.models import Notification
+from shop_orders import jobs as orders_jobs
+from shop_orders.models import OrderEvent
+
+from operations import task_queue
+
+LATE_SECONDS = 300
+"""Work that has waited longer than this is not being done."""
+
+PACKAGES: tuple[Any, ...] = (catalog_jobs, orders_jobs, notify_jobs)
+Probe = Callable[[], str]
+
+
+def database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return ""
+
+
+def migrations() -> str:
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return f"{len(missing)} migrations are not applied" if missing else ""
+
+
+def caching() -> str:
+    value = secrets.token_hex(8)
+    key = f"readyz:{value}"
+    cache.set(key, value, 10)
+    return "" if cache.get(key) == value else "a value was not kept"
+
+
+def queue() -> str:
+    return _late(task_queue.oldest_seconds(), "a task")
+
+
+def outbox() -> str:
+    return _late(outbox_age_seconds(), "a message or an event")
+
+
+def outbox_age_seconds() -> float:
+    """How long the oldest message or event that should be on its way has waited."""
+    now = timezone.now()
+    waiting: Iterable[datetime | None] = (
+        Notification.objects.due(now).aggregate(oldest=Min("due_at"))["oldest"],
+        OrderEvent.objects.due(now).aggregate(oldest=Min("next_attempt_at"))["oldest"],
+    )
+    return max(((now - moment).total_seconds() for moment in waiting if moment), default=0.0)
+
+
+def jobs() -> str:
+    late = [name for name, _undone in overdue_jobs()]
+    return f"not run in time: {', '.join(late)}" if late else ""
+
+
+def overdue_jobs() -> Iterator[tuple[str, str]]:
+    """Name of each periodic job that is late, and what stays undone because of it."""
+    for package in PACKAGES:
+        late = {getattr(job, "name", job) for job in package.overdue()}
+        label = package.__name__.split(".")[0]
+        yield from ((f"{label}.{job.name}", job.undone) for job in package.JOBS if job.name in late)
+
+
+def _late(seconds: float, what: str) -> str:
+    return f"{what} has waited for {seconds:.0f} seconds" if seconds > LATE_SECONDS else ""
+
+
+READY: Mapping[str, Probe] = {
+    "database": database,
+    "migrations": migrations,
+    "cache": caching,
+    "queue": queue,
+    "outbox": outbox,
+}
+"""Without one of these the shop is not ready."""
+WARNINGS: Mapping[str, Probe] = {"jobs": jobs}
+"""Named, but no reason to send visitors elsewhere."""
+
+
+def ask(probes: Mapping[str, Probe]) -> dict[str, str]:
+    """The answer of each probe; one that raises answers the kind of its error, whose text may hold a secret."""
+    return {name: _ask(probe) for name, probe in probes.items()}
+
+
+def _ask(probe: Probe) -> str:
+    try:
+        return probe()
+    except Exception as error:  # noqa: BLE001 - a probe must name every failure, whatever its kind
+        return f"failed with {type(error).__name__}"
