@@ -33,7 +33,7 @@ class Node(NamedTuple):
 
 def load(dsn: str, *, scale: int) -> None:
     """Fill an empty, migrated database with ``scale`` times 10,000 products, then let PostgreSQL gather statistics."""
-    rng = random.Random(SEED)  # noqa: S311
+    rng = random.Random(SEED)
     nodes = tree()
     count = BASE_PRODUCTS * scale
     with psycopg.connect(dsn, autocommit=True) as connection:
