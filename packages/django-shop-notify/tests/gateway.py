@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 
 class Gateway(ThreadingHTTPServer):
-    """``requests`` holds the forms that were posted; ``mode`` names the next answers, ``code`` the recipient's status."""
+    """``requests`` are the posted forms; ``mode`` names the next answers, ``code`` the recipient's status."""
 
     daemon_threads = True
     allow_reuse_address = True

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from datetime import timedelta
@@ -222,10 +223,8 @@ def test_notifier_that_hangs_is_stopped_and_the_other_alias_goes_on(monkeypatch)
 
     def hang():
         while True:
-            try:
+            with contextlib.suppress(Exception):
                 time.sleep(30)
-            except Exception:
-                pass
 
     Scripted.script = [hang]
     began = time.monotonic()

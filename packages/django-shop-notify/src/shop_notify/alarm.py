@@ -15,7 +15,7 @@ class OutOfTime(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``OutOfTime`` in the block after ``seconds``, where Python allows it: in the main thread of a Unix process.
+    """Raise ``OutOfTime`` in the block after ``seconds``, in the main thread of a Unix process.
 
     Elsewhere nothing happens: there the notifier's own time-outs hold, and the lease.
     """

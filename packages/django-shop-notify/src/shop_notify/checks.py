@@ -1,1 +1,204 @@
 """System checks: wrong settings are found by ``manage.py check``, with a hint that can be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import django
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own names
+from django.dispatch import Signal
+from django.template import TemplateDoesNotExist
+from django.template.loader import select_template
+from django.utils.module_loading import import_string
+
+from shop_notify import rendering, routes
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import UnknownNotifier
+from shop_notify.models import Notification
+from shop_notify.notifiers import registry
+
+
+@register(Tags.compatibility)
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
+    return [*_names(), *_notifiers(), *_routes(), *_queue(), *_mail()]
+
+
+def _names() -> Iterator[CheckMessage]:
+    for name in app_settings.unknown():
+        known = ", ".join(sorted(key for key in dir(type(app_settings)) if key.isupper()))
+        yield Warning(f'SHOP_NOTIFY["{name}"] is not a setting.', hint=f"There are: {known}.", id="shop_notify.W001")
+
+
+def _notifiers() -> Iterator[CheckMessage]:
+    for alias in app_settings.NOTIFIERS:
+        try:
+            notifier = registry.get_notifier(alias)
+        except UnknownNotifier as error:
+            yield Error(str(error), hint=_notifier_hint(alias), id="shop_notify.E001")
+            continue
+        if notifier.is_metered and not app_settings.PHONE_REGIONS:
+            yield Error(
+                f"“{alias}” sends to no country at all.",
+                hint='SHOP_NOTIFY = {"PHONE_REGIONS": ["KE"], ...}',
+                id="shop_notify.E002",
+            )
+        if notifier.takes_reports() and getattr(notifier, "report_secret", None) == "":
+            yield Warning(
+                f"“{alias}” takes no delivery reports, as it has no secret for their URL.",
+                hint='"OPTIONS": {..., "report_secret": env("REPORT_SECRET")}, a long random text.',
+                id="shop_notify.W002",
+            )
+
+
+def _notifier_hint(alias: str) -> str:
+    notifier = f'{{"{alias}": {{"BACKEND": "shop_notify.notifiers.EmailNotifier", "OPTIONS": {{}}}}}}'
+    return f'SHOP_NOTIFY = {{"NOTIFIERS": {notifier}}}'
+
+
+def _routes() -> Iterator[CheckMessage]:
+    for number, entry in enumerate(app_settings.ROUTES):
+        try:
+            route = routes.Route.read(entry)
+        except routes.RouteRefused as error:
+            hint = '{"signal": "myapp.signals.done", "event": "done", "to": ["customer"], "via": ["email"]}'
+            yield Error(f"Route {number}: {error}", hint=hint, id="shop_notify.E003")
+            continue
+        yield from _route(number, route)
+
+
+def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
+    try:
+        signal = import_string(route.signal)
+    except ImportError:
+        signal = None
+    if not isinstance(signal, Signal):
+        yield Error(
+            f"Route {number}: “{route.signal}” is no signal.",
+            hint="Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route.",
+            id="shop_notify.E004",
+        )
+    for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
+        if path and not _importable(path):
+            yield Error(f"Route {number}: “{path}” cannot be imported.", id="shop_notify.E005")
+    if routes.ADMINS in route.to and not app_settings.ADMINS:
+        yield Warning(
+            f"Route {number}: “{route.event}” goes to the administrators, and there are none.",
+            hint='SHOP_NOTIFY = {"ADMINS": ["shop@example.org"], ...}',
+            id="shop_notify.W003",
+        )
+    for alias in route.via:
+        if alias not in app_settings.NOTIFIERS:
+            yield Warning(
+                f"Route {number}: “{route.event}” goes by “{alias}”, which is not configured: nothing is sent there.",
+                hint=_notifier_hint(alias),
+                id="shop_notify.W004",
+            )
+        elif not _has_template(route, alias):
+            yield Warning(
+                f"Route {number}: there is no text for “{route.event}” by “{alias}”.",
+                hint=f"Write templates/shop_notify/{route.event}/message.txt.",
+                id="shop_notify.W005",
+            )
+
+
+def _has_template(route: routes.Route, alias: str) -> bool:
+    try:
+        channel = registry.notifier_class(alias).channel
+    except UnknownNotifier:
+        return True
+    row = Notification(event=route.event, channel=channel, audience=next(iter(route.to), ""), language="")
+    try:
+        select_template(list(rendering.paths(row, *rendering.text_names(channel))))
+    except TemplateDoesNotExist:
+        return False
+    return True
+
+
+def _importable(path: str) -> bool:
+    try:
+        import_string(path)
+    except ImportError:
+        return False
+    return True
+
+
+def _queue() -> Iterator[CheckMessage]:
+    if not _importable(app_settings.QUEUE):
+        yield Error(
+            f"QUEUE “{app_settings.QUEUE}” cannot be imported.",
+            hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.inline", ...}',
+            id="shop_notify.E006",
+        )
+    if app_settings.QUEUE == "shop_notify.queues.django_tasks" and django.VERSION < (6, 0):
+        yield Error(
+            "The queue django_tasks needs Django 6.0.",
+            hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}; run `deliver_notifications --loop`.',
+            id="shop_notify.E007",
+        )
+    if app_settings.QUEUE == "shop_notify.queues.django_q2":
+        yield from _django_q2()
+
+
+def _django_q2() -> Iterator[CheckMessage]:
+    """What of django-q2's defaults loses or doubles tasks (seen with django-q2 1.11)."""
+    if not apps.is_installed("django_q"):
+        yield Error(
+            "The queue django_q2 needs the app “django_q”.",
+            hint='Install it with `pip install django-shop-notify[django-q2]` and add "django_q" to INSTALLED_APPS.',
+            id="shop_notify.E008",
+        )
+        return
+    cluster: dict[str, Any] = getattr(settings, "Q_CLUSTER", {})
+    timeout, retry = cluster.get("timeout"), cluster.get("retry", 60)
+    workers = cluster.get("workers") or 1
+    if not timeout or retry <= timeout:
+        yield Warning(
+            "Q_CLUSTER runs tasks twice: “retry” must be larger than “timeout”, and “timeout” must be set.",
+            hint='Q_CLUSTER = {"timeout": 60, "retry": 600, ...}',
+            id="shop_notify.W006",
+        )
+    if not cluster.get("max_attempts"):
+        yield Warning(
+            "Q_CLUSTER repeats a failing task for ever.",
+            hint='Q_CLUSTER = {"max_attempts": 5, "ack_failures": True, ...}',
+            id="shop_notify.W007",
+        )
+    if timeout and cluster.get("queue_limit", workers**2) * timeout > retry * workers:
+        yield Warning(
+            "Q_CLUSTER runs waiting tasks twice: they wait in the worker's queue longer than “retry”.",
+            hint=f'Q_CLUSTER = {{"queue_limit": {workers}, "retry": 600, ...}}',
+            id="shop_notify.W008",
+        )
+
+
+def _mail() -> Iterator[CheckMessage]:
+    """Django's SMTP backend waits for ever by default, and holds a worker for as long."""
+    if not any(_is_email(alias) for alias in app_settings.NOTIFIERS):
+        return
+    if hasattr(settings, "MAILERS"):
+        mailers: dict[str, dict[str, Any]] = settings.MAILERS
+        waiting = [
+            name
+            for name, config in mailers.items()
+            if config.get("BACKEND", "").endswith("smtp.EmailBackend") and not config.get("OPTIONS", {}).get("timeout")
+        ]
+        hint = 'MAILERS = {"default": {"OPTIONS": {"timeout": 10, ...}, ...}}'
+    else:
+        smtp = settings.EMAIL_BACKEND.endswith("smtp.EmailBackend") and not settings.EMAIL_TIMEOUT
+        waiting, hint = (["EMAIL_TIMEOUT"] if smtp else []), "EMAIL_TIMEOUT = 10"
+    if waiting:
+        yield Warning(
+            f"Mail has no time-out ({', '.join(waiting)}): a server that hangs holds a worker.",
+            hint=hint,
+            id="shop_notify.W009",
+        )
+
+
+def _is_email(alias: str) -> bool:
+    try:
+        return registry.notifier_class(alias).channel == "email"
+    except UnknownNotifier:
+        return False

@@ -59,7 +59,7 @@ class AppSettings(BaseSettings):
 
     @property
     def ADMINS(self) -> Sequence[str | Mapping[str, str]]:
-        """Who ``"admins"`` in a route is: e-mail addresses, E.164 numbers, or dicts with email, phone, name, language."""
+        """Who ``"admins"`` in a route is: e-mail addresses, E.164 numbers, or recipients as in a payload."""
         value: Sequence[str | Mapping[str, str]] = self.get("ADMINS", ())
         return value
 

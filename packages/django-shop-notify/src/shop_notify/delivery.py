@@ -48,7 +48,7 @@ def wake_up() -> None:
 
 
 def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], bool] = lambda: True) -> int:
-    """Deliver until nothing is due, ``for_seconds`` are over or ``keep_going`` says no. Returns how many were tried."""
+    """Deliver until nothing is due, ``for_seconds`` are over or ``keep_going`` says no. Returns how many it tried."""
     if not Notification.objects.due(timezone.now()).exists():
         return 0
     until, tried = time.monotonic() + for_seconds, 0
@@ -141,7 +141,7 @@ class _Batch:
             result = _unknown(row, UnknownOutcome(_("It took too long."), provider_code="time"), self.notifier)
         except metering.OverLimit:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001
             # A notifier is somebody else's code: whatever it raises ends this attempt and not the worker.
             logger.warning("%r raised %s", self.notifier, type(error).__name__)
             result = _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), self.notifier)

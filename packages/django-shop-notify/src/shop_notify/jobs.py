@@ -76,7 +76,7 @@ def run(job: Job) -> bool:
         return True
     try:
         job.function()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a job that raises is noted and leaves the others alone
         JobRun.objects.filter(name=job.name).update(last_error=mask(f"{type(error).__name__}: {error}"))
         return False
     JobRun.objects.filter(name=job.name).update(last_finished_at=timezone.now(), last_error="")

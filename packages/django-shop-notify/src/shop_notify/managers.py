@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import connections, models
 from django.db.models import Count, Min, Q
+
+if TYPE_CHECKING:
+    from shop_notify.models import Notification  # noqa: F401 - the queryset's parameter
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -26,6 +30,10 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             return self.select_for_update(skip_locked=True)
         return self.select_for_update()
 
+    def about(self, reference: str) -> NotificationQuerySet:
+        """What was written about one thing, such as an order's number, the oldest first."""
+        return self.filter(reference=reference).order_by("created_at", "id") if reference else self.none()
+
     def final(self) -> NotificationQuerySet:
         """Nothing more will happen to these by themselves."""
         return self.filter(state__in=("sent", "delivered", "read", "unknown", "failed", "dead", "skipped"))
@@ -43,4 +51,4 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
                 oldest_due_at=Min("due_at", filter=Q(state__in=("queued", "sending"), due_at__lte=now)),
             )
         )
-        return {row.pop("alias"): row for row in rows}
+        return {row["alias"]: {name: value for name, value in row.items() if name != "alias"} for row in rows}

@@ -1,6 +1,6 @@
 """The outbox: claiming rows with a lease, and noting what became of them.
 
-A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so a killed worker's row is due again by itself.
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease: a killed worker's row is due again by itself.
 Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any other.
 """
 
@@ -152,7 +152,7 @@ def postpone(row: Notification, *, due_at: datetime, reason: str) -> None:
 
 
 def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
-    """How long to wait after so many attempts: fourfold each time, with jitter, at least what the provider asked for."""
+    """How long to wait after so many attempts: fourfold each time, with jitter, no less than the provider asks."""
     seconds = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 4 ** (max(1, attempts) - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
     return timedelta(seconds=max(seconds, min(retry_after or 0, 24 * 3600)))
 

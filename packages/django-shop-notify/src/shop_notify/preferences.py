@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
 
 from django.db import transaction
 from django.http import HttpRequest
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import NotMutable
+from shop_notify.history import label
 from shop_notify.models import Preference
 
 
@@ -22,6 +24,53 @@ def groups() -> dict[str, list[str]]:
             known = found.setdefault(group, [])
             known += [alias for alias in entry["via"] if alias in app_settings.NOTIFIERS and alias not in known]
     return found
+
+
+class NotifierChoice(TypedDict):
+    alias: str
+    label: str
+    is_enabled: bool
+    is_fixed: bool
+
+
+class GroupChoice(TypedDict):
+    """One event group for a page of preferences. What is fixed is always sent."""
+
+    group: str
+    label: str
+    is_transactional: bool
+    notifiers: list[NotifierChoice]
+
+
+def choices(recipient_key: str) -> list[GroupChoice]:
+    """Everything a recipient may get: the transactional messages, which she cannot mute, and then the groups."""
+    always = [
+        alias for alias in app_settings.NOTIFIERS if any(_is_fixed(entry, alias) for entry in app_settings.ROUTES)
+    ]
+    fixed: GroupChoice = {
+        "group": "",
+        "label": _("About your orders and account"),
+        "is_transactional": True,
+        "notifiers": [_choice(alias, is_enabled=True, is_fixed=True) for alias in always],
+    }
+    wished: list[GroupChoice] = [
+        {
+            "group": group,
+            "label": label(group),
+            "is_transactional": False,
+            "notifiers": [_choice(alias, is_enabled=on, is_fixed=False) for alias, on in by_alias.items()],
+        }
+        for group, by_alias in read(recipient_key).items()
+    ]
+    return [fixed, *wished] if always else wished
+
+
+def _is_fixed(entry: Mapping[str, Any], alias: str) -> bool:
+    return not entry.get("group") and alias in entry["via"] and list(entry.get("to", ())) != ["admins"]
+
+
+def _choice(alias: str, *, is_enabled: bool, is_fixed: bool) -> NotifierChoice:
+    return {"alias": alias, "label": label(alias), "is_enabled": is_enabled, "is_fixed": is_fixed}
 
 
 def read(recipient_key: str) -> dict[str, dict[str, bool]]:

@@ -34,8 +34,9 @@ class Content:
 def render(notification: Notification, *, max_text: int = 64 * 1024) -> Content:
     """The words of a notification.
 
-    Each part comes from the admin's template, else from the file ``shop_notify/<event>/[<audience>/][<language>/]<name>``
-    with the name ``<channel>.txt``, ``message.txt`` or ``sms.txt``, for e-mail also ``email_subject.txt``, ``email.html``.
+    Each part comes from the admin's template, else from the file
+    ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
+    ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
 
     Raises:
         TemplateMissing: there is no text; the message names the files that would do.
@@ -74,8 +75,8 @@ def values_of(notification: Notification) -> dict[str, Any]:
 def languages(language: str) -> list[str]:
     """Where to look for a language's files, the nearest first; the empty one is English."""
     chain: list[str] = []
-    for code in (language, settings.LANGUAGE_CODE):
-        code = code.lower().replace("_", "-")
+    for name in (language, settings.LANGUAGE_CODE):
+        code = name.lower().replace("_", "-")
         base = code.partition("-")[0]
         chain += [item for item in (code, base) if item and item not in chain]
         if base == DEFAULT_LANGUAGE:

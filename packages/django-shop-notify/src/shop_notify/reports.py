@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils import timezone
 
 from shop_notify import outbox, suppressions
@@ -16,7 +17,7 @@ from shop_notify.signals import notification_delivered, notification_failed
 
 logger = logging.getLogger(__name__)
 
-_NEWS = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
+_NEWS: Mapping[str, Signal] = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
 
 
 def receive(alias: str, reports: Iterable[Report]) -> int:

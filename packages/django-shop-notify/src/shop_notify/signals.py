@@ -1,7 +1,7 @@
 """Signals of the notify app, sent with ``send_robust`` after commit.
 
-Kwargs of each: ``notification`` (the row), ``payload`` (JSON-safe: ``version``, ``id``, ``event``, ``event_id``, ``alias``,
-``channel``, ``state``, ``reference``, ``recipient_key``) and ``event_id`` (text, the same if it is sent again).
+Kwargs of each: ``notification`` (the row), ``payload`` (JSON-safe: ``version``, ``id``, ``event``, ``event_id``,
+``alias``, ``channel``, ``state``, ``reference``, ``recipient_key``) and ``event_id`` (text, the news that caused it).
 They are news, not a ledger: a process that dies right after its commit does not send them again.
 """
 

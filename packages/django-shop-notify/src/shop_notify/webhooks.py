@@ -21,7 +21,7 @@ MAX_REPORT_BYTES = 256 * 1024
 
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
-def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
+def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001
     """Take a provider's delivery reports. 404 for whoever does not prove to be the provider."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_REPORT_BYTES:
         return HttpResponse(status=413)

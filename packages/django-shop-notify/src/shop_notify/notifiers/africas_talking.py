@@ -135,11 +135,9 @@ def check_phone(address: str, regions: Iterable[str]) -> None:
     number = phonenumbers.parse(address)
     if not phonenumbers.is_valid_number(number):
         raise AddressRefused(_("There is no such phone number."))
-    region = phonenumbers.region_code_for_number(number)
+    region = phonenumbers.region_code_for_number(number) or "?"
     if region not in regions:
-        raise AddressRefused(
-            _('Numbers of %(region)s are not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region or "?"}
-        )
+        raise AddressRefused(_('Numbers of %(region)s are not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region})
     costly = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
     if phonenumbers.number_type(number) in costly:
         raise AddressRefused(_("Messages do not go to premium-rate numbers."))

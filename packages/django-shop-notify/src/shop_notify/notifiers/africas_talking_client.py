@@ -29,8 +29,15 @@ class Answer:
 class _Transport:
     """Stands in for the SDK's ``_make_request``, which loses the status and reads without an end."""
 
-    def _make_request(
-        self, url: str, method: str, headers: Any, data: Any, params: Any, callback: Any = None, timeout: Any = None
+    def _make_request(  # noqa: PLR0917 - the SDK's signature
+        self,
+        url: str,
+        method: str,
+        headers: Any,
+        data: Any,
+        params: Any,
+        callback: Any = None,  # noqa: ARG002
+        timeout: Any = None,
     ) -> Answer:
         until = time.monotonic() + WALL_SECONDS
         try:
@@ -74,7 +81,7 @@ def _read(response: requests.Response, until: float) -> bytes:
     return bytes(body)
 
 
-class SmsClient(_Transport, SMSService):  # type: ignore[misc]
+class SmsClient(_Transport, SMSService):
     """``SMSService`` for one account; ``base_url`` points it at another host than Africa's Talking's."""
 
     def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
@@ -87,7 +94,7 @@ class SmsClient(_Transport, SMSService):  # type: ignore[misc]
             self._baseUrl = self._contentUrl = f"{self._own_url}/version1"
 
 
-class WhatsappClient(_Transport, WhatsappService):  # type: ignore[misc]
+class WhatsappClient(_Transport, WhatsappService):
     """``WhatsappService`` for one account, likewise."""
 
     def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:

@@ -65,8 +65,8 @@ class Receipt:
 class Report:
     """What a provider says later. ``state`` is ours: sent, delivered, read or failed.
 
-    ``address``, where given, must be the one the message went to. ``suppress`` names a reason
-    (bounce, complaint, stop) to write to it no more; a report with ``address`` and ``suppress`` needs no ``provider_id``.
+    ``address``, where given, must be the one the message went to. ``suppress`` names a reason (bounce, complaint,
+    stop) to write to it no more; a report with ``address`` and ``suppress`` needs no ``provider_id``.
     """
 
     provider_id: str = ""
@@ -112,7 +112,7 @@ class Notifier:
         return f"<{type(self).__name__} {self.alias!r}>"
 
     @classmethod
-    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
         """Where this recipient is reached, empty if nowhere. ``options`` are the alias's OPTIONS."""
         return str(recipient.get(cls.address_field or cls.channel) or "")
 
@@ -133,7 +133,7 @@ class Notifier:
         """
         raise NotImplementedError
 
-    def read_report(self, request: HttpRequest) -> Iterable[Report]:
+    def read_report(self, request: HttpRequest) -> Iterable[Report]:  # noqa: ARG002
         """The delivery reports in a provider's request. Authenticate first.
 
         Raises:
@@ -141,7 +141,7 @@ class Notifier:
         """
         raise ReportRefused(_("This notifier takes no delivery reports."))
 
-    def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:
+    def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002
         """The answer to a provider that verifies the URL before it uses it; None if this is no such request."""
         return None
 

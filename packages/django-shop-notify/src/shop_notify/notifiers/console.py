@@ -15,7 +15,7 @@ class ConsoleNotifier(Notifier):
     channel = "console"
 
     @classmethod
-    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
+    def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
         return str(recipient.get("email") or recipient.get("phone") or "console")
 
     def send(self, message: Message) -> Receipt:

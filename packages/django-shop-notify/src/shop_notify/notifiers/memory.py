@@ -7,16 +7,14 @@ from typing import Any, ClassVar
 
 from shop_notify.notifiers.base import Message, Notifier, Receipt
 
-_OutboxOfAliases = dict[str, list[Message]]
-
 
 class MemoryNotifier(Notifier):
-    """Keeps messages in ``MemoryNotifier.outbox[alias]``. ``channel`` makes it stand in for another channel."""
+    """Keeps messages in ``MemoryNotifier.outbox[alias]``; ``address_field`` is the recipient's key to write to."""
 
     channel = "memory"
-    outbox: ClassVar[_OutboxOfAliases] = {}
+    outbox: ClassVar[dict[str, list[Message]]] = {}
 
-    def __init__(self, *, alias: str, address_field: str = "email") -> None:
+    def __init__(self, *, alias: str, address_field: str = "email") -> None:  # noqa: ARG002 - address_of reads it
         super().__init__(alias=alias)
 
     @classmethod

@@ -29,15 +29,20 @@ WALL_SECONDS = 10.0
 class WebhookNotifier(Notifier):
     """POSTs ``{"type", "timestamp", "data"}`` to ``url``, or to the recipient's ``webhook``, signed with ``secrets``.
 
-    Several secrets (``whsec_...``) sign side by side while one is being replaced. Only https, and only public addresses,
-    but for the hosts in ``private_hosts``. An endpoint that answers 410 gets no more.
+    Several secrets (``whsec_...``) sign side by side while one is being replaced. Only https and public addresses, but
+    for the hosts in ``private_hosts``. An endpoint that answers 410 gets no more.
     """
 
     channel = "webhook"
     secret_options = frozenset({"secrets"})
 
     def __init__(
-        self, *, alias: str, secrets: Sequence[str], url: str = "", private_hosts: Sequence[str] = ()
+        self,
+        *,
+        alias: str,
+        secrets: Sequence[str],
+        url: str = "",  # noqa: ARG002 - address_of reads it
+        private_hosts: Sequence[str] = (),
     ) -> None:
         super().__init__(alias=alias)
         if isinstance(secrets, str) or not secrets:

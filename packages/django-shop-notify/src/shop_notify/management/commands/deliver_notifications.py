@@ -40,7 +40,7 @@ class Command(BaseCommand):
             for job in jobs.due():
                 if job.name != "deliver" and not self._stopping:
                     jobs.run(job)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             self.stderr.write(f"{type(error).__name__}: looking again in a moment.")
 
     def _sleep(self, seconds: float) -> None:

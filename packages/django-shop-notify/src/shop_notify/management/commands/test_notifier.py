@@ -15,7 +15,7 @@ from shop_notify.notifiers.base import Message
 
 
 class Command(BaseCommand):
-    help = "Send one test message by a notifier, past the outbox, and show the exchange with addresses and secrets masked."
+    help = "Send one test message by a notifier, past the outbox, and show the exchange, masked."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("alias")

@@ -1,0 +1,54 @@
+"""What became of the messages about one thing, as plain values for pages and APIs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TypedDict
+
+from django.utils.translation import gettext as _
+
+from shop_notify.masking import mask
+from shop_notify.models import Notification
+
+
+class Delivery(TypedDict):
+    """One message. ``at`` is when its state was reached; the address is masked."""
+
+    id: str
+    event: str
+    event_label: str
+    channel: str
+    alias: str
+    state: str
+    state_label: str
+    address: str
+    at: datetime
+
+
+def deliveries(reference: str, *, audience: str = "customer") -> list[Delivery]:
+    """The messages about a reference, such as an order's number, that its customer may see, the oldest first.
+
+    Fits the orders app's hook as it is: ``SHOP_ORDERS = {"DELIVERIES": "shop_notify.history.deliveries"}``.
+    """
+    rows = Notification.objects.about(reference).filter(audience=audience)
+    return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Notification) -> Delivery:
+    return {
+        "id": str(row.public_id),
+        "event": row.event,
+        "event_label": label(row.event),
+        "channel": row.channel,
+        "alias": row.alias,
+        "state": row.state,
+        "state_label": row.get_state_display(),
+        "address": mask(row.address),
+        "at": row.delivered_at or row.sent_at or row.created_at,
+    }
+
+
+def label(name: str) -> str:
+    """An event's or group's name for people: the site's translation of it, or the name with spaces."""
+    title = name.replace("_", " ").capitalize()
+    return _(title) if title else ""
