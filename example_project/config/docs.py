@@ -1,0 +1,47 @@
+"""The API's documentation, without a foreign host and without a script in a page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import require_safe
+
+import shop_catalog.api.problems
+import shop_orders.api.problems
+import shop_orders.contrib.allauth.api
+from config.api import api
+
+SWAGGER_SETTINGS: Mapping[str, Any] = {"deepLinking": True, "persistAuthorization": True, "tryItOutEnabled": True}
+CODES_HELP: Mapping[str, str] = {
+    **shop_catalog.api.problems.CODES_HELP,
+    **shop_orders.api.problems.CODES_HELP,
+    **shop_orders.contrib.allauth.api.CODES_HELP,
+}
+
+
+@require_safe
+def schema(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
+    return JsonResponse(api.get_openapi_schema())
+
+
+@require_safe
+@ensure_csrf_cookie
+def swagger(request: HttpRequest) -> HttpResponse:
+    settings = {**SWAGGER_SETTINGS, "url": reverse("schema")}
+    return render(request, "config/swagger.html", {"settings": settings, "title": api.title})
+
+
+@require_safe
+def redoc(request: HttpRequest) -> HttpResponse:
+    return render(request, "config/redoc.html", {"schema_url": reverse("schema"), "title": api.title})
+
+
+@require_safe
+def problem(request: HttpRequest, code: str) -> HttpResponse:
+    """What a problem document's ``type`` leads to."""
+    if code not in CODES_HELP:
+        raise Http404
+    return render(request, "config/problem.html", {"code": code, "help": CODES_HELP[code], "codes": CODES_HELP})

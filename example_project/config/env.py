@@ -1,0 +1,141 @@
+"""Settings from the environment: typed, and a wrong or missing variable is named in the error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The ``NAME=value`` lines of a file, {} if there is none. Quotes around a value are taken off."""
+    if not path.is_file():
+        return {}
+    values = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator:
+            raise ImproperlyConfigured(f"{path.name}, line {number}: write NAME=value.")
+        values[name.strip()] = value.strip().strip("'\"")
+    return values
+
+
+class Env:
+    """Reads variables of the process and, where it has none, of a ``.env`` file."""
+
+    def __init__(self, dotenv: Path, environ: Mapping[str, str] | None = None) -> None:
+        self.values = {**read_dotenv(dotenv), **(os.environ if environ is None else environ)}
+
+    def text(self, name: str, default: str | None = None, *, hint: str = "") -> str:
+        """A variable as it is. Without a default it must be set.
+
+        Raises:
+            ImproperlyConfigured: it is missing; the message names it.
+        """
+        value = self.values.get(name) or default
+        if value is None:
+            raise ImproperlyConfigured(f"{name} is not set in the environment or in .env. {hint}".rstrip())
+        return value
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        value = self.values.get(name, str(default)).strip().lower()
+        if value not in TRUE | FALSE:
+            raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+        return value in TRUE
+
+    def number(self, name: str, default: int) -> int:
+        value = self.values.get(name) or str(default)
+        try:
+            return int(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+
+    def items(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """A list whose items are separated by commas."""
+        value = self.values.get(name)
+        return [item.strip() for item in value.split(",") if item.strip()] if value else list(default)
+
+    def pem(self, name: str) -> str:
+        """A key: the PEM text itself (line ends as ``\\n``), or the path of a file that holds it. "" if unset."""
+        value = self.values.get(name, "")
+        if not value or value.startswith("-----"):
+            return value.replace("\\n", "\n")
+        try:
+            return Path(value).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            raise ImproperlyConfigured(f"{name} must be a PEM key or the path of a file that holds one.")
+
+    def database(self, sqlite: Path) -> dict[str, Any]:
+        """The database of DATABASE_URL, else of DB_HOST and its sisters, else SQLite in ``sqlite``.
+
+        Raises:
+            ImproperlyConfigured: the URL's scheme is unknown, or one of the DB_ variables is missing.
+        """
+        if self.values.get("DATABASE_URL"):
+            return self._database_of_url(self.values["DATABASE_URL"], sqlite)
+        if self.values.get("DB_HOST") or self.values.get("DB_NAME"):
+            return self._postgres(
+                HOST=self.text("DB_HOST"),
+                NAME=self.text("DB_NAME"),
+                USER=self.text("DB_USER"),
+                PASSWORD=self.text("DB_PASSWORD", ""),
+                PORT=str(self.number("DB_PORT", 5432)),
+            )
+        return _sqlite(sqlite)
+
+    def _database_of_url(self, url: str, sqlite: Path) -> dict[str, Any]:
+        parts = urlsplit(url)
+        if parts.scheme == "sqlite":
+            return _sqlite(Path(parts.path.removeprefix("/")) if parts.path.strip("/") else sqlite)
+        if parts.scheme not in {"postgres", "postgresql"}:
+            raise ImproperlyConfigured(
+                "DATABASE_URL must begin with postgres:// or sqlite://, such as postgres://user:password@host:5432/shop."
+            )
+        try:
+            port = parts.port
+        except ValueError:
+            raise ImproperlyConfigured("The port in DATABASE_URL must be a number.")
+        return self._postgres(
+            HOST=unquote(parts.hostname or ""),
+            NAME=unquote(parts.path.lstrip("/")),
+            USER=unquote(parts.username or ""),
+            PASSWORD=unquote(parts.password or ""),
+            PORT=str(port or ""),
+            options=dict(parse_qsl(parts.query)),
+        )
+
+    def _postgres(self, *, options: Mapping[str, str] | None = None, **parameters: str) -> dict[str, Any]:
+        """PostgreSQL with a connection pool. No statement may run for more than DB_STATEMENT_TIMEOUT_SECONDS."""
+        timeout_seconds = self.number("DB_STATEMENT_TIMEOUT_SECONDS", 30)
+        pool_size = self.number("DB_POOL_SIZE", 8)
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            **parameters,
+            "OPTIONS": {
+                "options": f"-c statement_timeout={timeout_seconds}s",
+                **({"pool": {"min_size": 1, "max_size": pool_size, "timeout": 10}} if pool_size else {}),
+                **(options or {}),
+            },
+        }
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    """SQLite that several processes can write to: WAL, and write transactions that queue from their beginning."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+        },
+    }

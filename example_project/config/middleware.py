@@ -1,0 +1,67 @@
+"""Headers for every page, problem documents for everything under /api/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from shop_orders.api import problems
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def content_security_policy(get_response: Answer) -> Answer:
+    """Send CONTENT_SECURITY_POLICY, widened by path. Django has this from 6.0; this one serves 5.2 too."""
+    default = _policy({})
+    by_path = {path: _policy(more) for path, more in settings.CONTENT_SECURITY_POLICY_BY_PATH.items()}
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        policy = next((by_path[path] for path in by_path if request.path.startswith(path)), default)
+        response.headers.setdefault("Content-Security-Policy", policy)
+        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+        return response
+
+    return middleware
+
+
+def _policy(more: dict[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in {**settings.CONTENT_SECURITY_POLICY, **more}.items())
+
+
+def api_problems(get_response: Answer) -> Answer:
+    """Answer unknown addresses, wrong methods and crashes under /api/ with problem documents.
+
+    Routers answer their own errors so; this is for what never reaches one. Under DEBUG a crash keeps its traceback.
+    """
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.status_code < 400 or not request.path.startswith("/api/"):
+            return response
+        if response.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
+            return response
+        if response.status_code == 500 and settings.DEBUG:
+            return response
+        answer: HttpResponse = problems.problem(response.status_code, _sentence(response.status_code))
+        for name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            if name in response.headers:
+                answer[name] = response.headers[name]
+        return answer
+
+    return middleware
+
+
+def _sentence(status: int) -> str:
+    match status:
+        case 404:
+            return _("There is nothing at this address.")
+        case 405:
+            return _("This address does not take this method. The header Allow lists those it takes.")
+        case 500:
+            return _("Something went wrong on our side. It has been noted.")
+        case _other:
+            return _("The request could not be answered.")

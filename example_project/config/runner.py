@@ -1,0 +1,31 @@
+"""``manage.py test`` runs pytest, so that there is one way in which the tests run."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class PytestRunner:
+    """A test runner for Django that hands over to pytest. Options it does not know are pytest's."""
+
+    def __init__(self, *, verbosity: int = 1, failfast: bool = False, keepdb: bool = False, **options: Any) -> None:
+        self.arguments = [
+            *(["-q"] if verbosity < 1 else ["-v"] if verbosity > 1 else []),
+            *(["--exitfirst"] if failfast else []),
+            *(["--reuse-db"] if keepdb else []),
+            *options.get("pytest_arguments", []),
+        ]
+
+    @classmethod
+    def add_arguments(cls, parser: ArgumentParser) -> None:
+        parser.add_argument("--keepdb", action="store_true", help="Keep the test database for the next run.")
+        parser.add_argument("-k", dest="pytest_arguments", type=lambda text: ["-k", text], default=[], metavar="EXPR")
+
+    def run_tests(self, test_labels: Sequence[str]) -> int:
+        import pytest
+
+        root = Path(__file__).resolve().parent.parent
+        return int(pytest.main([f"--rootdir={root}", *self.arguments, *(test_labels or [str(root / "tests")])]))

@@ -1,0 +1,392 @@
+"""Settings of the example shop. Everything that differs between a laptop and production comes from the environment.
+
+``.env.example`` lists the variables. A wrong or missing one is named in the error.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import django
+from django.utils.translation import gettext_lazy as _
+
+from config.env import Env
+from shop_notify.presets import SHOP_ROUTES
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(BASE_DIR / ".env")
+
+# The site
+
+DEMO = env.flag("DEMO")
+"""The whole shop on one machine with sample data, known passwords and an inbox that anyone can read."""
+DEBUG = env.flag("DEBUG")
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
+"""Where SQLite and uploads live."""
+SECRET_KEY = env.text(
+    "SECRET_KEY",
+    "only-for-development-and-never-for-a-site-that-others-can-reach" if DEBUG else None,
+    hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+)
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+"""Where the world finds the shop; links in messages and the address for delivery reports begin with it."""
+SECURE = SITE_URL.startswith("https://")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["*"] if DEMO else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SECURE else [])
+SHOP_NAME = env.text("SHOP_NAME", "Acacia")
+SHOP_TAGLINE = env.text("SHOP_TAGLINE", "Well-made things for home, kitchen and the road.")
+SHOP_CURRENCY = env.text("SHOP_CURRENCY", "KES")
+SHOP_COUNTRY = env.text("SHOP_COUNTRY", "KE")
+PHONE_REGIONS = env.items("PHONE_REGIONS", [SHOP_COUNTRY])
+ADMIN_EMAIL = env.text("ADMIN_EMAIL", "admin@example.org")
+ADMINS = [ADMIN_EMAIL] if django.VERSION >= (6, 0) else [(SHOP_NAME, ADMIN_EMAIL)]
+
+INSTALLED_APPS = [
+    "operations",
+    "accounts",
+    "storefront",
+    "demo",
+    "shop_catalog",
+    "shop_orders",
+    "shop_notify",
+    "mptt",
+    "ninja",
+    "django_q",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.sitemaps",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "operations.middleware.request_id",
+    "django.middleware.security.SecurityMiddleware",
+    "config.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.api_problems",
+    "operations.middleware.unavailable",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "storefront.context_processors.shop",
+            ]
+        },
+    }
+]
+TEST_RUNNER = "config.runner.PytestRunner"
+
+# Data
+
+DATABASES = {"default": env.database(DATA_DIR / "shop.sqlite3")}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL", "")
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "operations.caches.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "shop",
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
+    }
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shop"}
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static" if DEMO else BASE_DIR / "staticfiles")))
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = DEMO or DEBUG
+if WHITENOISE_USE_FINDERS:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
+MEDIA_URL = "media/"
+MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(DATA_DIR / "media")))
+SERVE_MEDIA = env.flag("SERVE_MEDIA", default=DEMO or DEBUG)
+"""Whether Django serves uploads itself; in production the web server in front of it does."""
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEMO or DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Language and time
+
+LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
+LANGUAGES = [("en", _("English")), ("de", _("German")), ("sw", _("Swahili"))]
+TIME_ZONE = env.text("TIME_ZONE", "Africa/Nairobi")
+USE_I18N = True
+USE_TZ = True
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+# Security
+
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=SECURE)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 31_536_000 if SECURE else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+PROXY_COUNT = env.number("PROXY_COUNT", 0)
+"""How many proxies of ours stand in front. What they did not add to X-Forwarded-For is not believed."""
+if PROXY_COUNT:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "storefront.views.errors.csrf_failure"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
+"""The API has its own, lower limits; this one is for bulk uploads in the admin."""
+
+CONTENT_SECURITY_POLICY = {
+    "default-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "'self' data:",
+    "object-src": "'none'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+    "form-action": "'self'",
+}
+CONTENT_SECURITY_POLICY_BY_PATH = {
+    "/admin/": {"style-src": "'self' 'unsafe-inline'"},
+    "/redoc/": {"style-src": "'self' 'unsafe-inline'", "worker-src": "'self' blob:"},
+    "/swagger/": {"style-src": "'self' 'unsafe-inline'"},
+}
+"""What pages of others need besides: they write styles into their markup. No page needs a script of that kind."""
+
+# Accounts
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in [
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    ]
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/account/"
+ALLAUTH_TRUSTED_PROXY_COUNT = PROXY_COUNT
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "shop_orders.contrib.allauth.forms.SignupForm"
+ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "mandatory")
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_SESSION_REMEMBER = True
+HEADLESS_CLIENTS = ["app", "browser"]
+HEADLESS_TOKEN_STRATEGY = "shop_orders.contrib.allauth.tokens.TokenStrategy"  # noqa: S105
+HEADLESS_JWT_ALGORITHM = "HS256"
+HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 15 * 60
+HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
+HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if SECURE else [])]
+MFA_TOTP_ISSUER = SHOP_NAME
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
+# Mail
+
+EMAIL_SERVER: dict[str, Any] = {
+    "host": env.text("EMAIL_HOST", "localhost"),
+    "port": env.number("EMAIL_PORT", 25),
+    "username": env.text("EMAIL_HOST_USER", ""),
+    "password": env.text("EMAIL_HOST_PASSWORD", ""),
+    "use_tls": env.flag("EMAIL_USE_TLS"),
+    "use_ssl": env.flag("EMAIL_USE_SSL"),
+    "timeout": 10,
+}
+EMAIL_BACKEND_CLASS = "django.core.mail.backends.{}.EmailBackend".format(
+    "smtp" if env.text("EMAIL_HOST", "") or not DEBUG else "console"
+)
+if django.VERSION >= (6, 1):
+    MAILERS = {
+        "default": {
+            "BACKEND": EMAIL_BACKEND_CLASS,
+            "OPTIONS": EMAIL_SERVER if EMAIL_BACKEND_CLASS.endswith("smtp.EmailBackend") else {},
+        }
+    }
+else:
+    EMAIL_BACKEND = EMAIL_BACKEND_CLASS
+    EMAIL_HOST, EMAIL_PORT = EMAIL_SERVER["host"], EMAIL_SERVER["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL_SERVER["username"], EMAIL_SERVER["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = EMAIL_SERVER["use_tls"], EMAIL_SERVER["use_ssl"], 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@example.org>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
+# The three packages
+
+API_AUTH = "shop_orders.contrib.allauth.auth.api_auth"
+PROBLEM_TYPE_BASE = f"{SITE_URL}/problems/"
+SHOP_CATALOG = {
+    "CURRENCY": SHOP_CURRENCY,
+    "PRICES_INCLUDE_TAX": True,
+    "PRODUCT_URL": "storefront:product",
+    "API_AUTH": API_AUTH,
+    "STAFF_API_AUTH": API_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+    "VERIFIED_PURCHASE": "storefront.purchases.has_bought",
+}
+SHOP_DELIVERY = {
+    "home": {
+        "label": _("Home delivery"),
+        "hint": _("Two to four working days"),
+        "price": env.text("SHIPPING_PRICE", "350"),
+        "free_from": env.text("SHIPPING_FREE_FROM", "5000"),
+    },
+    "express": {
+        "label": _("Express delivery"),
+        "hint": _("The next working day"),
+        "price": env.text("SHIPPING_PRICE_EXPRESS", "700"),
+    },
+    "pickup": {"label": _("Collect it yourself"), "hint": _("Ready the same day"), "needs_address": False},
+}
+PAYMENT_PROVIDERS: dict[str, dict[str, Any]] = {
+    "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
+}
+BANK_ACCOUNT = env.text("BANK_ACCOUNT", "Acacia, Sample Bank, account 0123456789" if DEMO else "")
+if BANK_ACCOUNT:
+    PAYMENT_PROVIDERS["bank_transfer"] = {
+        "BACKEND": "shop_orders.payment_providers.BankTransfer",
+        "OPTIONS": {"account": BANK_ACCOUNT},
+    }
+if DEMO or DEBUG:
+    PAYMENT_PROVIDERS["test"] = {
+        "BACKEND": "shop_orders.payment_providers.HostedTestProvider",
+        "OPTIONS": {"secrets": [SECRET_KEY]},
+    }
+SHOP_ORDERS = {
+    "CURRENCY": SHOP_CURRENCY,
+    "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
+    "PRICING": [
+        "storefront.shipping.charge",
+        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.text("TAX_RATE", "0.16")}},
+    ],
+    "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
+    "PHONE_REGIONS": PHONE_REGIONS,
+    "API_AUTH": API_AUTH,
+    "STAFF_API_AUTH": API_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+    "VERIFIED_EMAILS": "shop_orders.contrib.allauth.emails.verified_emails",
+    "ORDER_URL": "storefront.links.order_url",
+    "DELIVERIES": "storefront.deliveries.of_order",
+    "MAX_QUANTITY": env.number("MAX_QUANTITY", 999),
+}
+NOTIFIERS: dict[str, dict[str, Any]] = {"email": {"BACKEND": "email"}}
+if env.text("AFRICAS_TALKING_USERNAME", ""):
+    NOTIFIERS["sms"] = {
+        "BACKEND": "africastalking",
+        "OPTIONS": {
+            "username": env.text("AFRICAS_TALKING_USERNAME"),
+            "api_key": env.text("AFRICAS_TALKING_API_KEY"),
+            "sender": env.text("AFRICAS_TALKING_FROM", "") or None,
+            "base_url": env.text("AFRICAS_TALKING_URL", ""),
+            "report_secret": env.text("AFRICAS_TALKING_REPORT_SECRET", ""),
+        },
+    }
+SHOP_NOTIFY = {
+    "NOTIFIERS": NOTIFIERS,
+    "ROUTES": [
+        {**route, "via": via}
+        for route in SHOP_ROUTES
+        if (via := [alias for alias in route["via"] if alias in NOTIFIERS])
+    ],
+    "QUEUE": "shop_notify.queues.django_q2",
+    "ADMINS": [ADMIN_EMAIL],
+    "CONTEXT": {"shop_name": SHOP_NAME},
+    "BASE_URL": SITE_URL,
+    "PHONE_REGIONS": PHONE_REGIONS,
+    "REQUEST_RECIPIENT": "config.hooks.recipient_key",
+    "API_AUTH": API_AUTH,
+    "STAFF_API_AUTH": API_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+}
+
+# Background work: the outbox is the truth, so a task that runs twice or not at all does no harm.
+
+Q_CLUSTER = {
+    "name": "shop",
+    "label": _("Queue"),
+    "workers": env.number("QUEUE_WORKERS", 2),
+    "queue_limit": env.number("QUEUE_WORKERS", 2),
+    "timeout": 60,
+    "retry": 600,
+    "recycle": 10_000,
+    "max_attempts": 5,
+    "ack_failures": True,
+    "catch_up": False,
+    "poll": 0.02,
+    "save_limit": 100,
+    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+}
+
+# Logs
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "operations.logs.JsonFormatter"},
+    },
+    "filters": {"mask": {"()": "operations.logs.Mask"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.text("LOG_FORMAT", "line" if DEMO or DEBUG else "json"),
+            "filters": ["mask"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING" if DEMO else "INFO")},
+}
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+"""Bearer token of the address /metrics; without one the address does not exist."""

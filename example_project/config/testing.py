@@ -1,0 +1,34 @@
+"""Settings of the example's tests: the site's own, without the surroundings of the machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+for _name in ("DEMO", "DB_HOST", "DB_NAME", "REDIS_URL", "EMAIL_HOST", "PROXY_COUNT", "SITE_URL", "EMAIL_VERIFICATION"):
+    os.environ[_name] = ""
+os.environ |= {
+    "DEBUG": "false",
+    "SECRET_KEY": "a-key-for-tests-that-is-long-enough-to-sign-tokens-with",
+    "DATA_DIR": tempfile.mkdtemp(prefix="shop-tests-"),
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "SERVE_MEDIA": "true",
+    "AFRICAS_TALKING_USERNAME": "sandbox",
+    "AFRICAS_TALKING_API_KEY": "test",
+    "AFRICAS_TALKING_REPORT_SECRET": "report-secret",
+    "LOG_FORMAT": "line",
+}
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import DATA_DIR, DATABASES, SHOP_NOTIFY, STORAGES  # noqa: E402
+
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+else:
+    DATABASES["default"]["TEST"] = {"NAME": "test_example"}
+    DATABASES["default"]["OPTIONS"].pop("pool", None)
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
+SHOP_NOTIFY["QUEUE"] = "shop_notify.queues.none"

@@ -1,0 +1,101 @@
+"""``manage.py load_sample_data``: a shop with something in it."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from accounts.models import User
+from demo import pictures, sample_users
+from demo.catalogue import CATEGORIES, DESCRIPTIONS, PRODUCTS, REVIEWS, Item
+from shop_catalog import categories, images, inventory, products, reviews
+from shop_catalog.models import Category, Product, ProductKind, ReviewStatus
+
+LOW_STOCK = 5
+SECOND_VIEW = "#fbf7f0"
+"""What is behind a product on its second picture."""
+
+
+class Command(BaseCommand):
+    help = "Fill an empty shop with categories, products, pictures, users, reviews and orders. A filled one is left alone."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Product.objects.exists():
+            self.stdout.write("There are products already; nothing was changed.")
+            return
+        with transaction.atomic():
+            shelves = _load_categories()
+            for item in PRODUCTS:
+                _load_product(item, shelves[item.category])
+            users = sample_users.load()
+            _load_reviews(users)
+        self.stdout.write(f"{len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users.")
+        _load_pictures()
+        self.stdout.write("Pictures are drawn.")
+        sample_users.place_orders()
+
+
+def _load_categories() -> dict[str, Category]:
+    """The leaves by name."""
+    leaves = {}
+    for position, (name, children) in enumerate(CATEGORIES.items()):
+        root = categories.create(name, description=DESCRIPTIONS[name], position=position)
+        for place, (child, description) in enumerate(children.items()):
+            leaves[child] = categories.create(child, parent=root, description=description, position=place)
+    return leaves
+
+
+def _load_product(item: Item, shelf: Category) -> Product:
+    values: dict[str, Any] = {
+        "name": item.name,
+        "description": item.description,
+        "compare_at_price": Decimal(item.compare_at) if item.compare_at else None,
+        "is_featured": item.featured,
+        "attributes": item.attributes,
+        "categories": [shelf],
+    }
+    if not item.sizes:
+        product = products.create(item.sku, price=item.amount, low_stock_threshold=LOW_STOCK, **values)
+        _receive({item.sku: item.stock})
+        return product
+    group = products.create(item.sku, kind=ProductKind.GROUP, **values)
+    for position, size in enumerate(item.sizes):
+        products.create(
+            f"{item.sku}-{size}",
+            kind=ProductKind.VARIANT,
+            parent=group,
+            options={"size": size},
+            price=item.amount,
+            compare_at_price=values["compare_at_price"],
+            position=position,
+            low_stock_threshold=LOW_STOCK - 2,
+        )
+    _receive({f"{item.sku}-{size}": stock for size, stock in item.sizes.items()})
+    return group
+
+
+def _receive(stock: dict[str, int]) -> None:
+    inventory.receive({sku: count for sku, count in stock.items() if count}, reference="sample", reason="Sample data")
+
+
+def _load_reviews(authors: list[User]) -> None:
+    for sku, opinions in REVIEWS.items():
+        product = Product.objects.get(sku=sku)
+        for author, (rating, title, body) in zip(authors, opinions, strict=False):
+            review = reviews.submit(product, user=author, rating=rating, title=title, body=body)
+            reviews.moderate(review, status=ReviewStatus.PUBLISHED)
+
+
+def _load_pictures() -> None:
+    """Draw on all cores (Pillow lets go of the interpreter), store one after the other."""
+    views = [(item, item.picture) for item in PRODUCTS]
+    views += [(item, (*item.picture[:3], SECOND_VIEW)) for item in PRODUCTS if item.sku in REVIEWS]
+    with ThreadPoolExecutor() as pool:
+        for (item, _view), drawn in zip(views, pool.map(lambda view: pictures.draw(*view[1]), views), strict=True):
+            product = Product.objects.get(sku=item.sku)
+            images.add(product, file=io.BytesIO(drawn), alt=item.name)

@@ -1,0 +1,60 @@
+"""What the demo's mail server and SMS gateway received. Empty and unused outside the demo."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Mail(models.Model):
+    """An e-mail that arrived at the demo's SMTP server."""
+
+    received_at = models.DateTimeField(auto_now_add=True)
+    sender = models.CharField(max_length=254)
+    recipient = models.CharField(max_length=254, db_index=True)
+    subject = models.TextField()
+    text = models.TextField()
+    html = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("mail")
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class Text(models.Model):
+    """An SMS that the demo's gateway accepted, and what it reported about it afterwards."""
+
+    class Report(models.TextChoices):
+        NONE = "", _("on its way")
+        SUCCESS = "Success", _("delivered")
+        FAILED = "Failed", _("failed")
+
+    received_at = models.DateTimeField(auto_now_add=True)
+    message_id = models.CharField(max_length=64, unique=True)
+    sender = models.CharField(max_length=40, blank=True)
+    phone = models.CharField(max_length=20, db_index=True)
+    text = models.TextField()
+    segments = models.PositiveSmallIntegerField()
+    cost = models.CharField(max_length=20)
+    report = models.CharField(max_length=20, choices=Report, blank=True)
+    reported_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = _("SMS")
+        verbose_name_plural = _("SMS")
+
+    def __str__(self) -> str:
+        return f"{self.phone}: {self.text}"
+
+
+class Switch(models.Model):
+    """How the demo's gateway behaves: a row with this name means that the next SMS to anybody will fail."""
+
+    name = models.CharField(max_length=40, unique=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,295 @@
+"""Run the whole shop on this machine: web server, queue worker, mail server and SMS gateway.
+
+    python run_demo.py [--port 8000] [--host 127.0.0.1] [--fresh] [--data-dir var/demo] [--check]
+
+Nothing but the installed requirements is needed. Ctrl-C stops everything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+WINDOWS = sys.platform == "win32"
+START_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 15
+PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
+
+
+def main() -> int:
+    options = read_options()
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    try:
+        with contextlib.ExitStack() as stack:
+            if options.check:
+                options.data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
+                options.port = 0
+            return run(options)
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 0
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the example shop on this machine.")
+    parser.add_argument("--port", type=int, default=PORTS["web"], help="port of the shop; 0 picks a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
+    parser.add_argument("--fresh", action="store_true", help="throw the demo's data away and begin anew")
+    parser.add_argument("--data-dir", type=Path, default=HERE / "var" / "demo", help="where the demo keeps its data")
+    parser.add_argument("--check", action="store_true", help="drive one whole order in a temporary folder, then stop")
+    return parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.fresh:
+        shutil.rmtree(options.data_dir, ignore_errors=True)
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    ports = choose_ports(options)
+    environment = demo_environment(options.data_dir, ports)
+    with step("Database and sample data"):
+        done = subprocess.run([sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False)  # noqa: S603
+    if done.returncode:
+        say("FAILED: the database could not be prepared; see the messages above. --fresh begins with an empty one.")
+        return 1
+    with Processes(environment) as processes:
+        with step("Web server, worker, mail server and SMS gateway"):
+            start_all(processes, options.host, ports)
+            wait_for(f"http://127.0.0.1:{ports['web']}/healthz", processes)
+        if options.check:
+            return check(ports["web"])
+        welcome(options, ports)
+        return processes.wait()
+
+
+def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
+    manage = [sys.executable, "manage.py"]
+    callback = f"http://127.0.0.1:{ports['web']}/notify/reports/sms/{processes.environment['AFRICAS_TALKING_REPORT_SECRET']}/"
+    processes.start(
+        "mail server and SMS gateway",
+        [*manage, "demo_services", f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}"]
+        + [f"--callback-url={callback}"],
+    )
+    processes.start("worker", [*manage, "qcluster"])
+    processes.start(
+        "web server",
+        [sys.executable, "-m", "granian", "--interface=wsgi", "--workers=1", "--blocking-threads=4", "--no-ws"]
+        + ["--log-level=warning", f"--host={host}", f"--port={ports['web']}", "config.wsgi:application"],
+    )
+
+
+def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
+    """What the processes are told. Databases and servers of the surroundings are left alone."""
+    foreign = ("DATABASE_URL", "DB_HOST", "DB_NAME", "REDIS_URL", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "PROXY_COUNT")
+    return {
+        **os.environ,
+        **dict.fromkeys(foreign, ""),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONUNBUFFERED": "1",
+        "DEMO": "true",
+        "DEBUG": "false",
+        "DATA_DIR": str(data_dir.resolve()),
+        "MEDIA_ROOT": str(data_dir.resolve() / "media"),
+        "SECRET_KEY": kept_secret(data_dir / "secret_key"),
+        "SITE_URL": f"http://127.0.0.1:{ports['web']}",
+        "ALLOWED_HOSTS": "*",
+        "CSRF_TRUSTED_ORIGINS": "",
+        "EMAIL_HOST": "127.0.0.1",
+        "EMAIL_PORT": str(ports["mail"]),
+        "EMAIL_USE_TLS": "false",
+        "EMAIL_USE_SSL": "false",
+        "AFRICAS_TALKING_USERNAME": "sandbox",
+        "AFRICAS_TALKING_API_KEY": "demo",
+        "AFRICAS_TALKING_FROM": "ACACIA",
+        "AFRICAS_TALKING_URL": f"http://127.0.0.1:{ports['sms']}",
+        "AFRICAS_TALKING_REPORT_SECRET": kept_secret(data_dir / "report_secret"),
+    }
+
+
+def kept_secret(path: Path) -> str:
+    """A random text that stays the same from start to start."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(50))
+    return path.read_text()
+
+
+def choose_ports(options: argparse.Namespace) -> dict[str, int]:
+    """The usual ports, or free ones where these are taken."""
+    wanted = {**PORTS, "web": options.port} if not options.check else dict.fromkeys(PORTS, 0)
+    ports: dict[str, int] = {}
+    for name, port in wanted.items():
+        host = options.host if name == "web" else "127.0.0.1"
+        ports[name] = port if port and is_free(host, port) else free_port(host)
+        if port and ports[name] != port:
+            say(f"Port {port} is taken; using {ports[name]} instead.")
+    return ports
+
+
+def is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        if not WINDOWS:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+class Processes:
+    """The children. Each leads a group of its own, so that Ctrl-C reaches only us and we end whole groups."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
+        self.stop()
+
+    def start(self, name: str, command: list[str]) -> None:
+        options: dict[str, Any] = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined, unused-ignore]
+            if WINDOWS
+            else {"start_new_session": True, "preexec_fn": end_with_parent()}
+        )
+        self.running[name] = subprocess.Popen(command, cwd=HERE, env=self.environment, **options)  # noqa: S603
+
+    def ended(self) -> str:
+        """The name of a process that ended by itself, "" while all run."""
+        return next((name for name, process in self.running.items() if process.poll() is not None), "")
+
+    def wait(self) -> int:
+        """Wait until one ends, which none should."""
+        while not (name := self.ended()):
+            time.sleep(0.2)
+        say(f"The {name} ended with code {self.running[name].returncode}. Stopping the rest.")
+        return 1
+
+    def stop(self) -> None:
+        """Ask each to end, give them time for what they are doing, then end what is left of their groups."""
+        for process in self.running.values():
+            if process.poll() is None:
+                process.send_signal(signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGTERM)  # type: ignore[attr-defined, unused-ignore]
+        deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+        for process in self.running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, deadline - time.monotonic()))
+            end_group(process)
+            process.wait()
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    if WINDOWS:
+        subprocess.run(  # noqa: S603
+            ["taskkill", "/T", "/F", "/PID", str(process.pid)],  # noqa: S607
+            capture_output=True,
+            check=False,
+        )
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def end_with_parent() -> Callable[[], None] | None:
+    """On Linux the kernel ends a child whose parent was killed and could not do it (prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None, use_errno=True)
+    return lambda: libc.prctl(1, signal.SIGTERM)
+
+
+def wait_for(url: str, processes: Processes) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        if name := processes.ended():
+            raise SystemExit(f"The {name} ended with code {processes.running[name].returncode}; see its messages above.")
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise SystemExit(f"{url} did not answer within {START_TIMEOUT_SECONDS} seconds.")
+
+
+def check(port: int) -> int:
+    """Drive one order over HTTP and say how it went."""
+    sys.path.insert(0, str(HERE))
+    from demo.journey import Failed, Journey
+
+    say("Driving one order:")
+    try:
+        Journey(f"http://127.0.0.1:{port}", say=lambda text: say(f"  {text}")).run()
+    except Failed as error:
+        say(f"FAILED: {error}")
+        return 1
+    say("The whole order went through.")
+    return 0
+
+
+def welcome(options: argparse.Namespace, ports: dict[str, int]) -> None:
+    site = f"http://{'127.0.0.1' if options.host == '0.0.0.0' else options.host}:{ports['web']}"  # noqa: S104
+    say(
+        f"""
+  The shop        {site}/
+  Mails and SMS   {site}/demo/inbox/
+  Admin           {site}/admin/
+  API             {site}/swagger/  {site}/redoc/  {site}/swagger.json
+
+  Log in as       admin@example.org      the whole admin
+                  staff@example.org      a shopkeeper: orders, products, messages
+                  customer@example.org   a customer with orders
+  Password        acacia-demo  (for all three)
+
+  Ctrl-C stops everything. Data stays in {options.data_dir}; --fresh begins anew.
+"""
+    )
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    say(f"{name} ...")
+    started = time.monotonic()
+    yield
+    say(f"{name}: done in {time.monotonic() - started:.1f} s")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _interrupt(*_arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
