@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
-
-from shop_orders import customers
+from shop_orders import carts, checkout, customers, signals
+from shop_orders.testing import MemoryPaymentProvider
 from testproject.books.models import Book
 
 
@@ -39,3 +39,71 @@ def other_user(db):
 @pytest.fixture
 def customer(user):
     return customers.for_user(user)
+
+
+@pytest.fixture
+def news():
+    """Every signal of the app, as it was received: ``(name, payload, kwargs)``."""
+    received = []
+    receivers = []
+    for name in ("order_placed", "order_status_changed", "shipment_sent", "payment_status_changed", "order_refunded"):
+
+        def receive(sender, payload, name=name, **kwargs):
+            received.append((name, payload, kwargs))
+
+        getattr(signals, name).connect(receive)
+        receivers.append((name, receive))
+    yield received
+    for name, receive in receivers:
+        getattr(signals, name).disconnect(receive)
+
+
+@pytest.fixture
+def shop_settings(settings):
+    """Change settings of SHOP_ORDERS for one test: ``shop_settings(CURRENCY="UGX")``."""
+
+    def change(**values):
+        settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, **values}
+
+    return change
+
+
+@pytest.fixture
+def memory_provider(shop_settings):
+    MemoryPaymentProvider.reset()
+    shop_settings(
+        PAYMENT_PROVIDERS={
+            "memory": {"BACKEND": "shop_orders.testing.MemoryPaymentProvider"},
+            "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
+            "bank": {
+                "BACKEND": "shop_orders.payment_providers.BankTransfer",
+                "OPTIONS": {"account": "KE12 3456"},
+            },
+        }
+    )
+    yield MemoryPaymentProvider
+    MemoryPaymentProvider.reset()
+
+
+@pytest.fixture
+def place(book, customer):
+    """Place an order of the customer: ``place(quantity=2, provider="memory")``."""
+
+    def order(*, quantity=2, provider="", of=None, **options):
+        cart, _token = carts.find_or_open(customer=of or customer)
+        carts.add_item(cart, book.isbn, quantity)
+        return checkout.place_order(cart, provider=provider, **options)
+
+    return order
+
+
+@pytest.fixture
+def guest_order(book):
+    """Place an order as a guest."""
+
+    def order(*, quantity=1, email="guest@example.org", **options):
+        cart, _token = carts.find_or_open()
+        carts.add_item(cart, book.isbn, quantity)
+        return checkout.place_order(cart, contact=checkout.Contact(email=email, name="Test Guest"), **options)
+
+    return order

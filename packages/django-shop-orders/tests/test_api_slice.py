@@ -2,7 +2,6 @@
 
 import pytest
 from django.test import Client
-
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db

@@ -355,8 +355,8 @@ def _merged(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, i
         return dict(account or guest)
     if policy == "guest":
         return dict(guest or account)
-    combine = max if policy == "larger" else lambda a, b: a + b
-    return {ref: combine(account.get(ref, 0), guest.get(ref, 0)) for ref in {**account, **guest}}
+    pairs = {ref: (account.get(ref, 0), guest.get(ref, 0)) for ref in {**account, **guest}}
+    return {ref: max(pair) if policy == "larger" else sum(pair) for ref, pair in pairs.items()}
 
 
 def _apply_merge(

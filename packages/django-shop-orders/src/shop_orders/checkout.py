@@ -77,8 +77,8 @@ def place_order(
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
-    One transaction: lock the cart, price it, compare ``expected_total``, ask the validators, write the rows, reserve last.
-    A cart that was ordered already answers its order: two clicks, two tabs and a repeated request give one order.
+    One transaction: lock the cart, price it, compare ``expected_total``, ask the validators, write the rows, reserve
+    last. A cart that was ordered already answers its order: two clicks, two tabs or a repeated request give one order.
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.

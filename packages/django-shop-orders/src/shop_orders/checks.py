@@ -44,7 +44,7 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
         )
         for alias in connections
         if connections[alias].vendor == "sqlite"
-        and settings.DATABASES[alias].get("OPTIONS", {}).get("transaction_mode") != "IMMEDIATE"
+        and connections[alias].settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE"
     ]
 
 
@@ -109,7 +109,7 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
     if not is_unique:
         yield checks.Error(
             f"{source.model._meta.label}.{source.ref} is the products' reference and is not unique.",
-            hint=f'Give the field unique=True, or name another one: "OPTIONS": {{"ref": "{source.model._meta.pk.name}"}}.',
+            hint=f'Make it unique, or name another one: "OPTIONS": {{"ref": "{source.model._meta.pk.name}"}}.',
             id="shop_orders.E004",
         )
 

@@ -149,7 +149,7 @@ class AppSettings(BaseSettings):
 
     @property
     def ORDER_URL(self) -> str:
-        """Dotted path of ``(order_number, token) -> absolute URL`` of the order's page, for messages. Default: none."""
+        """Dotted path of ``(order_number, token) -> absolute URL`` of the order's page. Default: none."""
         return str(self.get("ORDER_URL", ""))
 
     @property

@@ -189,7 +189,7 @@ def _about(event: OrderEvent) -> Model | None:
     about = event.payload.get("about")
     if not about:
         return None
-    models: dict[str, type[Shipment] | type[Payment] | type[Refund]] = {
+    models: dict[str, type[Shipment | Payment | Refund]] = {
         "shipment": Shipment,
         "payment": Payment,
         "refund": Refund,

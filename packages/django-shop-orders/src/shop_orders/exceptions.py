@@ -246,7 +246,7 @@ class PaymentDeclined(ShopOrdersError):
 
 
 class ProviderUnavailable(ShopOrdersError):
-    """Raised by a provider: it could not be reached, or its answer made no sense. Nothing is known to have happened."""
+    """Raised by a provider: it could not be reached, or its answer made no sense. Nothing is known."""
 
     code = "payment_provider_unavailable"
 

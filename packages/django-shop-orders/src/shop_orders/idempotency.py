@@ -70,8 +70,8 @@ def run_outside(
 ) -> Answer:
     """As ``run``, for work that talks over the network and so must not sit in a transaction.
 
-    The key is noted first, ``work`` runs, its answer is noted. ``work`` may run again after a crash, or for a rival that
-    is as fast: it has to find its own earlier steps, as ``payments.start`` does.
+    The key is noted first, ``work`` runs, its answer is noted. ``work`` may run again after a crash, or for a rival
+    that is as fast: it has to find its own earlier steps, as ``payments.start`` does.
 
     Raises:
         IdempotencyMismatch: the key came with another request.

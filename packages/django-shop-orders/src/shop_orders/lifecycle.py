@@ -146,7 +146,10 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
 
 
 def expire(order_id: int, *, notify: bool = True) -> bool:
-    """Cancel an order that was not paid in time; False when it was paid, moved or has time left. Ask the provider first."""
+    """Cancel an order that was not paid in time, after its provider was asked.
+
+    Answers False when it was paid, moved on or has time left.
+    """
 
     def work() -> bool:
         order = lock(order_id)

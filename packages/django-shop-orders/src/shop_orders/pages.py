@@ -23,10 +23,9 @@ _SALT = "shop_orders.cart"
 def cart_token(request: HttpRequest) -> str:
     """The guest's token in the signed cookie, "" without one or with one that was tampered with."""
     try:
-        token: str = request.get_signed_cookie(COOKIE, default="", salt=_SALT)
+        return request.get_signed_cookie(COOKIE, default="", salt=_SALT) or ""
     except BadSignature:
         return ""
-    return token
 
 
 def current_cart(request: HttpRequest) -> Cart | None:

@@ -134,7 +134,7 @@ def refund(
 ) -> list[Refund]:
     """Send money back, all that can be by default, newest payment first. Never more than was captured.
 
-    ``queue_refund``, then the provider is asked at once. One that cannot be reached is asked again by the periodic job.
+    ``queue_refund``, then the provider is asked at once. One that cannot be reached is asked again by the job.
     """
     queued = queue_refund(order_id, amount=amount, reason=reason, restock=restock, by=by, notify=notify)
     return [send_refund(row.pk) for row in queued]
@@ -356,7 +356,7 @@ def _inbox(alias: str, event: PaymentEvent, payment: Payment | None) -> Provider
     """The row of a piece of news, locked; a rival with the same news waits for us at the insert."""
     ProviderEvent.objects.bulk_create(
         [
-            ProviderEvent(
+            ProviderEvent(  # type: ignore[misc]
                 provider=alias,
                 provider_event_id=event.event_id,
                 kind=event.kind,

@@ -49,7 +49,7 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """An order before it exists. ``customer`` is a Customer or None; ``shipping_address`` is {} while it is unknown."""
+    """An order before it exists. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}."""
 
     lines: Sequence[DraftLine]
     currency: str

@@ -17,7 +17,7 @@ order_placed = Signal()
 """A new order. Also sent when the order confirms at once."""
 
 order_status_changed = Signal()
-"""The order's status moved from ``old_status`` to ``new_status``; ``at_placement`` when that was part of placing it."""
+"""The status moved from ``old_status`` to ``new_status``; ``at_placement`` when that was part of placing the order."""
 
 shipment_sent = Signal()
 """Goods left: ``payload["shipment"]`` has carrier, tracking_number, tracking_url and lines."""

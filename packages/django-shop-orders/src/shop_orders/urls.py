@@ -1,4 +1,4 @@
-"""Mount them where you like: ``path("payments/", include("shop_orders.urls"))``. Only providers that call back need them."""
+"""Where payment providers call. Mount them where you like: ``path("payments/", include("shop_orders.urls"))``."""
 
 from django.urls import path
 

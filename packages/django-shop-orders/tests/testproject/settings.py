@@ -3,7 +3,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SECRET_KEY = "tests only"  # noqa: S105
+SECRET_KEY = "tests only"
 USE_TZ = True
 ROOT_URLCONF = "testproject.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

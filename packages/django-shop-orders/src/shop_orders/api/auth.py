@@ -64,7 +64,7 @@ required = Auths("API_AUTH")
 optional = Auths("API_AUTH", guests=True)
 staff = Auths("STAFF_API_AUTH")
 
-OPTIONAL_SECURITY = {"security": [{}]}
+OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
 """For ``openapi_extra``: no credential is one of the alternatives."""
 
 
@@ -113,8 +113,8 @@ def _configured(paths: tuple[str, ...]) -> tuple[Auth, ...]:
             found = import_string(path)
         except ImportError as error:
             raise ImproperlyConfigured(f"{path!r} in SHOP_ORDERS cannot be imported: {error}") from error
-        for auth in found if isinstance(found, (list, tuple)) else [found]:
-            auths.append(auth() if inspect.isclass(auth) else auth)
+        group: Sequence[Any] = found if isinstance(found, (list, tuple)) else [found]
+        auths.extend(auth() if inspect.isclass(auth) else auth for auth in group)
     return tuple(auths)
 
 

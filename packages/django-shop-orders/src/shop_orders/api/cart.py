@@ -14,7 +14,7 @@ from shop_orders.api.types import ShortText
 from shop_orders.exceptions import UnknownProduct
 from shop_orders.models import Cart, Customer
 
-CART_TOKEN_HEADER = "X-Cart-Token"
+CART_TOKEN_HEADER = "X-Cart-Token"  # noqa: S105
 
 CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description="A guest's cart.")]
 

@@ -213,10 +213,8 @@ def _place(customer: Customer | None, token: str, payload: PlaceOrderIn) -> tupl
 
 def _cart_to_order(customer: Customer | None, token: str) -> Cart:
     """The cart to order. A guest's that was ordered already is answered as well: it leads to the same order."""
-    if customer is not None:
-        cart = carts.find(customer=customer)
-    else:
-        cart = carts.by_token(token) or carts.find(token=token)
+    known = None if customer else carts.by_token(token)
+    cart = known or carts.find(customer=customer, token=token)
     if cart is None:
         raise CartEmpty
     return cart

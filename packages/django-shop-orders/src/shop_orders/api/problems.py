@@ -336,7 +336,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _check_value(value: Any, depth: int) -> None:
+def _check_value(value: Any, depth: int) -> None:  # noqa: C901 - one case a JSON type
     if depth > MAX_JSON_DEPTH:
         raise _UnsafeValue(_("The JSON is nested more than 20 levels deep."))
     match value:

@@ -8,16 +8,16 @@ from django.utils.module_loading import import_string
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import UnknownPaymentProvider
+from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
     PaymentEvent,
+    PaymentProvider,
     PaymentRequest,
     PaymentStart,
     PaymentState,
-    PaymentProvider,
     RefundRequest,
     RefundResult,
 )
-from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 

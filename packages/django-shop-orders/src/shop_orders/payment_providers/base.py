@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Literal
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from shop_orders.exceptions import InvalidWebhook
+
 PaymentStatus = Literal["pending", "authorised", "captured", "failed", "cancelled"]
 EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded"]
 
@@ -61,8 +63,8 @@ class PaymentState:
 class PaymentEvent:
     """One piece of news from a webhook. ``event_id`` is the provider's and the same when it is sent again.
 
-    ``reference`` is what ``start`` answered, or ``payment_id`` is ours, if the provider sends it back. ``amount`` is what
-    was captured, or the total that was refunded so far.
+    ``reference`` is what ``start`` answered, or ``payment_id`` is ours, if the provider sends it back. ``amount`` is
+    what was captured, or the total that was refunded so far.
     """
 
     event_id: str
@@ -125,18 +127,16 @@ class PaymentProvider:
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
         """Make a payment that was not made impossible, as far as the provider can. Default: nothing."""
 
-    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         """What the provider says now; None where it cannot be asked."""
         return None
 
-    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:  # noqa: ARG002
         """The news in a call, verified first.
 
         Raises:
             InvalidWebhook: it is not the provider's, too old, or makes no sense.
         """
-        from shop_orders.exceptions import InvalidWebhook
-
         raise InvalidWebhook
 
     def webhook_answer(self) -> HttpResponse:

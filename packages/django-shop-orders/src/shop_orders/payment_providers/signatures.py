@@ -23,7 +23,7 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def verify(request: HttpRequest, secrets: Sequence[str], *, now: float | None = None) -> str:
-    """The message's id, once one of the secrets fits. Several secrets serve a rotation; comparison takes constant time.
+    """The message's id, once one of the secrets fits: several serve a rotation. Comparing takes constant time.
 
     Raises:
         InvalidWebhook: a header is missing, no signature fits, or the time is more than five minutes off.

@@ -56,7 +56,7 @@ class ProductSource(Protocol):
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:
-        """The products on sale among ``refs``, by ref, in a fixed number of queries; what cannot be bought is left out."""
+        """The products on sale among ``refs``, by ref, in a fixed number of queries, without what cannot be bought."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Take stock for all lines or none. Returns {} or, for each short ref, what is available."""

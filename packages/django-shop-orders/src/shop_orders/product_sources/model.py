@@ -35,8 +35,8 @@ class ModelProductSource:
     """Sells the rows of a model, told by the names of its fields.
 
     ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field that is lowered when an order is placed
-    and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns, the
-    others may be properties or methods as well. ``filters`` narrows what is on sale, such as ``{"is_active": True}``.
+    and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns,
+    the others may be properties or methods as well. ``filters`` narrows what is on sale: ``{"is_active": True}``.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ModelProductSource:
         return self.model._default_manager.filter(**{f"{self.ref}__in": keys})
 
     def _lock(self, quantities: Mapping[str, int]) -> dict[str, int | None]:
-        """Stock by ref, the rows locked in the order of their keys: two orders never wait for each other in a circle."""
+        """Stock by ref, the rows locked in the order of their keys, so that no two orders block each other."""
         if not self.stock:
             return {str(ref): None for ref in self._rows(quantities).values_list(self.ref, flat=True)}
         using = router.db_for_write(self.model)

@@ -1,5 +1,27 @@
-"""What sites and plugins use in their own tests: in-memory backends and contract kits."""
+"""What sites and plugins use in their own tests: in-memory backends, and contract kits (which need pytest)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from shop_orders.testing.backends import MemoryPaymentProvider, MemoryProduct, MemoryProductSource
 
-__all__ = ["MemoryPaymentProvider", "MemoryProduct", "MemoryProductSource"]
+if TYPE_CHECKING:
+    from shop_orders.testing.contracts import PaymentProviderContract, ProductSourceContract
+
+__all__ = [
+    "MemoryPaymentProvider",
+    "MemoryProduct",
+    "MemoryProductSource",
+    "PaymentProviderContract",
+    "ProductSourceContract",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The kits are imported when they are asked for: a site may use the backends without pytest."""
+    if name in ("PaymentProviderContract", "ProductSourceContract"):
+        from shop_orders.testing import contracts
+
+        return getattr(contracts, name)
+    raise AttributeError(name)

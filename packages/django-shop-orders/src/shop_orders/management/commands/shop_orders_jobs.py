@@ -1,4 +1,5 @@
 from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -13,7 +14,7 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="Show the jobs and when they ran; run nothing.")
         parser.add_argument("--all", action="store_true", help="Run every job now.")
 
-    def handle(self, *args, **options) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         if options["list"]:
             self._show()
             return

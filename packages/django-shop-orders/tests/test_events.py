@@ -1,0 +1,164 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from shop_orders import events, guest_links, lifecycle, signals
+from shop_orders.models import OrderEvent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def failing():
+    """A receiver that fails as long as its list is not empty."""
+    problems = [RuntimeError("no mail today")]
+
+    def receive(sender, **kwargs):
+        if problems:
+            raise problems[0]
+
+    signals.order_placed.connect(receive)
+    yield problems
+    signals.order_placed.disconnect(receive)
+
+
+def test_payload_is_whole_and_json_safe(place, customer, news, shop_settings, django_capture_on_commit_callbacks):
+    shop_settings(ORDER_URL="testproject.hooks.order_url")
+    with django_capture_on_commit_callbacks(execute=True):
+        order = place(quantity=2, language="sw")
+    name, payload, rest = news[0]
+    assert name == "order_placed"
+    assert json.loads(json.dumps(payload)) == payload
+    assert payload == {
+        "version": 1,
+        "order": {
+            "number": order.number,
+            "status": "pending",
+            "payment_status": "unpaid",
+            "currency": "KES",
+            "subtotal": "25.00",
+            "total": "25.00",
+            "lines": [
+                {
+                    "product_ref": "978-1",
+                    "sku": "978-1",
+                    "name": "Trees of Kenya",
+                    "quantity": 2,
+                    "unit_price": "12.50",
+                    "line_total": "25.00",
+                }
+            ],
+            "charges": [],
+            "placed_at": order.placed_at.isoformat(),
+            "url": f"https://shop.example.org/orders/{order.number}/?token=",
+        },
+        "old_status": "",
+        "new_status": "pending",
+        "at_placement": True,
+        "notify": True,
+        "recipients": {
+            "customer": {
+                "key": f"customer:{customer.public_id}",
+                "name": "Test",
+                "email": "customer@example.org",
+                "phone": "",
+                "language": "sw",
+            }
+        },
+    }
+    assert rest["order"] == order
+    assert rest["event_id"] == OrderEvent.objects.get(kind="placed").event_id
+
+
+def test_guests_link_in_the_payload_opens_the_order(
+    guest_order, news, shop_settings, django_capture_on_commit_callbacks
+):
+    shop_settings(ORDER_URL="testproject.hooks.order_url")
+    with django_capture_on_commit_callbacks(execute=True):
+        order = guest_order()
+    token = news[0][1]["order"]["url"].partition("?token=")[2]
+    assert guest_links.is_valid(order, token)
+
+
+def test_payload_never_shows_a_database_key(place, news, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        order = place()
+        lifecycle.start_processing(order.pk)
+        lifecycle.ship(order.pk)
+    for _name, payload, _rest in news:
+        assert not {"id", "pk", "customer_id", "order_id"} & set(str(payload).replace("'", " ").split())
+
+
+def test_nothing_is_announced_before_commit(place, news):
+    place()
+    assert news == []
+    assert OrderEvent.objects.waiting().count() == 2
+
+
+def test_announced_when_every_receiver_returned(place, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        place()
+    assert OrderEvent.objects.waiting().count() == 0
+    assert OrderEvent.objects.exclude(announced_at=None).count() == 2
+
+
+def test_failing_receiver_changes_no_order_and_is_asked_again(
+    place, failing, news, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        order = place()
+    assert order.status == "confirmed"
+    event = OrderEvent.objects.waiting().get()
+    assert (event.kind, event.attempts, event.last_error) == ("placed", 1, "RuntimeError: no mail today")
+    assert events.announce_due() == 0
+    OrderEvent.objects.update(next_attempt_at=timezone.now())
+    failing.clear()
+    assert events.announce_due() == 1
+    event.refresh_from_db()
+    assert event.announced_at is not None
+    assert [rest["event_id"] for name, _payload, rest in news if name == "order_placed"] == [event.event_id] * 2
+
+
+def test_attempts_back_off(place, failing, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        place()
+    waits = []
+    for _attempt in range(9):
+        OrderEvent.objects.waiting().update(next_attempt_at=timezone.now())
+        assert events.announce_due() == 0
+        wait = OrderEvent.objects.waiting().get().next_attempt_at - timezone.now()
+        waits.append(round(wait / timedelta(seconds=30)))
+    assert waits == [4, 16, 64, 256, 720, 720, 720, 720, 720]
+
+
+def test_what_a_crash_left_over_is_announced(place, news):
+    place()
+    OrderEvent.objects.update(next_attempt_at=F("next_attempt_at") - timedelta(minutes=2))
+    assert events.announce_due() == 2
+    assert [name for name, _payload, _rest in news] == ["order_placed", "order_status_changed"]
+    assert events.announce_due() == 0
+
+
+def test_news_that_was_just_written_is_left_to_its_writer(place):
+    place()
+    assert events.announce_due() == 0
+
+
+def test_replayed_shipment_news_carries_the_shipment(place, news):
+    order = place()
+    lifecycle.start_processing(order.pk)
+    shipment = lifecycle.ship(order.pk)
+    OrderEvent.objects.update(next_attempt_at=timezone.now())
+    events.announce_due()
+    assert [rest["shipment"] for name, _payload, rest in news if name == "shipment_sent"] == [shipment]
+
+
+def test_reference_can_be_used_once(place):
+    order = place()
+    events.record(order, "note", reference="call-1")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        events.record(order, "note", reference="call-1")

@@ -1,0 +1,172 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from shop_orders import lifecycle
+from shop_orders.exceptions import InvalidTransition, NothingToShip
+from shop_orders.models import Order, OrderLine, OrderStatus
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+VERBS = {
+    "confirmed": lifecycle.confirm,
+    "processing": lifecycle.start_processing,
+    "shipped": lifecycle.ship,
+    "delivered": lifecycle.deliver,
+    "cancelled": lifecycle.cancel,
+}
+ALLOWED = {
+    ("pending", "confirmed"),
+    ("pending", "cancelled"),
+    ("confirmed", "processing"),
+    ("confirmed", "cancelled"),
+    ("processing", "shipped"),
+    ("processing", "cancelled"),
+    ("shipped", "delivered"),
+}
+
+
+def bring_to(order, status):
+    """Walk an order from its placement to a status by the verbs."""
+    if order.status == "pending" and status != "pending":
+        lifecycle.cancel(order.pk) if status == "cancelled" else lifecycle.confirm(order.pk)
+    for step, verb in list(VERBS.items())[1:4]:
+        if status in ("pending", "confirmed", "cancelled"):
+            break
+        verb(order.pk)
+        if step == status:
+            break
+    order.refresh_from_db()
+    assert order.status == status
+
+
+@pytest.mark.parametrize("new", OrderStatus.values)
+@pytest.mark.parametrize("old", OrderStatus.values)
+def test_every_pair_of_statuses(place, memory_provider, old, new):
+    order = place(provider="memory")
+    bring_to(order, old)
+    if new == "pending":
+        assert new not in lifecycle.allowed(old)
+        return
+    events = order.events.count()
+    if (old, new) in ALLOWED:
+        VERBS[new](order.pk)
+        order.refresh_from_db()
+        assert order.status == new
+        assert order.events.filter(kind="status_changed", old_status=old, new_status=new).count() == 1
+    elif old == new == "cancelled":
+        VERBS[new](order.pk)
+        assert order.events.count() == events
+    else:
+        with pytest.raises(InvalidTransition):
+            VERBS[new](order.pk)
+        order.refresh_from_db()
+        assert (order.status, order.events.count()) == (old, events)
+
+
+def test_table_covers_every_status():
+    assert set(lifecycle.TRANSITIONS) == set(OrderStatus)
+    assert {(str(old), str(new)) for old, targets in lifecycle.TRANSITIONS.items() for new in targets} == ALLOWED
+
+
+def test_settings_add_moves(place, memory_provider, shop_settings):
+    order = place(provider="memory")
+    with pytest.raises(InvalidTransition):
+        lifecycle.start_processing(order.pk)
+    shop_settings(TRANSITIONS={"pending": ["processing"]})
+    assert lifecycle.start_processing(order.pk).status == "processing"
+
+
+def test_cancel_gives_the_stock_back_once(place):
+    order = place(quantity=3)
+    assert Book.objects.get().on_hand == 7
+    lifecycle.cancel(order.pk, reason="Changed my mind")
+    lifecycle.cancel(order.pk)
+    order.refresh_from_db()
+    assert Book.objects.get().on_hand == 10
+    assert order.cancel_reason == "Changed my mind"
+    assert order.events.filter(new_status="cancelled").count() == 1
+
+
+def test_parcels_ship_an_order_in_parts(place, news, django_capture_on_commit_callbacks):
+    order = place(quantity=3)
+    lifecycle.start_processing(order.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        first = lifecycle.ship(order.pk, quantities={"978-1": 1}, carrier="Test Carrier", tracking_number="T1")
+    order.refresh_from_db()
+    assert order.status == "processing"
+    assert [name for name, _payload, _rest in news] == ["shipment_sent"]
+    shipment = news[0][1]["shipment"]
+    assert (shipment["carrier"], shipment["tracking_number"], shipment["is_last"]) == ("Test Carrier", "T1", False)
+    assert shipment["lines"] == [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}]
+    assert news[0][2]["shipment"] == first
+    with django_capture_on_commit_callbacks(execute=True):
+        second = lifecycle.ship(order.pk)
+    order.refresh_from_db()
+    assert order.status == "shipped"
+    assert [line.quantity for line in second.lines.all()] == [2]
+    assert [first.number, second.number] == [f"{order.number}-1", f"{order.number}-2"]
+    assert [name for name, _payload, _rest in news[1:]] == ["order_status_changed", "shipment_sent"]
+    assert OrderLine.objects.get().open_quantity == 0
+
+
+@pytest.mark.parametrize("quantities", [{"978-1": 4}, {"978-1": 0}, {"978-1": -1}, {"other": 1}, {}])
+def test_impossible_parcels_are_refused(place, quantities):
+    order = place(quantity=3)
+    lifecycle.start_processing(order.pk)
+    with pytest.raises(NothingToShip):
+        lifecycle.ship(order.pk, quantities=quantities)
+    assert order.shipments.count() == 0
+
+
+def test_order_of_which_a_part_shipped_cannot_be_cancelled(place):
+    order = place(quantity=3)
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk, quantities={"978-1": 1})
+    with pytest.raises(InvalidTransition):
+        lifecycle.cancel(order.pk)
+    assert Book.objects.get().on_hand == 7
+
+
+def test_unpaid_order_expires_once_its_time_is_over(place, memory_provider):
+    order = place(provider="memory")
+    assert lifecycle.expire(order.pk) is False
+    Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert lifecycle.expire(order.pk) is True
+    assert lifecycle.expire(order.pk) is False
+    order.refresh_from_db()
+    assert (order.status, Book.objects.get().on_hand) == ("cancelled", 10)
+    assert order.cancel_reason == "It was not paid in time."
+
+
+def test_order_without_deadline_never_expires(place):
+    order = place()
+    assert lifecycle.expire(order.pk) is False
+
+
+def test_silent_change_says_so_in_its_payload(place, news, django_capture_on_commit_callbacks):
+    order = place()
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.start_processing(order.pk, notify=False)
+    assert [payload["notify"] for _name, payload, _rest in news] == [False]
+
+
+def test_events_say_who_did_it(place, user):
+    order = place()
+    lifecycle.start_processing(order.pk, by=user)
+    event = order.events.get(new_status="processing")
+    assert (event.actor, event.is_public) == (user, True)
+
+
+def test_note_is_private_unless_told_otherwise(place, user, news, django_capture_on_commit_callbacks):
+    order = place()
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.note(order.pk, "Called back", by=user)
+        lifecycle.note(order.pk, "We are on it", is_public=True)
+    assert list(order.events.filter(kind="note").values_list("message", "is_public")) == [
+        ("Called back", False),
+        ("We are on it", True),
+    ]
+    assert news == []

@@ -1,0 +1,98 @@
+from decimal import Decimal
+from itertools import count
+
+import pytest
+from django.test import override_settings
+
+from shop_orders.product_sources import ModelProductSource
+from shop_orders.testing import MemoryProduct, MemoryProductSource, ProductSourceContract
+from testproject.books.models import Book, Course
+
+numbers = count(1)
+
+
+class TestModelProductSource(ProductSourceContract):
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", stock="on_hand")
+
+    @pytest.fixture
+    def make_product(self):
+        def make(*, price, available):
+            isbn = f"isbn-{next(numbers)}"
+            Book.objects.create(isbn=isbn, title="A book", sale_price=price, on_hand=available)
+            return isbn
+
+        return make
+
+
+class TestModelProductSourceWithoutStock(ProductSourceContract):
+    """The reference is the primary key, a number."""
+
+    counts_stock = False
+
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(model="books.Course", ref="id", name="name", price="fee")
+
+    @pytest.fixture
+    def make_product(self):
+        return lambda *, price, available: str(Course.objects.create(name="A course", fee=price).pk)
+
+
+class TestMemoryProductSource(ProductSourceContract):
+    @pytest.fixture
+    def source(self):
+        MemoryProductSource.reset()
+        return MemoryProductSource()
+
+    @pytest.fixture
+    def make_product(self, source):
+        def make(*, price, available):
+            ref = f"ref-{next(numbers)}"
+            source.products[ref] = MemoryProduct(ref=ref, unit_price=price, available=available)
+            return ref
+
+        return make
+
+    def test_reserve_goes_with_the_transaction(self):
+        """It says itself that it does not."""
+
+
+@pytest.mark.django_db
+def test_filters_narrow_what_is_on_sale(book):
+    source = ModelProductSource(
+        model="books.Book", ref="isbn", name="title", price="sale_price", filters={"is_listed": True}
+    )
+    assert set(source.fetch(["978-1"])) == {"978-1"}
+    Book.objects.update(is_listed=False)
+    assert source.fetch(["978-1"]) == {}
+
+
+@pytest.mark.django_db
+def test_product_carries_url_and_names_of_the_model(book):
+    source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", sku="isbn")
+    product = source.fetch(["978-1"])["978-1"]
+    assert (product.url, product.sku, product.name) == ("/books/978-1/", "978-1", "Trees of Kenya")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("currency", "price"), [("UGX", "13"), ("KWD", "12.500"), ("KES", "12.50")])
+def test_price_has_the_decimals_of_the_currency(book, settings, currency, price):
+    with override_settings(SHOP_ORDERS={**settings.SHOP_ORDERS, "CURRENCY": currency}):
+        source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price")
+        assert str(source.fetch(["978-1"])["978-1"].unit_price) == price
+
+
+@pytest.mark.django_db
+def test_release_of_a_deleted_product_is_no_error(book):
+    source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", stock="on_hand")
+    source.release({"978-1": 2, "gone": 1}, reference="ORDER-1")
+    assert Book.objects.get().on_hand == 12
+
+
+@pytest.mark.django_db
+def test_prices_of_floats_and_odd_types_become_decimal(book):
+    book.sale_price = Decimal("0.125")
+    source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price")
+    assert source._product(book).unit_price == Decimal("0.13")

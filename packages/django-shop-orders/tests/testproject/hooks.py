@@ -1,0 +1,29 @@
+"""What a site plugs in."""
+
+from shop_orders.product_sources import ModelProductSource
+
+NUMBERS = []
+
+
+def scripted_number(order):
+    """The next of NUMBERS."""
+    return NUMBERS.pop(0)
+
+
+class RacingSource(ModelProductSource):
+    """Another buyer takes the last unit between the look and the reservation."""
+
+    def reserve(self, quantities, *, reference):
+        return dict.fromkeys(quantities, 1)
+
+
+def verified_emails(user):
+    return [user.email] if user.email else []
+
+
+def deliveries(order_number):
+    return [{"channel": "email", "status": "sent", "order": order_number}]
+
+
+def order_url(order_number, token):
+    return f"https://shop.example.org/orders/{order_number}/?token={token}"
