@@ -1,0 +1,32 @@
+"""What every page shows: the shop's name, the top of the category tree, how much is in the cart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+from shop_catalog import category_tree
+from shop_orders import pages
+
+
+def shop(request: HttpRequest) -> dict[str, Any]:
+    """Nothing is read from the database before a template asks for it."""
+    return {
+        "shop_name": settings.SHOP_NAME,
+        "shop_tagline": settings.SHOP_TAGLINE,
+        "shop_email": settings.ADMIN_EMAIL,
+        "top_categories": SimpleLazyObject(top_categories),
+        "cart_count": SimpleLazyObject(lambda: cart_count(request)),
+    }
+
+
+def top_categories() -> list[category_tree.Node]:
+    return [node for node in category_tree.current().children.get(None, ()) if node.is_visible]
+
+
+def cart_count(request: HttpRequest) -> int:
+    """Units in the cart of the visitor, without looking at prices or stock."""
+    cart = pages.current_cart(request)
+    return sum(cart.items.values_list("quantity", flat=True)) if cart is not None else 0

@@ -1,0 +1,155 @@
+"""What a visitor narrows a list to: from the address to ``listing.Filters`` and back to links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.formats import sanitize_separators
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from shop_catalog import listing, money
+
+from storefront.templatetags.storefront import price
+
+SORTS = {
+    "relevance": gettext_lazy("Best match"),
+    "newest": gettext_lazy("Newest"),
+    "price": gettext_lazy("Price, low to high"),
+    "-price": gettext_lazy("Price, high to low"),
+    "name": gettext_lazy("Name"),
+    "rating": gettext_lazy("Best rated"),
+}
+RATINGS = (4, 3, 2)
+MAX_QUERY_LENGTH = 100
+MAX_ATTRIBUTES = 10
+MAX_OPTIONS = 20
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter in force, and the address of the list without it."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    value: str
+    label: str
+    count: int
+    is_chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facet:
+    """An attribute with its values and how many products have each."""
+
+    name: str
+    options: list[Option]
+
+
+class Choice:
+    """The visitor's choice. What makes no sense in the address is passed over, never an error."""
+
+    def __init__(self, query: QueryDict, *, category: str = "") -> None:
+        self.query = query
+        self.text = " ".join(query.get("q", "").replace("\0", "").split())[:MAX_QUERY_LENGTH]
+        self.category = category
+        self.min_price = _amount(query.get("min_price", ""))
+        self.max_price = _amount(query.get("max_price", ""))
+        self.in_stock = query.get("in_stock") == "1"
+        self.rating = next((stars for stars in RATINGS if query.get("rating") == str(stars)), None)
+        self.attributes = _attributes(query)
+        self.default_sort = "relevance" if self.text else "newest"
+        asked = query.get("sort", "")
+        self.sort = asked if asked in self.sorts() else self.default_sort
+
+    def sorts(self) -> dict[str, Any]:
+        return {key: label for key, label in SORTS.items() if key != "relevance" or self.text}
+
+    def filters(self) -> listing.Filters:
+        return listing.Filters(
+            q=self.text,
+            category=self.category,
+            min_price=self.min_price,
+            max_price=self.max_price,
+            in_stock=True if self.in_stock else None,
+            rating=None if self.rating is None else Decimal(self.rating),
+            attributes=self.attributes,
+        )
+
+    def url(self, **changes: str | None) -> str:
+        """The query string with some parameters changed or, for None, left out; always from the first page."""
+        query = self.query.copy()
+        query.pop("after", None)
+        for name, value in changes.items():
+            if value is None:
+                query.pop(name, None)
+            else:
+                query[name] = value
+        return f"?{query.urlencode()}"
+
+    def first_url(self) -> str:
+        return self.url()
+
+    def other_parameters(self, *names: str) -> list[tuple[str, str]]:
+        """The address' parameters but for these, for a form that changes only them."""
+        skipped = {"after", *names}
+        return [(name, value) for name, values in self.query.lists() if name not in skipped for value in values]
+
+    def chips(self) -> list[Chip]:
+        chips = []
+        if self.min_price is not None:
+            chips.append(Chip(_("from %(amount)s") % {"amount": price(self.min_price)}, self.url(min_price=None)))
+        if self.max_price is not None:
+            chips.append(Chip(_("up to %(amount)s") % {"amount": price(self.max_price)}, self.url(max_price=None)))
+        if self.in_stock:
+            chips.append(Chip(_("In stock"), self.url(in_stock=None)))
+        if self.rating is not None:
+            chips.append(Chip(_("%(stars)s stars and more") % {"stars": self.rating}, self.url(rating=None)))
+        chips += [Chip(value.capitalize(), self._url_without(name, value)) for name, value in self.attributes]
+        return chips
+
+    def attribute_facets(self, counted: Mapping[str, Mapping[str, int]]) -> list[Facet]:
+        """The attributes to choose from; those with one value that is not chosen say nothing."""
+        facets = []
+        for name, counts in counted.items():
+            chosen = {value for key, value in self.attributes if key == name}
+            values = {**counts, **{value: 0 for value in chosen if value not in counts}}
+            if not chosen and len(values) < 2:
+                continue
+            options = [
+                Option(value=f"{name}:{value}", label=value.capitalize(), count=count, is_chosen=value in chosen)
+                for value, count in sorted(values.items())[:MAX_OPTIONS]
+            ]
+            facets.append(Facet(name=name.replace("_", " ").capitalize(), options=options))
+        return facets
+
+    def _url_without(self, name: str, value: str) -> str:
+        query = self.query.copy()
+        query.pop("after", None)
+        query.setlist("attr", [part for part in query.getlist("attr") if part != f"{name}:{value}"])
+        return f"?{query.urlencode()}"
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        amount = Decimal(str(sanitize_separators(text.strip())))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= money.MAX_AMOUNT else None
+
+
+def _attributes(query: QueryDict) -> tuple[tuple[str, str], ...]:
+    """``attr=colour:red`` as pairs. A name is one plain word, so that it can be nothing but a key."""
+    pairs = (part.partition(":") for part in query.getlist("attr")[:MAX_ATTRIBUTES])
+    return tuple(
+        (name, value[:100])
+        for name, _colon, value in pairs
+        if value and name.isidentifier() and "__" not in name and "\0" not in value
+    )

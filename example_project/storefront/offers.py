@@ -1,0 +1,83 @@
+"""What can be bought on a product's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Count
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from shop_catalog.models import ProductKind, Review
+from shop_catalog.product_page import ProductView
+
+from storefront import cards, pictures
+
+FEW_LEFT = 5
+"""From here on the page says how many are left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A simple product or a variant."""
+
+    sku: str
+    label: str
+    price: cards.PriceTag
+    available: int
+
+    @property
+    def is_few(self) -> bool:
+        return 0 < self.available <= FEW_LEFT
+
+
+def of_product(view: ProductView) -> list[Offer]:
+    """One offer for a simple product, one for each variant of a group."""
+    if view.values["kind"] == ProductKind.GROUP:
+        return [
+            Offer(
+                sku=variant.sku,
+                label=" / ".join(str(value) for value in variant.options.values()) or variant.name or variant.sku,
+                price=cards.price_tag(variant.price, variant.compare_at_price),
+                available=max(variant.available, 0),
+            )
+            for variant in view.variants
+        ]
+    price = cards.price_tag(view.values["price"], view.values["compare_at_price"])
+    return [Offer(sku=view.values["sku"], label=view.values["name"], price=price, available=max(view.available, 0))]
+
+
+def option_names(view: ProductView) -> str:
+    """What the variants differ in: ``size``, or ``size / colour``."""
+    return " / ".join(dict.fromkeys(name for variant in view.variants for name in variant.options))
+
+
+def chosen(offers: list[Offer], sku: str) -> Offer | None:
+    """The offer of a SKU if it can be bought, else the first that can; None when all are sold out."""
+    buyable = [offer for offer in offers if offer.available]
+    return next((offer for offer in buyable if offer.sku == sku), buyable[0] if buyable else None)
+
+
+def pictures_of(view: ProductView) -> list[pictures.Picture]:
+    return [pictures.of_image(image, alt=view.values["name"]) for image in view.images]
+
+
+def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
+    """For five stars down to one: the stars, how many reviews, and how many per cent of all."""
+    rows = Review.objects.filter(product=product_id).published().order_by().values_list("rating")
+    counts = dict(rows.annotate(count=Count("pk")))
+    total = sum(counts.values()) or 1
+    return [(stars, counts.get(stars, 0), round(100 * counts.get(stars, 0) / total)) for stars in (5, 4, 3, 2, 1)]
+
+
+def facts(view: ProductView) -> list[tuple[str, str]]:
+    """Attributes, weight and SKU in words. A group's SKU says nothing to a buyer."""
+    found = [
+        (name.replace("_", " ").capitalize(), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
+        for name, value in view.values["attributes"].items()
+    ]
+    if view.values["weight"]:
+        weight = number_format(view.values["weight"].normalize(), use_l10n=True)
+        found.append((_("Weight"), _("%(weight)s kg") % {"weight": weight}))
+    if view.values["kind"] != ProductKind.GROUP:
+        found.append((_("Article number"), view.values["sku"]))
+    return found

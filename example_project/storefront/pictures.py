@@ -1,0 +1,42 @@
+"""Pictures of products as templates need them: a URL for each size that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shop_catalog.models import ProductImage
+from shop_catalog.models.image import rendition_name
+
+STORAGE = ProductImage._meta.get_field("file").storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    thumb: str
+    card: str
+    large: str
+    alt: str
+    width: int = 900
+    height: int = 900
+
+
+def of_file(name: str | None, *, alt: str, has_renditions: bool) -> Picture | None:
+    """The picture of a file name in the storage; None for None."""
+    if not name:
+        return None
+    thumb, card, large = (
+        STORAGE.url(rendition_name(name, size) if has_renditions else name) for size in ("thumb", "card", "large")
+    )
+    return Picture(thumb=thumb, card=card, large=large, alt=alt)
+
+
+def of_image(image: ProductImage, *, alt: str) -> Picture:
+    """``alt`` stands in where the picture has no text of its own."""
+    return Picture(
+        thumb=image.rendition_url("thumb"),
+        card=image.rendition_url("card"),
+        large=image.rendition_url("large"),
+        alt=image.alt or alt,
+        width=image.width or 900,
+        height=image.height or 900,
+    )

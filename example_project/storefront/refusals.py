@@ -1,0 +1,38 @@
+"""What to say to a visitor when a verb refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from shop_orders.exceptions import InsufficientStock, ProductsGone, ShopOrdersError, TotalChanged
+
+from storefront.templatetags.storefront import money
+
+
+def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> str:
+    """The error in the words of a shop: names instead of references, money as it is written here.
+
+    ``names`` is ``{product ref: name}``.
+    """
+    known = names or {}
+    if isinstance(error, InsufficientStock):
+        return " ".join(_shortage(known.get(ref, ref), left) for ref, left in error.shortages.items())
+    if isinstance(error, ProductsGone):
+        gone = ", ".join(known.get(ref, ref) for ref in error.extra["products"])
+        return _("No longer on sale: %(names)s. Take it out of the cart to go on.") % {"names": gone}
+    if isinstance(error, TotalChanged):
+        return _("Prices changed: the total is now %(total)s. Look at it again before you place the order.") % {
+            "total": money(error.total)
+        }
+    return str(error)
+
+
+def _shortage(name: str, left: int) -> str:
+    if left <= 0:
+        return _("%(name)s is sold out.") % {"name": name}
+    return ngettext("Only %(left)s of %(name)s is left.", "Only %(left)s of %(name)s are left.", left) % {
+        "left": left,
+        "name": name,
+    }

@@ -1,0 +1,63 @@
+"""How an order comes to its buyer: the choices at checkout, what each costs, and that nothing else is taken.
+
+``SHOP_DELIVERY`` in the settings names them: ``{alias: {"label", "hint", "price", "free_from", "needs_address"}}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from shop_orders.exceptions import CheckoutRefused
+from shop_orders.pricing import Charge, Draft
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    alias: str
+    label: Any
+    hint: Any = ""
+    price: Decimal = Decimal(0)
+    free_from: Decimal | None = None
+    needs_address: bool = True
+
+    def price_for(self, subtotal: Decimal) -> Decimal:
+        is_free = self.free_from is not None and subtotal >= self.free_from
+        return Decimal(0) if is_free else self.price
+
+
+def choices() -> dict[str, Delivery]:
+    """The deliveries of the settings, in their order."""
+    return {alias: _delivery(alias, **options) for alias, options in settings.SHOP_DELIVERY.items()}
+
+
+def charge(draft: Draft) -> Iterable[Charge]:
+    """A pricing hook: what the chosen delivery costs. Before it is chosen nothing is known and nothing is added."""
+    chosen = choices().get(draft.delivery)
+    if chosen is None:
+        return
+    amount = chosen.price_for(draft.subtotal)
+    if amount:
+        yield Charge(kind="shipping", label=str(chosen.label), amount=amount)
+
+
+def refuse_unknown(draft: Draft) -> None:
+    """A validator: an order needs one of the deliveries, and an address where that is delivered to.
+
+    Raises:
+        CheckoutRefused: it has not.
+    """
+    chosen = choices().get(draft.delivery)
+    if chosen is None:
+        known = ", ".join(choices())
+        raise CheckoutRefused(_("Choose a delivery: one of %(known)s.") % {"known": known})
+    if chosen.needs_address and not draft.shipping_address:
+        raise CheckoutRefused(_("This delivery needs an address."))
+
+
+def _delivery(alias: str, *, price: str = "0", free_from: str | None = None, **options: Any) -> Delivery:
+    return Delivery(alias=alias, price=Decimal(price), free_from=Decimal(free_from) if free_from else None, **options)

@@ -1,0 +1,118 @@
+"""Money, icons, stars and pictures in templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from shop_catalog import money as catalog_money
+
+from storefront import countries
+from storefront.cards import PriceTag
+from storefront.pictures import Picture
+from storefront.shipping import Delivery
+
+register = template.Library()
+
+SYMBOLS = {
+    "KES": "KSh",
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "UGX": "USh",
+    "TZS": "TSh",
+    "ZAR": "R",
+    "NGN": "₦",
+    "INR": "₹",
+}
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str = "") -> str:
+    """An amount with all decimals of its currency: ``KSh 1,150.00``."""
+    return _written(amount, currency, trim=False)
+
+
+@register.filter
+def price(amount: Decimal | None, currency: str = "") -> str:
+    """An amount as on a price tag, without decimals that say nothing: ``KSh 1,150``."""
+    return _written(amount, currency, trim=True)
+
+
+def _written(amount: Decimal | None, currency: str, *, trim: bool) -> str:
+    if amount is None:
+        return ""
+    code = currency or settings.SHOP_CURRENCY
+    decimals = -int(catalog_money.unit(code).as_tuple().exponent)
+    if trim and amount == amount.to_integral_value():
+        decimals = 0
+    number = number_format(abs(amount), decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    return f"{'−' if amount < 0 else ''}{SYMBOLS.get(code, code)}\u00a0{number}"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A decorative symbol of the sprite. What it means must be said in words beside it."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("storefront/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def stars(rating: Decimal | float) -> SafeString:
+    """Five stars, and the number for those who do not see them."""
+    full = round(float(rating))
+    marks = format_html_join(
+        "",
+        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#star"></use></svg>',
+        (("" if place < full else " empty", static("storefront/icons.svg")) for place in range(5)),
+    )
+    text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
+    return format_html('<span class="stars">{}</span><span class="visually-hidden">{}</span>', marks, text)
+
+
+@register.inclusion_tag("storefront/parts/picture.html")
+def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> dict[str, Any]:
+    """A picture in the sizes that exist, or a placeholder. ``sizes`` as the attribute: how wide it will be shown."""
+    return {"picture": picture, "sizes": sizes, "eager": eager}
+
+
+@register.inclusion_tag("storefront/parts/price.html")
+def price_tag(tag: PriceTag) -> dict[str, Any]:
+    return {"tag": tag}
+
+
+@register.filter
+def plain(amount: Decimal | None) -> str:
+    """A number as a program reads it, in any language."""
+    return "" if amount is None else f"{amount:f}"
+
+
+@register.filter
+def item(values: Mapping[str, Any], key: Any) -> Any:
+    return values.get(str(key))
+
+
+@register.filter
+def address_lines(address: Mapping[str, str]) -> list[str]:
+    """The lines of an address as one writes them on a parcel, without empty ones."""
+    place = " ".join(part for part in (address.get("postal_code"), address.get("city")) if part)
+    country = str(countries.name_of(address.get("country", "")))
+    lines = [address.get(name, "") for name in ("name", "company", "line1", "line2")]
+    return [line for line in (*lines, place, address.get("region", ""), country) if line]
+
+
+@register.simple_tag
+def delivery_price(delivery: Delivery, subtotal: Decimal) -> str:
+    amount = delivery.price_for(subtotal)
+    return _written(amount, "", trim=True) if amount else _("free")

@@ -1,0 +1,38 @@
+"""Pages of the shop."""
+
+from django.urls import path
+
+from storefront.views import account, cart, catalogue, checkout, orders
+
+app_name = "storefront"
+urlpatterns = [
+    path("", catalogue.home, name="home"),
+    path("categories/", catalogue.categories, name="categories"),
+    path("category/<slug:slug>/", catalogue.category, name="category"),
+    path("search/", catalogue.search, name="search"),
+    path("search/suggestions/", catalogue.suggestions, name="suggestions"),
+    path("product/<slug:slug>/", catalogue.product, name="product"),
+    path("product/<slug:slug>/reviews/", catalogue.reviews, name="reviews"),
+    path("product/<slug:slug>/review/", catalogue.review, name="review"),
+    path("cart/", cart.show, name="cart"),
+    path("cart/add/", cart.add, name="cart_add"),
+    path("cart/change/", cart.change, name="cart_change"),
+    path("cart/clear/", cart.clear, name="cart_clear"),
+    path("checkout/", checkout.details, name="checkout"),
+    path("checkout/review/", checkout.review, name="checkout_review"),
+    path("checkout/place/", checkout.place, name="checkout_place"),
+    path("orders/", orders.find, name="orders"),
+    path("orders/<str:number>/", orders.show, name="order"),
+    path("orders/<str:number>/thanks/", orders.thanks, name="order_thanks"),
+    path("orders/<str:number>/pay/", orders.pay, name="order_pay"),
+    path("orders/<str:number>/cancel/", orders.cancel, name="order_cancel"),
+    path("account/", account.overview, name="account"),
+    path("account/orders/", account.orders, name="account_orders"),
+    path("account/profile/", account.profile, name="account_profile"),
+    path("account/addresses/", account.addresses, name="account_addresses"),
+    path("account/addresses/new/", account.address, name="account_address_new"),
+    path("account/addresses/<uuid:public_id>/", account.address, name="account_address"),
+    path("account/addresses/<uuid:public_id>/delete/", account.delete_address, name="account_address_delete"),
+    path("account/addresses/<uuid:public_id>/default/", account.default_address, name="account_address_default"),
+    path("account/messages/", account.messages_wanted, name="account_messages"),
+]

@@ -1,0 +1,175 @@
+"""What customers keep here: profile, addresses, orders, wishes about messages."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, Sum
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from shop_notify import preferences
+from shop_orders import customers
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Address, Customer, Order
+
+from storefront import countries
+from storefront.forms import AddressForm, ProfileForm
+
+ORDERS_PER_PAGE = 20
+GROUPS = {
+    "order_updates": (
+        gettext_lazy("Progress of an order"),
+        gettext_lazy("That we accepted, packed or delivered it."),
+    ),
+}
+ALIASES = {"email": gettext_lazy("by e-mail"), "sms": gettext_lazy("by SMS")}
+
+
+@login_required
+@require_GET
+@never_cache
+def overview(request: HttpRequest) -> HttpResponse:
+    customer = customers.for_user(request.user)
+    context = {
+        "customer": customer,
+        "orders": _orders(customer)[:3],
+        "address": customer.addresses.filter(is_default=True).first(),
+    }
+    return render(request, "storefront/account/overview.html", context)
+
+
+@login_required
+@require_GET
+@never_cache
+def orders(request: HttpRequest) -> HttpResponse:
+    """All orders, newest first; ``?after=`` is the number of the last one on the page before."""
+    rows = _orders(customers.for_user(request.user))
+    last = rows.filter(number=request.GET.get("after", "").replace("\0", "")).first()
+    if last is not None:
+        rows = rows.filter(Q(placed_at__lt=last.placed_at) | Q(placed_at=last.placed_at, pk__lt=last.pk))
+    found = list(rows[: ORDERS_PER_PAGE + 1])
+    next_number = found[ORDERS_PER_PAGE - 1].number if len(found) > ORDERS_PER_PAGE else ""
+    context = {"orders": found[:ORDERS_PER_PAGE], "next": next_number, "is_first_page": last is None}
+    return render(request, "storefront/account/orders.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def profile(request: HttpRequest) -> HttpResponse:
+    customer = customers.for_user(request.user)
+    initial = {name: getattr(customer, name) for name in ProfileForm.base_fields}
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_bound and form.is_valid():
+        customers.update(customer, **form.cleaned_data)
+        messages.success(request, _("Your profile is saved."))
+        return redirect("storefront:account_profile")
+    context = {"form": form, "customer": customer}
+    return render(request, "storefront/account/profile.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_GET
+@never_cache
+def addresses(request: HttpRequest) -> HttpResponse:
+    rows = [(row, countries.name_of(row.country)) for row in customers.for_user(request.user).addresses.all()]
+    return render(request, "storefront/account/addresses.html", {"rows": rows})
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def address(request: HttpRequest, public_id: uuid.UUID | None = None) -> HttpResponse:
+    """A new address, or a change to one."""
+    customer = customers.for_user(request.user)
+    kept = _kept_address(customer, public_id) if public_id else None
+    initial = _as_row(kept) if kept else {"name": customer.name, "phone": customer.phone}
+    form = AddressForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_bound and form.is_valid():
+        others = [row for row in customer.addresses.all() if row != kept]
+        try:
+            _write_addresses(customer, others, new=form.cleaned_data)
+        except ShopOrdersError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The address is saved."))
+            return redirect("storefront:account_addresses")
+    context = {"form": form, "kept": kept}
+    return render(request, "storefront/account/address.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def delete_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    customer = customers.for_user(request.user)
+    kept = _kept_address(customer, public_id)
+    _write_addresses(customer, [row for row in customer.addresses.all() if row != kept])
+    messages.success(request, _("The address is deleted."))
+    return redirect("storefront:account_addresses")
+
+
+@login_required
+@require_POST
+def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    customer = customers.for_user(request.user)
+    kept = _kept_address(customer, public_id)
+    others = [row for row in customer.addresses.all() if row != kept]
+    _write_addresses(customer, others, new={**_as_row(kept), "is_default": True})
+    messages.success(request, _("Your orders go there from now on."))
+    return redirect("storefront:account_addresses")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def messages_wanted(request: HttpRequest) -> HttpResponse:
+    """Which messages, by which way. Those that every buyer must get are always sent."""
+    key = customers.for_user(request.user).key
+    wishes = preferences.read(key)
+    if request.method == "POST":
+        wanted = {
+            group: {alias: f"{group}.{alias}" in request.POST for alias in by_alias}
+            for group, by_alias in wishes.items()
+        }
+        preferences.write(key, wanted)
+        messages.success(request, _("Your wishes are saved."))
+        return redirect("storefront:account_messages")
+    rows = [
+        {
+            "label": GROUPS.get(group, (group.replace("_", " ").capitalize(), ""))[0],
+            "hint": GROUPS.get(group, ("", ""))[1],
+            "ways": [(f"{group}.{alias}", ALIASES.get(alias, alias), on) for alias, on in by_alias.items()],
+        }
+        for group, by_alias in wishes.items()
+    ]
+    return render(request, "storefront/account/messages.html", {"rows": rows})
+
+
+def _orders(customer: Customer) -> Any:
+    return Order.objects.of(customer).order_by("-placed_at", "-pk").annotate(item_count=Sum("lines__quantity"))
+
+
+def _kept_address(customer: Customer, public_id: uuid.UUID) -> Address:
+    kept = customer.addresses.filter(public_id=public_id).first()
+    if kept is None:
+        raise Http404
+    return kept
+
+
+def _as_row(address: Address) -> dict[str, Any]:
+    return {**address.as_data(), "label": address.label, "is_default": address.is_default}
+
+
+def _write_addresses(customer: Customer, others: list[Address], *, new: dict[str, Any] | None = None) -> None:
+    """The others as they are, and a new one, which may become the default instead of theirs."""
+    rows = [_as_row(row) for row in others]
+    if new is not None and new["is_default"]:
+        rows = [{**row, "is_default": False} for row in rows]
+    customers.set_addresses(customer, [*rows, *([new] if new is not None else [])])

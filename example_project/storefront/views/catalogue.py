@@ -1,0 +1,211 @@
+"""Home, categories, search and products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+from shop_catalog import category_tree, listing, product_page
+from shop_catalog import facets as catalog_facets
+from shop_catalog import reviews as review_verbs
+from shop_catalog import suggestions as catalog_suggestions
+from shop_catalog.exceptions import InvalidCursor, ShopCatalogError
+from shop_catalog.models import Category, Product, Review
+from shop_orders.conf import app_settings
+
+from storefront import cards, offers
+from storefront.filters import RATINGS, Choice
+from storefront.forms import ReviewForm
+
+PAGE_SIZE = 24
+SUGGESTED = 6
+REVIEWS_SHOWN = 5
+REVIEWS_PER_PAGE = 20
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    featured = cards.of_rows(listing.page(listing.Filters(featured=True, in_stock=True), limit=8).rows)
+    newest = cards.of_rows(listing.page(listing.Filters(), limit=8).rows)
+    pictured = [card for card in featured if card.picture][:3]
+    return render(request, "storefront/home.html", {"featured": featured, "newest": newest, "pictured": pictured})
+
+
+@require_GET
+def categories(request: HttpRequest) -> HttpResponse:
+    tree = category_tree.current()
+    shelves = [
+        (node, [child for child in tree.children.get(node.id, ()) if child.is_visible])
+        for node in tree.children.get(None, ())
+        if node.is_visible
+    ]
+    return render(request, "storefront/categories.html", {"shelves": shelves})
+
+
+@require_GET
+def category(request: HttpRequest, slug: str) -> HttpResponse:
+    tree = category_tree.current()
+    node = tree.by_slug.get(slug)
+    if node is None or not node.is_visible:
+        raise Http404
+    path = tree.path(node.id)
+    context = {
+        "category": Category.objects.only("name", "slug", "description").get(pk=node.id),
+        "path": path,
+        "top_slug": path[0].slug,
+        "children": [child for child in tree.children.get(node.id, ()) if child.is_visible],
+        **_list(request, Choice(request.GET, category=slug)),
+    }
+    return render(request, "storefront/category.html", context)
+
+
+@require_GET
+def search(request: HttpRequest) -> HttpResponse:
+    """What matches ``?q=``; without it, everything."""
+    choice = Choice(request.GET)
+    context = {"query": choice.text, **_list(request, choice)}
+    return render(request, "storefront/search.html", context)
+
+
+@require_GET
+def suggestions(request: HttpRequest) -> HttpResponse:
+    """A few categories and products for what was typed so far, as a piece of a page."""
+    text = Choice(request.GET).text
+    found = catalog_suggestions.suggest(text, limit=SUGGESTED)
+    context = {"text": text, "products": cards.of_products(found.products), "categories": found.categories[:3]}
+    return render(request, "storefront/parts/suggestions.html", context)
+
+
+@require_GET
+def product(request: HttpRequest, slug: str) -> HttpResponse:
+    view = product_page.find(slug)
+    if view is None:
+        raise Http404
+    if view.values["parent__slug"]:
+        return redirect("storefront:product", slug=view.values["parent__slug"])
+    return render(request, "storefront/product.html", _product(request, view))
+
+
+@require_GET
+def reviews(request: HttpRequest, slug: str) -> HttpResponse:
+    """All published reviews, newest first."""
+    item = _listed(slug)
+    rows = item.reviews.published().select_related("author")  # type: ignore[attr-defined]
+    found = list(_after(rows, request.GET.get("after", ""))[: REVIEWS_PER_PAGE + 1])
+    context = {
+        "product": item,
+        "reviews": found[:REVIEWS_PER_PAGE],
+        "next": found[REVIEWS_PER_PAGE - 1].public_id if len(found) > REVIEWS_PER_PAGE else None,
+    }
+    return render(request, "storefront/reviews.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def review(request: HttpRequest, slug: str) -> HttpResponse:
+    """Write a review, or change the one that is there."""
+    item = _listed(slug)
+    mine = Review.objects.filter(product=item, author=request.user).first()
+    initial = {"rating": mine.rating, "title": mine.title, "body": mine.body} if mine else {}
+    form = ReviewForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_bound and form.is_valid():
+        try:
+            saved = _save_review(item, mine, request.user, form.cleaned_data)
+        except ShopCatalogError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _thanks(saved))
+            return redirect("storefront:product", slug=slug)
+    context = {"product": item, "form": form, "mine": mine}
+    return render(request, "storefront/review.html", context, status=422 if form.errors else 200)
+
+
+def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
+    """A page of products with its filters, for category and search alike."""
+    filters = choice.filters()
+    facets = catalog_facets.of(filters)
+    place = _place(request.GET.get("after", ""), choice.sort)
+    page = listing.page(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE)
+    total, is_exact = listing.count(filters)
+    return {
+        "cards": cards.of_rows(page.rows),
+        "choice": choice,
+        "kept_parameters": choice.other_parameters("sort"),
+        "ratings": RATINGS,
+        "chips": choice.chips(),
+        "facets": facets,
+        "attributes": choice.attribute_facets(facets.attributes),
+        "total": total,
+        "is_exact": is_exact,
+        "is_first_page": place is None,
+        "next_url": choice.url(after=listing.cursor_of(page.next, ordering=choice.sort)) if page.next else "",
+    }
+
+
+def _place(cursor: str, ordering: str) -> listing.Place | None:
+    """Where the page before ended; the first page for a cursor that is not (or no longer) good."""
+    if not cursor:
+        return None
+    try:
+        return listing.place_of(cursor, ordering=ordering)
+    except InvalidCursor:
+        return None
+
+
+def _product(request: HttpRequest, view: product_page.ProductView) -> dict[str, Any]:
+    values = view.values
+    found = offers.of_product(view)
+    chosen = offers.chosen(found, request.GET.get("sku", ""))
+    differs = len({offer.price.amount for offer in found}) > 1
+    path = view.paths[0] if view.paths else []
+    rows = Review.objects.filter(product=values["id"]).published().select_related("author")
+    price = chosen.price if chosen else cards.price_tag(values["price"], values["compare_at_price"], is_from=differs)
+    return {
+        "product": values,
+        "price": price,
+        "lowest_price": values["lowest_price"] if price.before and not differs else None,
+        "offers": found,
+        "chosen": chosen,
+        "option_names": offers.option_names(view),
+        "pictures": offers.pictures_of(view),
+        "facts": offers.facts(view),
+        "max_quantity": app_settings.MAX_QUANTITY,
+        "path": path,
+        "top_slug": path[0].slug if path else "",
+        "reviews": list(rows[:REVIEWS_SHOWN]),
+        "bars": offers.rating_bars(values["id"]) if values["rating_count"] else [],
+        "related": cards.of_rows(listing.page(listing.Filters(related_to=values["slug"]), limit=4).rows),
+    }
+
+
+def _listed(slug: str) -> Product:
+    item = Product.objects.published().listed().filter(slug=slug).first()
+    if item is None:
+        raise Http404
+    return item
+
+
+def _after(rows: Any, public_id: str) -> Any:
+    """The reviews that follow one, newest first."""
+    try:
+        last = rows.filter(public_id=public_id).first() if public_id else None
+    except ValueError:
+        last = None
+    return rows.filter(pk__lt=last.pk) if last is not None else rows
+
+
+def _save_review(item: Product, mine: Review | None, user: Any, values: dict[str, Any]) -> Review:
+    if mine is None:
+        return review_verbs.submit(item, user=user, **values)
+    return review_verbs.change(mine, **values)
+
+
+def _thanks(saved: Review) -> str:
+    if saved.status == "published":
+        return _("Thank you. Your review is published.")
+    return _("Thank you. We look at your review before it is published.")

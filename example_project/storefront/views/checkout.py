@@ -1,0 +1,152 @@
+"""From the cart to the order in two steps: who, where and how; then a look at the whole."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from shop_orders import carts, checkout, customers, guest_links, pages
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
+from shop_orders.models import Cart, Customer, Order
+from shop_orders.payment_providers import payment_provider
+
+from storefront import countries, links, refusals, shipping
+from storefront.forms import CheckoutForm
+
+SESSION_KEY = "checkout"
+"""Where the first step keeps what the second one orders with."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def details(request: HttpRequest) -> HttpResponse:
+    """Contact, delivery, address and payment on one page."""
+    view = pages.current_view(request)
+    if not view.can_be_ordered:
+        return redirect("storefront:cart")
+    customer = customers.for_request(request)
+    if customer is None and not app_settings.GUEST_CHECKOUT:
+        return redirect(f"{settings.LOGIN_URL}?next={request.path}")
+    addresses = list(customer.addresses.all()) if customer else []
+    if request.method == "POST":
+        form = CheckoutForm(request.POST, addresses=addresses)
+        if form.is_valid():
+            request.session[SESSION_KEY] = _kept(form)
+            return redirect("storefront:checkout_review")
+    else:
+        form = CheckoutForm(initial=_known(request, customer), addresses=addresses)
+    context = {"form": form, "view": view, "deliveries": shipping.choices()}
+    return render(request, "storefront/checkout.html", context, status=422 if form.errors else 200)
+
+
+@require_GET
+@never_cache
+def review(request: HttpRequest) -> HttpResponse:
+    """Everything once more, with the total that the buyer agrees to by placing the order."""
+    kept = request.session.get(SESSION_KEY)
+    if kept is None:
+        return redirect("storefront:checkout")
+    view = pages.current_view(
+        request, shipping_address=kept["address"], delivery=kept["delivery"], payment_provider=kept["payment"]
+    )
+    if not view.can_be_ordered:
+        return redirect("storefront:cart")
+    context = {
+        "view": view,
+        "kept": kept,
+        "country": countries.name_of(kept["address"].get("country", "")),
+        "delivery": shipping.choices()[kept["delivery"]],
+        "payment": payment_provider(kept["payment"]),
+    }
+    return render(request, "storefront/checkout_review.html", context)
+
+
+@require_POST
+def place(request: HttpRequest) -> HttpResponse:
+    """Place the order of the cart that the page showed. A second click, or a second tab, leads to the same order."""
+    cart = pages.own_cart(request, request.POST.get("cart", ""))
+    if cart is None:
+        messages.error(request, str(CartClosed()))
+        return redirect("storefront:cart")
+    order = Order.objects.filter(cart=cart).select_related("customer").first()
+    kept = request.session.get(SESSION_KEY)
+    if order is None and kept is None:
+        return redirect("storefront:checkout")
+    try:
+        order = order or _place(request, cart, kept)
+    except ShopOrdersError as error:
+        names = dict(cart.items.values_list("product_ref", "name"))
+        messages.error(request, refusals.sentence(error, names))
+        is_cart_wrong = not carts.view(cart, customer=cart.customer).can_be_ordered
+        return redirect("storefront:cart" if is_cart_wrong else _step_after(error))
+    request.session.pop(SESSION_KEY, None)
+    token = guest_links.token_for(order.number) if order.customer.is_guest else ""
+    is_to_be_paid = order.amount_due > 0 and not payment_provider(order.payment_provider).confirms_at_placement
+    return redirect(links.order_path(order.number, token, name="order_pay" if is_to_be_paid else "order_thanks"))
+
+
+def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any]) -> Order:
+    order = checkout.place_order(
+        cart,
+        contact=checkout.Contact(**kept["contact"]),
+        shipping_address=kept["address"],
+        delivery=kept["delivery"],
+        provider=kept["payment"],
+        note=kept["note"],
+        expected_total=_amount(request.POST.get("expected_total", "")),
+        by=request.user if request.user.is_authenticated else None,
+    )
+    if kept["save_address"] and cart.customer is not None:
+        _keep_address(cart.customer, kept["address"])
+    return order
+
+
+def _step_after(error: ShopOrdersError) -> str:
+    return "storefront:checkout_review" if isinstance(error, TotalChanged) else "storefront:checkout"
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() else None
+
+
+def _kept(form: CheckoutForm) -> dict[str, Any]:
+    """What the second step needs, as plain values for the session."""
+    values = form.cleaned_data
+    address = form.shipping_address()
+    return {
+        "contact": {name: values[name] for name in ("name", "email", "phone")},
+        "address": address,
+        "delivery": values["delivery"],
+        "payment": values["payment"],
+        "note": values["note"],
+        "save_address": bool(address and values["save_address"] and not values.get("address")),
+        "form": {name: value for name, value in values.items() if name != "save_address"},
+    }
+
+
+def _known(request: HttpRequest, customer: Customer | None) -> dict[str, Any]:
+    """What the form starts with: what was entered before, else what the account knows."""
+    kept = request.session.get(SESSION_KEY)
+    if kept is not None:
+        return dict(kept["form"])
+    if customer is None:
+        return {}
+    return {"name": customer.name, "email": customer.email, "phone": customer.phone}
+
+
+def _keep_address(customer: Customer, address: dict[str, str]) -> None:
+    known = list(customer.addresses.all())
+    if address not in [row.as_data() for row in known]:
+        rows = [{**row.as_data(), "label": row.label, "is_default": row.is_default} for row in known]
+        customers.set_addresses(customer, [*rows, address])

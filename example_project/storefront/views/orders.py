@@ -1,0 +1,184 @@
+"""Pages about one order, for its customer or for who has a guest's link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from shop_orders import lifecycle, pages, payments, tracking
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Order, OrderStatus, Payment
+from shop_orders.payment_providers import PaymentProvider, payment_provider
+
+from storefront import countries, links, shipping, timeline
+
+STEPS = (
+    OrderStatus.PENDING,
+    OrderStatus.CONFIRMED,
+    OrderStatus.PROCESSING,
+    OrderStatus.SHIPPED,
+    OrderStatus.DELIVERED,
+)
+
+
+@require_GET
+def find(request: HttpRequest) -> HttpResponse:
+    """Customers see their orders; everybody else reads how to get to theirs."""
+    if request.user.is_authenticated:
+        return redirect("storefront:account_orders")
+    return render(request, "storefront/find_order.html")
+
+
+@require_GET
+@never_cache
+def show(request: HttpRequest, number: str) -> HttpResponse:
+    order = own_order(request, number)
+    return render(request, "storefront/order.html", _order_page(request, order))
+
+
+@require_GET
+@never_cache
+def thanks(request: HttpRequest, number: str) -> HttpResponse:
+    """The confirmation, right after the order was placed or paid."""
+    order = own_order(request, number)
+    _look_at_payment(order)
+    context = {**_order_page(request, order), "is_new": True}
+    return render(request, "storefront/order.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def pay(request: HttpRequest, number: str) -> HttpResponse:
+    """Choose how to pay, and begin. GET right after checkout begins with the way that was chosen there."""
+    order = own_order(request, number)
+    if not order.amount_due:
+        return redirect(links.order_path(number, token_of(request), name="order_thanks"))
+    ways = _ways(order)
+    alias = request.POST.get("payment", "") or order.payment_provider
+    context: dict[str, Any] = {"order": order, "ways": ways, "chosen": alias, "token": token_of(request)}
+    if request.method != "POST":
+        return render(request, "storefront/pay.html", context)
+    try:
+        payment = payments.start(
+            order.pk,
+            provider=alias,
+            phone=request.POST.get("phone", ""),
+            return_url=request.build_absolute_uri(links.order_path(number, token_of(request), name="order_thanks")),
+            base_url=request.build_absolute_uri("/").rstrip("/"),
+        )
+    except ShopOrdersError as error:
+        return render(request, "storefront/pay.html", {**context, "error": str(error)}, status=422)
+    return _go_on(request, order, payment)
+
+
+@require_POST
+def cancel(request: HttpRequest, number: str) -> HttpResponse:
+    order = own_order(request, number)
+    try:
+        lifecycle.cancel(
+            order.pk,
+            by=request.user if request.user.is_authenticated else None,
+            reason=request.POST.get("reason", "")[:500],
+        )
+    except ShopOrdersError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Your order is cancelled."))
+    return redirect(links.order_path(number, token_of(request)))
+
+
+def own_order(request: HttpRequest, number: str) -> Order:
+    """The visitor's order.
+
+    Raises:
+        Http404: there is none, or it is somebody else's: the answer is the same.
+    """
+    order = None if "\0" in number else pages.own_order(request, number, token_of(request))
+    if order is None:
+        raise Http404
+    return order
+
+
+def token_of(request: HttpRequest) -> str:
+    """The token of a guest's link; forms carry it on."""
+    return request.POST.get("token", "") or request.GET.get("token", "")
+
+
+def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
+    seen = tracking.of(order)
+    lines = list(order.lines.all())
+    reached = STEPS.index(OrderStatus(order.status)) if order.status in STEPS else -1
+    return {
+        "order": order,
+        "lines": lines,
+        "charges": list(order.charges.all()),
+        "steps": [(step.label, index <= reached, index == reached) for index, step in enumerate(STEPS)],
+        "entries": timeline.entries(seen),
+        "shipments": seen.shipments,
+        "country": countries.name_of(order.shipping_address.get("country", "")),
+        "delivery": shipping.choices().get(order.delivery),
+        "payment": _provider_label(order.payment_provider),
+        "instructions": _instructions(order),
+        "can_be_paid": bool(order.amount_due) and not _confirms_at_placement(order),
+        "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
+        and not any(line.shipped_quantity for line in lines),
+        "token": token_of(request),
+    }
+
+
+def _ways(order: Order) -> list[PaymentProvider]:
+    """Ways to pay an order that was placed: those that need no new decision of the shop."""
+    return [
+        way for way in payments.ways_to_pay() if not way.confirms_at_placement or way.alias == order.payment_provider
+    ]
+
+
+def _go_on(request: HttpRequest, order: Order, payment: Payment) -> HttpResponse:
+    """To the provider's page, or to the order.
+
+    A foreign page is shown as a link: browsers hold a redirect after a form against the page's ``form-action``.
+    """
+    url = payment.redirect_url
+    if not url or not payment.is_open:
+        return redirect(links.order_path(order.number, token_of(request), name="order_thanks"))
+    if url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure()):
+        return redirect(url)
+    return render(request, "storefront/pay_elsewhere.html", {"order": order, "url": url, "token": token_of(request)})
+
+
+def _look_at_payment(order: Order) -> None:
+    """Ask the provider about a payment that is open, since its webhook may come later than the buyer."""
+    payment = order.payments.filter(status__in=Payment.OPEN).order_by("-id").first()
+    if payment is None:
+        return
+    try:
+        payments.ask(payment)
+    except ShopOrdersError:
+        return
+    order.refresh_from_db()
+
+
+def _provider_label(alias: str) -> Any:
+    try:
+        return payment_provider(alias).label
+    except ShopOrdersError:
+        return alias
+
+
+def _confirms_at_placement(order: Order) -> bool:
+    try:
+        return payment_provider(order.payment_provider).confirms_at_placement
+    except ShopOrdersError:
+        return False
+
+
+def _instructions(order: Order) -> str:
+    """What the buyer must do to pay, such as the account to send money to."""
+    payment = order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").order_by("-id").first()
+    return payment.instructions if payment is not None and order.amount_due else ""
