@@ -74,13 +74,13 @@ def mailbox(settings):
     controller.stop()
 
 
-def use_smtp(settings, port):
+def use_smtp(settings, port, timeout=5):
     if django.VERSION >= (6, 1):
-        options = {"host": "127.0.0.1", "port": port, "timeout": 5}
+        options = {"host": "127.0.0.1", "port": port, "timeout": timeout}
         settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
     else:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, 5
+        settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, timeout
 
 
 def is_postgresql():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -12,6 +11,7 @@ from shop_notify.conf import app_settings
 logger = logging.getLogger(__name__)
 
 WAKE_UP = "shop_notify.delivery.wake_up"
+TASK = "shop_notify.tasks.deliver"
 
 
 def wake() -> None:
@@ -36,14 +36,8 @@ def django_q2() -> None:
 
 def django_tasks() -> None:
     """Let the worker of a ``TASKS`` backend deliver (Django 6)."""
-    _django_task().enqueue()
+    import_string(TASK).enqueue()
 
 
 def none() -> None:
     """Wake nobody: ``manage.py deliver_notifications --loop`` looks for itself."""
-
-
-def _django_task() -> Any:
-    from shop_notify.tasks import deliver
-
-    return deliver

@@ -12,8 +12,9 @@ from functools import cache
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.core.signals import setting_changed
 from django.db import transaction
-from django.dispatch import Signal
+from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -103,6 +104,13 @@ def connect() -> None:
             continue
         if isinstance(signal, Signal):
             signal.connect(_receiver(path), weak=False, dispatch_uid=f"shop_notify:{path}")
+
+
+@receiver(setting_changed)
+def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa: ARG001 - Django's signal
+    """Tests that override the settings get the routes that they name."""
+    if setting == app_settings.setting and enter:
+        connect()
 
 
 @cache

@@ -14,10 +14,12 @@ from shop_notify.notifiers.email import EmailNotifier
 from shop_notify.notifiers.memory import MemoryNotifier
 from shop_notify.notifiers.registry import get_notifier, installed, notifier_class
 from shop_notify.notifiers.webhook import WebhookNotifier
+from shop_notify.notifiers.whatsapp import AfricasTalkingWhatsAppNotifier
 
 __all__ = [
     "AddressRefused",
     "AfricasTalkingNotifier",
+    "AfricasTalkingWhatsAppNotifier",
     "ConsoleNotifier",
     "EmailNotifier",
     "MemoryNotifier",

@@ -22,6 +22,7 @@ SHIPPED = {
     "email": "shop_notify.notifiers:EmailNotifier",
     "memory": "shop_notify.notifiers:MemoryNotifier",
     "webhook": "shop_notify.notifiers:WebhookNotifier",
+    "whatsapp": "shop_notify.notifiers:AfricasTalkingWhatsAppNotifier",
 }
 """Known also where the package is imported from its source and has no metadata."""
 _built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}

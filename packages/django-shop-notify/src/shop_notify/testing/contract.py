@@ -4,44 +4,64 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import pytest
+from django.http import HttpRequest
+from django.test import RequestFactory
+from django.urls import ResolverMatch
 
-from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.exceptions import (
+    AddressRefused,
+    DeliveryFailure,
+    PermanentFailure,
+    ReportRefused,
+    TemporaryFailure,
+    UnknownOutcome,
+)
 from shop_notify.notifiers.base import Message, Notifier, Receipt
+
+MESSAGE_ID = "5f0c9d1e-0000-4000-8000-000000000001"
 
 
 class Transport:
     """A stand-in for a provider. Subclass it, over a local server or whatever the notifier speaks to.
 
     ``behave`` sets how it answers from now on: ``accept``, ``temporary``, ``permanent``, ``rate_limit``, ``refuse``
-    (nobody listens) or ``time_out`` (no answer). A mode that a provider cannot have is left out of ``modes``.
+    (nobody listens), ``time_out`` (no answer) or ``nonsense`` (an answer of another kind). What a provider cannot do is
+    left out of ``modes``.
     """
 
     modes: ClassVar[frozenset[str]] = frozenset(
-        {"accept", "temporary", "permanent", "rate_limit", "refuse", "time_out"}
+        {"accept", "temporary", "permanent", "rate_limit", "refuse", "time_out", "nonsense"}
     )
+    passes_key_on: ClassVar[bool] = False
+    """The provider takes an idempotency key, and ``received`` shows it as ``key``."""
 
     def behave(self, mode: str) -> None:
         raise NotImplementedError
 
-    def received(self) -> list[Mapping[str, Any]]:
-        """What arrived: ``{"to", "text"}``, and ``"key"`` where the provider takes an idempotency key."""
+    def received(self) -> Sequence[Mapping[str, Any]]:
+        """What arrived, in order: ``{"to", "text"}``, and ``"key"`` where the provider takes one."""
         raise NotImplementedError
 
 
 class NotifierContract:
-    """Subclass it as ``TestMine(NotifierContract)``, set ``notifier_class``, and give ``transport`` and ``options``.
+    """Subclass it as ``TestMine(NotifierContract)``, set its attributes, and give ``transport`` and ``options``.
 
-    The notifier is built with ``options`` exactly as the settings' OPTIONS would build it.
+    The notifier is built with ``options`` exactly as the settings' OPTIONS build it. A notifier that takes delivery
+    reports also gives ``report`` and ``forged_reports``.
     """
 
     notifier_class: ClassVar[type[Notifier]]
     address: ClassVar[str]
     bad_addresses: ClassVar[tuple[str, ...]] = ()
     max_seconds: ClassVar[float] = 20.0
+    """The longest that one message may take."""
+    keeps_text: ClassVar[bool] = True
+    """The text arrives as it was; False for a provider that renders templates of its own."""
 
     @pytest.fixture
     def transport(self) -> Iterator[Transport]:
@@ -55,92 +75,178 @@ class NotifierContract:
     def notifier(self, options: Mapping[str, Any]) -> Notifier:
         return self.notifier_class(alias="contract", **options)
 
+    def report(self, *, provider_id: str, address: str) -> HttpRequest:
+        """A request as the provider sends it when a message was delivered."""
+        raise NotImplementedError
+
+    def forged_reports(self, *, provider_id: str, address: str) -> Sequence[HttpRequest]:
+        """Requests that somebody else might send."""
+        raise NotImplementedError
+
+    def post(self, data: Any, *, secret: str = "", content_type: str = "", **headers: str) -> HttpRequest:
+        """A request to the report URL: a form, or with ``content_type`` raw bytes or JSON."""
+        factory = RequestFactory(headers=headers)
+        url = f"/reports/contract/{secret}/"
+        request = factory.post(url, data, content_type=content_type) if content_type else factory.post(url, data)
+        request.resolver_match = ResolverMatch(lambda: None, (), {"alias": "contract", "secret": secret})
+        return request
+
     def message(self, **changes: Any) -> Message:
-        values = {"id": "5f0c9d1e-0000-4000-8000-000000000001", "event": "contract", "to": self.address}
-        return Message(**{**values, "subject": "Contract", "text": "Hello", **changes})
+        values = {"id": MESSAGE_ID, "event": "contract", "to": self.address, "subject": "Contract", "text": "Hello"}
+        return Message(**{**values, **changes})
+
+    # Sending
 
     def test_it_names_its_channel(self) -> None:
-        assert self.notifier_class.channel.isidentifier()
+        assert self.notifier_class.channel.replace("-", "_").isidentifier()
 
     def test_accepted_message_arrives_and_gives_a_receipt(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         receipt = notifier.send(self.message())
         assert isinstance(receipt, Receipt)
+        assert isinstance(receipt.provider_id, str)
         (arrived,) = transport.received()
         assert arrived["to"] == self.address
-        assert "Hello" in arrived["text"]
+        if self.keeps_text:
+            assert "Hello" in arrived["text"]
 
-    @pytest.mark.parametrize("text", ["Ħello ñandú", "اهلا", "🦩🎉", "a\nb"])
+    def test_two_messages_are_told_apart(self, notifier: Notifier, transport: Transport) -> None:
+        transport.behave("accept")
+        other = MESSAGE_ID.replace("1", "2")
+        receipts = [notifier.send(self.message()), notifier.send(self.message(id=other))]
+        ids = [receipt.provider_id for receipt in receipts if receipt.provider_id]
+        assert len(ids) == len(set(ids))
+
+    @pytest.mark.parametrize("text", ["Ħello ñandú", "اهلا وسهلا", "🦩🎉👩‍👩‍👧", "first\nsecond", "<b>&amp;</b>"])
     def test_unicode_arrives_as_it_is(self, notifier: Notifier, transport: Transport, text: str) -> None:
         transport.behave("accept")
         notifier.send(self.message(text=text))
-        assert text in transport.received()[0]["text"]
+        if self.keeps_text:
+            assert text in transport.received()[0]["text"].replace("\r\n", "\n")
 
     def test_long_text_is_sent_or_refused_but_does_not_break(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         try:
             notifier.send(self.message(text="long " * 2000))
         except PermanentFailure:
-            assert transport.received() == []
+            assert list(transport.received()) == []
 
-    def test_temporary_failure_of_the_provider_is_temporary(self, notifier: Notifier, transport: Transport) -> None:
-        self._need(transport, "temporary")
-        transport.behave("temporary")
-        with pytest.raises(TemporaryFailure):
-            notifier.send(self.message())
+    def test_line_breaks_in_the_subject_do_no_harm(self, notifier: Notifier, transport: Transport) -> None:
+        transport.behave("accept")
+        try:
+            notifier.send(self.message(subject="one\r\nBcc: spy@example.org", name="N\r\nX: y"))
+        except PermanentFailure:
+            return
+        assert [arrived["to"] for arrived in transport.received()] == [self.address]
 
-    def test_refusal_of_the_provider_is_permanent(self, notifier: Notifier, transport: Transport) -> None:
-        self._need(transport, "permanent")
-        transport.behave("permanent")
-        with pytest.raises(PermanentFailure):
+    def test_idempotency_key_is_the_message_s_id_on_every_attempt(
+        self, notifier: Notifier, transport: Transport
+    ) -> None:
+        if not transport.passes_key_on:
+            pytest.skip("this provider takes no idempotency key")
+        transport.behave("accept")
+        for _ in range(2):
             notifier.send(self.message())
+        assert [arrived["key"] for arrived in transport.received()] == [MESSAGE_ID, MESSAGE_ID]
 
-    def test_rate_limit_is_temporary(self, notifier: Notifier, transport: Transport) -> None:
-        self._need(transport, "rate_limit")
-        transport.behave("rate_limit")
-        with pytest.raises(TemporaryFailure):
-            notifier.send(self.message())
+    # Failing
 
-    def test_refused_connection_is_temporary(self, notifier: Notifier, transport: Transport) -> None:
-        self._need(transport, "refuse")
-        transport.behave("refuse")
-        with pytest.raises(TemporaryFailure):
+    @pytest.mark.parametrize(
+        ("mode", "failure"),
+        [
+            ("temporary", TemporaryFailure),
+            ("rate_limit", TemporaryFailure),
+            ("refuse", TemporaryFailure),
+            ("permanent", PermanentFailure),
+            ("time_out", UnknownOutcome),
+            ("nonsense", UnknownOutcome),
+        ],
+    )
+    def test_every_failure_is_one_of_the_three(
+        self, notifier: Notifier, transport: Transport, mode: str, failure: type[DeliveryFailure]
+    ) -> None:
+        if mode not in transport.modes:
+            pytest.skip(f"this provider cannot {mode}")
+        transport.behave(mode)
+        began = time.monotonic()
+        with pytest.raises(failure) as caught:
             notifier.send(self.message())
+        assert type(caught.value) is failure
+        assert time.monotonic() - began <= self.max_seconds
 
-    def test_silence_ends_with_an_unknown_outcome(self, notifier: Notifier, transport: Transport) -> None:
-        self._need(transport, "time_out")
-        transport.behave("time_out")
-        with pytest.raises(UnknownOutcome):
-            notifier.send(self.message())
+    def test_it_works_again_after_a_failure(self, notifier: Notifier, transport: Transport) -> None:
+        for mode in sorted(transport.modes & {"temporary", "permanent", "nonsense"}):
+            transport.behave(mode)
+            with pytest.raises(DeliveryFailure):
+                notifier.send(self.message())
+        transport.behave("accept")
+        assert isinstance(notifier.send(self.message()), Receipt)
 
     def test_bad_address_is_refused_before_anything_is_sent(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         for address in self.bad_addresses:
             with pytest.raises(AddressRefused):
                 notifier.check_address(address)
-        assert transport.received() == []
+        assert list(transport.received()) == []
+
+    def test_good_address_passes(self, notifier: Notifier) -> None:
+        notifier.check_address(self.address)
+
+    # Options and secrets
 
     def test_unknown_option_is_an_error(self, options: Mapping[str, Any]) -> None:
         with pytest.raises(TypeError):
             self.notifier_class(alias="contract", **{**options, "no_such_option": 1})
 
+    def test_empty_secret_is_an_error(self, options: Mapping[str, Any]) -> None:
+        required = {name for name in self.notifier_class.secret_options & set(options) if name != "report_secret"}
+        for name in required:
+            with pytest.raises(ValueError, match=r"."):
+                self.notifier_class(alias="contract", **{**options, name: type(options[name])()})
+
     def test_secrets_are_in_no_repr_error_or_log(
-        self, notifier: Notifier, transport: Transport, options: Mapping[str, Any], caplog: pytest.LogCaptureFixture
+        self,
+        notifier: Notifier,
+        transport: Transport,
+        options: Mapping[str, Any],
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
         said = [repr(notifier), str(notifier)]
-        for mode in sorted(transport.modes - {"time_out"}):
+        for mode in [*sorted(transport.modes - {"time_out", "refuse"}), *(transport.modes & {"refuse"})]:
             transport.behave(mode)
             try:
-                notifier.send(self.message())
-            except (TemporaryFailure, PermanentFailure, UnknownOutcome) as error:
-                said += [str(error), repr(error)]
+                said.append(repr(notifier.send(self.message())))
+            except DeliveryFailure as error:
+                said += [str(error), repr(error), repr(error.__cause__)]
         said += [record.getMessage() for record in caplog.records]
         for name in self.notifier_class.secret_options:
             values = options.get(name) or ()
             for value in [values] if isinstance(values, str) else values:
                 assert all(str(value) not in text for text in said), name
 
-    def _need(self, transport: Transport, mode: str) -> None:
-        if mode not in transport.modes:
-            pytest.skip(f"this provider cannot {mode}")
+    # Delivery reports
+
+    def test_report_of_the_provider_is_read(self, notifier: Notifier) -> None:
+        self._need_reports()
+        (report,) = notifier.read_report(self.report(provider_id="id-1", address=self.address))
+        assert (report.provider_id, report.state) == ("id-1", "delivered")
+        assert report.address in {"", self.address}
+
+    def test_forged_report_is_refused(self, notifier: Notifier) -> None:
+        self._need_reports()
+        forged = self.forged_reports(provider_id="id-1", address=self.address)
+        assert forged
+        for request in forged:
+            with pytest.raises(ReportRefused):
+                list(notifier.read_report(request))
+
+    def test_same_report_twice_reads_the_same(self, notifier: Notifier) -> None:
+        """Replays are absorbed by the app, which needs them to be equal."""
+        self._need_reports()
+        read = [list(notifier.read_report(self.report(provider_id="id-1", address=self.address))) for _ in range(2)]
+        assert read[0] == read[1]
+
+    def _need_reports(self) -> None:
+        if not self.notifier_class.takes_reports():
+            pytest.skip("this notifier takes no delivery reports")

@@ -1,0 +1,82 @@
+"""WhatsApp by Africa's Talking: a second channel over the same SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import PermanentFailure, UnknownOutcome
+from shop_notify.notifiers.africas_talking import check_phone
+from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.http import failure_for
+
+
+class AfricasTalkingWhatsAppNotifier(Notifier):
+    """Sends text by WhatsApp from ``wa_number``, or an approved template where an event has one in ``templates``.
+
+    ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. Outside a conversation that the
+    customer began WhatsApp takes nothing but approved templates.
+    """
+
+    channel = "whatsapp"
+    address_field = "phone"
+    max_attempts = 4
+    is_metered = True
+    max_text = 4096
+    secret_options = frozenset({"api_key"})
+    repeats_unknown = False
+
+    def __init__(
+        self,
+        *,
+        alias: str,
+        username: str,
+        api_key: str,
+        wa_number: str,
+        templates: dict[str, dict[str, Any]] | None = None,
+        base_url: str = "",
+    ) -> None:
+        super().__init__(alias=alias)
+        if not username or not api_key:
+            raise ValueError(_("“username” and “api_key” are required."))
+        try:
+            from shop_notify.notifiers.africas_talking_client import WhatsappClient
+        except ImportError as error:
+            raise ValueError(_("Install it with `pip install django-shop-notify[africastalking]`.")) from error
+        self.wa_number = wa_number
+        self.templates = templates or {}
+        self._client = WhatsappClient(username, api_key, base_url=base_url)
+
+    def check_address(self, address: str) -> None:
+        check_phone(address, app_settings.PHONE_REGIONS)
+
+    def send(self, message: Message) -> Receipt:
+        template = self.templates.get(message.event)
+        try:
+            if template:
+                values = [text_at(message.context, key) for key in template["values"]]
+                answer = self._client.send_approved(template["id"], values, self.wa_number, message.to)
+            else:
+                answer = self._client.send({"message": message.text}, self.wa_number, message.to)
+        except ValueError as error:
+            raise PermanentFailure(str(error), provider_code="invalid") from error
+        if not 200 <= answer.status < 300:
+            raise failure_for(answer.status, answer.text[:200], retry_after=answer.retry_after)
+        try:
+            data = json.loads(answer.text)
+            provider_id, status = str(data["messageId"]), str(data.get("status", ""))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UnknownOutcome(_("The gateway's answer makes no sense.")) from error
+        return Receipt(provider_id=provider_id[:200], provider_code=status[:50], answer={"status": status})
+
+
+def text_at(context: Mapping[str, Any], path: str) -> str:
+    """The value at a dotted path of the payload as text, empty where there is none."""
+    value: Any = context
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return "" if value is None else str(value)

@@ -1,0 +1,202 @@
+"""Workers that are killed: run as a program, it forks them, kills them, starts them again, and reports as JSON.
+
+``crash_lab.py FAULT MESSAGES KILLS WORKERS``; FAULT is one of the named points, or ``random``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from datetime import timedelta
+
+import django
+from django.conf import settings
+
+LEASE_SECONDS = float(os.environ.get("LAB_LEASE", "2"))
+POLL_SECONDS = 0.1
+
+
+def patched(ledger):
+    """The site, with a short lease and two aliases that write to the ledger."""
+    from shop_notify import delivery, outbox
+
+    outbox.LEASE = timedelta(seconds=LEASE_SECONDS)
+    outbox.SILENCE = timedelta(seconds=LEASE_SECONDS)
+    outbox.FIRST_DELAY_SECONDS = 0.1
+    delivery.SEND_SECONDS = LEASE_SECONDS / 4
+    options = {"path": ledger, "seconds": 0.002}
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {
+            "one": {"BACKEND": "testproject.ledger.LedgerNotifier", "OPTIONS": options},
+            "two": {"BACKEND": "testproject.ledger.LedgerNotifier", "OPTIONS": options},
+            "refusing": {"BACKEND": "testproject.ledger.RefusingNotifier"},
+        },
+    }
+
+
+class Fault:
+    """Kills its own process at a named point, with a chance, until the budget of kills is used up."""
+
+    def __init__(self, budget_file, chance):
+        self.budget_file = budget_file
+        self.chance = chance
+
+    def __call__(self, *args):
+        if random.random() < self.chance and self._take():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _take(self):
+        file = os.open(self.budget_file, os.O_RDWR)
+        try:
+            os.lockf(file, os.F_LOCK, 0)
+            left = int(os.read(file, 20) or b"0")
+            if left <= 0:
+                return False
+            os.lseek(file, 0, os.SEEK_SET)
+            os.ftruncate(file, 0)
+            os.write(file, str(left - 1).encode())
+            return True
+        finally:
+            os.close(file)
+
+
+def install(name, fault):
+    from testproject.ledger import LedgerNotifier
+
+    from shop_notify import outbox
+    from shop_notify.models import Attempt
+
+    claim, settle, create = outbox.claim, outbox.settle, Attempt.objects.create
+    if name == "FP4":
+
+        def claim_and_die(*args, **kwargs):
+            claimed = claim(*args, **kwargs)
+            if claimed is not None:
+                fault()
+            return claimed
+
+        outbox.claim = claim_and_die
+    elif name == "FP5":
+        LedgerNotifier.before = lambda self, message: fault()
+    elif name == "FP6":
+        LedgerNotifier.after = lambda self, message: fault()
+    elif name == "FP7":
+
+        def settle_and_die(*args, **kwargs):
+            settled = settle(*args, **kwargs)
+            fault()
+            return settled
+
+        outbox.settle = settle_and_die
+    elif name == "FP8":
+
+        def die_in_the_transaction(**kwargs):
+            fault()
+            return create(**kwargs)
+
+        Attempt.objects.create = die_in_the_transaction
+
+
+def work(name, budget_file, chance):
+    """A worker's whole life."""
+    from django.db import OperationalError
+
+    from shop_notify import delivery
+
+    random.seed()
+    install(name, Fault(budget_file, chance))
+    while True:
+        try:
+            delivery.deliver_due()
+        except OperationalError as error:
+            print("worker:", error, file=sys.stderr)
+        time.sleep(POLL_SECONDS)
+
+
+def start(name, budget_file, chance):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work(name, budget_file, chance)
+        finally:
+            os._exit(1)
+    return pid
+
+
+def write(count, alias_of):
+    from shop_notify.models import Notification
+
+    rows = [
+        Notification(
+            event_id=f"lab-{number}",
+            event="newsletter",
+            alias=alias_of(number),
+            channel="memory",
+            address=f"{number}@example.org",
+            context={"headline": "x"},
+        )
+        for number in range(count)
+    ]
+    Notification.objects.bulk_create(rows, batch_size=500)
+
+
+def run(name, messages, kills, workers, folder):
+    from django.db import connection, connections
+    from testproject.ledger import accepted
+
+    from shop_notify.models import Attempt, Notification
+
+    ledger, budget = os.path.join(folder, "ledger"), os.path.join(folder, "budget")
+    patched(ledger)
+    Notification.objects.all().delete()
+    write(messages, (lambda number: "refusing") if name == "FP8" else (lambda number: ("one", "two")[number % 2]))
+    with open(budget, "w") as file:
+        file.write(str(kills))
+    chance = 0.5 if name == "FP4" else min(0.5, 3 * kills / messages)
+    connections.close_all()
+    pids = [start(name, budget, chance) for _ in range(workers)]
+    killed, began, last_kill = 0, time.monotonic(), 0.0
+    while time.monotonic() - began < 600:
+        time.sleep(0.02)
+        if name == "random" and killed < kills and random.random() < 0.3:
+            os.kill(random.choice(pids), signal.SIGKILL)
+        for index, pid in enumerate(pids):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                killed, last_kill = killed + 1, time.monotonic()
+                pids[index] = start(name, budget, chance)
+        if not Notification.objects.open().exists() and (name != "random" or killed >= kills):
+            break
+        if name == "random" and killed < kills and not Notification.objects.open().exists():
+            break
+        connection.close()
+    recovery = time.monotonic() - (last_kill or began)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    counts = accepted(ledger)
+    states = list(Notification.objects.values_list("state", flat=True))
+    return {
+        "fault": name,
+        "database": connection.vendor,
+        "messages": messages,
+        "kills": killed,
+        "lost": messages - len(counts) if name != "FP8" else 0,
+        "extra": sum(count - 1 for count in counts.values()),
+        "most": max(counts.values(), default=0),
+        "states": {state: states.count(state) for state in sorted(set(states))},
+        "attempt_rows": Attempt.objects.count(),
+        "recovery_seconds": round(recovery, 2),
+        "seconds": round(time.monotonic() - began, 1),
+    }
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testproject.settings")
+    django.setup()
+    fault_name, message_count, kill_count, worker_count, lab_folder = sys.argv[1:]
+    print(json.dumps(run(fault_name, int(message_count), int(kill_count), int(worker_count), lab_folder)))

@@ -1,0 +1,48 @@
+"""A provider whose accepted messages survive any death of the sender: one line each in a file."""
+
+import os
+import time
+from collections import Counter
+
+from shop_notify.exceptions import TemporaryFailure
+from shop_notify.notifiers import Notifier, Receipt
+
+
+class LedgerNotifier(Notifier):
+    channel = "memory"
+
+    def __init__(self, *, alias, path, seconds=0.0):
+        super().__init__(alias=alias)
+        self.path = path
+        self.seconds = seconds
+
+    def send(self, message):
+        self.before(message)
+        time.sleep(self.seconds)
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{message.to}\n".encode())
+        os.close(file)
+        self.after(message)
+        return Receipt(provider_id=message.id)
+
+    def before(self, message):
+        """Where a test kills the sender before the bytes leave."""
+
+    def after(self, message):
+        """Where a test kills the sender after the provider's yes."""
+
+
+class RefusingNotifier(Notifier):
+    channel = "memory"
+    max_attempts = 1
+
+    def send(self, message):
+        raise TemporaryFailure("never")
+
+
+def accepted(path):
+    """How often each address was written to."""
+    if not os.path.exists(path):
+        return Counter()
+    with open(path) as lines:
+        return Counter(line.strip() for line in lines)
