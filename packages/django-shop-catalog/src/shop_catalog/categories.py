@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from shop_catalog import tree
+from shop_catalog import bulk_write, tree
 from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
 from shop_catalog.models import Category, write_gate
 from shop_catalog.slugs import free_slug
-
-CHUNK = 1000
-TREE_COLUMNS = ["tree_id", "lft", "rght", "level"]
 
 
 def create(
@@ -154,25 +151,20 @@ def repair() -> int:
         rows = _rows()
         loose = tree.loose_parents(rows)
         Category.objects.filter(pk__in=loose).update(parent=None)
-        rows = [row._replace(parent_id=None) if row.id in loose else row for row in rows]
-        return len(loose.keys() | renumber(rows))
+        rows = [tree.Row(row.id, None, *row[2:]) if row.id in loose else row for row in rows]
+        return len(loose.keys() | write_numbers(rows, tree.number(rows)))
 
 
-def renumber(rows: Iterable[tree.Row]) -> set[int]:
-    """Write the numbers that parents and positions ask for, where they differ. Call it inside the gate."""
-    rows = list(rows)
-    numbers = tree.number(rows)
-    changed = []
-    for row in rows:
-        wanted = numbers[row.id]
-        if wanted != tree.Numbers(row.tree_id, row.lft, row.rght, row.level):
-            changed.append(Category(pk=row.id, **wanted._asdict()))
-    Category.objects.bulk_update(changed, TREE_COLUMNS, batch_size=CHUNK)
-    return {category.pk for category in changed}
+def write_numbers(rows: Iterable[tree.Row], numbers: Mapping[int, tree.Numbers]) -> set[int]:
+    """Write the numbers of existing categories where they differ; answers whose. Call it inside the gate."""
+    changed = {row.id: numbers[row.id] for row in rows if numbers[row.id] != row[4:]}
+    names = ("id", *tree.NUMBERS)
+    bulk_write.update(Category, names, ((pk, *new) for pk, new in changed.items()))
+    return set(changed)
 
 
 def _rows() -> list[tree.Row]:
-    columns = ("pk", "parent_id", "position", "name", *TREE_COLUMNS)
+    columns = ("pk", "parent_id", "position", "name", *tree.NUMBERS)
     return [tree.Row(*values) for values in Category.objects.order_by("pk").values_list(*columns)]
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning as CheckWarning, register as register_check
+from django.core.checks import CheckMessage, Error
+from django.core.checks import Warning as CheckWarning
+from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
 
 from shop_catalog.conf import app_settings

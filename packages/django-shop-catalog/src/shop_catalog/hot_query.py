@@ -3,7 +3,10 @@
 Building a query's SQL costs more than running it. A ``HotQuery`` keeps the ORM as the source of the SQL and skips the
 building: the queryset is made with ``Parameter`` expressions, which mark their places in the compiled statement.
 
-    cheap = HotQuery(Product, lambda p, limit: Product.objects.filter(price__lte=p("most", PRICE)).values_list("sku")[:limit])
+    def build(p, limit):
+        return Product.objects.filter(price__lte=p("most", PRICE)).values_list("sku")[:limit]
+
+    cheap = HotQuery(Product, build)
     cheap.rows(20, most=Decimal(5))
 
 Positional arguments are the query's *shape*: whatever changes the SQL text. Keywords are its parameters.
@@ -11,7 +14,7 @@ Positional arguments are the query's *shape*: whatever changes the SQL text. Key
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -39,7 +42,7 @@ class Parameter(Expression):
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         return "%s", [Slot(self.name, self.output_field)]
 
 
@@ -67,7 +70,7 @@ class Statement(NamedTuple):
 
 
 class HotQuery:
-    """A ``values_list`` queryset under parameters. ``build(p, *shape)`` makes it; ``p(name, field)`` is a parameter."""
+    """A ``values_list`` queryset with parameters. ``build(p, *shape)`` makes it; ``p(name, field)`` is a parameter."""
 
     def __init__(self, model: type[models.Model], build: Build) -> None:
         self.model = model

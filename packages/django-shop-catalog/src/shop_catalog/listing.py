@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -27,7 +27,7 @@ from django.db.models import (
 )
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
-from django.db.models.lookups import Exact, In
+from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -40,10 +40,6 @@ from shop_catalog.search import backend
 
 COUNT_CAP = 1000
 """An exact count is made up to here; beyond, it is said that there are more."""
-
-
-FACET_CAP = 10_000
-"""Facets look at this many products at most."""
 
 
 class Ordering(NamedTuple):
@@ -64,7 +60,10 @@ ORDERINGS = {
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list is narrowed to. ``None`` and empty mean: not narrowed."""
+    """What a list is narrowed to. ``None`` and empty mean: not narrowed.
+
+    ``attributes`` are (name, value) pairs: any of the values of one name, and that for every name.
+    """
 
     q: str = ""
     category: str = ""
@@ -144,34 +143,6 @@ def matching(filters: Filters) -> QuerySet[Any, Any]:
     """The listed products that match, as a plain queryset."""
     values = _parameters(filters, ordering="newest", after=None)
     return _matching(lambda name, field: Value(values[name], output_field=field), filters)
-
-
-def facets(filters: Filters) -> dict[str, Any]:
-    """How many of the matching products are in each category, have each attribute value, are in stock."""
-    rows = list(
-        matching(filters)
-        .order_by("-pk")
-        .annotate(has_stock=_has_stock_column())
-        .values_list("pk", "attributes", "has_stock")[: FACET_CAP + 1]
-    )
-    is_complete = len(rows) <= FACET_CAP
-    rows = rows[:FACET_CAP]
-    by_attribute: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for _pk, attributes, _has_stock in rows:
-        for name, value in attributes.items():
-            if isinstance(value, str | int) and not isinstance(value, bool):
-                by_attribute[name][str(value)] += 1
-    by_category: Counter[str] = Counter()
-    ids = [row[0] for row in rows]
-    for start in range(0, len(ids), 1000):
-        for nodes in categories_of(ids[start : start + 1000]).values():
-            by_category.update(node.slug for node in nodes)
-    return {
-        "categories": dict(by_category.most_common()),
-        "attributes": {name: dict(values.most_common()) for name, values in sorted(by_attribute.items())},
-        "in_stock": sum(row[2] for row in rows),
-        "is_complete": is_complete,
-    }
 
 
 def categories_of(product_ids: list[int]) -> dict[int, list[category_tree.Node]]:
@@ -277,31 +248,42 @@ def _matching(p: Any, filters: Filters) -> QuerySet[Any, Any]:
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", _field("publish_from"))))
     if filters.category:
-        integer = IntegerField()
-        links = ProductCategory.objects.filter(
-            product=OuterRef("pk"),
-            category__tree_id=p("tree_id", integer),
-            category__lft__gte=p("lft", integer),
-            category__lft__lte=p("rght", integer),
-        )
-        products = products.filter(Exists(links))
-    if filters.min_price is not None:
-        products = products.filter(price__gte=p("min_price", _field("price")))
-    if filters.max_price is not None:
-        products = products.filter(price__lte=p("max_price", _field("price")))
+        products = products.filter(Exists(_links_in_subtree(p)))
+    products = products.filter(*_conditions(p, filters))
     if filters.in_stock is not None:
         products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
-    if filters.featured is not None:
-        products = products.filter(is_featured=filters.featured)
-    if filters.rating is not None:
-        products = products.filter(rating_average__gte=p("rating", _field("rating_average")))
     if filters.related_to:
         products = _related(p, products)
+    wanted: defaultdict[str, list[str]] = defaultdict(list)
     for name, value in filters.attributes:
-        products = _with_attribute(products, name, value)
+        wanted[name].append(value)
+    for name, values in wanted.items():
+        products = _with_attribute(products, name, values)
     if filters.q:
         products = backend(Product).search(products, filters.q)
     return products
+
+
+def _links_in_subtree(p: Any) -> QuerySet[Any, Any]:
+    """The subtree's numbers are parameters of their own: the database plans better than with a join to the root."""
+    number = IntegerField()
+    return ProductCategory.objects.filter(
+        product=OuterRef("pk"),
+        category__tree_id=p("tree_id", number),
+        category__lft__gte=p("lft", number),
+        category__lft__lte=p("rght", number),
+    )
+
+
+def _conditions(p: Any, filters: Filters) -> Iterator[Q]:
+    if filters.min_price is not None:
+        yield Q(price__gte=p("min_price", _field("price")))
+    if filters.max_price is not None:
+        yield Q(price__lte=p("max_price", _field("price")))
+    if filters.featured is not None:
+        yield Q(is_featured=filters.featured)
+    if filters.rating is not None:
+        yield Q(rating_average__gte=p("rating", _field("rating_average")))
 
 
 def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
@@ -311,16 +293,16 @@ def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return products.filter(Exists(shared)).exclude(Q(slug=slug))
 
 
-def _with_attribute(products: QuerySet[Any, Any], name: str, value: str) -> QuerySet[Any, Any]:
-    """Own attributes, or a variant's attributes or options."""
+def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) -> QuerySet[Any, Any]:
+    """One of these values among the own attributes, or among a variant's attributes or options."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True)
-    has_variant = Exists(variants.filter(_says("options", name, value) | _says("attributes", name, value)))
-    return products.filter(_says("attributes", name, value) | has_variant)
+    has_variant = Exists(variants.filter(_says("options", name, values) | _says("attributes", name, values)))
+    return products.filter(_says("attributes", name, values) | has_variant)
 
 
-def _says(column: str, name: str, value: str) -> Q:
-    """A JSON column holds this value under this name, compared as text. The name is no part of a lookup."""
-    return Q(Exact(Cast(KeyTextTransform(name, column), TextField()), Value(value)))
+def _says(column: str, name: str, values: list[str]) -> Q:
+    """A JSON column holds one of the values under this name, compared as text. The name is no part of a lookup."""
+    return Q(In(Cast(KeyTextTransform(name, column), TextField()), values))
 
 
 def has_stock() -> Q:
@@ -329,7 +311,8 @@ def has_stock() -> Q:
     return Q(stock_quantity__gt=F("reserved_quantity")) | (Q(kind=ProductKind.GROUP) & Exists(variants))
 
 
-def _has_stock_column() -> Case:
+def has_stock_column() -> Case:
+    """``has_stock`` as a column."""
     return Case(When(has_stock(), then=Value(True)), default=Value(False), output_field=BooleanField())  # noqa: FBT003
 
 
@@ -352,7 +335,7 @@ def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: i
     return (
         products.annotate(
             primary=FilteredRelation("images", condition=Q(images__is_primary=True)),
-            has_stock=_has_stock_column(),
+            has_stock=has_stock_column(),
         )
         .order_by(f"{sign}{column}", f"{sign}pk")
         .values_list(

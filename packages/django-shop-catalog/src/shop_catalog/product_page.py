@@ -44,6 +44,19 @@ COLUMNS = (
 )
 
 
+VARIANT_COLUMNS = (
+    "sku",
+    "slug",
+    "name",
+    "options",
+    "price",
+    "compare_at_price",
+    "stock_quantity",
+    "reserved_quantity",
+    "is_active",
+)
+
+
 class Variant(NamedTuple):
     sku: str
     slug: str
@@ -146,7 +159,7 @@ def _build_variants(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # no
     variants: QuerySet[Any, Any] = Product.objects.filter(parent=p("group", _field("id")))
     if not with_unpublished:
         variants = variants.filter(published_at(p("now", _field("publish_from"))))
-    return variants.order_by("position", "pk").values_list(*Variant._fields)
+    return variants.order_by("position", "pk").values_list(*VARIANT_COLUMNS)
 
 
 def _build_links(p: Any) -> QuerySet[Any, Any]:

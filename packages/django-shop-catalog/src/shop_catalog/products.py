@@ -100,7 +100,7 @@ def delete(product: Product) -> None:
             statistics.recount(statistics.ancestors_of(category_ids(listed)))
         product.delete()
         if not is_listed:
-            _refresh_group(listed)
+            refresh_groups([listed])
             statistics.record(listed.pk, statistics.contribution(listed).minus(before))
 
 
@@ -138,7 +138,7 @@ def settle_schedules() -> int:
             settled += Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
             statistics.record(listed.pk, statistics.contribution(listed).minus(before))
             if product.parent_id is not None:
-                _refresh_group(listed)
+                refresh_groups([listed])
     return settled
 
 
@@ -240,7 +240,7 @@ def _finish(product: Product, listed: Product, values: ProductValues, *, before:
     if listed.kind == ProductKind.GROUP:
         if product.pk == listed.pk:
             _reschedule_variants(listed)
-        _refresh_group(listed)
+        refresh_groups([listed])
     if "categories" in values and product.pk == listed.pk:
         _link(listed, [category.pk for category in values["categories"]])
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
@@ -262,15 +262,21 @@ def _link(product: Product, wanted: list[int]) -> None:
         statistics.recount(statistics.ancestors_of(old) ^ statistics.ancestors_of(wanted))
 
 
-def _refresh_group(group: Product) -> None:
-    """A group's price is its lowest published variant's; its search text knows them all."""
-    variants = list(group.variants.order_by("position", "pk"))
-    for variant in variants:
-        variant.parent = group
+def refresh_groups(groups: Iterable[Product]) -> None:
+    """Bring groups up to date: the price is the lowest published variant's, the search text knows them all."""
+    by_id = {group.pk: group for group in groups}
+    variants: dict[int, list[Product]] = {pk: [] for pk in by_id}
+    for variant in Product.objects.filter(parent__in=by_id).order_by("position", "pk"):
+        if variant.parent_id is not None:
+            variant.parent = by_id[variant.parent_id]
+            variants[variant.parent_id].append(variant)
     now = timezone.now()
-    group.price = min((variant.price for variant in variants if variant.is_published_at(now)), default=Decimal(0))
-    group.search_text = searchable_text(group, variants)
-    group.save(update_fields=["price", "search_text", "updated_at"])
+    for pk, group in by_id.items():
+        prices = [variant.price for variant in variants[pk] if variant.is_published_at(now)]
+        group.price = min(prices, default=Decimal(0))
+        group.search_text = searchable_text(group, variants[pk])
+        group.updated_at = now
+    Product.objects.bulk_update(by_id.values(), ["price", "search_text", "updated_at"], batch_size=500)
 
 
 def _reschedule_variants(group: Product) -> None:

@@ -92,10 +92,17 @@ def counted(category: Category) -> Figures:
 
 def contribution(listed: Product) -> Figures:
     """What a simple product or a group, with its variants, adds to the kept figures of the categories above it."""
-    moment = timezone.now()
-    rows = _sellable(Product.objects.filter(Q(pk=listed.pk) | Q(parent=listed.pk), is_scheduled=False))
-    prices = rows.published(at=moment).values_list("price", flat=True)
-    return Figures(len(prices), sum(prices, Decimal(0)))
+    return contributions([listed.pk])[listed.pk]
+
+
+def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
+    """``contribution`` of many, by primary key."""
+    found = dict.fromkeys(listed_ids, Figures())
+    ids = list(found)
+    rows = _sellable(Product.objects.filter(Q(pk__in=ids) | Q(parent__in=ids), is_scheduled=False)).published()
+    for pk, parent_id, price in rows.values_list("pk", "parent_id", "price"):
+        found[parent_id or pk] = found[parent_id or pk].plus(Figures(1, price))
+    return found
 
 
 def record(listed_id: int, change: Figures) -> None:

@@ -30,6 +30,9 @@ class Numbers(NamedTuple):
     level: int
 
 
+NUMBERS = ("tree_id", "lft", "rght", "level")
+
+
 class Fault(NamedTuple):
     """Something wrong with one category: its id, a stable code and a sentence."""
 
@@ -143,8 +146,8 @@ def _count_descendants(rows: Sequence[Row], loose: Mapping[int, str]) -> dict[in
         return {}
     parents = {row.id: None if row.id in loose else row.parent_id for row in rows}
     counts = dict.fromkeys(parents, 0)
-    for node in parents:
-        ancestor = parents[node]
+    for parent in parents.values():
+        ancestor = parent
         while ancestor is not None:
             counts[ancestor] += 1
             ancestor = parents[ancestor]

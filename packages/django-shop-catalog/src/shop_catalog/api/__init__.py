@@ -1,6 +1,7 @@
 """The catalogue's API. A site mounts it: ``api.add_router("/products/", "shop_catalog.api.router")``."""
 
-from shop_catalog.api import categories, products, stock
+# The order is the order of the URLs: bulk_create/ and featured/ stand before {slug}/.
+from shop_catalog.api import bulk, categories, products, images, reviews, stock  # isort: skip
 from shop_catalog.api.routing import router
 
-__all__ = ["categories", "products", "router", "stock"]
+__all__ = ["bulk", "categories", "images", "products", "reviews", "router", "stock"]

@@ -48,7 +48,7 @@ class _Scheme:
     def __init__(self, scheme: Any) -> None:
         self.openapi_security_schema = scheme
 
-    def __call__(self, request: HttpRequest) -> None:
+    def __call__(self, _request: HttpRequest) -> None:
         return None
 
 

@@ -14,11 +14,11 @@ from shop_catalog import categories, category_tree, cursors, money, statistics
 from shop_catalog.api import auth, problems
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import AveragePrice, CategoryDetail, CategoryIn, CategoryPage, CategoryPatch, TreeNode
-from shop_catalog.api.types import Cursor, Limit, Slug, given
 from shop_catalog.category_tree import MAX_DEPTH, Node
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownCategory
 from shop_catalog.models import Category
+from shop_catalog.types import Cursor, Limit, Slug, given
 
 CATEGORY_PATH = "/categories/{slug}/"
 
@@ -26,7 +26,7 @@ CATEGORY_PATH = "/categories/{slug}/"
 class CategoryFilters(Schema):
     parent: Slug | None = Field(None, description="Children of this category.")
     depth: int | None = Field(None, ge=1, le=MAX_DEPTH, description="Down to this level; 1 is the roots.")
-    include_inactive: bool = Field(False, description="For staff.")
+    include_inactive: bool = Field(default=False, description="For staff.")
     cursor: Cursor = ""
     limit: Limit = 50
 

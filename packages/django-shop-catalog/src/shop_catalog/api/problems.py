@@ -76,7 +76,7 @@ STATUSES: Mapping[type[ShopCatalogError], int] = {
 
 
 CODES_HELP: Mapping[str, str] = {
-    **{code: title for code, title in CODES.values()},
+    **dict(CODES.values()),
     "category_cycle": "A category cannot be moved below itself. Choose a parent outside its subtree.",
     "category_not_empty": "The category has children. Delete or move them first, or ask for them to move up.",
     "duplicate_value": "The SKU or slug belongs to something else. Choose another.",
@@ -280,6 +280,9 @@ def _as_problem(response: HttpResponseBase) -> HttpResponseBase:
     detail = json.loads(response.content).get("detail", "")
     if isinstance(detail, list):
         answer = problem(response.status_code, _("Some fields are not valid."), errors=_field_problems(detail))
+    elif response.status_code == 401:
+        answer = problem(401, _("Log in, or send a valid access token."))
+        answer["WWW-Authenticate"] = "Bearer"
     else:
         answer = problem(response.status_code, str(detail))
     for name in ("Retry-After", "WWW-Authenticate"):
@@ -338,7 +341,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _check_value(value: Any, depth: int) -> None:
+def _check_value(value: Any, depth: int) -> None:  # noqa: C901 - one case per kind of JSON value
     if depth > MAX_JSON_DEPTH:
         raise _UnsafeValue(_("The JSON is nested more than 20 levels deep."))
     match value:

@@ -1,5 +1,6 @@
 """Products: lists, one product, featured ones; staff write."""
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,15 +12,15 @@ from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
 
-from shop_catalog import categories, inventory, listing, money, product_page, products
+from shop_catalog import categories, facets, inventory, listing, money, product_page, products
 from shop_catalog.api import auth, problems
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
-from shop_catalog.api.types import Cursor, Limit, Money, SearchText, Slug, given
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.models import Product, ProductImage
 from shop_catalog.models.image import RENDITION_WIDTHS
+from shop_catalog.types import Cursor, Limit, Money, SearchText, Slug, given
 
 PRODUCT_PATH = "/products/{slug}/"
 
@@ -42,9 +43,9 @@ class ProductFilters(Paging):
     order: Literal["newest", "price", "-price", "name", "-name", "rating", "relevance"] | None = Field(
         None, description="Newest first, or by relevance where there is a q."
     )
-    count: bool = Field(False, description="Count what matches, up to 1000.")
-    facets: bool = Field(False, description="Count what matches by category and attribute.")
-    include_inactive: bool = Field(False, description="For staff.")
+    count: bool = Field(default=False, description="Count what matches, up to 1000.")
+    facets: bool = Field(default=False, description="Count what matches by category and attribute.")
+    include_inactive: bool = Field(default=False, description="For staff.")
 
 
 @router.get(
@@ -75,7 +76,7 @@ def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
     if filters.count:
         body["count"], body["count_is_exact"] = listing.count(wanted)
     if filters.facets:
-        body["facets"] = listing.facets(wanted)
+        body["facets"] = _facets(wanted)
     return _json(body)
 
 
@@ -183,6 +184,16 @@ def _page(wanted: listing.Filters, *, order: str, paging: Paging) -> dict[str, A
     return {
         "items": [_item(row, page.categories[row.id], currency) for row in page.rows],
         "next": listing.cursor_of(page.next, ordering=order) if page.next is not None else None,
+    }
+
+
+def _facets(wanted: listing.Filters) -> dict[str, Any]:
+    found = facets.of(wanted)
+    return {
+        **asdict(found),
+        "min_price": money.to_text(found.min_price),
+        "max_price": money.to_text(found.max_price),
+        "ratings": {str(stars): number for stars, number in found.ratings.items()},
     }
 
 

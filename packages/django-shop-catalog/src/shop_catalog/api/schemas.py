@@ -8,7 +8,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Field
 
-from shop_catalog.api.types import In, JSONObject, Limit, Money, Quantity, ShortText, Sku, Slug, Text, When
+from shop_catalog.types import In, JSONObject, Money, Quantity, ShortText, Sku, Slug, Text, When
 
 MoneyText = str
 """An amount with the currency's number of decimals."""
@@ -63,7 +63,7 @@ class CategoryIn(In):
     slug: Slug | None = None
     parent: Slug | None = None
     description: Text = ""
-    is_active: bool = Field(True, strict=True)
+    is_active: bool = Field(default=True, strict=True)
     position: int = Field(0, strict=True, ge=0, le=2**31 - 1)
 
 
@@ -108,10 +108,15 @@ class ProductItem(Schema):
     categories: list[CategoryLink]
 
 
-class Facets(Schema):
-    categories: dict[str, int]
-    attributes: dict[str, dict[str, int]]
+class FacetsOut(Schema):
+    categories: dict[str, int] = Field(description="Matching products by category slug, each with its subtree.")
+    attributes: dict[str, dict[str, int]] = Field(
+        description="By attribute and value. A filter on an attribute does not narrow its own counts."
+    )
     in_stock: int
+    min_price: MoneyText | None
+    max_price: MoneyText | None
+    ratings: dict[str, int] = Field(description="Rated at least 1, 2, 3, 4.")
     is_complete: bool = Field(description="False where so many products match that only the first were counted.")
 
 
@@ -120,7 +125,7 @@ class ProductPage(Schema):
     next: str | None = Field(description="Cursor of the next page.")
     count: int | None = Field(None, description="Only with count=true; at most 1000.")
     count_is_exact: bool | None = None
-    facets: Facets | None = Field(None, description="Only with facets=true.")
+    facets: FacetsOut | None = Field(None, description="Only with facets=true.")
 
 
 class VariantOut(Schema):
@@ -172,8 +177,8 @@ class ProductFields(In):
     options: JSONObject = {}
     weight: Decimal | None = Field(None, ge=0, max_digits=10, decimal_places=3)
     position: int = Field(0, strict=True, ge=0, le=2**31 - 1)
-    is_active: bool = Field(True, strict=True)
-    is_featured: bool = Field(False, strict=True)
+    is_active: bool = Field(default=True, strict=True)
+    is_featured: bool = Field(default=False, strict=True)
     publish_from: When | None = None
     publish_until: When | None = None
     low_stock_threshold: int | None = Field(None, strict=True, ge=0, le=2**31 - 1)

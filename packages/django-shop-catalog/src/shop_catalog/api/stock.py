@@ -12,10 +12,10 @@ from shop_catalog import cursors, inventory
 from shop_catalog.api import auth, problems
 from shop_catalog.api.products import PRODUCT_PATH, Paging, by_slug
 from shop_catalog.api.routing import router
-from shop_catalog.api.types import Slug
 from shop_catalog.api.schemas import StockIn, StockOut
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
+from shop_catalog.types import Slug
 
 
 @router.get(

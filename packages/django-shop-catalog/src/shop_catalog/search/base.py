@@ -28,6 +28,10 @@ class SearchBackend:
         """
         raise NotImplementedError
 
+    def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
+        """The best few, for a box that suggests while somebody types."""
+        return list(self.search(products, text).order_by("-relevance", "-pk")[:limit])
+
 
 def backend(model: type[Model]) -> SearchBackend:
     """The configured backend; without a setting the one that suits the database of the model."""

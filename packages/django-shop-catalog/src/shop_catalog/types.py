@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -35,6 +36,7 @@ def _sane_time(value: datetime) -> datetime:
 
 
 MAX_JSON_CHARACTERS = 16 * 1024
+MAX_JSON_DEPTH = 20
 
 Money = Annotated[Decimal, BeforeValidator(_plain_decimal), Field(ge=0, max_digits=14, decimal_places=4)]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
@@ -47,9 +49,29 @@ When = Annotated[datetime, AfterValidator(_sane_time)]
 
 def _small_json(value: dict[str, Any]) -> dict[str, Any]:
     """An object that the database, a list answer and a browser can hold."""
+    _check_json(value, 1)
     if len(json.dumps(value)) > MAX_JSON_CHARACTERS:
         raise ValueError("The object is larger than 16 kB.")
     return value
+
+
+def _check_json(value: Any, depth: int) -> None:
+    if depth > MAX_JSON_DEPTH:
+        raise ValueError("The object is nested more than 20 levels deep.")
+    match value:
+        case str():
+            _safe_text(value)
+        case int() if abs(value) >= 2**63:
+            raise ValueError("Whole numbers must fit into 64 bits.")
+        case float() if not math.isfinite(value):
+            raise ValueError("Numbers must be finite.")
+        case list():
+            for item in value:
+                _check_json(item, depth + 1)
+        case dict():
+            for name, item in value.items():
+                _safe_text(name)
+                _check_json(item, depth + 1)
 
 
 JSONObject = Annotated[dict[str, Any], AfterValidator(_small_json)]

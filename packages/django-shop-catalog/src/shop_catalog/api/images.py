@@ -1,0 +1,69 @@
+"""Images of a product: anyone reads, staff upload and delete."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import File, Form, Path
+from ninja.files import UploadedFile
+from ninja.responses import Status
+
+from shop_catalog import images, product_page
+from shop_catalog.api import auth, problems
+from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
+from shop_catalog.api.routing import router
+from shop_catalog.api.schemas import ImageOut
+from shop_catalog.exceptions import UnknownProduct
+from shop_catalog.types import ShortText, Slug
+
+
+@router.get(
+    PRODUCT_PATH + "images/",
+    auth=auth.optional,
+    response={200: list[ImageOut], **problems.responses(401, 404)},
+    operation_id="list_images",
+    summary="Images of a product, the primary one first",
+    openapi_extra=auth.OPTIONAL,
+)
+def list_images(request: HttpRequest, slug: Path[Slug]) -> Any:
+    view = product_page.find(slug, with_unpublished=auth.is_staff(request, "shop_catalog.view_product"))
+    if view is None:
+        raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
+    return [image_out(image) for image in view.images]
+
+
+@router.post(
+    PRODUCT_PATH + "images/",
+    auth=auth.staff,
+    response={201: ImageOut, **problems.responses(401, 403, 404)},
+    operation_id="add_image",
+    summary="Upload an image",
+    description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
+)
+def add_image(
+    request: HttpRequest,
+    slug: Path[Slug],
+    file: File[UploadedFile],
+    alt: Form[ShortText] = "",
+    is_primary: Form[bool] = False,  # noqa: FBT002 - a form field
+) -> Any:
+    auth.require(request, "shop_catalog.add_productimage")
+    image = images.add(by_slug(slug), file=file, alt=alt, is_primary=is_primary)  # type: ignore[arg-type]
+    return Status(201, image_out(image))
+
+
+@router.delete(
+    PRODUCT_PATH + "images/",
+    auth=auth.staff,
+    response={204: None, **problems.responses(401, 403, 404)},
+    operation_id="delete_image",
+    summary="Delete an image",
+)
+def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # noqa: A002
+    auth.require(request, "shop_catalog.delete_productimage")
+    image = by_slug(slug).images.filter(public_id=id).first()
+    if image is None:
+        raise problems.HttpError(404, _("The product has no such image."))
+    images.remove(image)
+    return Status(204, None)

@@ -1,0 +1,192 @@
+"""Reviews: published ones for anyone, one's own besides; customers write, staff moderate."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from ninja import Query, Schema
+from ninja.responses import Status
+from pydantic import Field
+
+from shop_catalog import cursors, reviews
+from shop_catalog.api import auth, problems
+from shop_catalog.api.products import Paging, by_slug
+from shop_catalog.api.routing import router
+from shop_catalog.exceptions import UnknownProduct, UnknownReview
+from shop_catalog.models import Review
+from shop_catalog.types import In, ShortText, Slug, Text, given
+
+
+class ReviewOut(Schema):
+    id: UUID
+    product: str = Field(description="The product's slug.")
+    author: str = Field(description="First name and initial.")
+    rating: int
+    title: str
+    body: str
+    status: Literal["pending", "published", "rejected"]
+    verified_purchase: bool
+    reply: str
+    created_at: datetime
+    is_mine: bool
+
+
+class ReviewPage(Schema):
+    items: list[ReviewOut]
+    next: str | None
+
+
+class ReviewFilters(Paging):
+    product: Slug | None = Field(None, description="The slug of a product; a variant's are its group's.")
+    status: Literal["pending", "published", "rejected"] | None = Field(
+        None, description="Staff see every status; others only their own unpublished ones."
+    )
+
+
+class ReviewIn(In):
+    product: Slug
+    rating: int = Field(strict=True, ge=1, le=5)
+    title: ShortText = ""
+    body: Text = ""
+
+
+class ReviewPatch(In):
+    """The author changes rating, title, body; staff status and reply."""
+
+    rating: int = Field(None, strict=True, ge=1, le=5)
+    title: ShortText = None
+    body: Text = None
+    status: Literal["published", "rejected"] = None
+    reply: Text = None
+
+
+@router.get(
+    "/reviews/",
+    auth=auth.optional,
+    response={200: ReviewPage, **problems.responses(401, 404)},
+    operation_id="list_reviews",
+    summary="List reviews, newest first",
+    openapi_extra=auth.OPTIONAL,
+)
+def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
+    rows = _visible(request)
+    if filters.product:
+        rows = rows.filter(product=_product(filters.product).listed)
+    if filters.status:
+        rows = rows.filter(status=filters.status)
+    if filters.cursor:
+        created_at, pk = cursors.unseal(filters.cursor)
+        moment = datetime.fromisoformat(created_at)
+        rows = rows.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=pk))
+    page = list(rows.select_related("product", "author")[: filters.limit + 1])
+    more = len(page) > filters.limit
+    page = page[: filters.limit]
+    return {
+        "items": [_out(request, review) for review in page],
+        "next": cursors.seal([page[-1].created_at.isoformat(), page[-1].pk]) if more else None,
+    }
+
+
+@router.post(
+    "/reviews/",
+    auth=auth.required,
+    response={201: ReviewOut, **problems.responses(401, 403, 404, 409)},
+    operation_id="create_review",
+    summary="Review a product",
+)
+def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
+    user = request.user
+    if not user.is_active or (getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review")):
+        raise problems.HttpError(403, _("This account may not write reviews."))
+    review = reviews.submit(
+        _product(payload.product),
+        user=user,
+        rating=payload.rating,
+        title=payload.title,
+        body=payload.body,
+    )
+    return Status(201, _out(request, reviews.get(review.public_id)))
+
+
+@router.patch(
+    "/reviews/{id}/",
+    auth=auth.required,
+    response={200: ReviewOut, **problems.responses(401, 403, 404)},
+    operation_id="update_review",
+    summary="Change one's own review; for staff, publish, reject or reply",
+)
+def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any:  # noqa: A002
+    review = _mine_or_moderated(request, id, "shop_catalog.change_review")
+    values = given(payload)
+    words = {name: values.pop(name) for name in ("rating", "title", "body") if name in values}
+    if words and not _is_mine(request, review):
+        raise problems.HttpError(403, _("Only its author changes the words of a review."))
+    if values:
+        auth.require(request, "shop_catalog.change_review")
+    if words:
+        review = reviews.change(review, **words)
+    if "status" in values:
+        review = reviews.moderate(review, status=values["status"])
+    if "reply" in values:
+        review = reviews.reply(review, text=values["reply"])
+    return _out(request, reviews.get(review.public_id))
+
+
+@router.delete(
+    "/reviews/{id}/",
+    auth=auth.required,
+    response={204: None, **problems.responses(401, 403, 404)},
+    operation_id="delete_review",
+    summary="Delete one's own review, for staff any",
+)
+def delete_review(request: HttpRequest, id: UUID) -> Any:  # noqa: A002
+    reviews.delete(_mine_or_moderated(request, id, "shop_catalog.delete_review"))
+    return Status(204, None)
+
+
+def _visible(request: HttpRequest) -> Any:
+    """All for staff, else what is published and one's own."""
+    rows = Review.objects.all()
+    if auth.is_staff(request, "shop_catalog.view_review"):
+        return rows
+    user = getattr(request, "user", None)
+    own = Q(author_id=user.pk) if user is not None and user.is_authenticated else Q(pk__in=[])
+    return rows.filter(Q(status="published") | own)
+
+
+def _mine_or_moderated(request: HttpRequest, public_id: UUID, permission: str) -> Review:
+    review = reviews.get(public_id)
+    if not _is_mine(request, review) and not auth.is_staff(request, permission):
+        raise UnknownReview(_("There is no such review."))
+    return review
+
+
+def _product(slug: str) -> Any:
+    product = by_slug(slug)
+    if not product.is_published:
+        raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
+    return product
+
+
+def _is_mine(request: HttpRequest, review: Review) -> bool:
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated and review.author_id == user.pk
+
+
+def _out(request: HttpRequest, review: Review) -> dict[str, Any]:
+    return {
+        "id": review.public_id,
+        "product": review.product.slug,
+        "author": review.author_name,
+        "rating": review.rating,
+        "title": review.title,
+        "body": review.body,
+        "status": review.status,
+        "verified_purchase": review.is_verified_purchase,
+        "reply": review.reply,
+        "created_at": review.created_at,
+        "is_mine": _is_mine(request, review),
+    }

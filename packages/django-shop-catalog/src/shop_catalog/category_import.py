@@ -1,0 +1,134 @@
+"""Categories from a list: indented lines, or ``A > B > C``. The Google product taxonomy loads as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from shop_catalog import bulk_write, categories, tree
+from shop_catalog.models import Category, write_gate
+from shop_catalog.slugs import MAX_LENGTH, unused_slug
+
+MAX_NAME = 200
+COLUMNS = ("name", "slug", "parent", "description", "image", "is_active", "position")
+
+Path = tuple[str, ...]
+"""The names from the root to a category."""
+
+
+class New(NamedTuple):
+    slug: str
+    position: int
+
+
+@dataclass
+class CategoryReport:
+    """What an import of categories did: how many lines, how many new, and what is wrong by line."""
+
+    lines: int = 0
+    created: int = 0
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+
+def import_paths(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
+    """Add the categories that are missing, in the order of the file after those that are there.
+
+    One transaction behind the gate: the numbers of the whole tree are made in memory and written in chunks.
+    """
+    report = CategoryReport()
+    with write_gate():
+        known, rows = _existing()
+        slugs = set(Category.objects.values_list("slug", flat=True))
+        fresh: dict[Path, New] = {}
+        positions = count(max((row.position for row in rows), default=-1) + 1)
+        for path in _paths(lines, report):
+            for depth in range(1, len(path) + 1):
+                part = path[:depth]
+                if part not in known and part not in fresh:
+                    slug = _slug(part, slugs)
+                    slugs.add(slug)
+                    fresh[part] = New(slug, next(positions))
+        report.created = len(fresh)
+        if fresh and not dry_run:
+            _write(fresh, known, rows)
+    return report
+
+
+def _existing() -> tuple[dict[Path, int], list[tree.Row]]:
+    """The categories by their path of names, and the tree's rows."""
+    columns = ("pk", "parent_id", "position", "name", *tree.NUMBERS)
+    rows = [tree.Row(*values) for values in Category.objects.values_list(*columns)]
+    paths: dict[int, Path] = {}
+    for row in rows:
+        above = paths.get(row.parent_id, ()) if row.parent_id is not None else ()
+        paths[row.id] = (*above, row.name)
+    return {path: pk for pk, path in paths.items()}, rows
+
+
+def _paths(lines: Iterable[str], report: CategoryReport) -> Iterator[Path]:
+    """Each line as a path of names. Empty lines and those that begin with # are passed over."""
+    above: list[tuple[int, str]] = []
+    for number, line in enumerate(lines, start=1):
+        text = line.rstrip().lstrip("\ufeff")
+        if not text.strip() or text.lstrip().startswith("#"):
+            continue
+        report.lines += 1
+        if ">" in text:
+            names = tuple(name.strip() for name in text.split(">"))
+        else:
+            indent = len(text) - len(text.lstrip())
+            while above and above[-1][0] >= indent:
+                above.pop()
+            above.append((indent, text.strip()))
+            names = tuple(name for _indent, name in above)
+        problem = _problem(names)
+        if problem:
+            report.errors.append((number, problem))
+        else:
+            yield names
+
+
+def _problem(names: Path) -> str:
+    if not all(names):
+        return _("A name between two > is missing.")
+    if any(len(name) > MAX_NAME for name in names):
+        return _("A name is longer than 200 characters.")
+    if any("\0" in name for name in names):
+        return _("A name holds a NUL character.")
+    return ""
+
+
+def _slug(path: Path, taken: set[str]) -> str:
+    """The name's slug; where that is taken, with the parent's name before it."""
+    stem = slugify(path[-1])[: MAX_LENGTH - 10] or "category"
+    if stem in taken and len(path) > 1:
+        stem = slugify(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
+    return unused_slug(stem, taken)
+
+
+def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[tree.Row]) -> None:
+    """Number the whole tree with stand-in keys, then write level by level, so that parents have keys."""
+    keys = dict(known)
+    keys |= {path: -number for number, path in enumerate(fresh, start=1)}
+    unnumbered = [
+        tree.Row(keys[path], keys.get(path[:-1]), new.position, path[-1], 0, 0, 0, 0) for path, new in fresh.items()
+    ]
+    numbers = tree.number([*rows, *unnumbered])
+    categories.write_numbers(rows, numbers)
+    for depth in range(1, max(map(len, fresh)) + 1):
+        level = {path: new for path, new in fresh.items() if len(path) == depth}
+        bulk_write.insert(
+            Category,
+            (*COLUMNS, *tree.NUMBERS),
+            (
+                (path[-1], new.slug, keys.get(path[:-1]), "", "", True, new.position, *numbers[keys[path]])
+                for path, new in level.items()
+            ),
+        )
+        pks = dict(Category.objects.filter(level=depth - 1).values_list("slug", "pk"))
+        keys |= {path: pks[new.slug] for path, new in level.items()}

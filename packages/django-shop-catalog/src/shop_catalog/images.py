@@ -1,0 +1,173 @@
+"""Pictures: checked before they are decoded, re-encoded without metadata under a new name, with smaller copies.
+
+Rules and limits: OWASP's file upload cheat sheet, and what Pillow's own limits let through (a PNG of 20 kB can hold
+169 megapixels).
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+import warnings
+from typing import IO
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils.translation import gettext as _
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from shop_catalog.exceptions import ImageTooLarge, InvalidImage
+from shop_catalog.models import Product, ProductImage
+from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
+
+MAX_BYTES = 5 * 1024 * 1024
+MAX_PIXELS = 24_000_000
+FORMATS = ("JPEG", "PNG", "WEBP")
+SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+FOLDER = "shop_catalog/products"
+
+
+def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = False) -> ProductImage:
+    """Add a picture to a product; the first one is primary.
+
+    Raises:
+        ImageTooLarge: too many bytes or pixels.
+        InvalidImage: no JPEG, PNG or WebP, damaged, or with more than one frame.
+    """
+    picture, kind = open_checked(file)
+    image = ProductImage(product=product, alt=alt, has_renditions=True)
+    written = _write(image.file.field.storage, picture, kind)
+    try:
+        with transaction.atomic():
+            Product.objects.select_for_update().filter(pk=product.pk).first()
+            others = ProductImage.objects.filter(product=product)
+            last = others.aggregate(last=Max("position"))["last"]
+            image.position = 0 if last is None else last + 1
+            image.is_primary = is_primary or not others.filter(is_primary=True).exists()
+            if image.is_primary:
+                others.update(is_primary=False)
+            image.width, image.height = picture.size
+            image.file.name = written[0]
+            image.save()
+    except BaseException:
+        _delete_files(image.file.field.storage, written)
+        raise
+    return image
+
+
+def make_primary(image: ProductImage) -> None:
+    """Show this picture first."""
+    with transaction.atomic():
+        Product.objects.select_for_update().filter(pk=image.product_id).first()
+        ProductImage.objects.filter(product=image.product_id).update(is_primary=False)
+        ProductImage.objects.filter(pk=image.pk).update(is_primary=True)
+        image.is_primary = True
+
+
+def remove(image: ProductImage) -> None:
+    """Delete a picture and, after commit, its files. The next one becomes primary."""
+    names = [image.file.name or "", *(rendition_name(image.file.name or "", name) for name in RENDITION_WIDTHS)]
+    storage = image.file.storage
+    with transaction.atomic():
+        Product.objects.select_for_update().filter(pk=image.product_id).first()
+        was_primary, product_id = image.is_primary, image.product_id
+        image.delete()
+        following = ProductImage.objects.filter(product=product_id).order_by("position", "pk").first()
+        if was_primary and following is not None:
+            ProductImage.objects.filter(pk=following.pk).update(is_primary=True)
+        transaction.on_commit(lambda: _delete_files(storage, names), robust=True)
+
+
+def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
+    """Put pictures into this order. Those not named come after."""
+    with transaction.atomic():
+        Product.objects.select_for_update().filter(pk=product.pk).first()
+        ProductImage.objects.filter(product=product).update(position=F("position") + len(public_ids))
+        for position, public_id in enumerate(public_ids):
+            ProductImage.objects.filter(product=product, public_id=public_id).update(position=position)
+
+
+def make_renditions() -> int:
+    """Make the smaller copies of pictures that have none, as those of a fixture. Answers how many pictures."""
+    made = 0
+    for image in ProductImage.objects.filter(has_renditions=False).order_by("pk"):
+        with image.file.open() as file:
+            picture, kind = open_checked(file)
+        _write_renditions(image.file.storage, picture, kind, name=image.file.name or "")
+        made += ProductImage.objects.filter(pk=image.pk).update(
+            has_renditions=True, width=picture.width, height=picture.height
+        )
+    return made
+
+
+def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
+    """A decoded picture the right way up, without metadata, and its format.
+
+    Size, format, pixels and frames are checked on the header alone, before anything is decoded.
+
+    Raises:
+        ImageTooLarge, InvalidImage: as for ``add``.
+    """
+    content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ImageTooLarge(_("The picture is larger than 5 MB."))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content), formats=FORMATS)
+            _check_header(picture)
+            picture.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise ImageTooLarge(_("The picture has more than 24 megapixels."))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+        raise InvalidImage(_("The file is no readable JPEG, PNG or WebP picture."))
+    kind = picture.format or "JPEG"
+    return _plain(ImageOps.exif_transpose(picture), kind), kind
+
+
+def _check_header(picture: Image.Image) -> None:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageTooLarge(_("The picture has more than 24 megapixels."))
+    if getattr(picture, "n_frames", 1) != 1:
+        raise InvalidImage(_("The picture is animated. Send one with a single frame."))
+
+
+def _plain(picture: Image.Image, kind: str) -> Image.Image:
+    """The pixels alone: a copy that no metadata follows."""
+    has_alpha = kind != "JPEG" and ("A" in picture.getbands() or "transparency" in picture.info)
+    converted = picture.convert("RGBA" if has_alpha else "RGB")
+    converted.info = {}
+    return converted
+
+
+def _write(storage: Storage, picture: Image.Image, kind: str) -> list[str]:
+    """Write the picture and its renditions under a new name; the picture's own name comes first."""
+    wanted = f"{FOLDER}/{uuid.uuid4().hex}.{SUFFIXES[kind]}"
+    name = storage.save(wanted, ContentFile(_encoded(picture, kind)))
+    return [name, *_write_renditions(storage, picture, kind, name=name)]
+
+
+def _write_renditions(storage: Storage, picture: Image.Image, kind: str, *, name: str) -> list[str]:
+    written = []
+    for rendition, width in RENDITION_WIDTHS.items():
+        smaller = picture.copy()
+        smaller.thumbnail((width, width * 2))
+        target = rendition_name(name, rendition)
+        if storage.exists(target):
+            storage.delete(target)
+        written.append(storage.save(target, ContentFile(_encoded(smaller, kind))))
+    return written
+
+
+def _encoded(picture: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    options = {"JPEG": {"quality": 85, "optimize": True}, "WEBP": {"quality": 85}, "PNG": {"optimize": True}}
+    picture.save(buffer, format=kind, **options[kind])
+    return buffer.getvalue()
+
+
+def _delete_files(storage: Storage, names: list[str]) -> None:
+    for name in names:
+        storage.delete(name)

@@ -1,0 +1,505 @@
+"""Products from a file: validated row by row, written in chunks with a fixed number of statements each, by SKU."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from itertools import islice
+from typing import Annotated, Any, Literal
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from shop_catalog import bulk_write, inventory, money, products, signals, statistics
+from shop_catalog.exceptions import InvalidProduct
+from shop_catalog.models import (
+    Category,
+    MovementKind,
+    PriceChange,
+    Product,
+    ProductCategory,
+    ProductKind,
+    StockMovement,
+)
+from shop_catalog.row_readers import RawRow
+from shop_catalog.types import JSONObject, Money, ShortText, Sku, Slug, Text, When
+
+CHUNK = 1000
+MAX_ERRORS = 1000
+"""Errors told in a report; more are counted."""
+
+COPIED = (
+    "slug",
+    "name",
+    "description",
+    "price",
+    "compare_at_price",
+    "tax_class",
+    "attributes",
+    "options",
+    "position",
+    "weight",
+    "is_active",
+    "is_featured",
+    "publish_from",
+    "publish_until",
+    "low_stock_threshold",
+)
+"""Columns of a row that are columns of a product."""
+
+KEPT = ("rating_average", "rating_count")
+WRITTEN = (*COPIED, "search_text", "is_scheduled", "updated_at")
+
+INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *KEPT, "created_at")
+
+OnError = Literal["stop", "report"]
+
+
+@dataclass
+class RowError:
+    """What is wrong with one row."""
+
+    row: int
+    sku: str
+    field: str
+    code: str
+    reason: str
+
+
+@dataclass
+class Report:
+    """What an import did, or would do. With errors and ``on_error="stop"`` nothing was written."""
+
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    failed: int = 0
+    is_written: bool = True
+    errors: list[RowError] = field(default_factory=list)
+
+    def add(self, error: RowError) -> None:
+        self.failed += 1
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(error)
+
+
+def _whole(value: Any) -> Any:
+    """A number from a CSV cell; JSON must send a number."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def _yes_or_no(value: Any) -> Any:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("Write a JSON object.")
+
+
+def _separated(value: Any) -> Any:
+    return [part.strip() for part in value.split("|") if part.strip()] if isinstance(value, str) else value
+
+
+Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_whole)]
+YesOrNo = Annotated[bool, Field(strict=True), BeforeValidator(_yes_or_no)]
+Object = Annotated[JSONObject, BeforeValidator(_object)]
+
+
+class ProductRow(BaseModel):
+    """The columns of an import. Only what is given changes; a new product needs a name, and a price to be sold."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    sku: Sku
+    name: Annotated[ShortText, Field(min_length=1)] = ""
+    slug: Slug = ""
+    kind: Literal["simple", "group", "variant"] | None = None
+    parent: Sku | None = None
+    description: Text = ""
+    price: Money | None = None
+    compare_at_price: Money | None = None
+    tax_class: Annotated[ShortText, Field(min_length=1, max_length=32)] = "standard"
+    attributes: Object = {}
+    options: Object = {}
+    position: Whole = 0
+    weight: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=3)] | None = None
+    is_active: YesOrNo = True
+    is_featured: YesOrNo = False
+    publish_from: When | None = None
+    publish_until: When | None = None
+    low_stock_threshold: Whole | None = None
+    categories: Annotated[list[ShortText], BeforeValidator(_separated), Field(max_length=50)] = []
+    stock_quantity: Whole | None = None
+
+
+_ROW = TypeAdapter(ProductRow)
+
+
+@dataclass
+class _Entry:
+    """A valid row on its way into the database."""
+
+    number: int
+    row: ProductRow
+    product: Product
+    category_ids: list[int] | None
+    old_price: Decimal | None
+
+
+def import_rows(
+    rows: Iterable[RawRow],
+    *,
+    on_error: OnError = "report",
+    dry_run: bool = False,
+    by: AbstractBaseUser | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Create and update products by SKU; a SKU that comes again changes the product again.
+
+    ``on_error="stop"`` writes all or nothing; ``"report"`` writes what is right, a chunk at a time. A dry run writes
+    nothing. ``progress`` is told how many rows are done. Sends ``products_imported`` after commit.
+    """
+    report = Report()
+    if on_error == "stop" or dry_run:
+        with transaction.atomic():
+            _import(rows, report, by=by, progress=progress)
+            if dry_run or report.failed:
+                report.is_written = False
+                transaction.set_rollback(True)
+    else:
+        _import(rows, report, by=by, progress=progress)
+    if report.is_written and (report.created or report.updated):
+        transaction.on_commit(partial(_announce, report), robust=True)
+    return report
+
+
+def _import(
+    rows: Iterable[RawRow],
+    report: Report,
+    *,
+    by: AbstractBaseUser | None,
+    progress: Callable[[int], None] | None,
+) -> None:
+    places = _category_places()
+    for chunk in _chunks(rows):
+        parsed = [pair for raw in chunk if (pair := _parse(raw, report)) is not None]
+        with transaction.atomic():
+            _write_chunk(parsed, places, report, by=by)
+        report.rows += len(chunk)
+        if progress is not None:
+            progress(report.rows)
+
+
+def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
+    """Chunks in which no SKU comes twice, so that a later row finds what an earlier one wrote."""
+    source = iter(rows)
+    while block := list(islice(source, CHUNK)):
+        seen: set[Any] = set()
+        chunk: list[RawRow] = []
+        for raw in block:
+            sku = str(raw.values.get("sku"))
+            if sku in seen:
+                yield chunk
+                seen, chunk = set(), []
+            seen.add(sku)
+            chunk.append(raw)
+        yield chunk
+
+
+def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
+    sku = str(raw.values.get("sku", ""))[:64]
+    if raw.problem:
+        report.add(RowError(raw.number, sku, "", "unreadable", raw.problem))
+        return None
+    try:
+        return raw.number, _ROW.validate_python(raw.values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        report.add(RowError(raw.number, sku, place, first["type"], first["msg"]))
+        return None
+
+
+def _category_places() -> dict[str, int]:
+    """Categories by slug and by path: ``"Animals > Birds"``."""
+    by_id: dict[int, str] = {}
+    places: dict[str, int] = {}
+    for pk, parent_id, slug, name in Category.objects.values_list("pk", "parent_id", "slug", "name"):
+        by_id[pk] = f"{by_id[parent_id]} > {name}" if parent_id in by_id else name
+        places[by_id[pk]] = pk
+        places[slug] = pk
+    return places
+
+
+def _write_chunk(
+    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], report: Report, *, by: AbstractBaseUser | None
+) -> None:
+    """Groups and simple products first, so that their variants find them."""
+    first = [pair for pair in parsed if not _is_variant(pair[1])]
+    then = [pair for pair in parsed if _is_variant(pair[1])]
+    for part in (first, then):
+        if part:
+            _Batch(part, places, report, by=by).write()
+
+
+def _is_variant(row: ProductRow) -> bool:
+    return row.kind == ProductKind.VARIANT or row.parent is not None
+
+
+class _Batch:
+    """Rows that are written together: each step is one or two statements, however many rows there are."""
+
+    def __init__(
+        self,
+        parsed: list[tuple[int, ProductRow]],
+        places: Mapping[str, int],
+        report: Report,
+        *,
+        by: AbstractBaseUser | None,
+    ) -> None:
+        self.parsed = parsed
+        self.places = places
+        self.report = report
+        self.by_id = None if by is None else by.pk
+        self.now = timezone.now()
+        self.existing: dict[str, Product] = {}
+        self.entries: list[_Entry] = []
+
+    def write(self) -> None:
+        self._lock()
+        taken = self._taken_slugs()
+        for number, row in self.parsed:
+            try:
+                self.entries.append(self._prepare(number, row, taken))
+            except InvalidProduct as error:
+                self.report.add(RowError(number, row.sku, error.field, error.code, str(error)))
+        if not self.entries:
+            return
+        known = {entry.product.listed.pk for entry in self.entries if entry.product.listed.pk is not None}
+        before = statistics.contributions(known)
+        self._write_products()
+        self._write_prices()
+        self._write_links()
+        groups = {entry.product.listed for entry in self.entries if entry.product.listed.kind == ProductKind.GROUP}
+        products.refresh_groups(groups)
+        after = statistics.contributions({entry.product.listed.pk for entry in self.entries})
+        changes = ((pk, figures.minus(before.get(pk, statistics.Figures()))) for pk, figures in after.items())
+        statistics.record_many(changes)
+
+    def _lock(self) -> None:
+        """Existing products of these SKUs and the groups above them, in primary-key order."""
+        skus = {row.sku for _number, row in self.parsed} | {row.parent for _number, row in self.parsed if row.parent}
+        groups = Product.objects.filter(sku__in=skus, parent__isnull=False).values("parent")
+        rows = Product.objects.select_for_update().order_by("pk")
+        found = list(rows.filter(sku__in=skus)) + list(
+            rows.filter(pk__in=list(groups.values_list("parent", flat=True)))
+        )
+        by_pk = {product.pk: product for product in found}
+        for product in by_pk.values():
+            if product.parent_id is not None:
+                product.parent = by_pk[product.parent_id]
+        self.existing = {product.sku: product for product in by_pk.values()}
+
+    def _taken_slugs(self) -> set[str]:
+        wanted = set()
+        for _number, row in self.parsed:
+            wanted |= {row.slug, *_slug_choices(row)}
+        return set(Product.objects.filter(slug__in=wanted - {""}).values_list("slug", flat=True))
+
+    def _prepare(self, number: int, row: ProductRow, taken: set[str]) -> _Entry:
+        """The product as the row wants it.
+
+        Raises:
+            InvalidProduct: the row does not fit to itself or to what is stored.
+        """
+        given = row.model_fields_set
+        product = self.existing.get(row.sku)
+        is_new = product is None
+        old_price = None if product is None else product.price
+        if product is None:
+            product = self._new_product(row)
+        elif row.kind is not None and row.kind != product.kind:
+            raise InvalidProduct(_("The product exists as another kind."), field="kind")
+        products.check_kind(
+            product,
+            priced=row.price is not None and (is_new or product.kind == ProductKind.GROUP),
+            linked=bool(row.categories),
+            is_new=is_new,
+        )
+        self._check_slug(product, row, taken)
+        slug = product.slug if "slug" not in given else row.slug
+        for name in given.intersection(COPIED):
+            value = getattr(row, name)
+            if name != "price" or value is not None:
+                setattr(product, name, value)
+        product.slug = slug
+        self._check_amounts(product, row)
+        product.is_scheduled = products.is_scheduled(product, at=self.now)
+        if product.kind != ProductKind.GROUP:
+            product.search_text = products.searchable_text(product)
+        category_ids = self._categories(row) if "categories" in given else None
+        return _Entry(number, row, product, category_ids, old_price)
+
+    def _new_product(self, row: ProductRow) -> Product:
+        parent = self.existing.get(row.parent) if row.parent else None
+        if row.parent and parent is None:
+            raise InvalidProduct(_("There is no group %(sku)s.") % {"sku": row.parent}, field="parent")
+        name = row.name or (parent.name if parent is not None else "")
+        if not name:
+            raise InvalidProduct(_("The name is missing."), field="name")
+        kind = row.kind or (ProductKind.VARIANT if parent is not None else ProductKind.SIMPLE)
+        return Product(sku=row.sku, kind=kind, parent=parent, name=name)
+
+    def _check_slug(self, product: Product, row: ProductRow, taken: set[str]) -> None:
+        if row.slug:
+            if row.slug in taken and row.slug != product.slug:
+                raise InvalidProduct(_("The slug belongs to another product."), field="slug")
+            product.slug = row.slug
+        elif not product.slug:
+            choices = _slug_choices(row) or [slugify(row.sku) or "item"]
+            free = next((choice for choice in choices if choice not in taken), "")
+            product.slug = free or f"{choices[0][:80]}-{uuid.uuid4().hex[:8]}"
+        taken.add(product.slug)
+
+    def _check_amounts(self, product: Product, row: ProductRow) -> None:
+        money.check(product.price)
+        if product.compare_at_price is not None:
+            money.check(product.compare_at_price, field="compare_at_price")
+        if product.publish_from and product.publish_until and product.publish_from >= product.publish_until:
+            raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
+        if row.stock_quantity is not None:
+            if product.kind == ProductKind.GROUP:
+                raise InvalidProduct(_("A group has no stock; its variants have."), field="stock_quantity")
+            if row.stock_quantity < product.reserved_quantity:
+                message = _("%(reserved)s are reserved; less cannot be on hand.")
+                raise InvalidProduct(message % {"reserved": product.reserved_quantity}, field="stock_quantity")
+
+    def _categories(self, row: ProductRow) -> list[int]:
+        unknown = [place for place in row.categories if place not in self.places]
+        if unknown:
+            raise InvalidProduct(_("There is no category %(name)s.") % {"name": unknown[0]}, field="categories")
+        return list(dict.fromkeys(self.places[place] for place in row.categories))
+
+    def _write_products(self) -> None:
+        new = [entry for entry in self.entries if entry.product.pk is None]
+        old = [entry for entry in self.entries if entry.product.pk is not None]
+        for entry in self.entries:
+            entry.product.updated_at = self.now
+        for entry in new:
+            entry.product.stock_quantity = entry.row.stock_quantity or 0
+        bulk_write.insert(Product, INSERTED, (_values(entry.product, INSERTED) for entry in new))
+        keys = dict(Product.objects.filter(sku__in=[entry.row.sku for entry in new]).values_list("sku", "pk"))
+        for entry in new:
+            entry.product.pk = keys[entry.row.sku]
+        bulk_write.update(Product, ("id", *WRITTEN), (_values(entry.product, ("id", *WRITTEN)) for entry in old))
+        self.report.created += len(new)
+        self.report.updated += len(old)
+        self._write_stock(new, old)
+
+    def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
+        """A new product begins with its stock; of others a stated stock is a count."""
+        reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
+        bulk_write.insert(
+            StockMovement,
+            (
+                "product",
+                "kind",
+                "stock_change",
+                "reserved_change",
+                "reference",
+                "reason",
+                "created_at",
+                "created_by",
+                "event_id",
+                "crossing",
+            ),
+            (
+                (
+                    entry.product.pk,
+                    MovementKind.RECEIVE,
+                    quantity,
+                    0,
+                    reference,
+                    reason,
+                    self.now,
+                    self.by_id,
+                    uuid.uuid4(),
+                    "",
+                )
+                for entry in new
+                if (quantity := entry.product.stock_quantity)
+            ),
+        )
+        counted = {
+            entry.product.sku: entry.row.stock_quantity
+            for entry in old
+            if entry.row.stock_quantity is not None and entry.row.stock_quantity != entry.product.stock_quantity
+        }
+        if counted:
+            inventory.count(counted, reason=reason, reference=reference)
+
+    def _write_prices(self) -> None:
+        bulk_write.insert(
+            PriceChange,
+            ("product", "event_id", "old_price", "new_price", "changed_at", "changed_by"),
+            (
+                (entry.product.pk, uuid.uuid4(), entry.old_price, entry.product.price, self.now, self.by_id)
+                for entry in self.entries
+                if entry.old_price not in {None, entry.product.price} and entry.product.kind != ProductKind.GROUP
+            ),
+        )
+
+    def _write_links(self) -> None:
+        wanted = {entry.product.pk: entry.category_ids for entry in self.entries if entry.category_ids is not None}
+        old: dict[int, list[int]] = {pk: [] for pk in wanted}
+        links = ProductCategory.objects.filter(product__in=list(wanted)).order_by("position", "pk")
+        for product_id, category_id in links.values_list("product_id", "category_id"):
+            old[product_id].append(category_id)
+        changed = {pk: ids for pk, ids in wanted.items() if ids != old[pk]}
+        replaced = [pk for pk in changed if old[pk]]
+        if replaced:
+            ProductCategory.objects.filter(product__in=replaced).delete()
+            left = {category_id for pk in replaced for category_id in {*old[pk]} ^ {*changed[pk]}}
+            statistics.recount(statistics.ancestors_of(left))
+        bulk_write.insert(
+            ProductCategory,
+            ("product", "category", "position"),
+            ((pk, category_id, place) for pk, ids in changed.items() for place, category_id in enumerate(ids)),
+        )
+
+
+def _values(product: Product, names: Sequence[str]) -> list[Any]:
+    return [product.parent_id if name == "parent" else getattr(product, name) for name in names]
+
+
+def _slug_choices(row: ProductRow) -> list[str]:
+    """Slugs that a new product may take, the nicest first."""
+    end = slugify(row.sku)
+    stem = slugify(row.name)
+    return [choice[:100] for choice in (stem, f"{stem[: 100 - len(end) - 1]}-{end}" if stem else end) if choice]
+
+
+def _announce(report: Report) -> None:
+    payload = {
+        "version": 1,
+        "created": report.created,
+        "updated": report.updated,
+        "failed": report.failed,
+        "notify": True,
+        "recipients": {},
+    }
+    signals.products_imported.send_robust(sender=Product, payload=payload, event_id=str(uuid.uuid4()))

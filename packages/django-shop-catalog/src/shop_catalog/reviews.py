@@ -1,0 +1,157 @@
+"""What can be done to reviews: submit, change, moderate, reply, delete. Average and count stay exact."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Count, Sum
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from shop_catalog import signals
+from shop_catalog.conf import app_settings
+from shop_catalog.exceptions import InvalidProduct, ReviewExists, UnknownProduct, UnknownReview
+from shop_catalog.models import Product, Review, ReviewStatus
+
+
+def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str = "", body: str = "") -> Review:
+    """Write a review of a product; a variant's goes to its group. It waits for staff where reviews are moderated.
+
+    Raises:
+        ReviewExists: this user has reviewed it.
+        InvalidProduct: the rating is not 1 to 5.
+    """
+    _check_rating(rating)
+    is_verified = _has_bought(user, product.listed)
+    with _locked(product.listed.pk) as listed:
+        if Review.objects.filter(product=listed, author_id=user.pk).exists():
+            raise ReviewExists(_("You have reviewed this product already. Change your review instead."))
+        review = Review.objects.create(
+            product=listed,
+            author_id=user.pk,
+            rating=rating,
+            title=title,
+            body=body,
+            status=_first_status(),
+            is_verified_purchase=is_verified,
+        )
+        _announce_on_commit(review)
+    return review
+
+
+def change(review: Review, *, rating: int | None = None, title: str | None = None, body: str | None = None) -> Review:
+    """Change one's own words or rating. What was published waits for staff again where reviews are moderated."""
+    if rating is not None:
+        _check_rating(rating)
+    given: dict[str, Any] = {"rating": rating, "title": title, "body": body}
+    with _locked(review.product_id):
+        review = get(review.public_id)
+        for name, value in given.items():
+            if value is not None:
+                setattr(review, name, value)
+        review.status = _first_status()
+        review.save()
+        _announce_on_commit(review)
+    return review
+
+
+def moderate(review: Review, *, status: str) -> Review:
+    """Publish or reject a review.
+
+    Raises:
+        InvalidProduct: the status is none of a review.
+    """
+    if status not in ReviewStatus.values:
+        raise InvalidProduct(_("The status must be pending, published or rejected."), field="status")
+    with _locked(review.product_id):
+        review = get(review.public_id)
+        review.status = ReviewStatus(status)
+        review.save(update_fields=["status", "updated_at"])
+    return review
+
+
+def reply(review: Review, *, text: str) -> Review:
+    """Answer a review in the shop's name; an empty text takes the answer back."""
+    review.reply = text
+    review.replied_at = timezone.now() if text else None
+    review.save(update_fields=["reply", "replied_at", "updated_at"])
+    return review
+
+
+def delete(review: Review) -> None:
+    with _locked(review.product_id):
+        review.delete()
+
+
+def get(public_id: uuid.UUID) -> Review:
+    """
+    Raises:
+        UnknownReview: there is none with this id.
+    """
+    review = Review.objects.select_related("product", "author").filter(public_id=public_id).first()
+    if review is None:
+        raise UnknownReview(_("There is no such review."))
+    return review
+
+
+@contextmanager
+def _locked(product_id: int) -> Iterator[Product]:
+    """Serialise the reviews of a product on its row and count them anew at the end."""
+    with transaction.atomic():
+        product = Product.objects.select_for_update().filter(pk=product_id).first()
+        if product is None:
+            raise UnknownProduct(_("The product was deleted in the meantime."))
+        yield product
+        published = Review.objects.filter(product=product).published()
+        figures = published.aggregate(count=Count("pk"), total=Sum("rating"))
+        average = Decimal(figures["total"] or 0) / (figures["count"] or 1)
+        Product.objects.filter(pk=product_id).update(
+            rating_count=figures["count"], rating_average=average.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        )
+
+
+def _check_rating(rating: int) -> None:
+    if not 1 <= rating <= 5:
+        raise InvalidProduct(_("The rating must be from 1 to 5."), field="rating")
+
+
+def _first_status() -> ReviewStatus:
+    return ReviewStatus.PENDING if app_settings.MODERATE_REVIEWS else ReviewStatus.PUBLISHED
+
+
+def _has_bought(user: AbstractBaseUser, listed: Product) -> bool:
+    """Ask the hook, with the SKUs of the product and its variants; outside of any lock."""
+    path = app_settings.VERIFIED_PURCHASE
+    if not path:
+        return False
+    refs = [listed.sku, *listed.variants.values_list("sku", flat=True)]
+    return bool(import_string(path)(user, refs))
+
+
+def _announce_on_commit(review: Review) -> None:
+    transaction.on_commit(partial(_announce, review, uuid.uuid4()), robust=True)
+
+
+def _announce(review: Review, event_id: uuid.UUID) -> None:
+    product = review.product
+    payload = {
+        "version": 1,
+        "review": {
+            "id": str(review.public_id),
+            "rating": review.rating,
+            "title": review.title,
+            "status": str(review.status),
+        },
+        "product": {"sku": product.sku, "name": product.name, "slug": product.slug},
+        "notify": True,
+        "recipients": {},
+    }
+    signals.review_submitted.send_robust(sender=Review, review=review, payload=payload, event_id=str(event_id))

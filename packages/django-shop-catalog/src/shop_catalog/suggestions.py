@@ -1,0 +1,29 @@
+"""What a search box suggests while somebody types."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shop_catalog import category_tree
+from shop_catalog.category_tree import Node
+from shop_catalog.models import Product
+from shop_catalog.search import backend, simplify
+
+
+class Suggestions(NamedTuple):
+    products: list[Product]
+    categories: list[Node]
+
+
+def suggest(text: str, *, limit: int = 5) -> Suggestions:
+    """Listed products and visible categories for the text so far; nothing for a single letter."""
+    words = simplify(text).split()
+    if len("".join(words)) < 2:
+        return Suggestions([], [])
+    products = backend(Product).suggest(Product.objects.listed().published(), text, limit=limit)
+    nodes = [
+        node
+        for node in category_tree.current().walk()
+        if node.is_visible and all(word in simplify(node.name) for word in words)
+    ]
+    return Suggestions(products, nodes[:limit])
