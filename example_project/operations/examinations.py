@@ -53,7 +53,7 @@ def database() -> Findings:
             what=wrong,
             mend="See whether the server runs and whether DATABASE_URL, or DB_HOST and its sisters, are right.",
         )
-    if connection.vendor == "postgresql" and connection.pg_version < 150000:
+    if getattr(connection, "pg_version", 150000) < 150000:
         yield Finding(what="PostgreSQL is older than 15.", mend="Upgrade the database server.")
     if connection.vendor == "sqlite" and not settings.DEBUG and not settings.DEMO:
         yield Finding(

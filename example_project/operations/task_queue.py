@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import Min
 from django.utils import timezone
 from django_q.brokers import Broker, get_broker
 from django_q.brokers.orm import ORM
@@ -26,7 +27,8 @@ def oldest_seconds() -> float:
 def _oldest_row() -> datetime | None:
     """A waiting row's ``lock`` is when it was queued; that of a running one lies ahead."""
     now = timezone.now()
-    return OrmQ.objects.filter(lock__lte=now).order_by("lock").values_list("lock", flat=True).first()
+    oldest: datetime | None = OrmQ.objects.filter(lock__lte=now).aggregate(oldest=Min("lock"))["oldest"]
+    return oldest
 
 
 def _head(broker: Broker) -> datetime | None:

@@ -1,0 +1,35 @@
+from decimal import Decimal
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from shop_catalog import images, inventory, products
+from shop_orders import carts, checkout
+
+
+@pytest.fixture
+def product(db, settings, tmp_path):
+    """A basket of which 20 are there, with a picture."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    basket = products.create("BASKET-1", name="Sisal basket", price=Decimal(1200))
+    inventory.receive({"BASKET-1": 20})
+    picture = BytesIO()
+    Image.new("RGB", (40, 30), "olive").save(picture, "PNG")
+    picture.seek(0)
+    images.add(basket, file=picture, alt="A basket")
+    return basket
+
+
+@pytest.fixture
+def place(product):
+    """Call it for an order of one basket by a guest."""
+
+    def order(email="test.customer@example.org", phone="+254712345678", quantity=1):
+        cart, _token = carts.add_to_cart(product.sku, quantity)
+        return checkout.place_order(
+            cart,
+            contact=checkout.Contact(name="Test Customer", email=email, phone=phone),
+            shipping_address={"name": "Test Customer", "line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"},
+        )
+
+    return order

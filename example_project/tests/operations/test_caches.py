@@ -1,0 +1,108 @@
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+import redis
+from operations import caches
+
+NEEDS_REDIS = pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def cache_at(port):
+    return caches.RedisCache(f"redis://127.0.0.1:{port}/0", {"OPTIONS": {"socket_connect_timeout": 1}})
+
+
+class Redis:
+    """A server of the test's own on a port of its own."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+
+    def start(self):
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.folder]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                redis.Redis(port=self.port).ping()
+                return
+            except redis.ConnectionError:
+                time.sleep(0.02)
+        raise TimeoutError("Redis did not start.")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path):
+    server = Redis(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_without_a_server_reads_miss_and_writes_are_dropped():
+    cache = cache_at(free_port())
+    assert cache.get("a", "default") == "default"
+    cache.set("a", 1)
+    assert cache.add("a", 1) is True
+    assert cache.touch("a") is False
+    assert cache.delete("a") is False
+    assert cache.get_many(["a", "b"]) == {}
+    assert cache.has_key("a") is False
+    assert cache.incr("a") == 1
+    assert cache.set_many({"a": 1}) == []
+    cache.delete_many(["a"])
+    cache.clear()
+    assert cache.get_or_set("a", lambda: "computed") == "computed"
+
+
+def test_a_server_that_is_away_is_not_asked_again_at_once(caplog):
+    cache = cache_at(free_port())
+    for _time in range(50):
+        cache.get("a")
+    assert len(caplog.records) == 1
+
+
+@NEEDS_REDIS
+def test_with_a_server_it_is_django_s_own(server):
+    cache = cache_at(server.port)
+    cache.set_many({"a": 1, "b": {"c": [2]}})
+    assert cache.get_many(["a", "b", "x"]) == {"a": 1, "b": {"c": [2]}}
+    assert cache.incr("a", 2) == 3
+    assert cache.add("a", 9) is False
+    with pytest.raises(ValueError, match="not found"):
+        cache.incr("x")
+
+
+@NEEDS_REDIS
+def test_after_a_restart_it_works_again_without_an_error(server, monkeypatch):
+    monkeypatch.setattr(caches, "PAUSE_SECONDS", 0.05)
+    cache = cache_at(server.port)
+    cache.set("a", 1)
+    server.kill()
+    assert cache.get("a") is None
+    server.start()
+    time.sleep(0.1)
+    cache.set("a", 2)
+    assert cache.get("a") == 2
+
+
+@NEEDS_REDIS
+def test_a_restart_between_two_calls_goes_unnoticed(server):
+    cache = cache_at(server.port)
+    cache.set("a", 1)
+    server.kill()
+    server.start()
+    cache.set("a", 2)
+    assert cache.get("a") == 2

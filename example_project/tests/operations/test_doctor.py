@@ -1,0 +1,221 @@
+import contextlib
+import http.server
+import io
+import json
+import re
+import socketserver
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from django.utils import timezone
+from django_q.models import OrmQ
+from operations.examinations import EXAMINATIONS, examine
+from shop_notify.models import Notification
+
+
+def doctor(*arguments):
+    """Exit code and output of the command."""
+    out = io.StringIO()
+    try:
+        call_command("shop_doctor", *arguments, stdout=out, no_color=True)
+    except SystemExit as end:
+        return end.code, out.getvalue()
+    return 0, out.getvalue()
+
+
+@contextlib.contextmanager
+def answering(status, body="{}"):
+    """The address of a local HTTP server that answers everything with this."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_arguments):
+            pass
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def smtp_server():
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 mail.example.org\r\n")
+            for line in self.rfile:
+                self.wfile.write(b"221 bye\r\n" if line.startswith(b"QUIT") else b"250 mail.example.org\r\n")
+
+    return socketserver.TCPServer(("127.0.0.1", 0), Handler)
+
+
+def texts(name):
+    return " ".join(f"{finding.what} {finding.mend}" for finding in examine(name))
+
+
+@pytest.fixture
+def sms(settings):
+    """Settings of a notifier by Africa's Talking whose gateway is at an address."""
+
+    def at(base_url):
+        options = {"username": "sandbox", "api_key": "very-secret-key", "base_url": base_url, "report_secret": "long"}
+        notifier = {"BACKEND": "africastalking", "OPTIONS": options}
+        return override_settings(SHOP_NOTIFY={**settings.SHOP_NOTIFY, "NOTIFIERS": {"sms": notifier}})
+
+    return at
+
+
+@pytest.mark.parametrize("name", ["database", "migrations", "cache", "media storage", "time zone"])
+def test_what_works_is_well(db, settings, tmp_path, name):
+    settings.MEDIA_ROOT, settings.DEBUG = tmp_path, True
+    assert examine(name) == []
+    assert doctor("--only", name) == (0, f"well     {name}\nAll is well.\n")
+
+
+def test_every_finding_says_how_to_mend_it(db):
+    code, out = doctor()
+    assert code == 1
+    findings = re.findall(r"^(wrong  |warning)  (.+?): .+\n         \S.+$", out, re.MULTILINE)
+    assert len(findings) == len(re.findall(r"^(?:wrong|warning) ", out, re.MULTILINE))
+    assert {name for _mark, name in findings} <= set(EXAMINATIONS)
+
+
+def test_warnings_alone_are_no_failure_unless_told(db, settings):
+    settings.REDIS_URL = ""
+    assert doctor("--only", "cache")[0] == 0
+    code, out = doctor("--only", "cache", "--strict")
+    assert code == 1
+    assert "REDIS_URL" in out
+
+
+def test_missing_migrations(db):
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'shop_notify'")
+    assert "Run `manage.py migrate`." in texts("migrations")
+
+
+def test_a_lost_cache(db):
+    away = {"BACKEND": "operations.caches.RedisCache", "LOCATION": "redis://:very-secret@127.0.0.1:1/0"}
+    with override_settings(CACHES={"default": away}):
+        found = texts("cache")
+    assert "The cache does not work" in found
+    assert "very-secret" not in found
+
+
+def test_a_queue_without_a_worker(db):
+    OrmQ.objects.create(key="shop", payload="", lock=timezone.now() - timedelta(hours=1))
+    found = texts("queue")
+    assert "a task has waited for 3600 seconds, 1 wait" in found
+    assert "manage.py qcluster" in found
+
+
+def test_messages_that_were_given_up(db):
+    Notification.objects.create(
+        event_id="1", event="e", alias="email", channel="email", address="a@example.org", state="dead"
+    )
+    (finding,) = examine("queue")
+    assert finding.what == "1 messages were given up."
+    assert finding.is_warning
+
+
+def test_overdue_jobs_with_what_they_leave_undone(db):
+    found = texts("periodic jobs")
+    assert "shop_orders.expire_orders has not run when it should. Unpaid orders keep their stock for ever." in found
+    assert "manage.py shop_orders_jobs" in found
+
+
+def test_a_mail_server_that_answers_and_one_that_does_not(db, settings):
+    settings.DEFAULT_FROM_EMAIL = "shop@shop.example.com"
+    with smtp_server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        with mail_at(port):
+            assert examine("mail server") == []
+        server.shutdown()
+    with mail_at(port):
+        (finding,) = examine("mail server")
+    assert finding.what == "The mail server refuses: ConnectionRefusedError."
+    assert "EMAIL_HOST" in finding.mend
+
+
+def mail_at(port):
+    import django
+
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": port, "timeout": 5}
+        return override_settings(MAILERS={"default": {"BACKEND": backend, "OPTIONS": options}})
+    return override_settings(EMAIL_BACKEND=backend, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port, EMAIL_TIMEOUT=5)
+
+
+def test_a_sender_that_is_not_ours(db, settings):
+    settings.DEFAULT_FROM_EMAIL = "Acacia <shop@example.org>"
+    assert "Set DEFAULT_FROM_EMAIL" in texts("mail server")
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [(200, ""), (401, "The SMS gateway refuses the key of sms."), (500, "The SMS gateway of sms does not answer.")],
+)
+def test_the_sms_gateway_is_asked_whether_it_knows_the_key(db, sms, status, found):
+    with answering(status) as address, sms(address):
+        whats = [finding.what for finding in examine("gateways")]
+    assert whats == ([found] if found else [])
+
+
+def test_a_gateway_that_is_not_there(db, sms):
+    with sms("http://127.0.0.1:1"):
+        found = texts("gateways")
+    assert "does not answer" in found
+    assert "very-secret-key" not in found
+
+
+def test_a_payment_provider_that_cannot_be_built(db, settings, sms):
+    broken = {"card": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery", "OPTIONS": {"key": "sk_live_1"}}}
+    orders = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": broken}
+    with answering(200) as address, sms(address), override_settings(SHOP_ORDERS=orders):
+        found = texts("gateways")
+    assert "Payment provider card cannot be used: TypeError." in found
+    assert "sk_live_1" not in found
+
+
+def openid_at(server):
+    app = {"provider_id": "keycloak", "client_id": "shop", "secret": "s", "settings": {"server_url": server}}
+    return override_settings(SOCIALACCOUNT_PROVIDERS={"openid_connect": {"APPS": [app]}})
+
+
+def test_an_openid_provider_whose_configuration_is_whole(db):
+    whole = {"issuer": "i", "authorization_endpoint": "a", "token_endpoint": "t", "jwks_uri": "j"}
+    with answering(200, json.dumps(whole)) as address, openid_at(address):
+        assert examine("OpenID") == []
+    with answering(200, json.dumps({"issuer": "i", "jwks_uri": "j"})) as address, openid_at(address):
+        assert "lacks authorization_endpoint, token_endpoint" in texts("OpenID")
+    with answering(404) as address, openid_at(address):
+        assert "The configuration of keycloak cannot be read: HTTPError." in texts("OpenID")
+    with openid_at("file:///etc/passwd"):
+        assert "cannot be read: ValueError." in texts("OpenID")
+
+
+def test_a_folder_that_cannot_be_written(db, settings, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    settings.MEDIA_ROOT = file / "media"
+    assert "Create MEDIA_ROOT" in texts("media storage")
+
+
+def test_static_files_that_were_not_collected(db, settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path
+    assert "Run `manage.py collectstatic`." in texts("static files")
+
+
+def test_what_breaks_an_examination_is_a_finding(db):
+    with override_settings(Q_CLUSTER={}, MEDIA_ROOT=None, STORAGES={"default": {"BACKEND": "no.such.Storage"}}):
+        (finding,) = examine("media storage")
+    assert finding.what.startswith("It could not be examined: ")
