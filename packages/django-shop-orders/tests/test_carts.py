@@ -4,7 +4,6 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
-
 from shop_orders import carts
 from shop_orders.exceptions import (
     CartClosed,

@@ -5,7 +5,6 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-
 from shop_orders import carts, checkout, customers
 from shop_orders.exceptions import (
     AmountTooLarge,

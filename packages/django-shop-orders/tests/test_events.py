@@ -5,7 +5,6 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
-
 from shop_orders import events, guest_links, lifecycle, signals
 from shop_orders.models import OrderEvent
 

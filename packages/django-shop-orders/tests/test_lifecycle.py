@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-
 from shop_orders import lifecycle
 from shop_orders.exceptions import InvalidTransition, NothingToShip
 from shop_orders.models import Order, OrderLine, OrderStatus

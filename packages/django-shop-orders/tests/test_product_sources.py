@@ -3,7 +3,6 @@ from itertools import count
 
 import pytest
 from django.test import override_settings
-
 from shop_orders.product_sources import ModelProductSource
 from shop_orders.testing import MemoryProduct, MemoryProductSource, ProductSourceContract
 from testproject.books.models import Book, Course

@@ -192,7 +192,7 @@ class InvalidTransition(ShopOrdersError):
 
     def __init__(self, message: str = "", *, old: str = "", new: str = "") -> None:
         text = message or _("An order that is %(old)s cannot become %(new)s.") % {"old": old, "new": new}
-        super().__init__(text, extra={"status": old} if old else None)
+        super().__init__(text, extra={"order_status": old} if old else None)
 
 
 class NothingToShip(ShopOrdersError):

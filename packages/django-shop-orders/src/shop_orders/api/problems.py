@@ -87,7 +87,7 @@ CODES_HELP: Mapping[str, str] = {
     "invalid_address": "An address needs line1, city and a two-letter country.",
     "invalid_phone": "The number is not valid in the countries of the shop. Write it with its country code.",
     "invalid_quantity": "The quantity is outside of what can be ordered.",
-    "invalid_transition": "The order's status does not allow this; `status` has the status.",
+    "invalid_transition": "The order's status does not allow this; `order_status` has it.",
     "invalid_webhook": "The call is not signed by the provider, is too old, or cannot be read.",
     "log_in_required": "Guests cannot order in this shop.",
     "method_not_allowed": "The path exists, the method does not.",
@@ -164,6 +164,8 @@ def problem(
     response = HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
     if retry_after_seconds is not None:
         response["Retry-After"] = str(retry_after_seconds)
+    if status == 401:
+        response["WWW-Authenticate"] = "Bearer"
     return response
 
 
@@ -278,6 +280,8 @@ def _as_problem(response: HttpResponseBase) -> HttpResponseBase:
     detail = json.loads(response.content).get("detail", "")
     if isinstance(detail, list):
         answer = problem(response.status_code, _("Some fields are not valid."), errors=_field_problems(detail))
+    elif response.status_code == 401:
+        answer = problem(401, NotAuthenticated.default_message())
     else:
         answer = problem(response.status_code, str(detail))
     for name in ("Retry-After", "WWW-Authenticate"):

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, get_args
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -66,16 +66,19 @@ class HostedTestProvider(PaymentProvider):
         try:
             body = json.loads(request.body)
             amount = Decimal(body["amount"]) if body.get("amount") else None
-            yield PaymentEvent(
+            event = PaymentEvent(
                 event_id=event_id,
-                kind=cast("EventKind", str(body["kind"])),
+                kind=body["kind"],
                 reference=str(body["reference"]),
                 amount=amount,
                 currency=str(body.get("currency", "")),
                 error=str(body.get("error", "")),
             )
-        except (ValueError, KeyError, TypeError, ArithmeticError):
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
+        if event.kind not in get_args(EventKind) or not (amount is None or amount.is_finite()):
+            raise InvalidWebhook
+        return [event]
 
     def signed_call(
         self, *, kind: str, reference: str, amount: str = "", currency: str = ""

@@ -1,11 +1,11 @@
 """Contract kits. Subclass one in your tests and give its fixtures: every check is a test of yours.
 
-    class TestShelf(ProductSourceContract):
-        @pytest.fixture
-        def source(self): return ShelfSource()
+class TestShelf(ProductSourceContract):
+    @pytest.fixture
+    def source(self): return ShelfSource()
 
-        @pytest.fixture
-        def make_product(self): return lambda **fields: Shelf.objects.create(...).code
+    @pytest.fixture
+    def make_product(self): return lambda **fields: Shelf.objects.create(...).code
 """
 
 from __future__ import annotations
@@ -224,7 +224,10 @@ class PaymentProviderContract:
         if not self.has_webhooks:
             return
         call: dict[str, Any] = {
-            "kind": "captured", "reference": "ref-1", "amount": Decimal("12.50"), "event_id": "evt-1"
+            "kind": "captured",
+            "reference": "ref-1",
+            "amount": Decimal("12.50"),
+            "event_id": "evt-1",
         }
         first, second = self._read(provider, make_webhook, **call), self._read(provider, make_webhook, **call)
         assert [event.event_id for event in first] == [event.event_id for event in second]

@@ -148,8 +148,8 @@ def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
 
 
 def _login_answer(answer: headless.Answer) -> dict[str, Any]:
-    key = get_user_model()._meta.pk.to_python(answer.data["user"]["id"])  # noqa: SLF001 - Django's documented Meta API
-    user = get_user_model()._default_manager.get(pk=key)  # noqa: SLF001
+    key = get_user_model()._meta.pk.to_python(answer.data["user"]["id"])
+    user = get_user_model()._default_manager.get(pk=key)
     names = ("access_token", "refresh_token", "token_type", "expires_in", "scope")
     return {**{name: answer.meta[name] for name in names}, "customer": _customer(customers.for_user(user))}
 

@@ -1,0 +1,210 @@
+import pytest
+from django.test import Client
+from shop_orders.models import Cart, CartItem
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+ADD = "/api/orders/cart/add_item/"
+SET = "/api/orders/cart/update_quantity/"
+REMOVE = "/api/orders/cart/remove_item/"
+
+
+@pytest.fixture
+def api(user, book):
+    return Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+
+
+def add(client, product="978-1", quantity=1, **options):
+    return client.post(ADD, {"product": product, "quantity": quantity}, "application/json", **options)
+
+
+def test_cart_shows_lines_charges_and_totals(api, shop_settings):
+    shop_settings(
+        PRICING=[
+            {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "3"}},
+            {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}},
+        ]
+    )
+    assert add(api, quantity=2).json() == {
+        "currency": "KES",
+        "item_count": 2,
+        "lines": [
+            {
+                "product": "978-1",
+                "sku": "978-1",
+                "name": "Trees of Kenya",
+                "quantity": 2,
+                "unit_price": "12.50",
+                "price_when_added": "12.50",
+                "line_total": "25.00",
+                "available": 10,
+                "url": "/books/978-1/",
+                "image": "",
+                "changes": [],
+            }
+        ],
+        "charges": [
+            {"kind": "shipping", "label": "Shipping", "amount": "3.00", "is_included": False},
+            {"kind": "tax", "label": "Tax", "amount": "4.48", "is_included": False},
+        ],
+        "subtotal": "25.00",
+        "tax_total": "4.48",
+        "total": "32.48",
+        "can_be_ordered": True,
+    }
+
+
+def test_quantity_is_set_removed_and_cleared(api, other_book):
+    add(api, quantity=2)
+    add(api, "978-2")
+    assert api.patch(SET, {"product": "978-1", "quantity": 5}, "application/json").json()["item_count"] == 6
+    assert api.patch(SET, {"product": "978-1", "quantity": 0}, "application/json").json()["item_count"] == 1
+    assert api.delete(f"{REMOVE}?product=978-2").json()["lines"] == []
+    add(api)
+    assert api.delete(REMOVE, {"product": "978-1"}, "application/json").json()["lines"] == []
+    add(api)
+    assert api.delete("/api/orders/cart/clear/").json()["lines"] == []
+
+
+def test_guest_is_known_by_the_token_of_the_first_write(client, book):
+    token = add(client).headers["X-Cart-Token"]
+    again = add(client, headers={"X-Cart-Token": token})
+    assert again.json()["item_count"] == 2
+    assert "X-Cart-Token" not in again.headers
+    assert client.get("/api/orders/cart/").json()["item_count"] == 0
+
+
+def test_refused_first_write_opens_no_cart(client, book):
+    assert add(client, "no-such-book").status_code == 422
+    assert add(client, quantity=11).status_code == 409
+    assert Cart.objects.count() == 0
+
+
+def test_unknown_token_is_refused(client, book):
+    assert add(client, headers={"X-Cart-Token": "guess"}).json()["code"] == "cart_not_found"
+    assert client.get("/api/orders/cart/", headers={"X-Cart-Token": "guess"}).status_code == 404
+
+
+def test_customer_keeps_own_cart_while_a_token_waits_for_the_merge(api, client, book):
+    token = add(client, quantity=3).headers["X-Cart-Token"]
+    add(api, headers={"X-Cart-Token": token})
+    assert api.get("/api/orders/cart/", headers={"X-Cart-Token": token}).json()["item_count"] == 1
+    merged = api.post("/api/orders/cart/merge/", headers={"X-Cart-Token": token})
+    assert merged.status_code == 200
+    assert merged.json()["cart"]["item_count"] == 4
+    assert merged.json()["changes"] == [
+        {"product": "978-1", "name": "Trees of Kenya", "code": "quantity_changed", "quantity": 4, "was": 1}
+    ]
+    assert api.post("/api/orders/cart/merge/", headers={"X-Cart-Token": token}).status_code == 404
+    assert client.get("/api/orders/cart/", headers={"X-Cart-Token": token}).status_code == 404
+
+
+def test_shortage_is_a_problem_with_what_is_available(api):
+    answer = add(api, quantity=11)
+    assert answer.status_code == 409
+    assert answer["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["code"], problem["shortages"]) == ("insufficient_stock", [{"product": "978-1", "available": 10}])
+    assert (problem["type"], problem["status"]) == ("about:blank", 409)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"product": "978-1", "quantity": 0}, 422),
+        ({"product": "978-1", "quantity": -1}, 422),
+        ({"product": "978-1", "quantity": 1.5}, 422),
+        ({"product": "978-1", "quantity": 1.0}, 422),
+        ({"product": "978-1", "quantity": "1"}, 422),
+        ({"product": "978-1", "quantity": True}, 422),
+        ({"product": "978-1", "quantity": None}, 422),
+        ({"product": "978-1", "quantity": 1000}, 422),
+        ({"product": "978-1", "quantity": 2**31}, 422),
+        ({"product": "978-1", "quantity": 2**63}, 422),
+        ({"product": "978-1", "quantity": 10**400}, 422),
+        ({"product": "", "quantity": 1}, 422),
+        ({"product": "x" * 201, "quantity": 1}, 422),
+        ({"product": 5, "quantity": 1}, 422),
+        ({"product": ["978-1"], "quantity": 1}, 422),
+        ({"product": "978-1\0", "quantity": 1}, 422),
+        ({"product": "no-such-book", "quantity": 1}, 422),
+        ({"quantity": 1}, 422),
+        ({}, 422),
+        ([], 422),
+    ],
+)
+def test_unusable_items_are_refused_and_nothing_is_added(api, body, status):
+    answer = api.post(ADD, body, "application/json")
+    assert answer.status_code == status
+    assert answer["Content-Type"] == "application/problem+json"
+    assert CartItem.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"", "application/json", 422),
+        (b"\xff\xfe{\x00}\x00", "application/json", 400),
+        (b'{"product": "\\ud800", "quantity": 1}', "application/json", 422),
+        (b'{"product": "978-1", "quantity": NaN}', "application/json", 400),
+        (b'{"product": "978-1", "quantity": 1e400}', "application/json", 422),
+        (b'{"product": "978-1", "product": "978-1", "quantity": 1}', "application/json", 400),
+        (b'{"product": ' + b"[" * 100 + b"]" * 100 + b"}", "application/json", 422),
+        (b"[" * 100_000 + b"]" * 100_000, "application/json", 400),
+        (b'{"product": "978-1", "quantity": 1}', "text/plain", 415),
+        (b"product=978-1", "application/x-www-form-urlencoded", 415),
+        (b'"' + b"x" * 300_000 + b'"', "application/json", 413),
+        (b"x" * 3_000_000, "application/json", 413),
+    ],
+)
+def test_unreadable_bodies_get_a_4xx(api, body, content_type, status):
+    answer = api.generic("POST", ADD, body, content_type)
+    assert answer.status_code == status, answer.content[:300]
+    assert answer["Content-Type"] == "application/problem+json"
+    assert CartItem.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "id",
+        "pk",
+        "price",
+        "unit_price",
+        "total",
+        "discount",
+        "currency",
+        "customer",
+        "user",
+        "tax",
+        "cart",
+        "is_staff",
+    ],
+)
+def test_unknown_fields_are_refused(api, field):
+    for method, path in (("post", ADD), ("patch", SET)):
+        answer = getattr(api, method)(path, {"product": "978-1", "quantity": 1, field: 1}, "application/json")
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == field
+    assert CartItem.objects.count() == 0
+
+
+@pytest.mark.parametrize("query", ["product=%00", "product=" + "x" * 300, "product="])
+def test_odd_queries_get_a_4xx(api, query):
+    add(api)
+    assert 400 <= api.delete(f"{REMOVE}?{query}").status_code < 500
+    assert CartItem.objects.count() == 1
+
+
+def test_cart_costs_the_same_for_many_lines(api, customer, django_assert_num_queries):
+    for number in range(30):
+        Book.objects.create(isbn=f"isbn-{number}", title="A book", sale_price=1, on_hand=5)
+    add(api)
+    with django_assert_num_queries(5):
+        api.get("/api/orders/cart/")
+    for number in range(30):
+        add(api, f"isbn-{number}")
+    with django_assert_num_queries(5):
+        assert api.get("/api/orders/cart/").json()["item_count"] == 31

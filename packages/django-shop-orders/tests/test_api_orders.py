@@ -1,0 +1,333 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from shop_orders import carts, customers, guest_links, lifecycle, payments
+from shop_orders.models import IdempotencyKey, Order, Payment, Refund
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+ORDERS = "/api/orders/orders/"
+
+
+def login(user):
+    return Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+
+
+@pytest.fixture
+def api(user, book):
+    return login(user)
+
+
+@pytest.fixture
+def filled(api):
+    api.post("/api/orders/cart/add_item/", {"product": "978-1", "quantity": 2}, "application/json")
+    return api
+
+
+def order_from(client, body=None, **headers):
+    return client.post(ORDERS, body or {}, "application/json", headers=headers)
+
+
+def test_answer_never_shows_a_database_key(filled):
+    answer = order_from(filled).json()
+    keys = set(answer) | set(answer["lines"][0]) | set(answer["contact"])
+    assert not {"id", "pk", "customer", "customer_id", "cart", "user"} & keys
+
+
+def test_changed_total_answers_the_new_cart(filled):
+    answer = order_from(filled, {"expected_total": "24.00"})
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert (problem["code"], problem["total"], problem["expected_total"]) == ("total_changed", "25.00", "24.00")
+    assert problem["cart"]["total"] == "25.00"
+    assert Order.objects.count() == 0
+
+
+def test_empty_cart_is_refused(api, client):
+    assert order_from(api).json()["code"] == "cart_empty"
+    assert order_from(client).json()["code"] == "cart_empty"
+
+
+def test_same_key_replays_the_answer(filled):
+    first = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+    second = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+    assert first.status_code == second.status_code == 201
+    assert first.json() == second.json()
+    assert ("Idempotency-Replayed" in first.headers, second.headers["Idempotency-Replayed"]) == (False, "true")
+    assert Order.objects.count() == 1
+
+
+def test_key_with_another_body_is_refused(filled):
+    order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+    other = order_from(filled, {"note": "Knock"}, **{"Idempotency-Key": "k-1"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_key_of_another_customer_is_independent(filled, other_user):
+    other = login(other_user)
+    other.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
+    first = order_from(filled, **{"Idempotency-Key": "k-1"}).json()
+    second = order_from(other, **{"Idempotency-Key": "k-1"}).json()
+    assert first["number"] != second["number"]
+
+
+def test_refused_request_leaves_no_key(filled):
+    Book.objects.update(on_hand=1)
+    assert order_from(filled, **{"Idempotency-Key": "k-1"}).status_code == 409
+    assert IdempotencyKey.objects.count() == 0
+    Book.objects.update(on_hand=2)
+    assert order_from(filled, **{"Idempotency-Key": "k-1"}).status_code == 201
+
+
+def test_list_is_paginated_newest_first(api, place, django_assert_num_queries):
+    numbers = [place(quantity=1).number for _order in range(5)][::-1]
+    first = api.get(ORDERS, {"limit": 2}).json()
+    assert [item["number"] for item in first["items"]] == numbers[:2]
+    second = api.get(ORDERS, {"limit": 2, "after": first["next"]}).json()
+    third = api.get(ORDERS, {"limit": 2, "after": second["next"]}).json()
+    assert [item["number"] for item in second["items"] + third["items"]] == numbers[2:]
+    assert third["next"] is None
+    with django_assert_num_queries(3):
+        api.get(ORDERS)
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"limit": 2**63}, {"after": "\0"}, {"after": "x" * 300}]
+)
+def test_odd_pages_are_refused(api, query):
+    assert api.get(ORDERS, query).status_code == 422
+
+
+def test_page_after_somebody_elses_order_is_not_found(api, place, other_user):
+    foreign = place(of=customers.for_user(other_user))
+    assert api.get(ORDERS, {"after": foreign.number}).status_code == 404
+
+
+def test_cancel_gives_stock_back_once_with_a_key(api, place):
+    order = place(quantity=3)
+    for _time in range(2):
+        answer = api.post(
+            f"{ORDERS}{order.number}/cancel/",
+            {"reason": "Too late"},
+            "application/json",
+            headers={"Idempotency-Key": "c-1"},
+        )
+        assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "Too late")
+    assert Book.objects.get().on_hand == 10
+
+
+def test_shipped_order_cannot_be_cancelled(api, place):
+    order = place()
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk)
+    answer = api.post(f"{ORDERS}{order.number}/cancel/", {}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+
+
+def test_tracking_shows_public_events_parcels_and_messages(api, place, shop_settings, user):
+    shop_settings(DELIVERIES="testproject.hooks.deliveries")
+    order = place()
+    lifecycle.note(order.pk, "Looks odd", by=user)
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk, carrier="Test Carrier", tracking_number="T1", tracking_url="https://track.example.org/T1")
+    tracking = api.get(f"{ORDERS}{order.number}/tracking/").json()
+    assert [event["new_status"] for event in tracking["events"]] == [
+        "pending",
+        "confirmed",
+        "processing",
+        "shipped",
+        "shipped",
+    ]
+    assert "Looks odd" not in str(tracking)
+    (parcel,) = tracking["shipments"]
+    assert (parcel["carrier"], parcel["tracking_url"]) == ("Test Carrier", "https://track.example.org/T1")
+    assert parcel["lines"] == [{"product": "978-1", "name": "Trees of Kenya", "quantity": 2}]
+    assert tracking["deliveries"] == [{"channel": "email", "status": "sent", "order": order.number}]
+
+
+def test_guest_link_reads_cancels_and_pays(client, guest_order, memory_provider):
+    order = guest_order(provider="memory")
+    token = guest_links.token_for(order.number)
+    path = f"{ORDERS}{order.number}/"
+    assert client.get(path, {"token": token}).status_code == 200
+    assert client.get(f"{path}tracking/", {"token": token}).status_code == 200
+    paid = client.post(f"{path}payments/", {}, "application/json", headers={"X-Order-Token": token})
+    assert (paid.status_code, paid.json()["status"]) == (201, "pending")
+    listed = client.get(f"{path}payments/", {"token": token}).json()
+    assert [payment["id"] for payment in listed] == [paid.json()["id"]]
+    cancelled = client.post(f"{path}cancel/", {}, "application/json", headers={"X-Order-Token": token})
+    assert cancelled.json()["status"] == "cancelled"
+
+
+def test_guest_link_opens_one_order_only_and_expires(client, guest_order, shop_settings):
+    order, other = guest_order(), guest_order(email="another@example.org")
+    token = guest_links.token_for(order.number)
+    assert client.get(f"{ORDERS}{other.number}/", {"token": token}).status_code == 404
+    assert client.get(f"{ORDERS}{order.number}/", {"token": token[:-1] + "x"}).status_code == 404
+    shop_settings(GUEST_LINK_MAX_AGE=timedelta(0))
+    assert client.get(f"{ORDERS}{order.number}/", {"token": token}).status_code == 404
+
+
+def test_guest_link_ends_when_an_account_has_the_order(client, guest_order, customer):
+    order = guest_order()
+    token = guest_links.token_for(order.number)
+    Order.objects.update(customer=customer)
+    assert client.get(f"{ORDERS}{order.number}/", {"token": token}).status_code == 404
+
+
+def test_missing_and_foreign_orders_answer_the_same(api, client, guest_order):
+    foreign = guest_order()
+    bodies = [
+        caller.get(f"{ORDERS}{number}/").content
+        for caller in (api, client)
+        for number in (foreign.number, "ZZZZZ-ZZZZZ", "%00", "x" * 300)
+    ]
+    assert len(set(bodies)) == 1
+
+
+def test_start_of_a_payment_is_idempotent(api, place, memory_provider):
+    order = place(provider="memory")
+    path = f"{ORDERS}{order.number}/payments/"
+    answers = [
+        api.post(path, {"phone": "0712345678"}, "application/json", headers={"Idempotency-Key": "p-1"})
+        for _time in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json() == answers[1].json()
+    assert Payment.objects.count() == 1
+    assert memory_provider.calls == ["start"]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"is_down": True}, 503, "payment_provider_unavailable"),
+        ({"decline": True}, 409, "payment_declined"),
+    ],
+)
+def test_provider_trouble_is_a_problem(api, place, memory_provider, change, status, code):
+    order = place(provider="memory")
+    for name, value in change.items():
+        setattr(memory_provider, name, value)
+    answer = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+def test_return_url_of_another_host_is_dropped(api, place, memory_provider):
+    order = place(provider="memory")
+    answer = api.post(
+        f"{ORDERS}{order.number}/payments/", {"return_url": "https://evil.example.org/"}, "application/json"
+    )
+    assert answer.status_code == 201
+
+
+MASS = [
+    "id",
+    "pk",
+    "number",
+    "customer",
+    "customer_id",
+    "user",
+    "user_id",
+    "is_staff",
+    "is_superuser",
+    "is_active",
+    "groups",
+    "permissions",
+    "email_verified",
+    "password",
+    "price",
+    "unit_price",
+    "total",
+    "total_amount",
+    "subtotal",
+    "tax",
+    "discount",
+    "currency",
+    "status",
+    "paid",
+    "paid_at",
+    "payment_status",
+    "payment_reference",
+    "stock",
+    "stock_quantity",
+    "reserved",
+    "created_at",
+    "updated_at",
+    "tracking_number",
+    "carrier",
+    "attempts",
+    "provider_id",
+]
+
+
+@pytest.mark.parametrize("field", MASS)
+def test_nothing_can_be_set_beside_the_declared_fields(filled, field):
+    answer = order_from(filled, {field: "1"})
+    assert answer.status_code == 422
+    nested = order_from(
+        filled, {"contact": {field: "1"}, "shipping_address": {"line1": "1", "city": "N", "country": "KE"}}
+    )
+    assert nested.status_code == 422
+    order = order_from(filled).json()
+    for path in ("cancel", "payments"):
+        assert filled.post(f"{ORDERS}{order['number']}/{path}/", {field: "1"}, "application/json").status_code == 422
+    assert (Order.objects.get().status, Order.objects.get().total) == ("confirmed", 25)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"expected_total": 25},
+        {"expected_total": "1e3"},
+        {"expected_total": "-25"},
+        {"expected_total": "25.00001"},
+        {"expected_total": "NaN"},
+        {"contact": {"email": "no"}},
+        {"contact": {"email": "a@example.org\r\nBcc: b@example.org"}},
+        {"contact": {"phone": "12"}},
+        {"contact": {"name": "x" * 201}},
+        {"contact": None},
+        {"shipping_address": {"line1": "1 Test Road"}},
+        {"shipping_address": {"line1": "1", "city": "Nairobi", "country": "KEN"}},
+        {"payment_provider": "gold"},
+        {"note": "x" * 2001},
+        {"delivery": 5},
+    ],
+)
+def test_unusable_orders_are_refused_and_nothing_changes(filled, body):
+    answer = order_from(filled, body)
+    assert answer.status_code == 422, answer.content
+    assert answer.json()["detail"]
+    assert (Order.objects.count(), Book.objects.get().on_hand) == (0, 10)
+
+
+def test_expired_order_lets_nobody_pay(api, place, memory_provider):
+    order = place(provider="memory")
+    Order.objects.update(expires_at=timezone.now())
+    payments.expire_due()
+    answer = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_payable")
+    assert Refund.objects.count() == 0
+
+
+def test_guests_ordered_cart_leads_to_its_order_and_a_new_cart(client, book):
+    added = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
+    token = {"X-Cart-Token": added.headers["X-Cart-Token"]}
+    body = {"contact": {"email": "guest@example.org"}}
+    numbers = {order_from(client, body, **token).json()["number"] for _time in range(3)}
+    assert len(numbers) == 1
+    assert client.get("/api/orders/cart/", headers=token).json()["lines"] == []
+    again = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json", headers=token)
+    assert again.headers["X-Cart-Token"] != token["X-Cart-Token"]
+    assert carts.find(token=again.headers["X-Cart-Token"]).items.count() == 1
+
+
+def test_answers_are_json_with_money_as_text(filled):
+    answer = json.loads(order_from(filled).content)
+    assert [type(answer[name]) for name in ("total", "subtotal", "amount_due")] == [str, str, str]

@@ -1,0 +1,172 @@
+import json
+import time
+from decimal import Decimal
+
+import pytest
+from django.test import Client, RequestFactory
+from shop_orders import payments
+from shop_orders.exceptions import InvalidWebhook
+from shop_orders.models import Payment
+from shop_orders.payment_providers import BankTransfer, HostedTestProvider, PayOnDelivery, signatures
+from shop_orders.testing import MemoryPaymentProvider, PaymentProviderContract
+
+SECRETS = ["new-secret", "old-secret"]
+
+
+class TestPayOnDelivery(PaymentProviderContract):
+    has_webhooks = False
+
+    @pytest.fixture
+    def provider(self):
+        return PayOnDelivery(alias="on_delivery")
+
+
+class TestBankTransfer(PaymentProviderContract):
+    has_webhooks = False
+
+    @pytest.fixture
+    def provider(self):
+        return BankTransfer(alias="bank", account="KE12 3456")
+
+
+class TestMemoryProvider(PaymentProviderContract):
+    has_webhooks = False
+
+    @pytest.fixture
+    def provider(self):
+        MemoryPaymentProvider.reset()
+        yield MemoryPaymentProvider(alias="memory")
+        MemoryPaymentProvider.reset()
+
+    @pytest.fixture
+    def break_network(self):
+        return lambda: setattr(MemoryPaymentProvider, "is_down", True)
+
+
+def call(body, *, secret="new-secret", message_id="evt-1", timestamp=None, sign=None):
+    timestamp = int(time.time()) if timestamp is None else timestamp
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    signature = sign or signatures.sign(secret, message_id=message_id, timestamp=timestamp, body=body)
+    headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp), "webhook-signature": signature}
+    return RequestFactory().post("/", body, content_type="application/json", headers=headers)
+
+
+class TestHostedTestProvider(PaymentProviderContract):
+    @pytest.fixture
+    def provider(self):
+        return HostedTestProvider(alias="test", secrets=SECRETS)
+
+    @pytest.fixture
+    def make_webhook(self):
+        def make(*, kind, reference, amount, event_id="evt-1"):
+            return call({"kind": kind, "reference": reference, "amount": str(amount)}, message_id=event_id)
+
+        return make
+
+
+PAID = {"kind": "captured", "reference": "ref-1", "amount": "12.50", "currency": "KES"}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_every_secret_of_a_rotation_is_accepted(secret):
+    provider = HostedTestProvider(alias="test", secrets=SECRETS)
+    (event,) = provider.read_webhook(call(PAID, secret=secret))
+    assert (event.kind, event.amount, event.event_id) == ("captured", Decimal("12.50"), "evt-1")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        call(PAID, secret="wrong"),
+        call(PAID, timestamp=int(time.time()) - 301),
+        call(PAID, timestamp=int(time.time()) + 3600),
+        call(PAID, sign="v1,"),
+        call(PAID, sign="v1,AAAA"),
+        call(PAID, sign="ü"),
+        call(PAID, message_id=""),
+        call(b"not json"),
+        call({"kind": "captured"}),
+        call([1]),
+        call({**PAID, "kind": "given"}),
+        call({**PAID, "amount": "NaN"}),
+        call({**PAID, "amount": "much"}),
+        RequestFactory().post("/", PAID, content_type="application/json"),
+    ],
+)
+def test_forged_stale_and_broken_calls_are_refused(request_):
+    with pytest.raises(InvalidWebhook):
+        list(HostedTestProvider(alias="test", secrets=SECRETS).read_webhook(request_))
+
+
+def test_signature_covers_the_body():
+    good = call(PAID)
+    forged = call({**PAID, "amount": "0.01"}, sign=good.headers["webhook-signature"])
+    with pytest.raises(InvalidWebhook):
+        list(HostedTestProvider(alias="test", secrets=SECRETS).read_webhook(forged))
+
+
+@pytest.fixture
+def hosted(place, shop_settings):
+    shop_settings(
+        PAYMENT_PROVIDERS={
+            "test": {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": SECRETS}}
+        }
+    )
+    order = place(provider="test")
+    return payments.start(order.pk, base_url="http://testserver", return_url="http://testserver/done/")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("choice", "status", "payment_status"),
+    [
+        ("pay", "confirmed", "paid"),
+        ("authorise", "pending", "authorised"),
+        ("refuse", "pending", "failed"),
+        ("lose", "pending", "unpaid"),
+    ],
+)
+def test_hosted_page_does_what_its_buttons_say(client, hosted, choice, status, payment_status):
+    page = client.get(hosted.redirect_url)
+    assert page.status_code == 200
+    assert "25.00 KES" in page.content.decode()
+    answer = client.post(hosted.redirect_url, {"choice": choice})
+    assert (answer.status_code, answer["Location"]) == (302, "http://testserver/done/")
+    order = Payment.objects.get().order
+    assert (order.status, order.payment_status) == (status, payment_status)
+
+
+@pytest.mark.django_db
+def test_lost_message_is_found_by_asking(client, hosted):
+    client.post(hosted.redirect_url, {"choice": "lose"})
+    payments.ask(Payment.objects.get())
+    assert Payment.objects.get().order.payment_status == "paid"
+
+
+@pytest.mark.django_db
+def test_hosted_page_sends_nobody_elsewhere(client, hosted):
+    payments.remember(hosted.pk, return_url="https://evil.example.org/")
+    answer = client.post(hosted.redirect_url, {"choice": "pay"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.django_db
+def test_hosted_page_needs_csrf_and_a_known_button(hosted):
+    assert Client(enforce_csrf_checks=True).post(hosted.redirect_url, {"choice": "pay"}).status_code == 403
+    assert Client().post(hosted.redirect_url, {"choice": "steal"}).status_code == 400
+    assert Payment.objects.get().order.payment_status == "unpaid"
+
+
+@pytest.mark.django_db
+def test_webhook_url_verifies_before_it_believes(hosted):
+    client = Client(enforce_csrf_checks=True)
+    body = json.dumps({**PAID, "reference": hosted.provider_reference, "amount": "25.00"}).encode()
+    assert client.post("/pay/webhooks/test/", body, "application/json").status_code == 400
+    assert client.post("/pay/webhooks/gold/", body, "application/json").status_code == 404
+    assert client.get("/pay/webhooks/test/").status_code == 405
+    assert Payment.objects.get().status == "pending"
+    signed = call(body)
+    headers = {name: signed.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
+    for _time in range(2):
+        assert client.post("/pay/webhooks/test/", body, "application/json", headers=headers).status_code == 200
+    assert Payment.objects.get().order.paid_amount == 25

@@ -1,0 +1,366 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from shop_orders import lifecycle, payments
+from shop_orders.exceptions import (
+    InvalidInput,
+    NotPayable,
+    PaymentDeclined,
+    ProviderUnavailable,
+    RefundTooLarge,
+    UnknownPaymentProvider,
+)
+from shop_orders.models import Order, OrderLine, Payment, ProviderEvent, Refund
+from shop_orders.payment_providers import PaymentEvent
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(place, memory_provider):
+    return place(provider="memory")
+
+
+def tell(kind, payment, *, event_id="evt-1", amount=None, **fields):
+    """The provider's news of a payment."""
+    if kind == "captured" and amount is None:
+        amount = payment.amount
+    event = PaymentEvent(event_id=event_id, kind=kind, reference=payment.provider_reference, amount=amount, **fields)
+    return payments.apply_event("memory", event).outcome
+
+
+def state(order):
+    order.refresh_from_db()
+    return order.status, order.payment_status
+
+
+def test_start_asks_the_provider_once(order, memory_provider):
+    payment = payments.start(order.pk)
+    assert payment.status == "pending"
+    assert payment.redirect_url == f"https://pay.example.org/{payment.public_id}"
+    assert payments.start(order.pk) == payment
+    assert memory_provider.calls == ["start"]
+
+
+def test_captured_payment_confirms_the_order(order, news, django_capture_on_commit_callbacks):
+    payment = payments.start(order.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert tell("captured", payment) == "applied"
+    assert state(order) == ("confirmed", "paid")
+    assert order.paid_amount == 25
+    assert [(name, payload["new_status"]) for name, payload, _rest in news] == [
+        ("payment_status_changed", "paid"),
+        ("order_status_changed", "confirmed"),
+    ]
+    assert news[0][1]["payment"] == {"provider": "memory", "amount": "25.00", "status": "captured"}
+
+
+def test_same_news_twice_counts_once(order):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    events = order.events.count()
+    tell("captured", payment)
+    assert tell("captured", payment, event_id="evt-2") == "ignored"
+    order.refresh_from_db()
+    assert (order.paid_amount, order.events.count()) == (25, events)
+    assert ProviderEvent.objects.count() == 2
+
+
+def test_failure_after_success_is_ignored(order):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    assert tell("failed", payment, event_id="evt-2") == "ignored"
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_success_after_failure_counts(order):
+    payment = payments.start(order.pk)
+    assert tell("failed", payment, error="No funds") == "applied"
+    assert state(order) == ("pending", "failed")
+    assert tell("captured", payment, event_id="evt-2") == "applied"
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_refund_that_arrives_before_its_payment_waits(order):
+    payment = payments.start(order.pk)
+    assert tell("refunded", payment, amount=Decimal("5.00")) == "waiting"
+    assert tell("captured", payment, event_id="evt-2") == "applied"
+    assert state(order) == ("confirmed", "part_refunded")
+    assert order.refunded_amount == 5
+    assert ProviderEvent.objects.get(provider_event_id="evt-1").outcome == "applied"
+
+
+def test_news_of_an_unknown_payment_is_kept_and_applied_when_it_becomes_known(order):
+    payment = payments.start(order.pk)
+    reference = payment.provider_reference
+    Payment.objects.update(provider_reference="", status="started")
+    assert tell("captured", payment) == "unmatched"
+    assert state(order) == ("pending", "unpaid")
+    assert payments.start(order.pk).provider_reference == reference
+    assert state(order) == ("confirmed", "paid")
+    assert ProviderEvent.objects.get().outcome == "applied"
+
+
+@pytest.mark.parametrize(
+    "news", [{"amount": Decimal("24.99")}, {"amount": Decimal("25.01")}, {"currency": "USD", "amount": 25}]
+)
+def test_wrong_amount_or_currency_is_held(order, news):
+    payment = payments.start(order.pk)
+    assert tell("captured", payment, **news) == "held"
+    assert state(order) == ("pending", "unpaid")
+    payment.refresh_from_db()
+    assert (payment.status, payment.captured_amount) == ("held", 0)
+    assert order.events.get(kind="payment_held").is_public is False
+
+
+def test_payment_after_expiry_is_noted_and_goes_back(order, memory_provider):
+    payment = payments.start(order.pk)
+    lifecycle.cancel(order.pk)
+    assert tell("captured", payment) == "applied"
+    assert state(order) == ("cancelled", "paid")
+    assert (order.refund_due, Book.objects.get().on_hand) == (25, 10)
+    assert Refund.objects.get().status == "queued"
+    assert payments.send_due_refunds() == 1
+    assert state(order) == ("cancelled", "refunded")
+    assert (order.refund_due, sum(memory_provider.refunds.values())) == (0, 25)
+
+
+def test_second_payment_of_a_paid_order_goes_back(order, memory_provider):
+    first = payments.start(order.pk)
+    tell("failed", first)
+    second = payments.start(order.pk)
+    assert second != first
+    tell("captured", second, event_id="evt-2")
+    tell("captured", first, event_id="evt-3")
+    order.refresh_from_db()
+    assert (order.paid_amount, order.refund_due) == (50, 25)
+    assert payments.send_due_refunds() == 1
+    order.refresh_from_db()
+    assert (order.refunded_amount, order.refund_due) == (25, 0)
+
+
+def test_declined_start_is_noted(order, memory_provider):
+    memory_provider.decline = True
+    with pytest.raises(PaymentDeclined):
+        payments.start(order.pk)
+    assert state(order) == ("pending", "failed")
+    memory_provider.decline = False
+    tell("captured", payments.start(order.pk))
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_start_goes_on_after_the_provider_was_away(order, memory_provider):
+    memory_provider.is_down = True
+    with pytest.raises(ProviderUnavailable):
+        payments.start(order.pk)
+    assert state(order) == ("pending", "unpaid")
+    memory_provider.is_down = False
+    assert payments.start(order.pk).status == "pending"
+    assert Payment.objects.count() == 1
+
+
+@pytest.mark.parametrize("end", ["paid", "cancelled", "free"])
+def test_what_needs_no_payment_takes_none(place, memory_provider, end):
+    if end == "free":
+        Book.objects.update(sale_price=0)
+    order = place(provider="memory")
+    if end == "paid":
+        tell("captured", payments.start(order.pk))
+    if end == "cancelled":
+        lifecycle.cancel(order.pk)
+    with pytest.raises(NotPayable):
+        payments.start(order.pk)
+
+
+def test_another_provider_can_be_chosen(order):
+    payments.start(order.pk)
+    payment = payments.start(order.pk, provider="bank")
+    order.refresh_from_db()
+    assert "KE12 3456" in payment.instructions
+    assert order.number in payment.instructions
+    assert order.payment_provider == "bank"
+    assert order.expires_at - timezone.now() > timedelta(days=6)
+    with pytest.raises(UnknownPaymentProvider):
+        payments.start(order.pk, provider="gold")
+
+
+def test_authorised_payment_is_captured_by_staff(order, user):
+    payment = payments.start(order.pk)
+    tell("authorised", payment)
+    assert state(order) == ("pending", "authorised")
+    with pytest.raises(NotPayable):
+        payments.start(order.pk)
+    payments.capture(payment.pk, by=user)
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_staff_record_a_transfer_in_parts(place, memory_provider, user):
+    order = place(provider="bank")
+    payments.start(order.pk)
+    payments.record_payment(order.pk, amount=Decimal(10), by=user)
+    assert state(order) == ("pending", "unpaid")
+    assert order.amount_due == 15
+    payments.record_payment(order.pk, by=user)
+    assert state(order) == ("confirmed", "paid")
+    for amount in (None, Decimal("0.01")):
+        with pytest.raises(NotPayable):
+            payments.record_payment(order.pk, amount=amount, by=user)
+    assert order.paid_amount == 25
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "25.01"])
+def test_impossible_amounts_are_not_recorded(place, memory_provider, amount):
+    order = place(provider="bank")
+    with pytest.raises(NotPayable):
+        payments.record_payment(order.pk, amount=Decimal(amount))
+    assert order.payments.count() == 0
+
+
+def test_money_of_an_online_provider_is_not_recorded_by_hand(order):
+    with pytest.raises(UnknownPaymentProvider):
+        payments.record_payment(order.pk)
+
+
+def test_refunds_never_exceed_what_was_captured(order, user, memory_provider):
+    tell("captured", payments.start(order.pk))
+    payments.refund(order.pk, amount=Decimal(10), by=user, reason="Torn cover")
+    assert state(order) == ("confirmed", "part_refunded")
+    with pytest.raises(RefundTooLarge) as refusal:
+        payments.refund(order.pk, amount=Decimal("15.01"))
+    assert refusal.value.extra == {"refundable": "15.00"}
+    payments.refund(order.pk)
+    assert state(order) == ("confirmed", "refunded")
+    with pytest.raises(RefundTooLarge):
+        payments.refund(order.pk)
+    assert sorted(memory_provider.refunds.values()) == [10, 15]
+
+
+def test_refund_is_announced_with_amount_and_reason(order, news, django_capture_on_commit_callbacks):
+    tell("captured", payments.start(order.pk))
+    with django_capture_on_commit_callbacks(execute=True):
+        payments.refund(order.pk, amount=Decimal(10), reason="Torn cover")
+    refunds = [(payload["refund"], rest["refund"]) for name, payload, rest in news if name == "order_refunded"]
+    assert refunds == [({"amount": "10.00", "reason": "Torn cover"}, Refund.objects.get())]
+
+
+def test_refund_waits_for_a_provider_that_is_away(order, memory_provider):
+    tell("captured", payments.start(order.pk))
+    memory_provider.is_down = True
+    assert [row.status for row in payments.refund(order.pk)] == ["queued"]
+    with pytest.raises(RefundTooLarge):
+        payments.refund(order.pk)
+    memory_provider.is_down = False
+    assert payments.send_due_refunds() == 0
+    Refund.objects.update(next_attempt_at=timezone.now())
+    assert payments.send_due_refunds() == 1
+    assert state(order)[1] == "refunded"
+    assert len(memory_provider.refunds) == 1
+
+
+def test_refused_refund_leaves_the_money(order, memory_provider):
+    tell("captured", payments.start(order.pk))
+    memory_provider.decline = True
+    assert [row.status for row in payments.refund(order.pk)] == ["failed"]
+    assert state(order) == ("confirmed", "paid")
+    assert order.events.get(kind="refund_failed").is_public is False
+    memory_provider.decline = False
+    assert [row.status for row in payments.refund(order.pk)] == ["succeeded"]
+
+
+def test_webhook_of_our_own_refund_counts_once(order):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    payments.refund(order.pk, amount=Decimal(10))
+    assert tell("refunded", payment, event_id="evt-2", amount=Decimal(10)) == "ignored"
+    assert tell("refunded", payment, event_id="evt-3", amount=Decimal(12)) == "applied"
+    order.refresh_from_db()
+    assert order.refunded_amount == 12
+    assert [row.amount for row in Refund.objects.order_by("id")] == [10, 2]
+    assert tell("refunded", payment, event_id="evt-4", amount=Decimal(26)) == "held"
+
+
+def test_webhook_may_be_faster_than_the_refunds_answer(order):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    (queued,) = payments.queue_refund(order.pk, amount=Decimal(10))
+    assert tell("refunded", payment, event_id="evt-2", amount=Decimal(10)) == "applied"
+    queued.refresh_from_db()
+    assert queued.status == "succeeded"
+    payments.send_refund(queued.pk)
+    order.refresh_from_db()
+    assert (order.refunded_amount, Refund.objects.count()) == (10, 1)
+
+
+def test_refund_returns_goods_to_stock_once(place, memory_provider):
+    order = place(quantity=3, provider="memory")
+    tell("captured", payments.start(order.pk))
+    lifecycle.start_processing(order.pk)
+    with pytest.raises(InvalidInput):
+        payments.refund(order.pk, amount=Decimal(1), restock={"978-1": 1})
+    lifecycle.ship(order.pk)
+    payments.refund(order.pk, amount=Decimal(25), restock={"978-1": 2})
+    assert Book.objects.get().on_hand == 9
+    with pytest.raises(InvalidInput):
+        payments.refund(order.pk, amount=Decimal(1), restock={"978-1": 2})
+    assert (Book.objects.get().on_hand, OrderLine.objects.get().restocked_quantity) == (9, 2)
+    assert Refund.objects.count() == 1
+
+
+def test_refund_spans_several_payments(place, memory_provider):
+    order = place(provider="bank")
+    payments.record_payment(order.pk, amount=Decimal(10))
+    payments.record_payment(order.pk)
+    assert [row.amount for row in payments.refund(order.pk, amount=Decimal(20))] == [15, 5]
+
+
+def test_expiry_asks_the_provider_first(order, memory_provider):
+    payment = payments.start(order.pk)
+    Order.objects.update(expires_at=timezone.now())
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    assert payments.expire_due() == 0
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_expiry_waits_for_a_provider_that_is_away(order, memory_provider):
+    payments.start(order.pk)
+    Order.objects.update(expires_at=timezone.now())
+    memory_provider.is_down = True
+    assert payments.expire_due() == 0
+    assert state(order) == ("pending", "unpaid")
+    memory_provider.is_down = False
+    assert payments.expire_due() == 1
+    assert state(order) == ("cancelled", "unpaid")
+    assert Book.objects.get().on_hand == 10
+
+
+def test_lost_webhook_is_made_up_for(order, memory_provider):
+    payment = payments.start(order.pk)
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    assert payments.reconcile() == 0
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert payments.reconcile() == 1
+    assert state(order) == ("confirmed", "paid")
+
+
+def test_waiting_payments_of_cancelled_orders_are_given_up(order, memory_provider):
+    payment = payments.start(order.pk)
+    lifecycle.cancel(order.pk)
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert payments.reconcile() == 1
+    payment.refresh_from_db()
+    assert payment.status == "cancelled"
+    assert memory_provider.outcomes[payment.provider_reference] == "cancelled"
+
+
+def test_unmatched_news_is_looked_at_again(order, memory_provider):
+    payment = payments.start(order.pk)
+    reference = payment.provider_reference
+    Payment.objects.update(provider_reference="")
+    payment.provider_reference = reference
+    assert tell("captured", payment) == "unmatched"
+    Payment.objects.update(provider_reference=reference)
+    payments.reconcile()
+    assert state(order) == ("confirmed", "paid")
