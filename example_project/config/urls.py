@@ -15,6 +15,7 @@ urlpatterns = [
     path("swagger.json", docs.schema, name="schema"),
     path("swagger/", docs.swagger, name="swagger"),
     path("redoc/", docs.redoc, name="redoc"),
+    path("redoc/redoc.js", docs.redoc_script, name="redoc_script"),
     path("problems/<slug:code>/", docs.problem, name="problem"),
     path("notify/", include("shop_notify.urls")),
     path("payments/", include("shop_orders.urls")),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
+PICTURES = Path(__file__).resolve().parent / "pictures"
 DESCRIPTIONS = {
     "Kitchen & Table": "What hands touch every day should be good to hold.",
     "Coffee & Tea": "From farms we have visited, in small batches.",
@@ -50,6 +52,7 @@ CATEGORIES: dict[str, dict[str, str]] = {
 
 TERRACOTTA, TEAL, MOSS, PLUM, MUSTARD = "#d9694f", "#3f7f8c", "#6b8f4e", "#7a5c8e", "#e3a93f"
 NAVY, ROSE, SAND, CHARCOAL, CREAM, SKY = "#33507f", "#d98a94", "#c9a27c", "#4a4f57", "#f3e7d3", "#6fa8c7"
+SECOND_GROUND = "#fbf7f0"
 WARM, COOL, GREEN, LILAC, BLUSH, STONE = "#f6e3d3", "#dcebea", "#e6eed8", "#ebe2f0", "#f7e2e0", "#ebe7e0"
 
 
@@ -68,6 +71,13 @@ class Item:
     featured: bool = False
     attributes: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def pictures(self) -> dict[str, tuple[str, str, str, str]]:
+        """File name: what to draw. What has reviews has a second picture before another ground."""
+        name = self.sku.lower()
+        more = {f"{name}-2.webp": (*self.picture[:3], SECOND_GROUND)} if self.sku in REVIEWS else {}
+        return {f"{name}.webp": self.picture, **more}
 
     @property
     def amount(self) -> Decimal:

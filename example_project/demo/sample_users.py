@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 
 from accounts.models import User
 from shop_orders import carts, checkout, customers, lifecycle
@@ -25,14 +25,17 @@ ORDERS: list[tuple[dict[str, int], str]] = [
 """What the sample customer ordered, and how far each order has come."""
 
 
-def load() -> list[User]:
-    """The customers; an administrator and a shopkeeper are made besides."""
-    password = PASSWORD if settings.DEMO or settings.DEBUG else None
-    User.objects.create_superuser("admin@example.org", password, first_name="Shop", last_name="Administrator")
+def load(*, with_passwords: bool = True) -> list[User]:
+    """The customers; the group of shopkeepers, one of them and an administrator are made besides."""
+    password = PASSWORD if with_passwords and (settings.DEMO or settings.DEBUG) else None
+    if password:
+        User.objects.create_superuser("admin@example.org", password, first_name="Shop", last_name="Administrator")
+    shopkeepers, _is_new = Group.objects.get_or_create(name="Shopkeepers")
+    shopkeepers.permissions.set(Permission.objects.filter(content_type__app_label__in=STAFF_APPS))
     staff = User.objects.create_user(
         "staff@example.org", password, first_name="Shop", last_name="Keeper", is_staff=True
     )
-    staff.user_permissions.set(Permission.objects.filter(content_type__app_label__in=STAFF_APPS))
+    staff.groups.add(shopkeepers)
     names = [("customer", "Test"), ("second.customer", "Second"), ("third.customer", "Third")]
     buyers = [
         User.objects.create_user(f"{name}@example.org", password, first_name=first, last_name="Customer")

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import io
-from concurrent.futures import ThreadPoolExecutor
+from argparse import ArgumentParser
 from decimal import Decimal
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from accounts.models import User
-from demo import pictures, sample_users
+from demo import sample_users
 from demo.catalogue import CATEGORIES, DESCRIPTIONS, PRODUCTS, REVIEWS, Item
-from shop_catalog import categories, images, inventory, products, reviews
+from shop_catalog import categories, inventory, products, reviews
 from shop_catalog.models import Category, Product, ProductKind, ReviewStatus
 
 LOW_STOCK = 5
-SECOND_VIEW = "#fbf7f0"
-"""What is behind a product on its second picture."""
 
 
 class Command(BaseCommand):
     help = "Fill an empty shop with categories, products, pictures, users, reviews and orders. A filled one is left alone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--without-orders", action="store_true", help="No orders, and passwords that nobody can use.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Product.objects.exists():
@@ -32,12 +33,12 @@ class Command(BaseCommand):
             shelves = _load_categories()
             for item in PRODUCTS:
                 _load_product(item, shelves[item.category])
-            users = sample_users.load()
+            users = sample_users.load(with_passwords=not options["without_orders"])
             _load_reviews(users)
-        self.stdout.write(f"{len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users.")
-        _load_pictures()
-        self.stdout.write("Pictures are drawn.")
-        sample_users.place_orders()
+        self.stdout.write(f"{len(CATEGORIES) + len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users.")
+        call_command("load_pictures", stdout=self.stdout)
+        if not options["without_orders"]:
+            sample_users.place_orders()
 
 
 def _load_categories() -> dict[str, Category]:
@@ -89,13 +90,3 @@ def _load_reviews(authors: list[User]) -> None:
         for author, (rating, title, body) in zip(authors, opinions, strict=False):
             review = reviews.submit(product, user=author, rating=rating, title=title, body=body)
             reviews.moderate(review, status=ReviewStatus.PUBLISHED)
-
-
-def _load_pictures() -> None:
-    """Draw on all cores (Pillow lets go of the interpreter), store one after the other."""
-    views = [(item, item.picture) for item in PRODUCTS]
-    views += [(item, (*item.picture[:3], SECOND_VIEW)) for item in PRODUCTS if item.sku in REVIEWS]
-    with ThreadPoolExecutor() as pool:
-        for (item, _view), drawn in zip(views, pool.map(lambda view: pictures.draw(*view[1]), views), strict=True):
-            product = Product.objects.get(sku=item.sku)
-            images.add(product, file=io.BytesIO(drawn), alt=item.name)

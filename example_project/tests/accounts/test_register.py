@@ -1,0 +1,153 @@
+"""Registering: a code by mail, and the same answer whoever owns the address."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from django.core import mail
+
+from accounts.models import User
+from shop_orders.models import Customer
+
+pytestmark = pytest.mark.django_db
+AUTH = "/api/v1/auth/customers/"
+BODY = {
+    "email": "new@example.org",
+    "password": "a-long-and-odd-one-42",
+    "first_name": "New",
+    "last_name": "Customer",
+    "phone": "0712 345 678",
+}
+
+
+def code_of(message):
+    return re.search(r"^([A-Z0-9]+(?:-[A-Z0-9]+)*)$", message.body, re.MULTILINE)[1]
+
+
+def without_token(answer):
+    content = answer.json()
+    assert content["next"].pop("session_token")
+    return content
+
+
+def test_registering_says_where_to_send_the_code(api):
+    answer = api.post(f"{AUTH}register/", BODY)
+
+    assert answer.status_code == 201
+    assert without_token(answer) == {
+        "status": "verification_required",
+        "detail": "We sent a code to your e-mail address. Send it to the URL in “next” as “key”.",
+        "next": {
+            "flow": "verify_email",
+            "method": "POST",
+            "url": "http://testserver/_allauth/app/v1/auth/email/verify",
+            "fields": ["key"],
+        },
+        "login": None,
+    }
+    assert [message.to for message in mail.outbox] == [["new@example.org"]]
+    assert "Acacia" in mail.outbox[0].body
+
+
+def test_the_code_verifies_and_the_customer_can_log_in(api):
+    step = api.post(f"{AUTH}register/", BODY).json()["next"]
+
+    verified = api.post(
+        urlsplit(step["url"]).path, {"key": code_of(mail.outbox[0])}, **{"X-Session-Token": step["session_token"]}
+    )
+    login = api.post(f"{AUTH}login/", {"email": BODY["email"], "password": BODY["password"]})
+
+    assert verified.status_code == 200
+    assert verified.json()["meta"]["token_type"] == "Bearer"
+    assert login.status_code == 200
+
+
+def test_names_and_phone_reach_the_customer(api):
+    api.post(f"{AUTH}register/", BODY)
+
+    customer = Customer.objects.get(email="new@example.org")
+    assert (customer.first_name, customer.last_name, customer.phone) == ("New", "Customer", "+254712345678")
+    assert customer.user.first_name == "New"
+
+
+def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(api, user):
+    fresh = api.post(f"{AUTH}register/", BODY)
+    taken = api.post(f"{AUTH}register/", {**BODY, "email": user.email})
+
+    assert taken.status_code == fresh.status_code == 201
+    assert without_token(taken) == without_token(fresh)
+    assert [message.to for message in mail.outbox] == [["new@example.org"], [user.email]]
+    assert mail.outbox[1].subject == "Account Already Exists"
+    assert User.objects.count() == 2
+
+
+def test_a_taken_address_in_capitals_is_the_same_address(api, user):
+    answer = api.post(f"{AUTH}register/", {**BODY, "email": user.email.upper()})
+
+    assert answer.status_code == 201
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"email": "no address"}, "email"),
+        ({"email": "x@"}, "email"),
+        ({"email": f"{'x' * 300}@example.org"}, "email"),
+        ({"password": "12345678"}, "password"),
+        ({"password": ""}, "password"),
+        ({"password": "x" * 1001}, "password"),
+        ({"first_name": ""}, "first_name"),
+        ({"phone": "12"}, "phone"),
+        ({"is_staff": True}, "is_staff"),
+        ({"id": "1"}, "id"),
+    ],
+)
+def test_what_is_not_valid_is_named(api, change, field):
+    answer = api.post(f"{AUTH}register/", {**BODY, **change})
+
+    assert answer.status_code == 422
+    assert answer["Content-Type"] == "application/problem+json"
+    assert field in {error["field"] for error in answer.json()["errors"]}
+    assert not User.objects.exists()
+    assert mail.outbox == []
+
+
+def test_without_mandatory_verification_the_tokens_come_at_once(api, settings):
+    settings.ACCOUNT_EMAIL_VERIFICATION = "none"
+
+    answer = api.post(f"{AUTH}register/", BODY)
+
+    assert answer.status_code == 201
+    assert answer.json()["status"] == "active"
+    assert answer.json()["login"]["customer"]["email"] == "new@example.org"
+
+
+def test_registering_sends_no_sms(api):
+    from shop_notify.models import Notification
+
+    api.post(f"{AUTH}register/", BODY)
+
+    assert not Notification.objects.exists()
+
+
+def test_a_silent_mail_server_changes_no_answer(api, settings, caplog):
+    import django
+
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {
+            "default": {
+                "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                "OPTIONS": {"host": "127.0.0.1", "port": 9, "timeout": 1},
+            }
+        }
+    else:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+
+    answer = api.post(f"{AUTH}register/", BODY)
+
+    assert answer.status_code == 201
+    assert "The mail server did not take a mail" in caplog.text

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import User
+
+PASSWORD = "a-long-and-odd-one-42"
+AUTH = "/api/v1/auth/customers/"
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> None:
+    """Rate limits and used refresh tokens live in the cache."""
+    cache.clear()
+
+
+@dataclass
+class Api:
+    """A client of the API: JSON in, JSON out, with or without a token."""
+
+    client: Client
+    token: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        sent = {**self.headers, **({"Authorization": f"Bearer {self.token}"} if self.token else {}), **headers}
+        data = body if isinstance(body, (bytes, str)) else "" if body is None else json.dumps(body)
+        return self.client.generic(method, path, data, content_type="application/json", headers=sent)
+
+    def get(self, path: str, **headers: str) -> HttpResponse:
+        return self.call("GET", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.call("POST", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.call("PATCH", path, body, **headers)
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api(Client())
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    def make(email: str = "customer@example.org", *, verified: bool = True, **fields: Any) -> User:
+        fields = {"first_name": "Test", "last_name": "Customer", **fields}
+        user = User.objects.create_user(email, PASSWORD, **fields)
+        EmailAddress.objects.create(user=user, email=email, primary=True, verified=verified)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def user(make_user: Callable[..., User]) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def log_in(api: Api) -> Callable[[User], dict[str, Any]]:
+    """Log a user in; the API client carries the access token from then on."""
+
+    def enter(user: User) -> dict[str, Any]:
+        answer = Api(Client()).post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.content
+        tokens: dict[str, Any] = answer.json()
+        api.token = tokens["access_token"]
+        return tokens
+
+    return enter
