@@ -63,7 +63,7 @@ def imports(path):
             pytest.fail(f"{path}: relative imports hide the arrow; write the whole name")
 
 
-@pytest.mark.parametrize(("package", "other"), itertools.permutations(PACKAGES, 2))
+@pytest.mark.parametrize(("package", "other"), list(itertools.permutations(PACKAGES, 2)))
 def test_no_package_imports_another(package, other):
     crossings = [
         (path.name, name) for path in modules(package) for name in imports(path) if name.split(".")[0] == other

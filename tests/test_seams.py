@@ -1,27 +1,33 @@
 """Where the packages meet: nothing but settings, signals and plain data."""
 
+import itertools
 from decimal import Decimal
 
 import pytest
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
+from shop_catalog import inventory, products
+from shop_catalog.product_source import CatalogProductSource
 from shop_notify.models import Notification
 from shop_notify.presets import SHOP_ROUTES
+from shop_orders import carts, checkout, lifecycle
 from shop_orders.testing import ProductSourceContract
 
-from shop_catalog import inventory
-from shop_catalog.models import Product
-from shop_catalog.product_source import CatalogProductSource
+NUMBERS = itertools.count(1)
 
 
-def make_product(sku="TEA-1", *, price="4.50", stock=5):
-    product = Product.objects.create(sku=sku, slug=sku.lower(), name=f"Product {sku}", price=Decimal(price))
-    if stock:
-        inventory.receive(product.pk, stock, reference=f"first delivery of {sku}")
-    return product
+def make_product(*, price, available):
+    product = products.create(f"SKU-{next(NUMBERS)}", name="Teapot", price=price)
+    if available:
+        inventory.receive({product.sku: available})
+    return product.sku
 
 
-@pytest.mark.django_db(transaction=True)
+def order_of(ref, quantity):
+    cart, _token = carts.add_to_cart(ref, quantity)
+    return checkout.place_order(cart, contact=checkout.Contact(email="guest@example.org", phone="0712 345 678"))
+
+
 class TestCatalogProductSource(ProductSourceContract):
     """The catalogue's source has the shape that orders wants, without having heard of orders."""
 
@@ -29,7 +35,26 @@ class TestCatalogProductSource(ProductSourceContract):
     def source(self):
         return CatalogProductSource()
 
+    @pytest.fixture
+    def make_product(self):
+        return make_product
+
 
 @pytest.mark.parametrize("route", SHOP_ROUTES, ids=lambda route: f"{route['event']} from {route['signal']}")
 def test_every_signal_of_the_preset_exists(route):
     assert isinstance(import_string(route["signal"]), Signal)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_becomes_one_message_for_each_alias_at_placement():
+    order = order_of(make_product(price=Decimal("4.50"), available=5), 2)
+    rows = Notification.objects.filter(reference=order.number).values_list("event", "alias")
+    assert sorted(rows) == [("order_placed", "email"), ("order_placed", "email"), ("order_placed", "sms")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_silent_change_writes_no_message():
+    order = order_of(make_product(price=Decimal("4.50"), available=5), 1)
+    before = Notification.objects.count()
+    lifecycle.cancel(order.pk, notify=False)
+    assert Notification.objects.count() == before

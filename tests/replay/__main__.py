@@ -77,7 +77,7 @@ def set_up(invoices: list[Invoice], folder: Path) -> None:
     call_command("migrate", verbosity=0)
     path = folder / "products.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["sku", "name", "price", "stock"])
+        writer = csv.DictWriter(file, ["sku", "name", "price", "stock_quantity"])
         writer.writeheader()
         writer.writerows(catalogue(invoices))
     call_command("import_products", str(path), verbosity=1)
@@ -159,7 +159,7 @@ def set_prices(prices: dict[str, Decimal]) -> None:
 
     for product in Product.objects.filter(sku__in=prices):
         if product.price != prices[product.sku]:
-            products.change(product.pk, price=prices[product.sku])
+            products.set_price(product, price=prices[product.sku])
 
 
 def missing_mails(numbers: dict[str, str], mails: shop.MailServer) -> list[str]:

@@ -88,5 +88,5 @@ def catalogue(invoices: Iterable[Invoice]) -> Iterator[dict[str, str]]:
             "sku": sku,
             "name": names[sku].most_common(1)[0][0] or sku,
             "price": str(prices[sku].most_common(1)[0][0]),
-            "stock": str(sold[sku]),
+            "stock_quantity": str(sold[sku]),
         }

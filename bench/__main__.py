@@ -1,0 +1,67 @@
+"""``python -m bench [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs, beside its limits."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+import postgres
+import psycopg
+
+from bench import goals, run
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = ("endpoint", "peer", "cpu_ms", "web_ms", "database_ms", "x_of_e1", "x_of_naive", "best_requests_per_second")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--scale", type=int, default=1, help="times 10,000 products (default: 1)")
+    parser.add_argument("--only", default=",".join(run.ENDPOINTS), help="endpoints, with commas between them")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of load in a round of one peer and endpoint")
+    parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    options = parser.parse_args()
+    plan = run.Plan(
+        options.scale, tuple(options.only.split(",")), options.rounds, options.seconds, options.connections
+    )
+    with postgres.server() as server, run.database(server, scale=plan.scale) as url:
+        samples = run.measured(url, plan, postmaster=postmaster_of(url))
+    RESULTS.mkdir(exist_ok=True)
+    moment = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
+    path = RESULTS / f"{moment}-{plan.scale}x.json"
+    path.write_text(run.as_json(plan, samples))
+    rows = run.summary(samples)
+    print(table(rows))
+    misses = goals.missed(rows)
+    for miss in misses:
+        print(f"MISSED: {miss}")
+    return 1 if misses and options.check else 0
+
+
+def table(rows: list[dict[str, object]]) -> str:
+    """The rows as a Markdown table."""
+    lines = [" | ".join(COLUMNS), " | ".join("---" for _column in COLUMNS)]
+    lines += [" | ".join(str(row[column]) for column in COLUMNS) for row in rows]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def postmaster_of(url: str) -> int:
+    """The process id of the server's parent process, which is on this machine."""
+    with psycopg.connect(url) as connection:
+        backend = connection.execute("SELECT pg_backend_pid()").fetchone()
+    assert backend is not None
+    with psycopg.connect(url) as connection:
+        pid = connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert pid is not None
+        answer = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid[0])], capture_output=True, text=True, check=True)
+    return int(answer.stdout)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,223 @@
+"""Measure: the same requests to every peer, in interleaved rounds, after a check that they answer the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any
+
+import psycopg
+
+from bench import data
+from bench.load import Sample, measure
+from bench.servers import SOURCES, Peer, Server, running
+
+SAMPLED_URLS = 50
+ENDPOINTS = (
+    "list",
+    "list deep",
+    "subtree root",
+    "subtree level 1",
+    "subtree leaf",
+    "detail",
+    "tree",
+    "average",
+    "search",
+)
+RENDITIONS = "thumb,card,large"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure, how long."""
+
+    scale: int
+    only: tuple[str, ...]
+    rounds: int
+    seconds: int
+    connections: int
+
+
+def peers(database_url: str) -> list[Peer]:
+    """The hand-written limit, ours with both sets of database options, and the naive form."""
+    common = {"DATABASE_URL": database_url, "BENCH_RENDITIONS": RENDITIONS}
+    django = {**common, "DJANGO_SETTINGS_MODULE": "bench.ours.settings"}
+    wsgi = "bench.ours.wsgi:application"
+    return [
+        Peer("e1", "bench.limit.app:application", common),
+        Peer("ours recommended", wsgi, {**django, "BENCH_DATABASE": "recommended"}),
+        Peer("ours default", wsgi, {**django, "BENCH_DATABASE": "default"}),
+        Peer("naive", wsgi, {**django, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.naive.urls"}),
+    ]
+
+
+@contextlib.contextmanager
+def database(server_url: str, *, scale: int) -> Iterator[str]:
+    """A migrated database with the catalogue of that scale, its statistics folded."""
+    name = f"bench_{scale}_{os.getpid()}"
+    url = server_url.rsplit("/", 1)[0] + f"/{name}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            _manage(url, "migrate", "--verbosity=0")
+            data.load(url, scale=scale)
+            _manage(url, "shop_catalog_jobs", "--all", "--verbosity=0")
+            with psycopg.connect(url, autocommit=True) as loaded:
+                loaded.execute("VACUUM ANALYZE")
+            yield url
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def measured(database_url: str, plan: Plan, *, postmaster: int) -> list[Sample]:
+    """All rounds of all peers. Every peer's servers run the whole time; one is asked at a time."""
+    samples = []
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(running(peer)) for peer in peers(database_url)]
+        urls = paths(database_url)
+        check_equal(servers, urls)
+        for number in range(plan.rounds):
+            for endpoint in plan.only:
+                for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
+                    samples.append(
+                        measure(
+                            server,
+                            endpoint,
+                            urls[endpoint][_kind(server)],
+                            postmaster=postmaster,
+                            seconds=plan.seconds,
+                            connections=plan.connections,
+                        )
+                    )
+            print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
+    return samples
+
+
+def paths(database_url: str) -> dict[str, dict[str, list[str]]]:
+    """By endpoint and kind of peer, the paths of the same questions."""
+    rng = random.Random(data.SEED)
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT id, slug, created_at FROM shop_catalog_product ORDER BY id").fetchall()
+        nodes = connection.execute("SELECT slug, level FROM shop_catalog_category").fetchall()
+    slugs = [slug for _key, slug, _created in rng.sample(rows, min(500, len(rows)))]
+    by_level: dict[int, list[str]] = {}
+    for slug, level in nodes:
+        by_level.setdefault(level, []).append(slug)
+    deep = rng.sample(rows[50:], 200)
+    products, categories = "/products/products/", "/products/categories/"
+    pages = len(rows) // 20
+    words = [
+        f"{rng.choice(data.COLOURS)}+{rng.choice(data.THINGS)}+{rng.randint(1, len(rows))}" for _turn in range(100)
+    ]
+    return {
+        "list": _alike([products]),
+        "list deep": {
+            "e1": [f"{products}?after={_moment(created)}&id={key}" for key, _slug, created in deep],
+            "ours": [f"{products}?cursor={_cursor(created, key)}" for key, _slug, created in deep],
+            "naive": [f"{products}?page={rng.randint(1, pages)}" for _turn in deep],
+        },
+        "subtree root": _alike([f"{products}?category={slug}" for slug in by_level[0]]),
+        "subtree level 1": _alike([f"{products}?category={slug}" for slug in by_level[1]]),
+        "subtree leaf": _alike([f"{products}?category={slug}" for slug in by_level[max(by_level)]]),
+        "detail": _alike([f"{products}{slug}/" for slug in slugs]),
+        "tree": _alike([f"{categories}tree/"]),
+        "average": _alike([f"{categories}{slug}/average_price/" for slug in by_level[1]]),
+        "search": _alike([f"{products}?q={text}" for text in words]),
+    }
+
+
+def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[str]]]) -> None:
+    """Ours and the limit answer the same JSON for sampled URLs, cursors aside.
+
+    Raises:
+        AssertionError: they do not; a speed would mean nothing.
+    """
+    limit, ours = servers[0], servers[1:3]
+    for endpoint, by_kind in urls.items():
+        for index in range(min(SAMPLED_URLS, len(by_kind["e1"]))):
+            expected = _answer(limit, by_kind["e1"][index])
+            for server in ours:
+                found = _answer(server, by_kind["ours"][index])
+                if found != expected:
+                    raise AssertionError(f"{server.peer.name} answers {by_kind['ours'][index]} otherwise than e1")
+    print(f"Equal answers: {', '.join(urls)}.", file=sys.stderr, flush=True)
+
+
+def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+    """One row an endpoint and peer: medians over the rounds, and how many times the limit."""
+    rows = []
+    cells: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        cells.setdefault((sample.endpoint, sample.peer), []).append(sample)
+    cpu = {key: median(sample.cpu_ms for sample in found) for key, found in cells.items()}
+    for (endpoint, peer), found in cells.items():
+        rows.append(
+            {
+                "endpoint": endpoint,
+                "peer": peer,
+                "cpu_ms": round(cpu[endpoint, peer], 3),
+                "web_ms": round(median(sample.web_cpu_ms for sample in found), 3),
+                "database_ms": round(median(sample.database_cpu_ms for sample in found), 3),
+                "x_of_e1": round(cpu[endpoint, "e1"] / cpu[endpoint, peer], 2),
+                "x_of_naive": round(cpu.get((endpoint, "naive"), 0) / cpu[endpoint, peer], 1),
+                "best_requests_per_second": round(max(sample.requests_per_second for sample in found)),
+                "p50_ms": round(median(sample.p50_ms for sample in found), 2),
+                "p99_ms": round(median(sample.p99_ms for sample in found), 2),
+                "failures": sum(sample.failures for sample in found),
+            }
+        )
+    return rows
+
+
+def as_json(plan: Plan, samples: Sequence[Sample]) -> str:
+    return json.dumps(
+        {"plan": asdict(plan), "summary": summary(samples), "samples": [asdict(s) for s in samples]}, indent=1
+    )
+
+
+def _kind(server: Server) -> str:
+    return server.peer.name.split()[0]
+
+
+def _alike(found: list[str]) -> dict[str, list[str]]:
+    return {"e1": found, "ours": found, "naive": found}
+
+
+def _answer(server: Server, path: str) -> Any:
+    with urllib.request.urlopen(server.address + path, timeout=60) as response:
+        body = json.load(response)
+    if isinstance(body, dict) and "items" in body:
+        return body["items"], body["next"] is None
+    return body
+
+
+def _moment(moment: Any) -> str:
+    return moment.isoformat().replace("+", "%2B")
+
+
+def _cursor(moment: Any, key: int) -> str:
+    from django.conf import settings
+
+    if not settings.configured:
+        settings.configure(SECRET_KEY="only for the bench")
+    from shop_catalog import cursors
+
+    return cursors.seal(["newest", moment.isoformat(), key])
+
+
+def _manage(database_url: str, *arguments: str) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, SOURCES)),
+        "DATABASE_URL": database_url,
+        "DJANGO_SETTINGS_MODULE": "bench.ours.settings",
+    }
+    subprocess.run([sys.executable, "-m", "django", *arguments], check=True, env=environment)
