@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.forms.renderers import TemplatesSetting
+from django.forms.renderers import DjangoTemplates
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from shop_orders import payments, phones
@@ -25,7 +25,7 @@ RATINGS = [
 ]
 
 
-class FieldRenderer(TemplatesSetting):
+class FieldRenderer(DjangoTemplates):
     """Django's renderer with the shop's template for a field: label, widget, help and errors tied together."""
 
     field_template_name = "storefront/forms/field.html"
@@ -113,6 +113,18 @@ class CheckoutForm(AddressFields):
         label=gettext_lazy("A note for us"), max_length=1000, required=False, widget=forms.Textarea({"rows": 3})
     )
 
+    field_order = (
+        "email",
+        "name",
+        "phone",
+        "delivery",
+        "address",
+        *AddressFields.ADDRESS,
+        "save_address",
+        "payment",
+        "note",
+    )
+
     def __init__(self, *args: Any, addresses: Any = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.saved = {str(address.public_id): address for address in addresses}
@@ -122,7 +134,8 @@ class CheckoutForm(AddressFields):
         if not self.saved:
             del self.fields["address"]
         for name in self.ADDRESS:
-            self.fields[name].required = False
+            field: Any = self.fields[name]
+            field.is_needed, field.required = field.required, False
 
     def _offer(self, name: str, choices: list[tuple[str, Any]]) -> None:
         field: Any = self.fields[name]
@@ -133,8 +146,8 @@ class CheckoutForm(AddressFields):
         values = super().clean() or {}
         delivery = shipping.choices().get(values.get("delivery", ""))
         if delivery is not None and delivery.needs_address and not values.get("address"):
-            for name in ("line1", "city", "country"):
-                if not values.get(name) and name not in self.errors:
+            for name in self.ADDRESS:
+                if getattr(self.fields[name], "is_needed", False) and not values.get(name) and name not in self.errors:
                     self.add_error(name, _("We need this to deliver."))
         return values
 

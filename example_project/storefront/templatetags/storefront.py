@@ -75,7 +75,7 @@ def stars(rating: Decimal | float) -> SafeString:
     marks = format_html_join(
         "",
         '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#star"></use></svg>',
-        (("" if place < full else " empty", static("storefront/icons.svg")) for place in range(5)),
+        (("" if place < full else " off", static("storefront/icons.svg")) for place in range(5)),
     )
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
     return format_html('<span class="stars">{}</span><span class="visually-hidden">{}</span>', marks, text)

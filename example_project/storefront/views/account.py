@@ -11,7 +11,6 @@ from django.db.models import Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from shop_notify import preferences
@@ -23,13 +22,6 @@ from storefront import countries
 from storefront.forms import AddressForm, ProfileForm
 
 ORDERS_PER_PAGE = 20
-GROUPS = {
-    "order_updates": (
-        gettext_lazy("Progress of an order"),
-        gettext_lazy("That we accepted, packed or delivered it."),
-    ),
-}
-ALIASES = {"email": gettext_lazy("by e-mail"), "sms": gettext_lazy("by SMS")}
 
 
 @login_required
@@ -72,7 +64,7 @@ def profile(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("Your profile is saved."))
         return redirect("storefront:account_profile")
     context = {"form": form, "customer": customer}
-    return render(request, "storefront/account/profile.html", context, status=422 if form.errors else 200)
+    return render(request, "storefront/account/profile.html", context)
 
 
 @login_required
@@ -102,7 +94,7 @@ def address(request: HttpRequest, public_id: uuid.UUID | None = None) -> HttpRes
             messages.success(request, _("The address is saved."))
             return redirect("storefront:account_addresses")
     context = {"form": form, "kept": kept}
-    return render(request, "storefront/account/address.html", context, status=422 if form.errors else 200)
+    return render(request, "storefront/account/address.html", context)
 
 
 @login_required
@@ -132,24 +124,20 @@ def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def messages_wanted(request: HttpRequest) -> HttpResponse:
     """Which messages, by which way. Those that every buyer must get are always sent."""
     key = customers.for_user(request.user).key
-    wishes = preferences.read(key)
+    choices = preferences.choices(key)
     if request.method == "POST":
-        wanted = {
-            group: {alias: f"{group}.{alias}" in request.POST for alias in by_alias}
-            for group, by_alias in wishes.items()
-        }
-        preferences.write(key, wanted)
+        preferences.write(key, {choice["group"]: _wished(request, choice) for choice in choices if choice["group"]})
         messages.success(request, _("Your wishes are saved."))
         return redirect("storefront:account_messages")
-    rows = [
-        {
-            "label": GROUPS.get(group, (group.replace("_", " ").capitalize(), ""))[0],
-            "hint": GROUPS.get(group, ("", ""))[1],
-            "ways": [(f"{group}.{alias}", ALIASES.get(alias, alias), on) for alias, on in by_alias.items()],
-        }
-        for group, by_alias in wishes.items()
-    ]
-    return render(request, "storefront/account/messages.html", {"rows": rows})
+    return render(request, "storefront/account/messages.html", {"choices": choices})
+
+
+def _wished(request: HttpRequest, choice: preferences.GroupChoice) -> dict[str, bool]:
+    return {
+        way["alias"]: f"{choice['group']}.{way['alias']}" in request.POST
+        for way in choice["notifiers"]
+        if not way["is_fixed"]
+    }
 
 
 def _orders(customer: Customer) -> Any:

@@ -122,7 +122,7 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             messages.success(request, _thanks(saved))
             return redirect("storefront:product", slug=slug)
     context = {"product": item, "form": form, "mine": mine}
-    return render(request, "storefront/review.html", context, status=422 if form.errors else 200)
+    return render(request, "storefront/review.html", context)
 
 
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _product(request: HttpRequest, view: product_page.ProductView) -> dict[str, 
     return {
         "product": values,
         "price": price,
-        "lowest_price": values["lowest_price"] if price.before and not differs else None,
+        "lowest_price": values["lowest_price"] if price.before and values["lowest_price"] < price.amount else None,
         "offers": found,
         "chosen": chosen,
         "option_names": offers.option_names(view),

@@ -17,7 +17,7 @@ from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
-from storefront import countries, links, refusals, shipping
+from storefront import links, refusals, shipping
 from storefront.forms import CheckoutForm
 
 SESSION_KEY = "checkout"
@@ -43,7 +43,7 @@ def details(request: HttpRequest) -> HttpResponse:
     else:
         form = CheckoutForm(initial=_known(request, customer), addresses=addresses)
     context = {"form": form, "view": view, "deliveries": shipping.choices()}
-    return render(request, "storefront/checkout.html", context, status=422 if form.errors else 200)
+    return render(request, "storefront/checkout.html", context)
 
 
 @require_GET
@@ -58,11 +58,14 @@ def review(request: HttpRequest) -> HttpResponse:
     )
     if not view.can_be_ordered:
         return redirect("storefront:cart")
+    delivery = shipping.choices().get(kept["delivery"])
+    if delivery is None:
+        return redirect("storefront:checkout")
     context = {
         "view": view,
         "kept": kept,
-        "country": countries.name_of(kept["address"].get("country", "")),
-        "delivery": shipping.choices()[kept["delivery"]],
+        "delivery": delivery,
+        "free_delivery": "" if delivery.price_for(view.draft.subtotal) else delivery.label,
         "payment": payment_provider(kept["payment"]),
     }
     return render(request, "storefront/checkout_review.html", context)

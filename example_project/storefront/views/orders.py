@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from shop_orders import lifecycle, pages, payments, tracking
@@ -16,15 +17,15 @@ from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Order, OrderStatus, Payment
 from shop_orders.payment_providers import PaymentProvider, payment_provider
 
-from storefront import countries, links, shipping, timeline
+from storefront import links, shipping, timeline
 
-STEPS = (
-    OrderStatus.PENDING,
-    OrderStatus.CONFIRMED,
-    OrderStatus.PROCESSING,
-    OrderStatus.SHIPPED,
-    OrderStatus.DELIVERED,
-)
+STEPS = {
+    OrderStatus.PENDING: pgettext_lazy("step of an order", "Placed"),
+    OrderStatus.CONFIRMED: pgettext_lazy("step of an order", "Accepted"),
+    OrderStatus.PROCESSING: pgettext_lazy("step of an order", "Packing"),
+    OrderStatus.SHIPPED: pgettext_lazy("step of an order", "On its way"),
+    OrderStatus.DELIVERED: pgettext_lazy("step of an order", "Delivered"),
+}
 
 
 @require_GET
@@ -73,7 +74,7 @@ def pay(request: HttpRequest, number: str) -> HttpResponse:
             base_url=request.build_absolute_uri("/").rstrip("/"),
         )
     except ShopOrdersError as error:
-        return render(request, "storefront/pay.html", {**context, "error": str(error)}, status=422)
+        return render(request, "storefront/pay.html", {**context, "error": str(error)})
     return _go_on(request, order, payment)
 
 
@@ -113,16 +114,19 @@ def token_of(request: HttpRequest) -> str:
 def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
     seen = tracking.of(order)
     lines = list(order.lines.all())
-    reached = STEPS.index(OrderStatus(order.status)) if order.status in STEPS else -1
+    charges = list(order.charges.all())
+    delivery = shipping.choices().get(order.delivery)
+    is_delivery_free = delivery is not None and not any(charge.kind == "shipping" for charge in charges)
+    reached = list(STEPS).index(OrderStatus(order.status)) if order.status in STEPS else -1
     return {
         "order": order,
         "lines": lines,
-        "charges": list(order.charges.all()),
-        "steps": [(step.label, index <= reached, index == reached) for index, step in enumerate(STEPS)],
+        "charges": charges,
+        "free_delivery": delivery.label if delivery is not None and is_delivery_free else "",
+        "steps": [(label, index <= reached, index == reached) for index, label in enumerate(STEPS.values())],
         "entries": timeline.entries(seen),
         "shipments": seen.shipments,
-        "country": countries.name_of(order.shipping_address.get("country", "")),
-        "delivery": shipping.choices().get(order.delivery),
+        "delivery": delivery,
         "payment": _provider_label(order.payment_provider),
         "instructions": _instructions(order),
         "can_be_paid": bool(order.amount_due) and not _confirms_at_placement(order),
