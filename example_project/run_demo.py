@@ -23,7 +23,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 HERE = Path(__file__).resolve().parent
 WINDOWS = sys.platform == "win32"
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     ports = choose_ports(options)
     environment = demo_environment(options.data_dir, ports)
     with step("Database and sample data"):
-        done = subprocess.run([sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False)  # noqa: S603
+        done = subprocess.run([sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False)
     if done.returncode:
         say("FAILED: the database could not be prepared; see the messages above. --fresh begins with an empty one.")
         return 1
@@ -81,23 +81,28 @@ def run(options: argparse.Namespace) -> int:
 
 def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
     manage = [sys.executable, "manage.py"]
-    callback = f"http://127.0.0.1:{ports['web']}/notify/reports/sms/{processes.environment['AFRICAS_TALKING_REPORT_SECRET']}/"
-    processes.start(
-        "mail server and SMS gateway",
-        [*manage, "demo_services", f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}"]
-        + [f"--callback-url={callback}"],
+    callback = (
+        f"http://127.0.0.1:{ports['web']}/notify/reports/sms/{processes.environment['AFRICAS_TALKING_REPORT_SECRET']}/"
     )
+    services = f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}", f"--callback-url={callback}"
+    processes.start("mail server and SMS gateway", [*manage, "demo_services", *services])
     processes.start("worker", [*manage, "qcluster"])
-    processes.start(
-        "web server",
-        [sys.executable, "-m", "granian", "--interface=wsgi", "--workers=1", "--blocking-threads=4", "--no-ws"]
-        + ["--log-level=warning", f"--host={host}", f"--port={ports['web']}", "config.wsgi:application"],
-    )
+    server = f"--host={host}", f"--port={ports['web']}", "--workers=1", "--blocking-threads=4", "--log-level=warning"
+    granian = [sys.executable, "-m", "granian", "--interface=wsgi", "--no-ws"]
+    processes.start("web server", [*granian, *server, "config.wsgi:application"])
 
 
 def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
     """What the processes are told. Databases and servers of the surroundings are left alone."""
-    foreign = ("DATABASE_URL", "DB_HOST", "DB_NAME", "REDIS_URL", "EMAIL_HOST_USER", "EMAIL_HOST_PASSWORD", "PROXY_COUNT")
+    foreign = (
+        "DATABASE_URL",
+        "DB_HOST",
+        "DB_NAME",
+        "REDIS_URL",
+        "EMAIL_HOST_USER",
+        "EMAIL_HOST_PASSWORD",
+        "PROXY_COUNT",
+    )
     return {
         **os.environ,
         **dict.fromkeys(foreign, ""),
@@ -167,7 +172,7 @@ class Processes:
         self.environment = environment
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -232,7 +237,9 @@ def wait_for(url: str, processes: Processes) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if name := processes.ended():
-            raise SystemExit(f"The {name} ended with code {processes.running[name].returncode}; see its messages above.")
+            raise SystemExit(
+                f"The {name} ended with code {processes.running[name].returncode}; see its messages above."
+            )
         try:
             with urllib.request.urlopen(url, timeout=5):  # noqa: S310
                 return

@@ -3,7 +3,6 @@
 from importlib.util import find_spec
 
 from ninja import NinjaAPI
-
 from shop_orders.api import problems
 
 api = NinjaAPI(

@@ -5,6 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import shop_catalog.api.problems
+import shop_orders.api.problems
+import shop_orders.contrib.allauth.api
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -13,9 +16,6 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import require_safe
 
-import shop_catalog.api.problems
-import shop_orders.api.problems
-import shop_orders.contrib.allauth.api
 from config.api import api
 
 SWAGGER_SETTINGS: Mapping[str, Any] = {"deepLinking": True, "persistAuthorization": True, "tryItOutEnabled": True}

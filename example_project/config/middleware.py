@@ -8,7 +8,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
-
 from shop_orders.api import problems
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -38,6 +37,7 @@ def api_problems(get_response: Answer) -> Answer:
 
     Routers answer their own errors so; this is for what never reaches one. Under DEBUG a crash keeps its traceback.
     """
+
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
         if response.status_code < 400 or not request.path.startswith("/api/"):

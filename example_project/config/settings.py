@@ -10,9 +10,9 @@ from typing import Any
 
 import django
 from django.utils.translation import gettext_lazy as _
+from shop_notify.presets import SHOP_ROUTES
 
 from config.env import Env
-from shop_notify.presets import SHOP_ROUTES
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(BASE_DIR / ".env")

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 
-for _name in ("DEMO", "DB_HOST", "DB_NAME", "REDIS_URL", "EMAIL_HOST", "PROXY_COUNT", "SITE_URL", "EMAIL_VERIFICATION"):
+for _name in (
+    "DEMO",
+    "DB_HOST",
+    "DB_NAME",
+    "REDIS_URL",
+    "EMAIL_HOST",
+    "PROXY_COUNT",
+    "SITE_URL",
+    "EMAIL_VERIFICATION",
+):
     os.environ[_name] = ""
 os.environ |= {
     "DEBUG": "false",

@@ -62,14 +62,21 @@ class Sketch:
         """A closed smooth shape through the points (Catmull-Rom)."""
         self.poly(_smooth(points, closed=True), colour)
 
-    def line(self, points: Sequence[Point], colour: Colour | tuple[int, ...], width: float, *, smooth: bool = False) -> None:
+    def line(
+        self, points: Sequence[Point], colour: Colour | tuple[int, ...], width: float, *, smooth: bool = False
+    ) -> None:
         path = _smooth(points, closed=False) if smooth else points
-        self.pen.line([(x * self.unit, y * self.unit) for x, y in path], colour, round(width * self.unit), joint="curve")
+        self.pen.line(
+            [(x * self.unit, y * self.unit) for x, y in path], colour, round(width * self.unit), joint="curve"
+        )
         for x, y in (path[0], path[-1]):
             self.oval((x - width / 2, y - width / 2, x + width / 2, y + width / 2), colour)
 
     def arc(self, box: Box, start: float, end: float, colour: Colour, width: float) -> None:
         self.pen.arc(self._box(box), start, end, fill=colour, width=round(width * self.unit))
+
+    def slice(self, box: Box, start: float, end: float, colour: Colour) -> None:
+        self.pen.pieslice(self._box(box), start, end, fill=colour)
 
     def gloss(self, box: Box, radius: float = 2, strength: int = 60) -> None:
         self.rect(box, (255, 255, 255, strength), radius)
@@ -146,7 +153,7 @@ def teapot(s: Sketch) -> None:
     s.arc((66, 38, 90, 70), 250, 110, s.dark, 4.5)
     s.curve([(30, 62), (18, 50), (12, 40), (18, 38), (28, 48), (36, 52)], s.dark)
     s.oval((26, 34, 76, 82), s.main)
-    s.pen.pieslice(s._box((26, 34, 76, 82)), 300, 60, fill=s.dark)
+    s.slice((26, 34, 76, 82), 300, 60, s.dark)
     s.oval((26, 34, 66, 82), s.main)
     s.oval((38, 30, 64, 42), s.light)
     s.oval((46, 22, 56, 32), s.accent)
@@ -200,9 +207,9 @@ def knife(s: Sketch) -> None:
 
 def bowl(s: Sketch) -> None:
     s.shadow(24, 76)
-    s.pen.pieslice(s._box((16, 18, 84, 82)), 0, 180, fill=s.main)
-    s.pen.pieslice(s._box((16, 18, 84, 82)), 0, 75, fill=s.dark)
-    s.pen.pieslice(s._box((16, 18, 70, 82)), 20, 180, fill=s.main)
+    s.slice((16, 18, 84, 82), 0, 180, s.main)
+    s.slice((16, 18, 84, 82), 0, 75, s.dark)
+    s.slice((16, 18, 70, 82), 20, 180, s.main)
     s.rect((40, 78, 60, 83), s.dark, 2)
     s.oval((16, 42, 84, 58), s.light)
     s.oval((20, 44, 80, 56), s.dark)
@@ -278,8 +285,8 @@ def pendant(s: Sketch) -> None:
     s.line([(50, 0), (50, 34)], s.ink, 1.2)
     s.oval((14, 44, 86, 92), (255, 236, 180, 60))
     s.rect((46, 30, 54, 38), s.accent, 1.5)
-    s.pen.pieslice(s._box((20, 34, 80, 94)), 180, 360, fill=s.main)
-    s.pen.pieslice(s._box((20, 34, 80, 94)), 300, 360, fill=s.dark)
+    s.slice((20, 34, 80, 94), 180, 360, s.main)
+    s.slice((20, 34, 80, 94), 300, 360, s.dark)
     s.oval((20, 59, 80, 69), (255, 240, 200))
     s.oval((43, 58, 57, 72), (255, 250, 228))
 
@@ -313,7 +320,9 @@ def plant(s: Sketch) -> None:
         tip, root = (50 + x, 10 + y), (50, 58)
         middle = ((tip[0] + root[0]) / 2, (tip[1] + root[1]) / 2)
         side = (6 + abs(x) / 6, 5)
-        s.curve([tip, (middle[0] + side[0], middle[1] + side[1]), root, (middle[0] - side[0], middle[1] - side[1])], colour)
+        s.curve(
+            [tip, (middle[0] + side[0], middle[1] + side[1]), root, (middle[0] - side[0], middle[1] - side[1])], colour
+        )
         s.line([root, tip], tone(colour, 0.8), 0.7)
     s.poly([(33, 56), (67, 56), (62, 86), (38, 86)], s.main)
     s.poly([(57, 56), (67, 56), (62, 86), (55, 86)], s.dark)
@@ -375,7 +384,7 @@ def umbrella(s: Sketch) -> None:
     s.line([(50, 20), (50, 80), (53, 86), (58, 86), (60, 80)], s.ink, 2.2, smooth=True)
     for index in range(4):
         left = 14 + index * 18
-        s.pen.pieslice(s._box((14, 16, 86, 100)), 180 + index * 45, 225 + index * 45, fill=s.main if index % 2 else s.dark)
+        s.slice((14, 16, 86, 100), 180 + index * 45, 225 + index * 45, s.main if index % 2 else s.dark)
         s.oval((left, 53, left + 18, 64), tone(s.ground, 1.02))
     s.line([(50, 54), (50, 80)], s.ink, 2.2)
     s.line([(50, 12), (50, 17)], s.accent, 2)
@@ -387,7 +396,7 @@ def tshirt(s: Sketch) -> None:
     s.poly(body, s.main)
     s.poly([(70, 44), (79, 50), (88, 34), (76, 27)], s.dark)
     s.poly([(30, 44), (21, 50), (12, 34), (24, 27)], s.dark)
-    s.pen.pieslice(s._box((38, 10, 62, 32)), 0, 180, fill=s.dark)
+    s.slice((38, 10, 62, 32), 0, 180, s.dark)
     s.oval((43, 46, 57, 60), s.accent)
     s.line([(50, 60), (50, 50)], s.main, 1.4)
     s.line([(50, 56), (46, 52)], s.main, 1.2)
@@ -397,8 +406,8 @@ def tshirt(s: Sketch) -> None:
 def beanie(s: Sketch) -> None:
     s.shadow(24, 76, 78)
     s.oval((42, 10, 58, 26), s.accent)
-    s.pen.pieslice(s._box((22, 20, 78, 104)), 180, 360, fill=s.main)
-    s.pen.pieslice(s._box((22, 20, 78, 104)), 305, 360, fill=s.dark)
+    s.slice((22, 20, 78, 104), 180, 360, s.main)
+    s.slice((22, 20, 78, 104), 305, 360, s.dark)
     for x in (36, 50, 64):
         s.line([(x, 30 + abs(50 - x) / 3), (x + (x - 50) / 8, 60)], s.dark, 1.2)
     s.rect((19, 58, 81, 76), s.light, 6)
@@ -505,7 +514,7 @@ def kite(s: Sketch) -> None:
 def ball(s: Sketch) -> None:
     s.shadow(26, 76, 84)
     s.oval((20, 22, 80, 82), s.main)
-    s.pen.pieslice(s._box((20, 22, 80, 82)), 330, 90, fill=s.dark)
+    s.slice((20, 22, 80, 82), 330, 90, s.dark)
     s.oval((20, 22, 72, 76), s.main)
     s.arc((2, 16, 52, 88), 290, 70, s.accent, 3)
     s.arc((48, 16, 98, 88), 110, 250, s.accent, 3)
@@ -611,8 +620,8 @@ def basket(s: Sketch) -> None:
 THINGS: dict[str, Callable[[Sketch], None]] = {
     thing.__name__: thing
     for thing in (
-        mug, teapot, pan, pot, board, knife, bowl, bag, tin, press, kettle, lamp, pendant, cushion, blanket, plant, candle,
-        backpack, tote, bottle, umbrella, tshirt, beanie, scarf, sneaker, notebook, pencils, pen, car, blocks, kite, ball,
-        puzzle, headphones, speaker, camera, watch, jar, soap, basket,
+        mug, teapot, pan, pot, board, knife, bowl, bag, tin, press, kettle, lamp, pendant, cushion, blanket, plant,
+        candle, backpack, tote, bottle, umbrella, tshirt, beanie, scarf, sneaker, notebook, pencils, pen, car, blocks,
+        kite, ball, puzzle, headphones, speaker, camera, watch, jar, soap, basket,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""One whole order over HTTP, as an app of a customer makes it. Standard library only; run by ``run_demo.py --check``."""
+"""One whole order over HTTP, as a customer's app makes it, with the standard library; for ``run_demo.py --check``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,12 @@ class Journey:
         self._call("POST", "/api/v1/orders/cart/add_item/", {"product": product["sku"], "quantity": 2}, status=200)
         cart = self._call("GET", "/api/v1/orders/cart/", status=200)
         body = {
-            "shipping_address": {"name": "Check Customer", "line1": "Acacia Court", "city": "Nairobi", "country": "KE"},
+            "shipping_address": {
+                "name": "Check Customer",
+                "line1": "Acacia Court",
+                "city": "Nairobi",
+                "country": "KE",
+            },
             "expected_total": cart["total"],
         }
         headers = {"Idempotency-Key": secrets.token_hex(16)}
@@ -155,5 +160,7 @@ class Journey:
         except OSError as error:
             raise Failed(f"{method} {path}: {error}")
         if answered != status:
-            raise Failed(f"{method} {path} answered {answered} instead of {status}: {content.decode(errors='replace')[:2000]}")
+            raise Failed(
+                f"{method} {path} answered {answered} instead of {status}: {content.decode(errors='replace')[:2000]}"
+            )
         return json.loads(content) if content else None

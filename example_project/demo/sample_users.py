@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from accounts.models import User
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-
-from accounts.models import User
 from shop_orders import carts, checkout, customers, lifecycle
 from shop_orders.models import Order
 

@@ -10,10 +10,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
+from shop_notify.models import Notification
 
 from demo.gateway import FAIL_NEXT
 from demo.models import Mail, Switch, Text
-from shop_notify.models import Notification
 
 PER_PAGE = 20
 
@@ -27,7 +27,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
     if to:
         mails, texts = mails.filter(recipient__iexact=to), texts.filter(phone=to)
     if "application/json" in request.headers.get("Accept", ""):
-        return JsonResponse({"mails": [_mail(row) for row in mails[:100]], "texts": [_text(row) for row in texts[:100]]})
+        return JsonResponse(
+            {"mails": [_mail(row) for row in mails[:100]], "texts": [_text(row) for row in texts[:100]]}
+        )
     context = {
         "to": to,
         "mails": Paginator(mails, PER_PAGE).get_page(request.GET.get("mails")),
@@ -43,13 +45,15 @@ def inbox(request: HttpRequest) -> HttpResponse:
 def mail(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
     """The HTML of a mail by itself, with no script and nothing from elsewhere: it goes into a frame."""
     response = HttpResponse(get_object_or_404(Mail, pk=number).html)
-    response["Content-Security-Policy"] = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox"
+    response["Content-Security-Policy"] = (
+        "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox"
+    )
     return response
 
 
 @require_POST
 def fail_next_sms(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
-    """Let the gateway report the next SMS as failed, so that the fall-back can be watched; a second time takes it back."""
+    """Let the gateway report the next SMS as failed, to watch the fall-back; a second call takes it back."""
     _switch, is_new = Switch.objects.get_or_create(name=FAIL_NEXT)
     if not is_new:
         Switch.objects.filter(name=FAIL_NEXT).delete()

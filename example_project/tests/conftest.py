@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from accounts.models import User
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
-
-from accounts.models import User
 
 PASSWORD = "a-long-and-odd-one-42"
 AUTH = "/api/v1/auth/customers/"

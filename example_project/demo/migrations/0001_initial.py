@@ -4,54 +4,59 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Mail',
+            name="Mail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('sender', models.CharField(max_length=254)),
-                ('recipient', models.CharField(db_index=True, max_length=254)),
-                ('subject', models.TextField()),
-                ('text', models.TextField()),
-                ('html', models.TextField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                ("sender", models.CharField(max_length=254)),
+                ("recipient", models.CharField(db_index=True, max_length=254)),
+                ("subject", models.TextField()),
+                ("text", models.TextField()),
+                ("html", models.TextField(blank=True)),
             ],
             options={
-                'verbose_name': 'mail',
-                'ordering': ['-pk'],
+                "verbose_name": "mail",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Switch',
+            name="Switch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40, unique=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Text',
+            name="Text",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField(auto_now_add=True)),
-                ('message_id', models.CharField(max_length=64, unique=True)),
-                ('sender', models.CharField(blank=True, max_length=40)),
-                ('phone', models.CharField(db_index=True, max_length=20)),
-                ('text', models.TextField()),
-                ('segments', models.PositiveSmallIntegerField()),
-                ('cost', models.CharField(max_length=20)),
-                ('report', models.CharField(blank=True, choices=[('', 'on its way'), ('Success', 'delivered'), ('Failed', 'failed')], max_length=20)),
-                ('reported_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                ("message_id", models.CharField(max_length=64, unique=True)),
+                ("sender", models.CharField(blank=True, max_length=40)),
+                ("phone", models.CharField(db_index=True, max_length=20)),
+                ("text", models.TextField()),
+                ("segments", models.PositiveSmallIntegerField()),
+                ("cost", models.CharField(max_length=20)),
+                (
+                    "report",
+                    models.CharField(
+                        blank=True,
+                        choices=[("", "on its way"), ("Success", "delivered"), ("Failed", "failed")],
+                        max_length=20,
+                    ),
+                ),
+                ("reported_at", models.DateTimeField(null=True)),
             ],
             options={
-                'verbose_name': 'SMS',
-                'verbose_name_plural': 'SMS',
-                'ordering': ['-pk'],
+                "verbose_name": "SMS",
+                "verbose_name_plural": "SMS",
+                "ordering": ["-pk"],
             },
         ),
     ]

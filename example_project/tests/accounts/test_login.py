@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from allauth.mfa.totp.internal import auth as totp
 from django.core import mail
-
 from shop_orders import customers
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +102,7 @@ def test_a_deactivated_user_cannot_log_in(api, user):
 
     answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    assert answer.status_code == 400
+    assert answer.status_code == 400, answer.content
 
 
 def test_an_old_token_does_not_stand_in_the_way(api, user, log_in):
@@ -134,4 +133,4 @@ def test_broken_bodies_are_refused(api, db, body, status):
 def test_a_form_is_no_json(client, db):
     answer = client.post(f"{AUTH}login/", {"email": "a@example.org", "password": "x"})
 
-    assert answer.status_code in {415, 422}
+    assert answer.status_code in {400, 415}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from shop_orders import customers
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +63,9 @@ def test_what_may_not_or_cannot_be_changed_is_refused(api, user, log_in, body):
 def test_a_phone_is_refused_before_an_address_is_written(api, user, log_in):
     log_in(user)
 
-    answer = api.patch(f"{AUTH}update_profile/", {"addresses": [ADDRESS, {**ADDRESS, "phone": "1"}], "first_name": "X"})
+    answer = api.patch(
+        f"{AUTH}update_profile/", {"addresses": [ADDRESS, {**ADDRESS, "phone": "1"}], "first_name": "X"}
+    )
 
     assert answer.status_code == 422
     assert not customers.for_user(user).addresses.exists()

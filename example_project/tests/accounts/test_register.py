@@ -6,9 +6,8 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from django.core import mail
-
 from accounts.models import User
+from django.core import mail
 from shop_orders.models import Customer
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,6 @@ import time
 import jwt
 import pytest
 from django.conf import settings
-
 from shop_orders import customers
 
 pytestmark = pytest.mark.django_db

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 from django.db import connection
-
-from demo.catalogue import PICTURES, PRODUCTS, Item
 from shop_catalog import images
 from shop_catalog.models import Product
+
+from demo.catalogue import PICTURES, PRODUCTS, Item
 
 
 class Command(BaseCommand):

@@ -6,24 +6,26 @@ from argparse import ArgumentParser
 from decimal import Decimal
 from typing import Any
 
+from accounts.models import User
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
-
-from accounts.models import User
-from demo import sample_users
-from demo.catalogue import CATEGORIES, DESCRIPTIONS, PRODUCTS, REVIEWS, Item
 from shop_catalog import categories, inventory, products, reviews
 from shop_catalog.models import Category, Product, ProductKind, ReviewStatus
+
+from demo import sample_users
+from demo.catalogue import CATEGORIES, DESCRIPTIONS, PRODUCTS, REVIEWS, Item
 
 LOW_STOCK = 5
 
 
 class Command(BaseCommand):
-    help = "Fill an empty shop with categories, products, pictures, users, reviews and orders. A filled one is left alone."
+    help = "Fill an empty shop with categories, products, users, reviews and orders. A filled one is left alone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--without-orders", action="store_true", help="No orders, and passwords that nobody can use.")
+        parser.add_argument(
+            "--without-orders", action="store_true", help="No orders, and passwords that nobody can use."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Product.objects.exists():
@@ -35,7 +37,9 @@ class Command(BaseCommand):
                 _load_product(item, shelves[item.category])
             users = sample_users.load(with_passwords=not options["without_orders"])
             _load_reviews(users)
-        self.stdout.write(f"{len(CATEGORIES) + len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users.")
+        self.stdout.write(
+            f"{len(CATEGORIES) + len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users."
+        )
         call_command("load_pictures", stdout=self.stdout)
         if not options["without_orders"]:
             sample_users.place_orders()

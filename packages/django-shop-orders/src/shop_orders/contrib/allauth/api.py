@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth import logout as end_session
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router, Status
@@ -140,10 +141,11 @@ def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
     customer = customers.for_user(request.user)
     changes = payload.model_dump(exclude_none=True)
     addresses = changes.pop("addresses", None)
-    if changes:
-        customers.update(customer, **changes)
-    if addresses is not None:
-        customers.set_addresses(customer, addresses)
+    with transaction.atomic():
+        if changes:
+            customers.update(customer, **changes)
+        if addresses is not None:
+            customers.set_addresses(customer, addresses)
     return _profile(customer)
 
 
@@ -184,11 +186,12 @@ def _refusal(request: HttpRequest, answer: headless.Answer) -> HttpResponse:
         )
     if answer.status == 403:
         return problems.problem(403, _("The shop does not take new accounts."), code="signup_closed")
-    if any(code.endswith("_password_mismatch") for code in answer.error_codes):
-        return problems.problem(400, _("The e-mail address or the password is not right."), code="invalid_credentials")
     step = _next_step(request, answer)
     if step is not None:
         return _missing_step(step)
+    is_inactive = not answer.errors
+    if is_inactive or any(code.endswith("_password_mismatch") for code in answer.error_codes):
+        return problems.problem(400, _("The e-mail address or the password is not right."), code="invalid_credentials")
     errors = [
         {"field": error.get("param", ""), "code": error.get("code", "invalid"), "message": error.get("message", "")}
         for error in answer.errors

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from ninja.security import SessionAuth as NinjaSessionAuth
 
 
-class BearerAuth(JWTTokenAuth):  # type: ignore[misc]
+class BearerAuth(JWTTokenAuth):
     """The access token that ``/auth/customers/login/`` gave. Sets ``request.user``."""
 
     openapi_type = "http"

@@ -26,7 +26,7 @@ def describe() -> dict[str, Any]:
     }
 
 
-class TokenStrategy(JWTTokenStrategy):  # type: ignore[misc]
+class TokenStrategy(JWTTokenStrategy):
     """Set ``HEADLESS_TOKEN_STRATEGY`` to this class and ``HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED`` to True.
 
     With stateful validation logout, a changed password, deactivation and deletion end every token at once.
