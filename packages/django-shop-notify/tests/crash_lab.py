@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import django
 from django.conf import settings
@@ -28,7 +29,7 @@ def patched(ledger):
     outbox.SILENCE = timedelta(seconds=LEASE_SECONDS)
     outbox.FIRST_DELAY_SECONDS = 0.1
     delivery.SEND_SECONDS = LEASE_SECONDS / 4
-    options = {"path": ledger, "seconds": 0.002}
+    options = {"path": ledger, "seconds": float(os.environ.get("LAB_SECONDS", "0.002"))}
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {
@@ -66,10 +67,9 @@ class Fault:
 
 
 def install(name, fault):
-    from testproject.ledger import LedgerNotifier
-
     from shop_notify import outbox
     from shop_notify.models import Attempt
+    from testproject.ledger import LedgerNotifier
 
     claim, settle, create = outbox.claim, outbox.settle, Attempt.objects.create
     if name == "FP4":
@@ -105,7 +105,6 @@ def install(name, fault):
 def work(name, budget_file, chance):
     """A worker's whole life."""
     from django.db import OperationalError
-
     from shop_notify import delivery
 
     random.seed()
@@ -147,16 +146,14 @@ def write(count, alias_of):
 
 def run(name, messages, kills, workers, folder):
     from django.db import connection, connections
+    from shop_notify.models import Attempt, Notification
     from testproject.ledger import accepted
 
-    from shop_notify.models import Attempt, Notification
-
-    ledger, budget = os.path.join(folder, "ledger"), os.path.join(folder, "budget")
+    ledger, budget = str(Path(folder) / "ledger"), Path(folder) / "budget"
     patched(ledger)
     Notification.objects.all().delete()
     write(messages, (lambda number: "refusing") if name == "FP8" else (lambda number: ("one", "two")[number % 2]))
-    with open(budget, "w") as file:
-        file.write(str(kills))
+    budget.write_text(str(kills))
     chance = 0.5 if name == "FP4" else min(0.5, 3 * kills / messages)
     connections.close_all()
     pids = [start(name, budget, chance) for _ in range(workers)]

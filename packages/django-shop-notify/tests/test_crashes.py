@@ -21,15 +21,18 @@ LEASE, POLL = 2.0, 0.1
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-def lab(fault, messages, kills, workers, folder):
+def lab(fault, messages, kills, workers, folder, seconds=0.002):
     environment = {
         **os.environ,
         "SITE_DATABASE": str(connection.settings_dict["NAME"]),
         "LAB_LEASE": str(LEASE),
+        "LAB_SECONDS": str(seconds),
         "PYTHONPATH": str(TESTS),
     }
     arguments = [sys.executable, "crash_lab.py", fault, str(messages), str(kills), str(workers), str(folder)]
-    done = subprocess.run(arguments, cwd=TESTS, env=environment, capture_output=True, text=True, timeout=700)
+    done = subprocess.run(
+        arguments, cwd=TESTS, env=environment, capture_output=True, text=True, timeout=700, check=False
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     print(report)
@@ -56,7 +59,7 @@ def test_kill_while_a_message_is_given_up(tmp_path):
 
 def test_random_kills_of_four_workers(tmp_path):
     messages, kills = (2000, 200) if FULL else (300, 12)
-    report = lab("random", messages, kills, 4, tmp_path)
+    report = lab("random", messages, kills, 4, tmp_path, seconds=0.02)
     assert report["lost"] == 0
     assert report["extra"] <= report["kills"]
     assert report["most"] <= 3

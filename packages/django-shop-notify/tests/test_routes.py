@@ -5,6 +5,7 @@ import uuid
 import pytest
 from django.db import transaction
 from shop_notify import routes
+from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from testproject.library import signals
 
@@ -143,10 +144,10 @@ def test_plan_says_what_would_be_sent_and_writes_nothing():
 
 
 def test_route_with_a_wrong_key_is_refused():
-    with pytest.raises(routes.RouteRefused, match="vai"):
+    with pytest.raises(RouteRefused, match="vai"):
         routes.Route.read({"signal": "a.b", "event": "x", "vai": ["email"]})
 
 
 def test_route_whose_via_is_a_text_is_refused():
-    with pytest.raises(routes.RouteRefused, match="lists"):
+    with pytest.raises(RouteRefused, match="lists"):
         routes.Route.read({"signal": "a.b", "event": "x", "via": "email"})

@@ -1,20 +1,27 @@
-"""Admin pages: the outbox with its history, suppressed addresses, wishes, templates."""
+"""Admin pages: the outbox with its history, notifiers, suppressed addresses, wishes, templates."""
 
-# mypy: disable-error-code="type-arg"
-# Django's admin classes are generic in the stubs only.
 from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from shop_notify import outbox
-from shop_notify.exceptions import ShopNotifyError
+from shop_notify import health, outbox, overrides, previews, samples
+from shop_notify.exceptions import ShopNotifyError, TemplateRefused
+from shop_notify.masking import mask
 from shop_notify.models import Attempt, DeliveryReport, JobRun, Notification, Preference, Suppression, TemplateOverride
+
+RESEND = "shop_notify.resend_notification"
 
 
 class ReadOnly:
@@ -42,6 +49,12 @@ class DeliveryReportInline(ReadOnly, admin.TabularInline):
     fields = ["received_at", "status", "state", "detail"]
 
 
+class ResendForm(forms.Form):
+    address = forms.CharField(
+        label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("Also another one than before.")
+    )
+
+
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ["event", "reference", "address", "alias", "state", "attempts", "created_at", "sent_at"]
@@ -52,9 +65,11 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     show_full_result_count = False
     inlines = [AttemptInline, DeliveryReportInline]
     actions = ["resend", "retry"]
+    change_list_template = "admin/shop_notify/notification/change_list.html"
+    change_form_template = "admin/shop_notify/notification/change_form.html"
     fieldsets = [
         (None, {"fields": ["event", "reference", "state", "last_error", "alias", "channel", "address", "language"]}),
-        (gettext_lazy("As it was sent"), {"fields": ["subject", "text"]}),
+        (gettext_lazy("Words"), {"fields": ["words"]}),
         (
             gettext_lazy("History"),
             {"fields": ["attempts", "created_at", "due_at", "sent_at", "delivered_at", "expires_at", "provider_id"]},
@@ -62,12 +77,75 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         (gettext_lazy("Cost"), {"fields": ["segments", "cost", "cost_currency"]}),
         (
             gettext_lazy("Origin"),
-            {"fields": ["event_id", "audience", "recipient_key", "recipient_name", "group", "context", "origin"]},
+            {
+                "classes": ["collapse"],
+                "fields": ["event_id", "audience", "recipient_key", "recipient_name", "group", "context", "origin"],
+            },
         ),
     ]
 
+    @admin.display(description=gettext_lazy("As sent, or as it would be now"))
+    def words(self, row: Notification) -> str:
+        shown = previews.of_notification(row)
+        url = reverse("admin:shop_notify_notification_html", args=[row.pk]) if shown.html else ""
+        page = format_html('<p><a href="{}" target="_blank" rel="noopener">{}</a></p>', url, _("See the HTML"))
+        return format_html(
+            '<p><strong>{}</strong></p><pre style="white-space:pre-wrap">{}</pre>{}{}',
+            shown.subject,
+            shown.text,
+            page if url else "",
+            shown.problem,
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/html/", view(self.html_view), name="shop_notify_notification_html"),
+            path("<int:pk>/resend/", view(self.resend_view), name="shop_notify_notification_resend"),
+            path("notifiers/", view(self.notifiers_view), name="shop_notify_notifiers"),
+            *super().get_urls(),
+        ]
+
+    def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The HTML part on a page of its own, which may run and load nothing."""
+        row = self._row(request, pk)
+        response = HttpResponse(previews.of_notification(row).html)
+        response["Content-Security-Policy"] = (
+            "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; sandbox"
+        )
+        return response
+
+    def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Send one again, also to another address."""
+        row = self._row(request, pk)
+        if not self.has_resend_permission(request):
+            raise PermissionDenied
+        form = ResendForm(request.POST or None, initial={"address": row.address})
+        if form.is_valid():
+            try:
+                again = outbox.resend(row, address=form.cleaned_data["address"])
+            except ShopNotifyError as error:
+                form.add_error("address", str(error))
+            else:
+                self.message_user(request, _("It will be sent to %(to)s.") % {"to": mask(again.address)})
+                return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[again.pk]))
+        context = {**self.admin_site.each_context(request), "form": form, "original": row, "opts": self.opts}
+        return TemplateResponse(request, "admin/shop_notify/notification/resend.html", context)
+
+    def notifiers_view(self, request: HttpRequest) -> HttpResponse:
+        """Health of every notifier."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "notifiers": health.notifiers(), "opts": self.opts}
+        return TemplateResponse(request, "admin/shop_notify/notification/notifiers.html", context)
+
+    def _row(self, request: HttpRequest, pk: int) -> Notification:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Notification, pk=pk)
+
     def has_resend_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("shop_notify.resend_notification")
+        return bool(request.user.has_perm(RESEND))
 
     @admin.action(description=gettext_lazy("Send again, to the same address"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
@@ -88,8 +166,6 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         if done:
             said = ngettext("%(count)d message will be sent.", "%(count)d messages will be sent.", done)
             self.message_user(request, said % {"count": done}, messages.SUCCESS)
-        elif not queryset:
-            self.message_user(request, _("Nothing was chosen."), messages.WARNING)
 
 
 @admin.register(Suppression)
@@ -106,10 +182,44 @@ class PreferenceAdmin(admin.ModelAdmin):
     search_fields = ["recipient_key"]
 
 
+class TemplateForm(forms.ModelForm):
+    """Renders the template with sample data before it is saved."""
+
+    class Meta:
+        model = TemplateOverride
+        fields = ["event", "channel", "audience", "language", "subject", "text", "html", "is_active"]
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if cleaned and not self.errors:
+            row = TemplateOverride(**{name: cleaned[name] for name in ("event", "channel", "subject", "text", "html")})
+            try:
+                overrides.validate(row, samples.values_for(row.event))
+            except TemplateRefused as error:
+                raise forms.ValidationError(str(error)) from error
+        return cleaned
+
+
 @admin.register(TemplateOverride)
 class TemplateOverrideAdmin(admin.ModelAdmin):
+    form = TemplateForm
     list_display = ["event", "channel", "audience", "language", "is_active", "updated_at"]
     list_filter = ["event", "channel", "language", "is_active"]
+    readonly_fields = ["preview"]
+
+    @admin.display(description=gettext_lazy("With sample data, as saved"))
+    def preview(self, row: TemplateOverride) -> str:
+        if not row.pk:
+            return ""
+        try:
+            parts = overrides.render_row(row, samples.values_for(row.event))
+        except TemplateRefused as error:
+            return str(error)
+        return format_html(
+            '<p><strong>{}</strong></p><pre style="white-space:pre-wrap">{}</pre>',
+            parts.get("subject", ""),
+            parts.get("text") or parts.get("html", ""),
+        )
 
 
 @admin.register(JobRun)

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from shop_notify import rendering, routes
 from shop_notify.conf import app_settings
-from shop_notify.exceptions import UnknownNotifier
+from shop_notify.exceptions import RouteRefused, UnknownNotifier
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 
@@ -62,7 +62,7 @@ def _routes() -> Iterator[CheckMessage]:
     for number, entry in enumerate(app_settings.ROUTES):
         try:
             route = routes.Route.read(entry)
-        except routes.RouteRefused as error:
+        except RouteRefused as error:
             hint = '{"signal": "myapp.signals.done", "event": "done", "to": ["customer"], "via": ["email"]}'
             yield Error(f"Route {number}: {error}", hint=hint, id="shop_notify.E003")
             continue

@@ -16,6 +16,30 @@ class ShopNotifyError(Exception):
         self.extra: Mapping[str, Any] = extra or {}
 
 
+class NotAuthenticated(ShopNotifyError):
+    """The caller is nobody that this operation knows."""
+
+    code = "not_authenticated"
+
+
+class PermissionMissing(ShopNotifyError):
+    """The staff user lacks a Django permission."""
+
+    code = "permission_denied"
+
+
+class NotFound(ShopNotifyError):
+    """There is nothing here."""
+
+    code = "not_found"
+
+
+class RouteRefused(ShopNotifyError):
+    """A route in the settings cannot be understood."""
+
+    code = "route_refused"
+
+
 class UnknownNotifier(ShopNotifyError):
     """No notifier has this alias, or its class cannot be found."""
 

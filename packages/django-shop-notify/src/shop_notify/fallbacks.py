@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from shop_notify import routes
+from shop_notify.conf import app_settings
 from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
 
@@ -19,10 +20,10 @@ def start_due() -> int:
     """
     now = timezone.now()
     due = Notification.objects.filter(fallback_at__lte=now, state__in=OPEN).order_by("fallback_at")[:BATCH]
-    started = [(row, _follower(row)) for row in due]
-    routes.write([follower for _row, follower in started])
-    Notification.objects.filter(pk__in=[row.pk for row, _follower in started]).update(fallback_at=None)
-    return len(started)
+    rows = list(due)
+    routes.write([_follower(row) for row in rows if row.fallback["alias"] in app_settings.NOTIFIERS])
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(fallback_at=None)
+    return len(rows)
 
 
 def _follower(row: Notification) -> Notification:

@@ -9,7 +9,7 @@ from django.db import connections, models
 from django.db.models import Count, Min, Q
 
 if TYPE_CHECKING:
-    from shop_notify.models import Notification  # noqa: F401 - the queryset's parameter
+    from shop_notify.models import Notification
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -33,6 +33,17 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def about(self, reference: str) -> NotificationQuerySet:
         """What was written about one thing, such as an order's number, the oldest first."""
         return self.filter(reference=reference).order_by("created_at", "id") if reference else self.none()
+
+    def search(self, text: str) -> NotificationQuerySet:
+        """Whole words only: an address, a reference or a recipient key."""
+        return self.filter(Q(address__iexact=text) | Q(reference=text) | Q(recipient_key=text))
+
+    def newest_first(self) -> NotificationQuerySet:
+        return self.order_by("-created_at", "-id")
+
+    def older_than(self, row: Notification) -> NotificationQuerySet:
+        """What comes after a row in ``newest_first``."""
+        return self.filter(Q(created_at__lt=row.created_at) | Q(created_at=row.created_at, id__lt=row.pk))
 
     def final(self) -> NotificationQuerySet:
         """Nothing more will happen to these by themselves."""

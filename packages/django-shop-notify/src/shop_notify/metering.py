@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -11,6 +12,8 @@ from django.utils import timezone
 
 from shop_notify.conf import app_settings
 from shop_notify.models import Notification, SendCount
+
+logger = logging.getLogger(__name__)
 
 PERIODS = {"phone_10_minutes": 600, "phone_day": 86400, "customer_day": 86400, "hour": 3600}
 
@@ -57,6 +60,9 @@ def _take(limit: str, key: str, now: datetime) -> None:
     allowed = app_settings.SMS_LIMITS[limit]
     if not SendCount.objects.filter(**period, used__lt=allowed).update(used=F("used") + 1):
         raise OverLimit(limit, starts_at + timedelta(seconds=seconds))
+    if limit == "hour" and SendCount.objects.filter(**period, used=allowed).exists():
+        # Django mails errors to the site's ADMINS: somebody may be pumping messages.
+        logger.error("SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed)
 
 
 def _hash(text: str) -> str:

@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify import queues
 from shop_notify.exceptions import NotRetryable
+from shop_notify.managers import NotificationQuerySet
 from shop_notify.masking import mask
 from shop_notify.models import Attempt, Notification, State, Worker
 from shop_notify.notifiers.base import Receipt
@@ -243,7 +244,28 @@ def retry(notification: Notification) -> None:
     Raises:
         NotRetryable: it is in another state.
     """
-    changed = Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE).update(
+    changed = _requeue(Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE))
+    if not changed:
+        raise NotRetryable(
+            _("Only what was given up, refused or has an unknown outcome can be retried. Resend it instead.")
+        )
+    transaction.on_commit(queues.wake, robust=True)
+
+
+def retry_dead(*, alias: str = "", limit: int = 1000) -> int:
+    """Send again what was given up, of one alias or all, the oldest first. Returns how many."""
+    dead = Notification.objects.filter(state=State.DEAD)
+    if alias:
+        dead = dead.filter(alias=alias)
+    chosen = list(dead.order_by("created_at").values_list("pk", flat=True)[:limit])
+    changed = _requeue(Notification.objects.filter(pk__in=chosen, state=State.DEAD))
+    if changed:
+        transaction.on_commit(queues.wake, robust=True)
+    return changed
+
+
+def _requeue(rows: NotificationQuerySet) -> int:
+    return rows.update(
         state=State.QUEUED,
         attempts=0,
         due_at=timezone.now(),
@@ -252,11 +274,6 @@ def retry(notification: Notification) -> None:
         expires_at=None,
         fallback_at=None,
     )
-    if not changed:
-        raise NotRetryable(
-            _("Only what was given up, refused or has an unknown outcome can be retried. Resend it instead.")
-        )
-    transaction.on_commit(queues.wake, robust=True)
 
 
 def resend(notification: Notification, *, address: str = "") -> Notification:

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify import queues
 from shop_notify.conf import app_settings
-from shop_notify.exceptions import ShopNotifyError
+from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Notifier
@@ -29,12 +29,6 @@ from shop_notify.notifiers.base import Notifier
 logger = logging.getLogger(__name__)
 
 ADMINS = "admins"
-
-
-class RouteRefused(ShopNotifyError):
-    """A route in the settings cannot be understood."""
-
-    code = "route_refused"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import os
 import time
 from collections import Counter
+from pathlib import Path
 
 from shop_notify.exceptions import TemporaryFailure
 from shop_notify.notifiers import Notifier, Receipt
@@ -42,7 +43,5 @@ class RefusingNotifier(Notifier):
 
 def accepted(path):
     """How often each address was written to."""
-    if not os.path.exists(path):
-        return Counter()
-    with open(path) as lines:
-        return Counter(line.strip() for line in lines)
+    file = Path(path)
+    return Counter(file.read_text().split()) if file.exists() else Counter()

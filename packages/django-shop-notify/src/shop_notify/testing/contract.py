@@ -30,8 +30,8 @@ class Transport:
     """A stand-in for a provider. Subclass it, over a local server or whatever the notifier speaks to.
 
     ``behave`` sets how it answers from now on: ``accept``, ``temporary``, ``permanent``, ``rate_limit``, ``refuse``
-    (nobody listens), ``time_out`` (no answer) or ``nonsense`` (an answer of another kind). What a provider cannot do is
-    left out of ``modes``.
+    (nobody listens), ``time_out`` (no answer) or ``nonsense`` (an answer of another kind). What a provider cannot do
+    is left out of ``modes``.
     """
 
     modes: ClassVar[frozenset[str]] = frozenset(

@@ -1,0 +1,64 @@
+"""What a customer wishes to get."""
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Schema
+from pydantic import Field, StrictBool
+
+from shop_notify import preferences
+from shop_notify.api import auth
+from shop_notify.api.problems import responses
+from shop_notify.api.routers import router
+from shop_notify.api.types import In, ShortText
+
+
+class NotifierChoiceOut(Schema):
+    alias: str
+    label: str
+    is_enabled: bool
+    is_fixed: bool
+    """It is always sent and cannot be changed."""
+
+
+class GroupOut(Schema):
+    group: str
+    label: str
+    is_transactional: bool
+    notifiers: list[NotifierChoiceOut]
+
+
+class PreferencesOut(Schema):
+    groups: list[GroupOut]
+
+
+class PreferencesIn(In):
+    """Only what changes: ``{"groups": {"order_updates": {"sms": false}}}``."""
+
+    groups: Annotated[
+        dict[ShortText, Annotated[dict[ShortText, StrictBool], Field(max_length=50)]], Field(max_length=50)
+    ]
+
+
+@router.get(
+    "/preferences/",
+    response={200: PreferencesOut, **responses(401)},
+    auth=auth.required,
+    operation_id="get_notification_preferences",
+    summary="Which messages I get, by group and notifier",
+)
+def get_preferences(request: HttpRequest) -> dict[str, Any]:
+    return {"groups": preferences.choices(auth.recipient(request))}
+
+
+@router.patch(
+    "/preferences/",
+    response={200: PreferencesOut, **responses(401)},
+    auth=auth.required,
+    operation_id="update_notification_preferences",
+    summary="Change which messages I get",
+)
+def update_preferences(request: HttpRequest, payload: PreferencesIn) -> dict[str, Any]:
+    key = auth.recipient(request)
+    preferences.write(key, payload.groups)
+    return {"groups": preferences.choices(key)}

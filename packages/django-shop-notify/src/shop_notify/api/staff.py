@@ -1,0 +1,279 @@
+"""The outbox for staff. Each operation checks a Django model permission."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Query, Schema, Status
+from pydantic import Field
+
+from shop_notify import health, outbox, previews
+from shop_notify.api import auth
+from shop_notify.api.problems import responses
+from shop_notify.api.routers import staff_router
+from shop_notify.api.types import In, SearchText, ShortText
+from shop_notify.exceptions import NotFound
+from shop_notify.models import Attempt, DeliveryReport, Notification
+
+VIEW = "shop_notify.view_notification"
+RESEND = "shop_notify.resend_notification"
+
+StateName = Literal["", "queued", "sending", "sent", "delivered", "read", "unknown", "failed", "dead", "skipped"]
+Limit = Annotated[int, Query(20, ge=1, le=100)]
+
+
+class NotificationOut(Schema):
+    id: str
+    event: str
+    reference: str
+    alias: str
+    channel: str
+    address: str
+    state: str
+    attempts: int
+    last_error: str
+    created_at: datetime
+    due_at: datetime
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    segments: int | None
+    cost: str | None
+    currency: str
+
+
+class NotificationPage(Schema):
+    items: list[NotificationOut]
+    next: str | None
+    """Give it as ``after`` for the next page."""
+
+
+class AttemptOut(Schema):
+    number: int
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    provider_code: str
+    detail: str
+    answer: dict[str, Any]
+
+
+class ReportOut(Schema):
+    received_at: datetime
+    status: str
+    state: str
+    detail: str
+
+
+class NotificationDetail(NotificationOut):
+    event_id: str
+    audience: str
+    recipient_key: str
+    recipient_name: str
+    language: str
+    group: str
+    provider_id: str
+    expires_at: datetime | None
+    origin: str | None
+    tries: list[AttemptOut]
+    reports: list[ReportOut]
+
+
+class PreviewOut(Schema):
+    event: str
+    alias: str
+    channel: str
+    address: str
+    recipient_name: str
+    language: str
+    subject: str
+    text: str
+    html: str
+    problem: str
+    """Why it could not be sent, empty if it could."""
+
+
+class PreviewIn(In):
+    signal: ShortText
+    payload: Annotated[dict[str, Any], Field(max_length=100)]
+
+
+class ResendIn(In):
+    """Without ``address`` it goes to the same one."""
+
+    address: Annotated[ShortText, Field(max_length=200)] = ""
+
+
+class RetryIn(In):
+    alias: ShortText = ""
+
+
+class RetriedOut(Schema):
+    retried: int
+
+
+class NotifierOut(Schema):
+    alias: str
+    backend: str
+    channel: str
+    is_ready: bool
+    problem: str
+    waiting: int
+    sending: int
+    dead: int
+    unknown: int
+    oldest_due_at: datetime | None
+    sent_last_hour: int
+    failed_last_hour: int
+
+
+@staff_router.get(
+    "/",
+    response={200: NotificationPage, **responses(401, 403, 404)},
+    auth=auth.staff,
+    operation_id="staff_list_notifications",
+    summary="The outbox, newest first",
+)
+def list_notifications(
+    request: HttpRequest,
+    limit: Limit,
+    after: Annotated[ShortText, Query("")],
+    state: Annotated[StateName, Query("")],
+    alias: Annotated[ShortText, Query("")],
+    event: Annotated[ShortText, Query("")],
+    reference: Annotated[ShortText, Query("")],
+    q: Annotated[SearchText, Query("", description="An address, a reference, or a recipient key, as a whole.")],
+) -> dict[str, Any]:
+    auth.check_permission(request, VIEW)
+    wanted = {"state": state, "alias": alias, "event": event, "reference": reference}
+    rows = Notification.objects.filter(**{name: value for name, value in wanted.items() if value})
+    if q:
+        rows = rows.search(q)
+    if after:
+        rows = rows.older_than(_notification(after))
+    found = list(rows.newest_first()[: limit + 1])
+    return {
+        "items": [_row(row) for row in found[:limit]],
+        "next": str(found[limit - 1].public_id) if len(found) > limit else None,
+    }
+
+
+@staff_router.get(
+    "/notifiers/",
+    response={200: list[NotifierOut], **responses(401, 403)},
+    auth=auth.staff,
+    operation_id="staff_list_notifiers",
+    summary="The notifiers and their health",
+)
+def list_notifiers(request: HttpRequest) -> list[dict[str, Any]]:
+    auth.check_permission(request, VIEW)
+    return [vars(notifier) for notifier in health.notifiers()]
+
+
+@staff_router.post(
+    "/preview/",
+    response={200: list[PreviewOut], **responses(401, 403)},
+    auth=auth.staff,
+    operation_id="staff_preview_signal",
+    summary="What a signal would send, to whom and by which channel",
+)
+def preview_signal(request: HttpRequest, payload: PreviewIn) -> list[dict[str, Any]]:
+    auth.check_permission(request, VIEW)
+    return [vars(shown) for shown in previews.of_signal(payload.signal, payload.payload)]
+
+
+@staff_router.post(
+    "/retry/",
+    response={200: RetriedOut, **responses(401, 403)},
+    auth=auth.staff,
+    operation_id="staff_retry_dead_notifications",
+    summary="Send everything again that was given up, of one notifier or all",
+)
+def retry_dead(request: HttpRequest, payload: RetryIn) -> dict[str, int]:
+    auth.check_permission(request, RESEND)
+    return {"retried": outbox.retry_dead(alias=payload.alias)}
+
+
+@staff_router.get(
+    "/{notification_id}/",
+    response={200: NotificationDetail, **responses(401, 403, 404)},
+    auth=auth.staff,
+    operation_id="staff_get_notification",
+    summary="One notification with its attempts and delivery reports",
+)
+def get_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
+    auth.check_permission(request, VIEW)
+    return _detail(_notification(notification_id))
+
+
+@staff_router.get(
+    "/{notification_id}/preview/",
+    response={200: PreviewOut, **responses(401, 403, 404)},
+    auth=auth.staff,
+    operation_id="staff_preview_notification",
+    summary="The words as they were sent, or as they would be now",
+)
+def preview_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
+    auth.check_permission(request, VIEW)
+    return vars(previews.of_notification(_notification(notification_id)))
+
+
+@staff_router.post(
+    "/{notification_id}/resend/",
+    response={201: NotificationDetail, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_resend_notification",
+    summary="Send it once more, also to another address",
+)
+def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Status[dict[str, Any]]:
+    auth.check_permission(request, RESEND)
+    again = outbox.resend(_notification(notification_id), address=payload.address)
+    return Status(201, _detail(_notification(str(again.public_id))))
+
+
+@staff_router.post(
+    "/{notification_id}/retry/",
+    response={200: NotificationDetail, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_retry_notification",
+    summary="Try again what was given up, refused, or has an unknown outcome",
+)
+def retry_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
+    auth.check_permission(request, RESEND)
+    outbox.retry(_notification(notification_id))
+    return _detail(_notification(notification_id))
+
+
+def _notification(public_id: str) -> Notification:
+    try:
+        return Notification.objects.get(public_id=UUID(public_id))
+    except (ValueError, Notification.DoesNotExist):
+        raise NotFound("There is no such notification.") from None
+
+
+def _row(row: Notification) -> dict[str, Any]:
+    same = (
+        "event", "reference", "alias", "channel", "address", "state", "attempts", "last_error", "created_at", "due_at",
+        "sent_at", "delivered_at", "segments",
+    )  # fmt: skip
+    return {
+        "id": str(row.public_id),
+        **{name: getattr(row, name) for name in same},
+        "cost": str(row.cost) if row.cost is not None else None,
+        "currency": row.cost_currency,
+    }
+
+
+def _detail(row: Notification) -> dict[str, Any]:
+    same = (
+        "event_id", "audience", "recipient_key", "recipient_name", "language", "group", "provider_id", "expires_at",
+    )  # fmt: skip
+    tries: list[Attempt] = list(row.tries.all())
+    reports: list[DeliveryReport] = list(row.reports.all())
+    return {
+        **_row(row),
+        **{name: getattr(row, name) for name in same},
+        "origin": str(row.origin.public_id) if row.origin else None,
+        "tries": [{name: getattr(item, name) for name in AttemptOut.model_fields} for item in tries],
+        "reports": [{name: getattr(item, name) for name in ReportOut.model_fields} for item in reports],
+    }

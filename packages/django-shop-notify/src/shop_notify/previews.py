@@ -1,0 +1,58 @@
+"""What would be sent, and what was, as it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shop_notify import rendering, routes
+from shop_notify.exceptions import AddressRefused, ShopNotifyError
+from shop_notify.models import Notification
+from shop_notify.notifiers import registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """One message. ``problem`` says why it could not be sent, and is empty if it could."""
+
+    event: str
+    alias: str
+    channel: str
+    address: str
+    recipient_name: str
+    language: str
+    subject: str = ""
+    text: str = ""
+    html: str = ""
+    problem: str = ""
+
+
+def of_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
+    """What a signal with this payload would send, to whom and by which channel. Nothing is written."""
+    return [of_notification(row) for row in routes.plan(signal, payload=payload, event_id="preview")]
+
+
+def of_notification(row: Notification) -> Preview:
+    """The words of a notification as they were sent, or as they would be now."""
+    shown = {
+        "event": row.event,
+        "alias": row.alias,
+        "channel": row.channel,
+        "address": row.address,
+        "recipient_name": row.recipient_name,
+        "language": row.language,
+    }
+    if row.text:
+        return Preview(**shown, subject=row.subject, text=row.text, html=row.html)
+    try:
+        notifier = registry.get_notifier(row.alias)
+        content = rendering.render(row, max_text=notifier.max_text)
+    except ShopNotifyError as error:
+        return Preview(**shown, problem=str(error))
+    try:
+        notifier.check_address(row.address)
+        problem = ""
+    except AddressRefused as error:
+        problem = str(error)
+    return Preview(**shown, subject=content.subject, text=content.text, html=content.html, problem=problem)

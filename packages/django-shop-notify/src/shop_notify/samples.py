@@ -1,0 +1,52 @@
+"""Sample data to try a template with: the payload of the newest notification of its event, or an invented one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shop_notify.conf import app_settings
+from shop_notify.models import Notification
+
+ORDER: dict[str, Any] = {
+    "version": 1,
+    "order": {
+        "number": "K7Q-2M4",
+        "status": "confirmed",
+        "payment_status": "paid",
+        "currency": "KES",
+        "subtotal": "1000.00",
+        "total": "1160.00",
+        "url": "https://shop.example.org/orders/K7Q-2M4/",
+        "lines": [
+            {"sku": "TEA-1", "name": "Tea", "quantity": 2, "unit_price": "500.00", "line_total": "1000.00"},
+        ],
+        "charges": [{"kind": "tax", "label": "VAT", "amount": "160.00"}],
+        "placed_at": "2026-01-31T12:00:00Z",
+    },
+    "old_status": "pending",
+    "new_status": "confirmed",
+    "shipment": {
+        "carrier": "Courier",
+        "tracking_number": "T-100",
+        "tracking_url": "https://track.example.org/T-100",
+        "lines": [{"name": "Tea", "quantity": 2}],
+    },
+    "payment": {"provider": "on_delivery", "amount": "1160.00", "status": "paid"},
+    "refund": {"amount": "100.00", "reason": "Damaged"},
+    "product": {"sku": "TEA-1", "name": "Tea", "slug": "tea"},
+    "available": 2,
+    "threshold": 5,
+}
+
+
+def values_for(event: str) -> dict[str, Any]:
+    """What a template of this event would see."""
+    context = (
+        Notification.objects.filter(event=event).newest_first().values_list("context", flat=True).first() or ORDER
+    )
+    return {
+        **app_settings.CONTEXT,
+        **context,
+        "event": event,
+        "recipient": {"name": "Test Customer", "language": "en"},
+    }

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from shop_notify import delivery
+from shop_notify.models import Notification, TemplateOverride
+from shop_notify.notifiers import MemoryNotifier
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/shop_notify/notification/"
+
+
+@pytest.fixture
+def row():
+    return Notification.objects.create(
+        event_id="e-1",
+        event="newsletter",
+        alias="memory",
+        channel="memory",
+        address="m@example.org",
+        reference="R-1",
+        context={"headline": "<b>h</b>"},
+    )
+
+
+@pytest.fixture
+def clerk(django_user_model, client):
+    user = django_user_model.objects.create_user("clerk", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_notification"))
+    client.force_login(user)
+    return client
+
+
+def test_every_list_and_page_opens(admin_client, row):
+    delivery.deliver_due()
+    for model in ("notification", "suppression", "preference", "templateoverride", "jobrun"):
+        assert admin_client.get(reverse(f"admin:shop_notify_{model}_changelist")).status_code == 200
+    page = admin_client.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert "News: &lt;b&gt;h&lt;/b&gt;" in page
+    assert "accepted" in page
+    assert admin_client.get(f"{LIST}notifiers/").status_code == 200
+    assert admin_client.get(f"{LIST}?q=R-1&state=sent").status_code == 200
+
+
+def test_notification_cannot_be_changed_added_or_deleted_by_hand(admin_client, row):
+    assert admin_client.get(f"{LIST}add/").status_code == 403
+    assert admin_client.post(f"{LIST}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+    admin_client.post(f"{LIST}{row.pk}/change/", {"state": "sent"})
+    row.refresh_from_db()
+    assert row.state == "queued"
+
+
+def test_html_is_shown_on_a_page_that_may_run_nothing(admin_client, row):
+    Notification.objects.update(html="<script>alert(1)</script>", text="x")
+    answer = admin_client.get(f"{LIST}{row.pk}/html/")
+    assert answer.content == b"<script>alert(1)</script>"
+    assert answer["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "sandbox" in answer["Content-Security-Policy"]
+
+
+def test_resend_to_another_address(admin_client, row):
+    assert admin_client.get(f"{LIST}{row.pk}/resend/").status_code == 200
+    answer = admin_client.post(f"{LIST}{row.pk}/resend/", {"address": "other@example.org"})
+    assert answer.status_code == 302
+    assert Notification.objects.get(origin=row).address == "other@example.org"
+
+
+def test_staff_without_the_permission_sees_and_does_not_resend(clerk, row):
+    assert clerk.get(f"{LIST}{row.pk}/change/").status_code == 200
+    assert "Send again" not in clerk.get(f"{LIST}{row.pk}/change/").content.decode()
+    assert clerk.post(f"{LIST}{row.pk}/resend/", {"address": "o@example.org"}).status_code == 403
+    clerk.post(LIST, {"action": "resend", "_selected_action": [row.pk]})
+    assert Notification.objects.count() == 1
+
+
+def test_actions_resend_and_retry(admin_client, row):
+    Notification.objects.update(state="dead")
+    admin_client.post(LIST, {"action": "retry", "_selected_action": [row.pk]})
+    admin_client.post(LIST, {"action": "resend", "_selected_action": [row.pk]})
+    delivery.deliver_due()
+    assert [message.to for message in MemoryNotifier.outbox["memory"]] == ["m@example.org"] * 2
+    said = admin_client.post(LIST, {"action": "retry", "_selected_action": [row.pk]}, follow=True).content.decode()
+    assert "Resend it instead" in said
+
+
+def form(**changes):
+    values = {"event": "order_placed", "channel": "sms", "audience": "", "language": "", "subject": "", "html": ""}
+    return {**values, "text": "Hello {{ order.number }}", "is_active": "on", **changes}
+
+
+def test_template_is_validated_when_it_is_saved_and_previewed(admin_client):
+    add = "/admin/shop_notify/templateoverride/add/"
+    refused = admin_client.post(add, form(text="{% include 'x' %}"))
+    assert refused.status_code == 200
+    assert "include" in refused.content.decode()
+    assert TemplateOverride.objects.count() == 0
+    assert admin_client.post(add, form()).status_code == 302
+    saved = TemplateOverride.objects.get()
+    page = admin_client.get(f"/admin/shop_notify/templateoverride/{saved.pk}/change/").content.decode()
+    assert "Hello K7Q-2M4" in page
+
+
+def test_same_template_twice_is_refused_in_words(admin_client):
+    add = "/admin/shop_notify/templateoverride/add/"
+    admin_client.post(add, form())
+    again = admin_client.post(add, form())
+    assert again.status_code == 200
+    assert TemplateOverride.objects.count() == 1

@@ -1,0 +1,339 @@
+"""SMS limits, fall-back, suppression, unsubscribing, pruning and periodic jobs."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from shop_notify import delivery, fallbacks, jobs, metering, preferences, pruning, reports, suppressions, unsubscribing
+from shop_notify.exceptions import PermanentFailure
+from shop_notify.models import (
+    Attempt,
+    DeliveryReport,
+    JobRun,
+    Notification,
+    Preference,
+    SendCount,
+    Suppression,
+)
+from shop_notify.notifiers import MemoryNotifier, Report
+
+pytestmark = pytest.mark.django_db
+PHONE = "+254711000001"
+
+
+class Paid(MemoryNotifier):
+    channel = "sms"
+    is_metered = True
+    fails: list = []
+
+    def send(self, message):
+        if self.fails:
+            raise self.fails.pop()
+        return super().send(message)
+
+    def read_report(self, request):
+        return []
+
+
+@pytest.fixture(autouse=True)
+def notifiers(settings):
+    Paid.fails = []
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {
+            "sms": {"BACKEND": f"{__name__}.Paid", "OPTIONS": {"address_field": "phone"}},
+            "email": {"BACKEND": "email"},
+        },
+        "SMS_LIMITS": {"phone_10_minutes": 3, "phone_day": 5, "customer_day": 4, "hour": 6},
+        "BASE_URL": "https://shop.example.org",
+    }
+
+
+def queue(count=1, **changes):
+    rows = [
+        Notification(
+            **{
+                "event_id": f"e-{timezone.now().timestamp()}-{number}",
+                "event": "order_confirmed",
+                "alias": "sms",
+                "channel": "sms",
+                "address": PHONE,
+                "context": {"order": {"number": "K7Q"}},
+                **changes,
+            }
+        )
+        for number in range(count)
+    ]
+    return Notification.objects.bulk_create(rows)
+
+
+def states():
+    return sorted(Notification.objects.values_list("state", flat=True))
+
+
+def test_fourth_message_to_one_phone_waits_for_the_next_ten_minutes():
+    queue(4)
+    delivery.deliver_due()
+    assert states() == ["queued", "sent", "sent", "sent"]
+    waiting = Notification.objects.get(state="queued")
+    assert (waiting.attempts, waiting.last_error) == (0, "SMS_LIMITS phone_10_minutes")
+    assert timezone.now() < waiting.due_at <= timezone.now() + timedelta(minutes=10)
+    assert waiting.due_at.timestamp() % 600 == 0
+
+
+def test_customer_is_capped_over_several_phones():
+    for number in range(6):
+        queue(address=f"+25471100000{number}", recipient_key="customer:1")
+    delivery.deliver_due()
+    assert states().count("sent") == 4
+
+
+def test_hour_is_capped_over_all_phones():
+    for number in range(8):
+        queue(address=f"+25471100000{number}")
+    delivery.deliver_due()
+    assert states().count("sent") == 6
+
+
+def test_message_that_waits_longer_than_it_is_of_use_is_skipped():
+    queue(4, expires_at=timezone.now() + timedelta(seconds=1))
+    delivery.deliver_due()
+    Notification.objects.filter(state="queued").update(due_at=timezone.now(), expires_at=timezone.now())
+    delivery.deliver_due()
+    assert states() == ["sent", "sent", "sent", "skipped"]
+
+
+def test_attempts_of_one_message_count_once():
+    queue()
+    for _ in range(3):
+        row = Notification.objects.get()
+        metering.count(row)
+    assert set(SendCount.objects.values_list("used", flat=True)) == {1}
+
+
+def test_nothing_is_counted_when_one_limit_is_used_up():
+    queue(4)
+    delivery.deliver_due()
+    assert SendCount.objects.get(key="all").used == 3
+
+
+def test_counts_hold_no_phone_number():
+    queue()
+    delivery.deliver_due()
+    assert all(PHONE not in count.key and "254" not in count.key[:4] for count in SendCount.objects.all())
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_together_never_exceed_a_limit():
+    rows = queue(24)
+    passed = []
+
+    def take(mine):
+        for row in mine:
+            try:
+                metering.count(row)
+                passed.append(row)
+            except metering.OverLimit:
+                pass
+        connection.close()
+
+    threads = [threading.Thread(target=take, args=(rows[index::8],)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passed) == 3
+    assert SendCount.objects.get(key="all").used == 3
+
+
+# Fall-back
+
+
+def fallback():
+    return {"alias": "email", "channel": "email", "address": "c@example.org", "after_minutes": 30}
+
+
+def test_refused_sms_is_followed_by_a_mail_once(mailbox):
+    (row,) = queue(fallback=fallback())
+    Paid.fails = [PermanentFailure("no route")]
+    delivery.deliver_due()
+    delivery.deliver_due()
+    follower = Notification.objects.get(alias="email")
+    assert (follower.state, follower.address, follower.origin_id) == ("sent", "c@example.org", row.pk)
+    assert (follower.event_id, follower.event) == (row.event_id, row.event)
+    fallbacks.start_due()
+    delivery.deliver_due()
+    assert [message["To"] for message in mailbox.messages] == ["c@example.org"]
+
+
+def test_sms_that_is_not_delivered_in_time_is_followed_by_a_mail():
+    queue(fallback=fallback())
+    delivery.deliver_due()
+    assert fallbacks.start_due() == 0
+    Notification.objects.update(fallback_at=timezone.now())
+    assert fallbacks.start_due() == 1
+    assert Notification.objects.filter(alias="email", state="queued").count() == 1
+    assert fallbacks.start_due() == 0
+
+
+def test_sms_that_is_delivered_in_time_is_not_followed():
+    queue(fallback=fallback())
+    delivery.deliver_due()
+    row = Notification.objects.get()
+    reports.receive("sms", [Report(provider_id=row.provider_id, status="Success", state="delivered", address=PHONE)])
+    row.refresh_from_db()
+    assert (row.state, row.fallback_at) == ("delivered", None)
+
+
+def test_report_of_failure_starts_the_fall_back():
+    queue(fallback=fallback())
+    delivery.deliver_due()
+    row = Notification.objects.get()
+    reports.receive("sms", [Report(provider_id=row.provider_id, status="Failed", state="failed", address=PHONE)])
+    assert fallbacks.start_due() == 1
+
+
+def test_mail_that_went_out_anyway_is_not_doubled_by_the_fall_back():
+    (row,) = queue(fallback=fallback())
+    queue(alias="email", channel="email", address="c@example.org", event_id=row.event_id)
+    Paid.fails = [PermanentFailure("no route")]
+    delivery.deliver_due()
+    delivery.deliver_due()
+    assert Notification.objects.filter(alias="email").count() == 1
+    assert len(mail.outbox) == 1
+
+
+def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
+    queue(fallback={**fallback(), "alias": "pigeon"}, fallback_at=timezone.now(), state="failed")
+    queue(fallback=fallback(), fallback_at=timezone.now(), state="failed")
+    assert fallbacks.start_due() == 2
+    assert Notification.objects.filter(alias="email").count() == 1
+
+
+# Suppression and unsubscribing
+
+
+def test_suppressed_address_is_written_to_again_when_it_is_lifted():
+    suppressions.suppress("sms", PHONE, reason="stop")
+    suppressions.suppress("sms", PHONE, reason="bounce")
+    assert Suppression.objects.get().reason == "stop"
+    queue()
+    delivery.deliver_due()
+    assert states() == ["skipped"]
+    assert suppressions.lift("sms", PHONE)
+    queue()
+    delivery.deliver_due()
+    assert states() == ["sent", "skipped"]
+
+
+def test_addresses_are_suppressed_whatever_their_case():
+    suppressions.suppress("email", "Member@Example.org", reason="complaint")
+    queue(alias="email", channel="email", address="member@example.ORG")
+    delivery.deliver_due()
+    assert states() == ["skipped"]
+
+
+@pytest.fixture
+def news(mailbox, settings):
+    settings.SHOP_NOTIFY["ROUTES"] = [
+        {"signal": "x.y", "event": "order_confirmed", "to": ["c"], "via": ["email"], "group": "news"}
+    ]
+    queue(alias="email", channel="email", address="c@example.org", group="news", recipient_key="customer:1")
+    delivery.deliver_due()
+    return mailbox.messages[0]
+
+
+def test_mail_that_can_be_muted_has_the_one_click_headers(news):
+    assert news["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert news["List-Unsubscribe"].startswith("<https://shop.example.org/notify/unsubscribe/")
+
+
+def unsubscribe_path(message):
+    return message["List-Unsubscribe"].strip("<>").removeprefix("https://shop.example.org")
+
+
+def test_get_asks_and_post_mutes(news):
+    client = Client(enforce_csrf_checks=True)
+    page = client.get(unsubscribe_path(news))
+    assert page.status_code == 200
+    assert Preference.objects.count() == 0
+    done = client.post(unsubscribe_path(news), {"List-Unsubscribe": "One-Click"})
+    assert done.status_code == 200
+    wish = Preference.objects.get()
+    assert (wish.recipient_key, wish.group, wish.alias, wish.is_enabled) == ("customer:1", "news", "email", False)
+    assert preferences.muted(["customer:1"]) == {("customer:1", "news", "email")}
+
+
+@pytest.mark.parametrize("token", ["nonsense", "WyJhIiwiYiIsImMiXQ:1abc:def"])
+def test_forged_unsubscribe_link_is_404(token):
+    assert Client().post(f"/notify/unsubscribe/{token}/").status_code == 404
+    assert Preference.objects.count() == 0
+
+
+def test_transactional_mail_has_no_unsubscribe_link(mailbox):
+    queue(alias="email", channel="email", address="c@example.org", recipient_key="customer:1")
+    delivery.deliver_due()
+    assert mailbox.messages[0]["List-Unsubscribe"] is None
+    assert unsubscribing.link(Notification.objects.get()) == ""
+
+
+# Pruning and jobs
+
+
+def test_pruning_deletes_what_ended_long_ago_and_nothing_else():
+    queue(3)
+    delivery.deliver_due()
+    queue(alias="email", channel="email", address="c@example.org")
+    old = timezone.now() - timedelta(days=91)
+    kept = Notification.objects.filter(state="sent").first()
+    Notification.objects.exclude(pk=kept.pk).update(updated_at=old, created_at=old)
+    DeliveryReport.objects.create(alias="sms", provider_id="x", status="s", state="sent", received_at=old)
+    assert pruning.prune() == 2
+    assert sorted(Notification.objects.values_list("state", flat=True)) == ["queued", "sent"]
+    assert Attempt.objects.count() == 1
+    assert DeliveryReport.objects.count() == 0
+
+
+def test_prune_command_takes_days(capsys):
+    queue()
+    delivery.deliver_due()
+    Notification.objects.update(updated_at=timezone.now() - timedelta(days=2))
+    call_command("prune_notifications", days=1)
+    assert capsys.readouterr().out == "1 deleted.\n"
+
+
+def test_jobs_run_when_due_and_are_overdue_when_they_do_not():
+    assert [job.name for job in jobs.due()] == ["fall_back", "deliver", "prune"]
+    queue()
+    call_command("shop_notify_jobs")
+    assert states() == ["sent"]
+    assert jobs.due() == []
+    assert jobs.overdue() == []
+    JobRun.objects.filter(name="deliver").update(
+        last_started_at=timezone.now() - timedelta(minutes=2), last_finished_at=timezone.now() - timedelta(minutes=5)
+    )
+    assert [job.name for job in jobs.due()] == ["deliver"]
+    assert [job.name for job in jobs.overdue()] == ["deliver"]
+
+
+def test_job_that_raises_is_noted_and_the_others_run(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("for member@example.org")
+
+    first = jobs.Job("fall_back", broken, timedelta(minutes=1), "x")
+    monkeypatch.setattr(jobs, "JOBS", (first, *jobs.JOBS[1:]))
+    queue()
+    with pytest.raises(CommandError, match="fall_back"):
+        call_command("shop_notify_jobs")
+    assert states() == ["sent"]
+    assert JobRun.objects.get(name="fall_back").last_error == "RuntimeError: for m***@example.org"
+    call_command("shop_notify_jobs", "--list")
+    assert "last error: RuntimeError" in capsys.readouterr().out

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import pytest
+from shop_notify import overrides, rendering
+from shop_notify.exceptions import TemplateRefused
+from shop_notify.models import Notification, TemplateOverride
+
+SAMPLE = {
+    "order": {"number": "K7Q", "total": "10.00", "lines": [{"name": f"n{number}"} for number in range(100)]},
+    "recipient": {"name": "Test Customer"},
+}
+LOOP, END, IF = "{% for line in order.lines %}", "{% endfor %}", "{% if 1 %}"
+
+
+class Secretive:
+    """What a context must never carry into a template: it is turned into text first."""
+
+    password = "pbkdf2-hash"
+
+    def delete(self):
+        raise AssertionError("called")
+
+    def __str__(self):
+        return "plain"
+
+
+def template(text="x", **changes):
+    return TemplateOverride(**{"event": "order_placed", "channel": "email", "text": text, **changes})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% include 'shop_notify/order_placed/email.txt' %}",
+        "{% extends 'shop_notify/_email.html' %}",
+        "{% load static %}{% static 'x' %}",
+        "{% load i18n %}",
+        "{% debug %}",
+        "{% now 'Y' %}",
+        "{% csrf_token %}",
+        "{% url 'admin:index' %}",
+        '{{ "x"|center:"100000000" }}',
+        '{{ "x"|ljust:"100000000" }}',
+        "{{ order|pprint }}",
+        "{{ order.number|safe }}",
+        "{{ recipient|dictsort:'__class__' }}",
+        f"{LOOP}{LOOP}{LOOP}x{END}{END}{END}",
+        f"{IF}{LOOP}{LOOP}{IF}{LOOP}x{END}{{% endif %}}{END}{END}{{% endif %}}",
+        "{% for a in order.lines %}{% for b in order.lines %}12345678{% endfor %}{% endfor %}",
+        "{{ order.__class__ }}",
+        "{{ order._number }}",
+        "{% if %}",
+        "{{ order.number",
+        "x" * 40_000,
+        "",
+    ],
+)
+def test_hostile_or_broken_template_is_refused(text):
+    row = template(text)
+    if text == "{{ order.number":
+        assert overrides.validate(row, SAMPLE)["text"] == text
+        return
+    with pytest.raises(TemplateRefused):
+        overrides.validate(row, SAMPLE)
+
+
+def test_objects_are_plain_text_before_a_template_sees_them():
+    row = template("{{ customer }}|{{ customer.password }}|{{ customer.delete }}")
+    assert overrides.render_row(row, {"customer": Secretive()}) == {"text": "plain||"}
+
+
+def test_sms_is_capped_at_six_segments():
+    row = template("{% for line in order.lines %}1234567890{% endfor %}", channel="sms")
+    with pytest.raises(TemplateRefused, match="918"):
+        overrides.validate(row, SAMPLE)
+
+
+def test_html_is_escaped_and_text_is_not():
+    row = template("{{ recipient.name }}", html="<p>{{ recipient.name }}</p>")
+    assert overrides.render_row(row, {"recipient": {"name": "A & <b>"}}) == {
+        "text": "A & <b>",
+        "html": "<p>A &amp; &lt;b&gt;</p>",
+    }
+
+
+def row(**changes):
+    values = {"event": "order_placed", "channel": "sms", "alias": "sms", "audience": "customer", "context": SAMPLE}
+    return Notification(**{**values, **changes})
+
+
+@pytest.mark.django_db
+class TestFallBackChain:
+    def test_file_of_the_language_then_english(self):
+        assert rendering.render(row(language="sw")).text.startswith("Asante")
+        assert rendering.render(row(language="sw-KE")).text.startswith("Asante")
+        assert rendering.render(row(language="en-GB")).text.startswith("Thank you")
+        assert rendering.render(row(language="fr")).text.startswith("Thank you")
+
+    def test_site_language_comes_before_english_for_other_languages(self, settings):
+        settings.LANGUAGE_CODE = "sw"
+        assert rendering.render(row(language="fr")).text.startswith("Asante")
+        assert rendering.render(row(language="")).text.startswith("Asante")
+        assert rendering.render(row(language="en")).text.startswith("Thank you")
+
+    def test_admin_s_template_comes_before_files_and_the_nearest_first(self):
+        make = TemplateOverride.objects.create
+        make(event="order_placed", channel="sms", text="any {{ order.number }}")
+        assert rendering.render(row(language="en")).text == "any K7Q"
+        make(event="order_placed", channel="sms", language="sw", text="sw {{ order.number }}")
+        assert rendering.render(row(language="sw-KE")).text == "sw K7Q"
+        make(event="order_placed", channel="sms", language="sw", audience="customer", text="own {{ order.number }}")
+        assert rendering.render(row(language="sw")).text == "own K7Q"
+        TemplateOverride.objects.update(is_active=False)
+        assert rendering.render(row(language="sw")).text.startswith("Asante")
+
+    def test_empty_parts_of_the_admin_s_template_fall_back_to_the_files(self):
+        TemplateOverride.objects.create(event="order_placed", channel="email", subject="Mine {{ order.number }}")
+        content = rendering.render(row(channel="email", language="en"))
+        assert content.subject == "Mine K7Q"
+        assert "Thank you for your order" in content.text
+        assert content.html.startswith("<!doctype html>")
+
+    def test_text_of_the_admin_without_html_is_a_text_mail(self):
+        TemplateOverride.objects.create(event="order_placed", channel="email", text="Just {{ order.number }}")
+        content = rendering.render(row(channel="email"))
+        assert (content.text, content.html) == ("Just K7Q", "")
+
+    def test_channel_without_words_of_its_own_takes_those_of_the_sms(self):
+        assert rendering.render(row(channel="telegram")).text.startswith("Thank you")
+
+    @pytest.mark.parametrize("event", ["../../etc/passwd", "a/b", "a b", ""])
+    def test_event_is_no_path(self, event):
+        from shop_notify.exceptions import TemplateMissing
+
+        with pytest.raises(TemplateMissing):
+            rendering.render(row(event=event))
+
+
+EVENTS = [
+    "order_placed", "order_confirmed", "order_processing", "order_shipped", "order_delivered", "order_cancelled",
+    "order_refunded", "payment_received", "payment_failed",
+]  # fmt: skip
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("language", ["en", "sw"])
+def test_every_event_of_the_shop_has_words_for_mail_and_sms(event, language):
+    from shop_notify.segments import count_segments
+
+    context = {
+        "order": {
+            "number": "K7Q-2M4",
+            "currency": "KES",
+            "total": "1160.00",
+            "url": "https://shop.example.org/o/K7Q-2M4/",
+            "lines": [{"quantity": 2, "name": "Tea", "line_total": "1000.00"}],
+            "charges": [{"label": "VAT", "amount": "160.00"}],
+        },
+        "shipment": {"carrier": "G4S", "tracking_number": "T1", "tracking_url": "https://track.example.org/T1"},
+        "refund": {"amount": "100.00", "reason": "damaged"},
+        "payment": {"amount": "1160.00"},
+        "shop_name": "Duka",
+    }
+    sms = rendering.render(row(event=event, language=language, context=context))
+    mail = rendering.render(row(event=event, language=language, context=context, channel="email"))
+    assert "K7Q-2M4" in sms.text
+    assert "{" not in sms.text + mail.text + mail.subject
+    assert count_segments(sms.text).parts == 1
+    assert "K7Q-2M4" in mail.subject
+    assert mail.html.startswith("<!doctype html>")
+    assert f'lang="{language}"' in mail.html
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("event", "audience"), [("order_placed", "admins"), ("order_cancelled", "admins"), ("stock_low", "admins")]
+)
+def test_administrators_have_words(event, audience):
+    context = {
+        "order": {"number": "K7Q", "currency": "KES", "total": "1.00", "lines": [], "charges": []},
+        "product": {"name": "Tea", "sku": "T"},
+        "available": 2,
+        "threshold": 5,
+    }
+    mail = rendering.render(row(event=event, audience=audience, context=context, channel="email"))
+    assert mail.subject
+    assert mail.text
+    assert mail.html
