@@ -134,7 +134,10 @@ def tests(session: nox.Session) -> None:
             environments = [name for name in environments if not name.endswith("postgres")]
         environment = {"PATH": os.pathsep.join([*path, os.environ["PATH"]]), "UV_PYTHON_DOWNLOADS": "never"}
         environment |= {"DATABASE_URL": url} if url else {}
-        session.run("tox", "run", "-e", ",".join([*environments, "wheels"]), *session.posargs, env=environment)
+        names = ",".join([*environments, "wheels"])
+        session.run(
+            "tox", "run-parallel", "-p", "2", "--parallel-no-spinner", "-e", names, *session.posargs, env=environment
+        )
     if not url:
         session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
 

@@ -1,4 +1,4 @@
-"""``python -m bench [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs, beside its limits."""
+"""``python -m bench [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs."""
 
 from __future__ import annotations
 

@@ -87,16 +87,15 @@ def measured(database_url: str, plan: Plan, *, postmaster: int) -> list[Sample]:
         for number in range(plan.rounds):
             for endpoint in plan.only:
                 for server in servers[number % len(servers) :] + servers[: number % len(servers)]:
-                    samples.append(
-                        measure(
-                            server,
-                            endpoint,
-                            urls[endpoint][_kind(server)],
-                            postmaster=postmaster,
-                            seconds=plan.seconds,
-                            connections=plan.connections,
-                        )
+                    sample = measure(
+                        server,
+                        endpoint,
+                        urls[endpoint][_kind(server)],
+                        postmaster=postmaster,
+                        seconds=plan.seconds,
+                        connections=plan.connections,
                     )
+                    samples.append(sample)
             print(f"round {number + 1} of {plan.rounds}", file=sys.stderr, flush=True)
     return samples
 
@@ -141,7 +140,7 @@ def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[
         AssertionError: they do not; a speed would mean nothing.
     """
     limit, ours = servers[0], servers[1:3]
-    for endpoint, by_kind in urls.items():
+    for by_kind in urls.values():
         for index in range(min(SAMPLED_URLS, len(by_kind["e1"]))):
             expected = _answer(limit, by_kind["e1"][index])
             for server in ours:

@@ -30,7 +30,8 @@ SELECT p.id, p.sku, p.slug, p.name, p.kind, p.price, p.compare_at_price, p.stock
  WHERE p.parent_id IS NULL AND {PUBLISHED}"""
 ORDER = " ORDER BY p.created_at DESC, p.id DESC LIMIT 21"
 BEYOND = " AND (p.created_at, p.id) < (%s::timestamptz, %s)"
-SUBTREE = """ AND EXISTS (SELECT 1 FROM shop_catalog_productcategory l JOIN shop_catalog_category c ON c.id = l.category_id
+SUBTREE = """
+ AND EXISTS (SELECT 1 FROM shop_catalog_productcategory l JOIN shop_catalog_category c ON c.id = l.category_id
  WHERE l.product_id = p.id AND c.tree_id = %s AND c.lft BETWEEN %s AND %s)"""
 DETAIL = f"""
 SELECT p.id, p.sku, p.slug, p.name, p.kind, p.description, p.price, p.compare_at_price, p.tax_class, p.attributes,
@@ -41,7 +42,8 @@ SELECT p.id, p.sku, p.slug, p.name, p.kind, p.description, p.price, p.compare_at
           FROM shop_catalog_productimage i WHERE i.product_id = p.id),
        (SELECT json_agg((SELECT json_agg(json_build_object('slug', a.slug, 'name', a.name) ORDER BY a.lft)
                            FROM shop_catalog_category a
-                          WHERE a.tree_id = c.tree_id AND a.lft <= c.lft AND a.rght >= c.rght) ORDER BY l.position, l.id)
+                          WHERE a.tree_id = c.tree_id AND a.lft <= c.lft AND a.rght >= c.rght)
+                        ORDER BY l.position, l.id)
           FROM shop_catalog_productcategory l JOIN shop_catalog_category c ON c.id = l.category_id
          WHERE l.product_id = p.id)
   FROM shop_catalog_product p WHERE p.slug = %s AND {PUBLISHED}"""
