@@ -22,7 +22,7 @@ PERSONAL = (
         r"\1\2<secret>",
     ),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "<secret>"),
-    (re.compile(r"(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{24,}"), "<secret>"),
+    (re.compile(r"\b(?!Process-)(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{24,}"), "<secret>"),
     (re.compile(r"(?<![\w.-])(?:\d[ -]?){13,19}(?![\w.])"), "<number>"),
     (re.compile(r"(?<![\w.-])(?:\+\d|0[17])\d(?:[ -]?\d){7,12}(?![\w.])"), "<phone>"),
 )
