@@ -141,7 +141,7 @@ def test_validator_refuses_inside_the_transaction(cart, shop_settings):
     shop_settings(
         VALIDATORS=[{"BACKEND": "shop_orders.validators.minimum_order_value", "OPTIONS": {"amount": "25.01"}}]
     )
-    with pytest.raises(OrderTooSmall, match="25.01 KES"):
+    with pytest.raises(OrderTooSmall, match=r"25\.01 KES"):
         checkout.place_order(cart)
     assert nothing_changed(cart)
 

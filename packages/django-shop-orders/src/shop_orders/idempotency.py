@@ -13,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from shop_orders.exceptions import IdempotencyMismatch, RequestInProgress
-from shop_orders.locking import in_transaction
+from shop_orders.locking import in_transaction, is_passing
 from shop_orders.models import IdempotencyKey
 
 KEPT_FOR = timedelta(hours=48)
@@ -54,9 +54,9 @@ def run(*, owner: str, route: str, key: str, request_digest: str, work: Callable
         if row.digest != request_digest:
             raise IdempotencyMismatch
         if row.status is not None:
-            return Answer(status=row.status, body=row.body, is_replay=True)
+            return Answer(status=row.status, body=json.loads(row.body), is_replay=True)
         status, body = work()
-        IdempotencyKey.objects.filter(pk=row.pk).update(status=status, body=body)
+        IdempotencyKey.objects.filter(pk=row.pk).update(status=status, body=json.dumps(body))
         return Answer(status=status, body=body)
 
     try:
@@ -80,11 +80,12 @@ def run_outside(
     if row.digest != request_digest:
         raise IdempotencyMismatch
     if row.status is not None:
-        return Answer(status=row.status, body=row.body, is_replay=True)
+        return Answer(status=row.status, body=json.loads(row.body), is_replay=True)
     status, body = work()
-    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=body)
+    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=json.dumps(body))
     row.refresh_from_db()
-    return Answer(status=status, body=row.body, is_replay=row.body != body)
+    noted = json.loads(row.body)
+    return Answer(status=status, body=noted, is_replay=noted != body)
 
 
 def prune() -> int:
@@ -100,4 +101,6 @@ def _claim(owner: str, route: str, key: str, request_digest: str) -> Idempotency
         )
         return IdempotencyKey.objects.select_for_update().get(owner=owner, route=route, key=key)
     except OperationalError as error:
-        raise _Waited from error
+        if is_passing(error):
+            raise _Waited from error
+        raise

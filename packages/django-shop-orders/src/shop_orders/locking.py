@@ -25,11 +25,23 @@ def in_transaction(work: Callable[[], Result]) -> Result:
             return work()
     try:
         return _attempt(work)
-    except OperationalError:
-        try:
-            return _attempt(work)
-        except OperationalError as error:
-            raise Busy from error
+    except OperationalError as error:
+        if not is_passing(error):
+            raise
+    try:
+        return _attempt(work)
+    except OperationalError as error:
+        raise Busy from error
+
+
+def is_passing(error: OperationalError) -> bool:
+    """Whether the same statement may succeed in a moment: a lock, a deadlock, a timeout, a lost connection.
+
+    SQLite calls a missing table an OperationalError too; with psycopg that is another class.
+    """
+    if connection.vendor == "sqlite":
+        return any(word in str(error) for word in ("locked", "busy"))
+    return True
 
 
 def _attempt(work: Callable[[], Result]) -> Result:

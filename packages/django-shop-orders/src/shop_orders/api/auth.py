@@ -114,7 +114,9 @@ def _configured(paths: tuple[str, ...]) -> tuple[Auth, ...]:
         except ImportError as error:
             raise ImproperlyConfigured(f"{path!r} in SHOP_ORDERS cannot be imported: {error}") from error
         group: Sequence[Any] = found if isinstance(found, (list, tuple)) else [found]
-        auths.extend(auth() if inspect.isclass(auth) else auth for auth in group)
+        for auth in group:
+            made: Any = auth() if inspect.isclass(auth) else auth
+            auths.append(made)
     return tuple(auths)
 
 

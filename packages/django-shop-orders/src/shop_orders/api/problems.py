@@ -35,6 +35,7 @@ from shop_orders.exceptions import (
     RequestInProgress,
     ShopOrdersError,
 )
+from shop_orders.locking import is_passing
 
 logger = logging.getLogger(__name__)
 Operation = TypeVar("Operation", bound=Callable[..., Any])
@@ -186,7 +187,7 @@ def from_exception(error: Exception) -> HttpResponse | None:
             return problem(error.status_code, str(error))
         case RequestDataTooBig():
             return problem(413, _("The request body is too large."))
-        case OperationalError():
+        case OperationalError() if is_passing(error):
             logger.error("The database refused an operation", exc_info=error)
             return problem(503, _("The shop is busy. Try again in a moment."), retry_after_seconds=1)
         case IntegrityError():
@@ -229,7 +230,7 @@ def register(api: NinjaAPI) -> None:
     api.get_openapi_schema = with_media_type  # type: ignore[method-assign]
 
 
-def _handle(request: HttpRequest, error: Exception) -> HttpResponse:  # noqa: ARG001 - ninja's handler signature
+def _handle(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG001 - ninja's handler signature
     response = from_exception(error)
     if response is None:
         raise error
@@ -251,7 +252,7 @@ def _answer_errors(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _answer_problems(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation = inspect.unwrap(run).__self__
     streams = getattr(operation.view_func, "reads_stream", False)
     wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
 

@@ -13,7 +13,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(_("key"), max_length=255)
     digest = models.CharField(_("digest of the request"), max_length=64)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    body = models.JSONField(_("body"), null=True)
+    body = models.TextField(_("body"), blank=True, help_text=_("JSON, kept as text so that every answer is the same."))
     created_at = models.DateTimeField(_("created at"), default=timezone.now, db_index=True)
 
     class Meta:

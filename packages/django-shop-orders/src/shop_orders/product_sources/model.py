@@ -34,7 +34,7 @@ class ModelProduct:
 class ModelProductSource:
     """Sells the rows of a model, told by the names of its fields.
 
-    ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field that is lowered when an order is placed
+    ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field, lowered when an order is placed
     and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns,
     the others may be properties or methods as well. ``filters`` narrows what is on sale: ``{"is_active": True}``.
     """

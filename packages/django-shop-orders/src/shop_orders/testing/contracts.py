@@ -139,7 +139,7 @@ class PaymentProviderContract:
     """What orders relies on. A provider that nobody calls back has ``has_webhooks = False``.
 
     Fixtures to give: ``provider``; for webhooks ``make_webhook(kind=..., reference=..., amount=..., event_id=...)``, a
-    request as the provider sends it; ``break_network()``, after which nothing answers (None where there is no network).
+    request as the provider sends it; ``break_network()``, after which nothing answers (None without a network).
     """
 
     has_webhooks: ClassVar[bool] = True
@@ -235,7 +235,7 @@ class PaymentProviderContract:
     def test_calls_of_strangers_are_refused(self, provider: PaymentProvider) -> None:
         request = HttpRequest()
         request.method = "POST"
-        request._body = b'{"kind": "captured", "reference": "ref-1", "amount": "12.50"}'  # type: ignore[attr-defined]
+        request._body = b'{"kind": "captured", "reference": "ref-1", "amount": "12.50"}'  # noqa: SLF001 - a request without a server
         with pytest.raises(InvalidWebhook):
             list(provider.read_webhook(request))
 

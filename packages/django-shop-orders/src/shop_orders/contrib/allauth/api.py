@@ -36,6 +36,7 @@ CODES_HELP: Mapping[str, str] = {
     "login_step_pending": "The account asks for one more step before the log-in is complete; `next` names it.",
     "too_many_attempts": "Too many attempts. Wait for the seconds in the header Retry-After.",
     "invalid_refresh_token": "The refresh token is expired, was used before, or its session has ended. Log in again.",
+    "insufficient_scope": "The access token of the app lacks the scope that `scope` names.",
     "signup_closed": "The shop does not take new accounts.",
 }
 """Codes of this router's problem documents, with the sentence that explains each."""
@@ -109,12 +110,19 @@ def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpRe
     summary="Log out",
 )
 def logout(request: HttpRequest) -> Status[None]:
-    """End the session: its access and refresh tokens are void at once."""
+    """End the session: its access and refresh tokens are void at once.
+
+    With a token of an app, that app's tokens are.
+    """
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() != "bearer":
+        end_session(request)
+    elif "." in token:
         headless.call(request, "account:current_session", method="DELETE", token=token)
     else:
-        end_session(request)
+        from shop_orders.contrib.allauth.scoped import end_token
+
+        end_token(token)
     return Status(204, None)
 
 

@@ -1,14 +1,37 @@
-"""Who is calling: a bearer access token of a log-in, or the session with CSRF.
+"""Who is calling: a token of a log-in, a scoped token of the OpenID Provider, or the session with CSRF.
 
-SHOP_ORDERS = {"API_AUTH": "shop_orders.contrib.allauth.auth.api_auth", ...}
+    SHOP_ORDERS = {"API_AUTH": "shop_orders.contrib.allauth.auth.orders_auth",
+                   "STAFF_API_AUTH": "shop_orders.contrib.allauth.auth.staff_auth", ...}
+
+A token of a log-in and a session may do all that their user may. A token of the OpenID Provider, where the app
+``allauth.idp.oidc`` is installed, may do what its scopes say: ``shop_auth`` asks for ``shop:read`` or ``shop:write``,
+``orders_auth`` for ``orders:read`` or ``orders:write``, ``staff_auth`` for ``staff``.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from allauth.headless.contrib.ninja.security import JWTTokenAuth
+from django.apps import apps
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import HttpError
 from ninja.security import SessionAuth as NinjaSessionAuth
+
+from shop_orders.api import problems
+
+Auth = Callable[[HttpRequest], Any]
+
+SCOPES: Mapping[str, str] = {
+    "shop:read": "See the products and your reviews",
+    "shop:write": "Write reviews in your name",
+    "orders:read": "See your cart, orders, profile and wishes",
+    "orders:write": "Fill your cart, place and cancel orders, change your profile",
+    "staff": "Do what your staff permissions allow",
+}
+"""The scopes of the API, and what each lets an app do."""
 
 
 class BearerAuth(JWTTokenAuth):
@@ -16,7 +39,7 @@ class BearerAuth(JWTTokenAuth):
 
     openapi_type = "http"
     openapi_scheme = "bearer"
-    openapi_bearerFormat = "JWT"  # noqa: N815
+    openapi_bearerFormat = "JWT"  # noqa: N815 - the name that OpenAPI has for it
     openapi_description = "The access token that the log-in answers."
 
 
@@ -31,6 +54,36 @@ class SessionAuth(NinjaSessionAuth):
         return super().__call__(request)
 
 
-bearer = BearerAuth()
-session = SessionAuth()
-api_auth = [bearer, session]
+class InsufficientScope(HttpError):
+    """The token is good, but may not do this (RFC 6750, 3.1)."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(403, _("The access token lacks the scope “%(scope)s”.") % {"scope": scope})
+        self.scope = scope
+
+
+def register(api: NinjaAPI) -> None:
+    """Answer a missing scope with the code ``insufficient_scope`` and the header ``WWW-Authenticate``."""
+    api.add_exception_handler(InsufficientScope, _answer_scope)
+
+
+def _answer_scope(_request: HttpRequest, error: Exception) -> HttpResponse:
+    scope = error.scope if isinstance(error, InsufficientScope) else ""
+    answer = problems.problem(403, str(error), code="insufficient_scope", extra={"scope": scope})
+    answer["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
+    return answer
+
+
+def _auths(*, read: str, write: str) -> list[Auth]:
+    """Those of this site, in the order in which they are asked: the cheapest way to say no comes first."""
+    scoped: list[Auth] = []
+    if apps.is_installed("allauth.idp.oidc"):
+        from shop_orders.contrib.allauth.scoped import ScopedAuth
+
+        scoped = [ScopedAuth(read=read, write=write)]
+    return [BearerAuth(), *scoped, SessionAuth()]
+
+
+shop_auth = _auths(read="shop:read", write="shop:write")
+orders_auth = _auths(read="orders:read", write="orders:write")
+staff_auth = _auths(read="staff", write="staff")

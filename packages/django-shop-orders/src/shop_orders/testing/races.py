@@ -1,0 +1,214 @@
+"""Races on a real database, with rows that are thrown away: many buyers, few units.
+
+``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, and again with a
+source that lacks the guard, to show that the race would be lost without it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Barrier
+from typing import ClassVar
+
+from django.apps.registry import Apps
+from django.conf import settings
+from django.db import connection, models
+from django.db.models import F
+from django.test import override_settings
+
+from shop_orders import carts, checkout, events
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import InsufficientStock, ShopOrdersError
+from shop_orders.models import Cart, Customer, Order
+from shop_orders.product_sources import ModelProductSource
+
+TABLE = "shop_orders_race_item"
+
+
+class RaceItem(models.Model):
+    """A product that exists during a race only."""
+
+    code = models.CharField(max_length=50, unique=True)
+    price = models.DecimalField(max_digits=10, decimal_places=2, default=1)
+    stock = models.IntegerField()
+
+    objects: ClassVar[models.Manager[RaceItem]] = models.Manager()
+
+    class Meta:
+        app_label = "shop_orders_race"
+        apps = Apps()
+        db_table = TABLE
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class RaceSource(ModelProductSource):
+    """The guarded source, over the rows of the race."""
+
+    def __init__(self) -> None:
+        self.model = RaceItem
+        self.ref = self.name = self.sku = "code"
+        self.price, self.stock = "price", "stock"
+        self.tax_class = self.weight = self.url = self.image = ""
+        self.price_includes_tax = False
+        self.filters = {}
+
+
+class CarelessSource(RaceSource):
+    """Without the guard: looks, waits and writes what it saw. It oversells."""
+
+    def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
+        rows = list(RaceItem.objects.filter(code__in=quantities))
+        short = {row.code: row.stock for row in rows if row.stock < quantities[row.code]}
+        time.sleep(0.02)
+        if not short:
+            for row in rows:
+                RaceItem.objects.filter(pk=row.pk).update(stock=row.stock - quantities[row.code])
+        return short
+
+
+class UnsortedSource(RaceSource):
+    """Without the order: takes each line as it stands in the cart. It deadlocks."""
+
+    def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
+        for ref in random.sample(list(quantities), len(quantities)):
+            step = quantities[ref]
+            if not RaceItem.objects.filter(code=ref, stock__gte=step).update(stock=F("stock") - step):
+                return {ref: 0}
+            time.sleep(0.005)
+        return {}
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What came of a race. ``errors`` counts answers that are neither an order nor a refusal, by their type."""
+
+    sold: int = 0
+    orders: int = 0
+    refused: int = 0
+    left: int = 0
+    deadlocks: int = 0
+    seconds: float = 0.0
+    errors: Counter[str] = field(default_factory=Counter)
+
+
+def hot_product(*, buyers: int = 64, units: int = 50, source: type[RaceSource] = RaceSource) -> Result:
+    """Every buyer wants one unit of the same product at the same moment."""
+    with _stage(source):
+        RaceItem.objects.create(code="hot", stock=units)
+        return _race([{"hot": 1}] * buyers, threads=buyers)
+
+
+def mixed_carts(
+    *,
+    buyers: int = 64,
+    orders: int = 640,
+    products: int = 30,
+    lines: int = 3,
+    source: type[RaceSource] = RaceSource,
+) -> Result:
+    """Every order has a few of many products, in random order; there is enough of all."""
+    with _stage(source):
+        codes = [f"item-{number}" for number in range(products)]
+        RaceItem.objects.bulk_create(RaceItem(code=code, stock=orders) for code in codes)
+        wanted = [dict.fromkeys(random.sample(codes, lines), 1) for _order in range(orders)]
+        return _race(wanted, threads=buyers)
+
+
+def _race(wanted: list[dict[str, int]], *, threads: int) -> Result:
+    prepared = [_filled_cart(number, quantities) for number, quantities in enumerate(wanted)]
+    before, stock = _deadlocks(), _stock()
+    result, started = Result(), time.monotonic()
+    barrier = Barrier(min(threads, len(prepared)))
+    with ThreadPoolExecutor(threads, initializer=barrier.wait) as pool:
+        outcomes = list(pool.map(_buy, prepared))
+    result.seconds = time.monotonic() - started
+    for outcome in outcomes:
+        if outcome == "order":
+            result.orders += 1
+        elif outcome == "refused":
+            result.refused += 1
+        else:
+            result.errors[outcome] += 1
+    result.left = _stock()
+    result.sold = sum(sum(wanted[number].values()) for number, outcome in enumerate(outcomes) if outcome == "order")
+    result.deadlocks = _deadlocks() - before
+    if stock - result.left != result.sold:
+        result.errors["stock does not match the orders"] += 1
+    return result
+
+
+def _filled_cart(number: int, quantities: Mapping[str, int]) -> Cart:
+    customer = Customer.objects.create(email=f"race-{number}@example.org", last_name=RaceSource.__name__)
+    cart, _token = carts.find_or_open(customer=customer)
+    for code in quantities:
+        carts.add_item(cart, code, quantities[code])
+    return cart
+
+
+def _buy(cart: Cart) -> str:
+    try:
+        with events.muted():
+            checkout.place_order(cart)
+    except InsufficientStock:
+        return "refused"
+    except ShopOrdersError as error:
+        return error.code
+    except Exception as error:  # noqa: BLE001 - a race reports whatever happens
+        return type(error).__name__
+    finally:
+        connection.close()
+    return "order"
+
+
+@contextmanager
+def _stage(source: type[RaceSource]) -> Iterator[None]:
+    """A table for the race and plain settings; nothing stays behind."""
+    changed = {
+        **getattr(settings, app_settings.setting, {}),
+        "CURRENCY": app_settings.get("CURRENCY", "KES"),
+        "PRODUCT_SOURCE": {"BACKEND": f"{source.__module__}.{source.__name__}"},
+        "PAYMENT_PROVIDERS": {"on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}},
+        "PRICING": [],
+        "VALIDATORS": [],
+    }
+    last_customer = Customer.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    with connection.schema_editor() as editor:
+        editor.create_model(RaceItem)
+    try:
+        with override_settings(SHOP_ORDERS=changed):
+            yield
+    finally:
+        _clean_up(last_customer)
+        with connection.schema_editor() as editor:
+            editor.delete_model(RaceItem)
+
+
+def _clean_up(last_customer: int) -> None:
+    racers = Customer.objects.filter(
+        pk__gt=last_customer, user=None, email__startswith="race-", last_name=RaceSource.__name__
+    )
+    Order.objects.filter(customer__in=racers).delete()
+    Cart.objects.filter(customer__in=racers).delete()
+    racers.delete()
+
+
+def _stock() -> int:
+    return sum(RaceItem.objects.values_list("stock", flat=True))
+
+
+def _deadlocks() -> int:
+    """What the server has counted. It publishes its counters with a delay of up to a second."""
+    if connection.vendor != "postgresql":
+        return 0
+    time.sleep(1.2)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])

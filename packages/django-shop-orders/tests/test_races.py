@@ -1,0 +1,218 @@
+"""Races on PostgreSQL. Each is run again without its guard, and must then be lost."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from io import StringIO
+from threading import Barrier
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from shop_orders import carts, checkout, customers, lifecycle, payments
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Cart, CartItem, IdempotencyKey, Order, OrderEvent, Payment, ProviderEvent, Refund
+from shop_orders.payment_providers import PaymentEvent
+from shop_orders.testing import races
+from testproject.books.models import Book
+
+pytestmark = [pytest.mark.pg, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+def at_once(*works):
+    """Run callables at the same moment, each on its own connection; their results, or the errors of the app."""
+    barrier = Barrier(len(works))
+
+    def run(work):
+        barrier.wait()
+        try:
+            return work()
+        except ShopOrdersError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
+
+
+def test_64_buyers_for_50_units_buy_exactly_50():
+    result = races.hot_product(buyers=64, units=50)
+    assert (result.sold, result.orders, result.refused, result.left) == (50, 50, 14, 0)
+    assert (dict(result.errors), result.deadlocks) == ({}, 0)
+    assert Order.objects.count() == Cart.objects.count() == 0
+
+
+def test_without_the_guard_more_is_sold_than_there_is():
+    result = races.hot_product(buyers=32, units=10, source=races.CarelessSource)
+    assert result.sold > 10
+
+
+def test_640_orders_of_3_of_30_products_never_deadlock():
+    result = races.mixed_carts(buyers=64, orders=640)
+    assert (result.orders, result.sold, result.left) == (640, 1920, 30 * 640 - 1920)
+    assert (dict(result.errors), result.deadlocks) == ({}, 0)
+
+
+def test_without_sorting_orders_deadlock():
+    result = races.mixed_carts(buyers=8, orders=24, products=4, source=races.UnsortedSource)
+    assert result.deadlocks > 0
+
+
+def test_command_runs_the_races_and_leaves_nothing():
+    out = StringIO()
+    call_command("shop_orders_race", buyers=8, units=5, orders=24, stdout=out)
+    assert "sold 5, refused 3, left 0" in out.getvalue()
+    assert "Nothing was sold twice" in out.getvalue()
+    assert races.TABLE not in connection.introspection.table_names()
+
+
+def test_32_parallel_adds_give_one_line_with_the_sum(book, customer):
+    Book.objects.update(on_hand=1000)
+    cart, _token = carts.find_or_open(customer=customer)
+    at_once(*[lambda: carts.add_item(cart, "978-1", 2)] * 32)
+    assert list(cart.items.values_list("quantity", flat=True)) == [64]
+
+
+def test_parallel_first_adds_open_one_cart(book, user):
+    at_once(*[lambda: carts.add_to_cart("978-1", customer=customers.for_user(user))] * 8)
+    assert Cart.objects.count() == 1
+    assert CartItem.objects.get().quantity == 8
+
+
+def test_parallel_merges_count_once(book, customer):
+    _guest, token = carts.add_to_cart("978-1", 3)
+    results = at_once(*[lambda: carts.merge(token, customer=customer)] * 8)
+    assert sum(isinstance(result, carts.MergeReport) for result in results) == 1
+    assert CartItem.objects.get(cart__customer=customer).quantity == 3
+
+
+def test_two_tabs_give_one_order(book, customer):
+    cart, _token = carts.add_to_cart("978-1", 2, customer=customer)
+    orders = at_once(*[lambda: checkout.place_order(cart)] * 16)
+    assert len({order.number for order in orders}) == 1
+    assert (Order.objects.count(), Book.objects.get().on_hand) == (1, 8)
+
+
+def test_adding_to_a_cart_that_is_being_ordered_loses_nothing(book, customer):
+    """What was added is in the order, or was refused: never in an ordered cart without being ordered."""
+    for _round in range(20):
+        cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
+        order, added = at_once(partial(checkout.place_order, cart), partial(carts.add_item, cart, "978-1", 1))
+        ordered = order.lines.get().quantity
+        assert (ordered == 2) == isinstance(added, CartItem)
+        assert cart.items.get().quantity == ordered
+        lifecycle.cancel(order.pk)
+
+
+def test_32_posts_with_one_key_make_one_order_and_31_replays(book, user):
+    client = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+    client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
+
+    def post():
+        caller = Client(headers={"Authorization": f"Bearer user-{user.pk}", "Idempotency-Key": "k-1"})
+        return caller.post("/api/orders/orders/", {}, "application/json")
+
+    answers = at_once(*[post] * 32)
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 31
+    assert (Order.objects.count(), IdempotencyKey.objects.count()) == (1, 1)
+
+
+def test_double_cancel_releases_once(book, place):
+    order = place(quantity=3)
+    at_once(*[lambda: lifecycle.cancel(order.pk)] * 32)
+    assert Book.objects.get().on_hand == 10
+    assert OrderEvent.objects.filter(new_status="cancelled").count() == 1
+
+
+def test_cancel_against_pay_200_times(book, customer, memory_provider):
+    """Whoever comes first, the books are right: stock is back, and what was paid for nothing is owed back."""
+    Book.objects.update(on_hand=1000)
+    for number in range(200):
+        cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
+        order = checkout.place_order(cart, provider="memory")
+        payment = payments.start(order.pk)
+        event = PaymentEvent(
+            event_id=f"evt-{number}", kind="captured", reference=payment.provider_reference, amount=payment.amount
+        )
+        at_once(lambda: lifecycle.cancel(order.pk), lambda: payments.apply_event("memory", event))  # noqa: B023
+        order.refresh_from_db()
+        assert (order.status, order.payment_status, order.paid_amount) == ("cancelled", "paid", order.total)
+        assert order.refund_due == order.total
+    assert Book.objects.get().on_hand == 1000
+    late = Refund.objects.count()
+    early = OrderEvent.objects.filter(kind="status_changed", new_status="confirmed").count()
+    assert late + early == 200
+
+
+def test_two_expirers_and_a_payer(book, customer, memory_provider):
+    for number in range(20):
+        cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
+        order = checkout.place_order(cart, provider="memory")
+        payment = payments.start(order.pk)
+        Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+        event = PaymentEvent(
+            event_id=f"evt-{number}", kind="captured", reference=payment.provider_reference, amount=payment.amount
+        )
+        at_once(payments.expire_due, payments.expire_due, lambda: payments.apply_event("memory", event))  # noqa: B023
+        order.refresh_from_db()
+        assert order.payment_status == "paid"
+        assert order.status in ("confirmed", "cancelled")
+        assert (order.refund_due > 0) == (order.status == "cancelled")
+        if order.status == "confirmed":
+            lifecycle.cancel(order.pk)
+    assert Book.objects.get().on_hand == 10
+
+
+def test_same_webhook_ten_times_at_once_counts_once(book, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    event = PaymentEvent(
+        event_id="evt-1", kind="captured", reference=payment.provider_reference, amount=payment.amount
+    )
+    rows = at_once(*[lambda: payments.apply_event("memory", event)] * 10)
+    assert {row.outcome for row in rows} == {"applied"}
+    order.refresh_from_db()
+    assert (order.paid_amount, ProviderEvent.objects.count()) == (25, 1)
+    assert order.events.filter(kind="payment_status_changed").count() == 1
+
+
+def test_parallel_refunds_never_exceed_the_payment(book, place, memory_provider):
+    order = place(provider="bank")
+    payments.record_payment(order.pk)
+    at_once(*[lambda: payments.refund(order.pk, amount=Decimal(10))] * 8)
+    order.refresh_from_db()
+    assert (order.refunded_amount, Refund.objects.count()) == (20, 2)
+
+
+def test_parallel_starts_are_one_payment(book, place, memory_provider):
+    order = place(provider="memory")
+    at_once(*[lambda: payments.start(order.pk)] * 8)
+    assert Payment.objects.count() == 1
+    assert len(memory_provider.outcomes) == 1
+
+
+def test_order_spam_of_one_customer_is_limited(book, user, memory_provider, shop_settings):
+    shop_settings(MAX_UNPAID_ORDERS=3)
+
+    def order():
+        cart, _token = carts.add_to_cart("978-1", 1, customer=customers.for_user(user))
+        return checkout.place_order(cart, provider="memory")
+
+    for _round in range(4):
+        at_once(*[order] * 2)
+    assert Order.objects.count() <= 3
+
+
+def test_user_becomes_one_customer(db):
+    user = get_user_model().objects.create_user("newcomer")
+    found = at_once(*[lambda: customers.for_user(user).pk] * 16)
+    assert len(set(found)) == 1
+    assert threading.active_count() < 50
