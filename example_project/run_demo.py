@@ -29,6 +29,25 @@ HERE = Path(__file__).resolve().parent
 WINDOWS = sys.platform == "win32"
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 15
+FOREIGN = [
+    "DATABASE_URL",
+    "DB_HOST",
+    "DB_NAME",
+    "REDIS_URL",
+    "PROXY_COUNT",
+    "CSRF_TRUSTED_ORIGINS",
+    "STATIC_ROOT",
+    "EMAIL_HOST_USER",
+    "EMAIL_HOST_PASSWORD",
+    "EMAIL_USE_TLS",
+    "EMAIL_USE_SSL",
+    "EMAIL_VERIFICATION",
+    "OIDC_PROVIDER",
+    "OIDC_PROVIDER_OLD_KEY",
+    "OIDC_PROVIDERS",
+    "OIDC_ISSUER",
+]
+"""Variables of a real site that a demo beside it must not take over."""
 PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
 
 
@@ -94,18 +113,9 @@ def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
 
 def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
     """What the processes are told. Databases and servers of the surroundings are left alone."""
-    foreign = (
-        "DATABASE_URL",
-        "DB_HOST",
-        "DB_NAME",
-        "REDIS_URL",
-        "EMAIL_HOST_USER",
-        "EMAIL_HOST_PASSWORD",
-        "PROXY_COUNT",
-    )
     return {
         **os.environ,
-        **dict.fromkeys(foreign, ""),
+        **dict.fromkeys(FOREIGN, ""),
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",
         "DEMO": "true",
@@ -115,11 +125,9 @@ def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
         "SECRET_KEY": kept_secret(data_dir / "secret_key"),
         "SITE_URL": f"http://127.0.0.1:{ports['web']}",
         "ALLOWED_HOSTS": "*",
-        "CSRF_TRUSTED_ORIGINS": "",
         "EMAIL_HOST": "127.0.0.1",
         "EMAIL_PORT": str(ports["mail"]),
-        "EMAIL_USE_TLS": "false",
-        "EMAIL_USE_SSL": "false",
+        "OIDC_PROVIDER_KEY": str(kept_key(data_dir.resolve() / "oidc.pem")),
         "AFRICAS_TALKING_USERNAME": "sandbox",
         "AFRICAS_TALKING_API_KEY": "demo",
         "AFRICAS_TALKING_FROM": "ACACIA",
@@ -134,6 +142,22 @@ def kept_secret(path: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(50))
     return path.read_text()
+
+
+def kept_key(path: Path) -> Path:
+    """An RSA key that stays the same from start to start, by which the shop signs as an OpenID Provider."""
+    if not path.exists():
+        from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        path.touch(mode=0o600)
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+    return path
 
 
 def choose_ports(options: argparse.Namespace) -> dict[str, int]:

@@ -1,9 +1,8 @@
 """The HTTP API: the packages' routers on one NinjaAPI, mounted at /api/v1/."""
 
-from importlib.util import find_spec
-
 from ninja import NinjaAPI
 from shop_orders.api import problems
+from shop_orders.contrib.allauth import auth
 
 api = NinjaAPI(
     title="Shop API",
@@ -13,11 +12,11 @@ api = NinjaAPI(
     openapi_url=None,
 )
 problems.register(api)
+auth.register(api)
 
 api.add_router("/auth/customers/", "shop_orders.contrib.allauth.api.router")
 api.add_router("/products/", "shop_catalog.api.router")
 api.add_router("/orders/", "shop_orders.api.router")
 api.add_router("/orders/staff/", "shop_orders.api.staff_router")
-if find_spec("shop_notify.api.problems"):
-    api.add_router("/notifications/", "shop_notify.api.router")
-    api.add_router("/notifications/staff/", "shop_notify.api.staff_router")
+api.add_router("/notifications/", "shop_notify.api.router")
+api.add_router("/notifications/staff/", "shop_notify.api.staff_router")

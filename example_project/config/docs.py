@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import shop_catalog.api.problems
+import shop_notify.api.problems
 import shop_orders.api.problems
 import shop_orders.contrib.allauth.api
 from django.contrib.staticfiles import finders
@@ -21,6 +22,7 @@ from config.api import api
 SWAGGER_SETTINGS: Mapping[str, Any] = {"deepLinking": True, "persistAuthorization": True, "tryItOutEnabled": True}
 CODES_HELP: Mapping[str, str] = {
     **shop_catalog.api.problems.CODES_HELP,
+    **shop_notify.api.problems.CODES_HELP,
     **shop_orders.api.problems.CODES_HELP,
     **shop_orders.contrib.allauth.api.CODES_HELP,
 }

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
-FALSE = {"0", "false", "no", "off", ""}
+FALSE = {"0", "false", "no", "off"}
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -47,7 +47,7 @@ class Env:
         return value
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        value = self.values.get(name, str(default)).strip().lower()
+        value = (self.values.get(name) or str(default)).strip().lower()
         if value not in TRUE | FALSE:
             raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
         return value in TRUE

@@ -29,7 +29,8 @@ def content_security_policy(get_response: Answer) -> Answer:
 
 
 def _policy(more: dict[str, str]) -> str:
-    return "; ".join(f"{name} {value}" for name, value in {**settings.CONTENT_SECURITY_POLICY, **more}.items())
+    policy = {**settings.CONTENT_SECURITY_POLICY, **more}
+    return "; ".join(f"{name} {value}" for name, value in policy.items() if value)
 
 
 def api_problems(get_response: Answer) -> Answer:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from shop_notify.presets import SHOP_ROUTES
 
+from config import openid
 from config.env import Env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +52,7 @@ INSTALLED_APPS = [
     "demo",
     "shop_catalog",
     "shop_orders",
+    "shop_orders.contrib.allauth",
     "shop_notify",
     "mptt",
     "ninja",
@@ -59,6 +62,8 @@ INSTALLED_APPS = [
     "allauth.headless",
     "allauth.mfa",
     "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -172,6 +177,7 @@ CSRF_FAILURE_VIEW = "storefront.views.errors.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 """The API has its own, lower limits; this one is for bulk uploads in the admin."""
 
+OIDC_APPS = openid.providers(env)
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
     "script-src": "'self'",
@@ -181,14 +187,18 @@ CONTENT_SECURITY_POLICY = {
     "object-src": "'none'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
-    "form-action": "'self'",
+    "form-action": " ".join(["'self'", *openid.origins(OIDC_APPS)]),
 }
-CONTENT_SECURITY_POLICY_BY_PATH = {
+CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
+    "/identity/o/": {"form-action": ""},
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
     "/redoc/": {"style-src": "'self' 'unsafe-inline'", "worker-src": "'self' blob:"},
     "/swagger/": {"style-src": "'self' 'unsafe-inline'"},
 }
-"""What pages of others need besides: they write styles into their markup. No page needs a script of that kind."""
+"""What pages of others need besides: they write styles into their markup. No page needs a script of that kind.
+
+The consent page's form is redirected to the app that asked, wherever that is; "" leaves a directive out.
+"""
 
 # Accounts
 
@@ -232,7 +242,29 @@ HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
 HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if SECURE else [])]
 MFA_TOTP_ISSUER = SHOP_NAME
+
+# Log in with other OpenID Providers (config/openid.py says which variables)
+
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+"""An address that a provider names never opens an account that is here already; its owner connects the two."""
+SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
+SOCIALACCOUNT_STORE_TOKENS = False
+
+# Be an OpenID Provider for apps and partners
+
+OIDC_PROVIDER = env.flag("OIDC_PROVIDER", default=bool(env.pem("OIDC_PROVIDER_KEY")))
+if OIDC_PROVIDER:
+    INSTALLED_APPS.append("allauth.idp.oidc")
+    if not env.pem("OIDC_PROVIDER_KEY"):
+        raise ImproperlyConfigured("OIDC_PROVIDER_KEY is not set. Make one with: openssl genrsa -out oidc.pem 2048")
+    IDP_OIDC_PRIVATE_KEY = env.pem("OIDC_PROVIDER_OLD_KEY") or env.pem("OIDC_PROVIDER_KEY")
+    """The key before the newest: what it signed stays good while it is listed."""
+    IDP_OIDC_PRIVATE_KEYS = [{"pem": env.pem("OIDC_PROVIDER_KEY"), "issued_at": "2020-01-01T00:00:00+00:00"}]
+    IDP_OIDC_ADAPTER = "accounts.oidc.OIDCAdapter"
+    IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600
+    IDP_OIDC_REFRESH_TOKEN_EXPIRES_IN = 30 * 24 * 3600
+    IDP_OIDC_INTROSPECTION_ENABLED = True
 
 # Mail
 
@@ -265,14 +297,16 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # The three packages
 
-API_AUTH = "shop_orders.contrib.allauth.auth.api_auth"
+SHOP_AUTH = "shop_orders.contrib.allauth.auth.shop_auth"
+ORDERS_AUTH = "shop_orders.contrib.allauth.auth.orders_auth"
+STAFF_AUTH = "shop_orders.contrib.allauth.auth.staff_auth"
 PROBLEM_TYPE_BASE = f"{SITE_URL}/problems/"
 SHOP_CATALOG = {
     "CURRENCY": SHOP_CURRENCY,
     "PRICES_INCLUDE_TAX": True,
     "PRODUCT_URL": "storefront:product",
-    "API_AUTH": API_AUTH,
-    "STAFF_API_AUTH": API_AUTH,
+    "API_AUTH": SHOP_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
     "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
     "VERIFIED_PURCHASE": "storefront.purchases.has_bought",
 }
@@ -313,8 +347,8 @@ SHOP_ORDERS = {
     ],
     "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
     "PHONE_REGIONS": PHONE_REGIONS,
-    "API_AUTH": API_AUTH,
-    "STAFF_API_AUTH": API_AUTH,
+    "API_AUTH": ORDERS_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
     "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
     "VERIFIED_EMAILS": "shop_orders.contrib.allauth.emails.verified_emails",
     "ORDER_URL": "storefront.links.order_url",
@@ -346,8 +380,8 @@ SHOP_NOTIFY = {
     "BASE_URL": SITE_URL,
     "PHONE_REGIONS": PHONE_REGIONS,
     "REQUEST_RECIPIENT": "config.hooks.recipient_key",
-    "API_AUTH": API_AUTH,
-    "STAFF_API_AUTH": API_AUTH,
+    "API_AUTH": ORDERS_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
     "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
 }
 
@@ -386,6 +420,7 @@ LOGGING = {
             "filters": ["mask"],
         }
     },
+    "loggers": {"django-q": {"level": "INFO" if DEBUG else "WARNING"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING" if DEMO else "INFO")},
 }
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")

@@ -5,17 +5,33 @@ from __future__ import annotations
 import os
 import tempfile
 
-for _name in (
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+SURROUNDINGS = [
     "DEMO",
     "DB_HOST",
     "DB_NAME",
     "REDIS_URL",
-    "EMAIL_HOST",
     "PROXY_COUNT",
     "SITE_URL",
+    "STATIC_ROOT",
+    "EMAIL_HOST",
     "EMAIL_VERIFICATION",
-):
-    os.environ[_name] = ""
+    "OIDC_PROVIDER",
+    "OIDC_PROVIDER_OLD_KEY",
+    "OIDC_PROVIDERS",
+    "OIDC_ISSUER",
+]
+
+
+def _rsa_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(*pem).decode()
+
+
+os.environ |= dict.fromkeys(SURROUNDINGS, "")
 os.environ |= {
     "DEBUG": "false",
     "SECRET_KEY": "a-key-for-tests-that-is-long-enough-to-sign-tokens-with",
@@ -25,6 +41,7 @@ os.environ |= {
     "AFRICAS_TALKING_USERNAME": "sandbox",
     "AFRICAS_TALKING_API_KEY": "test",
     "AFRICAS_TALKING_REPORT_SECRET": "report-secret",
+    "OIDC_PROVIDER_KEY": _rsa_key(),
     "LOG_FORMAT": "line",
 }
 
@@ -34,7 +51,7 @@ from config.settings import DATA_DIR, DATABASES, SHOP_NOTIFY, STORAGES  # noqa: 
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
 else:
-    DATABASES["default"]["TEST"] = {"NAME": "test_example"}
+    DATABASES["default"]["TEST"] = {"NAME": f"test_example_{os.getpid()}"}
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

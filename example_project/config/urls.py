@@ -1,3 +1,4 @@
+from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -5,6 +6,9 @@ from django.views.static import serve
 
 from config import docs
 from config.api import api
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+"""The admin's log-in is the shop's: the same limits, second factor and other providers."""
 
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
@@ -21,6 +25,8 @@ urlpatterns = [
     path("payments/", include("shop_orders.urls")),
     path("", include("operations.urls")),
 ]
+if settings.OIDC_PROVIDER:
+    urlpatterns.append(path("", include("allauth.idp.urls")))
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("demo.urls")))
 if settings.SERVE_MEDIA:

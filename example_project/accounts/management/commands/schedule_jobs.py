@@ -21,6 +21,7 @@ class Command(BaseCommand):
                 defaults={
                     "func": "django.core.management.call_command",
                     "args": repr((name,)),
+                    "kwargs": repr({"verbosity": 0}),
                     "schedule_type": Schedule.DAILY if daily else Schedule.MINUTES,
                     "minutes": None if daily else 1,
                     "repeats": -1,

@@ -134,7 +134,7 @@ def logout(request: HttpRequest) -> Status[None]:
     summary="My profile",
 )
 def profile(request: HttpRequest) -> dict[str, Any]:
-    return _profile(customers.for_user(request.user))
+    return _profile(auth.customer(request))
 
 
 @router.patch(
@@ -146,7 +146,7 @@ def profile(request: HttpRequest) -> dict[str, Any]:
 )
 def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
     """Change names, phone, language or addresses. The e-mail address is changed where it can be verified."""
-    customer = customers.for_user(request.user)
+    customer = auth.customer(request)
     changes = payload.model_dump(exclude_none=True)
     addresses = changes.pop("addresses", None)
     with transaction.atomic():

@@ -1,0 +1,46 @@
+"""OpenID Connect from the environment: whom the shop believes, and what it needs to be believed.
+
+One provider: ``OIDC_ISSUER``, ``OIDC_CLIENT_ID``, ``OIDC_CLIENT_SECRET``, ``OIDC_NAME``. Several:
+``OIDC_PROVIDERS=google,work`` and the same four with the provider's name inside, ``OIDC_GOOGLE_ISSUER`` and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import Env
+
+
+def providers(env: Env) -> list[dict[str, Any]]:
+    """The apps of allauth's ``openid_connect`` provider. [] where no issuer is named.
+
+    Raises:
+        ImproperlyConfigured: an issuer is no URL, or one of its sisters is missing.
+    """
+    names = env.items("OIDC_PROVIDERS")
+    if not names and env.values.get("OIDC_ISSUER"):
+        return [_provider(env, "openid", "OIDC_")]
+    return [_provider(env, name.lower(), f"OIDC_{name.upper().replace('-', '_')}_") for name in names]
+
+
+def origins(apps: Iterable[dict[str, Any]]) -> list[str]:
+    """Where a form that logs in may be redirected to; browsers apply ``form-action`` to redirects as well."""
+    urls = [urlsplit(app["settings"]["server_url"]) for app in apps]
+    return [f"{url.scheme}://{url.netloc}" for url in urls]
+
+
+def _provider(env: Env, name: str, prefix: str) -> dict[str, Any]:
+    issuer = env.text(f"{prefix}ISSUER", hint="It is the address before /.well-known/openid-configuration.")
+    if not issuer.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise ImproperlyConfigured(f"{prefix}ISSUER must begin with https://, not {issuer!r}.")
+    return {
+        "provider_id": name,
+        "name": env.text(f"{prefix}NAME", name.replace("-", " ").title()),
+        "client_id": env.text(f"{prefix}CLIENT_ID"),
+        "secret": env.text(f"{prefix}CLIENT_SECRET"),
+        "settings": {"server_url": issuer, "oauth_pkce_enabled": True},
+    }

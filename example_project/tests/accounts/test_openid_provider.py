@@ -1,0 +1,361 @@
+"""The shop as an OpenID Provider: codes with PKCE, client credentials, scopes, and what ends a token."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from urllib.parse import parse_qs, urlsplit
+
+import jwt
+import pytest
+from accounts.models import User
+from allauth.idp.oidc.models import Client as App
+from allauth.idp.oidc.models import Token
+from django.core.management import CommandError, call_command
+from django.test import Client
+from shop_orders.models import Cart, Customer
+
+pytestmark = pytest.mark.django_db
+REDIRECT = "https://app.example.org/callback"
+VERIFIER = "v" * 64
+CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+PROFILE = "/api/v1/auth/customers/profile/"
+ALL = ["openid", "email", "profile", "shop:read", "shop:write", "orders:read", "orders:write"]
+
+
+@pytest.fixture
+def app(db):
+    app = App(id="app", name="The App", type="public", skip_consent=False)
+    app.set_redirect_uris([REDIRECT])
+    app.set_scopes(ALL)
+    app.set_grant_types(["authorization_code", "refresh_token"])
+    app.save()
+    return app
+
+
+@pytest.fixture
+def partner(db):
+    app = App(id="partner", name="The Partner")
+    app.set_secret("partner-secret")
+    app.set_scopes(["shop:read", "orders:read", "orders:write", "staff"])
+    app.set_grant_types(["client_credentials"])
+    app.save()
+    return app
+
+
+def authorize(browser, *, scope, **more):
+    parameters = {
+        "client_id": "app",
+        "response_type": "code",
+        "redirect_uri": REDIRECT,
+        "scope": scope,
+        "state": "state-1",
+        "nonce": "nonce-1",
+        "code_challenge": CHALLENGE,
+        "code_challenge_method": "S256",
+        **more,
+    }
+    return browser.get("/identity/o/authorize", parameters)
+
+
+def code_for(user, *, scope="openid email orders:read orders:write"):
+    browser = Client()
+    browser.force_login(user)
+    page = authorize(browser, scope=scope)
+    assert page.status_code == 200, page.content
+    form = page.context["form"]
+    fields = {name: form[name].value() for name in form.fields}
+    answer = browser.post(
+        "/identity/o/authorize", {**{k: v for k, v in fields.items() if v is not None}, "action": "grant"}
+    )
+    assert answer.status_code == 302, answer.content
+    sent = parse_qs(urlsplit(answer["Location"]).query)
+    assert sent["state"] == ["state-1"]
+    return sent["code"][0]
+
+
+def exchange(code, **more):
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "client_id": "app"}
+    return Client().post("/identity/o/api/token", {**fields, "code_verifier": VERIFIER, **more})
+
+
+def tokens_for(user, **options):
+    answer = exchange(code_for(user, **options))
+    assert answer.status_code == 200, answer.content
+    return answer.json()
+
+
+def credentials(scope):
+    basic = base64.b64encode(b"partner:partner-secret").decode()
+    return Client().post(
+        "/identity/o/api/token",
+        {"grant_type": "client_credentials", "scope": scope},
+        headers={"Authorization": f"Basic {basic}"},
+    )
+
+
+def test_discovery_tells_the_truth(client):
+    told = client.get("/.well-known/openid-configuration").json()
+
+    assert told["issuer"] == "http://127.0.0.1:8000"
+    assert told["response_types_supported"] == ["code"]
+    assert told["code_challenge_methods_supported"] == ["S256"]
+    assert set(told["scopes_supported"]) == {*ALL, "staff"}
+    assert "device_authorization_endpoint" not in told
+    keys = client.get("/.well-known/jwks.json").json()["keys"]
+    assert [key["kty"] for key in keys] == ["RSA"]
+    assert not {"d", "p", "q"} & set(keys[0])
+
+
+def test_the_consent_page_explains_the_scopes(app, user):
+    browser = Client()
+    browser.force_login(user)
+
+    page = authorize(browser, scope="openid orders:read orders:write").content.decode()
+
+    assert "The App" in page
+    assert "See your cart, orders, profile and wishes" in page
+    assert "Fill your cart, place and cancel orders, change your profile" in page
+
+
+def test_a_code_becomes_tokens_that_act_as_the_user(app, user, api):
+    tokens = tokens_for(user)
+
+    api.token = tokens["access_token"]
+    assert api.get(PROFILE).json()["email"] == user.email
+    assert tokens["token_type"] == "Bearer"
+    assert set(tokens["scope"].split()) == {"openid", "email", "orders:read", "orders:write"}
+    claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
+    assert (claims["iss"], claims["aud"], claims["nonce"]) == ("http://127.0.0.1:8000", "app", "nonce-1")
+    told = Client().get("/identity/o/api/userinfo", headers={"Authorization": f"Bearer {api.token}"}).json()
+    assert (told["email"], told["email_verified"]) == (user.email, True)
+
+
+def test_a_code_without_its_verifier_is_worth_nothing(app, user):
+    code = code_for(user)
+
+    assert exchange(code, code_verifier="w" * 64).status_code == 400
+
+
+def test_a_code_works_once(app, user):
+    code = code_for(user)
+    exchange(code)
+
+    assert exchange(code).status_code == 400
+
+
+def test_a_foreign_redirect_is_refused_without_a_redirect(app, user):
+    browser = Client()
+    browser.force_login(user)
+
+    answer = authorize(browser, scope="openid", redirect_uri="https://evil.example.org/callback")
+
+    assert "Location" not in answer
+    assert "Mismatching redirect URI" in answer.content.decode()
+
+
+def test_saying_no_sends_back_no_code(app, user):
+    browser = Client()
+    browser.force_login(user)
+    form = authorize(browser, scope="openid").context["form"]
+    fields = {name: form[name].value() for name in form.fields if form[name].value() is not None}
+
+    answer = browser.post("/identity/o/authorize", {**fields, "action": "cancel"})
+
+    assert parse_qs(urlsplit(answer["Location"]).query)["error"] == ["access_denied"]
+    assert not Token.objects.exists()
+
+
+def test_a_refresh_token_is_exchanged_once(app, user):
+    tokens = tokens_for(user)
+    fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "app"}
+
+    first = Client().post("/identity/o/api/token", fields)
+    second = Client().post("/identity/o/api/token", fields)
+
+    assert first.status_code == 200
+    assert first.json()["refresh_token"] != tokens["refresh_token"]
+    assert second.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "body", "status"),
+    [
+        ("openid orders:read", "GET", PROFILE, None, 200),
+        ("openid orders:read", "PATCH", "/api/v1/auth/customers/update_profile/", {"first_name": "X"}, 403),
+        ("openid orders:write", "PATCH", "/api/v1/auth/customers/update_profile/", {"first_name": "X"}, 200),
+        ("openid orders:write", "GET", PROFILE, None, 403),
+        ("openid shop:read", "GET", "/api/v1/products/products/", None, 200),
+        ("openid shop:read", "GET", "/api/v1/orders/orders/", None, 403),
+        ("openid shop:read", "GET", "/api/v1/orders/cart/", None, 403),
+        ("openid orders:read", "GET", "/api/v1/products/products/", None, 403),
+        ("openid orders:read orders:write", "GET", "/api/v1/orders/staff/orders/", None, 403),
+    ],
+)
+def test_a_token_may_do_what_its_scopes_say(app, user, api, scope, method, path, body, status):
+    api.token = tokens_for(user, scope=scope)["access_token"]
+
+    answer = api.call(method, path, body)
+
+    assert answer.status_code == status
+    if status == 403:
+        problem = answer.json()
+        assert problem["code"] == "insufficient_scope"
+        assert answer["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{problem["scope"]}"'
+        assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_the_staff_scope_gives_no_permission_that_the_user_lacks(app, user, api):
+    app.set_scopes([*ALL, "staff"])
+    app.save()
+    api.token = tokens_for(user, scope="openid staff")["access_token"]
+
+    answer = api.get("/api/v1/orders/staff/orders/")
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] != "insufficient_scope"
+
+
+def test_a_partner_reads_the_catalogue_but_is_no_customer(partner, api):
+    api.token = credentials("shop:read orders:read orders:write").json()["access_token"]
+
+    assert api.get("/api/v1/products/products/").status_code == 200
+    assert api.get(PROFILE).status_code == 401
+    assert api.get("/api/v1/orders/orders/").status_code == 401
+    assert not Customer.objects.exists()
+
+
+def test_a_partner_does_not_borrow_the_session_that_comes_along(partner, user, client, api):
+    client.force_login(user)
+    api.client = client
+    api.token = credentials("orders:read").json()["access_token"]
+
+    assert api.get(PROFILE).status_code == 401
+
+
+def test_a_partner_with_the_staff_scope_is_no_staff(partner, api):
+    api.token = credentials("staff").json()["access_token"]
+
+    assert api.get("/api/v1/orders/staff/orders/").status_code == 401
+
+
+def test_a_wrong_secret_gets_no_token(partner):
+    basic = base64.b64encode(b"partner:wrong").decode()
+
+    answer = Client().post(
+        "/identity/o/api/token", {"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {basic}"}
+    )
+
+    assert answer.status_code == 401
+
+
+def test_revoking_ends_a_token(app, user, api):
+    tokens = tokens_for(user)
+    api.token = tokens["access_token"]
+
+    Client().post("/identity/o/api/revoke", {"token": tokens["access_token"], "client_id": "app"})
+
+    assert api.get(PROFILE).status_code == 401
+
+
+@pytest.mark.parametrize("change", ["password", "deactivate", "delete"])
+def test_what_happens_to_the_user_happens_to_the_tokens(app, user, api, change):
+    tokens = tokens_for(user)
+    api.token = tokens["access_token"]
+    assert api.get(PROFILE).status_code == 200
+
+    match change:
+        case "password":
+            user.set_password("another-odd-one-43")
+            user.save()
+        case "deactivate":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+        case "delete":
+            user.delete()
+
+    assert api.get(PROFILE).status_code == 401
+    fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "app"}
+    assert Client().post("/identity/o/api/token", fields).status_code == 400
+
+
+def test_a_changed_name_ends_no_token(app, user, api):
+    api.token = tokens_for(user)["access_token"]
+
+    user.first_name = "Other"
+    user.save()
+
+    assert api.get(PROFILE).status_code == 200
+
+
+def test_logging_out_ends_the_apps_tokens(app, user, api):
+    tokens = tokens_for(user)
+    api.token = tokens["access_token"]
+
+    assert api.post("/api/v1/auth/customers/logout/").status_code == 204
+
+    assert api.get(PROFILE).status_code == 401
+    assert not Token.objects.filter(user=user, type__in=["at", "rt"]).exists()
+
+
+def test_a_token_in_the_address_is_not_taken(app, user, client):
+    token = tokens_for(user)["access_token"]
+
+    assert client.get(f"{PROFILE}?access_token={token}").status_code == 401
+
+
+def test_a_guest_cart_is_not_opened_by_a_token_of_somebody(app, user, api):
+    api.token = tokens_for(user)["access_token"]
+
+    assert api.get("/api/v1/orders/cart/").status_code == 200
+    assert not Cart.objects.exists()
+
+
+def test_the_command_makes_an_app_and_shows_its_secret_once():
+    output = io.StringIO()
+
+    call_command(
+        "create_oidc_client",
+        "Till",
+        "--redirect-uri",
+        REDIRECT,
+        "--scope",
+        "openid",
+        "--scope",
+        "shop:read",
+        stdout=output,
+    )
+
+    told = dict(line.split(": ") for line in output.getvalue().splitlines())
+    app = App.objects.get()
+    assert app.id == told["client_id"]
+    assert app.check_secret(told["client_secret"])
+    assert app.get_scopes() == ["openid", "shop:read"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["X"],
+        ["X", "--redirect-uri", REDIRECT, "--client-credentials"],
+        ["X", "--client-credentials", "--scope", "root"],
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(arguments):
+    with pytest.raises(CommandError):
+        call_command("create_oidc_client", *arguments)
+
+    assert not App.objects.exists()
+
+
+def test_expired_tokens_are_cleared(app, user):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    tokens_for(user)
+    Token.objects.update(expires_at=timezone.now() - timedelta(days=1))
+
+    call_command("clear_accounts")
+
+    assert not Token.objects.exists()
