@@ -10,8 +10,6 @@ Needs an environment with deploy/requirements.txt and the three packages, and po
 openssl of the distribution. A killed worker's messages wait for their lease to run out, so it takes four minutes.
 """
 
-# ruff: noqa: INP001 - a script, run from its folder
-
 from __future__ import annotations
 
 import argparse
@@ -152,7 +150,7 @@ class Unit:
         self.guard.start()
 
     def _start(self) -> None:
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             self.command, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True, **self.options
         )
         self.starts += 1
@@ -297,9 +295,7 @@ class Topology:
 
     def manage(self, *arguments: str) -> str:
         command = [sys.executable, "manage.py", *arguments]
-        done = subprocess.run(  # noqa: S603
-            command, cwd=EXAMPLE, env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=EXAMPLE, env=self.environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise Failed(f"manage.py {arguments[0]} ended with code {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -325,7 +321,7 @@ class Topology:
         certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={HOST}"]
         command += ["-addext", f"subjectAltName=DNS:{HOST}", "-keyout", str(key), "-out", str(certificate)]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True)
         self.tls.load_verify_locations(certificate)
         site = replaced(
             (SERVER / "nginx/shop.conf").read_text(encoding="utf-8"),
@@ -399,7 +395,7 @@ class Topology:
         bearer = urllib.request.Request(
             f"http://127.0.0.1:{self.ports['8001']}/metrics", headers={"Authorization": "Bearer smoke-token"}
         )
-        with urllib.request.urlopen(bearer, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(bearer, timeout=10) as answer:
             if b"shop_orders_placed_total" not in answer.read():
                 raise Failed("/metrics of a web process does not tell of orders.")
         plain = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=10)
@@ -557,9 +553,9 @@ def expect(found: Any, wanted: Any, what: str) -> None:
 
 def wait_for(url: str, what: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    request = urllib.request.Request(url, headers={"Host": HOST})  # noqa: S310
+    request = urllib.request.Request(url, headers={"Host": HOST})
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):  # noqa: S310
+        with contextlib.suppress(OSError), urllib.request.urlopen(request, timeout=5):
             return
         time.sleep(0.2)
     raise Failed(f"{what} did not come up.")
@@ -577,7 +573,7 @@ def free_port() -> int:
 
 
 def say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
