@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -32,7 +32,8 @@ class Delivery:
 
 def choices() -> dict[str, Delivery]:
     """The deliveries of the settings, in their order."""
-    return {alias: _delivery(alias, **options) for alias, options in settings.SHOP_DELIVERY.items()}
+    configured: Mapping[str, Mapping[str, Any]] = settings.SHOP_DELIVERY
+    return {alias: _delivery(alias, **options) for alias, options in configured.items()}
 
 
 def charge(draft: Draft) -> Iterable[Charge]:

@@ -95,7 +95,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
 def reviews(request: HttpRequest, slug: str) -> HttpResponse:
     """All published reviews, newest first."""
     item = _listed(slug)
-    rows = item.reviews.published().select_related("author")  # type: ignore[attr-defined]
+    rows = item.reviews.published().select_related("author")
     found = list(_after(rows, request.GET.get("after", ""))[: REVIEWS_PER_PAGE + 1])
     context = {
         "product": item,
@@ -110,7 +110,7 @@ def reviews(request: HttpRequest, slug: str) -> HttpResponse:
 def review(request: HttpRequest, slug: str) -> HttpResponse:
     """Write a review, or change the one that is there."""
     item = _listed(slug)
-    mine = Review.objects.filter(product=item, author=request.user).first()
+    mine = Review.objects.filter(product=item, author_id=request.user.pk).first()
     initial = {"rating": mine.rating, "title": mine.title, "body": mine.body} if mine else {}
     form = ReviewForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -33,7 +33,7 @@ def details(request: HttpRequest) -> HttpResponse:
         return redirect("storefront:cart")
     customer = customers.for_request(request)
     if customer is None and not app_settings.GUEST_CHECKOUT:
-        return redirect(f"{settings.LOGIN_URL}?next={request.path}")
+        return redirect_to_login(request.path)
     addresses = list(customer.addresses.all()) if customer else []
     if request.method == "POST":
         form = CheckoutForm(request.POST, addresses=addresses)
@@ -79,8 +79,8 @@ def place(request: HttpRequest) -> HttpResponse:
         messages.error(request, str(CartClosed()))
         return redirect("storefront:cart")
     order = Order.objects.filter(cart=cart).select_related("customer").first()
-    kept = request.session.get(SESSION_KEY)
-    if order is None and kept is None:
+    kept: dict[str, Any] = request.session.get(SESSION_KEY) or {}
+    if order is None and not kept:
         return redirect("storefront:checkout")
     try:
         order = order or _place(request, cart, kept)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from shop_catalog import inventory, products
+from shop_orders.models import Cart, CartItem
+
+from .conftest import Visitor
+
+pytestmark = pytest.mark.django_db
+
+
+def test_looking_around_opens_no_cart(visitor, mug):
+    visitor.get("/")
+    visitor.get("/cart/")
+    assert "There is nothing in it yet" in visitor.text
+    assert not Cart.objects.exists()
+
+
+def test_a_guest_keeps_the_cart_by_a_cookie(visitor, mug):
+    assert "Market mug is in your cart." in visitor.add("MUG", 2)
+    assert visitor.client.cookies["shop_cart"]["httponly"]
+    assert "Market mug" in visitor.get("/cart/")
+    assert "Market mug" not in Visitor(Client()).get("/cart/")
+
+
+def test_more_of_the_same_adds_up(visitor, mug):
+    visitor.add("MUG", 2)
+    visitor.add("MUG", 3)
+    assert CartItem.objects.get().quantity == 5
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "99999999999", "abc"])
+def test_quantities_that_are_none_add_at_most_one(visitor, mug, quantity):
+    visitor.add("MUG", quantity)
+    assert [item.quantity for item in CartItem.objects.all()] in ([], [1])
+    assert visitor.page.status_code == 200
+
+
+@pytest.mark.parametrize("sku", ["", "NOTHING", "\0", "SHIRT", "x" * 300])
+def test_what_is_not_on_sale_cannot_be_added(visitor, shirt, sku):
+    visitor.add(sku)
+    assert visitor.page.status_code == 200
+    assert not CartItem.objects.exists()
+
+
+def test_more_than_there_is_cannot_be_added(visitor, mug):
+    text = visitor.post("/cart/add/", product="MUG", quantity=11, back="/product/market-mug/")
+    assert "Only 10 of Market mug are left." in text
+    assert visitor.path == "/product/market-mug/"
+    assert not CartItem.objects.exists()
+
+
+def test_an_error_never_leads_to_a_foreign_page(visitor, mug):
+    answer = visitor.client.post("/cart/add/", {"product": "NOTHING", "back": "https://example.com/"})
+    assert answer.headers["Location"] == "/cart/"
+
+
+def test_quantity_is_changed_and_nothing_takes_it_out(visitor, mug):
+    visitor.add("MUG")
+    assert "KSh\N{NO-BREAK SPACE}3,800.00" in visitor.post("/cart/change/", product="MUG", quantity=4)
+    visitor.post("/cart/change/", product="MUG", quantity=0)
+    assert not CartItem.objects.exists()
+
+
+def test_a_line_is_removed_by_its_button(visitor, mug):
+    visitor.add("MUG")
+    assert "Market mug was taken out." in visitor.post("/cart/change/", product="MUG", name="Market mug", remove="1")
+    assert not CartItem.objects.exists()
+
+
+def test_a_new_price_is_told(visitor, mug):
+    visitor.add("MUG")
+    products.set_price(mug, price=Decimal(990))
+    assert "it was KSh\N{NO-BREAK SPACE}950.00" in visitor.get("/cart/")
+    assert "Go to checkout" in visitor.text
+
+
+def test_less_stock_is_told_and_stops_the_checkout(visitor, mug):
+    visitor.add("MUG", 5)
+    inventory.adjust({"MUG": -7}, reason="breakage")
+    text = visitor.get("/cart/")
+    assert "Only 3 are left." in text
+    assert "Go to checkout" not in text
+    visitor.get("/checkout/")
+    assert visitor.path == "/cart/"
+
+
+def test_a_product_that_is_gone_is_told(visitor, mug):
+    visitor.add("MUG")
+    products.change(mug, is_active=False)
+    assert "This is no longer on sale." in visitor.get("/cart/")
+
+
+def test_htmx_gets_a_note_and_the_new_count(visitor, mug):
+    answer = visitor.client.post("/cart/add/", {"product": "MUG", "quantity": 2}, headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert "Market mug is in your cart." in text
+    assert 'hx-swap-oob="true"' in text
+    assert "<html" not in text
+    assert "shop_cart" in answer.cookies
+
+
+def test_the_guest_s_cart_comes_along_at_log_in(visitor, mug, user):
+    visitor.add("MUG", 2)
+    visitor.post("/accounts/login/", login=user.email, password="a-long-and-odd-one-42")
+    assert visitor.path == "/account/"
+    assert "Market mug" in visitor.get("/cart/")
+    assert [item.quantity for item in CartItem.objects.filter(cart__customer__user=user)] == [2]
+
+
+@pytest.mark.parametrize("path", ["/cart/add/", "/cart/change/", "/cart/clear/", "/checkout/place/"])
+def test_nothing_is_changed_by_get(visitor, path):
+    assert visitor.client.get(path).status_code == 405
+
+
+def test_forms_need_the_csrf_token(mug):
+    answer = Client(enforce_csrf_checks=True).post("/cart/add/", {"product": "MUG"})
+    assert answer.status_code == 403
+    assert "Please try that again" in answer.content.decode()

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from shop_catalog import categories, inventory, products, reviews
+
+pytestmark = pytest.mark.django_db
+
+
+def test_home_shows_what_is_featured_and_what_is_new(visitor, mug):
+    products.change(mug, is_featured=True)
+    text = visitor.get("/")
+    assert text.count("Market mug") == 2
+    assert "Our favourites" in text
+    assert "KSh\N{NO-BREAK SPACE}950" in text
+
+
+def test_an_empty_shop_has_a_home(visitor):
+    assert "Our favourites" not in visitor.get("/")
+    assert visitor.page.status_code == 200
+
+
+def test_category_shows_its_products_with_the_way_to_it(visitor, mug, shelf):
+    cups = categories.create("Cups", parent=shelf)
+    products.create(sku="CUP", name="Espresso cup", price=Decimal(300), categories=[cups])
+    assert "Espresso cup" in visitor.get("/category/kitchen/")
+    text = visitor.get("/category/cups/")
+    assert "Market mug" not in text
+    assert '<a href="/category/kitchen/">Kitchen</a>' in text
+    assert '<span aria-current="page">Cups</span>' in text
+
+
+def test_unknown_and_hidden_categories_are_not_found(visitor, shelf):
+    assert visitor.client.get("/category/nothing/").status_code == 404
+    categories.change(shelf, is_active=False)
+    assert visitor.client.get("/category/kitchen/").status_code == 404
+
+
+def test_filters_narrow_and_can_be_taken_off(visitor, mug, shirt):
+    text = visitor.get("/category/kitchen/?max_price=1000")
+    assert "Market mug" in text
+    assert "Acacia shirt" not in text
+    assert 'href="/category/kitchen/?"' in text
+    assert "Nothing found" in visitor.get("/category/kitchen/?min_price=99999")
+    assert "Acacia shirt" not in visitor.get("/category/kitchen/?attr=colour:red")
+    assert "Market mug" in visitor.get("/category/kitchen/?attr=colour:red&in_stock=1")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "min_price=abc",
+        "min_price=NaN",
+        "min_price=-5",
+        "rating=9",
+        "sort=zzz",
+        "after=nonsense",
+        "attr=a__b:c",
+        "attr=x",
+    ],
+)
+def test_what_makes_no_sense_in_the_address_is_passed_over(visitor, mug, query):
+    assert "Market mug" in visitor.get(f"/category/kitchen/?{query}")
+    assert visitor.page.status_code == 200
+
+
+def test_pages_follow_one_another_without_a_number(visitor, shelf):
+    for number in range(30):
+        products.create(sku=f"P{number}", name=f"Plate {number:02}", price=Decimal(10), categories=[shelf])
+    first = visitor.get("/category/kitchen/?sort=name")
+    assert "Plate 23" in first
+    assert "Plate 24" not in first
+    after = first.split("after=")[1].split('"')[0]
+    second = visitor.get(f"/category/kitchen/?sort=name&after={after}")
+    assert "Plate 23" not in second
+    assert "Plate 24" in second
+    assert "Plate 29" in second
+    assert "Show more" not in second
+
+
+def test_search_finds_and_says_when_it_does_not(visitor, mug):
+    assert "Market mug" in visitor.get("/search/?q=mug")
+    assert "Nothing found" in visitor.get("/search/?q=zzz")
+    assert "Found for “&lt;b&gt;”" in visitor.get("/search/?q=<b>")
+
+
+def test_suggestions_are_a_piece_of_a_page(visitor, mug):
+    text = visitor.get("/search/suggestions/?q=mu")
+    assert "<html" not in text
+    assert 'href="/product/market-mug/"' in text
+    assert visitor.get("/search/suggestions/?q=m").strip() == ""
+
+
+def test_product_page_offers_what_is_in_stock(visitor, mug):
+    text = visitor.get("/product/market-mug/")
+    assert "In stock" in text
+    assert "Add to cart" in text
+    inventory.adjust({"MUG": -8}, reason="breakage")
+    assert "Only 2 left" in visitor.get("/product/market-mug/")
+    inventory.adjust({"MUG": -2}, reason="breakage")
+    assert "Add to cart" not in visitor.get("/product/market-mug/")
+
+
+def test_variants_are_choices_and_those_sold_out_cannot_be_chosen(visitor, shirt):
+    text = visitor.get("/product/acacia-shirt/")
+    small, large = (text.split(f'value="SHIRT-{size}"')[1].split(">")[0] for size in ("S", "L"))
+    assert "disabled" in small
+    assert "checked" in large
+    assert "KSh\N{NO-BREAK SPACE}2,000" in text
+
+
+def test_address_of_a_variant_leads_to_its_group(visitor, shirt):
+    slug = shirt.variants.first().slug
+    assert visitor.client.get(f"/product/{slug}/").headers["Location"] == "/product/acacia-shirt/"
+
+
+def test_a_product_that_is_switched_off_is_not_found(visitor, mug):
+    products.change(mug, is_active=False)
+    assert visitor.client.get("/product/market-mug/").status_code == 404
+
+
+def test_a_price_that_was_reduced_shows_both(visitor, mug):
+    products.change(mug, compare_at_price=Decimal(1000))
+    text = visitor.get("/product/market-mug/")
+    assert "<del>KSh\N{NO-BREAK SPACE}1,000</del>" in text
+
+
+def test_lists_take_the_same_number_of_queries_however_long(visitor, shelf, mug, django_assert_max_num_queries):
+    for number in range(20):
+        products.create(sku=f"P{number}", name=f"Plate {number}", price=Decimal(10), categories=[shelf])
+    with django_assert_max_num_queries(14):
+        visitor.get("/category/kitchen/")
+
+
+def test_a_review_needs_an_account(visitor, mug):
+    visitor.get("/product/market-mug/review/")
+    assert visitor.path == "/accounts/login/"
+
+
+def test_a_customer_reviews_once_and_changes_it(customer, mug):
+    text = customer.post("/product/market-mug/review/", rating=4, title="Solid", body="Keeps warm.")
+    assert "We look at your review before it is published." in text
+    assert "Keeps warm." not in customer.get("/product/market-mug/")
+    mine = mug.reviews.get()
+    reviews.moderate(mine, status="published")
+    assert "Keeps warm." in customer.get("/product/market-mug/")
+    four = customer.get("/product/market-mug/review/").split('name="rating" value="4"')[1].split(">")[0]
+    assert "checked" in four
+    customer.post("/product/market-mug/review/", rating=5, title="Solid", body="Still keeps warm.")
+    assert [review.rating for review in mug.reviews.all()] == [5]
+
+
+def test_a_review_without_a_rating_is_refused(customer, mug):
+    assert "not right yet" in customer.post("/product/market-mug/review/", title="Solid")
+    assert not mug.reviews.exists()

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from shop_notify.models import Notification
+from shop_orders import guest_links, lifecycle
+from storefront import deliveries, links, purchases
+
+from .conftest import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_guest_s_link_opens_the_order_anywhere(visitor, mug):
+    order = visitor.buy("MUG")
+    url = links.order_url(order.number, guest_links.token_for(order.number))
+    text = Visitor(Client()).get(url.removeprefix("http://127.0.0.1:8000"))
+    assert f"Order {order.number}" in text
+    assert "Market mug" in text
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", "1:2:3", "\0"])
+def test_a_broken_token_finds_nothing(visitor, mug, token):
+    order = visitor.buy("MUG")
+    stranger = Client()
+    for page in ("", "thanks/", "pay/"):
+        assert stranger.get(f"/orders/{order.number}/{page}", {"token": token}).status_code == 404
+    assert stranger.post(f"/orders/{order.number}/cancel/", {"token": token}).status_code == 404
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+
+
+def test_an_expired_token_finds_nothing(visitor, mug, settings):
+    order = visitor.buy("MUG")
+    token = guest_links.token_for(order.number)
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "GUEST_LINK_MAX_AGE": timedelta(seconds=-1)}
+    assert Client().get(f"/orders/{order.number}/", {"token": token}).status_code == 404
+
+
+def test_the_token_of_one_order_opens_no_other(visitor, mug):
+    one, other = visitor.buy("MUG"), visitor.buy("MUG")
+    answer = Client().get(f"/orders/{other.number}/", {"token": guest_links.token_for(one.number)})
+    assert answer.status_code == 404
+
+
+def test_a_customer_s_order_is_seen_by_nobody_else(customer, another, mug):
+    order = customer.buy("MUG")
+    assert customer.client.get(f"/orders/{order.number}/").status_code == 200
+    assert another.client.get(f"/orders/{order.number}/").status_code == 404
+    token = guest_links.token_for(order.number)
+    assert Client().get(f"/orders/{order.number}/", {"token": token}).status_code == 404
+
+
+def test_staff_have_their_own_pages(customer, make_user, mug):
+    order = customer.buy("MUG")
+    client = Client()
+    client.force_login(
+        make_user("staff@example.org", is_staff=True, is_superuser=True),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    assert client.get(f"/orders/{order.number}/").status_code == 404
+
+
+def test_the_time_line_tells_what_happened_and_which_messages_went_out(customer, mug):
+    order = customer.buy("MUG")
+    Notification.objects.filter(reference=order.number, channel="email").update(state="sent")
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(
+        order.pk, carrier="Test Courier", tracking_number="TC-1", tracking_url="https://courier.example.org/TC-1"
+    )
+    text = customer.get(f"/orders/{order.number}/")
+    assert "You placed your order" in text
+    assert "E-mail: sent" in text
+    assert "SMS: on its way" in text
+    assert "Your order is on its way" in text
+    assert 'href="https://courier.example.org/TC-1"' in text
+    assert "Cancel this order" not in text
+
+
+def test_a_private_note_stays_private(customer, mug):
+    order = customer.buy("MUG")
+    lifecycle.note(order.pk, "Called twice.")
+    lifecycle.note(order.pk, "We are waiting for a colour.", is_public=True)
+    text = customer.get(f"/orders/{order.number}/")
+    assert "Called twice." not in text
+    assert "We are waiting for a colour." in text
+
+
+def test_the_buyer_cancels_and_the_stock_comes_back(visitor, mug):
+    order = visitor.buy("MUG", 4)
+    token = guest_links.token_for(order.number)
+    text = visitor.post(f"/orders/{order.number}/cancel/", token=token, reason="Too many mugs.")
+    assert "This order is cancelled." in text
+    assert "Too many mugs." in text
+    mug.refresh_from_db()
+    assert mug.available_quantity == 10
+
+
+def test_what_has_shipped_cannot_be_cancelled(customer, mug):
+    order = customer.buy("MUG")
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk)
+    text = customer.post(f"/orders/{order.number}/cancel/")
+    assert "cannot become" in text
+    order.refresh_from_db()
+    assert order.status == "shipped"
+
+
+@pytest.mark.parametrize("number", ["NOTHING", "%00", "x" * 300, "..%2f"])
+def test_unknown_numbers_find_nothing(customer, number):
+    assert customer.client.get(f"/orders/{number}/").status_code == 404
+
+
+def test_an_order_page_is_kept_by_no_cache_and_no_search_engine(visitor, mug):
+    order = visitor.buy("MUG")
+    answer = visitor.client.get(links.order_path(order.number, guest_links.token_for(order.number)))
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert 'name="robots" content="noindex"' in answer.content.decode()
+
+
+def test_deliveries_name_no_address(visitor, mug):
+    order = visitor.buy("MUG")
+    found = deliveries.of_order(order.number)
+    assert [(row["event"], row["channel"], row["state"]) for row in found] == [
+        ("order_placed", "email", "queued"),
+        ("order_placed", "sms", "queued"),
+    ]
+    assert "guest@example.org" not in str(found)
+
+
+def test_only_an_accepted_order_is_a_purchase(customer, user, mug):
+    assert not purchases.has_bought(user, ["MUG"])
+    order = customer.buy("MUG")
+    assert purchases.has_bought(user, ["MUG"])
+    assert not purchases.has_bought(user, ["SHIRT-L"])
+    lifecycle.cancel(order.pk)
+    assert not purchases.has_bought(user, ["MUG"])
+
+
+def test_without_an_account_the_way_to_an_order_is_told(visitor, db):
+    assert "Open the link in the confirmation" in visitor.get("/orders/")
