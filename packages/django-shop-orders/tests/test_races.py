@@ -1,5 +1,6 @@
 """Races on PostgreSQL. Each is run again without its guard, and must then be lost."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -20,6 +21,9 @@ from shop_orders.models import Cart, CartItem, IdempotencyKey, Order, OrderEvent
 from shop_orders.payment_providers import PaymentEvent
 from shop_orders.testing import races
 from testproject.books.models import Book
+
+FULL = os.environ.get("SHOP_TEST_FULL") == "1"
+"""The sizes of the documented promises; otherwise smaller ones, for every day."""
 
 pytestmark = [pytest.mark.pg, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -53,14 +57,15 @@ def test_without_the_guard_more_is_sold_than_there_is():
     assert result.sold > 10
 
 
-def test_640_orders_of_3_of_30_products_never_deadlock():
-    result = races.mixed_carts(buyers=64, orders=640)
-    assert (result.orders, result.sold, result.left) == (640, 1920, 30 * 640 - 1920)
+def test_orders_of_3_of_30_products_never_deadlock():
+    orders = 640 if FULL else 96
+    result = races.mixed_carts(buyers=64 if FULL else 32, orders=orders)
+    assert (result.orders, result.sold, result.left) == (orders, 3 * orders, 30 * orders - 3 * orders)
     assert (dict(result.errors), result.deadlocks) == ({}, 0)
 
 
 def test_without_sorting_orders_deadlock():
-    result = races.mixed_carts(buyers=8, orders=24, products=4, source=races.UnsortedSource)
+    result = races.mixed_carts(buyers=4, orders=8, products=3, source=races.UnsortedSource)
     assert result.deadlocks > 0
 
 
@@ -101,7 +106,7 @@ def test_two_tabs_give_one_order(book, customer):
 
 def test_adding_to_a_cart_that_is_being_ordered_loses_nothing(book, customer):
     """What was added is in the order, or was refused: never in an ordered cart without being ordered."""
-    for _round in range(20):
+    for _round in range(20 if FULL else 5):
         cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
         order, added = at_once(partial(checkout.place_order, cart), partial(carts.add_item, cart, "978-1", 1))
         ordered = order.lines.get().quantity
@@ -132,10 +137,11 @@ def test_double_cancel_releases_once(book, place):
     assert OrderEvent.objects.filter(new_status="cancelled").count() == 1
 
 
-def test_cancel_against_pay_200_times(book, customer, memory_provider):
+def test_cancel_against_pay(book, customer, memory_provider):
     """Whoever comes first, the books are right: stock is back, and what was paid for nothing is owed back."""
     Book.objects.update(on_hand=1000)
-    for number in range(200):
+    rounds = 200 if FULL else 15
+    for number in range(rounds):
         cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
         order = checkout.place_order(cart, provider="memory")
         payment = payments.start(order.pk)
@@ -149,11 +155,11 @@ def test_cancel_against_pay_200_times(book, customer, memory_provider):
     assert Book.objects.get().on_hand == 1000
     late = Refund.objects.count()
     early = OrderEvent.objects.filter(kind="status_changed", new_status="confirmed").count()
-    assert late + early == 200
+    assert late + early == rounds
 
 
 def test_two_expirers_and_a_payer(book, customer, memory_provider):
-    for number in range(20):
+    for number in range(20 if FULL else 5):
         cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
         order = checkout.place_order(cart, provider="memory")
         payment = payments.start(order.pk)

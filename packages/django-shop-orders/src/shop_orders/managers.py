@@ -23,6 +23,10 @@ class CartQuerySet(models.QuerySet["Cart"]):
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
+    def numbered(self, number: str) -> OrderQuerySet:
+        """The order with this number, as it came in: what no column can hold is nobody's number."""
+        return self.filter(number=number) if number.isprintable() else self.none()
+
     def of(self, customer: Any) -> OrderQuerySet:
         return self.filter(customer=customer)
 

@@ -56,7 +56,7 @@ def own_cart(request: HttpRequest, public_id: str) -> Cart | None:
 
 def own_order(request: HttpRequest, number: str, token: str = "") -> Order | None:
     """The visitor's order, or the one that a guest's link opens; None for everybody else's."""
-    order = Order.objects.select_related("customer").filter(number=number).first()
+    order = Order.objects.select_related("customer").numbered(number).first()
     customer = customers.for_request(request)
     if order is None:
         return None

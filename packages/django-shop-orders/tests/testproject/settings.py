@@ -54,7 +54,7 @@ def _database() -> dict[str, object]:
             "PASSWORD": url.password or "",
             "HOST": url.hostname or "",
             "PORT": str(url.port or ""),
-            "TEST": {"NAME": os.environ.get("TEST_DATABASE_NAME", "test_shop_orders")},
+            "TEST": {"NAME": f"test_shop_orders_{os.getpid()}"},
         }
     folder = Path(tempfile.mkdtemp(prefix="shop_orders_tests_"))
     return {

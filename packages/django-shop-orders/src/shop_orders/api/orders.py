@@ -181,7 +181,7 @@ def page(rows: Any, limit: int) -> OrderPage:
 
 
 def _one(rows: Any, number: str) -> Order:
-    order: Order | None = rows.filter(number=number).first()
+    order: Order | None = rows.numbered(number).first()
     if order is None:
         raise NotFound
     return order

@@ -269,7 +269,7 @@ def _run(request: HttpRequest, number: str, name: str, key: str, verb: Callable[
 
 
 def _order(number: str) -> Order:
-    order = Order.objects.select_related("customer").filter(number=number).first()
+    order = Order.objects.select_related("customer").numbered(number).first()
     if order is None:
         raise NotFound
     return order
