@@ -35,6 +35,16 @@ def gateway():
         yield server
 
 
+@pytest.fixture
+def short_time_outs(monkeypatch):
+    """A silent gateway is given up after a second; what it is in production is asserted beside it."""
+    from shop_notify.notifiers import africas_talking_client
+
+    assert (africas_talking_client.TIMEOUT_SECONDS, africas_talking_client.WALL_SECONDS) == ((3.05, 9.05), 15.0)
+    monkeypatch.setattr(africas_talking_client, "TIMEOUT_SECONDS", (1.0, 1.0))
+    monkeypatch.setattr(africas_talking_client, "WALL_SECONDS", 1.5)
+
+
 class Mailbox:
     """A real SMTP server on loopback: ``messages`` are parsed, ``replies`` are given to RCPT commands first."""
 

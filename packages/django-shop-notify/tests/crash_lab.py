@@ -1,6 +1,7 @@
 """Workers that are killed: run as a program, it forks them, kills them, starts them again, and reports as JSON.
 
-``crash_lab.py FAULT MESSAGES KILLS WORKERS``; FAULT is one of the named points, or ``random``.
+``crash_lab.py FOLDER EXPERIMENTS``: a JSON list of ``{"fault", "messages", "kills", "workers"}``; a fault is one of
+the named points, or ``random``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import django
 from django.conf import settings
 
 LEASE_SECONDS = float(os.environ.get("LAB_LEASE", "2"))
-POLL_SECONDS = 0.1
+POLL_SECONDS = float(os.environ.get("LAB_POLL", "0.1"))
 
 
 def patched(ledger):
@@ -29,7 +30,7 @@ def patched(ledger):
     outbox.SILENCE = timedelta(seconds=LEASE_SECONDS)
     outbox.FIRST_DELAY_SECONDS = 0.1
     delivery.SEND_SECONDS = LEASE_SECONDS / 4
-    options = {"path": ledger, "seconds": float(os.environ.get("LAB_SECONDS", "0.002"))}
+    options = {"path": ledger, "seconds": 0.01}
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {
@@ -41,14 +42,16 @@ def patched(ledger):
 
 
 class Fault:
-    """Kills its own process at a named point, with a chance, until the budget of kills is used up."""
+    """Kills its own process at every so many-th pass of a point, until the budget of kills is used up."""
 
-    def __init__(self, budget_file, chance):
+    def __init__(self, budget_file, every):
         self.budget_file = budget_file
-        self.chance = chance
+        self.every = every
+        self.passes = 0
 
     def __call__(self, *args):
-        if random.random() < self.chance and self._take():
+        self.passes += 1
+        if self.passes % self.every == 0 and self._take():
             os.kill(os.getpid(), signal.SIGKILL)
 
     def _take(self):
@@ -102,13 +105,13 @@ def install(name, fault):
         Attempt.objects.create = die_in_the_transaction
 
 
-def work(name, budget_file, chance):
+def work(name, budget_file, every):
     """A worker's whole life."""
     from django.db import OperationalError
     from shop_notify import delivery
 
     random.seed()
-    install(name, Fault(budget_file, chance))
+    install(name, Fault(budget_file, every))
     while True:
         try:
             delivery.deliver_due()
@@ -117,11 +120,11 @@ def work(name, budget_file, chance):
         time.sleep(POLL_SECONDS)
 
 
-def start(name, budget_file, chance):
+def start(name, budget_file, every):
     pid = os.fork()
     if pid == 0:
         try:
-            work(name, budget_file, chance)
+            work(name, budget_file, every)
         finally:
             os._exit(1)
     return pid
@@ -144,31 +147,62 @@ def write(count, alias_of):
     Notification.objects.bulk_create(rows, batch_size=500)
 
 
-def run(name, messages, kills, workers, folder):
+def announce(fault, count):
+    """Send signals one by one: the writer dies after each commit (FP2), or its queue raises (FP3)."""
+    from testproject.library import signals
+
+    queue = "die_at_the_nudge" if fault == "FP2" else "raise_at_the_nudge"
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "QUEUE": f"testproject.ledger.{queue}"}
+    settings.SHOP_NOTIFY["ROUTES"] = [
+        {
+            "signal": "testproject.library.signals.newsletter_published",
+            "event": "newsletter",
+            "to": ["m"],
+            "via": ["one"],
+        }
+    ]
+    for number in range(count):
+        payload = {"headline": "x", "recipients": {"m": {"email": f"{number}@example.org"}}}
+        pid = os.fork()
+        if pid == 0:
+            signals.newsletter_published.send_robust(sender=None, payload=payload, event_id=f"lab-{number}")
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+def alias_of(fault):
+    if fault == "FP8":
+        return lambda number: "refusing"
+    return lambda number: ("one", "two")[number % 2]
+
+
+def run(folder, *, fault, messages, kills, workers):
     from django.db import connection, connections
     from shop_notify.models import Attempt, Notification
     from testproject.ledger import accepted
 
-    ledger, budget = str(Path(folder) / "ledger"), Path(folder) / "budget"
-    patched(ledger)
+    name, ledger, budget = fault, Path(folder) / f"ledger-{fault}", Path(folder) / f"budget-{fault}"
+    patched(str(ledger))
     Notification.objects.all().delete()
-    write(messages, (lambda number: "refusing") if name == "FP8" else (lambda number: ("one", "two")[number % 2]))
-    budget.write_text(str(kills))
-    chance = 0.5 if name == "FP4" else min(0.5, 3 * kills / messages)
     connections.close_all()
-    pids = [start(name, budget, chance) for _ in range(workers)]
+    if name in {"FP2", "FP3"}:
+        announce(name, messages)
+    else:
+        write(messages, alias_of(name))
+    budget.write_text(str(kills))
+    every = 1 if fault == "FP4" else 3
+    connections.close_all()
+    pids = [start(name, budget, every) for _ in range(workers)]
     killed, began, last_kill = 0, time.monotonic(), 0.0
     while time.monotonic() - began < 600:
         time.sleep(0.02)
-        if name == "random" and killed < kills and random.random() < 0.3:
+        if name == "random" and killed < kills and random.random() < 0.5:
             os.kill(random.choice(pids), signal.SIGKILL)
         for index, pid in enumerate(pids):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 killed, last_kill = killed + 1, time.monotonic()
-                pids[index] = start(name, budget, chance)
-        if not Notification.objects.open().exists() and (name != "random" or killed >= kills):
-            break
-        if name == "random" and killed < kills and not Notification.objects.open().exists():
+                pids[index] = start(name, budget, every)
+        if not Notification.objects.open().exists():
             break
         connection.close()
     recovery = time.monotonic() - (last_kill or began)
@@ -178,7 +212,7 @@ def run(name, messages, kills, workers, folder):
     counts = accepted(ledger)
     states = list(Notification.objects.values_list("state", flat=True))
     return {
-        "fault": name,
+        "fault": fault,
         "database": connection.vendor,
         "messages": messages,
         "kills": killed,
@@ -195,5 +229,5 @@ def run(name, messages, kills, workers, folder):
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testproject.settings")
     django.setup()
-    fault_name, message_count, kill_count, worker_count, lab_folder = sys.argv[1:]
-    print(json.dumps(run(fault_name, int(message_count), int(kill_count), int(worker_count), lab_folder)))
+    for experiment in json.loads(sys.argv[2]):
+        print(json.dumps(run(sys.argv[1], **experiment)), flush=True)

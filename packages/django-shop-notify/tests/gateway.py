@@ -122,6 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer_reset(self, form, number):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()
         self.connection.close()
 
     def answer_truncated(self, form, number):

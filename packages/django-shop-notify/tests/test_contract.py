@@ -22,7 +22,7 @@ from shop_notify.notifiers import (
     WebhookNotifier,
     webhook,
 )
-from shop_notify.testing import NotifierContract, Transport
+from shop_notify.testing import NotifierContract, ReportContract, Transport
 
 PHONE = "+254711000001"
 
@@ -51,13 +51,13 @@ class SmsTransport(Transport):
         return [{"to": form["to"], "text": form["message"]} for form in self.gateway.accepted]
 
 
-class TestAfricasTalking(NotifierContract):
+class TestAfricasTalking(ReportContract, NotifierContract):
     notifier_class = AfricasTalkingNotifier
     address = PHONE
     bad_addresses = ("0711000001", "+254711000001\n", "", "+14155552671", "+8816212345678")
 
     @pytest.fixture
-    def transport(self):
+    def transport(self, short_time_outs):
         with Gateway() as gateway:
             yield SmsTransport(gateway)
 
@@ -145,7 +145,7 @@ class TestWhatsApp(NotifierContract):
     bad_addresses = ("0711000001", "+14155552671")
 
     @pytest.fixture
-    def transport(self):
+    def transport(self, short_time_outs):
         with ChatTransport() as transport:
             yield transport
 
@@ -170,9 +170,6 @@ class TestWhatsApp(NotifierContract):
 
 
 class WebhookTransport(ChatTransport):
-    modes = frozenset({"accept", "temporary", "permanent", "rate_limit", "refuse", "time_out"})
-    passes_key_on = True
-
     def behave(self, mode):
         super().behave("gone" if mode == "permanent" else mode)
 
@@ -185,6 +182,8 @@ class WebhookTransport(ChatTransport):
 
 class TestWebhook(NotifierContract):
     notifier_class = WebhookNotifier
+    modes = frozenset({"temporary", "permanent", "rate_limit", "refuse", "time_out"})
+    passes_key_on = True
     bad_addresses = ("http://example.org/", "ftp://example.org/", "https://", "nonsense", "https://u:p@example.org/")
     secret = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 
@@ -201,9 +200,6 @@ class TestWebhook(NotifierContract):
 
 
 class MemoryTransport(Transport):
-    modes = frozenset({"accept"})
-    passes_key_on = True
-
     def behave(self, mode):
         assert mode == "accept"
 
@@ -217,6 +213,8 @@ class MemoryTransport(Transport):
 class TestMemory(NotifierContract):
     notifier_class = MemoryNotifier
     address = "member@example.org"
+    modes = frozenset()
+    passes_key_on = True
 
     @pytest.fixture
     def transport(self):
@@ -228,8 +226,6 @@ class TestMemory(NotifierContract):
 
 
 class ConsoleTransport(Transport):
-    modes = frozenset({"accept"})
-
     def __init__(self, capsys):
         self.capsys = capsys
 
@@ -247,6 +243,7 @@ class ConsoleTransport(Transport):
 class TestConsole(NotifierContract):
     notifier_class = ConsoleNotifier
     address = "member@example.org"
+    modes = frozenset()
 
     @pytest.fixture
     def transport(self, capsys):
@@ -258,7 +255,6 @@ class TestConsole(NotifierContract):
 
 
 class SmtpTransport(Transport):
-    modes = frozenset({"accept", "temporary", "permanent", "rate_limit", "refuse", "time_out"})
     REPLIES = {"temporary": "451 4.3.0 later", "permanent": "550 5.7.1 no", "rate_limit": "421 4.7.0 too many"}
 
     def __init__(self):
@@ -297,6 +293,7 @@ class SmtpTransport(Transport):
 class TestEmail(NotifierContract):
     notifier_class = EmailNotifier
     address = "member@example.org"
+    modes = frozenset({"temporary", "permanent", "rate_limit", "refuse", "time_out"})
     bad_addresses = ("", "member", "a@example.org, b@example.org", "a@example.org\nBcc: b@example.org")
 
     @pytest.fixture

@@ -253,11 +253,17 @@ def news(mailbox, settings):
 
 def test_mail_that_can_be_muted_has_the_one_click_headers(news):
     assert news["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert news["List-Unsubscribe"].startswith("<https://shop.example.org/notify/unsubscribe/")
+    assert news["List-Unsubscribe"].strip().startswith("<https://shop.example.org/notify/unsubscribe/")
+
+
+def test_list_unsubscribe_is_written_as_it_is_and_not_as_encoded_words(news, mailbox):
+    raw = mailbox.envelopes[0].content
+    assert b"<https://shop.example.org/notify/unsubscribe/" in raw
+    assert b"=?utf-8" not in raw
 
 
 def unsubscribe_path(message):
-    return message["List-Unsubscribe"].strip("<>").removeprefix("https://shop.example.org")
+    return message["List-Unsubscribe"].strip(" <>").removeprefix("https://shop.example.org")
 
 
 def test_get_asks_and_post_mutes(news):

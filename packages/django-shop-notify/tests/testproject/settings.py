@@ -65,7 +65,7 @@ if _url.scheme:
             "PASSWORD": unquote(_url.password or ""),
             "HOST": _url.hostname,
             "PORT": _url.port or "",
-            "TEST": {"NAME": os.environ.get("TEST_DATABASE", "test_shop_notify")},
+            "TEST": {"NAME": f"test_shop_notify_{os.getpid()}"},
         }
     }
 else:

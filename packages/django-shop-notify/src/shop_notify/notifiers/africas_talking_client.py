@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from africastalking.Service import DEFAULT_TIMEOUT_S
 from africastalking.SMS import SMSService
 from africastalking.Whatsapp import WhatsappService
 from urllib3.exceptions import NewConnectionError
@@ -17,6 +16,8 @@ from shop_notify.exceptions import TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.http import MAX_ANSWER_BYTES
 
 WALL_SECONDS = 15.0
+TIMEOUT_SECONDS = (3.05, 9.05)
+"""To connect, and between two bytes: the SDK's own."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Transport:
         data: Any,
         params: Any,
         callback: Any = None,  # noqa: ARG002
-        timeout: Any = None,
+        timeout: Any = None,  # noqa: ARG002
     ) -> Answer:
         until = time.monotonic() + WALL_SECONDS
         try:
@@ -49,7 +50,7 @@ class _Transport:
                 headers=headers,
                 data=data,
                 params=params,
-                timeout=timeout,
+                timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -114,4 +115,4 @@ class WhatsappClient(_Transport, WhatsappService):
         data = {"username": self._username, "waNumber": wa_number, "phoneNumber": phone_number, "body": body}
         headers = {**self._headers, "Content-Type": "application/json"}
         url = self._make_url("/whatsapp/message/send")
-        return self._make_request(url, "POST", headers, json.dumps(data), None, timeout=DEFAULT_TIMEOUT_S)
+        return self._make_request(url, "POST", headers, json.dumps(data), None)

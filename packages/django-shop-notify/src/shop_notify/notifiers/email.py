@@ -5,7 +5,9 @@ from __future__ import annotations
 import smtplib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import policy
 from email.utils import formataddr, parseaddr
+from typing import Any
 
 import django
 from django.conf import settings
@@ -45,7 +47,7 @@ class EmailNotifier(Notifier):
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL
         message_id = f"<{message.id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
         with _explained():
-            mail = EmailMultiAlternatives(
+            mail = _Mail(
                 subject=message.subject,
                 body=message.text,
                 from_email=sender,
@@ -62,6 +64,15 @@ class EmailNotifier(Notifier):
         # An anymail backend tells its provider's own id, by which its tracking events will name the message.
         status = getattr(mail, "anymail_status", None)
         return Receipt(provider_id=str(getattr(status, "message_id", None) or message_id))
+
+
+class _Mail(EmailMultiAlternatives):
+    """Leaves long URLs in headers alone: Django 6 would write List-Unsubscribe as RFC 2047 words, which none reads."""
+
+    def message(self, **options: Any) -> Any:
+        if django.VERSION >= (6, 0):
+            options["policy"] = options.get("policy", policy.default).clone(max_line_length=998)
+        return super().message(**options)
 
 
 @contextmanager
