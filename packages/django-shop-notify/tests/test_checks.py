@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import io
+
+import django
+import pytest
+from django.core.management import CommandError, call_command
+
+from shop_notify.checks import check_settings
+
+ROUTE = {
+    "signal": "testproject.library.signals.loan_made",
+    "event": "loan_made",
+    "to": ["member"],
+    "via": ["email"],
+}
+SMS = {"BACKEND": "africastalking", "OPTIONS": {"username": "u", "api_key": "k", "report_secret": "s" * 20}}
+
+
+def found(settings, **changes):
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, **changes}
+    return [message.id.removeprefix("shop_notify.") for message in check_settings(None)]
+
+
+def test_a_right_project_has_no_findings(settings):
+    assert found(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({"NOTIFERS": {}}, ["W001"]),
+        ({"NOTIFIERS": {"email": {"BACKEND": "no.such.Class"}}}, ["E001"]),
+        ({"NOTIFIERS": {"email": {"BACKEND": "pigeon"}}}, ["E001"]),
+        ({"NOTIFIERS": {"email": {"BACKEND": "email", "OPTIONS": {"colour": "red"}}}}, ["E001"]),
+        ({"NOTIFIERS": {"email": {"BACKEND": "email"}, "sms": SMS}, "PHONE_REGIONS": []}, ["E002"]),
+        (
+            {"NOTIFIERS": {"email": {"BACKEND": "email"}, "sms": {**SMS, "OPTIONS": {"username": "u", "api_key": "k"}}}},
+            ["W002"],
+        ),
+        ({"ROUTES": [{"signal": "a.b", "event": "x"}]}, ["E003"]),
+        ({"ROUTES": [{**ROUTE, "signal": "no.such.signal"}]}, ["E004"]),
+        ({"ROUTES": [{**ROUTE, "signal": "testproject.library.notices.librarians"}]}, ["E004"]),
+        ({"ROUTES": [{**ROUTE, "context": "no.such.callable"}]}, ["E005"]),
+        ({"ROUTES": [{**ROUTE, "to": ["no.such.callable"]}]}, ["E005"]),
+        ({"ROUTES": [{**ROUTE, "to": ["admins"]}], "ADMINS": []}, ["W003"]),
+        ({"ROUTES": [{**ROUTE, "via": ["pigeon"]}]}, ["W004"]),
+        ({"ROUTES": [{**ROUTE, "event": "unheard_of"}]}, ["W005"]),
+        ({"QUEUE": "no.such.queue"}, ["E006"]),
+    ],
+)
+def test_every_mistake_is_found_and_has_a_hint(settings, changes, ids):
+    assert found(settings, **changes) == ids
+    for message in check_settings(None):
+        assert message.hint or message.id == "shop_notify.E005"
+
+
+@pytest.mark.parametrize(
+    ("cluster", "ids"),
+    [
+        ({"timeout": 60, "retry": 600, "max_attempts": 5, "workers": 2, "queue_limit": 2}, []),
+        ({"retry": 600, "max_attempts": 5, "workers": 1}, ["W006"]),
+        ({"timeout": 90, "retry": 60, "max_attempts": 5, "workers": 1, "queue_limit": 1}, ["W006", "W008"]),
+        ({"timeout": 60, "retry": 600, "workers": 1}, ["W007"]),
+        ({"timeout": 60, "retry": 90, "max_attempts": 5, "workers": 4}, ["W008"]),
+    ],
+)
+def test_django_q2_settings_that_lose_or_double_tasks_are_found(settings, cluster, ids):
+    pytest.importorskip("django_q")
+    settings.Q_CLUSTER = cluster
+    assert found(settings, QUEUE="shop_notify.queues.django_q2") == ids
+
+
+def test_queue_without_its_app_is_found(settings):
+    settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != "django_q"]
+    assert found(settings, QUEUE="shop_notify.queues.django_q2") == ["E008"]
+
+
+def test_smtp_without_a_time_out_is_found(settings):
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
+    else:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    assert found(settings) == ["W009"]
+
+
+def run(*arguments):
+    out = io.StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_list_notifiers_tells_installed_configured_and_missing(settings):
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {"email": {"BACKEND": "email"}, "broken": {"BACKEND": "pigeon"}},
+        "ROUTES": [{**ROUTE, "via": ["email", "sms"]}],
+    }
+    said = run("list_notifiers")
+    assert "africastalking  (shop_notify.notifiers:AfricasTalkingNotifier)" in said
+    assert "email  email  ready, channel email" in said
+    assert "broken  pigeon  broken:" in said
+    assert said.rstrip().endswith("sms")
+
+
+def test_test_notifier_shows_the_exchange_masked(settings, gateway):
+    options = {**SMS["OPTIONS"], "api_key": "very-secret-key", "base_url": gateway.url}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"sms": {**SMS, "OPTIONS": options}}}
+    said = run("test_notifier", "sms", "--to", "+254711000001", "--text", "key is very-secret-key")
+    assert '"provider_id": "ATXid_1"' in said
+    assert '"cost": "KES 0.8000"' in said
+    assert said.endswith("Accepted.\n")
+    assert "+254711000001" not in said
+    assert "very-secret-key" not in said
+    assert gateway.requests[0]["to"] == "+254711000001"
+
+
+def test_test_notifier_tells_a_refusal_masked(settings, gateway):
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {"sms": {**SMS, "OPTIONS": {**SMS["OPTIONS"], "base_url": gateway.url}}},
+    }
+    gateway.mode = "unauthorised"
+    with pytest.raises(CommandError, match="PermanentFailure 401: HTTP 401: The supplied authentication is invalid"):
+        run("test_notifier", "sms", "--to", "+254711000001")
+    with pytest.raises(CommandError, match="pigeon"):
+        run("test_notifier", "pigeon", "--to", "x")
+    with pytest.raises(CommandError, match="AddressRefused"):
+        run("test_notifier", "sms", "--to", "nonsense")

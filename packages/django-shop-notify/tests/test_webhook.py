@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+import pytest
+from test_contract import WebhookTransport
+
+from shop_notify import delivery
+from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.models import Notification, Suppression
+from shop_notify.notifiers import Message, WebhookNotifier, webhook
+
+KEY, OTHER = b"0123456789abcdef01234567", b"76543210fedcba9876543210"
+
+
+def secret(key):
+    return "whsec_" + base64.b64encode(key).decode()
+
+
+@pytest.fixture
+def endpoint(monkeypatch):
+    monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
+    with WebhookTransport() as transport:
+        yield transport
+
+
+def notifier(**options):
+    return WebhookNotifier(alias="hook", secrets=[secret(KEY)], private_hosts=["127.0.0.1"], **options)
+
+
+def message(to):
+    return Message(id="m-1", event="order_placed", to=to, text="Hello", context={"order": {"number": "K7Q"}})
+
+
+def test_body_and_signature_follow_standard_webhooks(endpoint):
+    rotating = WebhookNotifier(alias="hook", secrets=[secret(KEY), secret(OTHER)], private_hosts=["127.0.0.1"])
+    rotating.send(message(f"{endpoint.url}/hook?site=1"))
+    ((path, headers, body),) = endpoint.server.requests
+    assert path == "/hook?site=1"
+    assert (body["type"], body["data"]["order"], body["data"]["text"]) == ("order_placed", {"number": "K7Q"}, "Hello")
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 5
+    content = f"m-1.{headers['webhook-timestamp']}.".encode() + json.dumps(body, separators=(",", ":")).encode()
+    wanted = [
+        "v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in (KEY, OTHER)
+    ]
+    assert headers["webhook-signature"].split(" ") == wanted
+
+
+def test_signature_of_the_specification_s_example():
+    """https://github.com/standard-webhooks/standard-webhooks: its test vector."""
+    signer = WebhookNotifier(alias="hook", secrets=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    content = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
+    made = base64.b64encode(hmac.digest(signer._keys[0], content, hashlib.sha256)).decode()
+    assert made == "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://0x7f.1/",
+        "https://2130706433/",
+        "https://0/",
+        "https://localhost/",
+        "https://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.1.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://100.64.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:a9fe:a9fe]/",
+        "https://[fe80::1]/",
+        "https://[fc00::1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://224.0.0.1/",
+        "https://0.0.0.0/",
+        "https://255.255.255.255/",
+    ],
+)
+def test_private_addresses_are_refused_after_resolution(url):
+    public_only = WebhookNotifier(alias="hook", secrets=[secret(KEY)])
+    with pytest.raises((PermanentFailure, TemporaryFailure)) as caught:
+        public_only.send(message(url))
+    assert caught.value.provider_code == "private"
+
+
+def test_name_that_resolves_to_a_public_and_a_private_address_is_refused(monkeypatch):
+    answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("127.0.0.1", 443))]
+    monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *args, **kwargs: answers)
+    with pytest.raises(PermanentFailure, match="not a public one"):
+        WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
+
+
+def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
+    """A name that answers differently the second time (DNS rebinding) is not asked a second time."""
+    asked, connected = [], []
+
+    def resolve(*args, **kwargs):
+        asked.append(args)
+        return [(2, 1, 6, "", ("93.184.216.34", 443))]
+
+    def connect(address, timeout):
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(webhook.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(webhook.socket, "create_connection", connect)
+    with pytest.raises(TemporaryFailure):
+        WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
+    assert connected == [("93.184.216.34", 443)]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.org/", "https://user:pw@example.org/", "https:///x", "https://a:99999/", "https://a/ b", ""]
+)
+def test_urls_of_another_form_are_refused(url):
+    with pytest.raises(AddressRefused):
+        notifier().check_address(url)
+
+
+def test_redirect_is_not_followed(endpoint):
+    endpoint.server.mode = "accept"
+    endpoint.server.RequestHandlerClass.STATUS["moved"] = 302
+    endpoint.behave("moved")
+    with pytest.raises(PermanentFailure, match="redirects"):
+        notifier().send(message(endpoint.url))
+
+
+def test_silence_ends_with_an_unknown_outcome_within_the_wall_clock(endpoint):
+    endpoint.behave("time_out")
+    began = time.monotonic()
+    with pytest.raises(UnknownOutcome):
+        notifier().send(message(endpoint.url))
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("secrets", [[], "whsec_abc", ["short"], ["whsec_!!!"], [""]])
+def test_bad_secrets_are_refused(secrets):
+    with pytest.raises(ValueError, match="secret"):
+        WebhookNotifier(alias="hook", secrets=secrets)
+
+
+@pytest.mark.django_db
+def test_endpoint_that_is_gone_gets_no_more(endpoint, settings):
+    options = {"secrets": [secret(KEY)], "private_hosts": ["127.0.0.1"], "url": endpoint.url + "/hook"}
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {"hook": {"BACKEND": "webhook", "OPTIONS": options}},
+        "ROUTES": [
+            {"signal": "testproject.library.signals.loan_made", "event": "loan_made", "via": ["hook"]},
+        ],
+    }
+    from testproject.library import signals
+
+    for number in range(2):
+        payload = {"loan": {"number": number}, "book": {}}
+        signals.loan_made.send(sender=None, payload=payload, event_id=f"e-{number}")
+        endpoint.behave("permanent")
+        delivery.deliver_due()
+    assert [row.state for row in Notification.objects.order_by("id")] == ["failed", "skipped"]
+    assert Suppression.objects.get().reason == "gone"
