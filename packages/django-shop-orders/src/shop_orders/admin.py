@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from shop_orders import lifecycle, payments
+from shop_orders import exports, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError
+from shop_orders.forms import CancelForm, NoteForm, RefundForm, ShipForm, StepForm
 from shop_orders.models import (
     Address,
     Cart,
@@ -30,7 +35,7 @@ from shop_orders.models import (
     Shipment,
     ShipmentLine,
 )
-from shop_orders.money import as_text
+from shop_orders.money import as_text, quantise
 
 
 class ReadOnly:
@@ -108,6 +113,47 @@ class OrderEventInline(ReadOnly, admin.TabularInline):
         return not event.is_waiting
 
 
+@dataclass(frozen=True)
+class Step:
+    """What staff can do with an order on its page: the verb, and a form where there is something to say."""
+
+    label: Any
+    permission: str
+    verb: Callable[..., Any]
+    form: type[StepForm] | None = None
+
+
+STEPS: Mapping[str, Step] = {
+    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm),
+    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing),
+    "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
+    "deliver": Step(gettext_lazy("Note as delivered"), "process_order", lifecycle.deliver),
+    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment),
+    "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
+    "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
+    "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.note, NoteForm),
+}
+
+
+def possible_steps(order: Order) -> list[str]:
+    """The names of the steps that make sense now."""
+    statuses = lifecycle.allowed(order.status)
+    by_status = {
+        "confirm": "confirmed",
+        "process": "processing",
+        "ship": "shipped",
+        "deliver": "delivered",
+        "cancel": "cancelled",
+    }
+    names = [name for name, status in by_status.items() if status in statuses]
+    manual = {provider.alias for provider in payments.ways_to_pay() if provider.is_manual}
+    if order.amount_due and order.payment_provider in manual:
+        names.append("pay")
+    if order.refundable_amount:
+        names.append("refund")
+    return [*names, "note"]
+
+
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
     list_display = ("number", "status", "payment_status", "total_text", "contact_name", "email", "placed_at")
@@ -116,7 +162,8 @@ class OrderAdmin(admin.ModelAdmin):
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)
     inlines = (OrderLineInline, ChargeInline, PaymentInline, ShipmentInline, OrderEventInline)
-    actions = ("confirm", "start_processing", "ship", "deliver", "cancel", "record_payment", "refund")
+    actions = ("confirm", "start_processing", "deliver", "cancel", "export_csv")
+    change_form_template = "admin/shop_orders/order/change_form.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:  # noqa: ARG002
         return tuple(field.name for field in self.model._meta.fields)
@@ -133,8 +180,49 @@ class OrderAdmin(admin.ModelAdmin):
     def has_cancel_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("shop_orders.cancel_order")
 
-    def has_refund_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("shop_orders.refund_order")
+    def get_urls(self) -> list[Any]:
+        own = [
+            path("<int:order_id>/step/<str:name>/", self.admin_site.admin_view(self.step), name="shop_orders_step"),
+            path("<int:order_id>/slip/", self.admin_site.admin_view(self.packing_slip), name="shop_orders_slip"),
+        ]
+        return own + super().get_urls()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        order = self.get_object(request, object_id)
+        names = possible_steps(order) if order else []
+        steps = [(name, STEPS[name].label) for name in names if self._may(request, STEPS[name])]
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "steps": steps})
+
+    def step(self, request: HttpRequest, order_id: int, name: str) -> HttpResponse:
+        """Ask what there is to say, then run the verb of one step."""
+        order = get_object_or_404(Order, pk=order_id)
+        if name not in STEPS:
+            raise Http404
+        step = STEPS[name]
+        if not self._may(request, step):
+            raise PermissionDenied
+        is_post = request.method == "POST"
+        initial = {"amount": quantise(order.refund_due or order.refundable_amount, order.currency)}
+        form = step.form(request.POST if is_post else None, order=order, initial=initial) if step.form else None
+        if is_post and (form is None or form.is_valid()):
+            try:
+                step.verb(order.pk, by=request.user, **(form.options() if form else {}))
+            except ShopOrdersError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, _("Done: %(step)s.") % {"step": step.label}, messages.SUCCESS)
+            return redirect("admin:shop_orders_order_change", order_id)
+        context = {**self.admin_site.each_context(request), "order": order, "form": form, "title": step.label}
+        return render(request, "admin/shop_orders/order/step.html", {**context, "opts": self.opts})
+
+    def packing_slip(self, request: HttpRequest, order_id: int) -> HttpResponse:
+        """A page that prints well, without prices."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        order = get_object_or_404(Order, pk=order_id)
+        return render(request, "shop_orders/packing_slip.html", {"order": order, "lines": order.lines.all()})
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_text(self, order: Order) -> str:
@@ -148,10 +236,6 @@ class OrderAdmin(admin.ModelAdmin):
     def start_processing(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._run(request, orders, lifecycle.start_processing)
 
-    @admin.action(description=gettext_lazy("Ship all that is left"), permissions=["process"])
-    def ship(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._run(request, orders, lifecycle.ship)
-
     @admin.action(description=gettext_lazy("Note as delivered"), permissions=["process"])
     def deliver(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._run(request, orders, lifecycle.deliver)
@@ -160,13 +244,14 @@ class OrderAdmin(admin.ModelAdmin):
     def cancel(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._run(request, orders, lifecycle.cancel)
 
-    @admin.action(description=gettext_lazy("Record the whole payment"), permissions=["refund"])
-    def record_payment(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._run(request, orders, payments.record_payment)
+    @admin.action(description=gettext_lazy("Export as CSV"), permissions=["view"])
+    def export_csv(self, request: HttpRequest, orders: Any) -> StreamingHttpResponse:  # noqa: ARG002
+        response = StreamingHttpResponse(exports.orders_csv(orders), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = 'attachment; filename="orders.csv"'
+        return response
 
-    @admin.action(description=gettext_lazy("Refund all that was paid"), permissions=["refund"])
-    def refund(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._run(request, orders, payments.refund)
+    def _may(self, request: HttpRequest, step: Step) -> bool:
+        return request.user.has_perm(f"shop_orders.{step.permission}")
 
     def _run(self, request: HttpRequest, orders: QuerySet[Order], verb: Callable[..., Any]) -> None:
         """Run a verb for each order in a transaction of its own, and say what did not work."""

@@ -7,15 +7,27 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from shop_orders import phones
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import InvalidAddress
-from shop_orders.models import Address, Customer
+from shop_orders.exceptions import InvalidAddress, InvalidTransition
+from shop_orders.managers import OrderEventQuerySet
+from shop_orders.models import (
+    Address,
+    Customer,
+    IdempotencyKey,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    Payment,
+    ProviderEvent,
+)
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
@@ -108,6 +120,69 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
         Customer.objects.select_for_update().get(pk=customer.pk)
         customer.addresses.all().delete()
         return Address.objects.bulk_create(rows)
+
+
+def claim_orders(user: Any) -> int:
+    """Give a user the guest orders under the addresses that VERIFIED_EMAILS says are theirs; returns how many.
+
+    An unproven address claims nothing. The guests' links of claimed orders end.
+    """
+    hook: Callable[[Any], Iterable[str]] = import_string(app_settings.VERIFIED_EMAILS)
+    emails = [email for email in hook(user) if email]
+    if not emails:
+        return 0
+    wanted = Q()
+    for email in emails:
+        wanted |= Q(email__iexact=email)
+    customer = for_user(user)
+    with transaction.atomic():
+        orders = Order.objects.select_for_update(of=("self",)).filter(wanted, customer__user=None)
+        claimed = list(orders.filter(customer__anonymised_at=None).order_by("pk"))
+        for order in claimed:
+            OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
+        return Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
+
+
+def anonymise(customer: Customer) -> int:
+    """Remove a customer's personal data and keep the books; returns how many orders were cleared.
+
+    Names, contact, addresses and notes go, from the orders, their events and payments too; amounts, products and dates
+    stay. The user is unlinked, not deleted. A second call changes nothing more.
+
+    Raises:
+        InvalidTransition: an order is still on its way and needs its address.
+    """
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
+        orders = customer.orders.select_for_update(of=("self",)).order_by("pk")
+        if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
+            raise InvalidTransition(_("An order of this customer is still on its way. Finish or cancel it first."))
+        keys = [order.pk for order in orders]
+        customer.orders.update(
+            contact_name="", email="", phone="", shipping_address={}, billing_address={}, customer_note=""
+        )
+        _anonymise_events(OrderEvent.objects.filter(order__in=keys))
+        Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, error="")
+        ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
+        IdempotencyKey.objects.filter(owner=customer.key).delete()
+        customer.addresses.all().delete()
+        customer.carts.filter(status="open").delete()
+        blank = dict.fromkeys(FIELDS, "")
+        Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
+    return len(keys)
+
+
+def _anonymise_events(rows: OrderEventQuerySet) -> None:
+    """Payloads lose the recipient; staff's notes go, since they are about people."""
+    changed = []
+    for event in rows.exclude(payload={}):
+        event.payload = {**event.payload, "recipients": {}}
+        if "order" in event.payload:
+            event.payload["order"] = {**event.payload["order"], "url": ""}
+        changed.append(event)
+    OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
+    rows.filter(kind="note").update(message="")
+    rows.update(actor=None)
 
 
 def clean_address(data: Mapping[str, str]) -> dict[str, str]:

@@ -161,7 +161,7 @@ def expire(order_id: int, *, notify: bool = True) -> bool:
     return in_transaction(work)
 
 
-def note(order_id: int, text: str, *, by: Any = None, is_public: bool = False) -> None:
+def note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
     """Write a note into the time line. Nobody is told."""
     events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
 

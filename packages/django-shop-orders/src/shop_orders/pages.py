@@ -94,11 +94,12 @@ def cart(request: HttpRequest) -> dict[str, Any]:
 
 
 def connect() -> None:
-    """Merge a guest's cart when its owner logs in with a session."""
-    user_logged_in.connect(_merge_at_login, dispatch_uid="shop_orders.pages")
+    """Merge a guest's cart, and claim a guest's orders, when their owner logs in."""
+    user_logged_in.connect(_take_over, dispatch_uid="shop_orders.pages")
 
 
-def _merge_at_login(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
+def _take_over(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
+    customers.claim_orders(user)
     token = cart_token(request) if request is not None else ""
     if not token:
         return

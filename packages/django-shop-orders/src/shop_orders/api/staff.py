@@ -253,7 +253,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
 def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
     user = auth.check_permission(request, "shop_orders.change_order")
     order = _order(number)
-    lifecycle.note(order.pk, payload.text, by=user, is_public=payload.is_public)
+    lifecycle.note(order.pk, text=payload.text, by=user, is_public=payload.is_public)
     return _answer(order)
 
 

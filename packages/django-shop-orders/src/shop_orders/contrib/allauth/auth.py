@@ -67,7 +67,7 @@ def register(api: NinjaAPI) -> None:
     api.add_exception_handler(InsufficientScope, _answer_scope)
 
 
-def _answer_scope(_request: HttpRequest, error: Exception) -> HttpResponse:
+def _answer_scope(_request: HttpRequest, error: InsufficientScope | type[InsufficientScope]) -> HttpResponse:
     scope = error.scope if isinstance(error, InsufficientScope) else ""
     answer = problems.problem(403, str(error), code="insufficient_scope", extra={"scope": scope})
     answer["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'

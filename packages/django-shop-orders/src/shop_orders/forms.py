@@ -1,0 +1,71 @@
+"""Forms of the admin's order page. ``options()`` are the keywords of the verb behind a form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from shop_orders.models import Order
+
+
+class StepForm(forms.Form):
+    """A form about an order."""
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lines = {f"line_{line.position}": line for line in order.lines.all()}
+
+    def options(self) -> dict[str, Any]:
+        return {name: value for name, value in self.cleaned_data.items() if name not in self.lines}
+
+    def quantities(self) -> dict[str, int]:
+        """``{product_ref: units}`` of the lines that were filled in."""
+        values = {line.product_ref: self.cleaned_data.get(name) for name, line in self.lines.items()}
+        return {ref: value for ref, value in values.items() if value}
+
+
+class ShipForm(StepForm):
+    carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
+    tracking_number = forms.CharField(label=_("Tracking number"), max_length=100, required=False)
+    tracking_url = forms.URLField(label=_("Tracking page"), max_length=500, required=False, assume_scheme="https")
+    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        for name, line in self.lines.items():
+            if line.open_quantity:
+                self.fields[name] = forms.IntegerField(
+                    label=line.name, min_value=0, max_value=line.open_quantity, initial=line.open_quantity
+                )
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "quantities": self.quantities()}
+
+
+class RefundForm(StepForm):
+    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        for name, line in self.lines.items():
+            returnable = line.shipped_quantity - line.restocked_quantity
+            if returnable:
+                label = _("Back to stock: %(name)s") % {"name": line.name}
+                self.fields[name] = forms.IntegerField(label=label, min_value=0, max_value=returnable, initial=0)
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "restock": self.quantities()}
+
+
+class CancelForm(StepForm):
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+
+
+class NoteForm(StepForm):
+    text = forms.CharField(label=_("Note"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
+    is_public = forms.BooleanField(label=_("The customer sees it"), required=False)

@@ -1,0 +1,161 @@
+import csv
+import io
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+from shop_orders import admin, exports, lifecycle, payments
+from shop_orders.models import Order
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shopkeeper(client):
+    user = get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw")
+    client.force_login(user)
+    return client
+
+
+def step(client, order, name, **fields):
+    return client.post(reverse("admin:shop_orders_step", args=[order.pk, name]), fields, follow=True)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["customer", "cart", "order", "orderevent", "payment", "providerevent", "shipment", "jobrun", "idempotencykey"],
+)
+def test_lists_open(shopkeeper, place, model):
+    order = place()
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk)
+    page = shopkeeper.get(reverse(f"admin:shop_orders_{model}_changelist"), {"q": "x"} if model == "order" else {})
+    assert page.status_code == 200
+
+
+def test_order_page_shows_everything_and_lets_nothing_be_typed(shopkeeper, place, user):
+    order = place(quantity=3)
+    payments.record_payment(order.pk, by=user)
+    lifecycle.note(order.pk, text="Called back", by=user)
+    page = shopkeeper.get(reverse("admin:shop_orders_order_change", args=[order.pk])).content.decode()
+    for text in (order.number, "Trees of Kenya", "37.50", "Called back", "Packing slip", "Start processing"):
+        assert text in page
+    assert 'name="status"' not in page
+    assert 'name="total"' not in page
+
+
+def test_order_goes_its_way_on_its_page(shopkeeper, place):
+    order = place(quantity=3)
+    assert admin.possible_steps(order) == ["process", "cancel", "pay", "note"]
+    step(shopkeeper, order, "pay")
+    step(shopkeeper, order, "process")
+    step(shopkeeper, order, "ship", line_1=1, carrier="Test Carrier", tracking_number="T1", notify="on")
+    order.refresh_from_db()
+    assert (order.status, order.payment_status) == ("processing", "paid")
+    step(shopkeeper, order, "ship", line_1=2)
+    step(shopkeeper, order, "deliver")
+    step(shopkeeper, order, "refund", amount="12.50", reason="Torn cover", line_1=1)
+    step(shopkeeper, order, "note", text="All is well")
+    order.refresh_from_db()
+    assert (order.status, order.payment_status) == ("delivered", "part_refunded")
+    assert Book.objects.get().on_hand == 8
+    at_placement = order.events.filter(payload__at_placement=True)
+    assert {str(event.actor) for event in order.events.exclude(pk__in=at_placement)} == {"test-admin"}
+    notified = order.events.filter(signal="shipment_sent").order_by("id").values_list("payload__notify", flat=True)
+    assert list(notified) == [True, False]
+
+
+def test_refusal_is_a_message_and_changes_nothing(shopkeeper, place):
+    order = place()
+    page = step(shopkeeper, order, "deliver")
+    assert "cannot become delivered" in page.content.decode()
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+    page = step(shopkeeper, order, "ship", line_1=99)
+    assert page.status_code == 200
+    assert order.shipments.count() == 0
+
+
+def test_cancel_takes_a_reason(shopkeeper, place):
+    order = place()
+    assert "Reason" in shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "cancel"])).content.decode()
+    step(shopkeeper, order, "cancel", reason="Sold out")
+    order.refresh_from_db()
+    assert (order.status, order.cancel_reason, Book.objects.get().on_hand) == ("cancelled", "Sold out", 10)
+
+
+def test_unknown_step_is_not_found(shopkeeper, place):
+    assert step(shopkeeper, place(), "steal").status_code == 404
+
+
+def test_steps_need_their_permission(client, place):
+    user = get_user_model().objects.create_user("test-staff", "staff@example.org", "pw", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_order", "cancel_order"]))
+    client.force_login(user)
+    order = place()
+    page = client.get(reverse("admin:shop_orders_order_change", args=[order.pk])).content.decode()
+    assert "Cancel the order" in page
+    assert "Start processing" not in page
+    for name in ("process", "ship", "pay", "refund", "note"):
+        assert step(client, order, name, text="x", amount="1").status_code == 403
+    assert client.get(reverse("admin:shop_orders_slip", args=[order.pk])).status_code == 200
+
+
+def test_strangers_see_no_slip_and_no_step(client, place):
+    order = place()
+    for name, args in (("slip", [order.pk]), ("step", [order.pk, "cancel"])):
+        assert client.get(reverse(f"admin:shop_orders_{name}", args=args)).status_code == 302
+
+
+def test_actions_run_the_verbs(shopkeeper, place):
+    first, second = place(), place()
+    lifecycle.cancel(second.pk)
+    page = shopkeeper.post(
+        reverse("admin:shop_orders_order_changelist"),
+        {"action": "start_processing", "_selected_action": [first.pk, second.pk]},
+        follow=True,
+    ).content.decode()
+    assert "1 orders changed." in page
+    assert f"{second.number}: An order that is cancelled cannot become processing." in page
+    first.refresh_from_db()
+    assert first.status == "processing"
+
+
+def test_packing_slip_has_address_and_open_quantities_but_no_prices(shopkeeper, place):
+    order = place(
+        quantity=3,
+        shipping_address={"name": "Test Customer", "line1": "1 Test Road", "city": "Nairobi", "country": "KE"},
+    )
+    page = shopkeeper.get(reverse("admin:shop_orders_slip", args=[order.pk])).content.decode()
+    for text in (order.number, "1 Test Road", "Nairobi", "Trees of Kenya"):
+        assert text in page
+    assert "12.50" not in page
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+def test_export_disarms_formulas(place, text):
+    place()
+    Order.objects.update(contact_name=text)
+    rows = list(csv.DictReader(io.StringIO("".join(exports.orders_csv(Order.objects.all())))))
+    assert rows[0]["name"] == f"'{text}"
+
+
+def test_export_streams_all_orders(shopkeeper, place, django_assert_num_queries):
+    orders = [place(quantity=1), place(quantity=2)]
+    answer = shopkeeper.post(
+        reverse("admin:shop_orders_order_changelist"),
+        {"action": "export_csv", "_selected_action": [order.pk for order in orders]},
+    )
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert {(row["number"], row["total"], row["products"]) for row in rows} == {
+        (orders[0].number, "12.50", "1 x 978-1"),
+        (orders[1].number, "25.00", "2 x 978-1"),
+    }
+    with django_assert_num_queries(2):
+        list(exports.orders_csv(Order.objects.all()))
+
+
+def test_negative_amounts_stay_numbers():
+    assert exports._cell("-12.50") == "-12.50"

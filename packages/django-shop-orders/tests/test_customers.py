@@ -1,0 +1,139 @@
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.test import RequestFactory
+from shop_orders import carts, customers, lifecycle, payments
+from shop_orders.exceptions import InvalidAddress, InvalidPhone, InvalidTransition
+from shop_orders.models import Address, Customer, Order, OrderEvent, Payment
+
+pytestmark = pytest.mark.django_db
+
+
+def test_customer_is_made_once_and_filled_from_the_user(user):
+    first, second = customers.for_user(user), customers.for_user(user)
+    assert first == second
+    assert (first.first_name, first.email, first.name) == ("Test", "customer@example.org", "Test")
+
+
+def test_hook_fills_a_new_customer(user, shop_settings):
+    shop_settings(NEW_CUSTOMER="testproject.hooks.new_customer")
+    assert customers.for_user(user).phone == "+254700000001"
+
+
+def test_request_user_is_found_in_request_auth(user):
+    request = RequestFactory().get("/")
+    assert customers.for_request(request) is None
+    request.auth = user
+    assert customers.for_request(request).user == user
+    request.auth = "an API key"
+    assert customers.for_request(request) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("0712 345 678", "+254712345678"),
+        ("+254 712-345-678", "+254712345678"),
+        ("254712345678", "+254712345678"),
+        ("+44 20 7946 0018", "+442079460018"),
+        ("", ""),
+        ("  ", ""),
+    ],
+)
+def test_phone_is_kept_as_e164(customer, text, stored):
+    assert customers.update(customer, phone=text).phone == stored
+
+
+@pytest.mark.parametrize("text", ["12", "phone", "+999 123", "0712 345 67", "+254712345678\n1"])
+def test_odd_phone_is_refused(customer, text):
+    with pytest.raises(InvalidPhone):
+        customers.update(customer, phone=text)
+
+
+def test_only_a_customers_own_fields_can_be_changed(customer):
+    with pytest.raises(TypeError):
+        customers.update(customer, user="1")
+
+
+def test_database_refuses_a_phone_that_is_not_e164(customer):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Customer.objects.update(phone="0712345678")
+
+
+def test_addresses_are_replaced_and_one_is_the_default(customer):
+    one = {"line1": "1 Test Road", "city": "Nairobi", "country": "ke", "label": "home"}
+    two = {**one, "line1": "2 Test Road", "is_default": True}
+    customers.set_addresses(customer, [one, two])
+    assert [(row.line1, row.is_default, row.country) for row in customer.addresses.order_by("id")] == [
+        ("1 Test Road", False, "KE"),
+        ("2 Test Road", True, "KE"),
+    ]
+    customers.set_addresses(customer, [one])
+    assert customer.addresses.get().is_default
+    with pytest.raises(InvalidAddress):
+        customers.set_addresses(customer, [{"line1": "1 Test Road"}])
+    assert customer.addresses.count() == 1
+
+
+def test_anonymised_customer_leaves_the_books(place, customer, user, memory_provider):
+    customers.set_addresses(customer, [{"line1": "1 Test Road", "city": "Nairobi", "country": "KE"}])
+    order = place(contact=None, note="Ring at the Doe house", provider="bank")
+    payments.start(order.pk)
+    payments.record_payment(order.pk)
+    lifecycle.note(order.pk, text="Jane called", by=user)
+    with pytest.raises(InvalidTransition):
+        customers.anonymise(customer)
+    lifecycle.cancel(order.pk)
+    assert customers.anonymise(customer) == 1
+    order.refresh_from_db()
+    customer.refresh_from_db()
+    assert (order.total, order.lines.count(), order.paid_amount) == (25, 1, 25)
+    everything = str([list(model.objects.values()) for model in (Customer, Order, OrderEvent, Payment, Address)])
+    for text in ("customer@example.org", "Test Road", "Jane", "Doe", "Test'"):
+        assert text not in everything
+    assert customer.user is None
+    assert customer.anonymised_at is not None
+    assert get_user_model().objects.filter(pk=user.pk).exists()
+    assert customers.anonymise(customer) == 1
+
+
+def test_command_anonymises_by_public_id_and_by_address(guest_order, customer):
+    for _order in range(2):
+        lifecycle.cancel(guest_order().pk)
+    out = StringIO()
+    call_command("anonymise_customer", "guest@example.org", dry_run=True, stdout=out)
+    assert out.getvalue().count("Would anonymise") == 2
+    call_command("anonymise_customer", "guest@example.org", stdout=out)
+    assert not Order.objects.exclude(email="").exists()
+    call_command("anonymise_customer", str(customer.public_id), stdout=out)
+    for nobody in ("nobody@example.org", "no-uuid"):
+        with pytest.raises(CommandError):
+            call_command("anonymise_customer", nobody)
+
+
+def test_guest_orders_are_claimed_with_a_verified_address_only(guest_order, user, shop_settings):
+    mine, other = guest_order(email="Customer@Example.org"), guest_order(email="someone@example.org")
+    assert customers.claim_orders(user) == 0
+    shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
+    assert customers.claim_orders(user) == 1
+    assert customers.claim_orders(user) == 0
+    for order in (mine, other):
+        order.refresh_from_db()
+    assert mine.customer.user == user
+    assert other.customer.user is None
+    assert mine.events.get(kind="claimed").is_public is False
+
+
+def test_log_in_claims_orders_and_merges_the_cart(client, guest_order, user, book, shop_settings):
+    shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
+    order = guest_order(email="customer@example.org")
+    client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    assert client.get("/shop/cart/").content.decode() == "2 items"
+    client.post("/shop/login/", {"username": "test-customer"})
+    order.refresh_from_db()
+    assert order.customer.user == user
+    assert carts.find(customer=order.customer).items.get().quantity == 2
+    assert client.get("/shop/cart/").content.decode() == "2 items"

@@ -1,0 +1,57 @@
+import pytest
+from django.test import Client, RequestFactory
+from shop_orders import carts, checkout, guest_links, pages
+from shop_orders.models import Cart
+
+pytestmark = pytest.mark.django_db
+
+
+def test_guest_keeps_the_cart_in_a_signed_cookie_that_scripts_cannot_read(client, book):
+    assert client.get("/shop/cart/").content.decode() == "0 items"
+    answer = client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    cookie = answer.cookies[pages.COOKIE]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert client.get("/shop/cart/").content.decode() == "2 items"
+    assert pages.COOKIE not in client.post("/shop/add/", {"product": "978-1"}).cookies
+
+
+def test_forged_cookie_is_no_cart(book):
+    _cart, token = carts.add_to_cart("978-1")
+    client = Client()
+    client.cookies[pages.COOKIE] = token
+    assert client.get("/shop/cart/").content.decode() == "0 items"
+
+
+def test_cookie_of_a_cart_that_is_gone_starts_a_new_one(client, book):
+    client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    Cart.objects.all().delete()
+    assert client.get("/shop/cart/").content.decode() == "0 items"
+    client.post("/shop/add/", {"product": "978-1"})
+    assert client.get("/shop/cart/").content.decode() == "1 items"
+
+
+def test_context_processor_reads_nothing_until_asked(django_assert_num_queries, user):
+    request = RequestFactory().get("/")
+    request.user = user
+    with django_assert_num_queries(0):
+        pages.cart(request)
+
+
+def test_ordered_cart_is_found_by_its_owner_only(customer, user, other_user, book):
+    cart, _token = carts.add_to_cart("978-1", customer=customer)
+    checkout.place_order(cart)
+    request = RequestFactory().get("/")
+    request.user = user
+    assert pages.own_cart(request, str(cart.public_id)) == cart
+    assert pages.own_cart(request, "no-uuid") is None
+    request.user = other_user
+    assert pages.own_cart(request, str(cart.public_id)) is None
+
+
+def test_order_is_found_by_its_owner_or_by_the_link(guest_order, place, user):
+    request = RequestFactory().get("/")
+    request.user = user
+    mine, theirs = place(), guest_order()
+    assert pages.own_order(request, mine.number) == mine
+    assert pages.own_order(request, theirs.number) is None
+    assert pages.own_order(request, theirs.number, guest_links.token_for(theirs.number)) == theirs
