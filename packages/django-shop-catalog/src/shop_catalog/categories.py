@@ -131,7 +131,7 @@ def get(slug: str) -> Category:
     Raises:
         UnknownCategory: there is none with this slug.
     """
-    category = Category.objects.select_related("parent").filter(slug=slug).first()
+    category: Category | None = Category.objects.select_related("parent").filter(slug=slug).first()
     if category is None:
         raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
     return category

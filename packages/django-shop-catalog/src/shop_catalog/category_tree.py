@@ -127,7 +127,9 @@ def _build_version(_p: Any) -> QuerySet[Any, Any]:
 
 
 def _build_nodes(_p: Any) -> QuerySet[Any, Any]:
-    return Category.objects.values_list("pk", "parent_id", "slug", "name", "image", "level", "is_active")
+    columns = ("pk", "parent_id", "slug", "name", "image", "level", "is_active")
+    rows: QuerySet[Any, Any] = Category.objects.values_list(*columns)
+    return rows
 
 
 _VERSION = HotQuery(CategoryTreeVersion, _build_version)

@@ -42,7 +42,7 @@ class Parameter(Expression):
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         return "%s", [Slot(self.name, self.output_field)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import uuid
 import warnings
-from typing import IO
+from typing import IO, Any
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
@@ -163,7 +163,11 @@ def _write_renditions(storage: Storage, picture: Image.Image, kind: str, *, name
 
 def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    options = {"JPEG": {"quality": 85, "optimize": True}, "WEBP": {"quality": 85}, "PNG": {"optimize": True}}
+    options: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": 85, "optimize": True},
+        "WEBP": {"quality": 85},
+        "PNG": {"optimize": True},
+    }
     picture.save(buffer, format=kind, **options[kind])
     return buffer.getvalue()
 

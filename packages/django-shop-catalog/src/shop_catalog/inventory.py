@@ -110,7 +110,7 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
         if short:
             return short
         changes = {sku: Change(reserved=quantity) for sku, quantity in wanted.items()}
-        _move(MovementKind.RESERVE, changes, reference=reference, locked=products)
+        _book(MovementKind.RESERVE, changes, products=products, recorded=done, reference=reference)
     return {}
 
 
@@ -185,37 +185,50 @@ def _move(
     reason: str = "",
     by: AbstractBaseUser | None = None,
     strict: bool = True,
-    locked: Mapping[str, Product] | None = None,
 ) -> None:
     """Change the counters of all products and write their movements, or change nothing."""
     reference = reference or uuid.uuid4().hex
     with transaction.atomic():
-        products = locked if locked is not None else _lock(changes, strict=strict)
+        products = _lock(changes, strict=strict)
         recorded = _recorded(kind, products.values(), reference)
-        _refuse_other_quantities(recorded, changes, reference=reference)
-        due = {products[sku]: change for sku, change in changes.items() if sku in products and sku not in recorded}
-        if not due:
-            return
-        _refuse_impossible(due)
-        if _update_counters(due) != len(due):
-            raise InsufficientStock(_("The stock changed in the meantime. Try again."), available={})
-        movements = [
-            StockMovement(
-                product=product,
-                kind=kind,
-                stock_change=change.stock,
-                reserved_change=change.reserved,
-                reference=reference,
-                reason=reason,
-                created_by_id=None if by is None else by.pk,
-                crossing=_crossing(product, change),
-            )
-            for product, change in due.items()
-        ]
-        StockMovement.objects.bulk_create(movements)
-        for movement in movements:
-            if movement.crossing:
-                transaction.on_commit(partial(_announce_after_commit, movement.event_id), robust=True)
+        _book(kind, changes, products=products, recorded=recorded, reference=reference, reason=reason, by=by)
+
+
+def _book(
+    kind: MovementKind,
+    changes: Mapping[str, Change],
+    *,
+    products: Mapping[str, Product],
+    recorded: Mapping[str, Change],
+    reference: str,
+    reason: str = "",
+    by: AbstractBaseUser | None = None,
+) -> None:
+    """The second half of a movement, with the products locked and what the ledger already has at hand."""
+    _refuse_other_quantities(recorded, changes, reference=reference)
+    due = {products[sku]: change for sku, change in changes.items() if sku in products and sku not in recorded}
+    if not due:
+        return
+    _refuse_impossible(due)
+    if _update_counters(due) != len(due):
+        raise InsufficientStock(_("The stock changed in the meantime. Try again."), available={})
+    movements = [
+        StockMovement(
+            product=product,
+            kind=kind,
+            stock_change=change.stock,
+            reserved_change=change.reserved,
+            reference=reference,
+            reason=reason,
+            created_by_id=None if by is None else by.pk,
+            crossing=_crossing(product, change),
+        )
+        for product, change in due.items()
+    ]
+    StockMovement.objects.bulk_create(movements)
+    for movement in movements:
+        if movement.crossing:
+            transaction.on_commit(partial(_announce_after_commit, movement.event_id), robust=True)
 
 
 def _announce_after_commit(event_id: uuid.UUID) -> None:

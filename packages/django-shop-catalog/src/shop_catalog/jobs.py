@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from shop_catalog import categories, inventory, products, statistics
-from shop_catalog.models import JobRun
+from shop_catalog.models import JobRun, ProductUpload
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,11 @@ def check_stock() -> None:
         )
 
 
+def forget_uploads() -> int:
+    """Delete files whose preview nobody confirmed within a day."""
+    return ProductUpload.objects.filter(created_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
+
+
 JOBS: tuple[Job, ...] = (
     Job(
         "fold_statistics",
@@ -61,6 +66,7 @@ JOBS: tuple[Job, ...] = (
         timedelta(minutes=5),
         "Products published or ended by time make average prices slower, and a group keeps its old from-price.",
     ),
+    Job("forget_uploads", forget_uploads, timedelta(hours=6), "Files of unconfirmed imports fill the database."),
     Job("check_tree", check_tree, timedelta(days=1), "A damaged category tree is not noticed."),
     Job("check_stock", check_stock, timedelta(days=1), "Stock that differs from its ledger is not noticed."),
 )

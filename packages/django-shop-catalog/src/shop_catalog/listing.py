@@ -199,7 +199,7 @@ class _RowIsBeyond(Expression):
     def set_source_expressions(self, expressions: Any) -> None:
         self.parts = list(expressions)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # noqa: ARG002
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002
         texts, parameters = [], []
         for part in self.parts:
             sql, values = compiler.compile(part)
@@ -308,7 +308,7 @@ def _says(column: str, name: str, values: list[str]) -> Q:
 def has_stock() -> Q:
     """Something is available: of a simple product itself, of a group any active variant."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock_quantity__gt=F("reserved_quantity"))
-    return Q(stock_quantity__gt=F("reserved_quantity")) | (Q(kind=ProductKind.GROUP) & Exists(variants))
+    return Q(stock_quantity__gt=F("reserved_quantity")) | Q(Q(kind=ProductKind.GROUP), Exists(variants))
 
 
 def has_stock_column() -> Case:
@@ -332,9 +332,9 @@ def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: i
         )
         products = products.filter(beyond)
     sign = "-" if is_descending else ""
-    return (
+    rows: QuerySet[Any, Any] = (
         products.annotate(
-            primary=FilteredRelation("images", condition=Q(images__is_primary=True)),
+            main_image=FilteredRelation("images", condition=Q(images__is_primary=True)),
             has_stock=has_stock_column(),
         )
         .order_by(f"{sign}{column}", f"{sign}pk")
@@ -351,12 +351,14 @@ def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: i
             "is_active",
             "rating_average",
             "rating_count",
-            "primary__file",
-            "primary__alt",
-            "primary__has_renditions",
+            "main_image__file",
+            "main_image__alt",
+            "main_image__has_renditions",
             column,
-        )[:limit]
+        )
     )
+    limited: QuerySet[Any, Any] = rows[:limit]
+    return limited
 
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
@@ -366,11 +368,9 @@ def _build_bounds(p: Any) -> QuerySet[Any, Any]:
 
 def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
     ids: Iterable[Any] = [p(f"id{index}", IntegerField()) for index in range(size)]
-    return (
-        ProductCategory.objects.filter(In(F("product_id"), ids))
-        .order_by("product", "position", "pk")
-        .values_list("product_id", "category_id", category_tree.version_expression())
-    )
+    links = ProductCategory.objects.filter(In(F("product_id"), ids)).order_by("product", "position", "pk")
+    columns: QuerySet[Any, Any] = links.values_list("product_id", "category_id", category_tree.version_expression())
+    return columns
 
 
 _PAGE = HotQuery(Product, _queryset)

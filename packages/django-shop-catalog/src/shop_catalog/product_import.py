@@ -257,7 +257,7 @@ def _write_chunk(
 
 
 def _is_variant(row: ProductRow) -> bool:
-    return row.kind == ProductKind.VARIANT or row.parent is not None
+    return row.kind == "variant" or row.parent is not None
 
 
 class _Batch:

@@ -141,9 +141,10 @@ def _build_product(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # noq
         products = products.filter(published_at(now), Q(parent__isnull=True) | published_at(now, prefix="parent__"))
     recent = PriceChange.objects.order_by().filter(product=OuterRef("pk"), changed_at__gte=since)
     lowest = recent.values("product").annotate(lowest=Min("old_price")).values("lowest")
-    return products.annotate(listed_id=Coalesce(F("parent_id"), F("pk")), lowest_price=Subquery(lowest)).values_list(
-        *COLUMNS
-    )
+    listed_id = Coalesce(F("parent_id"), F("pk"))
+    rows: QuerySet[Any, Any] = products.annotate(listed_id=listed_id, lowest_price=Subquery(lowest))
+    columns: QuerySet[Any, Any] = rows.values_list(*COLUMNS)
+    return columns
 
 
 def _build_images(p: Any) -> QuerySet[Any, Any]:
@@ -164,7 +165,8 @@ def _build_variants(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # no
 
 def _build_links(p: Any) -> QuerySet[Any, Any]:
     links = ProductCategory.objects.filter(product=p("product", _field("id"))).order_by("position", "pk")
-    return links.values_list("category_id", category_tree.version_expression())
+    columns: QuerySet[Any, Any] = links.values_list("category_id", category_tree.version_expression())
+    return columns
 
 
 _PRODUCT = HotQuery(Product, _build_product)

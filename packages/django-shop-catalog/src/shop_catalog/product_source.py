@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
@@ -41,7 +42,7 @@ class CatalogProductSource:
         """What can be bought of these references. Unknown, unpublished ones and groups are left out."""
         pictures = ProductImage.objects.order_by("-is_primary", "position", "id").values("pk")
         rows = Product.objects.sellable().published().filter(sku__in=list(refs)).select_related("parent")
-        products = list(
+        products: list[Any] = list(
             rows.annotate(
                 picture=Coalesce(
                     Subquery(pictures.filter(product=OuterRef("pk"))[:1]),

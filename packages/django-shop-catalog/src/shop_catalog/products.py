@@ -196,7 +196,7 @@ def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str
 
 def _write(product: Product, values: ProductValues, *, by: AbstractBaseUser | None) -> Product:
     """Write a new or changed product with all that follows from it, in one transaction."""
-    if product.pk is None:
+    if not product.pk:
         with transaction.atomic():
             listed = _lock(product.parent.pk) if product.parent is not None else None
             before = statistics.contribution(listed) if listed is not None else statistics.Figures()

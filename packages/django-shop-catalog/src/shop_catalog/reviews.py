@@ -96,7 +96,7 @@ def get(public_id: uuid.UUID) -> Review:
     Raises:
         UnknownReview: there is none with this id.
     """
-    review = Review.objects.select_related("product", "author").filter(public_id=public_id).first()
+    review: Review | None = Review.objects.select_related("product", "author").filter(public_id=public_id).first()
     if review is None:
         raise UnknownReview(_("There is no such review."))
     return review

@@ -52,18 +52,21 @@ class LimitedReader(io.RawIOBase):
         return len(content)
 
 
-def read_rows(stream: IO[bytes], *, file_format: str) -> Iterator[RawRow]:
+def read_rows(stream: IO[bytes] | io.RawIOBase, *, file_format: str) -> Iterator[RawRow]:
     """The rows of a file in one of ``FORMATS``.
 
     Raises:
         UnreadableFile: the file as a whole is not what it says it is; one bad row is told in its ``problem``.
     """
-    text = io.TextIOWrapper(io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream, "utf-8-sig")
+    binary = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+    text = io.TextIOWrapper(binary, "utf-8-sig", newline="")
     readers = {CSV: _read_csv, JSON_LINES: _read_json_lines, JSON_ARRAY: _read_json_array}
     try:
         yield from readers[file_format](text)
     except UnicodeDecodeError:
         raise UnreadableFile(_("The file is not text in UTF-8."))
+    finally:
+        text.detach()  # the stream is the caller's to close
 
 
 def _read_csv(text: io.TextIOWrapper) -> Iterator[RawRow]:

@@ -41,14 +41,14 @@ SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
 class Figures(NamedTuple):
     """How many sellable products, and what they cost together."""
 
-    count: int = 0
+    number: int = 0
     total: Decimal = Decimal(0)
 
     def minus(self, other: Figures) -> Figures:
-        return Figures(self.count - other.count, self.total - other.total)
+        return Figures(self.number - other.number, self.total - other.total)
 
     def plus(self, other: Figures) -> Figures:
-        return Figures(self.count + other.count, self.total + other.total)
+        return Figures(self.number + other.number, self.total + other.total)
 
 
 @dataclass(frozen=True)
@@ -72,22 +72,23 @@ def of_category(slug: str) -> PriceStatistics | None:
         figures = counted(Category.objects.get(pk=category_id))
     else:
         figures = Figures(sum(parts[0::2]), sum(parts[1::2], Decimal(0)))
-    if not figures.count:
+    if not figures.number:
         return PriceStatistics(0, None, None, None)
     return PriceStatistics(
-        count=figures.count,
-        average=money.quantise(figures.total / figures.count),
+        count=figures.number,
+        average=money.quantise(figures.total / figures.number),
         lowest=money.quantise(lowest),
         highest=money.quantise(highest),
     )
 
 
-def counted(category: Category) -> Figures:
+def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
     """The figures counted from the products themselves: slow, and what the kept ones must equal."""
     products = _sellable(Product.objects.all()).in_subtree(category).published()
-    return Figures(
-        **products.aggregate(count=Count("pk"), total=Coalesce(Sum("price"), Decimal(0), output_field=SUM_FIELD))
-    )
+    if not with_scheduled:
+        products = products.filter(is_scheduled=False)
+    totals = {"number": Count("pk"), "total": Coalesce(Sum("price"), Decimal(0), output_field=SUM_FIELD)}
+    return Figures(**products.aggregate(**totals))
 
 
 def contribution(listed: Product) -> Figures:
@@ -108,14 +109,14 @@ def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
 def record(listed_id: int, change: Figures) -> None:
     """Note a difference to fold in later. Call it in the transaction of the change."""
     if change != Figures():
-        StatisticsChange.objects.create(product_id=listed_id, count_change=change.count, sum_change=change.total)
+        StatisticsChange.objects.create(product_id=listed_id, count_change=change.number, sum_change=change.total)
 
 
 def record_many(changes: Iterable[tuple[int, Figures]]) -> None:
     """``record`` for many products in one statement."""
     StatisticsChange.objects.bulk_create(
         [
-            StatisticsChange(product_id=listed_id, count_change=change.count, sum_change=change.total)
+            StatisticsChange(product_id=listed_id, count_change=change.number, sum_change=change.total)
             for listed_id, change in changes
             if change != Figures()
         ],
@@ -158,21 +159,14 @@ def fold() -> int:
             return 0
         parents: dict[int, int | None] = dict(Category.objects.order_by().values_list("pk", "parent_id"))
         anew = {category_id for _pk, product_id, category_id, *_ in notes if product_id is None}
-        stale = set(parents) if None in anew else anew & parents.keys()
+        stale = {pk for pk in parents if None in anew or pk in anew}
         _add(_per_category(notes, parents), except_for=stale)
         for category in Category.objects.filter(pk__in=stale):
-            _keep(category.pk, counted_without_scheduled(category))
+            _keep(category.pk, counted(category, with_scheduled=False))
         pks = [note[0] for note in notes]
         for start in range(0, len(pks), 1000):
             StatisticsChange.objects.filter(pk__in=pks[start : start + 1000]).delete()
     return len(notes)
-
-
-def counted_without_scheduled(category: Category) -> Figures:
-    products = _sellable(Product.objects.filter(is_scheduled=False)).in_subtree(category).published()
-    return Figures(
-        **products.aggregate(count=Count("pk"), total=Coalesce(Sum("price"), Decimal(0), output_field=SUM_FIELD))
-    )
 
 
 def _sellable(products: Any) -> ProductQuerySet:
@@ -221,7 +215,7 @@ def _add(gains: dict[int, Figures], *, except_for: set[int]) -> None:
 
 def _keep(category_id: int, figures: Figures) -> None:
     CategoryStatistics.objects.update_or_create(
-        category_id=category_id, defaults={"product_count": figures.count, "price_sum": figures.total}
+        category_id=category_id, defaults={"product_count": figures.number, "price_sum": figures.total}
     )
 
 
@@ -269,7 +263,7 @@ def _build_read(p: Any) -> QuerySet[Any, Any]:
     stale = StatisticsChange.objects.filter(
         Q(category_id=OuterRef("pk")) | Q(category_id__isnull=True, product_id__isnull=True)
     )
-    return (
+    rows: QuerySet[Any, Any] = (
         Category.objects.order_by()
         .filter(slug=slug)
         .values_list(
@@ -285,6 +279,7 @@ def _build_read(p: Any) -> QuerySet[Any, Any]:
             Subquery(products.order_by("-price").values("price")[:1]),
         )
     )
+    return rows
 
 
 _READ = HotQuery(Category, _build_read)

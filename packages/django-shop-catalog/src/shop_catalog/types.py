@@ -84,6 +84,10 @@ Limit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, Field(max_length=500, pattern=r"^[-_A-Za-z0-9]*$")]
 
 
+UNSET: Any = None
+"""Default of a field that a PATCH body may leave out, and that cannot be null."""
+
+
 class In(Schema):
     """Base of every request body: unknown fields are refused."""
 

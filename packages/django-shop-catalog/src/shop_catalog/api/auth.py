@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -55,19 +56,20 @@ class _Scheme:
 GUEST = "guest"
 """What ``request.auth`` is for a caller without credentials."""
 
-OPTIONAL = {"security": [{}]}
+OPTIONAL: dict[str, Any] = {"security": [{}]}
 """``openapi_extra`` of an operation that guests may use."""
 
 
-def require(request: HttpRequest, permission: str) -> None:
-    """Let only staff with a model permission go on.
+def require(request: HttpRequest, permission: str) -> AbstractBaseUser:
+    """Let only staff with a model permission go on; answers who it is.
 
     Raises:
         HttpError: 403, the user is switched off or has not the permission.
     """
     user = request.user
-    if not user.is_active or not user.has_perm(permission):
+    if not isinstance(user, AbstractBaseUser) or not user.is_active or not user.has_perm(permission):
         raise HttpError(403, _("You need the permission %(permission)s for this.") % {"permission": permission})
+    return user
 
 
 def is_staff(request: HttpRequest, permission: str) -> bool:

@@ -7,6 +7,7 @@ from typing import IO, Any, Literal
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Schema
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
 
@@ -79,10 +80,10 @@ class BulkOptions(Schema):
 @problems.reads_stream
 def bulk_create_products(request: HttpRequest, options: Query[BulkOptions]) -> Any:
     auth.require(request, "shop_catalog.add_product")
-    auth.require(request, "shop_catalog.change_product")
+    user = auth.require(request, "shop_catalog.change_product")
     stream, file_format = _upload(request)
     rows = _limited(read_rows(LimitedReader(stream, max_bytes=app_settings.BULK_MAX_BYTES), file_format=file_format))
-    report = product_import.import_rows(rows, on_error=options.on_error, dry_run=options.dry_run, by=request.user)
+    report = product_import.import_rows(rows, on_error=options.on_error, dry_run=options.dry_run, by=user)
     status = 207 if report.failed else 200 if options.dry_run else 201
     return Status(status, asdict(report))
 
@@ -104,7 +105,7 @@ def _upload(request: HttpRequest) -> tuple[IO[bytes], str]:
         file_format = FORMAT_BY_TYPE.get(content_type)
         stream = request
     if file_format is None:
-        raise problems.HttpError(415, _("Send application/json, application/x-ndjson, text/csv or a form."))
+        raise HttpError(415, _("Send application/json, application/x-ndjson, text/csv or a form."))
     return stream, file_format
 
 

@@ -1,7 +1,7 @@
 """Categories: flat, as a tree, one with its breadcrumbs, average price; staff write."""
 
 import hashlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -67,8 +67,8 @@ def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> An
 )
 def get_category_tree(
     request: HttpRequest,
-    root: Query[Slug | None] = None,
-    depth: int = Query(MAX_DEPTH, ge=1, le=MAX_DEPTH),
+    root: Slug | None = None,
+    depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = MAX_DEPTH,
 ) -> Any:
     version = category_tree.version()
     etag = f'"{_short(f"{version}/{root}/{depth}")}"'

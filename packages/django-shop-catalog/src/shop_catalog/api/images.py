@@ -6,6 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import File, Form, Path
+from ninja.errors import HttpError
 from ninja.files import UploadedFile
 from ninja.responses import Status
 
@@ -49,7 +50,7 @@ def add_image(
     is_primary: Form[bool] = False,  # noqa: FBT002 - a form field
 ) -> Any:
     auth.require(request, "shop_catalog.add_productimage")
-    image = images.add(by_slug(slug), file=file, alt=alt, is_primary=is_primary)  # type: ignore[arg-type]
+    image = images.add(by_slug(slug), file=file, alt=alt, is_primary=is_primary)
     return Status(201, image_out(image))
 
 
@@ -64,6 +65,6 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
     auth.require(request, "shop_catalog.delete_productimage")
     image = by_slug(slug).images.filter(public_id=id).first()
     if image is None:
-        raise problems.HttpError(404, _("The product has no such image."))
+        raise HttpError(404, _("The product has no such image."))
     images.remove(image)
     return Status(204, None)

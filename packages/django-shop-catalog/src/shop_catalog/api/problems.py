@@ -167,7 +167,7 @@ def from_exception(error: Exception) -> HttpResponse | None:
             return problem(error.status_code, str(error))
         case RequestDataTooBig():
             return problem(413, _("The request body is too large."))
-        case OperationalError():
+        case OperationalError() if _is_passing(error):
             logger.error("The database refused an operation", exc_info=error)
             return problem(503, _("The shop is busy. Try again in a moment."), retry_after_seconds=1)
         case IntegrityError():
@@ -177,6 +177,14 @@ def from_exception(error: Exception) -> HttpResponse | None:
             logger.error("A value reached the database that should have been refused before", exc_info=error)
             return problem(422, _("A value cannot be stored."))
     return None
+
+
+def _is_passing(error: OperationalError) -> bool:
+    """A lock, a deadlock, a timeout or a lost connection, as opposed to a mistake such as a missing table."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state is not None:
+        return state[:2] in {"08", "40", "53", "57"} or state == "55P03"
+    return any(word in str(error).lower() for word in ("locked", "busy", "connection", "timeout"))
 
 
 def register(api: NinjaAPI) -> None:
@@ -251,7 +259,7 @@ def _answer_errors(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _answer_problems(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation = inspect.unwrap(run).__self__
     streams = getattr(operation.view_func, "reads_stream", False)
     wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
 

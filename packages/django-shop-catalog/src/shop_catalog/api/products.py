@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Path, Query, Schema
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
@@ -115,13 +116,13 @@ def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
     summary="Add a product",
 )
 def create_product(request: HttpRequest, payload: ProductIn) -> Any:
-    auth.require(request, "shop_catalog.add_product")
+    user = auth.require(request, "shop_catalog.add_product")
     values = _values(payload, without={"sku", "kind", "parent", "stock_quantity"})
     parent = products.get(payload.parent) if payload.parent else None
     with transaction.atomic():
-        product = products.create(payload.sku, kind=payload.kind, parent=parent, by=request.user, **values)
+        product = products.create(payload.sku, kind=payload.kind, parent=parent, by=user, **values)
         if payload.stock_quantity:
-            inventory.receive({product.sku: payload.stock_quantity}, reason=_("On hand at the start"), by=request.user)
+            inventory.receive({product.sku: payload.stock_quantity}, reason=_("On hand at the start"), by=user)
     return Status(201, _detail(product_page.find(product.slug, with_unpublished=True), product.slug))
 
 
@@ -133,8 +134,8 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
     summary="Change a product",
 )
 def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch) -> Any:
-    auth.require(request, "shop_catalog.change_product")
-    product = products.change(by_slug(slug), by=request.user, **_values(payload, without=set()))
+    user = auth.require(request, "shop_catalog.change_product")
+    product = products.change(by_slug(slug), by=user, **_values(payload, without=set()))
     return _detail(product_page.find(product.slug, with_unpublished=True), product.slug)
 
 
@@ -173,7 +174,7 @@ def image_out(image: ProductImage) -> dict[str, Any]:
 def _attribute(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not (name and colon and value):
-        raise problems.HttpError(422, _("Write attributes as name:value."))
+        raise HttpError(422, _("Write attributes as name:value."))
     return name, value
 
 

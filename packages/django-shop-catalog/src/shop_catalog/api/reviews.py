@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Schema
+from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
 
@@ -17,7 +18,7 @@ from shop_catalog.api.products import Paging, by_slug
 from shop_catalog.api.routing import router
 from shop_catalog.exceptions import UnknownProduct, UnknownReview
 from shop_catalog.models import Review
-from shop_catalog.types import In, ShortText, Slug, Text, given
+from shop_catalog.types import UNSET, In, ShortText, Slug, Text, given
 
 
 class ReviewOut(Schema):
@@ -56,11 +57,11 @@ class ReviewIn(In):
 class ReviewPatch(In):
     """The author changes rating, title, body; staff status and reply."""
 
-    rating: int = Field(None, strict=True, ge=1, le=5)
-    title: ShortText = None
-    body: Text = None
-    status: Literal["published", "rejected"] = None
-    reply: Text = None
+    rating: int = Field(UNSET, strict=True, ge=1, le=5)
+    title: ShortText = UNSET
+    body: Text = UNSET
+    status: Literal["published", "rejected"] = UNSET
+    reply: Text = UNSET
 
 
 @router.get(
@@ -100,7 +101,7 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
 def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     user = request.user
     if not user.is_active or (getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review")):
-        raise problems.HttpError(403, _("This account may not write reviews."))
+        raise HttpError(403, _("This account may not write reviews."))
     review = reviews.submit(
         _product(payload.product),
         user=user,
@@ -123,7 +124,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     values = given(payload)
     words = {name: values.pop(name) for name in ("rating", "title", "body") if name in values}
     if words and not _is_mine(request, review):
-        raise problems.HttpError(403, _("Only its author changes the words of a review."))
+        raise HttpError(403, _("Only its author changes the words of a review."))
     if values:
         auth.require(request, "shop_catalog.change_review")
     if words:

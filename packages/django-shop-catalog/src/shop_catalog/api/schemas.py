@@ -8,7 +8,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import Field
 
-from shop_catalog.types import In, JSONObject, Money, Quantity, ShortText, Sku, Slug, Text, When
+from shop_catalog.types import UNSET, In, JSONObject, Money, Quantity, ShortText, Sku, Slug, Text, When
 
 MoneyText = str
 """An amount with the currency's number of decimals."""
@@ -68,13 +68,13 @@ class CategoryIn(In):
 
 
 class CategoryPatch(In):
-    name: ShortText = Field(None, min_length=1)
-    slug: Slug = None
+    name: ShortText = Field(UNSET, min_length=1)
+    slug: Slug = UNSET
     parent: Slug | None = Field(None, description="Move below this category; null moves to the roots.")
-    before: Slug = Field(None, description="With a move: stand before this sibling.")
-    description: Text = None
-    is_active: bool = Field(None, strict=True)
-    position: int = Field(None, strict=True, ge=0, le=2**31 - 1)
+    before: Slug = Field(UNSET, description="With a move: stand before this sibling.")
+    description: Text = UNSET
+    is_active: bool = Field(UNSET, strict=True)
+    position: int = Field(UNSET, strict=True, ge=0, le=2**31 - 1)
 
 
 class ImageOut(Schema):
@@ -198,9 +198,9 @@ class ProductIn(ProductFields):
 class ProductPatch(ProductFields):
     """Only what is sent changes."""
 
-    name: ShortText = Field(None, min_length=1)
-    slug: Slug = None
-    price: Money = None
+    name: ShortText = Field(UNSET, min_length=1)
+    slug: Slug = UNSET
+    price: Money = UNSET
 
 
 class MovementOut(Schema):

@@ -39,18 +39,14 @@ def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> 
     description="With a reference a repeated call changes nothing.",
 )
 def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
-    auth.require(request, "shop_catalog.add_stockmovement")
+    user = auth.require(request, "shop_catalog.add_stockmovement")
     product = by_slug(slug)
     if payload.kind == "receive":
-        inventory.receive(
-            {product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=request.user
-        )
+        inventory.receive({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)
     else:
         if not payload.reason:
             raise InvalidProduct(_("Say why the stock is adjusted."), field="reason")
-        inventory.adjust(
-            {product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=request.user
-        )
+        inventory.adjust({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)
     return Status(201, _stock(by_slug(slug), Paging()))
 
 

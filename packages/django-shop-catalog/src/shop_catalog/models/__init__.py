@@ -5,6 +5,7 @@ from shop_catalog.models.gate import CategoryTreeVersion, write_gate
 from shop_catalog.models.image import ProductImage
 from shop_catalog.models.job import JobRun
 from shop_catalog.models.product import PriceChange, Product, ProductCategory, ProductKind
+from shop_catalog.models.product_upload import ProductUpload
 from shop_catalog.models.review import Review, ReviewStatus
 from shop_catalog.models.statistics import CategoryStatistics
 from shop_catalog.models.statistics_change import StatisticsChange
@@ -21,6 +22,7 @@ __all__ = [
     "ProductCategory",
     "ProductImage",
     "ProductKind",
+    "ProductUpload",
     "Review",
     "ReviewStatus",
     "StatisticsChange",

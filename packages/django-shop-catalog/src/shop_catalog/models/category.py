@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.db import models, router
+from django.db.models.base import ModelBase
 from django.utils.translation import gettext_lazy as _
 from mptt.exceptions import InvalidMove
 from mptt.models import MPTTModel, TreeForeignKey
@@ -48,7 +49,7 @@ class Category(MPTTModel):
     def save(
         self,
         *,
-        force_insert: bool | tuple[type[models.Model], ...] = False,
+        force_insert: bool | tuple[ModelBase, ...] = False,
         force_update: bool = False,
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
@@ -62,11 +63,13 @@ class Category(MPTTModel):
         """
         alias = using or self._state.db or router.db_for_write(Category, instance=self)
         fields = None if update_fields is None else frozenset(update_fields)
+        is_new = self._state.adding
         with write_gate(using=alias):
             old_ancestors = self._read_again(alias, fields)
             new_ancestors = self._ancestors_by_parents(alias)
             super().save(force_insert=force_insert, force_update=force_update, using=alias, update_fields=fields)
-            _recount(alias, old_ancestors ^ new_ancestors)
+            if not is_new:
+                _recount(alias, old_ancestors ^ new_ancestors)
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002
         """Delete a category without children; products lose the link and stay.
@@ -112,6 +115,8 @@ class Category(MPTTModel):
             position = index + (index >= at)
             if sibling.position != position:
                 categories.filter(pk=sibling.pk).update(position=position)
+        # mptt moves a node only if its own columns change: a stored position that differs makes this one count.
+        categories.filter(pk=self.pk).update(position=at + 1)
         self.parent = parent
         self.position = at
         self.save(using=self._state.db, update_fields=["parent", "position"])

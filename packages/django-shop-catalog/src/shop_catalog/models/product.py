@@ -74,7 +74,7 @@ class Product(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
-    objects: ClassVar[models.Manager[Product]] = models.Manager.from_queryset(ProductQuerySet)()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager[Product]] = models.Manager.from_queryset(ProductQuerySet)()
 
     class Meta:
         verbose_name = _("product")

@@ -37,7 +37,7 @@ class Review(models.Model):
     created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[models.Manager[Review]] = models.Manager.from_queryset(ReviewQuerySet)()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager[Review]] = models.Manager.from_queryset(ReviewQuerySet)()
 
     class Meta:
         verbose_name = _("review")

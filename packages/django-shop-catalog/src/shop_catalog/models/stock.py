@@ -46,7 +46,7 @@ class StockMovement(models.Model):
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager[StockMovement]] = models.Manager.from_queryset(StockMovementQuerySet)()  # type: ignore[assignment]
+    objects: ClassVar[models.Manager[StockMovement]] = models.Manager.from_queryset(StockMovementQuerySet)()
 
     class Meta:
         verbose_name = _("stock movement")

@@ -16,7 +16,7 @@ class DatabaseSearch(SearchBackend):
         simple = simplify(text)
         for word in simple.split():
             products = products.filter(search_text__contains=word)
-        return products.annotate(
+        ranked: QuerySet[Any, Any] = products.annotate(
             relevance=Case(
                 When(search_text__startswith=simple, then=Value(2)),
                 When(name__icontains=text, then=Value(1)),
@@ -24,3 +24,4 @@ class DatabaseSearch(SearchBackend):
                 output_field=IntegerField(),
             )
         )
+        return ranked

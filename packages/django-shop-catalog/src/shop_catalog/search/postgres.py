@@ -9,8 +9,11 @@ from django.db.models.functions import Cast
 
 from shop_catalog.search.base import SearchBackend, simplify
 
-VECTOR = "to_tsvector('simple', {})"
+VECTOR = "to_tsvector('simple', %(expressions)s)"
 """As in the index of migration 0002; "simple" keeps SKUs and any language's words as they are."""
+
+FIRST_LINE = "split_part(%(expressions)s, E'\\n', 1)"
+"""Name, SKU and attributes: what is found there counts more than what is found in the description."""
 
 
 class PostgresSearch(SearchBackend):
@@ -32,13 +35,17 @@ class PostgresSearch(SearchBackend):
             template="to_tsquery('simple', %(expressions)s)",
             output_field=TextField(),
         )
-        vector = Func(F("search_text"), template=VECTOR.format("%(expressions)s"), output_field=TextField())
-        rank = Func(vector, query, function="ts_rank", output_field=FloatField())
+        text = F("search_text")
+        vector = Func(text, template=VECTOR, output_field=TextField())
+        first = Func(_first_line(), template=VECTOR, output_field=TextField())
+        rank = Func(first, query, function="ts_rank", output_field=FloatField()) * 2
+        rank += Func(vector, query, function="ts_rank", output_field=FloatField())
         matches = Func(vector, query, template="%(expressions)s", arg_joiner=" @@ ", output_field=BooleanField())
-        return products.filter(matches).annotate(relevance=Cast(rank * 1_000_000, IntegerField()))
+        ranked: QuerySet[Any, Any] = products.filter(matches).annotate(relevance=_whole(rank))
+        return ranked
 
     def _similar(self, products: QuerySet[Any, Any], words: list[str]) -> QuerySet[Any, Any]:
-        relevance: Any = Value(0)
+        score: Any = Value(0.0)
         for word in words:
             likeness = Func(
                 Value(word, output_field=TextField()),
@@ -47,10 +54,20 @@ class PostgresSearch(SearchBackend):
                 arg_joiner=" <%% ",
                 output_field=BooleanField(),
             )
-            score = Func(Value(word), F("search_text"), function="word_similarity", output_field=FloatField())
             products = products.filter(likeness)
-            relevance = relevance + Cast(score * 1_000_000, IntegerField())
-        return products.annotate(relevance=Cast(relevance, IntegerField()))
+            for place in (_first_line(), F("search_text")):
+                score += Func(Value(word), place, function="word_similarity", output_field=FloatField())
+        ranked: QuerySet[Any, Any] = products.annotate(relevance=_whole(score))
+        return ranked
+
+
+def _first_line() -> Func:
+    return Func(F("search_text"), template=FIRST_LINE, output_field=TextField())
+
+
+def _whole(score: Any) -> Cast:
+    """A whole number, so that a page can begin exactly where another ended."""
+    return Cast(score * 1_000_000, IntegerField())
 
 
 def _quoted(word: str) -> str:

@@ -1,0 +1,8 @@
+"""The catalogue in Django's admin. Every write goes through the verbs."""
+
+from shop_catalog.admin.categories import CategoryAdmin
+from shop_catalog.admin.ledger import JobRunAdmin, StockMovementAdmin
+from shop_catalog.admin.products import ProductAdmin
+from shop_catalog.admin.reviews import ReviewAdmin
+
+__all__ = ["CategoryAdmin", "JobRunAdmin", "ProductAdmin", "ReviewAdmin", "StockMovementAdmin"]

@@ -1,0 +1,108 @@
+"""Forms of the product admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from shop_catalog import images, money, products
+from shop_catalog.conf import app_settings
+from shop_catalog.exceptions import InvalidImage, InvalidProduct
+from shop_catalog.models import Product, ProductImage, ProductKind
+from shop_catalog.row_readers import CSV, JSON_ARRAY, JSON_LINES
+
+FORMAT_BY_SUFFIX = {"csv": CSV, "json": JSON_ARRAY, "jsonl": JSON_LINES, "ndjson": JSON_LINES}
+
+
+class ProductForm(forms.ModelForm):
+    """Checks by the rules of the verbs, so that what goes wrong stands beside its field."""
+
+    class Meta:
+        model = Product
+        fields = "__all__"  # noqa: DJ007 - the admin names them
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        kind = values.get("kind", self.instance.kind)
+        parent = values.get("parent", self.instance.parent)
+        checked = Product(kind=kind, parent=parent)
+        try:
+            products.check_kind(checked, priced=kind != ProductKind.GROUP, linked=False)
+            for name in ("price", "compare_at_price"):
+                if values.get(name) is not None and kind != ProductKind.GROUP:
+                    values[name] = money.check(values[name], field=name)
+        except InvalidProduct as error:
+            self.add_error(error.field if error.field in self.fields else None, str(error))
+        start, end = values.get("publish_from"), values.get("publish_until")
+        if start and end and start >= end:
+            self.add_error("publish_until", _("The publication ends before it begins."))
+        return values
+
+
+class ImageForm(forms.ModelForm):
+    """A new picture is opened and checked like any upload."""
+
+    class Meta:
+        model = ProductImage
+        fields = ("file", "alt", "position", "is_primary")
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if "file" in self.changed_data:
+            try:
+                images.open_checked(file)
+            except InvalidImage as error:
+                raise ValidationError(str(error))
+            file.seek(0)
+        return file
+
+
+class StockForm(forms.Form):
+    """One change of stock for the selected products."""
+
+    kind = forms.ChoiceField(
+        label=_("What"),
+        choices=[
+            ("receive", _("Receive: add what came in")),
+            ("adjust", _("Adjust: correct by a difference, up or down")),
+            ("count", _("Count: state what is on hand")),
+        ],
+    )
+    quantity = forms.IntegerField(label=_("Quantity"), min_value=-(2**31) + 1, max_value=2**31 - 1)
+    reason = forms.CharField(label=_("Reason"), max_length=200)
+    reference = forms.CharField(
+        label=_("Reference"),
+        max_length=100,
+        required=False,
+        help_text=_("A delivery note, for example. The same reference is not booked twice."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        quantity = values.get("quantity")
+        if quantity is not None and values.get("kind") != "adjust" and quantity < 0:
+            self.add_error("quantity", _("Only an adjustment can be negative."))
+        if quantity == 0 and values.get("kind") != "count":
+            self.add_error("quantity", _("Nothing would change."))
+        return values
+
+
+class UploadForm(forms.Form):
+    """A file of products to look at before it is imported."""
+
+    file = forms.FileField(label=_("File"), help_text=_("CSV, JSON lines or a JSON array, in UTF-8."))
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > app_settings.BULK_MAX_BYTES:
+            raise ValidationError(_("The file is larger than this shop accepts. Split it."))
+        if self.suffix(file.name) not in FORMAT_BY_SUFFIX:
+            raise ValidationError(_("The name of the file must end in .csv, .json, .jsonl or .ndjson."))
+        return file
+
+    @staticmethod
+    def suffix(name: str) -> str:
+        return name.rpartition(".")[2].lower()

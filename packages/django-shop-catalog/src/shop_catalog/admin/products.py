@@ -1,0 +1,342 @@
+"""Products: one page with images, variants, categories, prices and stock; stock changes with a reason; import."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from shop_catalog import images, inventory, product_import, products
+from shop_catalog.admin.forms import FORMAT_BY_SUFFIX, ImageForm, ProductForm, StockForm, UploadForm
+from shop_catalog.exceptions import ShopCatalogError
+from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload
+from shop_catalog.product_import import Report
+from shop_catalog.row_readers import read_rows
+
+HISTORY = 10
+"""Price changes and stock movements shown on a product's page."""
+
+
+class StockFilter(admin.SimpleListFilter):
+    """The low-stock list, and what is sold out."""
+
+    title = _("stock")
+    parameter_name = "stock"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("low", _("Below its threshold")), ("out", _("Sold out")), ("in", _("In stock"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
+        has_stock = Q(stock_quantity__gt=F("reserved_quantity"))
+        match self.value():
+            case "low":
+                return queryset.filter(low_stock_threshold__gt=F("stock_quantity") - F("reserved_quantity"))
+            case "out":
+                return queryset.exclude(has_stock).exclude(kind=ProductKind.GROUP)
+            case "in":
+                return queryset.filter(has_stock)
+        return queryset
+
+
+class CategoryInline(admin.TabularInline):
+    model = ProductCategory
+    extra = 0
+    fields = ("category", "position")
+    autocomplete_fields = ("category",)
+    verbose_name = _("category")
+    verbose_name_plural = _("categories")
+
+
+class ImageInline(admin.TabularInline):
+    model = ProductImage
+    form = ImageForm
+    extra = 0
+    fields = ("preview", "file", "alt", "position", "is_primary")
+    readonly_fields = ("preview",)
+
+    @admin.display(description=_("Preview"))
+    def preview(self, image: ProductImage) -> SafeString | str:
+        return format_html('<img src="{}" alt="{}" width="80">', image.rendition_url("thumb"), image.alt)
+
+
+class VariantInline(admin.TabularInline):
+    """The variants of a group, each with a page of its own."""
+
+    model = Product
+    fk_name = "parent"
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    verbose_name = _("variant")
+    verbose_name_plural = _("variants")
+    fields = ("sku", "options", "price", "stock_quantity", "reserved_quantity", "is_active")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    form = ProductForm
+    change_form_template = "admin/shop_catalog/product/change_form.html"
+    change_list_template = "admin/shop_catalog/product/change_list.html"
+    list_display = ("name", "sku", "kind", "price", "on_hand", "reserved", "available", "is_active", "is_featured")
+    list_filter = ("kind", StockFilter, "is_active", "is_featured")
+    list_select_related = ("parent",)
+    search_fields = ("name", "sku", "slug")
+    show_full_result_count = False
+    prepopulated_fields = {"slug": ("name",)}
+    autocomplete_fields = ("parent",)
+    actions = ("publish", "unpublish", "change_stock")
+    readonly_fields = ("on_hand", "reserved", "available", "rating", "price_history", "stock_history")
+    inlines = (CategoryInline, ImageInline, VariantInline)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "sku", "kind", "parent", "options", "description", "attributes")}),
+        (_("Price"), {"fields": ("price", "compare_at_price", "tax_class", "price_history")}),
+        (
+            _("Publication"),
+            {"fields": ("is_active", "is_featured", "publish_from", "publish_until", "position", "rating")},
+        ),
+        (
+            _("Stock"),
+            {"fields": ("on_hand", "reserved", "available", "low_stock_threshold", "weight", "stock_history")},
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("stock/", wrap(self.stock_view), name="shop_catalog_product_stock"),
+            path("import/", wrap(self.import_view), name="shop_catalog_product_import"),
+            path("import/<uuid:public_id>/", wrap(self.confirm_view), name="shop_catalog_product_import_confirm"),
+            *super().get_urls(),
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        fixed = super().get_readonly_fields(request, obj)
+        if obj is None:
+            return fixed
+        own_price = () if obj.kind != ProductKind.GROUP else ("price",)
+        return (*fixed, "sku", "kind", "parent", *own_price)
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        return {} if obj is not None else super().get_prepopulated_fields(request, obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Product | None) -> Any:  # noqa: ARG002
+        if obj is None:
+            return (CategoryInline, ImageInline)
+        if obj.kind == ProductKind.VARIANT:
+            return (ImageInline,)
+        return self.inlines if obj.kind == ProductKind.GROUP else (CategoryInline, ImageInline)
+
+    @admin.display(description=_("On hand"), ordering="stock_quantity")
+    def on_hand(self, product: Product) -> int:
+        return product.stock_quantity
+
+    @admin.display(description=_("Reserved"), ordering="reserved_quantity")
+    def reserved(self, product: Product) -> int:
+        return product.reserved_quantity
+
+    @admin.display(description=_("Available"))
+    def available(self, product: Product) -> str:
+        warning = " ⚠" if product.is_low_on_stock else ""
+        return f"{product.available_quantity}{warning}"
+
+    @admin.display(description=_("Rating"))
+    def rating(self, product: Product) -> str:
+        return f"{product.rating_average} ({product.rating_count})"
+
+    @admin.display(description=_("Earlier prices"))
+    def price_history(self, product: Product) -> SafeString | str:
+        changes = product.price_changes.all()[:HISTORY]
+        return _lines(
+            (f"{change.changed_at:%Y-%m-%d %H:%M}", change.old_price, change.new_price) for change in changes
+        )
+
+    @admin.display(description=_("Last movements"))
+    def stock_history(self, product: Product) -> SafeString | str:
+        moves = product.stock_movements.all()[:HISTORY]
+        return _lines(
+            (f"{move.created_at:%Y-%m-%d %H:%M}", move.get_kind_display(), f"{move.stock_change:+d}", move.reason)
+            for move in moves
+        )
+
+    def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Write what was changed in the form, by the verbs."""
+        fields = products.ProductValues.__annotations__.keys() - {"categories"}
+        names = form.changed_data if change else form.cleaned_data
+        values: Any = {name: form.cleaned_data[name] for name in names if name in fields and name in form.cleaned_data}
+        if change:
+            written = products.change(Product.objects.get(pk=obj.pk), by=_staff(request), **values)
+        else:
+            if obj.kind == ProductKind.GROUP:
+                values.pop("price", None)
+            written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=_staff(request), **values)
+        obj.pk = written.pk
+        obj.refresh_from_db()
+        obj._state.adding = False  # noqa: SLF001 - the verb saved another instance of the same row
+
+    def delete_model(self, request: HttpRequest, obj: Product) -> None:  # noqa: ARG002
+        products.delete(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:  # noqa: ARG002
+        for product in queryset.order_by("-parent"):
+            products.delete(product)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
+        if formset.model is ProductCategory:
+            self._save_categories(form.instance, formset)
+        elif formset.model is ProductImage:
+            self._save_images(form.instance, formset)
+        else:
+            super().save_formset(request, form, formset, change)
+
+    @admin.action(description=_("Publish selected products"), permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set_active(request, queryset, is_active=True)
+
+    @admin.action(description=_("Take selected products off"), permissions=["change"])
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set_active(request, queryset, is_active=False)
+
+    @admin.action(description=_("Receive, adjust or count stock"), permissions=["change"])
+    def change_stock(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:  # noqa: ARG002
+        ids = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
+        return HttpResponseRedirect(f"{reverse('admin:shop_catalog_product_stock')}?ids={ids}")
+
+    def stock_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask for quantity and reason, then book it for the products named in ``ids``."""
+        if not self.has_change_permission(request) or not request.user.has_perm("shop_catalog.add_stockmovement"):
+            raise PermissionDenied
+        ids = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isascii() and pk.isdigit()]
+        chosen = list(Product.objects.filter(pk__in=ids[:1000]).exclude(kind=ProductKind.GROUP).order_by("name"))
+        form = StockForm(request.POST or None)
+        if chosen and form.is_valid() and self._book(request, form, chosen):
+            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
+        return self._page(
+            request, "stock", gettext("Receive, adjust or count stock"), {"form": form, "products": chosen}
+        )
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Take a file and show what its import would do."""
+        self._require_import(request)
+        form = UploadForm(request.POST or None, request.FILES or None)
+        if form.is_valid():
+            file = form.cleaned_data["file"]
+            upload = ProductUpload.objects.create(
+                file_name=file.name[-200:],
+                file_format=FORMAT_BY_SUFFIX[form.suffix(file.name)],
+                content=file.read(),
+                created_by_id=_staff(request).pk,
+            )
+            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import_confirm", args=[upload.public_id]))
+        return self._page(request, "import", gettext("Import products"), {"form": form})
+
+    def confirm_view(self, request: HttpRequest, public_id: Any) -> HttpResponse:
+        """Show the preview of an uploaded file; POST imports it."""
+        self._require_import(request)
+        upload = ProductUpload.objects.filter(public_id=public_id, created_by=_staff(request).pk).first()
+        if upload is None:
+            raise Http404(gettext("This upload is gone. Send the file again."))
+        try:
+            report = self._import(request, upload, dry_run=request.method != "POST")
+        except ShopCatalogError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            upload.delete()
+            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import"))
+        if request.method == "POST":
+            upload.delete()
+            done = gettext("%(created)d created, %(updated)d updated, %(failed)d failed.")
+            self.message_user(request, done % vars(report), messages.SUCCESS)
+            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
+        context = {"report": report, "upload": upload}
+        return self._page(request, "import_preview", gettext("Import products: preview"), context)
+
+    def _import(self, request: HttpRequest, upload: ProductUpload, *, dry_run: bool) -> Report:
+        rows = read_rows(io.BytesIO(bytes(upload.content)), file_format=upload.file_format)
+        return product_import.import_rows(rows, dry_run=dry_run, by=_staff(request))
+
+    def _require_import(self, request: HttpRequest) -> None:
+        if not self.has_add_permission(request) or not self.has_change_permission(request):
+            raise PermissionDenied
+
+    def _book(self, request: HttpRequest, form: StockForm, chosen: Iterable[Product]) -> bool:
+        values = form.cleaned_data
+        verb = {"receive": inventory.receive, "adjust": inventory.adjust, "count": inventory.count}[values["kind"]]
+        quantities = {product.sku: values["quantity"] for product in chosen}
+        try:
+            verb(quantities, reason=values["reason"], reference=values["reference"], by=_staff(request))
+        except ShopCatalogError as error:
+            form.add_error(None, str(error))
+            return False
+        self.message_user(request, gettext("The stock was changed."), messages.SUCCESS)
+        return True
+
+    def _page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
+        base = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        return TemplateResponse(request, f"admin/shop_catalog/product/{name}.html", {**base, **context})
+
+    def _set_active(self, request: HttpRequest, queryset: QuerySet[Any], *, is_active: bool) -> None:
+        for product in queryset.select_related("parent"):
+            products.change(product, is_active=is_active, by=_staff(request))
+        self.message_user(request, gettext("%(count)d products changed.") % {"count": len(queryset)}, messages.SUCCESS)
+
+    def _save_categories(self, product: Product, formset: Any) -> None:
+        kept = [
+            form
+            for form in formset.forms
+            if form.cleaned_data.get("category") is not None and form not in formset.deleted_forms
+        ]
+        kept.sort(key=lambda form: form.cleaned_data.get("position") or 0)
+        _tell(formset)
+        if formset.has_changed():
+            products.change(product, categories=[form.cleaned_data["category"] for form in kept])
+
+    def _save_images(self, product: Product, formset: Any) -> None:
+        _tell(formset)
+        for form in formset.forms:
+            values = form.cleaned_data
+            if form in formset.deleted_forms:
+                if form.instance.pk is not None:
+                    images.remove(form.instance)
+            elif "file" in form.changed_data:
+                old = ProductImage.objects.filter(pk=form.instance.pk).first() if form.instance.pk else None
+                images.add(product, file=values["file"], alt=values["alt"], is_primary=values["is_primary"])
+                if old is not None:
+                    images.remove(old)
+            elif form.has_changed():
+                ProductImage.objects.filter(pk=form.instance.pk).update(alt=values["alt"], position=values["position"])
+                if values["is_primary"]:
+                    images.make_primary(form.instance)
+
+
+def _staff(request: HttpRequest) -> AbstractBaseUser:
+    """The admin lets nobody else in."""
+    return cast("AbstractBaseUser", request.user)
+
+
+def _tell(formset: Any) -> None:
+    """What the admin's log reads, since the verbs and not the formset save."""
+    formset.new_objects = []
+    formset.changed_objects = []
+    formset.deleted_objects = []
+
+
+def _lines(rows: Iterable[tuple[Any, ...]]) -> SafeString | str:
+    return (
+        format_html_join("", "<div>{}</div>", ((" · ".join(str(part) for part in row if part),) for row in rows))
+        or "-"
+    )

@@ -1,0 +1,348 @@
+"""Stock and its ledger."""
+
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from shop_catalog import inventory, products, signals
+from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
+from shop_catalog.models import Product, StockMovement
+
+pytestmark = pytest.mark.django_db
+
+
+def product(sku, stock=0, **values):
+    made = products.create(sku, name=f"Product {sku}", price=Decimal(1), **values)
+    if stock:
+        inventory.receive({sku: stock}, reason="start")
+    return made
+
+
+def levels(sku):
+    return Product.objects.values_list("stock_quantity", "reserved_quantity").get(sku=sku)
+
+
+def test_reserve_takes_all_or_nothing():
+    product("A", 5)
+    product("B", 1)
+    assert inventory.reserve({"A": 2, "B": 2}, reference="order-1") == {"B": 1}
+    assert levels("A") == (5, 0)
+    assert levels("B") == (1, 0)
+    assert StockMovement.objects.filter(kind="reserve").count() == 0
+
+
+def test_reserve_answers_zero_for_what_cannot_be_bought():
+    product("A", 5)
+    product("OFF", 5, is_active=False)
+    products.create("G", name="Group", kind="group")
+    wanted = {"A": 1, "OFF": 1, "G": 1, "NONE": 1}
+    assert inventory.reserve(wanted, reference="order-1") == {"OFF": 0, "G": 0, "NONE": 0}
+    assert levels("A") == (5, 0)
+
+
+def test_same_reservation_twice_is_one():
+    product("A", 5)
+    assert inventory.reserve({"A": 2}, reference="order-1") == {}
+    assert inventory.reserve({"A": 2}, reference="order-1") == {}
+    assert levels("A") == (5, 2)
+
+
+def test_same_reference_with_another_quantity_is_refused():
+    product("A", 5)
+    inventory.reserve({"A": 2}, reference="order-1")
+    with pytest.raises(MovementConflict):
+        inventory.reserve({"A": 3}, reference="order-1")
+    assert levels("A") == (5, 2)
+
+
+def test_release_gives_back_once():
+    product("A", 5)
+    inventory.reserve({"A": 2}, reference="order-1")
+    inventory.release({"A": 2}, reference="order-1")
+    inventory.release({"A": 2}, reference="order-1")
+    assert levels("A") == (5, 0)
+
+
+def test_ship_takes_reserved_goods_once():
+    product("A", 5)
+    inventory.reserve({"A": 2}, reference="order-1")
+    inventory.ship({"A": 2}, reference="shipment-1")
+    inventory.ship({"A": 2}, reference="shipment-1")
+    assert levels("A") == (3, 0)
+
+
+def test_ship_of_what_is_not_reserved_is_refused():
+    product("A", 5)
+    inventory.reserve({"A": 1}, reference="order-1")
+    with pytest.raises(InsufficientStock) as caught:
+        inventory.ship({"A": 2}, reference="shipment-1")
+    assert caught.value.extra == {"available": {"A": 4}}
+    assert levels("A") == (5, 1)
+
+
+def test_restock_puts_goods_back_once():
+    product("A", 5)
+    inventory.restock({"A": 2}, reference="return-1")
+    inventory.restock({"A": 2}, reference="return-1")
+    assert levels("A") == (7, 0)
+
+
+def test_release_and_restock_pass_over_products_that_are_gone():
+    inventory.release({"GONE": 1}, reference="order-1")
+    inventory.restock({"GONE": 1}, reference="return-1")
+    assert StockMovement.objects.count() == 0
+
+
+def test_adjust_cannot_go_below_what_is_reserved():
+    product("A", 5)
+    inventory.reserve({"A": 3}, reference="order-1")
+    with pytest.raises(InsufficientStock):
+        inventory.adjust({"A": -3}, reason="broken")
+    inventory.adjust({"A": -2}, reason="broken")
+    assert levels("A") == (3, 3)
+
+
+def test_count_states_what_is_on_hand_and_leaves_reservations():
+    product("A", 5)
+    inventory.reserve({"A": 3}, reference="order-1")
+    inventory.count({"A": 9}, reason="stocktaking")
+    assert levels("A") == (9, 3)
+    with pytest.raises(InsufficientStock):
+        inventory.count({"A": 2}, reason="stocktaking")
+    assert levels("A") == (9, 3)
+    assert inventory.differences() == []
+
+
+def test_receive_without_a_product_is_refused():
+    with pytest.raises(UnknownProduct):
+        inventory.receive({"NONE": 1})
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 2**31])
+def test_impossible_quantities_are_refused(quantity):
+    product("A", 5)
+    for verb in (inventory.receive, inventory.reserve, inventory.release, inventory.ship, inventory.restock):
+        with pytest.raises(InvalidProduct):
+            verb({"A": quantity}, reference="r")
+    assert levels("A") == (5, 0)
+
+
+def test_stock_never_exceeds_what_the_column_holds():
+    product("A", 2**31 - 1)
+    with pytest.raises(InsufficientStock):
+        inventory.receive({"A": 1})
+    assert levels("A") == (2**31 - 1, 0)
+
+
+def test_number_of_statements_does_not_grow_with_the_lines(django_assert_num_queries):
+    for number in range(20):
+        product(f"P{number}", 5)
+    with django_assert_num_queries(6):
+        inventory.reserve({"P0": 1}, reference="one")
+    with django_assert_num_queries(6):
+        inventory.reserve({f"P{number}": 1 for number in range(20)}, reference="twenty")
+
+
+def test_check_stock_names_what_differs(capsys):
+    product("A", 5)
+    product("B", 5)
+    call_command("check_stock")
+    assert "equals the ledger" in capsys.readouterr().out
+    Product.objects.filter(sku="B").update(stock_quantity=7)
+    with pytest.raises(CommandError):
+        call_command("check_stock")
+    assert capsys.readouterr().out == "B: on hand 7, movements 5; reserved 0, movements 0\n"
+
+
+@pytest.fixture
+def heard():
+    events = []
+
+    def hear(*, signal, product, payload, event_id, **_kwargs):
+        name = "low" if signal is signals.stock_low else "back"
+        events.append((name, product.sku, payload["available"], event_id))
+
+    signals.stock_low.connect(hear)
+    signals.stock_back.connect(hear)
+    yield events
+    signals.stock_low.disconnect(hear)
+    signals.stock_back.disconnect(hear)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_crossings_are_announced_once_each(heard):
+    product("A", 10, low_stock_threshold=5)
+    heard.clear()
+    inventory.reserve({"A": 5}, reference="order-1")
+    assert heard == []
+    inventory.reserve({"A": 1}, reference="order-2")
+    inventory.reserve({"A": 1}, reference="order-3")
+    inventory.release({"A": 1}, reference="order-3")
+    inventory.receive({"A": 3})
+    inventory.receive({"A": 3})
+    assert [event[:3] for event in heard] == [("low", "A", 4), ("back", "A", 7)]
+    assert StockMovement.objects.unannounced().count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rolled_back_crossing_is_not_announced(heard):
+    product("A", 10, low_stock_threshold=5)
+    heard.clear()
+    with transaction.atomic():
+        inventory.reserve({"A": 9}, reference="order-1")
+        transaction.set_rollback(True)
+    assert heard == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_crossing_that_a_receiver_failed_on_is_announced_again(heard, monkeypatch):
+    product("A", 10, low_stock_threshold=5)
+    heard.clear()
+
+    def fail(**_kwargs):
+        raise RuntimeError("not now")
+
+    signals.stock_low.connect(fail)
+    try:
+        inventory.reserve({"A": 9}, reference="order-1")
+    finally:
+        signals.stock_low.disconnect(fail)
+    assert StockMovement.objects.unannounced().count() == 1
+    assert inventory.announce_pending() == 0
+    monkeypatch.setattr(inventory, "ANNOUNCE_AFTER", inventory.ANNOUNCE_AFTER * 0)
+    assert inventory.announce_pending() == 1
+    assert StockMovement.objects.unannounced().count() == 0
+    assert [event[0] for event in heard] == ["low", "low"]
+    assert heard[0][3] == heard[1][3]
+    assert inventory.announce_pending() == 0
+
+
+MOVES = st.tuples(
+    st.sampled_from(["receive", "adjust", "count", "reserve", "release", "ship", "restock"]),
+    st.integers(1, 6),
+    st.integers(0, 8),
+)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(MOVES, max_size=30))
+def test_any_sequence_keeps_stock_equal_to_its_ledger(moves):
+    """A plain dictionary plays the ledger; refusals must change nothing."""
+    with transaction.atomic():
+        Product.objects.all().delete()
+        product("A")
+        stock = reserved = 0
+        seen = {}
+        for kind, quantity, reference in moves:
+            key = (kind, reference)
+            if kind in {"adjust", "count"}:
+                change = (-quantity, 0) if kind == "adjust" else (quantity - stock, 0)
+            else:
+                change = {
+                    "receive": (quantity, 0),
+                    "reserve": (0, quantity),
+                    "release": (0, -quantity),
+                    "ship": (-quantity, -quantity),
+                    "restock": (quantity, 0),
+                }[kind]
+            verb = getattr(inventory, kind)
+            options = {"reason": "x"} if kind in {"adjust", "count"} else {"reference": f"r{reference}"}
+            sku_change = {"A": -quantity if kind == "adjust" else quantity}
+            is_repeated = kind not in {"adjust", "count"} and key in seen
+            try:
+                short = verb(sku_change, **options)
+            except MovementConflict:
+                assert is_repeated
+                assert seen[key] != quantity
+                continue
+            except InsufficientStock:
+                assert not 0 <= reserved + change[1] <= stock + change[0]
+                continue
+            if kind == "reserve" and short:
+                assert short == {"A": stock - reserved}
+                assert stock - reserved < quantity
+                continue
+            if is_repeated:
+                assert seen[key] == quantity
+                continue
+            seen[key] = quantity
+            stock, reserved = stock + change[0], reserved + change[1]
+        assert levels("A") == (stock, reserved)
+        assert inventory.differences() == []
+        transaction.set_rollback(True)
+
+
+def run_threads(count, work):
+    start = threading.Barrier(count)
+
+    def run(number):
+        start.wait()
+        try:
+            return work(number)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sixty_four_buyers_of_fifty_units_get_exactly_fifty():
+    product("HOT", 50)
+    answers = run_threads(64, lambda number: inventory.reserve({"HOT": 1}, reference=f"order-{number}"))
+    assert sum(answer == {} for answer in answers) == 50
+    assert sum(answer == {"HOT": 0} for answer in answers) == 14
+    assert levels("HOT") == (50, 50)
+    assert inventory.differences() == []
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_carts_in_shuffled_order_meet_no_deadlock():
+    skus = [f"P{number}" for number in range(6)]
+    for sku in skus:
+        product(sku, 200)
+
+    def buy(number):
+        rng = random.Random(number)
+        for turn in range(12):
+            lines = dict.fromkeys(rng.sample(skus, 3), 1)
+            assert inventory.reserve(lines, reference=f"o-{number}-{turn}") == {}
+
+    run_threads(8, buy)
+    assert sum(levels(sku)[1] for sku in skus) == 8 * 12 * 3
+    assert inventory.differences() == []
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_read_then_write_would_oversell():
+    """The negative control of the two races above: the same buyers, without lock and condition."""
+    product("HOT", 5)
+    barrier = threading.Barrier(16)
+
+    def buy(_number):
+        row = Product.objects.get(sku="HOT")
+        barrier.wait()
+        if row.available_quantity >= 1:
+            Product.objects.filter(pk=row.pk).update(reserved_quantity=row.reserved_quantity + 1)
+            return True
+        return False
+
+    assert sum(run_threads(16, buy)) == 16
+    assert levels("HOT") == (5, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_release_raced_by_itself_gives_back_once():
+    product("A", 5)
+    inventory.reserve({"A": 5}, reference="order-1")
+    run_threads(16, lambda _number: inventory.release({"A": 5}, reference="order-1"))
+    assert levels("A") == (5, 0)
+    assert StockMovement.objects.filter(kind="release").count() == 1

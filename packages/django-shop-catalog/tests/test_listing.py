@@ -1,0 +1,357 @@
+"""Lists: keyset pages, filters, orders, facets, search; hot reads equal the plain queryset."""
+
+import itertools
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from shop_catalog import categories, category_tree, facets, inventory, listing, product_page, products, suggestions
+from shop_catalog.exceptions import InvalidCursor, UnknownCategory
+from shop_catalog.listing import Filters
+from shop_catalog.models import Product
+from shop_catalog.search import simplify
+
+pytestmark = pytest.mark.django_db
+ORDERS = ["newest", "price", "-price", "name", "-name", "rating"]
+
+
+@pytest.fixture
+def shop(make_user):
+    food = categories.create("Food")
+    fruit = categories.create("Fruit", parent=food)
+    tools = categories.create("Tools")
+    places = [food, fruit, tools]
+    for number in range(23):
+        products.create(
+            f"P{number:02}",
+            name=f"Product {number % 5}",
+            price=Decimal(number % 4) + 1,
+            categories=[places[number % 3], places[(number + 1) % 3]],
+            attributes={"colour": ["red", "blue"][number % 2], "size": number % 3},
+            is_featured=number % 6 == 0,
+            description="Made of wood" if number % 7 == 0 else "",
+        )
+    inventory.receive({f"P{number:02}": 3 for number in range(0, 23, 2)})
+    group = products.create("G", name="Shirt", kind="group", categories=[tools])
+    products.create("G-L", kind="variant", parent=group, price=Decimal("2.50"), options={"size": "L"})
+    products.create("G-M", kind="variant", parent=group, price=Decimal("3.50"), options={"size": "M"})
+    inventory.receive({"G-L": 1})
+    products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
+    same = timezone.now()
+    Product.objects.filter(sku__lt="P12").update(created_at=same, rating_average=Decimal("4.50"))
+    return food
+
+
+def skus(filters=Filters(), ordering="newest", limit=5):
+    """All SKUs of a list, read page by page."""
+    found, after = [], None
+    while True:
+        page = listing.page(filters, ordering=ordering, after=after, limit=limit)
+        found += [row.sku for row in page.rows]
+        if page.next is None:
+            return found
+        assert len(page.rows) == limit
+        after = listing.place_of(listing.cursor_of(page.next, ordering=ordering), ordering=ordering)
+
+
+def test_pages_have_no_gap_and_no_repeat(shop):
+    for ordering in ORDERS:
+        assert_pages_are_whole(ordering)
+
+
+def assert_pages_are_whole(ordering):
+    column, is_descending = listing.ORDERINGS[ordering]
+    rows = Product.objects.listed().published()
+    sign = "-" if is_descending else ""
+    expected = list(rows.order_by(f"{sign}{column}", f"{sign}pk").values_list("sku", flat=True))
+    assert len(expected) == 24
+    for limit in (1, 5, 24, 100):
+        assert skus(ordering=ordering, limit=limit) == expected
+
+
+def test_pages_survive_inserts_and_deletes_between_them(shop):
+    first = listing.page(Filters(), ordering="price", limit=10)
+    products.create("NEW", name="New", price=Decimal("0.01"))
+    products.delete(products.get(first.rows[-1].sku))
+    rest = listing.page(Filters(), ordering="price", after=first.next, limit=100)
+    assert {row.sku for row in first.rows}.isdisjoint(row.sku for row in rest.rows)
+    assert len(first.rows) + len(rest.rows) == 24
+
+
+FILTERS = {
+    "all": Filters(),
+    "category": Filters(category="food"),
+    "leaf": Filters(category="fruit"),
+    "prices": Filters(min_price=Decimal(2), max_price=Decimal(3)),
+    "in stock": Filters(in_stock=True),
+    "sold out": Filters(in_stock=False),
+    "featured": Filters(featured=True),
+    "not featured": Filters(featured=False),
+    "rated": Filters(rating=Decimal("4.5")),
+    "everything": Filters(
+        category="food", min_price=Decimal(1), max_price=Decimal(4), in_stock=True, featured=True, rating=Decimal(0)
+    ),
+    "related": Filters(related_to="product-0"),
+    "unpublished": Filters(with_unpublished=True),
+}
+
+
+def test_compiled_statements_answer_what_the_plain_queryset_answers(shop):
+    for filters, ordering in itertools.product(FILTERS.values(), ORDERS):
+        assert_hot_equals_plain(filters, ordering)
+
+
+def assert_hot_equals_plain(filters, ordering):
+    first = listing.page(filters, ordering=ordering, limit=3)
+    for after in (None, first.next):
+        values = listing._parameters(filters, ordering=ordering, after=after)
+        shape = (listing._shape(filters), ordering, after is not None, 50)
+        hot = [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
+        assert hot == listing._PAGE.plain_rows(*shape, **values)
+        assert hot == [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
+
+
+def test_every_hot_read_equals_its_plain_queryset(shop):
+    from shop_catalog import statistics
+
+    now = timezone.now()
+    group = products.get("G")
+    ids = {f"id{index}": pk for index, pk in enumerate(Product.objects.values_list("pk", flat=True)[:10])}
+    reads = [
+        (listing._BOUNDS, (), {"slug": "fruit"}),
+        (listing._LINKS, (10,), ids),
+        (category_tree._VERSION, (), {}),
+        (category_tree._NODES, (), {}),
+        (statistics._READ, (), {"slug": "food", "now": now}),
+        (product_page._PRODUCT, (False,), {"slug": "shirt", "now": now, "since": now - timedelta(days=30)}),
+        (product_page._PRODUCT, (True,), {"slug": "off", "now": now, "since": now - timedelta(days=30)}),
+        (product_page._IMAGES, (), {"own": group.pk, "listed": group.pk}),
+        (product_page._VARIANTS, (False,), {"group": group.pk, "now": now}),
+        (product_page._LINKS, (), {"product": group.pk}),
+    ]
+    for query, shape, values in reads:
+        plain = [tuple(row) for row in query.plain_rows(*shape, **values)]
+        assert [tuple(row) for row in query.rows(*shape, **values)] == plain
+        assert plain != [] or query is product_page._IMAGES
+
+
+def test_hot_read_is_compiled_once_per_shape(shop):
+    listing.page(Filters(), limit=7)
+    before = listing._PAGE._statement.cache_info()
+    listing.page(Filters(), limit=7)
+    listing.page(Filters(), limit=7)
+    after = listing._PAGE._statement.cache_info()
+    assert (after.hits - before.hits, after.misses - before.misses) == (2, 0)
+
+
+@pytest.mark.parametrize(("filters", "statements"), [(Filters(), 2), (Filters(category="food"), 3)])
+def test_statements_do_not_grow_with_the_page(shop, django_assert_num_queries, filters, statements):
+    category_tree.current()
+    for limit in (2, 20):
+        with django_assert_num_queries(statements):
+            listing.page(filters, limit=limit)
+
+
+def test_detail_takes_four_statements_at_most(shop, django_assert_num_queries):
+    category_tree.current()
+    with django_assert_num_queries(3):
+        product_page.find("product-0")
+    with django_assert_num_queries(4):
+        product_page.find("shirt")
+
+
+def test_filters_narrow_exactly(shop):
+    rows = {row.sku: row for row in Product.objects.listed().published()}
+    assert set(skus(FILTERS["prices"])) == {sku for sku, row in rows.items() if 2 <= row.price <= 3}
+    stocked = {sku for sku, row in rows.items() if row.available_quantity > 0} | {"G"}
+    assert set(skus(FILTERS["in stock"])) == stocked
+    assert set(skus(FILTERS["sold out"])) == rows.keys() - stocked
+    assert set(skus(FILTERS["featured"])) == {sku for sku, row in rows.items() if row.is_featured}
+    assert set(skus(FILTERS["rated"])) == {sku for sku, row in rows.items() if row.rating_average >= Decimal("4.5")}
+    assert "OFF" in skus(FILTERS["unpublished"])
+    inside = Product.objects.in_subtree(shop).listed().published()
+    assert set(skus(FILTERS["category"])) == set(inside.values_list("sku", flat=True))
+
+
+def test_unknown_category_is_told():
+    with pytest.raises(UnknownCategory):
+        listing.page(Filters(category="nowhere"))
+
+
+def test_attributes_are_any_of_a_name_and_all_of_the_names(shop):
+    red_or_blue = Filters(attributes=(("colour", "red"), ("colour", "blue")))
+    assert len(skus(red_or_blue)) == 23
+    red_and_two = Filters(attributes=(("colour", "red"), ("size", "2")))
+    expected = Product.objects.filter(attributes__colour="red", attributes__size=2)
+    assert set(skus(red_and_two)) == set(expected.values_list("sku", flat=True))
+    assert skus(Filters(attributes=(("size", "L"),))) == ["G"]
+    assert skus(Filters(attributes=(("regex", "("), ("a__b", "'"), ('"', "%s")))) == []
+
+
+def test_facets_count_what_matches(shop):
+    found = facets.of(Filters(category="food", attributes=(("colour", "red"),)))
+    matching = set(skus(Filters(category="food", attributes=(("colour", "red"),))))
+    rows = Product.objects.filter(sku__in=matching)
+    assert found.attributes["colour"] == {
+        "red": len(matching),
+        "blue": len(skus(Filters(category="food"))) - len(matching),
+    }
+    assert sum(found.attributes["size"].values()) == len(matching)
+    assert found.categories["food"] == len(matching)
+    assert found.in_stock == sum(row.available_quantity > 0 for row in rows)
+    assert (found.min_price, found.max_price) == (min(r.price for r in rows), max(r.price for r in rows))
+    assert found.is_complete
+
+
+def test_facets_count_a_group_by_its_variants(shop):
+    found = facets.of(Filters(category="tools"))
+    assert (found.attributes["size"]["L"], found.attributes["size"]["M"]) == (1, 1)
+
+
+def test_count_is_capped(shop, monkeypatch):
+    assert listing.count(Filters()) == (24, True)
+    monkeypatch.setattr(listing, "COUNT_CAP", 10)
+    assert listing.count(Filters()) == (10, False)
+
+
+@pytest.mark.parametrize("cursor", ["", "abc", "A" * 40, "____"])
+def test_made_up_cursors_are_refused(cursor):
+    with pytest.raises(InvalidCursor):
+        listing.place_of(cursor, ordering="newest")
+
+
+def test_cursor_of_another_order_is_refused_and_shows_no_key(shop):
+    page = listing.page(Filters(), ordering="price", limit=2)
+    cursor = listing.cursor_of(page.next, ordering="price")
+    with pytest.raises(InvalidCursor):
+        listing.place_of(cursor, ordering="newest")
+    import base64
+
+    assert str(page.next.id).encode() not in base64.urlsafe_b64decode(cursor + "===")
+
+
+def test_changed_cursor_is_refused(shop):
+    page = listing.page(Filters(), ordering="name", limit=2)
+    cursor = listing.cursor_of(page.next, ordering="name")
+    for index in range(len(cursor)):
+        changed = cursor[:index] + ("A" if cursor[index] != "A" else "B") + cursor[index + 1 :]
+        if index < len(cursor) - 1:
+            with pytest.raises(InvalidCursor):
+                listing.place_of(changed, ordering="name")
+
+
+@pytest.fixture
+def teapots():
+    products.create("TP-1", name="Blue teapot", price=Decimal(1), description="For black tea")
+    products.create("TP-2", name="Red teapot", price=Decimal(1))
+    products.create("CUP", name="Cup", price=Decimal(1), description="Goes with the blue teapot")
+    products.create("CAFE", name="Café crème", price=Decimal(1))
+    group = products.create("SHIRT", name="Shirt", kind="group")
+    products.create("SHIRT-L", kind="variant", parent=group, price=Decimal(1), options={"colour": "Turquoise"})
+
+
+SEARCHES = {
+    "blue teapot": ["TP-1", "CUP"],
+    "BLUE": ["TP-1", "CUP"],
+    "teapot red": ["TP-2"],
+    "tp-2": ["TP-2"],
+    "cafe creme": ["CAFE"],
+    "turquoise": ["SHIRT"],
+    "shirt-l": ["SHIRT"],
+    "nothing of the kind": [],
+    "'; DROP TABLE --": [],
+    "& | ! ( ) : * <->": [],
+    "%": [],
+    "_": [],
+    "\\": [],
+}
+
+
+def test_search_finds_by_name_sku_attribute_and_description(teapots):
+    found = {text: skus(Filters(q=text), ordering="relevance") for text in SEARCHES}
+    assert found == SEARCHES
+
+
+@pytest.mark.pg
+def test_search_tolerates_misspelling(teapots):
+    assert skus(Filters(q="blu teapt"), ordering="relevance")[0] == "TP-1"
+    assert skus(Filters(q="turqoise"), ordering="relevance") == ["SHIRT"]
+
+
+@pytest.mark.pg
+def test_search_uses_its_indexes(teapots):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off")
+        for condition in (
+            "to_tsvector('simple', search_text) @@ to_tsquery('simple', 'blue')",
+            "'blue' <% search_text",
+        ):
+            cursor.execute(f"EXPLAIN SELECT id FROM shop_catalog_product WHERE parent_id IS NULL AND {condition}")
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "shop_catalog_search_" in plan, plan
+
+
+def test_search_pages_by_relevance_without_gap(shop):
+    everything = skus(Filters(q="product"), ordering="relevance", limit=100)
+    assert len(everything) == 23
+    assert skus(Filters(q="product"), ordering="relevance", limit=4) == everything
+
+
+def test_search_text_follows_changes(teapots):
+    products.change(products.get("TP-1"), name="Green kettle")
+    assert skus(Filters(q="kettle"), ordering="relevance") == ["TP-1"]
+    products.change(products.get("SHIRT-L"), options={"colour": "Ochre"})
+    assert skus(Filters(q="ochre"), ordering="relevance") == ["SHIRT"]
+    assert skus(Filters(q="turquoise"), ordering="relevance") == []
+
+
+def test_search_backend_is_a_setting(teapots, settings):
+    settings.SHOP_CATALOG = {
+        "CURRENCY": "KES",
+        "SEARCH": {"BACKEND": "shop_catalog.search.DatabaseSearch", "OPTIONS": {}},
+    }
+    assert skus(Filters(q="blue teapot"), ordering="relevance") == ["TP-1", "CUP"]
+
+
+def test_suggestions_name_products_and_categories(teapots):
+    categories.create("Teapots")
+    hidden = categories.create("Teapots of old", is_active=False)
+    found = suggestions.suggest("teap")
+    assert {product.sku for product in found.products} == {"TP-1", "TP-2", "CUP"}
+    assert [node.name for node in found.categories] == ["Teapots"]
+    assert hidden.slug not in {node.slug for node in found.categories}
+    assert suggestions.suggest("t") == ([], [])
+
+
+def test_simplify_takes_case_accents_and_blanks_away():
+    assert simplify("  Blåbær   TÉ\n") == "blabaer te"
+
+
+def test_growth_of_pages_is_flat(shop):
+    """The database reads the same number of rows for the first and for a late page: no offset, no count."""
+    if connection.vendor != "postgresql":
+        pytest.skip("reads PostgreSQL's plan")
+    rows = [
+        Product(sku=f"X{number}", slug=f"x{number}", name="X", price=Decimal(number % 97)) for number in range(3000)
+    ]
+    Product.objects.bulk_create(rows)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE shop_catalog_product")
+    late = listing.Place(Decimal(90), 0)
+    read = []
+    for after in (None, late):
+        values = listing._parameters(Filters(), ordering="price", after=after)
+        statement = listing._PAGE._statement("default", Filters(), "price", after is not None, 21)
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement.sql, statement.bound(values, connection))
+            read.append(_rows_read(cursor.fetchone()[0][0]["Plan"]))
+    assert max(read) <= 3 * 25, read
+
+
+def _rows_read(plan):
+    own = plan.get("Actual Rows", 0) * plan.get("Actual Loops", 1) if "Relation Name" in plan else 0
+    own += plan.get("Rows Removed by Filter", 0)
+    own = own if plan.get("Relation Name") == "shop_catalog_product" else 0
+    return own + sum(itertools.chain(_rows_read(child) for child in plan.get("Plans", ())))

@@ -1,0 +1,194 @@
+"""Many writers at the category tree at once: through verbs, the model, the admin and the API."""
+
+import os
+import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, connection, connections
+from django.test import Client
+from mptt.exceptions import InvalidMove
+from shop_catalog import categories, category_tree
+from shop_catalog.category_import import import_paths
+from shop_catalog.exceptions import ShopCatalogError
+from shop_catalog.models import Category, gate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+WRITERS = 8
+OPERATIONS = 2000 if os.environ.get("SHOP_TEST_FULL") else 160
+"""All writers together; SHOP_TEST_FULL=1 is the full size."""
+
+
+def plant(size=60):
+    import_paths([f"Root {number % 6} > Branch {number % 20} > Leaf {number}" for number in range(size)])
+
+
+def random_pair(rng):
+    pks = list(Category.objects.values_list("pk", flat=True))
+    return Category.objects.get(pk=rng.choice(pks)), Category.objects.get(pk=rng.choice(pks))
+
+
+def by_verb(rng, number, _client):
+    one, other = random_pair(rng)
+    if rng.random() < 0.6:
+        categories.create(f"New {number}", parent=other)
+    else:
+        categories.move(one, parent=other)
+
+
+def by_model(rng, number, _client):
+    one, other = random_pair(rng)
+    if rng.random() < 0.6:
+        Category(name=f"Saved {number}", slug=f"saved-{number}", parent=other).save()
+    elif rng.random() < 0.5:
+        one.parent = other
+        one.save()
+    else:
+        one.move_to(other, rng.choice(["left", "right", "first-child", "last-child"]))
+
+
+def by_admin(rng, _number, client):
+    one, other = random_pair(rng)
+    payload = {"cmd": "move_node", "position": "last-child", "cut_item": one.pk, "pasted_on": other.pk}
+    assert client.post("/admin/shop_catalog/category/", payload).status_code == 200
+
+
+def by_api(rng, number, client):
+    one, other = random_pair(rng)
+    url = "/api/v1/products/categories/"
+    if rng.random() < 0.6:
+        answer = client.post(url, {"name": f"Posted {number}", "parent": other.slug}, content_type="application/json")
+    else:
+        answer = client.patch(f"{url}{one.slug}/", {"parent": other.slug}, content_type="application/json")
+    assert answer.status_code in {200, 201, 404, 422}, answer.content
+
+
+WAYS = [by_verb, by_model, by_admin, by_api]
+REFUSALS = (ShopCatalogError, InvalidMove, Category.DoesNotExist)
+
+
+def race(operations, ways):
+    """Run the operations on eight threads; answers the errors that are no refusals."""
+    user = get_user_model().objects.create_superuser("racer", "racer@example.org", "secret")
+    start = threading.Barrier(WRITERS)
+
+    def write(writer):
+        rng = random.Random(writer)
+        client = Client()
+        client.force_login(user)
+        errors = []
+        start.wait()
+        for number in range(operations // WRITERS):
+            try:
+                ways[(writer + number) % len(ways)](rng, writer * 100_000 + number, client)
+            except REFUSALS:
+                pass
+            except Exception as error:  # noqa: BLE001 - any error fails the test, by name
+                errors.append(error)
+        connections.close_all()
+        return errors
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return [error for errors in pool.map(write, range(WRITERS)) for error in errors]
+
+
+@pytest.mark.slow
+def test_eight_writers_leave_a_sound_tree():
+    plant()
+    before = Category.objects.count()
+    errors = race(OPERATIONS, WAYS)
+    assert errors == []
+    assert categories.check() == []
+    assert Category.objects.count() > before
+    tree = category_tree.current()
+    assert len(tree.nodes) == Category.objects.count()
+
+
+@pytest.mark.slow
+@pytest.mark.pg
+def test_without_the_lock_the_same_race_corrupts_the_tree(monkeypatch):
+    """The negative control: were it sound without the lock, the race above would prove nothing."""
+    monkeypatch.setattr(gate, "lock_tree", lambda alias: None)
+    plant()
+    errors = race(OPERATIONS, [by_verb, by_model])
+    assert categories.check() != [] or any(isinstance(error, OperationalError) for error in errors)
+    assert categories.check() != []
+    categories.repair()
+    assert categories.check() == []
+
+
+@pytest.mark.slow
+@pytest.mark.pg
+def test_reading_before_the_lock_corrupts_the_tree(monkeypatch):
+    """The second negative control: a lock around an instance that was read before it is as good as none."""
+    monkeypatch.setattr(Category, "_read_again", lambda self, alias, fields: set())
+    monkeypatch.setattr(Category, "refresh_from_db", lambda self, **options: None)
+    plant()
+    race(OPERATIONS, [_move_read_before])
+    assert categories.check() != []
+
+
+def _move_read_before(rng, _number, _client):
+    one, other = random_pair(rng)
+    one.parent = other
+    one.save()
+
+
+@pytest.mark.slow
+def test_readers_see_a_whole_tree_at_any_moment():
+    plant()
+    stop = threading.Event()
+    seen = []
+
+    def read():
+        client = Client()
+        while not stop.is_set():
+            answer = client.get("/api/v1/products/categories/tree/")
+            seen.append(answer.status_code)
+            _count(answer.json())
+        connections.close_all()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        errors = race(OPERATIONS // 4, [by_verb])
+    finally:
+        stop.set()
+        reader.join()
+    assert errors == []
+    assert set(seen) == {200}
+    assert _count(Client().get("/api/v1/products/categories/tree/").json()) == Category.objects.count()
+
+
+def _count(nodes):
+    return sum(1 + _count(node["children"]) for node in nodes)
+
+
+def test_gate_is_held_until_the_outer_transaction_ends():
+    """A second writer waits for the first one's commit, not for the end of its gate."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one writer in at BEGIN")
+    from django.db import transaction
+
+    order = []
+    entered = threading.Event()
+
+    def second():
+        entered.wait()
+        categories.create("Second")
+        order.append("second")
+        connections.close_all()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with transaction.atomic():
+        categories.create("First")
+        entered.set()
+        thread.join(timeout=0.5)
+        assert thread.is_alive()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+    assert categories.check() == []
