@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +114,12 @@ TEST_RUNNER = "config.runner.PytestRunner"
 # Data
 
 DATABASES = {"default": env.database(DATA_DIR / "shop.sqlite3")}
+if "qcluster" in sys.argv:
+    # The cluster forks its workers, and forked processes must not share a pool's connections.
+    DATABASES["default"]["OPTIONS"].pop("pool", None)
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL", "")

@@ -1,0 +1,163 @@
+"""Logging in with another OpenID Provider: every kind of e-mail address has a defined, safe outcome."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from accounts.models import User
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
+from config import openid
+from config.env import Env
+from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
+from shop_orders.models import Customer
+
+pytestmark = pytest.mark.django_db
+
+
+def log_in_with(provider, browser):
+    """Press the button, come back with a code, answer the last response."""
+    start = browser.post("/accounts/oidc/work/login/")
+    assert start.status_code == 302
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(start["Location"]).query).items()}
+    assert asked["code_challenge_method"] == "S256"
+    return browser.get("/accounts/oidc/work/login/callback/", {"code": "c", "state": asked["state"]})
+
+
+def test_the_login_page_has_the_button(provider, client):
+    page = client.get("/accounts/login/").content.decode()
+
+    assert "Work" in page
+    assert "/accounts/oidc/work/login/" in page
+
+
+def test_a_verified_address_makes_an_account_and_a_customer(provider, client):
+    answer = log_in_with(provider, client)
+
+    assert answer.status_code == 302
+    user = User.objects.get()
+    assert (user.email, user.first_name, user.has_usable_password()) == ("new@example.org", "New", False)
+    assert EmailAddress.objects.get().verified
+    assert client.get("/api/v1/auth/customers/profile/").json()["email"] == "new@example.org"
+    assert Customer.objects.get().user == user
+    assert provider.seen[0]["code_verifier"]
+
+
+def test_a_second_time_it_is_the_same_account(provider, client):
+    log_in_with(provider, client)
+    client.logout()
+
+    log_in_with(provider, client)
+
+    assert User.objects.count() == 1
+    assert client.get("/api/v1/auth/customers/profile/").status_code == 200
+
+
+def test_an_unverified_address_must_be_verified_here(provider, client):
+    provider.claims["email_verified"] = False
+
+    log_in_with(provider, client)
+
+    assert client.get("/api/v1/auth/customers/profile/").status_code == 401
+    assert [message.to for message in mail.outbox] == [["new@example.org"]]
+    assert not EmailAddress.objects.filter(verified=True).exists()
+
+
+def test_without_an_address_one_is_asked_for(provider, client):
+    del provider.claims["email"]
+
+    answer = log_in_with(provider, client)
+    page = client.get(answer["Location"])
+
+    assert page.status_code == 200
+    assert 'name="email"' in page.content.decode()
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_somebody_elses_address_opens_nothing(provider, client, user, verified):
+    provider.claims |= {"email": user.email, "email_verified": verified}
+
+    log_in_with(provider, client)
+
+    assert client.get("/api/v1/auth/customers/profile/").status_code == 401
+    assert not SocialAccount.objects.filter(user=user).exists()
+    assert User.objects.count() == 1
+
+
+def test_a_deactivated_account_stays_closed(provider, client):
+    log_in_with(provider, client)
+    client.logout()
+    User.objects.update(is_active=False)
+
+    log_in_with(provider, client)
+
+    assert client.get("/api/v1/auth/customers/profile/").status_code == 401
+
+
+def test_a_foreign_state_is_refused(provider, client):
+    client.post("/accounts/oidc/work/login/")
+
+    client.get("/accounts/oidc/work/login/callback/", {"code": "c", "state": "guessed"})
+
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "next_url", ["https://evil.example.org/", "//evil.example.org/", "/\\evil.example.org", "javascript:x"]
+)
+def test_a_login_leads_nowhere_else(client, user, next_url):
+    answer = client.post(
+        f"/accounts/login/?next={next_url}", {"login": user.email, "password": "a-long-and-odd-one-42"}
+    )
+
+    assert answer.status_code == 302
+    assert answer["Location"] == "/account/"
+
+
+def test_the_admin_logs_in_by_the_same_page(client):
+    answer = client.get("/admin/login/?next=/admin/")
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/")
+
+
+def env(**values):
+    return Env(Path("/nowhere/.env"), values)
+
+
+def test_one_provider_from_the_environment():
+    apps = openid.providers(
+        env(OIDC_ISSUER="https://id.example.org/realm", OIDC_CLIENT_ID="shop", OIDC_CLIENT_SECRET="s", OIDC_NAME="ID")
+    )
+
+    assert [(app["provider_id"], app["name"], app["client_id"]) for app in apps] == [("openid", "ID", "shop")]
+    assert openid.origins(apps) == ["https://id.example.org"]
+
+
+def test_several_providers_from_the_environment():
+    values = {"OIDC_PROVIDERS": "google, my-work"}
+    for name in ("GOOGLE", "MY_WORK"):
+        values |= {f"OIDC_{name}_ISSUER": "https://x.example.org", f"OIDC_{name}_CLIENT_ID": "i"}
+        values |= {f"OIDC_{name}_CLIENT_SECRET": "s"}
+
+    apps = openid.providers(env(**values))
+
+    assert [(app["provider_id"], app["name"]) for app in apps] == [("google", "Google"), ("my-work", "My Work")]
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_SECRET": "s"}, "OIDC_CLIENT_ID"),
+        ({"OIDC_ISSUER": "https://id.example.org", "OIDC_CLIENT_ID": "s"}, "OIDC_CLIENT_SECRET"),
+        ({"OIDC_PROVIDERS": "google"}, "OIDC_GOOGLE_ISSUER"),
+        ({"OIDC_ISSUER": "http://id.example.org"}, "OIDC_ISSUER"),
+    ],
+)
+def test_a_missing_variable_is_named(values, named):
+    with pytest.raises(ImproperlyConfigured, match=named):
+        openid.providers(env(**values))

@@ -1,0 +1,164 @@
+"""Settings from the environment: what is wrong or missing is named."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from config.env import Env, read_dotenv
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parents[2]
+NOWHERE = Path("/nowhere/.env")
+PRODUCTION = {
+    "DEBUG": "false",
+    "DEMO": "",
+    "SECRET_KEY": "abcdefghijklmnopqrstuvwxyz0123456789" * 2,
+    "SITE_URL": "https://shop.example.org",
+    "ALLOWED_HOSTS": "shop.example.org",
+    "REDIS_URL": "redis://127.0.0.1:6379/1",
+    "PROXY_COUNT": "1",
+    "EMAIL_HOST": "smtp.example.org",
+    "ADMIN_EMAIL": "admin@example.org",
+    "OIDC_PROVIDER_KEY": "",
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+}
+
+
+def env(**values):
+    return Env(NOWHERE, values)
+
+
+def manage(*arguments, **values):
+    return subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "manage.py", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": "", "DB_HOST": "", **values},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_missing_variable_is_named_with_a_hint():
+    with pytest.raises(ImproperlyConfigured, match=r"SECRET_KEY is not set .* Make one\."):
+        env().text("SECRET_KEY", hint="Make one.")
+
+
+@pytest.mark.parametrize(("value", "flag"), [("1", True), ("Yes", True), ("off", False), ("", True)])
+def test_flags(value, flag):
+    assert env(DEBUG=value).flag("DEBUG", default=True) is flag
+
+
+def test_a_wrong_flag_is_named():
+    with pytest.raises(ImproperlyConfigured, match="DEBUG must be true or false, not 'maybe'"):
+        env(DEBUG="maybe").flag("DEBUG")
+
+
+def test_a_wrong_number_is_named():
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_PORT must be a whole number, not 'x'"):
+        env(EMAIL_PORT="x").number("EMAIL_PORT", 25)
+
+
+def test_lists_are_separated_by_commas():
+    assert env(ALLOWED_HOSTS="a.example.org, b.example.org,").items("ALLOWED_HOSTS") == [
+        "a.example.org",
+        "b.example.org",
+    ]
+
+
+def test_the_database_of_a_url():
+    database = env(DATABASE_URL="postgres://shop:p%40ss@db.example.org:5433/shop?sslmode=require").database(NOWHERE)
+
+    wanted = {"HOST": "db.example.org", "NAME": "shop", "USER": "shop", "PASSWORD": "p@ss", "PORT": "5433"}
+    assert {name: database[name] for name in wanted} == wanted
+    assert database["OPTIONS"]["sslmode"] == "require"
+    assert database["OPTIONS"]["pool"]["max_size"] == 8
+
+
+def test_the_database_of_single_variables():
+    database = env(DB_HOST="db", DB_NAME="shop", DB_USER="u", DB_PASSWORD="p").database(NOWHERE)
+
+    assert (database["ENGINE"], database["HOST"], database["PORT"]) == ("django.db.backends.postgresql", "db", "5432")
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"DB_HOST": "db", "DB_USER": "u"}, "DB_NAME"),
+        ({"DB_NAME": "shop"}, "DB_HOST"),
+        ({"DB_HOST": "db", "DB_NAME": "shop"}, "DB_USER"),
+        ({"DATABASE_URL": "mysql://x/y"}, "DATABASE_URL"),
+        ({"DATABASE_URL": "postgres://h:port/y"}, "DATABASE_URL"),
+    ],
+)
+def test_a_half_told_database_is_named(values, named):
+    with pytest.raises(ImproperlyConfigured, match=named):
+        env(**values).database(NOWHERE)
+
+
+def test_sqlite_takes_several_writers():
+    options = env().database(Path("shop.sqlite3"))["OPTIONS"]
+
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert options["timeout"] == 20
+    assert "journal_mode=WAL" in options["init_command"]
+
+
+def test_a_key_is_a_pem_or_the_file_of_one(tmp_path):
+    (tmp_path / "key.pem").write_text("-----BEGIN X-----\n")
+
+    assert env(KEY=str(tmp_path / "key.pem")).pem("KEY") == "-----BEGIN X-----\n"
+    assert env(KEY="-----BEGIN X-----\\ny").pem("KEY") == "-----BEGIN X-----\ny"
+    with pytest.raises(ImproperlyConfigured, match="KEY must be a PEM key"):
+        env(KEY="/nowhere/key.pem").pem("KEY")
+
+
+def test_the_process_wins_over_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("# a comment\n\nSHOP_NAME='From the file'\nSHOP_COUNTRY=KE\n")
+
+    read = Env(file, {"SHOP_NAME": "From the process"})
+
+    assert (read.text("SHOP_NAME"), read.text("SHOP_COUNTRY")) == ("From the process", "KE")
+
+
+def test_a_broken_line_of_the_file_is_named(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("SHOP_NAME=x\nnonsense\n")
+
+    with pytest.raises(ImproperlyConfigured, match="line 2"):
+        read_dotenv(file)
+
+
+def test_the_example_file_is_readable_and_names_what_settings_read():
+    names = set(read_dotenv(ROOT / ".env.example"))
+
+    assert {"SECRET_KEY", "SITE_URL", "SHOP_NAME", "SHOP_CURRENCY", "PHONE_REGIONS"} <= names
+
+
+def test_production_passes_the_deployment_check(tmp_path):
+    done = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION, DATA_DIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
+        ({"DEBUG": "perhaps"}, "DEBUG must be true or false"),
+        ({"EMAIL_PORT": "smtp"}, "EMAIL_PORT must be a whole number"),
+        ({"OIDC_PROVIDER": "true"}, "OIDC_PROVIDER_KEY is not set"),
+        ({"DB_HOST": "db.example.org"}, "DB_NAME is not set"),
+    ],
+)
+def test_a_wrong_start_names_the_variable(tmp_path, change, named):
+    done = manage("check", **{**PRODUCTION, "DATA_DIR": str(tmp_path), **change})
+
+    assert done.returncode != 0
+    assert named in done.stderr.splitlines()[-1]
