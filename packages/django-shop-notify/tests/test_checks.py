@@ -5,7 +5,6 @@ import io
 import django
 import pytest
 from django.core.management import CommandError, call_command
-
 from shop_notify.checks import check_settings
 
 ROUTE = {
@@ -35,7 +34,12 @@ def test_a_right_project_has_no_findings(settings):
         ({"NOTIFIERS": {"email": {"BACKEND": "email", "OPTIONS": {"colour": "red"}}}}, ["E001"]),
         ({"NOTIFIERS": {"email": {"BACKEND": "email"}, "sms": SMS}, "PHONE_REGIONS": []}, ["E002"]),
         (
-            {"NOTIFIERS": {"email": {"BACKEND": "email"}, "sms": {**SMS, "OPTIONS": {"username": "u", "api_key": "k"}}}},
+            {
+                "NOTIFIERS": {
+                    "email": {"BACKEND": "email"},
+                    "sms": {**SMS, "OPTIONS": {"username": "u", "api_key": "k"}},
+                }
+            },
             ["W002"],
         ),
         ({"ROUTES": [{"signal": "a.b", "event": "x"}]}, ["E003"]),

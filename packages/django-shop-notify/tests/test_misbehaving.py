@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-
 from shop_notify import delivery
 from shop_notify.exceptions import PermanentFailure, TemporaryFailure
 from shop_notify.models import Notification
@@ -34,7 +33,7 @@ def sleep_for_ever():
     while True:
         try:
             time.sleep(60)
-        except BaseException as error:  # noqa: BLE001 - that is the point
+        except BaseException as error:
             if not isinstance(error, Exception):
                 raise
 
@@ -162,7 +161,9 @@ delivery.deliver_due()
     }
     ends = []
     for _ in range(3):
-        ends.append(subprocess.run([sys.executable, "-c", program], env=environment, cwd=TESTS, check=False).returncode)
+        ends.append(
+            subprocess.run([sys.executable, "-c", program], env=environment, cwd=TESTS, check=False).returncode
+        )
         time.sleep(0.6)
     assert ends == [9, 9, 0]
     assert Notification.objects.get(alias="exiting").state == "dead"

@@ -7,12 +7,11 @@ import json
 import time
 
 import pytest
-from test_contract import WebhookTransport
-
 from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
 from shop_notify.notifiers import Message, WebhookNotifier, webhook
+from test_contract import WebhookTransport
 
 KEY, OTHER = b"0123456789abcdef01234567", b"76543210fedcba9876543210"
 
@@ -44,9 +43,7 @@ def test_body_and_signature_follow_standard_webhooks(endpoint):
     assert (body["type"], body["data"]["order"], body["data"]["text"]) == ("order_placed", {"number": "K7Q"}, "Hello")
     assert abs(int(headers["webhook-timestamp"]) - time.time()) < 5
     content = f"m-1.{headers['webhook-timestamp']}.".encode() + json.dumps(body, separators=(",", ":")).encode()
-    wanted = [
-        "v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in (KEY, OTHER)
-    ]
+    wanted = ["v1," + base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in (KEY, OTHER)]
     assert headers["webhook-signature"].split(" ") == wanted
 
 
@@ -119,7 +116,8 @@ def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.org/", "https://user:pw@example.org/", "https:///x", "https://a:99999/", "https://a/ b", ""]
+    "url",
+    ["http://example.org/", "https://user:pw@example.org/", "https:///x", "https://a:99999/", "https://a/ b", ""],
 )
 def test_urls_of_another_form_are_refused(url):
     with pytest.raises(AddressRefused):

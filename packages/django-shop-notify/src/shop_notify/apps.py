@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,3 +12,7 @@ class ShopNotifyConfig(AppConfig):
         from shop_notify import checks, routes  # noqa: F401
 
         routes.connect()
+        if apps.is_installed("anymail"):
+            from shop_notify import anymail_tracking
+
+            anymail_tracking.connect()

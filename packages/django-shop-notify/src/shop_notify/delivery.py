@@ -257,7 +257,7 @@ def _note(row: Notification, notifier: Notifier | None, result: Result) -> None:
             time.sleep(pause)
             pause = min(2.0, pause * 2)
             close_old_connections()
-    if notifier is not None and notifier.takes_reports() and row.provider_id:
+    if notifier is not None and notifier.awaits_reports() and row.provider_id:
         reports.apply_waiting(row)
     if row.fallback and row.state in {State.FAILED, State.DEAD}:
         fallbacks.start_due()

@@ -29,8 +29,7 @@ INSTALLED_APPS = [
     "shop_notify",
     "testproject.library",
 ]
-if find_spec("django_q"):
-    INSTALLED_APPS.append("django_q")
+INSTALLED_APPS += [name for name in ("django_q", "anymail") if find_spec(name)]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -149,6 +149,10 @@ class Notifier:
     def takes_reports(cls) -> bool:
         return cls.read_report is not Notifier.read_report
 
+    def awaits_reports(self) -> bool:
+        """Whether reports may come at all, and so one may be there before our own note."""
+        return self.takes_reports()
+
 
 def require_secret(request: HttpRequest, expected: str) -> None:
     """Compare the last part of the report's URL with the secret, in constant time.

@@ -10,6 +10,7 @@ from email.utils import formataddr, parseaddr
 from typing import Any
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.http import failure_for
 
 
 class EmailNotifier(Notifier):
@@ -36,6 +38,9 @@ class EmailNotifier(Notifier):
         self.mailer = mailer
         self.from_email = from_email
         self.reply_to = [reply_to] if reply_to else None
+
+    def awaits_reports(self) -> bool:
+        return apps.is_installed("anymail")
 
     def check_address(self, address: str) -> None:
         try:
@@ -62,8 +67,8 @@ class EmailNotifier(Notifier):
             else:
                 mail.send()
         # An anymail backend tells its provider's own id, by which its tracking events will name the message.
-        status = getattr(mail, "anymail_status", None)
-        return Receipt(provider_id=str(getattr(status, "message_id", None) or message_id))
+        theirs = getattr(getattr(mail, "anymail_status", None), "message_id", None)
+        return Receipt(provider_id=message_id if theirs is None else str(theirs))
 
 
 class _Mail(EmailMultiAlternatives):
@@ -94,11 +99,18 @@ def _explained() -> Iterator[None]:
         raise PermanentFailure(str(error)) from error
     except TimeoutError as error:
         raise UnknownOutcome(_("The mail server did not answer in time.")) from error
-    except OSError as error:
-        raise TemporaryFailure(_("The mail server cannot be reached.")) from error
-    except ValueError as error:
-        # Django refuses line breaks in headers; a second try would be refused too.
-        raise PermanentFailure(str(error)) from error
+    except Exception as error:
+        raise _by_kind(error) from error
+
+
+def _by_kind(error: Exception) -> Exception:
+    """Backends that speak HTTP, such as anymail's, tell the status; Django refuses line breaks in headers."""
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return failure_for(status, str(error))
+    if isinstance(error, OSError):
+        return TemporaryFailure(_("The mail server cannot be reached."))
+    return PermanentFailure(str(error)) if isinstance(error, ValueError) else error
 
 
 def _by_code(code: int, answer: bytes | str) -> TemporaryFailure | PermanentFailure:

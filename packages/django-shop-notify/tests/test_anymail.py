@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import django
+import pytest
+
+pytest.importorskip("anymail", reason="needs django-shop-notify[anymail]")
+
+from anymail.exceptions import AnymailAPIError
+from anymail.signals import AnymailTrackingEvent, tracking
+from shop_notify import delivery
+from shop_notify.models import DeliveryReport, Notification, Suppression
+from shop_notify.notifiers import email as email_notifier
+
+pytestmark = pytest.mark.django_db
+BACKEND = "anymail.backends.test.EmailBackend"
+
+
+@pytest.fixture(autouse=True)
+def backend(settings):
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": BACKEND}}
+    else:
+        settings.EMAIL_BACKEND = BACKEND
+
+
+@pytest.fixture
+def row():
+    row = Notification.objects.create(
+        event_id="e",
+        event="newsletter",
+        alias="email",
+        channel="email",
+        address="m@example.org",
+        context={"headline": "h"},
+    )
+    delivery.deliver_due()
+    row.refresh_from_db()
+    return row
+
+
+def tell(row, kind, **changes):
+    values = {"message_id": row.provider_id, "recipient": "m@example.org", "esp_event": {}, **changes}
+    tracking.send(sender=object, event=AnymailTrackingEvent(event_type=kind, **values), esp_name="Test")
+    row.refresh_from_db()
+    return row.state
+
+
+def test_provider_s_own_id_is_kept(row):
+    assert row.state == "sent"
+    assert row.provider_id == "0"
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [("queued", "sent"), ("deferred", "sent"), ("delivered", "delivered"), ("opened", "read"), ("bounced", "failed")],
+)
+def test_tracking_event_moves_the_notification_forward(row, kind, state):
+    assert tell(row, kind) == state
+
+
+def test_events_never_move_it_back(row):
+    tell(row, "opened")
+    assert tell(row, "delivered") == "read"
+    assert tell(row, "bounced") == "read"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"), [("bounced", "bounce"), ("complained", "complaint"), ("unsubscribed", "stop")]
+)
+def test_bounce_complaint_and_opt_out_suppress_the_address(row, kind, reason):
+    tell(row, kind)
+    assert Suppression.objects.get().reason == reason
+
+
+def test_event_about_another_recipient_changes_nothing(row):
+    assert tell(row, "delivered", recipient="somebody@example.org") == "sent"
+
+
+def test_event_without_meaning_is_ignored(row):
+    assert tell(row, "subscribed") == "sent"
+    assert tell(row, "delivered", message_id=None) == "sent"
+    assert DeliveryReport.objects.count() == 0
+
+
+@pytest.mark.parametrize(("status", "state"), [(429, "queued"), (500, "queued"), (400, "failed"), (401, "failed")])
+def test_http_status_of_the_provider_decides(monkeypatch, status, state):
+    def refuse(self, **kwargs):
+        raise AnymailAPIError("no", status_code=status)
+
+    monkeypatch.setattr(email_notifier._Mail, "send", refuse)
+    row = Notification.objects.create(
+        event_id="e", event="newsletter", alias="email", channel="email", address="m@example.org"
+    )
+    delivery.deliver_due()
+    row.refresh_from_db()
+    assert row.state == state
