@@ -85,9 +85,16 @@ def compiled(page, part):
 
 
 def settings_of(page, part):
-    namespace = {"BASE_DIR": ROOT / "example_project"}
+    """What a settings snippet sets. Apps that it adds must be known here; the project of the tests has them all."""
+    namespace = {"BASE_DIR": ROOT / "example_project", "INSTALLED_APPS": []}
     exec(compiled(page, part), namespace)
-    return {name: value for name, value in namespace.items() if name.isupper() and name != "BASE_DIR"}
+    for app in namespace["INSTALLED_APPS"]:
+        importlib.import_module(app)
+    return {
+        name: value
+        for name, value in namespace.items()
+        if name.isupper() and name not in {"BASE_DIR", "INSTALLED_APPS"}
+    }
 
 
 def write_module(folder, part):
