@@ -1,0 +1,17 @@
+"""The demo, as a newcomer starts it: all its processes, one whole order, nothing left behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.slow
+def test_the_demo_drives_one_whole_order():
+    command = [sys.executable, str(ROOT / "example_project/run_demo.py"), "--check"]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
+    assert "The whole order went through." in answer.stdout

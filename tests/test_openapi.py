@@ -1,0 +1,72 @@
+"""The OpenAPI document: valid, complete, and a committed snapshot, so that a change to the API is a reviewed change.
+
+After a wanted change: ``SHOP_TEST_SNAPSHOT=write pytest -c tests/pytest.ini tests/test_openapi.py``.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from config.api import api
+from openapi_spec_validator import validate
+
+SNAPSHOT = Path(__file__).with_name("openapi.json")
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture(scope="module")
+def document():
+    return json.loads(json.dumps(api.get_openapi_schema(path_prefix="/api/v1/")))
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if method in METHODS:
+                yield f"{method.upper()} {path}", operation
+
+
+def test_the_document_is_valid(document):
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def test_the_document_is_the_committed_one(document):
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    if os.environ.get("SHOP_TEST_SNAPSHOT") == "write":
+        SNAPSHOT.write_text(text, encoding="utf-8")
+    assert text == SNAPSHOT.read_text(encoding="utf-8"), "The API changed; see the first lines of this file."
+
+
+def test_every_operation_says_what_it_is(document):
+    found = list(operations(document))
+    ids = [operation["operationId"] for _name, operation in found]
+    assert len(ids) == len(set(ids))
+    assert [name for name, operation in found if not operation.get("summary")] == []
+    assert [key for key in ids if "." in key or "_api_" in key] == []
+
+
+def test_errors_are_declared_as_problem_documents(document):
+    wrong = [
+        (name, status)
+        for name, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400 and list(answer.get("content", {})) != ["application/problem+json"]
+    ]
+    assert wrong == []
+
+
+def test_every_operation_declares_what_can_always_happen(document):
+    always = {"400", "413", "415", "422", "429", "503"}
+    assert [name for name, operation in operations(document) if not always <= set(operation["responses"])] == []
+
+
+def test_no_answer_shows_a_database_key(document):
+    names = {
+        (schema, name)
+        for schema, definition in document["components"]["schemas"].items()
+        for name, value in definition.get("properties", {}).items()
+        if name in {"id", "pk"} and value.get("type") == "integer"
+    }
+    assert names == set()
