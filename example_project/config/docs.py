@@ -9,6 +9,7 @@ import shop_catalog.api.problems
 import shop_notify.api.problems
 import shop_orders.api.problems
 import shop_orders.contrib.allauth.api
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -42,8 +43,17 @@ def _schema() -> bytes:
 @require_safe
 @ensure_csrf_cookie
 def swagger(request: HttpRequest) -> HttpResponse:
-    settings = {**SWAGGER_SETTINGS, "url": reverse("schema")}
-    return render(request, "config/swagger.html", {"settings": settings, "title": api.title})
+    redirect = request.build_absolute_uri(reverse("swagger_redirect"))
+    ui = {**SWAGGER_SETTINGS, "url": reverse("schema"), "oauth2RedirectUrl": redirect}
+    return render(
+        request, "config/swagger.html", {"ui": ui, "client_id": settings.SWAGGER_CLIENT_ID, "title": api.title}
+    )
+
+
+@require_safe
+def swagger_redirect(request: HttpRequest) -> HttpResponse:
+    """Where the OpenID Provider sends the code that Swagger's Authorize button asked for."""
+    return render(request, "config/swagger_redirect.html")
 
 
 @require_safe

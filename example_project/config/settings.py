@@ -171,6 +171,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 31_536_000 if SECURE else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 PROXY_COUNT = env.number("PROXY_COUNT", 0)
@@ -198,6 +199,7 @@ CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
     "/identity/o/": {"form-action": ""},
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
     "/redoc/": {"style-src": "'self' 'unsafe-inline'", "worker-src": "'self' blob:"},
+    "/swagger/oauth2-redirect/": {},
     "/swagger/": {"style-src": "'self' 'unsafe-inline'"},
 }
 """What pages of others need besides: they write styles into their markup. No page needs a script of that kind.
@@ -258,6 +260,8 @@ SOCIALACCOUNT_STORE_TOKENS = False
 
 # Be an OpenID Provider for apps and partners
 
+SWAGGER_CLIENT_ID = env.text("SWAGGER_CLIENT_ID", "swagger" if DEMO else "")
+"""The public client by which /swagger/ logs in; its redirect URI is SITE_URL/swagger/oauth2-redirect/."""
 OIDC_PROVIDER = env.flag("OIDC_PROVIDER", default=bool(env.pem("OIDC_PROVIDER_KEY")))
 if OIDC_PROVIDER:
     INSTALLED_APPS.append("allauth.idp.oidc")

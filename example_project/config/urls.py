@@ -18,6 +18,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("swagger.json", docs.schema, name="schema"),
     path("swagger/", docs.swagger, name="swagger"),
+    path("swagger/oauth2-redirect/", docs.swagger_redirect, name="swagger_redirect"),
     path("redoc/", docs.redoc, name="redoc"),
     path("redoc/redoc.js", docs.redoc_script, name="redoc_script"),
     path("problems/<slug:code>/", docs.problem, name="problem"),

@@ -1,6 +1,6 @@
 // Swagger UI with the settings that the page holds; writes by session carry the CSRF token of the cookie.
 const settings = JSON.parse(document.getElementById("swagger-settings").textContent);
-SwaggerUIBundle({
+const ui = SwaggerUIBundle({
   ...settings,
   dom_id: "#swagger-ui",
   presets: [SwaggerUIBundle.presets.apis],
@@ -12,3 +12,7 @@ SwaggerUIBundle({
     return request;
   },
 });
+const clientId = JSON.parse(document.getElementById("swagger-client").textContent);
+if (clientId) {
+  ui.initOAuth({ clientId, usePkceWithAuthorizationCodeGrant: true, scopes: "openid shop:read orders:read" });
+}

@@ -89,8 +89,19 @@ def test_one_report_can_be_made_to_fail(running):
 
 @pytest.mark.parametrize(
     ("text", "segments"),
-    [("", 1), ("a" * 160, 1), ("a" * 161, 2), ("a" * 306, 2), ("a" * 307, 3), ("[" * 80, 1), ("[" * 81, 2)]
-    + [("ж" * 70, 1), ("ж" * 71, 2), ("😀" * 35, 1), ("😀" * 36, 2)],
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("[" * 80, 1),
+        ("[" * 81, 2),
+        ("ж" * 70, 1),
+        ("ж" * 71, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+    ],
 )
 def test_segments(text, segments):
     assert gateway.segments(text) == segments

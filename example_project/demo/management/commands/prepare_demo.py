@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.idp.oidc.models import Client
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from shop_orders.contrib.allauth.auth import SCOPES
 
 
 class Command(BaseCommand):
@@ -15,3 +18,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         call_command("load_sample_data", stdout=self.stdout)
         call_command("schedule_jobs", stdout=self.stdout)
+        _let_swagger_log_in()
+
+
+def _let_swagger_log_in() -> None:
+    """The client behind Swagger's Authorize button; its address follows the port."""
+    app = Client(id=settings.SWAGGER_CLIENT_ID, name="API documentation", type=Client.Type.PUBLIC)
+    app.set_scopes(["openid", "email", "profile", *SCOPES])
+    app.set_redirect_uris([f"{settings.SITE_URL}/swagger/oauth2-redirect/"])
+    app.set_grant_types(["authorization_code", "refresh_token"])
+    app.save()
