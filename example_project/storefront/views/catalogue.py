@@ -24,6 +24,7 @@ from storefront.forms import ReviewForm
 
 PAGE_SIZE = 24
 SUGGESTED = 6
+SHELF_SAMPLE = 60
 REVIEWS_SHOWN = 5
 REVIEWS_PER_PAGE = 20
 
@@ -32,8 +33,13 @@ REVIEWS_PER_PAGE = 20
 def home(request: HttpRequest) -> HttpResponse:
     featured = cards.of_rows(listing.page(listing.Filters(featured=True, in_stock=True), limit=8).rows)
     newest = cards.of_rows(listing.page(listing.Filters(), limit=8).rows)
-    pictured = [card for card in featured if card.picture][:3]
-    return render(request, "storefront/home.html", {"featured": featured, "newest": newest, "pictured": pictured})
+    context = {
+        "featured": featured,
+        "newest": newest,
+        "pictured": [card for card in featured if card.picture][:3],
+        "shelves": _shelves(),
+    }
+    return render(request, "storefront/home.html", context)
 
 
 @require_GET
@@ -123,6 +129,19 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
             return redirect("storefront:product", slug=slug)
     context = {"product": item, "form": form, "mine": mine}
     return render(request, "storefront/review.html", context)
+
+
+def _shelves() -> list[tuple[category_tree.Node, str]]:
+    """The top of the tree with a picture for each: its own, or that of a well-rated product below it."""
+    tree = category_tree.current()
+    page = listing.page(listing.Filters(in_stock=True), ordering="rating", limit=SHELF_SAMPLE)
+    pictures: dict[int, str] = {}
+    for row, card in zip(page.rows, cards.of_rows(page.rows), strict=True):
+        for node in page.categories[row.id]:
+            if card.picture is not None:
+                pictures.setdefault(tree.path(node.id)[0].id, card.picture.card)
+    roots = [node for node in tree.children.get(None, ()) if node.is_visible]
+    return [(node, node.image or pictures.get(node.id, "")) for node in roots]
 
 
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
