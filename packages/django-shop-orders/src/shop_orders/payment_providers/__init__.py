@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from importlib import import_module
+from typing import Any, cast
 
 from django.utils.module_loading import import_string
 
@@ -21,6 +22,9 @@ from shop_orders.payment_providers.base import (
 from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 
+OPTIONAL = {"Mpesa": "shop_orders.payment_providers.mpesa", "StripeCheckout": "shop_orders.payment_providers.stripe"}
+"""Providers that need an extra, imported when they are named."""
+
 __all__ = [
     "BankTransfer",
     "HostedTestProvider",
@@ -36,6 +40,12 @@ __all__ = [
     "default_alias",
     "payment_provider",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in OPTIONAL:
+        return getattr(import_module(OPTIONAL[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def payment_provider(alias: str) -> PaymentProvider:

@@ -1,0 +1,208 @@
+"""M-Pesa on the customer's phone (Daraja's STK push): ``pip install django-shop-orders[mpesa]``.
+
+Safaricom does not sign its calls: the address that it calls has a secret in it, and what a call says is believed only
+after Safaricom was asked.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
+from shop_orders.payment_providers.base import (
+    PaymentEvent,
+    PaymentProvider,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    RefundRequest,
+    RefundResult,
+)
+
+logger = logging.getLogger(__name__)
+
+PRODUCTION = "https://api.safaricom.co.ke"
+STILL_WAITING = "500.001.1001"
+"""The error code of the status query while the customer has not answered."""
+CANCELLED_BY_CUSTOMER = "1032"
+RING = timedelta(minutes=2)
+"""After this the phone does not ring any more, and a new push may be sent."""
+
+
+class Mpesa(PaymentProvider):
+    """``webhook_secret`` is a long random text of your own. ``kind`` is ``paybill`` or ``till``.
+
+    Daraja knows no idempotency key: a push that is repeated after a crash rings again. Money goes back by people, in
+    Safaricom's portal; a refund notes it.
+    """
+
+    label = gettext_lazy("M-Pesa")
+    timeout_seconds: ClassVar[tuple[int, int]] = (5, 20)
+    _tokens: ClassVar[dict[tuple[str, str], tuple[str, float]]] = {}
+
+    def __init__(
+        self,
+        *,
+        alias: str,
+        consumer_key: str,
+        consumer_secret: str,
+        short_code: str,
+        passkey: str,
+        webhook_secret: str,
+        kind: Literal["paybill", "till"] = "paybill",
+        minutes: int = 15,
+        api_base: str = PRODUCTION,
+    ) -> None:
+        super().__init__(alias=alias)
+        try:
+            import requests
+        except ImportError as error:
+            raise ImproperlyConfigured("Install it with `pip install django-shop-orders[mpesa]`.") from error
+        self.requests: Any = requests
+        self.consumer_key, self.consumer_secret = consumer_key, consumer_secret
+        self.short_code, self.passkey = short_code, passkey
+        self.webhook_secret = webhook_secret
+        self.transaction_type = "CustomerPayBillOnline" if kind == "paybill" else "CustomerBuyGoodsOnline"
+        self.expires_after = timedelta(minutes=minutes)
+        self.api_base = api_base.rstrip("/")
+
+    def start(self, request: PaymentRequest) -> PaymentStart:
+        phone = request.phone.lstrip("+")
+        if not phone:
+            raise PaymentDeclined(_("Give the phone number that pays."))
+        if request.amount != request.amount.to_integral_value():
+            raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
+        answer = self._post(
+            "/mpesa/stkpush/v1/processrequest",
+            {
+                **self._signed(),
+                "TransactionType": self.transaction_type,
+                "Amount": int(request.amount),
+                "PartyA": phone,
+                "PartyB": self.short_code,
+                "PhoneNumber": phone,
+                "CallBackURL": f"{request.webhook_url}{self.webhook_secret}-{request.payment_id}/",
+                "AccountReference": request.order_number[:12],
+                "TransactionDesc": request.order_number[:13],
+            },
+        )
+        if str(answer.get("ResponseCode")) != "0":
+            raise PaymentDeclined
+        return PaymentStart(
+            reference=str(answer["CheckoutRequestID"]),
+            instructions=_("Look at your phone and enter your M-Pesa PIN."),
+            expires_at=timezone.now() + RING,
+        )
+
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
+        if not reference:
+            return None
+        answer = self._post("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
+        code = str(answer.get("ResultCode", ""))
+        if answer.get("errorCode") == STILL_WAITING or not code:
+            return PaymentState(status="pending", reference=reference)
+        if code == "0":
+            return PaymentState(status="captured", reference=reference)
+        status: Literal["cancelled", "failed"] = "cancelled" if code == CANCELLED_BY_CUSTOMER else "failed"
+        return PaymentState(status=status, reference=reference, error=str(answer.get("ResultDesc", "")))
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
+        return RefundResult(reference=request.refund_id)
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+        payment_id = self._payment_id(request)
+        try:
+            call = json.loads(request.body)["Body"]["stkCallback"]
+            reference, code = str(call["CheckoutRequestID"]), str(call["ResultCode"])
+            items = call.get("CallbackMetadata", {}).get("Item", [])
+            values = {item["Name"]: item.get("Value") for item in items}
+            amount = Decimal(str(values["Amount"])) if code == "0" else None
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+            raise InvalidWebhook
+        state = self.fetch({}, reference=reference)
+        if state is None or state.status == "pending":
+            return []
+        return [
+            PaymentEvent(
+                event_id=f"{reference}:{state.status}",
+                kind=state.status,
+                reference=reference,
+                payment_id=payment_id,
+                amount=amount if state.status == "captured" else None,
+                error=state.error,
+                data={"receipt": str(values.get("MpesaReceiptNumber", ""))},
+            )
+        ]
+
+    def webhook_answer(self) -> HttpResponse:
+        return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
+
+    def _payment_id(self, request: HttpRequest) -> str:
+        """Our payment's id from the address that was called, once its secret fits."""
+        match = request.resolver_match
+        given = str(match.kwargs.get("secret", "")) if match else ""
+        secret, payment_id = given[:-37], given[-36:]
+        if not hmac.compare_digest(secret.encode(), self.webhook_secret.encode()):
+            raise InvalidWebhook
+        return payment_id
+
+    def _signed(self) -> dict[str, str]:
+        stamp = timezone.now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y%m%d%H%M%S")
+        password = base64.b64encode(f"{self.short_code}{self.passkey}{stamp}".encode()).decode()
+        return {"BusinessShortCode": self.short_code, "Password": password, "Timestamp": stamp}
+
+    def _token(self) -> str:
+        key = (self.api_base, self.consumer_key)
+        token, until = self._tokens.get(key, ("", 0.0))
+        if time.monotonic() < until:
+            return token
+        answer = self._call(
+            "GET",
+            "/oauth/v1/generate?grant_type=client_credentials",
+            auth=(self.consumer_key, self.consumer_secret),
+        )
+        try:
+            token, seconds = str(answer["access_token"]), int(answer["expires_in"])
+        except (KeyError, ValueError):
+            raise ProviderUnavailable
+        self._tokens[key] = token, time.monotonic() + seconds - 60
+        return token
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._call("POST", path, json=body, headers={"Authorization": f"Bearer {self._token()}"})
+
+    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """One call; an answer that is no JSON object, or an error that is not about the payment, is no answer."""
+        try:
+            response = self.requests.request(
+                method, self.api_base + path, timeout=self.timeout_seconds, allow_redirects=False, **options
+            )
+            answer = response.json()
+        except (self.requests.RequestException, ValueError) as error:
+            logger.warning("M-Pesa could not be asked: %s", type(error).__name__)
+            raise ProviderUnavailable from error
+        if not isinstance(answer, dict):
+            raise ProviderUnavailable
+        if response.status_code == 401:
+            self._tokens.pop((self.api_base, self.consumer_key), None)
+        if response.status_code >= 400 and answer.get("errorCode") != STILL_WAITING:
+            logger.error("M-Pesa answered %s, %s", response.status_code, answer.get("errorCode"))
+            if 400 <= response.status_code < 500 and response.status_code not in (401, 403, 429):
+                raise PaymentDeclined
+            raise ProviderUnavailable
+        return answer

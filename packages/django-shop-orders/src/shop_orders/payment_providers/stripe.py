@@ -1,0 +1,184 @@
+"""Cards and wallets on Stripe's own page, by its official SDK: ``pip install django-shop-orders[stripe]``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
+
+from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
+from shop_orders.money import exponent, quantise
+from shop_orders.payment_providers.base import (
+    EventKind,
+    PaymentEvent,
+    PaymentProvider,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    RefundRequest,
+    RefundResult,
+)
+
+logger = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+
+OWN_EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
+"""Where Stripe counts otherwise than ISO 4217 (https://docs.stripe.com/currencies#special-cases)."""
+
+KINDS: Mapping[str, EventKind] = {
+    "checkout.session.completed": "captured",
+    "checkout.session.async_payment_succeeded": "captured",
+    "checkout.session.async_payment_failed": "failed",
+    "checkout.session.expired": "cancelled",
+    "charge.refunded": "refunded",
+}
+
+
+class StripeCheckout(PaymentProvider):
+    """``webhook_secrets`` are the signing secrets of the endpoint, the new and the old one during a rotation."""
+
+    label = gettext_lazy("Card")
+    timeout_seconds: ClassVar[int] = 20
+
+    def __init__(
+        self, *, alias: str, api_key: str, webhook_secrets: Sequence[str], minutes: int = 30, api_base: str = ""
+    ) -> None:
+        super().__init__(alias=alias)
+        try:
+            import stripe
+        except ImportError as error:
+            raise ImproperlyConfigured("Install it with `pip install django-shop-orders[stripe]`.") from error
+        self.stripe: Any = stripe
+        self.webhook_secrets = tuple(webhook_secrets)
+        self.expires_after = timedelta(minutes=minutes)
+        options: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
+        client = stripe.StripeClient(
+            api_key, http_client=stripe.RequestsClient(timeout=self.timeout_seconds), max_network_retries=0, **options
+        )
+        self.api: Any = getattr(client, "v1", client)
+
+    def start(self, request: PaymentRequest) -> PaymentStart:
+        back = request.return_url or request.base_url
+        price = {
+            "currency": request.currency.lower(),
+            "unit_amount": _to_stripe(request.amount, request.currency),
+            "product_data": {"name": request.description},
+        }
+        params: dict[str, Any] = {
+            "mode": "payment",
+            "line_items": [{"quantity": 1, "price_data": price}],
+            "client_reference_id": request.payment_id,
+            "metadata": {"payment_id": request.payment_id},
+            "payment_intent_data": {"metadata": {"payment_id": request.payment_id}},
+            "success_url": back,
+            "cancel_url": back,
+        }
+        if request.email:
+            params["customer_email"] = request.email
+        session = self._ask(lambda: self.api.checkout.sessions.create(params, _once(f"start-{request.payment_id}")))
+        return PaymentStart(reference=session.id, redirect_url=session.url)
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
+        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
+        params = {
+            "payment_intent": session.payment_intent,
+            "amount": _to_stripe(request.amount, request.currency),
+            "metadata": {"refund_id": request.refund_id},
+        }
+        refund = self._ask(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}")))
+        match refund.status:
+            case "succeeded":
+                return RefundResult(reference=refund.id)
+            case "failed" | "canceled":
+                return RefundResult(status="failed", reference=refund.id, error=str(refund.status))
+        return RefundResult(status="pending", reference=refund.id)
+
+    def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
+        with suppress(PaymentDeclined):  # it is complete or expired already: fetch will say which
+            self._ask(lambda: self.api.checkout.sessions.expire(reference))
+
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
+        if not reference:
+            return None
+        params = {"expand": ["payment_intent.latest_charge"]}
+        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference, params))
+        currency = str(session.currency).upper()
+        if session.payment_status == "paid":
+            return PaymentState(
+                status="captured",
+                reference=reference,
+                captured=_from_stripe(session.amount_total, currency),
+                refunded=_refunded(session.payment_intent, currency),
+                currency=currency,
+            )
+        return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=reference)
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+        event = self._verified(request)
+        kind = KINDS.get(event.type)
+        if kind is None:
+            return []
+        thing = event.data.object.to_dict()
+        if event.type == "checkout.session.completed" and thing.get("payment_status") != "paid":
+            kind = "pending"
+        currency = str(thing.get("currency") or "").upper()
+        minor = thing.get("amount_refunded") if kind == "refunded" else thing.get("amount_total")
+        has_amount = kind in ("captured", "refunded") and minor is not None
+        return [
+            PaymentEvent(
+                event_id=event.id,
+                kind=kind,
+                reference=str(thing["id"]) if kind != "refunded" else "",
+                payment_id=str((thing.get("metadata") or {}).get("payment_id", "")),
+                amount=_from_stripe(int(minor or 0), currency) if has_amount else None,
+                currency=currency if has_amount else "",
+            )
+        ]
+
+    def _verified(self, request: HttpRequest) -> Any:
+        signature = request.headers.get("Stripe-Signature", "")
+        for secret in self.webhook_secrets:
+            try:
+                return self.stripe.Webhook.construct_event(request.body, signature, secret)
+            except (ValueError, self.stripe.SignatureVerificationError):
+                continue
+        raise InvalidWebhook
+
+    def _ask(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except (self.stripe.CardError, self.stripe.InvalidRequestError) as error:
+            logger.warning("Stripe refused a request: %s", error.code)
+            raise PaymentDeclined from error
+        except self.stripe.StripeError as error:
+            logger.warning("Stripe could not be asked: %s", type(error).__name__)
+            raise ProviderUnavailable from error
+
+
+def _once(key: str) -> dict[str, str]:
+    return {"idempotency_key": key}
+
+
+def _exponent(currency: str) -> int:
+    return OWN_EXPONENTS.get(currency, exponent(currency))
+
+
+def _to_stripe(amount: Decimal, currency: str) -> int:
+    return int(quantise(amount, currency).scaleb(_exponent(currency)))
+
+
+def _from_stripe(amount: int, currency: str) -> Decimal:
+    return quantise(Decimal(amount).scaleb(-_exponent(currency)), currency)
+
+
+def _refunded(intent: Any, currency: str) -> Decimal | None:
+    charge = getattr(intent, "latest_charge", None)
+    amount = getattr(charge, "amount_refunded", None)
+    return None if amount is None else _from_stripe(amount, currency)

@@ -1,0 +1,297 @@
+"""Against local servers that answer as the documentation of both says."""
+
+import hashlib
+import hmac
+import json
+import time
+from datetime import timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+from django.test import RequestFactory
+from django.utils import timezone
+from shop_orders import lifecycle, payments
+from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
+from shop_orders.models import Payment
+from shop_orders.testing import PaymentProviderContract
+from testproject.providers import FakeDaraja, FakeStripe
+
+stripe_module = pytest.importorskip("stripe", reason="needs the extra [stripe]")
+pytest.importorskip("requests", reason="needs the extra [mpesa]")
+
+from shop_orders.payment_providers import Mpesa, StripeCheckout  # noqa: E402
+from shop_orders.payment_providers.stripe import _from_stripe, _to_stripe  # noqa: E402
+
+SECRETS = ["whsec_new", "whsec_old"]
+MPESA = {
+    "consumer_key": "consumer",
+    "consumer_secret": "hidden",
+    "short_code": "174379",
+    "passkey": "passkey-1",
+    "webhook_secret": "a-long-random-text",
+}
+
+
+@pytest.fixture
+def fake_stripe():
+    with FakeStripe().running() as server:
+        yield server
+
+
+@pytest.fixture
+def daraja():
+    Mpesa._tokens.clear()
+    with FakeDaraja().running() as server:
+        yield server
+    Mpesa._tokens.clear()
+
+
+def stripe_call(event, *, secret="whsec_new", timestamp=None):
+    body = json.dumps(event).encode()
+    timestamp = int(time.time()) if timestamp is None else timestamp
+    signed = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    headers = {"Stripe-Signature": f"t={timestamp},v1={signed}"}
+    return RequestFactory().post("/", body, content_type="application/json", headers=headers)
+
+
+def session_event(kind, session, event_id="evt_1"):
+    return {"id": event_id, "object": "event", "type": f"checkout.session.{kind}", "data": {"object": session}}
+
+
+class TestStripe(PaymentProviderContract):
+    @pytest.fixture
+    def provider(self, fake_stripe):
+        return StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
+
+    @pytest.fixture
+    def make_webhook(self):
+        def make(*, kind, reference, amount, event_id="evt_1"):
+            session = {
+                "id": reference,
+                "object": "checkout.session",
+                "payment_status": "paid",
+                "amount_total": int(amount * 100),
+                "currency": "kes",
+                "metadata": {},
+            }
+            return stripe_call(session_event("completed", session, event_id))
+
+        return make
+
+    @pytest.fixture
+    def break_network(self, fake_stripe):
+        return lambda: setattr(fake_stripe, "error", (503, {"error": {"type": "api_error", "message": "away"}}))
+
+
+def test_stripe_forged_and_stale_calls_are_refused(fake_stripe):
+    provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
+    with pytest.raises(InvalidWebhook):
+        list(provider.read_webhook(stripe_call({}, secret="wrong")))
+    with pytest.raises(InvalidWebhook):
+        list(provider.read_webhook(stripe_call({"id": "evt"}, timestamp=int(time.time()) - 3600)))
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [("12.50", "KES", 1250), ("500", "JPY", 500), ("500", "UGX", 50000), ("12.345", "KWD", 12345), ("7", "ISK", 700)],
+)
+def test_stripe_counts_minor_units_its_own_way(amount, currency, minor):
+    assert _to_stripe(Decimal(amount), currency) == minor
+    assert _from_stripe(minor, currency) == Decimal(amount)
+
+
+@pytest.fixture
+def card(place, shop_settings, fake_stripe):
+    options = {"api_key": "sk_test", "webhook_secrets": SECRETS, "api_base": fake_stripe.url}
+    backend = "shop_orders.payment_providers.StripeCheckout"
+    shop_settings(PAYMENT_PROVIDERS={"card": {"BACKEND": backend, "OPTIONS": options}})
+    return payments.start(place(provider="card").pk, base_url="http://testserver")
+
+
+def state(payment):
+    payment.refresh_from_db()
+    payment.order.refresh_from_db()
+    return payment.status, payment.order.status, payment.order.payment_status
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("secret", SECRETS)
+def test_stripe_webhook_pays_the_order(client, card, fake_stripe, secret):
+    assert card.redirect_url.startswith("https://checkout.stripe.example.org/")
+    fake_stripe.pay(card.provider_reference)
+    call = stripe_call(session_event("completed", fake_stripe.sessions[card.provider_reference]), secret=secret)
+    for _time in range(2):
+        answer = client.post(
+            "/pay/webhooks/card/",
+            call.body,
+            "application/json",
+            headers={"Stripe-Signature": call.headers["Stripe-Signature"]},
+        )
+        assert answer.status_code == 200
+    assert state(card) == ("captured", "confirmed", "paid")
+    assert card.order.paid_amount == 25
+
+
+@pytest.mark.django_db
+def test_stripe_lost_webhook_is_made_up_for(card, fake_stripe):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    assert state(card) == ("captured", "confirmed", "paid")
+
+
+@pytest.mark.django_db
+def test_stripe_refund_goes_out_once(card, fake_stripe):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    fake_stripe.sessions[card.provider_reference]["payment_intent"] = "pi_1"
+    (refund,) = payments.refund(card.order_id, amount=Decimal(10))
+    assert (refund.status, fake_stripe.refunds) == ("succeeded", [1000])
+    event = {
+        "id": "evt_9",
+        "object": "event",
+        "type": "charge.refunded",
+        "data": {
+            "object": {
+                "id": "ch_1",
+                "object": "charge",
+                "amount_refunded": 1000,
+                "currency": "kes",
+                "metadata": {"payment_id": str(card.public_id)},
+            }
+        },
+    }
+    provider = payments.payment_provider("card")
+    (news,) = provider.read_webhook(stripe_call(event))
+    assert payments.apply_event("card", news).outcome == "ignored"
+    card.order.refresh_from_db()
+    assert card.order.refunded_amount == 10
+
+
+@pytest.mark.django_db
+def test_stripe_session_of_a_cancelled_order_is_closed(card, fake_stripe):
+    lifecycle.cancel(card.order_id)
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    payments.reconcile()
+    assert fake_stripe.sessions[card.provider_reference]["status"] == "expired"
+    assert state(card)[0] == "cancelled"
+
+
+def mpesa_call(reference, *, code=0, amount="12", secret=MPESA["webhook_secret"], payment_id="x" * 36):
+    metadata = {"Item": [{"Name": "Amount", "Value": float(amount)}, {"Name": "MpesaReceiptNumber", "Value": "NLJ7"}]}
+    callback = {"MerchantRequestID": "1", "CheckoutRequestID": reference, "ResultCode": code, "ResultDesc": "Done"}
+    if code == 0:
+        callback["CallbackMetadata"] = metadata
+    body = {"Body": {"stkCallback": callback}}
+    request = RequestFactory().post("/", json.dumps(body), content_type="application/json")
+    request.resolver_match = SimpleNamespace(kwargs={"secret": f"{secret}-{payment_id}"})
+    return request
+
+
+class TestMpesa(PaymentProviderContract):
+    start_is_idempotent = False
+    amount = Decimal(12)
+
+    @pytest.fixture
+    def provider(self, daraja):
+        return Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
+
+    @pytest.fixture
+    def make_webhook(self, daraja):
+        def make(*, kind, reference, amount, event_id="evt_1"):
+            daraja.results[reference] = "0"
+            return mpesa_call(reference, amount=amount)
+
+        return make
+
+    @pytest.fixture
+    def break_network(self, daraja):
+        return lambda: setattr(daraja, "error", (503, {"errorCode": "500.003.1001", "errorMessage": "away"}))
+
+
+@pytest.fixture
+def push(place, shop_settings, daraja, book):
+    book.sale_price = 12
+    book.save()
+    options = {**MPESA, "api_base": daraja.url}
+    shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": options}})
+    order = place(provider="mpesa", quantity=1)
+    return payments.start(order.pk, phone="0712 345 678", base_url="https://shop.example.org")
+
+
+@pytest.mark.django_db
+def test_mpesa_rings_the_phone(push, daraja):
+    _method, path, body = daraja.calls[-1]
+    assert path == "/mpesa/stkpush/v1/processrequest"
+    assert (body["Amount"], body["PhoneNumber"], body["PartyB"]) == (12, "254712345678", "174379")
+    assert body["TransactionType"] == "CustomerPayBillOnline"
+    secret = f"{MPESA['webhook_secret']}-{push.public_id}"
+    assert body["CallBackURL"] == f"https://shop.example.org/pay/webhooks/mpesa/{secret}/"
+    assert len(body["AccountReference"]) <= 12
+    assert push.instructions
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("result", "status", "payment_status"),
+    [("0", "captured", "paid"), ("1032", "cancelled", "failed"), ("1", "failed", "failed")],
+)
+def test_mpesa_callback_is_believed_after_asking(client, push, daraja, result, status, payment_status):
+    daraja.results[push.provider_reference] = result
+    body = mpesa_call(push.provider_reference, code=int(result)).body
+    url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{push.public_id}/"
+    for _time in range(2):
+        answer = client.post(url, body, "application/json")
+        assert (answer.status_code, answer.json()) == (200, {"ResultCode": 0, "ResultDesc": "Accepted"})
+    assert (state(push)[0], state(push)[2]) == (status, payment_status)
+
+
+@pytest.mark.django_db
+def test_mpesa_forged_success_changes_nothing(client, push, daraja):
+    url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{push.public_id}/"
+    assert client.post(url, mpesa_call(push.provider_reference).body, "application/json").status_code == 200
+    assert state(push) == ("pending", "pending", "unpaid")
+    wrong = url.replace("a-long-random-text", "guess")
+    assert client.post(wrong, mpesa_call(push.provider_reference).body, "application/json").status_code == 400
+    assert client.post("/pay/webhooks/mpesa/", b"{}", "application/json").status_code == 400
+    assert client.post(url, b'{"Body": []}', "application/json").status_code == 400
+
+
+@pytest.mark.django_db
+def test_mpesa_wrong_amount_is_held(client, push, daraja):
+    daraja.results[push.provider_reference] = "0"
+    url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{push.public_id}/"
+    client.post(url, mpesa_call(push.provider_reference, amount="1").body, "application/json")
+    assert state(push) == ("held", "pending", "unpaid")
+
+
+@pytest.mark.django_db
+def test_mpesa_lost_callback_is_made_up_for(push, daraja):
+    daraja.results[push.provider_reference] = "0"
+    payments.ask(push)
+    assert state(push) == ("captured", "confirmed", "paid")
+
+
+@pytest.mark.django_db
+def test_mpesa_token_is_used_again(push, daraja):
+    payments.ask(push)
+    payments.ask(push)
+    assert [path for _method, path, _body in daraja.calls].count("/oauth/v1/generate") == 1
+
+
+def test_mpesa_refuses_cents_and_a_missing_phone(daraja):
+    provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
+    request = SimpleNamespace(phone="+254712345678", amount=Decimal("12.50"))
+    with pytest.raises(PaymentDeclined):
+        provider.start(request)
+    with pytest.raises(PaymentDeclined):
+        provider.start(SimpleNamespace(phone="", amount=Decimal(12)))
+    assert daraja.calls == []
+
+
+@pytest.mark.parametrize("error", [(200, "text"), (200, []), (403, {}), (500, {"errorCode": "500.003.02"}), (429, {})])
+def test_mpesa_odd_answers_are_no_answers(daraja, error):
+    provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
+    daraja.error = error
+    with pytest.raises(ProviderUnavailable):
+        provider.fetch({}, reference="ws_CO_1")

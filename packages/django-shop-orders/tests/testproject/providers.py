@@ -1,0 +1,132 @@
+"""Local servers that answer as Stripe's and Safaricom's documentation says."""
+
+import base64
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+
+class Server:
+    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` gives status and JSON."""
+
+    def __init__(self):
+        self.calls = []
+
+    @contextmanager
+    def running(self):
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_call(self):
+                raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                is_json = "json" in self.headers.get("Content-Type", "")
+                body = json.loads(raw) if is_json else {k: v[0] for k, v in parse_qs(raw).items()}
+                url = urlsplit(self.path)
+                fake.calls.append((self.command, url.path, body))
+                status, answer = fake.answer(self.command, url.path, body, self.headers)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = handle_call
+
+            def log_message(self, *args):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        self.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield self
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+class FakeStripe(Server):
+    def __init__(self):
+        super().__init__()
+        self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
+
+    def answer(self, method, path, body, headers):
+        if self.error:
+            return self.error
+        key = headers.get("Idempotency-Key")
+        if method == "POST" and key in self.by_key:
+            return 200, self.by_key[key]
+        parts = path.strip("/").split("/")
+        if parts[1:3] == ["checkout", "sessions"]:
+            found = self._session(method, parts[3:], body)
+        elif parts[1:] == ["refunds"]:
+            found = {"id": f"re_{len(self.refunds)}", "object": "refund", "status": "succeeded", **body}
+            self.refunds.append(int(body["amount"]))
+        else:
+            return 404, {"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}
+        if method == "POST" and key:
+            self.by_key[key] = found
+        return 200, found
+
+    def _session(self, method, rest, body):
+        if not rest:
+            session_id = f"cs_test_{len(self.sessions)}"
+            self.sessions[session_id] = {
+                "id": session_id,
+                "object": "checkout.session",
+                "url": f"https://checkout.stripe.example.org/{session_id}",
+                "status": "open",
+                "payment_status": "unpaid",
+                "payment_intent": None,
+                "currency": body["line_items[0][price_data][currency]"],
+                "amount_total": int(body["line_items[0][price_data][unit_amount]"]),
+                "metadata": {"payment_id": body["metadata[payment_id]"]},
+            }
+            return self.sessions[session_id]
+        if rest[1:] == ["expire"]:
+            self.sessions[rest[0]]["status"] = "expired"
+        return self.sessions[rest[0]]
+
+    def pay(self, session_id, refunded=0):
+        intent = {
+            "id": "pi_1",
+            "object": "payment_intent",
+            "latest_charge": {"id": "ch_1", "object": "charge", "amount_refunded": refunded},
+        }
+        self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent=intent)
+
+
+class FakeDaraja(Server):
+    def __init__(self):
+        super().__init__()
+        self.results, self.error = {}, None
+
+    def answer(self, method, path, body, headers):
+        if self.error:
+            return self.error
+        if path == "/oauth/v1/generate":
+            if headers.get("Authorization") != "Basic " + base64.b64encode(b"consumer:hidden").decode():
+                return 400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"}
+            return 200, {"access_token": "token-1", "expires_in": "3599"}
+        if headers.get("Authorization") != "Bearer token-1":
+            return 401, {"errorCode": "404.001.03", "errorMessage": "Invalid Access Token"}
+        if path == "/mpesa/stkpush/v1/processrequest":
+            reference = f"ws_CO_{len(self.results)}"
+            self.results[reference] = None
+            return 200, {
+                "MerchantRequestID": "29115-1",
+                "CheckoutRequestID": reference,
+                "ResponseCode": "0",
+                "ResponseDescription": "Success. Request accepted for processing",
+                "CustomerMessage": "Success. Request accepted for processing",
+            }
+        result = self.results.get(body["CheckoutRequestID"])
+        if result is None:
+            waiting = "The transaction is being processed"
+            return 500, {"requestId": "1", "errorCode": "500.001.1001", "errorMessage": waiting}
+        return 200, {"ResponseCode": "0", "ResultCode": result, "ResultDesc": "The result", "CheckoutRequestID": "x"}
