@@ -182,6 +182,7 @@ def import_rows(
                 transaction.set_rollback(True)
     else:
         _import(rows, report, by=by, progress=progress)
+    report.errors.sort(key=lambda error: error.row)
     if report.is_written and (report.created or report.updated):
         transaction.on_commit(partial(_announce, report), robust=True)
     return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from shop_catalog import category_tree
 from shop_catalog.hot_query import HotQuery
 from shop_catalog.managers import published_at
 from shop_catalog.models import PriceChange, Product, ProductCategory, ProductImage, ProductKind
+from shop_catalog.models.image import image_url
 from shop_catalog.products import LOWEST_PRICE_WINDOW
 
 COLUMNS = (
@@ -57,6 +59,25 @@ VARIANT_COLUMNS = (
 )
 
 
+class Image(NamedTuple):
+    """A picture as its row says; no file is opened for it."""
+
+    public_id: uuid.UUID
+    file: str
+    alt: str
+    width: int
+    height: int
+    is_primary: bool
+    has_renditions: bool
+
+    @property
+    def url(self) -> str:
+        return image_url(self.file)
+
+    def rendition_url(self, rendition: str) -> str:
+        return image_url(self.file, rendition if self.has_renditions else "")
+
+
 class Variant(NamedTuple):
     sku: str
     slug: str
@@ -78,7 +99,7 @@ class ProductView:
     """A product with what belongs to it. ``values`` are the columns; a variant has its group's images and paths."""
 
     values: dict[str, Any]
-    images: list[ProductImage]
+    images: list[Image]
     variants: list[Variant]
     paths: list[list[category_tree.Node]]
 
@@ -100,7 +121,7 @@ def find(slug: str, *, with_unpublished: bool = False) -> ProductView | None:
     is_group = values["kind"] == ProductKind.GROUP
     return ProductView(
         values=values,
-        images=[_image(row) for row in _IMAGES.rows(own=values["id"], listed=values["listed_id"])],
+        images=[Image(*row) for row in _IMAGES.rows(own=values["id"], listed=values["listed_id"])],
         variants=[Variant(*row) for row in _VARIANTS.rows(with_unpublished, group=values["id"], now=now)]
         if is_group
         else [],
@@ -115,19 +136,6 @@ def _paths(listed_id: int) -> list[list[category_tree.Node]]:
     tree = category_tree.at_version(rows[0][1])
     paths = [tree.path(category_id) for category_id, _version in rows]
     return [path for path in paths if path and path[-1].is_visible]
-
-
-def _image(row: Any) -> ProductImage:
-    public_id, file, alt, width, height, is_primary, has_renditions = row
-    return ProductImage(
-        public_id=public_id,
-        file=file,
-        alt=alt,
-        width=width,
-        height=height,
-        is_primary=is_primary,
-        has_renditions=has_renditions,
-    )
 
 
 def _field(name: str) -> Any:

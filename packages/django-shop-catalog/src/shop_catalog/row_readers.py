@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import IO, Any, NamedTuple
 
 from django.utils.translation import gettext as _
@@ -114,7 +113,7 @@ def _read_json_lines(text: io.TextIOWrapper) -> Iterator[RawRow]:
 
 def _read_json_array(text: io.TextIOWrapper) -> Iterator[RawRow]:
     try:
-        rows = json.loads(text.read(), parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_unique)
+        rows = json.loads(text.read(), parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         raise UnreadableFile(_("The file is not a JSON array."))
     if not isinstance(rows, list):
@@ -125,7 +124,7 @@ def _read_json_array(text: io.TextIOWrapper) -> Iterator[RawRow]:
 
 def _from_json(number: int, line: str) -> RawRow:
     try:
-        row = json.loads(line, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_unique)
+        row = json.loads(line, parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return RawRow(number, {}, _("The line is not a JSON object."))
     return _checked(number, row)

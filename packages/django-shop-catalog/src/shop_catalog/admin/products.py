@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from shop_catalog import images, inventory, product_import, products
 from shop_catalog.admin.forms import FORMAT_BY_SUFFIX, ImageForm, ProductForm, StockForm, UploadForm
 from shop_catalog.exceptions import ShopCatalogError
-from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload
+from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload, StockMovement
 from shop_catalog.product_import import Report
 from shop_catalog.row_readers import read_rows
 
@@ -188,6 +188,11 @@ class ProductAdmin(admin.ModelAdmin):
         obj.pk = written.pk
         obj.refresh_from_db()
         obj._state.adding = False  # noqa: SLF001 - the verb saved another instance of the same row
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The ledger goes with its product, though nobody may delete a movement by itself."""
+        to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, perms_needed - {StockMovement._meta.verbose_name}, protected
 
     def delete_model(self, request: HttpRequest, obj: Product) -> None:  # noqa: ARG002
         products.delete(obj)

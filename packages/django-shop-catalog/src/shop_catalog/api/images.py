@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import File, Form, Path
+from ninja import File, Form, Path, Schema
 from ninja.errors import HttpError
 from ninja.files import UploadedFile
 from ninja.responses import Status
@@ -17,6 +17,11 @@ from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import ImageOut
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.types import ShortText, Slug
+
+
+class ImageDetails(Schema):
+    alt: ShortText = ""
+    is_primary: bool = False
 
 
 @router.get(
@@ -46,11 +51,10 @@ def add_image(
     request: HttpRequest,
     slug: Path[Slug],
     file: File[UploadedFile],
-    alt: Form[ShortText] = "",
-    is_primary: Form[bool] = False,  # noqa: FBT002 - a form field
+    details: Form[ImageDetails],
 ) -> Any:
     auth.require(request, "shop_catalog.add_productimage")
-    image = images.add(by_slug(slug), file=file, alt=alt, is_primary=is_primary)
+    image = images.add(by_slug(slug), file=file, alt=details.alt, is_primary=details.is_primary)
     return Status(201, image_out(image))
 
 

@@ -20,7 +20,7 @@ from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, Prod
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.models import Product, ProductImage
-from shop_catalog.models.image import RENDITION_WIDTHS
+from shop_catalog.models.image import RENDITION_WIDTHS, image_url
 from shop_catalog.types import Cursor, Limit, Money, SearchText, Slug, given
 
 PRODUCT_PATH = "/products/{slug}/"
@@ -159,7 +159,7 @@ def by_slug(slug: str) -> Product:
     return product
 
 
-def image_out(image: ProductImage) -> dict[str, Any]:
+def image_out(image: product_page.Image | ProductImage) -> dict[str, Any]:
     return {
         "id": image.public_id,
         "url": image.url,
@@ -219,8 +219,7 @@ def _item(row: listing.Row, nodes: list[Any], currency: str) -> dict[str, Any]:
 def _card(row: listing.Row) -> dict[str, Any] | None:
     if not row.image:
         return None
-    image = ProductImage(file=row.image, has_renditions=bool(row.image_has_renditions))
-    return {"url": image.rendition_url("card"), "alt": row.image_alt}
+    return {"url": image_url(row.image, "card" if row.image_has_renditions else ""), "alt": row.image_alt}
 
 
 def _detail(view: product_page.ProductView | None, slug: str) -> dict[str, Any]:

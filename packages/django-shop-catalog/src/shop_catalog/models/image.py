@@ -46,9 +46,14 @@ class ProductImage(models.Model):
 
     def rendition_url(self, rendition: str) -> str:
         """URL of a smaller copy, or of the picture itself where none was made."""
-        if not self.has_renditions:
-            return self.file.url
-        return self.file.storage.url(rendition_name(self.file.name or "", rendition))
+        return image_url(self.file.name or "", rendition if self.has_renditions else "")
+
+
+def image_url(name: str, rendition: str = "") -> str:
+    """URL of a picture or of its smaller copy, from its name alone: no file is opened."""
+    storage = ProductImage._meta.get_field("file").storage
+    url: str = storage.url(rendition_name(name, rendition) if rendition else name)
+    return url
 
 
 def rendition_name(name: str, rendition: str) -> str:

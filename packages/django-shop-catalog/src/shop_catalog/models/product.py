@@ -36,7 +36,13 @@ class Product(models.Model):
     slug = models.SlugField(_("slug"), max_length=100, unique=True)
     kind = models.CharField(_("kind"), max_length=8, choices=ProductKind.choices, default=ProductKind.SIMPLE)
     parent = models.ForeignKey(
-        "self", models.CASCADE, null=True, blank=True, related_name="variants", verbose_name=_("group")
+        "self",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="variants",
+        db_index=False,
+        verbose_name=_("group"),
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
@@ -133,6 +139,9 @@ class Product(models.Model):
                 F("id").desc(),
                 name="shop_catalog_list_featured",
                 condition=Q(parent__isnull=True, is_active=True, is_featured=True),
+            ),
+            models.Index(
+                fields=["parent", "position"], name="shop_catalog_variants", condition=Q(parent__isnull=False)
             ),
             models.Index(fields=["price"], name="shop_catalog_any_price"),
             models.Index(fields=["id"], name="shop_catalog_scheduled", condition=Q(is_scheduled=True)),

@@ -1,0 +1,253 @@
+"""The admin: every page opens, every write goes through the verbs."""
+
+import io
+from decimal import Decimal
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+from PIL import Image
+
+from shop_catalog import categories, inventory, products, reviews, statistics
+from shop_catalog.models import Category, Product, ProductUpload, Review, StockMovement
+
+pytestmark = pytest.mark.django_db
+
+
+def url(model, page, *args):
+    return reverse(f"admin:shop_catalog_{model}_{page}", args=args)
+
+
+@pytest.fixture
+def admin(client, staff):
+    client.force_login(staff)
+    return client
+
+
+@pytest.fixture
+def shop():
+    food = categories.create("Food")
+    apple = products.create("A", name="Apple", price=Decimal(2), categories=[food], low_stock_threshold=3)
+    group = products.create("S", name="Shirt", kind="group")
+    products.create("S-L", kind="variant", parent=group, price=Decimal(5))
+    inventory.receive({"A": 5}, reason="delivery")
+    return apple
+
+
+def form_of(page):
+    """What a browser would send back: the fields of the admin's form with their values."""
+    context = page.context
+    data = {}
+    forms = [context["adminform"].form]
+    for formset in context["inline_admin_formsets"]:
+        forms += [formset.formset.management_form, *formset.formset.forms]
+    for form in forms:
+        for bound in form:
+            value = bound.value()
+            if isinstance(value, bool):
+                if value:
+                    data[bound.html_name] = "on"
+            elif value is not None and not hasattr(value, "url"):
+                data[bound.html_name] = value
+    for name in ("publish_from", "publish_until"):
+        data[f"{name}_0"] = data[f"{name}_1"] = ""
+        data.pop(name, None)
+    return data
+
+
+def test_every_page_opens(admin, shop, customer):
+    review = reviews.submit(shop, user=customer, rating=3)
+    pages = [
+        reverse("admin:index"),
+        url("category", "changelist"),
+        url("category", "add"),
+        url("category", "change", categories.get("food").pk),
+        url("product", "changelist"),
+        url("product", "changelist") + "?stock=low",
+        url("product", "changelist") + "?stock=out",
+        url("product", "changelist") + "?stock=in&q=apple",
+        url("product", "add"),
+        *(url("product", "change", product.pk) for product in Product.objects.all()),
+        url("product", "stock") + f"?ids={shop.pk}",
+        url("product", "stock"),
+        url("product", "import"),
+        url("review", "changelist"),
+        url("review", "change", review.pk),
+        url("stockmovement", "changelist"),
+        url("jobrun", "changelist"),
+    ]
+    for page in pages:
+        assert admin.get(page).status_code == 200, page
+
+
+def test_low_stock_list_shows_what_is_low(admin, shop):
+    def names(query):
+        return [row.sku for row in admin.get(url("product", "changelist") + query).context["cl"].result_list]
+
+    assert names("?stock=low") == []
+    inventory.reserve({"A": 3}, reference="o1")
+    assert names("?stock=low") == ["A"]
+    assert names("?stock=out") == ["S-L"]
+
+
+def test_drag_and_drop_moves_through_the_gate(admin, shop):
+    tools = categories.create("Tools")
+    food = categories.get("food")
+    payload = {"cmd": "move_node", "position": "last-child", "cut_item": food.pk, "pasted_on": tools.pk}
+    answer = admin.post(url("category", "changelist"), payload)
+    assert answer.content == b"OK, moved."
+    assert categories.get("food").parent == tools
+    payload = {"cmd": "move_node", "position": "last-child", "cut_item": tools.pk, "pasted_on": food.pk}
+    assert admin.post(url("category", "changelist"), payload).content == b"FAIL, invalid move."
+    assert categories.check() == []
+    assert statistics.of_category("tools").count == 1
+
+
+def test_category_form_keeps_a_move_made_meanwhile(admin, shop):
+    food = categories.get("food")
+    page = admin.get(url("category", "change", food.pk))
+    data = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
+    tools = categories.create("Tools")
+    categories.move(food, parent=tools)
+    data |= {"name": "Groceries", "parent": tools.pk}
+    data.pop("image", None)
+    assert admin.post(url("category", "change", food.pk), data).status_code == 302
+    food = Category.objects.get(pk=food.pk)
+    assert (food.name, food.parent) == ("Groceries", tools)
+    assert categories.check() == []
+
+
+def test_selected_categories_are_deleted_through_the_gate(admin, shop):
+    categories.create("Tools")
+    ids = list(Category.objects.values_list("pk", flat=True))
+    payload = {"action": "delete_selected", "_selected_action": ids, "post": "yes"}
+    admin.post(url("category", "changelist"), payload)
+    assert Category.objects.count() == 0
+
+
+def test_product_form_changes_price_by_the_verb(admin, shop, staff):
+    page = admin.get(url("product", "change", shop.pk))
+    data = form_of(page) | {"price": "3.50"}
+    answer = admin.post(url("product", "change", shop.pk), data)
+    assert answer.status_code == 302, answer.context["errors"]
+    product = products.get("A")
+    assert product.price == Decimal("3.50")
+    assert list(product.price_changes.values_list("old_price", "new_price", "changed_by")) == [
+        (Decimal(2), Decimal("3.5"), staff.pk)
+    ]
+    assert statistics.of_category("food").average == Decimal("3.50")
+    assert product.stock_quantity == 5
+
+
+def test_product_form_tells_what_is_wrong_beside_the_field(admin, shop):
+    data = form_of(admin.get(url("product", "change", shop.pk))) | {"price": "1.001"}
+    answer = admin.post(url("product", "change", shop.pk), data)
+    assert answer.status_code == 200
+    assert "price" in answer.context["adminform"].form.errors
+    assert products.get("A").price == Decimal(2)
+
+
+def test_products_are_added_with_categories_and_a_picture(admin, shop):
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(buffer, "PNG")
+    data = form_of(admin.get(url("product", "add"))) | {
+        "name": "Pear",
+        "slug": "pear",
+        "sku": "P",
+        "kind": "simple",
+        "price": "1.25",
+        "category_links-TOTAL_FORMS": "1",
+        "category_links-0-category": str(categories.get("food").pk),
+        "category_links-0-position": "0",
+        "images-TOTAL_FORMS": "1",
+        "images-0-file": SimpleUploadedFile("pear.png", buffer.getvalue(), "image/png"),
+        "images-0-alt": "A pear",
+        "images-0-position": "0",
+    }
+    answer = admin.post(url("product", "add"), data)
+    assert answer.status_code == 302, answer.context["errors"]
+    pear = products.get("P")
+    assert pear.images.get().alt == "A pear"
+    assert pear.images.get().is_primary
+    assert statistics.of_category("food").count == 2
+
+
+def test_bad_picture_is_told_in_the_form(admin, shop):
+    data = form_of(admin.get(url("product", "change", shop.pk))) | {
+        "images-TOTAL_FORMS": "1",
+        "images-0-file": SimpleUploadedFile("x.png", b"<svg/>", "image/png"),
+        "images-0-position": "0",
+    }
+    answer = admin.post(url("product", "change", shop.pk), data)
+    assert answer.status_code == 200
+    assert shop.images.count() == 0
+
+
+def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
+    page = url("product", "stock") + f"?ids={shop.pk}"
+    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": ""}).status_code == 200
+    assert products.get("A").stock_quantity == 5
+    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": "broken"}).status_code == 302
+    movement = StockMovement.objects.first()
+    assert (movement.kind, movement.stock_change, movement.reason, movement.created_by) == ("adjust", -2, "broken", staff)
+    answer = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken"})
+    assert "not enough stock" in answer.content.decode()
+    assert products.get("A").stock_quantity == 3
+
+
+def test_actions_publish_and_change_stock(admin, shop):
+    chosen = {"_selected_action": [shop.pk]}
+    admin.post(url("product", "changelist"), {"action": "unpublish", **chosen})
+    assert not products.get("A").is_active
+    assert statistics.of_category("food").count == 0
+    admin.post(url("product", "changelist"), {"action": "publish", **chosen})
+    assert statistics.of_category("food").count == 1
+    answer = admin.post(url("product", "changelist"), {"action": "change_stock", **chosen})
+    assert answer.url == url("product", "stock") + f"?ids={shop.pk}"
+
+
+def test_deleted_products_leave_the_figures(admin, shop):
+    payload = {"action": "delete_selected", "_selected_action": [row.pk for row in Product.objects.all()], "post": "yes"}
+    admin.post(url("product", "changelist"), payload)
+    assert Product.objects.count() == 0
+    assert statistics.of_category("food").count == 0
+
+
+def test_import_shows_a_preview_before_it_writes(admin, shop):
+    file = SimpleUploadedFile("more.csv", b"sku,name,price\nA,,9\nN,New,1\nX,,\n", "text/csv")
+    answer = admin.post(url("product", "import"), {"file": file})
+    preview = admin.get(answer.url)
+    assert (preview.context["report"].created, preview.context["report"].updated) == (1, 1)
+    assert preview.context["report"].failed == 1
+    assert Product.objects.filter(sku="N").count() == 0
+    assert admin.post(answer.url).status_code == 302
+    assert products.get("N").price == Decimal(1)
+    assert products.get("A").price == Decimal(9)
+    assert ProductUpload.objects.count() == 0
+    assert admin.get(answer.url).status_code == 404
+
+
+def test_unreadable_import_goes_back_to_the_form(admin):
+    file = SimpleUploadedFile("more.csv", b"\xff\xfe", "text/csv")
+    answer = admin.post(url("product", "import"), {"file": file})
+    assert admin.get(answer.url).url == url("product", "import")
+    file = SimpleUploadedFile("more.exe", b"x", "text/csv")
+    assert admin.post(url("product", "import"), {"file": file}).status_code == 200
+
+
+def test_reviews_are_moderated_and_answered(admin, shop, customer, make_user):
+    first = reviews.submit(shop, user=customer, rating=3)
+    second = reviews.submit(shop, user=make_user("other"), rating=5)
+    admin.post(url("review", "changelist"), {"action": "publish", "_selected_action": [first.pk, second.pk]})
+    assert products.get("A").rating_average == Decimal(4)
+    admin.post(url("review", "change", first.pk), {"status": "rejected", "reply": "We are sorry"})
+    assert products.get("A").rating_average == Decimal(5)
+    assert Review.objects.get(pk=first.pk).reply == "We are sorry"
+    admin.post(url("review", "changelist"), {"action": "delete_selected", "_selected_action": [second.pk], "post": "yes"})
+    assert products.get("A").rating_count == 0
+
+
+def test_staff_without_permissions_see_no_stock_page(client, make_user, shop):
+    client.force_login(make_user("clerk", "view_product", "change_product", is_staff=True))
+    assert client.get(url("product", "stock") + f"?ids={shop.pk}").status_code == 403
+    assert client.get(url("product", "import")).status_code == 403

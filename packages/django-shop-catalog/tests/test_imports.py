@@ -1,0 +1,375 @@
+"""Products from files: formats, row errors, upsert, dry run; the commands and the upload."""
+
+import io
+import json
+import lzma
+from decimal import Decimal
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+
+from shop_catalog import categories, inventory, products, signals, statistics
+from shop_catalog.models import Product, ProductCategory, ProductImage, StockMovement
+from shop_catalog.product_import import import_rows
+from shop_catalog.row_readers import read_rows
+
+pytestmark = pytest.mark.django_db
+BULK = "/products/bulk_create/"
+
+
+def load(text, file_format="csv", **options):
+    content = text if isinstance(text, bytes) else text.encode()
+    return import_rows(read_rows(io.BytesIO(content), file_format=file_format), **options)
+
+
+def told(report):
+    return [(error.row, error.field, error.code) for error in report.errors]
+
+
+@pytest.fixture
+def food():
+    root = categories.create("Food")
+    categories.create("Fruit", parent=root)
+    return root
+
+
+def test_csv_creates_then_updates_by_sku(food):
+    report = load(
+        "sku,name,price,categories,stock_quantity,attributes.colour,is_featured\n"
+        "A,Apple,1.50,Food > Fruit|food,7,red,yes\n"
+        "B,Pear,2,fruit,,,\n"
+    )
+    assert (report.rows, report.created, report.updated, report.failed) == (2, 2, 0, 0)
+    apple = products.get("A")
+    assert (apple.name, apple.slug, apple.price, apple.stock_quantity) == ("Apple", "apple", Decimal("1.50"), 7)
+    assert (apple.attributes, apple.is_featured) == ({"colour": "red"}, True)
+    links = ProductCategory.objects.filter(product=apple).order_by("position")
+    assert list(links.values_list("category__slug", flat=True)) == ["fruit", "food"]
+    assert (products.get("B").stock_quantity, products.get("B").is_featured) == (0, False)
+
+    report = load("sku,price,stock_quantity\nA,3.00,9\n")
+    assert (report.created, report.updated) == (0, 1)
+    apple = products.get("A")
+    assert (apple.name, apple.price, apple.stock_quantity, apple.is_featured) == ("Apple", Decimal(3), 9, True)
+    assert list(apple.price_changes.values_list("old_price", "new_price")) == [(Decimal("1.5"), Decimal(3))]
+    assert inventory.differences() == []
+    assert list(links.values_list("category__slug", flat=True)) == ["fruit", "food"]
+
+
+def test_stated_stock_leaves_reservations_alone(food):
+    load("sku,name,price,stock_quantity\nA,Apple,1,5\n")
+    inventory.reserve({"A": 3}, reference="order-1")
+    load("sku,stock_quantity\nA,8\n")
+    apple = products.get("A")
+    assert (apple.stock_quantity, apple.reserved_quantity) == (8, 3)
+    assert told(load("sku,stock_quantity\nA,2\n")) == [(1, "stock_quantity", "invalid_product")]
+    assert products.get("A").stock_quantity == 8
+    assert inventory.differences() == []
+
+
+def test_groups_and_variants_in_any_order(food):
+    rows = [
+        {"sku": "S-L", "parent": "S", "price": "5.00", "options": {"size": "L"}, "stock_quantity": 2},
+        {"sku": "S", "name": "Shirt", "kind": "group", "categories": ["food"]},
+        {"sku": "S-M", "parent": "S", "price": "4.00", "options": {"size": "M"}},
+    ]
+    report = load("\n".join(map(json.dumps, rows)), "ndjson")
+    assert (report.created, told(report)) == (3, [])
+    group = products.get("S")
+    assert (group.price, group.variants.count()) == (Decimal(4), 2)
+    assert "l s-m" in group.search_text.replace("\n", " ") or "s-m" in group.search_text
+    assert statistics.of_category("food") == statistics.PriceStatistics(
+        2, Decimal("4.50"), Decimal("4.00"), Decimal("5.00")
+    )
+    load(json.dumps([{"sku": "S-M", "price": "9.00"}]), "json")
+    assert products.get("S").price == Decimal(5)
+    assert statistics.of_category("food").average == Decimal("7.00")
+    statistics.fold()
+    assert statistics.of_category("food").average == Decimal("7.00")
+
+
+BAD_ROWS = {
+    '{"sku": "A"}': ("name", "invalid_product"),
+    '{"sku": "A", "name": "A"}': ("price", "invalid_product"),
+    '{"sku": "", "name": "A", "price": "1"}': ("sku", "string_too_short"),
+    '{"name": "A", "price": "1"}': ("sku", "missing"),
+    '{"sku": "A", "name": "A", "price": "-1"}': ("price", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1e400"}': ("price", "value_error"),
+    '{"sku": "A", "name": "A", "price": "0.001"}': ("price", "invalid_price"),
+    '{"sku": "A", "name": "A", "price": "99999999999"}': ("price", "decimal_whole_digits"),
+    '{"sku": "A", "name": "A", "price": 1}': ("price", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1", "stock_quantity": -1}': ("stock_quantity", "greater_than_equal"),
+    '{"sku": "A", "name": "A", "price": "1", "stock_quantity": 2147483648}': ("stock_quantity", "less_than_equal"),
+    '{"sku": "A", "name": "A", "price": "1", "stock_quantity": 1.5}': ("stock_quantity", "int_type"),
+    '{"sku": "A", "name": "A", "price": "1", "stock_quantity": "5.0"}': ("stock_quantity", "int_type"),
+    '{"sku": "A", "name": "A", "price": "1", "is_active": "perhaps"}': ("is_active", "bool_type"),
+    '{"sku": "A", "name": "A", "price": "1", "categories": ["nowhere"]}': ("categories", "invalid_product"),
+    '{"sku": "A", "name": "A", "price": "1", "is_staff": true}': ("is_staff", "extra_forbidden"),
+    '{"sku": "A", "name": "A", "price": "1", "kind": "bundle"}': ("kind", "literal_error"),
+    '{"sku": "A", "name": "A", "price": "1", "kind": "group"}': ("price", "invalid_product"),
+    '{"sku": "A", "name": "A", "kind": "group", "stock_quantity": 1}': ("stock_quantity", "invalid_product"),
+    '{"sku": "A", "price": "1", "parent": "NONE"}': ("parent", "invalid_product"),
+    '{"sku": "A", "name": "A", "price": "1", "parent": "OLD"}': ("parent", "invalid_product"),
+    '{"sku": "A", "name": "A", "price": "1", "slug": "old"}': ("slug", "invalid_product"),
+    '{"sku": "A", "name": "A", "price": "1", "slug": "a b"}': ("slug", "string_pattern_mismatch"),
+    '{"sku": "OLD", "kind": "group"}': ("kind", "invalid_product"),
+    '{"sku": "A", "name": "nul\\u0000", "price": "1"}': ("name", "value_error"),
+    '{"sku": "A", "name": "\\ud800", "price": "1"}': ("name", "string_unicode"),
+    '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": "\\u0000"}}': ("attributes", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": 1e400}}': ("attributes", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1", "publish_from": "0001-01-01T00:00:00+14:00"}': ("publish_from", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": NaN}}': ("", "unreadable"),
+    '{"sku": "A", "sku": "B"}': ("", "unreadable"),
+    "[]": ("", "unreadable"),
+    "{": ("", "unreadable"),
+    "[" * 5000: ("", "unreadable"),
+}
+
+
+def test_bad_rows_are_told_and_the_good_ones_written():
+    products.create("OLD", name="Old", slug="old", price=Decimal(1))
+    good = '{"sku": "GOOD", "name": "Good", "price": "1.00"}'
+    report = load("\n".join([*BAD_ROWS, good]), "ndjson")
+    expected = [(row, *what) for row, what in enumerate(BAD_ROWS.values(), start=1)]
+    assert told(report) == expected
+    assert all(error.reason for error in report.errors)
+    assert (report.created, report.failed) == (1, len(BAD_ROWS))
+    assert set(Product.objects.values_list("sku", flat=True)) == {"OLD", "GOOD"}
+
+
+def test_a_list_opens_no_picture_file(anyone):
+    product = products.create("A", name="Apple", price=Decimal(1))
+    ProductImage.objects.bulk_create(
+        [ProductImage(product=product, file="gone.jpg", is_primary=True, width=1, height=1, has_renditions=True)]
+    )
+    assert anyone.get("/products/").json()["items"][0]["image"] == {"url": "/media/gone.card.jpg", "alt": ""}
+    detail = anyone.get("/products/apple/").json()
+    assert detail["images"][0]["renditions"]["thumb"] == "/media/gone.thumb.jpg"
+    assert anyone.get("/products/apple/images/").status_code == 200
+
+
+def test_stop_writes_all_or_nothing():
+    report = load("sku,name,price\nA,Apple,1\nB,,\n", on_error="stop")
+    assert (report.failed, report.is_written) == (1, False)
+    assert Product.objects.count() == 0
+    assert load("sku,name,price\nA,Apple,1\nB,Pear,1\n", on_error="stop").is_written
+    assert Product.objects.count() == 2
+
+
+def test_dry_run_tells_and_writes_nothing():
+    report = load("sku,name,price,stock_quantity\nA,Apple,1,4\nB,,,\n", dry_run=True)
+    assert (report.created, report.failed, report.is_written) == (1, 1, False)
+    assert (Product.objects.count(), StockMovement.objects.count()) == (0, 0)
+
+
+def test_a_sku_that_comes_again_changes_the_product_again():
+    report = load("sku,name,price\nA,Apple,1\nA,Apple,2\nA,Apple,3\n")
+    assert (report.created, report.updated) == (1, 2)
+    assert products.get("A").price == Decimal(3)
+
+
+def test_cells_that_look_like_formulas_are_text():
+    names = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"]
+    report = load("sku,name,price\n" + "".join(f'S{i},"{name}",1\n' for i, name in enumerate(names)))
+    assert report.created == 5
+    assert list(Product.objects.order_by("sku").values_list("name", flat=True)) == ["=1+1", "+1", "-1", "@SUM(A1)", "x"]
+
+
+def test_same_names_get_different_slugs():
+    load("sku,name,price\n" + "".join(f"S{i},Same,1\n" for i in range(4)))
+    assert Product.objects.values("slug").distinct().count() == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "file_format"),
+    [
+        (b"name,price\nA,1\n", "csv"),
+        (b"", "csv"),
+        (b"sku,sku\nA,B\n", "csv"),
+        (b"sku\n\xff\n", "csv"),
+        (b"\x1f\x8b\x08\x00", "csv"),
+        (b"sku,name\nA\0,B\n", "csv"),
+        (b'sku,name\nA,"B\n', "csv"),
+        (b"\xff\xfe{\0}\0", "ndjson"),
+        (b"{}", "json"),
+        (b"[1", "json"),
+        (b"[" * 100_000, "json"),
+        (b'[{"sku": NaN}]', "json"),
+    ],
+)
+def test_unreadable_files_are_refused(content, file_format):
+    from shop_catalog.exceptions import UnreadableFile
+
+    with pytest.raises(UnreadableFile):
+        load(content, file_format)
+    assert Product.objects.count() == 0
+
+
+def test_statements_grow_with_chunks_not_with_rows(django_assert_max_num_queries):
+    rows = "sku,name,price,stock_quantity\n" + "".join(f"S{i},Product {i},1.00,3\n" for i in range(900))
+    with django_assert_max_num_queries(24):
+        load(rows)
+    assert Product.objects.count() == 900
+    with django_assert_max_num_queries(30):
+        load(rows.replace(",1.00,3", ",2.00,4"))
+    assert Product.objects.filter(price=2, stock_quantity=4).count() == 900
+    assert inventory.differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_signal_tells_of_the_whole_import():
+    heard = []
+
+    def hear(*, payload, event_id, **_kwargs):
+        heard.append((payload["created"], payload["updated"], payload["failed"], bool(event_id)))
+
+    signals.products_imported.connect(hear)
+    try:
+        load("sku,name,price\nA,Apple,1\nB,,\n")
+        load("sku,name,price\nA,Apple,2\n", dry_run=True)
+    finally:
+        signals.products_imported.disconnect(hear)
+    assert heard == [(1, 0, 1, True)]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_command_reads_a_file_of_more_than_one_chunk(tmp_path, capsys, suffix):
+    path = tmp_path / f"products.{suffix}"
+    if suffix == "csv":
+        path.write_text("sku,name,price\n" + "".join(f"S{i},Product {i},1.00\n" for i in range(1200)))
+    else:
+        path.write_text("".join(json.dumps({"sku": f"S{i}", "name": "P", "price": "1.00"}) + "\n" for i in range(1200)))
+    call_command("import_products", str(path))
+    assert capsys.readouterr().out == "1200 rows: 1200 created, 0 updated, 0 failed.\n"
+    assert Product.objects.count() == 1200
+
+
+def test_command_names_row_field_and_reason(tmp_path, capsys):
+    path = tmp_path / "products.csv"
+    path.write_text("sku,name,price\nA,Apple,1\nB,Pear,minus one\n")
+    with pytest.raises(CommandError):
+        call_command("import_products", str(path))
+    captured = capsys.readouterr()
+    assert captured.err.startswith("row 2 (B): price: ")
+    assert captured.out == "2 rows: 1 created, 0 updated, 1 failed.\n"
+    with pytest.raises(CommandError, match="format"):
+        call_command("import_products", str(tmp_path / "products.txt"))
+    with pytest.raises(CommandError, match="cannot be read"):
+        call_command("import_products", str(tmp_path / "none.csv"))
+
+
+def upload(api, content, content_type, **query):
+    from urllib.parse import urlencode
+
+    return api.client.post(f"/api/v1/products{BULK}?{urlencode(query)}", content, content_type=content_type)
+
+
+def test_upload_takes_json_lines_csv_array_and_forms(staff_api):
+    row = {"sku": "A", "name": "Apple", "price": "1.00"}
+    assert upload(staff_api, json.dumps([row]), "application/json").status_code == 201
+    assert upload(staff_api, json.dumps(row) + "\n", "application/x-ndjson").status_code == 201
+    answer = upload(staff_api, "sku,name,price\nB,Pear,2\n", "text/csv; charset=utf-8")
+    assert (answer.status_code, answer.json()["created"]) == (201, 1)
+    file = SimpleUploadedFile("more.csv", b"sku,name,price\nC,Plum,2\n", "text/csv")
+    answer = staff_api.client.post(f"/api/v1/products{BULK}", {"file": file})
+    assert (answer.status_code, answer.json()["created"]) == (201, 1)
+    assert Product.objects.count() == 3
+
+
+def test_upload_with_wrong_rows_answers_207_with_a_report(staff_api):
+    answer = upload(staff_api, "sku,name,price\nA,Apple,1\nB,Pear,x\n", "text/csv")
+    assert answer.status_code == 207
+    body = answer.json()
+    assert (body["rows"], body["created"], body["failed"], body["is_written"]) == (2, 1, 1, True)
+    assert body["errors"][0]["row"] == 2
+    assert body["errors"][0]["field"] == "price"
+    answer = upload(staff_api, "sku,name,price\nC,Apple,1\nB,Pear,x\n", "text/csv", on_error="stop")
+    assert (answer.status_code, answer.json()["is_written"]) == (207, False)
+    assert Product.objects.count() == 1
+
+
+def test_upload_dry_run_answers_200(staff_api):
+    answer = upload(staff_api, "sku,name,price\nA,Apple,1\n", "text/csv", dry_run="true")
+    assert (answer.status_code, answer.json()["created"]) == (200, 1)
+    assert Product.objects.count() == 0
+
+
+def test_upload_is_limited_in_bytes_and_rows(staff_api, settings):
+    settings.SHOP_CATALOG = {"CURRENCY": "KES", "BULK_MAX_BYTES": 200, "BULK_MAX_ROWS": 3}
+    long = "sku,name,price\n" + "".join(f"S{i},Name,1\n" for i in range(50))
+    answer = upload(staff_api, long, "text/csv")
+    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    answer = upload(staff_api, "sku,name,price\nA,A,1\nB,B,1\nC,C,1\nD,D,1\n", "text/csv")
+    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    file = SimpleUploadedFile("more.csv", b"x" * 200_000, "text/csv")
+    assert staff_api.client.post(f"/api/v1/products{BULK}", {"file": file}).status_code == 413
+    assert Product.objects.count() == 0
+
+
+def test_upload_of_other_types_is_refused(staff_api):
+    assert upload(staff_api, "x", "text/plain").status_code == 415
+    assert upload(staff_api, "{}", "application/json").status_code == 422
+    assert upload(staff_api, b"\xff\xfe", "text/csv").status_code == 422
+    assert staff_api.client.post(f"/api/v1/products{BULK}", {}).status_code == 422
+
+
+def test_upload_passes_the_body_limit_of_django(staff_api, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    rows = "sku,name,price\n" + "".join(f"S{i},Product,1.00\n" for i in range(200))
+    assert upload(staff_api, rows, "text/csv").json()["created"] == 200
+
+
+def test_upload_is_for_staff_with_both_permissions(anyone, customer_api, make_user):
+    from conftest import Api
+
+    rows = "sku,name,price\nA,Apple,1\n"
+    assert upload(anyone, rows, "text/csv").status_code == 401
+    assert upload(customer_api, rows, "text/csv").status_code == 403
+    half = Api(make_user("half", "add_product", is_staff=True))
+    assert upload(half, rows, "text/csv").status_code == 403
+    whole = Api(make_user("whole", "add_product", "change_product"))
+    assert upload(whole, rows, "text/csv").status_code == 201
+
+
+@pytest.mark.slow
+def test_a_real_shops_products_load_are_found_and_average_exactly(shared_data):
+    """One product per stock code of the invoices, in categories by the first letter of its description."""
+    import csv
+
+    catalogue = {}
+    with lzma.open(shared_data / "online-retail.csv.xz", "rt", encoding="utf-8-sig", errors="replace") as text:
+        for line in csv.DictReader(text):
+            price = Decimal(line["UnitPrice"])
+            name = " ".join(line["Description"].split())
+            if name and price > 0:
+                catalogue[line["StockCode"].strip()] = (name[:200], price.quantize(Decimal("0.01")))
+    letters = {letter: categories.create(letter, slug=f"letter-{letter.lower()}") for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+    rows = [
+        {"sku": sku, "name": name, "price": str(price), "categories": [f"letter-{name[0].lower()}"] if name[0].upper() in letters else []}
+        for sku, (name, price) in sorted(catalogue.items())
+    ]
+    report = load("\n".join(map(json.dumps, rows)), "ndjson")
+    assert (report.created + report.updated, told(report)) == (len(rows), [])
+    assert Product.objects.count() == len({row["sku"] for row in rows})
+
+    from shop_catalog import listing
+
+    seen, after = [], None
+    while True:
+        page = listing.page(listing.Filters(), ordering="price", after=after, limit=100)
+        seen += [row.sku for row in page.rows]
+        after = page.next
+        if after is None:
+            break
+    assert len(seen) == len(set(seen)) == Product.objects.count()
+
+    for letter in "ACT":
+        prices = [Decimal(row["price"]) for row in rows if row["categories"] == [f"letter-{letter.lower()}"]]
+        found = statistics.of_category(f"letter-{letter.lower()}")
+        assert (found.count, found.lowest, found.highest) == (len(prices), min(prices), max(prices))
+        assert found.average == (sum(prices) / len(prices)).quantize(Decimal("0.01"))
+    assert statistics.fold() > 0
+    some = rows[len(rows) // 2]
+    hits = listing.page(listing.Filters(q=some["name"]), ordering="relevance", limit=100).rows
+    assert some["sku"] in {row.sku for row in hits}
