@@ -25,7 +25,7 @@ mkdir -p "$release/wheels"
 "$release/build/bin/pip" install --quiet --require-hashes --no-deps -r "$source/deploy/requirements-build.txt"
 "$release/venv/bin/pip" install --quiet --require-hashes --no-deps --only-binary=:all: -r "$source/deploy/requirements.txt"
 for package in "$source"/packages/django-shop-*; do
-  "$release/build/bin/python" -m hatchling build -t wheel -d "$release/wheels" "$package"
+  (cd "$package" && "$release/build/bin/python" -m hatchling build --target wheel --directory "$release/wheels")
 done
 "$release/venv/bin/pip" install --quiet --no-index --no-deps "$release"/wheels/*.whl
 rm -rf "$release/build" "$release/wheels"

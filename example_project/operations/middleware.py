@@ -23,6 +23,8 @@ logger = logging.getLogger("shop.request")
 
 OUTAGES = (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError)
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+PROBES = {"/healthz", "/readyz", "/metrics"}
+"""Asked every few seconds; a line for each would hide the others."""
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -58,7 +60,8 @@ def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
         "status": response.status_code,
         "duration_ms": round(seconds * 1000, 1),
     }
-    logger.info("%s %s %s", request.method, route, response.status_code, extra={"fields": fields})
+    level = logging.DEBUG if route in PROBES else logging.INFO
+    logger.log(level, "%s %s %s", request.method, route, response.status_code, extra={"fields": fields})
 
 
 def unavailable(get_response: Answer) -> Answer:
