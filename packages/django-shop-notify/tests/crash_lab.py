@@ -12,24 +12,16 @@ import random
 import signal
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import django
 from django.conf import settings
 
-LEASE_SECONDS = float(os.environ.get("LAB_LEASE", "2"))
 POLL_SECONDS = float(os.environ.get("LAB_POLL", "0.1"))
 
 
 def patched(ledger):
-    """The site, with a short lease and two aliases that write to the ledger."""
-    from shop_notify import delivery, outbox
-
-    outbox.LEASE = timedelta(seconds=LEASE_SECONDS)
-    outbox.SILENCE = timedelta(seconds=LEASE_SECONDS)
-    outbox.FIRST_DELAY_SECONDS = 0.1
-    delivery.SEND_SECONDS = LEASE_SECONDS / 4
+    """The site, with two aliases that write to the ledger."""
     options = {"path": ledger, "seconds": 0.01}
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,

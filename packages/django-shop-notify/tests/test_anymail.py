@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("anymail", reason="needs django-shop-notify[anymail]")
 
-from anymail.exceptions import AnymailAPIError
+import requests
+from anymail.exceptions import AnymailRequestsAPIError
 from anymail.signals import AnymailTrackingEvent, tracking
 from shop_notify import delivery
 from shop_notify.models import DeliveryReport, Notification, Suppression
@@ -85,7 +86,9 @@ def test_event_without_meaning_is_ignored(row):
 @pytest.mark.parametrize(("status", "state"), [(429, "queued"), (500, "queued"), (400, "failed"), (401, "failed")])
 def test_http_status_of_the_provider_decides(monkeypatch, status, state):
     def refuse(self, **kwargs):
-        raise AnymailAPIError("no", status_code=status)
+        response = requests.Response()
+        response.status_code, response.reason, response._content = status, "no", b""
+        raise AnymailRequestsAPIError("no", response=response)
 
     monkeypatch.setattr(email_notifier._Mail, "send", refuse)
     row = Notification.objects.create(

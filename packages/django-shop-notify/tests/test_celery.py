@@ -22,7 +22,7 @@ def test_celery_recipe_of_the_docs_delivers(settings, monkeypatch):
 
         wake_up()
 
-    recipe.wake = lambda: deliver.delay()
+    recipe.wake = deliver.delay
     monkeypatch.setitem(sys.modules, "recipe", recipe)
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "QUEUE": "recipe.wake"}
     recipients = {"member": {"email": "m@example.org"}}

@@ -176,7 +176,7 @@ def test_alarm_of_the_host_is_given_back(monkeypatch):
     before = signal.signal(signal.SIGALRM, lambda *args: rung.append(1))
     try:
         signal.setitimer(signal.ITIMER_REAL, 30)
-        monkeypatch.setattr(Bad, "behave", staticmethod(lambda: Receipt()))
+        monkeypatch.setattr(Bad, "behave", staticmethod(Receipt))
         queue("bad", 1)
         delivery.deliver_due()
         assert 25 < signal.getitimer(signal.ITIMER_REAL)[0] <= 30

@@ -95,6 +95,10 @@ Q_CLUSTER = {
     "poll": 0.02,
 }
 
+if "SITE_REDIS_PORT" in os.environ:
+    del Q_CLUSTER["orm"]
+    Q_CLUSTER["redis"] = {"host": "127.0.0.1", "port": int(os.environ["SITE_REDIS_PORT"])}
+
 DEFAULT_FROM_EMAIL = "library@example.org"
 _smtp_port = os.environ.get("SITE_SMTP_PORT")
 if _smtp_port and django.VERSION >= (6, 1):
@@ -139,7 +143,25 @@ SHOP_NOTIFY = {
             "priority": 9,
         },
     ],
-    "QUEUE": "shop_notify.queues.none",
+    "QUEUE": os.environ.get("SITE_QUEUE", "shop_notify.queues.none"),
     "ADMINS": ["desk@example.org"],
     "PHONE_REGIONS": ["KE"],
 }
+
+if "SITE_GATEWAY" in os.environ:
+    SHOP_NOTIFY["NOTIFIERS"]["sms"] = {
+        "BACKEND": "africastalking",
+        "OPTIONS": {
+            "username": "sandbox",
+            "api_key": "k",
+            "base_url": os.environ["SITE_GATEWAY"],
+            "report_secret": "s",
+        },
+    }
+
+if "SITE_LEDGER" in os.environ:
+    _ledger = {
+        "BACKEND": "testproject.ledger.LedgerNotifier",
+        "OPTIONS": {"path": os.environ["SITE_LEDGER"], "seconds": 0.02},
+    }
+    SHOP_NOTIFY["NOTIFIERS"] |= {"one": _ledger, "two": _ledger}

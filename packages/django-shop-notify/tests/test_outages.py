@@ -1,0 +1,208 @@
+"""Outages under load: nothing is lost, nothing doubled, and the backlog is drained.
+
+``SHOP_TEST_FULL=1``: thirty seconds each, with the times of production.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from conftest import Mailbox
+from django.db import connection
+from gateway import Gateway
+from shop_notify.models import Notification
+
+TESTS = Path(__file__).resolve().parent
+FULL = os.environ.get("SHOP_TEST_FULL") == "1"
+OUTAGE, RATE, DRAIN = (30.0, 5.0, 120.0) if FULL else (1.5, 20.0, 20.0)
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Proxy:
+    """A TCP proxy to the database that can be cut."""
+
+    def __init__(self, host, port):
+        self.target = (host, port)
+        self.port = free_port()
+        self.pairs = []
+        self.up()
+
+    def up(self):
+        self.server = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self.server,), daemon=True).start()
+
+    def down(self):
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.server.close()
+        for side in self.pairs:
+            for end in side:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        self.pairs.clear()
+
+    def _accept(self, server):
+        while True:
+            try:
+                client, _address = server.accept()
+            except OSError:
+                return
+            pair = (client, socket.create_connection(self.target))
+            self.pairs.append(pair)
+            for source, sink in (pair, pair[::-1]):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def worker():
+    """Start workers on the test's database; they are stopped at the end."""
+    started = []
+
+    def start(*, database_url="", **environment):
+        values = {**os.environ, "SITE_DATABASE": str(connection.settings_dict["NAME"]), **environment}
+        if database_url:
+            values["DATABASE_URL"] = database_url
+        if not FULL:
+            values["LAB_LEASE"] = "4"
+        command = [sys.executable, "manage.py", "deliver_notifications", "--loop", "--poll", "0.1"]
+        process = subprocess.Popen(command, cwd=TESTS, env=values, stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+
+
+def load(alias, address_of):
+    """One message each moment for as long as it takes to see an outage from before to after."""
+    until, number = time.monotonic() + OUTAGE * 2, 0
+    while time.monotonic() < until:
+        Notification.objects.create(
+            event_id=f"load-{number}",
+            event="order_confirmed",
+            alias=alias,
+            channel=alias,
+            address=address_of(number),
+            context={"order": {"number": number}},
+        )
+        number += 1
+        time.sleep(1 / RATE)
+    return number
+
+
+def drained():
+    """Seconds until nothing waits any more."""
+    began = time.monotonic()
+    while time.monotonic() - began < DRAIN:
+        if not Notification.objects.open().exists():
+            return time.monotonic() - began
+        time.sleep(0.1)
+    raise AssertionError(list(Notification.objects.open().values_list("state", "attempts", "last_error")))
+
+
+def outage(cut, mend):
+    """Cut in the second quarter of the load, mend in the fourth."""
+
+    def run():
+        time.sleep(OUTAGE / 2)
+        cut()
+        time.sleep(OUTAGE)
+        mend()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_mail_server_that_is_down(worker):
+    mailbox, port = Mailbox(), free_port()
+    controllers = [Controller(mailbox, hostname="127.0.0.1", port=port) for _ in range(2)]
+    controllers[0].start()
+    worker(SITE_SMTP_PORT=str(port))
+    cutting = outage(controllers[0].stop, controllers[1].start)
+    count = load("email", lambda number: f"{number}@example.org")
+    cutting.join()
+    took = drained()
+    controllers[1].stop()
+    got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
+    print({"outage": "smtp", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
+    assert len(got) == count
+    assert set(got.values()) == {1}
+    assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
+
+
+def test_sms_gateway_that_is_down(worker):
+    pytest.importorskip("africastalking")
+    port = free_port()
+    gateways = [Gateway(port)]
+    gateways[0].__enter__()
+    worker(SITE_GATEWAY=f"http://127.0.0.1:{port}")
+
+    def mend():
+        gateways.append(Gateway(port))
+        gateways[1].__enter__()
+
+    cutting = outage(lambda: gateways[0].__exit__(), mend)
+    count = load("sms", lambda number: f"+2547110{number:05}")
+    cutting.join()
+    took = drained()
+    gateways[1].__exit__()
+    got = Counter(form["to"] for server in gateways for form in server.accepted)
+    print({"outage": "gateway", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
+    assert set(got.values()) == {1}
+    # What was on its way when the gateway died has an unknown outcome, and is not repeated.
+    unknown = Notification.objects.filter(state="unknown").count()
+    assert len(got) + unknown >= count
+    assert unknown <= 1
+
+
+@pytest.mark.pg
+def test_database_that_is_down(worker):
+    settings = connection.settings_dict
+    proxy = Proxy(settings["HOST"], int(settings["PORT"] or 5432))
+    mailbox, port = Mailbox(), free_port()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
+    url = f"postgres://{settings['USER']}:{settings['PASSWORD']}@127.0.0.1:{proxy.port}/x"
+    process = worker(SITE_SMTP_PORT=str(port), database_url=url)
+    cutting = outage(proxy.down, proxy.up)
+    count = load("email", lambda number: f"{number}@example.org")
+    cutting.join()
+    took = drained()
+    assert process.poll() is None
+    controller.stop()
+    got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
+    print({"outage": "database", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
+    assert len(got) == count
+    assert set(got.values()) == {1}
