@@ -1,5 +1,8 @@
 """What a site plugs in."""
 
+from decimal import Decimal
+
+from shop_orders.pricing import Charge
 from shop_orders.product_sources import ModelProductSource
 
 NUMBERS = []
@@ -31,3 +34,7 @@ def order_url(order_number, token):
 
 def new_customer(user):
     return {"phone": "+254700000001"}
+
+
+def discount(draft, *, share):
+    yield Charge(kind="discount", label="Discount", amount=-draft.subtotal * Decimal(share))

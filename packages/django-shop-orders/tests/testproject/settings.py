@@ -49,7 +49,7 @@ def _database() -> dict[str, object]:
     if url.scheme.startswith("postgres"):
         return {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": url.path.lstrip("/"),
+            "NAME": os.environ.get("CRASH_DATABASE") or url.path.lstrip("/"),
             "USER": url.username or "",
             "PASSWORD": url.password or "",
             "HOST": url.hostname or "",
@@ -59,7 +59,7 @@ def _database() -> dict[str, object]:
     folder = Path(tempfile.mkdtemp(prefix="shop_orders_tests_"))
     return {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": folder / "db.sqlite3",
+        "NAME": os.environ.get("CRASH_DATABASE") or folder / "db.sqlite3",
         "TEST": {"NAME": folder / "test.sqlite3"},
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -88,3 +88,6 @@ SHOP_ORDERS = {
     "API_AUTH": ["testproject.auth.Bearer", "testproject.auth.session"],
     "STAFF_API_AUTH": ["testproject.auth.Bearer", "testproject.auth.session"],
 }
+
+if "CRASH_DATABASE" in os.environ:
+    SHOP_ORDERS["PAYMENT_PROVIDERS"] = {"memory": {"BACKEND": "shop_orders.testing.MemoryPaymentProvider"}}

@@ -1,0 +1,99 @@
+"""kill -9 at the worst moments: nothing is lost, nothing happens twice."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from shop_orders import checkout, events, payments
+from shop_orders.models import Cart, Order, OrderEvent, Payment, ProviderEvent
+from shop_orders.payment_providers import PaymentEvent
+from testproject.books.models import Book
+
+COUNT = 100 if os.environ.get("SHOP_TEST_FULL") == "1" else 4
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def crash(memory_provider):
+    """Let a process die once for each of COUNT orders; what it worked on."""
+    Book.objects.create(isbn="crash", title="A book", sale_price=Decimal("5.00"), on_hand=1000)
+
+    def run(point):
+        name = str(connection.settings_dict["NAME"])
+        here = str(Path(__file__).parent)
+        path = os.pathsep.join([here, *sys.path])
+        environment = {**os.environ, "CRASH_DATABASE": name, "PYTHONPATH": path}
+        done = subprocess.run(
+            [sys.executable, "-m", "testproject.crashes", point, str(COUNT)],
+            env=environment,
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        result = json.loads(done.stdout)
+        assert result["killed"] == COUNT
+        return result["things"]
+
+    return run
+
+
+def on_hand():
+    return Book.objects.get(isbn="crash").on_hand
+
+
+def recover():
+    """What the periodic job does once the dead process's time is over."""
+    OrderEvent.objects.waiting().update(next_attempt_at=timezone.now())
+    events.announce_due()
+
+
+def test_death_between_insert_and_commit_leaves_nothing(crash):
+    cart_ids = crash("before_commit")
+    assert (Order.objects.count(), OrderEvent.objects.count(), on_hand()) == (0, 0, 1000)
+    for cart_id in cart_ids:
+        checkout.place_order(Cart.objects.get(pk=cart_id))
+    assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
+
+
+def test_death_between_commit_and_announcement_loses_no_news(crash, news):
+    crash("before_announcement")
+    assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
+    assert OrderEvent.objects.waiting().count() == COUNT
+    recover()
+    recover()
+    assert OrderEvent.objects.waiting().count() == 0
+    told = [rest["event_id"] for name, _payload, rest in news if name == "order_placed"]
+    assert len(told) == len(set(told)) == COUNT
+
+
+def test_death_in_the_expiry_job_gives_stock_back_once(crash, news):
+    crash("in_expiry")
+    assert on_hand() == 1000 - 2 * COUNT
+    assert set(Order.objects.values_list("status", flat=True)) == {"pending"}
+    assert payments.expire_due() == COUNT
+    assert payments.expire_due() == 0
+    assert on_hand() == 1000
+    assert OrderEvent.objects.filter(new_status="cancelled").count() == COUNT
+
+
+def test_death_in_a_webhook_takes_the_money_once(crash, news):
+    things = crash("in_webhook")
+    assert ProviderEvent.objects.count() == 0
+    assert set(Payment.objects.values_list("status", flat=True)) == {"pending"}
+    for number, (_order_id, reference) in enumerate(things):
+        event = PaymentEvent(event_id=f"evt-{number}", kind="captured", reference=reference, amount=Decimal("10.00"))
+        for _time in range(2):
+            assert payments.apply_event("memory", event).outcome == "applied"
+    assert set(Order.objects.values_list("payment_status", "paid_amount")) == {("paid", Decimal("10.0000"))}
+    recover()
+    told = [rest["event_id"] for name, _payload, rest in news if name == "payment_status_changed"]
+    assert len(told) == len(set(told)) == COUNT

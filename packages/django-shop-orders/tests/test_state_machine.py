@@ -1,0 +1,204 @@
+"""Random lives of carts and orders: whatever happens, the books are right."""
+
+import os
+from decimal import Decimal
+
+import pytest
+from django.db.models import Sum
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from shop_orders import carts, checkout, lifecycle, payments
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Cart, Customer, Order, OrderEvent, OrderLine, Payment, ProviderEvent, Refund, Shipment
+from shop_orders.payment_providers import PaymentEvent
+from shop_orders.testing import MemoryPaymentProvider
+from testproject.books.models import Book
+
+FULL = os.environ.get("SHOP_TEST_FULL") == "1"
+REFS = ("b-0", "b-1", "b-2")
+RECEIVED = 40
+PROVIDERS = {
+    "memory": {"BACKEND": "shop_orders.testing.MemoryPaymentProvider"},
+    "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
+}
+
+refs = st.sampled_from(REFS)
+owners = st.integers(0, 1)
+picks = st.integers(0, 30)
+
+
+class Shop(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        MemoryPaymentProvider.reset()
+        for model in (ProviderEvent, Refund, Payment, Shipment, Order, Cart, Customer, Book):
+            model.objects.all().delete()
+        for ref in REFS:
+            Book.objects.create(isbn=ref, title=ref, sale_price=Decimal("3.30"), on_hand=RECEIVED)
+        self.customers = [Customer.objects.create(email=f"c{number}@example.org") for number in range(2)]
+        self.token = ""
+        self.events = 0
+
+    def attempt(self, verb, *args, **kwargs):
+        """A refusal of the app is as good as a success."""
+        try:
+            return verb(*args, **kwargs)
+        except ShopOrdersError:
+            return None
+
+    def pick(self, number):
+        orders = list(Order.objects.order_by("pk"))
+        return orders[number % len(orders)] if orders else None
+
+    @rule(owner=owners, ref=refs, quantity=st.integers(-1, 30))
+    def add(self, owner, ref, quantity):
+        cart, _token = carts.find_or_open(customer=self.customers[owner])
+        self.attempt(carts.add_item, cart, ref, quantity)
+
+    @rule(owner=owners, ref=refs, quantity=st.integers(-1, 30))
+    def update(self, owner, ref, quantity):
+        cart = carts.find(customer=self.customers[owner])
+        if cart:
+            self.attempt(carts.set_quantity, cart, ref, quantity)
+
+    @rule(owner=owners, ref=refs)
+    def remove(self, owner, ref):
+        cart = carts.find(customer=self.customers[owner])
+        if cart:
+            carts.remove_item(cart, ref)
+
+    @rule(ref=refs, quantity=st.integers(1, 9))
+    def guest_adds(self, ref, quantity):
+        added = self.attempt(carts.add_to_cart, ref, quantity, token=self.token)
+        if added and added[1]:
+            self.token = added[1]
+
+    @rule(owner=owners)
+    def merge(self, owner):
+        self.attempt(carts.merge, self.token, customer=self.customers[owner])
+        self.token = ""
+
+    @rule(ref=refs, price=st.decimals(min_value=0, max_value=99, places=2))
+    def change_price(self, ref, price):
+        Book.objects.filter(isbn=ref).update(sale_price=price)
+
+    @rule(ref=refs)
+    def toggle_product(self, ref):
+        book = Book.objects.get(isbn=ref)
+        Book.objects.filter(isbn=ref).update(is_listed=not book.is_listed)
+
+    @rule(owner=owners, provider=st.sampled_from(["memory", "on_delivery"]))
+    def order(self, owner, provider):
+        cart = carts.find(customer=self.customers[owner])
+        if cart:
+            self.attempt(checkout.place_order, cart, provider=provider)
+
+    @rule(number=picks)
+    def start_payment(self, number):
+        order = self.pick(number)
+        if order:
+            self.attempt(payments.start, order.pk, provider="memory")
+
+    @rule(number=picks, kind=st.sampled_from(["captured", "failed", "authorised", "cancelled", "pending"]))
+    @precondition(lambda self: Payment.objects.exists())
+    def provider_tells(self, number, kind):
+        known = list(Payment.objects.filter(provider="memory").order_by("pk"))
+        if known:
+            payment = known[number % len(known)]
+            self.events += 1
+            amount = payment.amount if kind == "captured" else None
+            event = PaymentEvent(
+                event_id=f"evt-{self.events}", kind=kind, reference=payment.provider_reference, amount=amount
+            )
+            payments.apply_event("memory", event)
+            payments.apply_event("memory", event)
+
+    @rule(number=picks)
+    def record_payment(self, number):
+        order = self.pick(number)
+        if order:
+            self.attempt(payments.record_payment, order.pk)
+
+    @rule(number=picks, verb=st.sampled_from(["confirm", "start_processing", "deliver", "cancel"]))
+    def move(self, number, verb):
+        order = self.pick(number)
+        if order:
+            self.attempt(getattr(lifecycle, verb), order.pk)
+
+    @rule(number=picks, ref=refs, quantity=st.integers(1, 5), everything=st.booleans())
+    def ship(self, number, ref, quantity, everything):
+        order = self.pick(number)
+        if order:
+            self.attempt(lifecycle.ship, order.pk, quantities=None if everything else {ref: quantity})
+
+    @rule(number=picks)
+    def expire(self, number):
+        Order.objects.filter(status="pending").exclude(expires_at=None).update(expires_at=timezone.now())
+        payments.expire_due()
+
+    @rule(number=picks, amount=st.decimals(min_value=0, max_value=40, places=2), ref=refs, back=st.integers(0, 3))
+    def refund(self, number, amount, ref, back):
+        order = self.pick(number)
+        if order:
+            self.attempt(payments.refund, order.pk, amount=amount, restock={ref: back} if back else None)
+
+    @rule()
+    def send_refunds(self):
+        payments.send_due_refunds()
+
+    @invariant()
+    def stock_adds_up(self):
+        for book in Book.objects.all():
+            lines = OrderLine.objects.filter(product_ref=book.isbn).exclude(order__status="cancelled")
+            sums = lines.aggregate(sold=Sum("quantity", default=0), back=Sum("restocked_quantity", default=0))
+            assert book.on_hand >= 0
+            assert book.on_hand + sums["sold"] - sums["back"] == RECEIVED
+
+    @invariant()
+    def orders_add_up(self):
+        for order in Order.objects.prefetch_related("lines", "charges", "payments__refunds"):
+            assert order.total == sum(line.line_total for line in order.lines.all()) + order.charges_total
+            captured = sum(payment.captured_amount for payment in order.payments.all())
+            refunded = sum(payment.refunded_amount for payment in order.payments.all())
+            assert (order.paid_amount, order.refunded_amount) == (captured, refunded)
+            assert 0 <= refunded <= captured
+            sent = [r.amount for p in order.payments.all() for r in p.refunds.all() if r.status == "succeeded"]
+            assert sum(sent) == refunded
+
+    @invariant()
+    def history_is_legal(self):
+        for order in Order.objects.all():
+            steps = order.events.filter(kind="status_changed").order_by("id").values_list("old_status", "new_status")
+            status = "pending"
+            for old, new in steps:
+                assert old == status
+                assert new in lifecycle.allowed(old)
+                status = new
+            assert order.status == status
+
+    @invariant()
+    def nobody_has_two_open_carts(self):
+        for customer in self.customers:
+            assert Cart.objects.filter(customer=customer, status="open").count() <= 1
+
+    @invariant()
+    def every_change_has_one_announcement(self):
+        placed = OrderEvent.objects.filter(kind="placed").count()
+        assert placed == Order.objects.count()
+
+
+@pytest.mark.django_db
+def test_random_lives(shop_settings):
+    shop_settings(PAYMENT_PROVIDERS=PROVIDERS, MAX_UNPAID_ORDERS=50)
+    run_state_machine_as_test(
+        Shop,
+        settings=settings(
+            max_examples=500 if FULL else 6,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )

@@ -1,0 +1,150 @@
+"""Dies by SIGKILL at a named point, once for each order; run as a program on the test database.
+
+The process forks for each order, so that every victim has a database connection of its own. Prints what it did as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+from functools import partial
+
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(work):
+    """Run ``work`` in a process of its own; whether that was killed."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            work()
+        finally:
+            os._exit(0)
+    _pid, status = os.waitpid(pid, 0)
+    return os.WIFSIGNALED(status)
+
+
+def in_a_process(work):
+    """The JSON that ``work`` answers, from a process of its own."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(writer, json.dumps(work()).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        answer = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(answer)
+
+
+def filled_cart(number):
+    from shop_orders import carts
+    from shop_orders.models import Customer
+
+    customer = Customer.objects.create(email=f"c{number}@example.org")
+    return carts.add_to_cart("crash", 2, customer=customer)[0].pk
+
+
+def order(cart_id, provider="memory"):
+    from shop_orders import checkout
+    from shop_orders.models import Cart
+
+    return checkout.place_order(Cart.objects.get(pk=cart_id), provider=provider).pk
+
+
+def paying(number):
+    """An order whose payment waits: the ids of both."""
+    from shop_orders import payments
+
+    order_id = order(filled_cart(number))
+    return [order_id, payments.start(order_id).provider_reference]
+
+
+def tell(number, reference):
+    from shop_orders import payments
+    from shop_orders.models import Payment
+    from shop_orders.payment_providers import PaymentEvent
+
+    amount = Payment.objects.get(provider_reference=reference).amount
+    event = PaymentEvent(event_id=f"evt-{number}", kind="captured", reference=reference, amount=amount)
+    payments.apply_event("memory", event)
+
+
+def before_commit(number):
+    from shop_orders.product_sources import ModelProductSource
+
+    cart_id = in_a_process(partial(filled_cart, number))
+    reserve = ModelProductSource.reserve
+
+    def take_and_die(self, *args, **kwargs):
+        reserve(self, *args, **kwargs)
+        die()
+
+    def victim():
+        ModelProductSource.reserve = take_and_die
+        order(cart_id)
+
+    return killed(victim), cart_id
+
+
+def before_announcement(number):
+    from shop_orders.signals import order_placed
+
+    cart_id = in_a_process(partial(filled_cart, number))
+
+    def victim():
+        order_placed.connect(die)
+        order(cart_id)
+
+    return killed(victim), cart_id
+
+
+def in_expiry(number):
+    from shop_orders import payments
+    from shop_orders.models import Order
+    from shop_orders.product_sources import ModelProductSource
+
+    order_id = in_a_process(partial(order, in_a_process(partial(filled_cart, number))))
+    release = ModelProductSource.release
+
+    def give_and_die(self, *args, **kwargs):
+        release(self, *args, **kwargs)
+        die()
+
+    def victim():
+        from django.utils import timezone
+
+        Order.objects.filter(pk=order_id).update(expires_at=timezone.now())
+        ModelProductSource.release = give_and_die
+        payments.expire_due()
+
+    return killed(victim), order_id
+
+
+def in_webhook(number):
+    from django.db.models.signals import post_save
+    from shop_orders.models import OrderEvent
+
+    order_id, reference = in_a_process(partial(paying, number))
+
+    def die_after_the_change(instance, **kwargs):
+        if instance.kind == "payment_status_changed":
+            die()
+
+    def victim():
+        post_save.connect(die_after_the_change, sender=OrderEvent)
+        tell(number, reference)
+
+    return killed(victim), [order_id, reference]
+
+
+if __name__ == "__main__":
+    import django
+
+    django.setup()
+    point, count = globals()[sys.argv[1]], int(sys.argv[2])
+    results = [point(number) for number in range(count)]
+    print(json.dumps({"killed": sum(was for was, _thing in results), "things": [thing for _was, thing in results]}))
