@@ -1,0 +1,85 @@
+"""Telegram as a notifier, over the Bot API's ``sendMessage`` (https://core.telegram.org/bots/api#sendmessage)."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from shop_notify.notifiers import (
+    AddressRefused,
+    Message,
+    Notifier,
+    PermanentFailure,
+    Receipt,
+    TemporaryFailure,
+    UnknownOutcome,
+)
+
+__all__ = ["TelegramNotifier"]
+
+MAX_ANSWER_BYTES = 64 * 1024
+
+
+class TelegramNotifier(Notifier):
+    """Sends text to the chat id in the recipient's ``telegram`` key. ``base_url`` points it at another server."""
+
+    channel = "telegram"
+    max_text = 4096
+    secret_options = frozenset({"token"})
+    timeout_seconds = 10.0
+
+    def __init__(self, *, alias: str, token: str, base_url: str = "https://api.telegram.org") -> None:
+        super().__init__(alias=alias)
+        if not token:
+            raise ValueError("“token” is required. @BotFather gives one.")
+        self._path = f"/bot{token}/sendMessage"
+        self._server = urlsplit(base_url)
+
+    def check_address(self, address: str) -> None:
+        if not re.fullmatch(r"-?[0-9]{1,15}|@[A-Za-z0-9_]{5,32}", address):
+            raise AddressRefused("This is not a chat id or the name of a channel.")
+
+    def send(self, message: Message) -> Receipt:
+        body = json.dumps({"chat_id": message.to, "text": message.text[: self.max_text]})
+        status, answer = self._post(body)
+        if status == 200 and answer.get("ok") is True:
+            return Receipt(provider_id=f"{message.to}:{answer['result']['message_id']}")
+        raise self._failure(status, answer)
+
+    def _failure(self, status: int, answer: dict[str, Any]) -> Exception:
+        said = str(answer.get("description", f"HTTP {status}"))
+        if status == 429 or status >= 500:
+            wait = answer.get("parameters", {}).get("retry_after")
+            return TemporaryFailure(said, provider_code=str(status), retry_after=wait)
+        if not answer:
+            return UnknownOutcome("The answer makes no sense.", provider_code=str(status))
+        # 403: the user has blocked the bot, or has never written to it.
+        return PermanentFailure(said, provider_code=str(status), suppress="stop" if status == 403 else "")
+
+    def _post(self, body: str) -> tuple[int, dict[str, Any]]:
+        secure = self._server.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(self._server.hostname or "", self._server.port, timeout=self.timeout_seconds)
+        try:
+            connection.connect()
+        except OSError as error:
+            raise TemporaryFailure("Telegram cannot be reached.") from error
+        try:
+            connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, _read(response.read(MAX_ANSWER_BYTES))
+        except (OSError, http.client.HTTPException) as error:
+            raise UnknownOutcome("Telegram did not answer properly.") from error
+        finally:
+            connection.close()
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
