@@ -9,10 +9,9 @@ import pytest
 import redis
 from django.core.signing import BadSignature
 from django.utils import timezone
-from django_q.brokers.redis_broker import Redis as RedisBroker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
-from operations import task_queue
+from operations import brokers, task_queue
 from operations.worker_alive import is_alive, processes
 
 MAIN, SENTINEL = (1, "python manage.py qcluster"), (10, "python manage.py qcluster")
@@ -62,7 +61,7 @@ def broker(tmp_path, monkeypatch):
             break
         except redis.ConnectionError:
             time.sleep(0.02)
-    broker = RedisBroker()
+    broker = brokers.Redis()
     monkeypatch.setattr(task_queue, "get_broker", lambda: broker)
     yield broker
     server.kill()
@@ -83,3 +82,11 @@ def test_a_task_that_another_key_signed_is_not_read(broker):
     with pytest.raises(BadSignature):
         SignedPackage.loads("forged:package")
     assert task_queue.oldest_seconds() == 0
+
+
+def test_a_queue_that_is_away_is_given_up_at_once(monkeypatch):
+    monkeypatch.setattr(Conf, "REDIS", "redis://127.0.0.1:1/0")
+    started = time.monotonic()
+    with pytest.raises(redis.ConnectionError):
+        brokers.Redis().enqueue("package")
+    assert time.monotonic() - started < 1
