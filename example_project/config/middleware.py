@@ -7,9 +7,11 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from shop_orders.api import problems
 
+API_PATHS = ("/api/", "/_allauth/app/", "/swagger.json")
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -31,6 +33,31 @@ def content_security_policy(get_response: Answer) -> Answer:
 def _policy(more: dict[str, str]) -> str:
     policy = {**settings.CONTENT_SECURITY_POLICY, **more}
     return "; ".join(f"{name} {value}" for name, value in policy.items() if value)
+
+
+def cross_origin(get_response: Answer) -> Answer:
+    """Let scripts of CORS_ALLOWED_ORIGINS call the API (Fetch standard, 3.2). Cookies are never let through."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        origin = request.headers.get("Origin", "")
+        if origin not in settings.CORS_ALLOWED_ORIGINS or not request.path.startswith(API_PATHS):
+            return get_response(request)
+        is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        response = HttpResponse(status=204) if is_preflight else get_response(request)
+        response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Expose-Headers"] = (
+            "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
+        )
+        if is_preflight:
+            response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
+            response["Access-Control-Allow-Headers"] = (
+                "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Cart-Token, X-Order-Token, X-Session-Token"
+            )
+            response["Access-Control-Max-Age"] = "600"
+        patch_vary_headers(response, ["Origin"])
+        return response
+
+    return middleware
 
 
 def api_problems(get_response: Answer) -> Answer:

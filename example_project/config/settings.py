@@ -79,6 +79,7 @@ MIDDLEWARE = [
     "operations.middleware.request_id",
     "django.middleware.security.SecurityMiddleware",
     "config.middleware.content_security_policy",
+    "config.middleware.cross_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.api_problems",
     "operations.middleware.unavailable",
@@ -158,7 +159,7 @@ STORAGES = {
 # Language and time
 
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
-LANGUAGES = [("en", _("English")), ("de", _("German")), ("sw", _("Swahili"))]
+LANGUAGES = [("en", _("English")), ("de", _("German"))]
 TIME_ZONE = env.text("TIME_ZONE", "Africa/Nairobi")
 USE_I18N = True
 USE_TZ = True
@@ -195,6 +196,8 @@ CONTENT_SECURITY_POLICY = {
     "frame-ancestors": "'none'",
     "form-action": " ".join(["'self'", *openid.origins(OIDC_APPS)]),
 }
+CORS_ALLOWED_ORIGINS = env.items("CORS_ALLOWED_ORIGINS")
+"""Other sites whose scripts may call the API, with tokens and never with cookies."""
 CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
     "/identity/o/": {"form-action": ""},
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},

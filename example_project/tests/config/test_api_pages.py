@@ -149,3 +149,35 @@ def test_staff_operations_are_closed(client, document, api, user, log_in):
         body = {} if method in {"post", "patch"} else None
         assert api.client.generic(method.upper(), real).status_code in {401, 415}, (method, path)
         assert api.call(method.upper(), real, body).status_code in {403, 422}, (method, path)
+
+
+def test_another_site_may_call_the_api_with_tokens_only(client, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+
+    answer = client.get("/api/v1/orders/cart/", headers={"Origin": "https://app.example.org"})
+
+    assert answer["Access-Control-Allow-Origin"] == "https://app.example.org"
+    assert "X-Cart-Token" in answer["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer
+    assert "Origin" in answer["Vary"]
+
+
+def test_a_preflight_is_answered_without_a_credential(client, settings):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+
+    answer = client.options(
+        "/api/v1/orders/cart/add_item/",
+        headers={"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"},
+    )
+
+    assert answer.status_code == 204
+    assert "Idempotency-Key" in answer["Access-Control-Allow-Headers"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "path"), [("https://evil.example.org", "/api/v1/orders/cart/"), ("https://app.example.org", "/")]
+)
+def test_no_other_site_and_no_page_is_let_through(client, settings, origin, path):
+    settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
+
+    assert "Access-Control-Allow-Origin" not in client.get(path, headers={"Origin": origin})
