@@ -7,7 +7,6 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
-
 from shop_catalog import categories, inventory, products, reviews, statistics
 from shop_catalog.models import Category, Product, ProductUpload, Review, StockMovement
 
@@ -189,7 +188,12 @@ def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
     assert products.get("A").stock_quantity == 5
     assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": "broken"}).status_code == 302
     movement = StockMovement.objects.first()
-    assert (movement.kind, movement.stock_change, movement.reason, movement.created_by) == ("adjust", -2, "broken", staff)
+    assert (movement.kind, movement.stock_change, movement.reason, movement.created_by) == (
+        "adjust",
+        -2,
+        "broken",
+        staff,
+    )
     answer = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken"})
     assert "not enough stock" in answer.content.decode()
     assert products.get("A").stock_quantity == 3
@@ -207,7 +211,11 @@ def test_actions_publish_and_change_stock(admin, shop):
 
 
 def test_deleted_products_leave_the_figures(admin, shop):
-    payload = {"action": "delete_selected", "_selected_action": [row.pk for row in Product.objects.all()], "post": "yes"}
+    payload = {
+        "action": "delete_selected",
+        "_selected_action": [row.pk for row in Product.objects.all()],
+        "post": "yes",
+    }
     admin.post(url("product", "changelist"), payload)
     assert Product.objects.count() == 0
     assert statistics.of_category("food").count == 0
@@ -243,7 +251,9 @@ def test_reviews_are_moderated_and_answered(admin, shop, customer, make_user):
     admin.post(url("review", "change", first.pk), {"status": "rejected", "reply": "We are sorry"})
     assert products.get("A").rating_average == Decimal(5)
     assert Review.objects.get(pk=first.pk).reply == "We are sorry"
-    admin.post(url("review", "changelist"), {"action": "delete_selected", "_selected_action": [second.pk], "post": "yes"})
+    admin.post(
+        url("review", "changelist"), {"action": "delete_selected", "_selected_action": [second.pk], "post": "yes"}
+    )
     assert products.get("A").rating_count == 0
 
 

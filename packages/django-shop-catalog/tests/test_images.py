@@ -10,7 +10,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
-
 from shop_catalog import images, products
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 from shop_catalog.models import ProductImage
@@ -158,7 +157,10 @@ def test_upload_list_and_delete_by_the_api(product, staff_api, anyone):
     assert answer.status_code == 201
     made = answer.json()
     assert (made["alt"], made["width"], made["is_primary"], set(made["renditions"])) == (
-        "Red", 600, True, set(RENDITION_WIDTHS),
+        "Red",
+        600,
+        True,
+        set(RENDITION_WIDTHS),
     )
     assert "evil" not in made["url"]
     assert anyone.get("/products/apple/images/").json() == [made]

@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-
 from shop_catalog import categories, inventory, products, signals, statistics
 from shop_catalog.models import Product, ProductCategory, ProductImage, StockMovement
 from shop_catalog.product_import import import_rows
@@ -118,7 +117,10 @@ BAD_ROWS = {
     '{"sku": "A", "name": "\\ud800", "price": "1"}': ("name", "string_unicode"),
     '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": "\\u0000"}}': ("attributes", "value_error"),
     '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": 1e400}}': ("attributes", "value_error"),
-    '{"sku": "A", "name": "A", "price": "1", "publish_from": "0001-01-01T00:00:00+14:00"}': ("publish_from", "value_error"),
+    '{"sku": "A", "name": "A", "price": "1", "publish_from": "0001-01-01T00:00:00+14:00"}': (
+        "publish_from",
+        "value_error",
+    ),
     '{"sku": "A", "name": "A", "price": "1", "attributes": {"a": NaN}}': ("", "unreadable"),
     '{"sku": "A", "sku": "B"}': ("", "unreadable"),
     "[]": ("", "unreadable"),
@@ -173,7 +175,13 @@ def test_cells_that_look_like_formulas_are_text():
     names = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"]
     report = load("sku,name,price\n" + "".join(f'S{i},"{name}",1\n' for i, name in enumerate(names)))
     assert report.created == 5
-    assert list(Product.objects.order_by("sku").values_list("name", flat=True)) == ["=1+1", "+1", "-1", "@SUM(A1)", "x"]
+    assert list(Product.objects.order_by("sku").values_list("name", flat=True)) == [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "x",
+    ]
 
 
 def test_same_names_get_different_slugs():
@@ -239,7 +247,9 @@ def test_command_reads_a_file_of_more_than_one_chunk(tmp_path, capsys, suffix):
     if suffix == "csv":
         path.write_text("sku,name,price\n" + "".join(f"S{i},Product {i},1.00\n" for i in range(1200)))
     else:
-        path.write_text("".join(json.dumps({"sku": f"S{i}", "name": "P", "price": "1.00"}) + "\n" for i in range(1200)))
+        path.write_text(
+            "".join(json.dumps({"sku": f"S{i}", "name": "P", "price": "1.00"}) + "\n" for i in range(1200))
+        )
     call_command("import_products", str(path))
     assert capsys.readouterr().out == "1200 rows: 1200 created, 0 updated, 0 failed.\n"
     assert Product.objects.count() == 1200
@@ -344,9 +354,16 @@ def test_a_real_shops_products_load_are_found_and_average_exactly(shared_data):
             name = " ".join(line["Description"].split())
             if name and price > 0:
                 catalogue[line["StockCode"].strip()] = (name[:200], price.quantize(Decimal("0.01")))
-    letters = {letter: categories.create(letter, slug=f"letter-{letter.lower()}") for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+    letters = {
+        letter: categories.create(letter, slug=f"letter-{letter.lower()}") for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    }
     rows = [
-        {"sku": sku, "name": name, "price": str(price), "categories": [f"letter-{name[0].lower()}"] if name[0].upper() in letters else []}
+        {
+            "sku": sku,
+            "name": name,
+            "price": str(price),
+            "categories": [f"letter-{name[0].lower()}"] if name[0].upper() in letters else [],
+        }
         for sku, (name, price) in sorted(catalogue.items())
     ]
     report = load("\n".join(map(json.dumps, rows)), "ndjson")

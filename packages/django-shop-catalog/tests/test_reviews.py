@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from conftest import Api
 from django.db import connections
-
 from shop_catalog import products, reviews, signals
 from shop_catalog.exceptions import InvalidProduct, ReviewExists
 from shop_catalog.models import Product, Review

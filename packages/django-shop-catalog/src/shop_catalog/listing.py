@@ -363,7 +363,8 @@ def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: i
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
     slug = p("slug", Category._meta.get_field("slug"))
-    return Category.objects.order_by().filter(slug=slug).values_list("tree_id", "lft", "rght")
+    rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug).values_list("tree_id", "lft", "rght")
+    return rows
 
 
 def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:

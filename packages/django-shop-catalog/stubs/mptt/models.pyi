@@ -6,7 +6,7 @@ from mptt.fields import TreeForeignKey as TreeForeignKey
 class MPTTOptions:
     def update_mptt_cached_fields(self, instance: MPTTModel) -> None: ...
 
-class MPTTModel(models.Model):
+class MPTTModel(models.Model):  # type: ignore[django-manager-missing]
     lft: models.PositiveIntegerField[int, int]
     rght: models.PositiveIntegerField[int, int]
     tree_id: models.PositiveIntegerField[int, int]
@@ -15,6 +15,6 @@ class MPTTModel(models.Model):
     _mptt_cached_fields: dict[str, Any]
 
     class Meta:
-        abstract: bool
+        abstract = True  # noqa: PYI052 - as in Django's own stubs
 
     def get_descendant_count(self) -> int: ...

@@ -1,0 +1,105 @@
+"""Periodic jobs, system checks, settings."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from shop_catalog import jobs
+from shop_catalog.conf import app_settings
+from shop_catalog.models import JobRun
+
+
+@pytest.mark.django_db
+def test_due_jobs_run_once_per_interval():
+    assert len(jobs.overdue()) == len(jobs.JOBS)
+    call_command("shop_catalog_jobs")
+    first = dict(JobRun.objects.values_list("name", "last_finished_at"))
+    assert set(first) == {job.name for job in jobs.JOBS}
+    assert jobs.overdue() == []
+    call_command("shop_catalog_jobs")
+    assert dict(JobRun.objects.values_list("name", "last_finished_at")) == first
+    JobRun.objects.filter(name="fold_statistics").update(last_started_at=timezone.now() - timedelta(minutes=2))
+    call_command("shop_catalog_jobs")
+    changed = dict(JobRun.objects.values_list("name", "last_finished_at"))
+    assert {name for name in first if first[name] != changed[name]} == {"fold_statistics"}
+
+
+@pytest.mark.django_db
+def test_a_failing_job_is_named_and_stops_no_other(monkeypatch, caplog):
+    broken = jobs.Job("fold_statistics", lambda: 1 / 0, timedelta(minutes=1), "x")
+    monkeypatch.setattr(jobs, "JOBS", (broken, *jobs.JOBS[1:]))
+    with pytest.raises(CommandError, match="fold_statistics"):
+        call_command("shop_catalog_jobs")
+    assert JobRun.objects.get(name="fold_statistics").last_error == "ZeroDivisionError: division by zero"
+    assert [job.name for job in jobs.overdue()] == ["fold_statistics"]
+    assert JobRun.objects.exclude(last_finished_at=None).count() == len(jobs.JOBS) - 1
+
+
+@pytest.mark.django_db
+def test_list_says_what_stays_undone(capsys):
+    call_command("shop_catalog_jobs", "--list")
+    out = capsys.readouterr().out
+    assert out.count("never  late") == len(jobs.JOBS)
+    assert jobs.JOBS[0].undone in out
+    call_command("shop_catalog_jobs", "--all")
+    call_command("shop_catalog_jobs", "--list")
+    assert "late" not in capsys.readouterr().out
+
+
+@pytest.mark.django_db
+def test_late_job_is_overdue():
+    call_command("shop_catalog_jobs")
+    JobRun.objects.filter(name="announce_stock").update(last_finished_at=timezone.now() - timedelta(minutes=10))
+    assert [job.name for job in jobs.overdue()] == ["announce_stock"]
+
+
+@pytest.mark.parametrize(
+    ("values", "ids"),
+    [
+        ({"CURRENCY": "KES"}, set()),
+        ({}, {"shop_catalog.E001"}),
+        ({"CURRENCY": "Shilling"}, {"shop_catalog.E002"}),
+        ({"CURRENCY": "KES", "CURENCY": "KES"}, {"shop_catalog.W001"}),
+        ({"CURRENCY": "KES", "API_AUTH": "mysite.nothing"}, {"shop_catalog.E003"}),
+        ({"CURRENCY": "KES", "VERIFIED_PURCHASE": "mysite.nothing"}, {"shop_catalog.E003"}),
+        ({"CURRENCY": "KES", "SEARCH": {}}, set()),
+        ({"CURRENCY": "KES", "SEARCH": {"OPTIONS": {}}}, {"shop_catalog.E004"}),
+        ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "mysite.nothing"}}, {"shop_catalog.E004"}),
+        ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "decimal.Decimal"}}, {"shop_catalog.E004"}),
+        ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "shop_catalog.search.DatabaseSearch"}}, set()),
+    ],
+)
+def test_check_finds_wrong_settings_with_a_hint(settings, values, ids):
+    settings.SHOP_CATALOG = values
+    found = run_checks(tags=["shop_catalog"])
+    assert {message.id for message in found} == ids
+    assert all(message.hint for message in found)
+
+
+def test_check_warns_of_sqlite_without_immediate(monkeypatch):
+    monkeypatch.setitem(django_settings.DATABASES, "second", {"ENGINE": "django.db.backends.sqlite3", "NAME": "x"})
+    assert {message.id for message in run_checks(tags=["shop_catalog"])} == {"shop_catalog.W002"}
+
+
+def test_missing_currency_says_where_to_look(settings):
+    settings.SHOP_CATALOG = {}
+    with pytest.raises(ImproperlyConfigured, match=r"manage\.py check"):
+        assert app_settings.CURRENCY
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing():
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+def test_migrations_name_no_setting_but_the_user_model():
+    from importlib import resources
+
+    for path in resources.files("shop_catalog.migrations").iterdir():
+        if path.name.endswith(".py"):
+            text = path.read_text().replace("settings.AUTH_USER_MODEL", "")
+            assert "settings." not in text.replace("from django.conf import settings", ""), path.name
