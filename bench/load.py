@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import tempfile
@@ -51,8 +52,8 @@ def measure(
     return Sample(
         peer=server.peer.name,
         endpoint=endpoint,
-        web_cpu_ms=web / max(count, 1),
-        database_cpu_ms=database / max(count, 1),
+        web_cpu_ms=web / count if count else math.nan,
+        database_cpu_ms=database / count if count else math.nan,
         requests_per_second=float(_find(r"Requests/sec:\s+([\d.]+)", output)),
         p50_ms=_milliseconds(_find(r"50%\s+(\S+)", output)),
         p99_ms=_milliseconds(_find(r"99%\s+(\S+)", output)),
@@ -98,5 +99,6 @@ def _find(pattern: str, text: str) -> str:
 
 
 def _milliseconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
+    """wrk's figure in milliseconds; not a number where nothing was answered in time."""
+    match = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
+    return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[match[2]] if match else math.nan

@@ -113,9 +113,7 @@ def paths(database_url: str) -> dict[str, dict[str, list[str]]]:
     deep = rng.sample(rows[50:], 200)
     products, categories = "/products/products/", "/products/categories/"
     pages = len(rows) // 20
-    words = [
-        f"{rng.choice(data.COLOURS)}+{rng.choice(data.THINGS)}+{rng.randint(1, len(rows))}" for _turn in range(100)
-    ]
+    words = [slug.replace("-", "+") for slug in slugs[:100]]
     return {
         "list": _alike([products]),
         "list deep": {

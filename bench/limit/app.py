@@ -114,7 +114,7 @@ def detail(slug: str) -> Answer:
             "compare_at_price": _money(row[7]),
             "lowest_price_30_days": _money(row[6]),
             "currency": CURRENCY,
-            "price_includes_tax": False,
+            "price_includes_tax": True,
             "tax_class": row[8],
             "attributes": row[9],
             "options": row[10],
