@@ -173,7 +173,7 @@ def test_sms_gateway_that_is_down(worker):
         gateways.append(Gateway(port))
         gateways[1].__enter__()
 
-    cutting = outage(lambda: gateways[0].__exit__(), mend)
+    cutting = outage(gateways[0].__exit__, mend)
     count = load("sms", lambda number: f"+2547110{number:05}")
     cutting.join()
     took = drained()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+import shop_notify
+
+
+class Command(BaseCommand):
+    help = "Write the skeleton of a notifier package, with tests that are green and a publishing workflow."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", help="Name of the provider, such as acme: the package is django-shop-notify-acme.")
+        parser.add_argument("--folder", default=".", help="Where to write it (default: here).")
+
+    def handle(self, *args: Any, name: str, folder: str, **_options: Any) -> None:
+        if not (name.isidentifier() and name.islower()):
+            raise CommandError("Give a name of lower-case letters, digits and underscores, such as acme.")
+        target = Path(folder) / f"django-shop-notify-{name.replace('_', '-')}"
+        if target.exists():
+            raise CommandError(f"{target} is there already.")
+        template = Path(shop_notify.__file__).parent / "plugin_template"
+        module = f"shop_notify_{name}"
+        # startapp takes no folder whose name is no identifier.
+        written = Path(folder) / module
+        written.mkdir()
+        # Naming what to leave out makes it keep .github.
+        options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
+        call_command("startapp", module, str(written), **options)
+        written.rename(target)
+        self.stdout.write(f"{target} is written. `pip install -e {target}[test]`, then `pytest` in it.")
