@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 from shop_orders.api import problems
 
 API_PATHS = ("/api/", "/_allauth/app/", "/swagger.json")
+EXPOSED = "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
+TAKEN = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Cart-Token, X-Order-Token, X-Session-Token"
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -45,14 +47,10 @@ def cross_origin(get_response: Answer) -> Answer:
         is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response = HttpResponse(status=204) if is_preflight else get_response(request)
         response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Expose-Headers"] = (
-            "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
-        )
+        response["Access-Control-Expose-Headers"] = EXPOSED
         if is_preflight:
             response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
-            response["Access-Control-Allow-Headers"] = (
-                "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Cart-Token, X-Order-Token, X-Session-Token"
-            )
+            response["Access-Control-Allow-Headers"] = TAKEN
             response["Access-Control-Max-Age"] = "600"
         patch_vary_headers(response, ["Origin"])
         return response
