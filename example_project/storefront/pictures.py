@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shop_catalog.models import ProductImage
-from shop_catalog.models.image import rendition_name
-
-STORAGE = ProductImage._meta.get_field("file").storage
+from shop_catalog.models.image import image_url
+from shop_catalog.product_page import Image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +23,11 @@ def of_file(name: str | None, *, alt: str, has_renditions: bool) -> Picture | No
     """The picture of a file name in the storage; None for None."""
     if not name:
         return None
-    thumb, card, large = (
-        STORAGE.url(rendition_name(name, size) if has_renditions else name) for size in ("thumb", "card", "large")
-    )
+    thumb, card, large = (image_url(name, size if has_renditions else "") for size in ("thumb", "card", "large"))
     return Picture(thumb=thumb, card=card, large=large, alt=alt)
 
 
-def of_image(image: ProductImage, *, alt: str) -> Picture:
+def of_image(image: ProductImage | Image, *, alt: str) -> Picture:
     """``alt`` stands in where the picture has no text of its own."""
     return Picture(
         thumb=image.rendition_url("thumb"),

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_notify import preferences
 from shop_orders import customers
 from shop_orders.exceptions import ShopOrdersError
@@ -25,7 +25,7 @@ ORDERS_PER_PAGE = 20
 
 
 @login_required
-@require_GET
+@require_safe
 @never_cache
 def overview(request: HttpRequest) -> HttpResponse:
     customer = customers.for_user(request.user)
@@ -38,7 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 @never_cache
 def orders(request: HttpRequest) -> HttpResponse:
     """All orders, newest first; ``?after=`` is the number of the last one on the page before."""
@@ -68,7 +68,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 @never_cache
 def addresses(request: HttpRequest) -> HttpResponse:
     rows = [(row, countries.name_of(row.country)) for row in customers.for_user(request.user).addresses.all()]

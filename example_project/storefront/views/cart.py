@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 from shop_orders import carts, pages
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import ShopOrdersError
@@ -18,7 +18,7 @@ from storefront import refusals
 from storefront.context_processors import cart_count
 
 
-@require_GET
+@require_safe
 @never_cache
 def show(request: HttpRequest) -> HttpResponse:
     context = {"view": pages.current_view(request), "max_quantity": app_settings.MAX_QUANTITY}

@@ -9,7 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from shop_catalog import category_tree, listing, product_page
 from shop_catalog import facets as catalog_facets
 from shop_catalog import reviews as review_verbs
@@ -29,7 +29,7 @@ REVIEWS_SHOWN = 5
 REVIEWS_PER_PAGE = 20
 
 
-@require_GET
+@require_safe
 def home(request: HttpRequest) -> HttpResponse:
     featured = cards.of_rows(listing.page(listing.Filters(featured=True, in_stock=True), limit=8).rows)
     newest = cards.of_rows(listing.page(listing.Filters(), limit=8).rows)
@@ -42,7 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/home.html", context)
 
 
-@require_GET
+@require_safe
 def categories(request: HttpRequest) -> HttpResponse:
     tree = category_tree.current()
     shelves = [
@@ -53,7 +53,7 @@ def categories(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/categories.html", {"shelves": shelves})
 
 
-@require_GET
+@require_safe
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     tree = category_tree.current()
     node = tree.by_slug.get(slug)
@@ -70,7 +70,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/category.html", context)
 
 
-@require_GET
+@require_safe
 def search(request: HttpRequest) -> HttpResponse:
     """What matches ``?q=``; without it, everything."""
     choice = Choice(request.GET)
@@ -78,7 +78,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/search.html", context)
 
 
-@require_GET
+@require_safe
 def suggestions(request: HttpRequest) -> HttpResponse:
     """A few categories and products for what was typed so far, as a piece of a page."""
     text = Choice(request.GET).text
@@ -87,7 +87,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/parts/suggestions.html", context)
 
 
-@require_GET
+@require_safe
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     view = product_page.find(slug)
     if view is None:
@@ -97,7 +97,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/product.html", _product(request, view))
 
 
-@require_GET
+@require_safe
 def reviews(request: HttpRequest, slug: str) -> HttpResponse:
     """All published reviews, newest first."""
     item = _listed(slug)

@@ -10,7 +10,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_orders import carts, checkout, customers, guest_links, pages
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
@@ -46,7 +46,7 @@ def details(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/checkout.html", context)
 
 
-@require_GET
+@require_safe
 @never_cache
 def review(request: HttpRequest) -> HttpResponse:
     """Everything once more, with the total that the buyer agrees to by placing the order."""

@@ -11,10 +11,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_orders import lifecycle, pages, payments, tracking
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Order, OrderStatus, Payment
+from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import PaymentProvider, payment_provider
 
 from storefront import links, shipping, timeline
@@ -28,7 +28,7 @@ STEPS = {
 }
 
 
-@require_GET
+@require_safe
 def find(request: HttpRequest) -> HttpResponse:
     """Customers see their orders; everybody else reads how to get to theirs."""
     if request.user.is_authenticated:
@@ -36,14 +36,14 @@ def find(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/find_order.html")
 
 
-@require_GET
+@require_safe
 @never_cache
 def show(request: HttpRequest, number: str) -> HttpResponse:
     order = own_order(request, number)
     return render(request, "storefront/order.html", _order_page(request, order))
 
 
-@require_GET
+@require_safe
 @never_cache
 def thanks(request: HttpRequest, number: str) -> HttpResponse:
     """The confirmation, right after the order was placed or paid."""
@@ -58,7 +58,7 @@ def thanks(request: HttpRequest, number: str) -> HttpResponse:
 def pay(request: HttpRequest, number: str) -> HttpResponse:
     """Choose how to pay, and begin. GET right after checkout begins with the way that was chosen there."""
     order = own_order(request, number)
-    if not order.amount_due:
+    if not _awaits_money(order):
         return redirect(links.order_path(number, token_of(request), name="order_thanks"))
     ways = _ways(order)
     alias = request.POST.get("payment", "") or order.payment_provider
@@ -129,7 +129,7 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
         "delivery": delivery,
         "payment": _provider_label(order.payment_provider),
         "instructions": _instructions(order),
-        "can_be_paid": bool(order.amount_due) and not _confirms_at_placement(order),
+        "can_be_paid": _awaits_money(order) and not _confirms_at_placement(order),
         "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
         and not any(line.shipped_quantity for line in lines),
         "token": token_of(request),
@@ -166,6 +166,11 @@ def _look_at_payment(order: Order) -> None:
     except ShopOrdersError:
         return
     order.refresh_from_db()
+
+
+def _awaits_money(order: Order) -> bool:
+    """Whether something is due that no provider holds for us already."""
+    return order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
 
 
 def _provider_label(alias: str) -> Any:

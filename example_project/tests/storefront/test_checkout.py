@@ -252,3 +252,14 @@ def test_an_order_by_another_way_to_pay_that_is_unknown_is_refused(visitor, mug)
     token = visitor.page.wsgi_request.GET["token"]
     text = visitor.post(f"/orders/{order.number}/pay/", payment="gold", token=token)
     assert "There is no way to pay called “gold”." in text
+
+
+def test_a_payment_that_is_reserved_is_not_asked_for_again(visitor, mug, settings):
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"test": TEST}}
+    order = visitor.buy("MUG", payment="test")
+    token = visitor.page.wsgi_request.GET["token"]
+    visitor.post(visitor.path, payment="test", token=token)
+    assert "Your payment is reserved" in visitor.post(visitor.path, choice="authorise")
+    assert "Pay now" not in visitor.text
+    visitor.get(f"/orders/{order.number}/pay/?token={token}")
+    assert visitor.path == f"/orders/{order.number}/thanks/"

@@ -177,3 +177,9 @@ def test_every_icon_that_a_page_uses_is_in_the_sprite(seen, shirt):
 
 def test_a_stranger_is_told_nothing_by_a_post_without_a_token(mug):
     assert Client(enforce_csrf_checks=True).post("/checkout/place/").status_code == 403
+
+
+def test_pages_answer_head(seen):
+    assert {seen.client.head(path).status_code for path in ("/", "/category/kitchen/", "/product/market-mug/")} == {
+        200
+    }
