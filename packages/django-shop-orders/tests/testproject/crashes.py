@@ -1,6 +1,6 @@
 """Dies by SIGKILL at a named point, once for each order; run as a program on the test database.
 
-The process forks for each order, so that every victim has a database connection of its own. Prints what it did as JSON.
+The process forks for each order, so that each victim has a database connection of its own. Prints JSON.
 """
 
 import json

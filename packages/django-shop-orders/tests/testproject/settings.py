@@ -21,6 +21,10 @@ INSTALLED_APPS = [
     "shop_orders",
     "testproject.books",
 ]
+AUTH_USER_MODEL = os.environ.get("TEST_USER_MODEL", "auth.User")
+if AUTH_USER_MODEL != "auth.User":
+    INSTALLED_APPS.append("testproject.people")
+
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -1,0 +1,104 @@
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from shop_orders import checks, events, jobs, payments
+from shop_orders.models import IdempotencyKey, JobRun, Order
+
+pytestmark = pytest.mark.django_db
+
+
+def test_what_is_due_runs_once_an_interval():
+    assert set(jobs.run_due()) == {job.name for job in jobs.JOBS}
+    assert jobs.run_due() == {}
+    JobRun.objects.filter(name="expire_orders").update(last_started_at=timezone.now() - timedelta(minutes=1))
+    assert jobs.run_due() == {"expire_orders": 0}
+    assert set(jobs.run_due(run_all=True)) == {job.name for job in jobs.JOBS}
+
+
+def test_late_jobs_are_named():
+    assert set(jobs.overdue()) == {job.name for job in jobs.JOBS}
+    jobs.run_due()
+    assert jobs.overdue() == []
+    JobRun.objects.filter(name="expire_orders").update(last_finished_at=timezone.now() - timedelta(minutes=16))
+    assert jobs.overdue() == ["expire_orders"]
+
+
+def test_failing_job_is_noted_and_stops_no_other(monkeypatch):
+    broken = jobs.Job(name="broken", function=lambda: 1 // 0, every=timedelta(minutes=1), undone="Nothing.")
+    monkeypatch.setattr(jobs, "JOBS", (broken, *jobs.JOBS))
+    out = StringIO()
+    with pytest.raises(CommandError, match="broken"):
+        call_command("shop_orders_jobs", stdout=out)
+    assert "broken: failed" in out.getvalue()
+    assert "expire_orders: 0" in out.getvalue()
+    assert "ZeroDivisionError" in JobRun.objects.get(name="broken").last_error
+
+
+def test_command_lists_the_jobs_with_what_stays_undone():
+    out = StringIO()
+    call_command("shop_orders_jobs", list=True, stdout=out)
+    assert (
+        "expire_orders: every 0:01:00, finished never. LATE: Unpaid orders keep their stock for ever."
+        in out.getvalue()
+    )
+    assert JobRun.objects.count() == 0
+
+
+def test_commands_do_their_work(place, memory_provider):
+    order = place(provider="memory")
+    Order.objects.update(expires_at=timezone.now())
+    order.events.update(next_attempt_at=timezone.now())
+    answers = {}
+    for command in ("announce_events", "expire_orders", "reconcile_payments", "prune_carts"):
+        out = StringIO()
+        call_command(command, stdout=out)
+        answers[command] = out.getvalue().strip()
+    assert answers == {
+        "announce_events": "1 announced",
+        "expire_orders": "1 expired",
+        "reconcile_payments": "0 changed",
+        "prune_carts": "0 deleted",
+    }
+    order.refresh_from_db()
+    assert order.status == "cancelled"
+
+
+def test_old_idempotency_keys_are_forgotten():
+    long_ago = timezone.now() - timedelta(hours=49)
+    IdempotencyKey.objects.create(owner="a", route="r", key="old", digest="", created_at=long_ago)
+    IdempotencyKey.objects.create(owner="a", route="r", key="new", digest="")
+    assert jobs.run_due()["prune_idempotency_keys"] == 1
+    assert IdempotencyKey.objects.get().key == "new"
+
+
+def test_jobs_run_the_verbs():
+    functions = {job.name: job.function for job in jobs.JOBS}
+    assert functions["announce_events"] == events.announce_due
+    assert functions["expire_orders"] == payments.expire_due
+    assert all(job.undone for job in jobs.JOBS)
+
+
+def test_quickstart_prints_settings_that_work(settings):
+    out, err = StringIO(), StringIO()
+    call_command("shop_orders_quickstart", "books.Book", stdout=out, stderr=err)
+    namespace = {}
+    exec(out.getvalue(), namespace)
+    settings.SHOP_ORDERS = namespace["SHOP_ORDERS"]
+    assert checks.check_settings(None) == []
+    assert namespace["SHOP_ORDERS"]["PRODUCT_SOURCE"]["OPTIONS"] == {
+        "model": "books.Book",
+        "ref": "isbn",
+        "name": "title",
+        "price": "sale_price",
+        "stock": "on_hand",
+        "filters": {"is_listed": True},
+    }
+
+
+@pytest.mark.parametrize("model", ["books.Paper", "books", "auth.Group"])
+def test_quickstart_says_what_it_cannot_sell(model):
+    with pytest.raises(CommandError):
+        call_command("shop_orders_quickstart", model)
