@@ -261,3 +261,19 @@ def test_staff_without_permissions_see_no_stock_page(client, make_user, shop):
     client.force_login(make_user("clerk", "view_product", "change_product", is_staff=True))
     assert client.get(url("product", "stock") + f"?ids={shop.pk}").status_code == 403
     assert client.get(url("product", "import")).status_code == 403
+
+
+def test_category_picture_is_checked_and_encoded_anew(admin, shop):
+    food = categories.get("food")
+    data = {"name": "Food", "slug": "food", "position": "0", "is_active": "on"}
+    page = url("category", "change", food.pk)
+    answer = admin.post(page, data | {"image": SimpleUploadedFile("x.png", b"<svg/>", "image/png")})
+    assert answer.status_code == 200
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(buffer, "PNG")
+    content = buffer.getvalue() + b"<script>"
+    assert admin.post(page, data | {"image": SimpleUploadedFile("a.php.png", content)}).status_code == 302
+    image = categories.get("food").image
+    assert "php" not in image.name
+    with image.open() as file:
+        assert b"script" not in file.read()

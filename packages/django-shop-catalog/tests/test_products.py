@@ -228,3 +228,30 @@ def test_source_reserves_ships_and_restocks_by_sku(shirt):
 def test_source_fetches_any_number_in_two_statements(shirt, django_assert_num_queries):
     with django_assert_num_queries(1):
         CatalogProductSource().fetch(["SHIRT-M", "SHIRT-L"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_products_of_a_fixture_are_searchable_and_counted(tmp_path):
+    import json
+
+    from django.core.management import call_command
+    from shop_catalog import listing, statistics
+
+    food = categories.create("Food")
+    rows = [
+        {
+            "model": "shop_catalog.product",
+            "pk": 901,
+            "fields": {"sku": "F", "slug": "fig", "name": "Fig", "price": "3"},
+        },
+        {"model": "shop_catalog.productcategory", "pk": 901, "fields": {"product": 901, "category": food.pk}},
+    ]
+    for row in rows[:1]:
+        row["fields"] |= {"updated_at": "2026-01-01T00:00:00Z"}
+    (tmp_path / "products.json").write_text(json.dumps(rows))
+    call_command("loaddata", str(tmp_path / "products.json"), verbosity=0)
+    found = listing.page(listing.Filters(q="fig"), ordering="relevance")
+    assert [row.sku for row in found.rows] == ["F"]
+    assert statistics.of_category("food").count == 1
+    statistics.fold()
+    assert statistics.of_category("food").average == Decimal(3)

@@ -102,6 +102,16 @@ def make_renditions() -> int:
     return made
 
 
+def checked_copy(file: IO[bytes]) -> ContentFile[bytes]:
+    """A picture that stands alone, such as a category's: checked, re-encoded, under a new name.
+
+    Raises:
+        ImageTooLarge, InvalidImage: as for ``add``.
+    """
+    picture, kind = open_checked(file)
+    return ContentFile(_encoded(picture, kind), name=f"{uuid.uuid4().hex}.{SUFFIXES[kind]}")
+
+
 def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
     """A decoded picture the right way up, without metadata, and its format.
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connections, transaction
 from django.db.models.signals import pre_save
 
-from shop_catalog import categories, statistics
+from shop_catalog import categories, products, statistics
 from shop_catalog.models import Category, Product, ProductCategory, write_gate
 
 
@@ -35,6 +35,7 @@ def _rebuild_tree() -> None:
 
 
 def _recount_all() -> None:
+    products.fill_search_texts()
     statistics.recount_all()
 
 

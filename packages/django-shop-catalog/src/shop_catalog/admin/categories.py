@@ -5,17 +5,33 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from mptt.admin import DraggableMPTTAdmin, MPTTModelAdmin
+from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
 
-from shop_catalog.exceptions import CategoryCycle
+from shop_catalog import images
+from shop_catalog.exceptions import CategoryCycle, InvalidImage
 from shop_catalog.models import Category
+
+
+class CategoryForm(MPTTAdminForm):
+    """The picture is checked and re-encoded like any upload."""
+
+    def clean_image(self) -> Any:
+        file = self.cleaned_data["image"]
+        if not file or "image" not in self.changed_data:
+            return file
+        try:
+            return images.checked_copy(file)
+        except InvalidImage as error:
+            raise ValidationError(str(error))
 
 
 @admin.register(Category)
 class CategoryAdmin(DraggableMPTTAdmin):
     """Drag a row to move it with all below it. Saving, moving and deleting pass the tree's gate in the model."""
 
+    form = CategoryForm
     list_display = ("tree_actions", "indented_title", "slug", "is_active")
     list_display_links = ("indented_title",)
     list_filter = ("is_active",)

@@ -198,7 +198,8 @@ class ProductAdmin(admin.ModelAdmin):
         products.delete(obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:  # noqa: ARG002
-        for product in queryset.order_by("-parent"):
+        variants_first = sorted(queryset, key=lambda product: product.parent_id is None)
+        for product in variants_first:
             products.delete(product)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
