@@ -105,7 +105,7 @@ def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
     )
     services = f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}", f"--callback-url={callback}"
     processes.start("mail server and SMS gateway", [*manage, "demo_services", *services])
-    processes.start("worker", [*manage, "qcluster"])
+    processes.start("worker", [*manage, "qcluster"], stdout=subprocess.DEVNULL)  # what periodic commands print
     server = f"--host={host}", f"--port={ports['web']}", "--workers=1", "--blocking-threads=4", "--log-level=warning"
     granian = [sys.executable, "-m", "granian", "--interface=wsgi", "--no-ws"]
     processes.start("web server", [*granian, *server, "config.wsgi:application"])
@@ -205,13 +205,13 @@ class Processes:
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
         self.stop()
 
-    def start(self, name: str, command: list[str]) -> None:
+    def start(self, name: str, command: list[str], *, stdout: int | None = None) -> None:
         options: dict[str, Any] = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined, unused-ignore]
             if WINDOWS
             else {"start_new_session": True, "preexec_fn": end_with_parent()}
         )
-        self.running[name] = subprocess.Popen(command, cwd=HERE, env=self.environment, **options)  # noqa: S603
+        self.running[name] = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=stdout, **options)  # noqa: S603
 
     def ended(self) -> str:
         """The name of a process that ended by itself, "" while all run."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from accounts.models import User
-from demo import drawing
+from demo import drawings
 from demo.catalogue import CATEGORIES, PICTURES, PRODUCTS, REVIEWS
 from django.core.management import call_command
 from shop_catalog import inventory
@@ -108,5 +108,5 @@ def test_every_picture_is_there_and_small():
 def test_a_picture_is_drawn_as_it_lies_there():
     item = PRODUCTS[0]
 
-    assert drawing.draw(*item.picture)[:4] == b"RIFF"
-    assert {item.picture[0] for item in PRODUCTS} == set(drawing.THINGS)
+    assert drawings.draw(*item.picture)[:4] == b"RIFF"
+    assert {item.picture[0] for item in PRODUCTS} == set(drawings.THINGS)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from demo import drawing
+from demo import drawings
 from demo.catalogue import PICTURES, PRODUCTS
 
 
@@ -16,5 +16,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         for item in PRODUCTS:
             for name, what in item.pictures.items():
-                (PICTURES / name).write_bytes(drawing.draw(*what))
+                (PICTURES / name).write_bytes(drawings.draw(*what))
         self.stdout.write(f"{len(list(PICTURES.glob('*.webp')))} pictures in {PICTURES}.")
