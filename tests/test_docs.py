@@ -14,6 +14,7 @@ from django.test import override_settings
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=ticks)[ \t]*$", re.MULTILINE | re.DOTALL)
 CAPTION = re.compile(r"\A:caption:[ \t]*(?P<caption>\S+)[ \t]*\n+")
+NAMED = re.compile(r"\A# (?P<caption>\S+\.py)\n")
 OPTIONS = re.compile(r"\A(?::[\w-]+:[^\n]*\n)*\n*")
 PAGES = sorted(
     path
@@ -36,7 +37,7 @@ def snippets(page):
     for fence in FENCE.finditer(text):
         info, body = fence["info"].strip(), fence["body"]
         language = re.sub(r"^\{code-block\}\s*", "", info)
-        caption = CAPTION.match(body) if info.startswith("{code-block}") else None
+        caption = (CAPTION if info.startswith("{code-block}") else NAMED).match(body)
         code = OPTIONS.sub("", body, count=1) if info.startswith("{code-block}") else body
         line = text.count("\n", 0, fence.start("body")) + body[: len(body) - len(code)].count("\n") + 1
         yield Snippet(language, caption["caption"] if caption else "", code, line)
