@@ -382,11 +382,12 @@ def test_a_real_shops_products_load_are_found_and_average_exactly(shared_data):
     assert len(seen) == len(set(seen)) == Product.objects.count()
 
     for letter in "ACT":
+        if letter == "C":
+            assert statistics.fold() > 0
         prices = [Decimal(row["price"]) for row in rows if row["categories"] == [f"letter-{letter.lower()}"]]
         found = statistics.of_category(f"letter-{letter.lower()}")
         assert (found.count, found.lowest, found.highest) == (len(prices), min(prices), max(prices))
         assert found.average == (sum(prices) / len(prices)).quantize(Decimal("0.01"))
-    assert statistics.fold() > 0
     some = rows[len(rows) // 2]
     hits = listing.page(listing.Filters(q=some["name"]), ordering="relevance", limit=100).rows
     assert some["sku"] in {row.sku for row in hits}

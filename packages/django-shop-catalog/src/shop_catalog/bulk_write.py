@@ -43,6 +43,15 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
             cursor.execute(sql, parameters)
 
 
+def analyse(*grown: type[models.Model]) -> None:
+    """Let PostgreSQL look at tables that have just grown: until it does, it plans as if they were still small."""
+    connection = connections[router.db_for_write(grown[0])]
+    if connection.vendor == "postgresql":
+        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in grown)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {tables}")
+
+
 def _source(connection: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
     """The rows as a table named ``new`` with the columns' names."""
     quote = connection.ops.quote_name

@@ -132,3 +132,4 @@ def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[tree
         )
         pks = dict(Category.objects.filter(level=depth - 1).values_list("slug", "pk"))
         keys |= {path: pks[new.slug] for path, new in level.items()}
+    bulk_write.analyse(Category)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from shop_catalog import bulk_write, inventory, money, products, signals, statistics
 from shop_catalog.exceptions import InvalidProduct
@@ -27,33 +26,15 @@ from shop_catalog.models import (
     Product,
     ProductCategory,
     ProductKind,
+    StatisticsChange,
     StockMovement,
 )
+from shop_catalog.product_rows import COPIED, ProductRow
 from shop_catalog.row_readers import RawRow
-from shop_catalog.types import JSONObject, Money, ShortText, Sku, Slug, Text, When
 
 CHUNK = 1000
 MAX_ERRORS = 1000
 """Errors told in a report; more are counted."""
-
-COPIED = (
-    "slug",
-    "name",
-    "description",
-    "price",
-    "compare_at_price",
-    "tax_class",
-    "attributes",
-    "options",
-    "position",
-    "weight",
-    "is_active",
-    "is_featured",
-    "publish_from",
-    "publish_until",
-    "low_stock_threshold",
-)
-"""Columns of a row that are columns of a product."""
 
 KEPT = ("rating_average", "rating_count")
 WRITTEN = (*COPIED, "search_text", "is_scheduled", "updated_at")
@@ -89,61 +70,6 @@ class Report:
         self.failed += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
-
-
-def _whole(value: Any) -> Any:
-    """A number from a CSV cell; JSON must send a number."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-
-
-def _yes_or_no(value: Any) -> Any:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    return words.get(value.lower(), value) if isinstance(value, str) else value
-
-
-def _object(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("Write a JSON object.")
-
-
-def _separated(value: Any) -> Any:
-    return [part.strip() for part in value.split("|") if part.strip()] if isinstance(value, str) else value
-
-
-Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_whole)]
-YesOrNo = Annotated[bool, Field(strict=True), BeforeValidator(_yes_or_no)]
-Object = Annotated[JSONObject, BeforeValidator(_object)]
-
-
-class ProductRow(BaseModel):
-    """The columns of an import. Only what is given changes; a new product needs a name, and a price to be sold."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
-
-    sku: Sku
-    name: Annotated[ShortText, Field(min_length=1)] = ""
-    slug: Slug = ""
-    kind: Literal["simple", "group", "variant"] | None = None
-    parent: Sku | None = None
-    description: Text = ""
-    price: Money | None = None
-    compare_at_price: Money | None = None
-    tax_class: Annotated[ShortText, Field(min_length=1, max_length=32)] = "standard"
-    attributes: Object = {}
-    options: Object = {}
-    position: Whole = 0
-    weight: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=3)] | None = None
-    is_active: YesOrNo = True
-    is_featured: YesOrNo = False
-    publish_from: When | None = None
-    publish_until: When | None = None
-    low_stock_threshold: Whole | None = None
-    categories: Annotated[list[ShortText], BeforeValidator(_separated), Field(max_length=50)] = []
-    stock_quantity: Whole | None = None
 
 
 _ROW = TypeAdapter(ProductRow)
@@ -203,6 +129,8 @@ def _import(
         report.rows += len(chunk)
         if progress is not None:
             progress(report.rows)
+    if report.rows >= CHUNK:
+        bulk_write.analyse(Product, ProductCategory, StatisticsChange)
 
 
 def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:

@@ -1,0 +1,85 @@
+"""The columns of a product file, and what may stand in them."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from shop_catalog.types import JSONObject, Money, ShortText, Sku, Slug, Text, When
+
+COPIED = (
+    "slug",
+    "name",
+    "description",
+    "price",
+    "compare_at_price",
+    "tax_class",
+    "attributes",
+    "options",
+    "position",
+    "weight",
+    "is_active",
+    "is_featured",
+    "publish_from",
+    "publish_until",
+    "low_stock_threshold",
+)
+"""Columns of a row that are columns of a product."""
+
+
+def _whole(value: Any) -> Any:
+    """A number from a CSV cell; JSON must send a number."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def _yes_or_no(value: Any) -> Any:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("Write a JSON object.")
+
+
+def _separated(value: Any) -> Any:
+    return [part.strip() for part in value.split("|") if part.strip()] if isinstance(value, str) else value
+
+
+Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_whole)]
+YesOrNo = Annotated[bool, Field(strict=True), BeforeValidator(_yes_or_no)]
+Object = Annotated[JSONObject, BeforeValidator(_object)]
+
+
+class ProductRow(BaseModel):
+    """The columns of an import. Only what is given changes; a new product needs a name, and a price to be sold."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    sku: Sku
+    name: Annotated[ShortText, Field(min_length=1)] = ""
+    slug: Slug = ""
+    kind: Literal["simple", "group", "variant"] | None = None
+    parent: Sku | None = None
+    description: Text = ""
+    price: Money | None = None
+    compare_at_price: Money | None = None
+    tax_class: Annotated[ShortText, Field(min_length=1, max_length=32)] = "standard"
+    attributes: Object = {}
+    options: Object = {}
+    position: Whole = 0
+    weight: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=3)] | None = None
+    is_active: YesOrNo = True
+    is_featured: YesOrNo = False
+    publish_from: When | None = None
+    publish_until: When | None = None
+    low_stock_threshold: Whole | None = None
+    categories: Annotated[list[ShortText], BeforeValidator(_separated), Field(max_length=50)] = []
+    stock_quantity: Whole | None = None
