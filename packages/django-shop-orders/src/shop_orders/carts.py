@@ -88,7 +88,10 @@ def find(*, customer: Customer | None = None, token: str = "") -> Cart | None:
         CartNotFound: nobody has this token, or its cart went into another one.
     """
     if customer is not None:
-        return Cart.objects.open().filter(customer=customer).first()
+        mine = Cart.objects.open().filter(customer=customer).first()
+        if mine is not None:
+            mine.customer = customer
+        return mine
     if not token:
         return None
     cart = by_token(token)
@@ -182,7 +185,6 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
             raise UnknownProduct(ref)
         if quantity == 0:
             item.delete()
-            _touch(locked)
             return None
         return _write(locked, item, _product(locked, ref), quantity)
 
@@ -195,7 +197,6 @@ def remove_item(cart: Cart, ref: str) -> None:
     def work() -> None:
         locked = _lock(cart)
         locked.items.filter(product_ref=ref).delete()
-        _touch(locked)
 
     in_transaction(work)
 
@@ -206,7 +207,6 @@ def clear(cart: Cart) -> None:
     def work() -> None:
         locked = _lock(cart)
         locked.items.all().delete()
-        _touch(locked)
 
     in_transaction(work)
 
@@ -253,7 +253,6 @@ def merge(token: str, *, customer: Customer) -> MergeReport:
         changes = _apply_merge(account, mine, theirs, wanted)
         guest.status = Cart.Status.MERGED
         guest.save(update_fields=["status", "updated_at"])
-        _touch(account)
         return MergeReport(cart=account, changes=tuple(changes))
 
     return in_transaction(work)
@@ -269,14 +268,10 @@ def prune(*, batch: int = 1000) -> int:
 
 
 def _lock(cart: Cart) -> Cart:
-    locked = Cart.objects.select_for_update(of=("self",)).select_related("customer").get(pk=cart.pk)
-    if not locked.is_open:
+    """Lock an open cart's row by noting that it is used; it stays locked until the transaction ends."""
+    if not Cart.objects.open().filter(pk=cart.pk).update(updated_at=timezone.now()):
         raise CartClosed
-    return locked
-
-
-def _touch(cart: Cart) -> None:
-    Cart.objects.filter(pk=cart.pk).update(updated_at=timezone.now())
+    return cart
 
 
 def _product(cart: Cart, ref: str) -> SourceProduct:
@@ -296,7 +291,6 @@ def _write(cart: Cart, item: CartItem | None, product: SourceProduct, quantity: 
     item = item or CartItem(cart=cart, product_ref=product.ref)
     item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
     item.save()
-    _touch(cart)
     return item
 
 

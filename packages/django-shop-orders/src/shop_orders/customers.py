@@ -74,6 +74,7 @@ def for_user(user: Any) -> Customer:
     """The customer of a user, made on first use and filled by the NEW_CUSTOMER hook."""
     customer = Customer.objects.filter(user=user).first()
     if customer is not None:
+        customer.user = user
         return customer
     hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
     try:
