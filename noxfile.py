@@ -204,3 +204,17 @@ def replay(session: nox.Session) -> None:
     """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --orders N``."""
     _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
     session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(python=NEWEST)
+def bench(session: nox.Session) -> None:
+    """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options."""
+    _install(session, *_editable("catalog"), "psycopg[binary,pool]", "granian", "orjson")
+    session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(name="production-smoke", python=NEWEST)
+def production_smoke(session: nox.Session) -> None:
+    """Run the production topology with the files of deploy/server and kill its parts while it sells; needs root."""
+    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd")
+    session.run("python", "deploy/server/smoke.py", *session.posargs)

@@ -1,5 +1,6 @@
 """The demo, as a newcomer starts it: all its processes, one whole order, nothing left behind."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="the demo brings its own SQLite whatever is set")
 def test_the_demo_drives_one_whole_order():
     command = [sys.executable, str(ROOT / "example_project/run_demo.py"), "--check"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
