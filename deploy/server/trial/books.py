@@ -1,0 +1,58 @@
+"""The verdict: what was promised against what is there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from trial.customers import CLIENTS, Customers
+from trial.tools import Failed, expect, say
+from trial.topology import Topology
+
+
+class Books:
+    """What customers were told against what is in the database, in the mailbox and at the gateway."""
+
+    def __init__(self, topology: Topology, customers: Customers) -> None:
+        self.topology, self.customers = topology, customers
+
+    def check(self) -> None:
+        rows = dict(self.topology.rows("SELECT email, number FROM shop_orders_order"))
+        answered = {self.customers.email(index): number for index, number in self.customers.placed.items()}
+        expect(rows, answered, "orders in the database and orders that were answered")
+        expect(self.topology.rows("SELECT count(*) FROM shop_orders_order"), [(len(answered),)], "number of orders")
+        reserved = "SELECT reserved_quantity FROM shop_catalog_product WHERE sku = 'SMOKE-1'"
+        expect(self.topology.rows(reserved), [(len(answered),)], "reserved stock")
+        self.topology.manage("check_stock")
+        say(f"Every order is there once ({len(answered)}), and the stock agrees.")
+        mails, texts = self.topology.mailbox.received, self.topology.gateway.received
+        self._each_arrived("e-mails to customers", mails, self.customers.email)
+        self._each_arrived("e-mails to the shop", mails, lambda _index: "admin@example.org")
+        self._each_arrived("SMS", texts, self.customers.phone, unknown=self._unknown())
+
+    def _unknown(self) -> set[str]:
+        """Phones of SMS whose worker died between sending and noting it: not repeated, unless told to."""
+        return {
+            str(row[0])
+            for row in self.topology.rows("SELECT address FROM shop_notify_notification WHERE state = 'unknown'")
+        }
+
+    def _each_arrived(
+        self,
+        what: str,
+        received: list[tuple[str, str]],
+        address: Callable[[int], str],
+        unknown: set[str] | frozenset[str] = frozenset(),
+    ) -> None:
+        arrived = Counter(
+            index
+            for index, number in self.customers.placed.items()
+            for to, text in received
+            if to == address(index) and number in text
+        )
+        lost = [index for index in self.customers.placed if not arrived[index] and address(index) not in unknown]
+        twice = sum(count - 1 for count in arrived.values())
+        say(f"{what}: {len(arrived)} of {len(self.customers.placed)}, {len(unknown)} unknown, {twice} sent again.")
+        expect(lost, [], f"lost {what}")
+        if twice > CLIENTS:
+            raise Failed(f"{what}: {twice} were sent again, more than the killed worker had in hand.")
