@@ -28,7 +28,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
     """Put a product into the cart and show the cart; htmx gets a short note and the new count instead."""
-    ref, quantity = request.POST.get("product", ""), quantity_of(request, default=1)
+    ref, quantity = ref_of(request), quantity_of(request, default=1)
     is_htmx = request.headers.get("HX-Request") == "true"
     response = HttpResponse() if is_htmx else redirect("storefront:cart")
     name, problem = _name(ref), ""
@@ -53,7 +53,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest) -> HttpResponse:
     """Set the units of a product; 0 takes it out."""
-    ref, quantity = request.POST.get("product", ""), quantity_of(request, default=-1)
+    ref, quantity = ref_of(request), quantity_of(request, default=-1)
     if "remove" in request.POST:
         quantity = 0
     cart = pages.current_cart(request)
@@ -77,6 +77,11 @@ def clear(request: HttpRequest) -> HttpResponse:
     return redirect("storefront:cart")
 
 
+def ref_of(request: HttpRequest) -> str:
+    """The product of the form, without the one character that PostgreSQL refuses to look for."""
+    return request.POST.get("product", "").replace("\0", "")
+
+
 def quantity_of(request: HttpRequest, *, default: int) -> int:
     """A whole number from the form; what is none becomes ``default``, which the verb refuses if it is not positive."""
     text = request.POST.get("quantity", "").strip()
@@ -84,7 +89,7 @@ def quantity_of(request: HttpRequest, *, default: int) -> int:
 
 
 def _name(ref: str) -> str:
-    product = product_source().fetch([ref]).get(ref) if ref and "\0" not in ref else None
+    product = product_source().fetch([ref]).get(ref) if ref else None
     return product.name if product is not None else ref
 
 

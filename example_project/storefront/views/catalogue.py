@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -213,7 +214,7 @@ def _after(rows: Any, public_id: str) -> Any:
     """The reviews that follow one, newest first."""
     try:
         last = rows.filter(public_id=public_id).first() if public_id else None
-    except ValueError:
+    except ValidationError:
         last = None
     return rows.filter(pk__lt=last.pk) if last is not None else rows
 

@@ -85,7 +85,7 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
         lifecycle.cancel(
             order.pk,
             by=request.user if request.user.is_authenticated else None,
-            reason=request.POST.get("reason", "")[:500],
+            reason=request.POST.get("reason", "").replace("\0", "")[:500],
         )
     except ShopOrdersError as error:
         messages.error(request, str(error))

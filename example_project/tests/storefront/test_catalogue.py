@@ -154,3 +154,8 @@ def test_a_customer_reviews_once_and_changes_it(customer, mug):
 def test_a_review_without_a_rating_is_refused(customer, mug):
     assert "not right yet" in customer.post("/product/market-mug/review/", title="Solid")
     assert not mug.reviews.exists()
+
+
+@pytest.mark.parametrize("after", ["nonsense", "%00", "00000000-0000-0000-0000-000000000000"])
+def test_reviews_begin_anew_after_one_that_is_not_there(visitor, mug, after):
+    assert "Nobody has written a review yet." in visitor.get(f"/product/market-mug/reviews/?after={after}")

@@ -141,3 +141,10 @@ def test_only_an_accepted_order_is_a_purchase(customer, user, mug):
 
 def test_without_an_account_the_way_to_an_order_is_told(visitor, db):
     assert "Open the link in the confirmation" in visitor.get("/orders/")
+
+
+def test_a_reason_with_a_nul_byte_is_kept_without_it(visitor, mug):
+    order = visitor.buy("MUG")
+    visitor.post(f"/orders/{order.number}/cancel/", token=guest_links.token_for(order.number), reason="Too\0 many.")
+    order.refresh_from_db()
+    assert (order.status, order.cancel_reason) == ("cancelled", "Too many.")

@@ -141,12 +141,11 @@ def test_the_policy_allows_own_scripts_and_styles_only(client, db):
 
 
 @pytest.mark.parametrize("path", GUEST_PAGES)
-@pytest.mark.parametrize("language", ["de", "sw"])
-def test_pages_work_in_other_languages(seen, path, language):
-    seen.client.cookies["django_language"] = language
+def test_pages_work_in_another_language(seen, path):
+    seen.client.cookies["django_language"] = "de"
     text = seen.get(path)
     assert seen.page.status_code in {200, 404}
-    assert "<html" not in text or f'<html lang="{language}"' in text
+    assert "<html" not in text or '<html lang="de"' in text
 
 
 def test_the_total_is_agreed_to_in_any_language(visitor, mug):
