@@ -129,6 +129,12 @@ def test_price_changes_are_kept_with_the_lowest_of_thirty_days(staff):
     assert products.lowest_recent_price(product) == Decimal(11)
 
 
+def test_price_change_takes_four_statements(django_assert_num_queries):
+    product = products.create("A", name="A", price=Decimal(10))
+    with django_assert_num_queries(6):  # with the two of the savepoint inside the test's transaction
+        products.set_price(product, price=Decimal(8))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_price_change_is_announced_after_commit():
     heard = []

@@ -136,6 +136,7 @@ def settle_schedules() -> int:
         with _listed_locked(product) as listed:
             before = statistics.contribution(listed)
             settled += Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
+            listed.refresh_from_db(fields=["is_scheduled"])
             statistics.record(listed.pk, statistics.contribution(listed).minus(before))
             if product.parent_id is not None:
                 refresh_groups([listed])

@@ -92,8 +92,14 @@ def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
 
 
 def contribution(listed: Product) -> Figures:
-    """What a simple product or a group, with its variants, adds to the kept figures of the categories above it."""
-    return contributions([listed.pk])[listed.pk]
+    """What a simple product or a group, with its variants, adds to the kept figures of the categories above it.
+
+    A simple product is taken as the instance says: pass it as it is stored.
+    """
+    if listed.kind != ProductKind.SIMPLE:
+        return contributions([listed.pk])[listed.pk]
+    counts = listed.is_published and not listed.is_scheduled
+    return Figures(1, listed.price) if counts else Figures()
 
 
 def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
