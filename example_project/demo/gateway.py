@@ -45,7 +45,7 @@ def segments(text: str) -> int:
 
 def accept(fields: dict[str, str]) -> dict[str, Any]:
     """Keep one message for each number and answer as the gateway does."""
-    recipients = []
+    recipients: list[dict[str, Any]] = []
     for phone in fields.get("to", "").split(","):
         count = segments(fields.get("message", ""))
         text = Text.objects.create(
@@ -66,7 +66,7 @@ def accept(fields: dict[str, str]) -> dict[str, Any]:
                 "messageParts": count,
             }
         )
-    total = sum(Decimal(recipient["cost"].split()[1]) for recipient in recipients)
+    total = sum((Decimal(recipient["cost"].split()[1]) for recipient in recipients), Decimal(0))
     message = f"Sent to {len(recipients)}/{len(recipients)} Total Cost: KES {total:.4f}"
     return {"SMSMessageData": {"Message": message, "Recipients": recipients}}
 

@@ -120,7 +120,7 @@ class Journey:
         return sent.get("sms") == "delivered" and text is not None and text["report"] == "Success"
 
     def _inbox(self) -> dict[str, Any]:
-        return self._call("GET", f"/demo/inbox/?to={urllib.parse.quote(self.email)}", status=200)
+        return dict(self._call("GET", f"/demo/inbox/?to={urllib.parse.quote(self.email)}", status=200))
 
     def _wait(self, what: str, look: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + TIMEOUT_SECONDS

@@ -44,9 +44,9 @@ class Sketch:
         self.pen.ellipse(self._box(box), outline=colour, width=round(width * self.unit))
 
     def rect(self, box: Box, colour: Colour | tuple[int, ...], radius: float = 0, corners: str = "1111") -> None:
-        self.pen.rounded_rectangle(
-            self._box(box), radius * self.unit, fill=colour, corners=tuple(flag == "1" for flag in corners)
-        )
+        top_left, top_right, bottom_right, bottom_left = (flag == "1" for flag in corners)
+        rounded = (top_left, top_right, bottom_right, bottom_left)
+        self.pen.rounded_rectangle(self._box(box), radius * self.unit, fill=colour, corners=rounded)
 
     def poly(self, points: Sequence[Point], colour: Colour | tuple[int, ...]) -> None:
         self.pen.polygon([(x * self.unit, y * self.unit) for x, y in points], fill=colour)
