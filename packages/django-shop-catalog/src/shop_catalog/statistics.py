@@ -23,7 +23,7 @@ from django.db.models import Count, DecimalField, Exists, F, Func, IntegerField,
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from shop_catalog import money
+from shop_catalog import bulk_write, money
 from shop_catalog.hot_query import HotQuery
 from shop_catalog.managers import ProductQuerySet, published_at
 from shop_catalog.models import (
@@ -120,12 +120,10 @@ def record(listed_id: int, change: Figures) -> None:
 
 def record_many(changes: Iterable[tuple[int, Figures]]) -> None:
     """``record`` for many products in one statement."""
-    StatisticsChange.objects.bulk_create(
-        [
-            StatisticsChange(product_id=listed_id, count_change=change.number, sum_change=change.total)
-            for listed_id, change in changes
-            if change != Figures()
-        ],
+    bulk_write.insert(
+        StatisticsChange,
+        ("product_id", "count_change", "sum_change"),
+        ((listed_id, change.number, change.total) for listed_id, change in changes if change != Figures()),
     )
 
 
