@@ -660,7 +660,7 @@ class Migration(migrations.Migration):
                     "tracking_number",
                     models.CharField(blank=True, db_index=True, max_length=100, verbose_name="tracking number"),
                 ),
-                ("tracking_url", models.URLField(blank=True, max_length=500, verbose_name="tracking page")),
+                ("tracking_url", models.CharField(blank=True, max_length=500, verbose_name="tracking page")),
                 ("shipped_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="shipped at")),
                 (
                     "order",

@@ -18,7 +18,7 @@ class Shipment(models.Model):
     number = models.CharField(_("number"), max_length=50, unique=True)
     carrier = models.CharField(_("carrier"), max_length=100, blank=True)
     tracking_number = models.CharField(_("tracking number"), max_length=100, blank=True, db_index=True)
-    tracking_url = models.URLField(_("tracking page"), max_length=500, blank=True)
+    tracking_url = models.CharField(_("tracking page"), max_length=500, blank=True)
     shipped_at = models.DateTimeField(_("shipped at"), default=timezone.now)
 
     class Meta:
