@@ -207,6 +207,15 @@ def replay(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def browser(session: nox.Session) -> None:
+    """Drive the storefront in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
+    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "pytest", "pytest-django")
+    with session.chdir("example_project/tests/storefront/browser"):
+        session.run("npm", "ci", "--silent", external=True)
+    session.run("python", "-m", "pytest", "-c", "example_project/pytest.ini", "-m", "browser", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
     """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options."""
     _install(session, *_editable("catalog"), "psycopg[binary,pool]", "granian", "orjson")

@@ -412,7 +412,7 @@ Q_CLUSTER = {
     "catch_up": False,
     "poll": 0.02,
     "save_limit": 100,
-    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+    **({"redis": REDIS_URL, "broker_class": "operations.brokers.Redis"} if REDIS_URL else {"orm": "default"}),
 }
 
 # Logs
