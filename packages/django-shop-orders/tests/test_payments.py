@@ -364,3 +364,18 @@ def test_unmatched_news_is_looked_at_again(order, memory_provider):
     Payment.objects.update(provider_reference=reference)
     payments.reconcile()
     assert state(order) == ("confirmed", "paid")
+
+
+def test_provider_that_is_gone_stops_nobody_elses_turn(place, memory_provider, shop_settings, settings):
+    shop_settings(MAX_UNPAID_ORDERS=9)
+    providers = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
+    shop_settings(PAYMENT_PROVIDERS={**providers, "old": providers["memory"]})
+    stuck, expiring = place(provider="old", quantity=1), place(provider="memory", quantity=1)
+    payments.start(stuck.pk)
+    shop_settings(PAYMENT_PROVIDERS=providers)
+    Order.objects.update(expires_at=timezone.now())
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert payments.expire_due() == 1
+    assert payments.reconcile() == 0
+    assert state(stuck) == ("pending", "unpaid")
+    assert state(expiring) == ("cancelled", "unpaid")

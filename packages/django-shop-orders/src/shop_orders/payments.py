@@ -6,9 +6,10 @@ Every change locks the order first, then the payment, then the inbox: the order 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -249,20 +250,21 @@ def reconcile(*, limit: int = 200) -> int:
         if _match(row.provider, row.provider_reference, ""):
             apply_event(row.provider, _as_event(row))
     waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET)
-    return sum(_reconcile_one(payment) for payment in waiting.order_by("updated_at").select_related("order")[:limit])
+    payments = waiting.order_by("updated_at").select_related("order")[:limit]
+    return sum(_one_of_many(partial(_reconcile_one, payment)) for payment in payments)
 
 
 def send_due_refunds(*, limit: int = 200) -> int:
     """Send the refunds that wait; returns how many went through."""
     due = Refund.objects.filter(status=Refund.Status.QUEUED, next_attempt_at__lte=timezone.now())
-    sent = [send_refund(pk) for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:limit]]
-    return sum(row.status != Refund.Status.QUEUED for row in sent)
+    keys = due.order_by("next_attempt_at").values_list("pk", flat=True)[:limit]
+    return sum(_one_of_many(partial(_send_one, pk)) for pk in keys)
 
 
 def expire_due(*, limit: int = 500) -> int:
     """Cancel orders that were not paid in time, after asking their providers; returns how many. Safe in parallel."""
     overdue = Order.objects.overdue().order_by("expires_at").values_list("pk", flat=True)[:limit]
-    return sum(_expire_one(order_id) for order_id in overdue)
+    return sum(_one_of_many(partial(_expire_one, order_id)) for order_id in overdue)
 
 
 def remember(payment_id: int, **data: Any) -> None:
@@ -590,6 +592,19 @@ def _refund_succeeded(order: Order, payment: Payment, refund: Refund) -> None:
         about=refund,
         extra={"refund": {"amount": as_text(refund.amount, order.currency), "reason": refund.reason}},
     )
+
+
+def _one_of_many(work: Callable[[], bool]) -> bool:
+    """A provider that fails in a way of its own, or is no longer configured, stops nobody else's turn."""
+    try:
+        return work()
+    except Exception:
+        logger.exception("A periodic job leaves a row for the next time")
+        return False
+
+
+def _send_one(refund_id: int) -> bool:
+    return send_refund(refund_id).status != Refund.Status.QUEUED
 
 
 def _reconcile_one(payment: Payment) -> bool:
