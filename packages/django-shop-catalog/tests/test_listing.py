@@ -100,8 +100,11 @@ FILTERS = {
 
 
 def test_compiled_statements_answer_what_the_plain_queryset_answers(shop):
-    for filters, ordering in itertools.product(FILTERS.values(), ORDERS):
-        assert_hot_equals_plain(filters, ordering)
+    for filters in FILTERS.values():
+        assert_hot_equals_plain(filters, "newest")
+        assert_hot_equals_plain(filters, "price")
+    for ordering in ORDERS:
+        assert_hot_equals_plain(FILTERS["everything"], ordering)
 
 
 def assert_hot_equals_plain(filters, ordering):
