@@ -112,12 +112,14 @@ def queue(alias, count, **changes):
 )
 def test_bad_notifier_stops_nobody_else(behave, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
+    # The alarm is for those that hang; on a busy machine it must not ring for the others.
+    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.3 if behave in {sleep_for_ever, spin_for_ever} else 20.0)
     monkeypatch.setattr(Bad, "behave", staticmethod(behave))
     queue("bad", 3, priority=1)
     queue("memory", 3)
     began = time.monotonic()
     delivery.deliver_due()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert len(MemoryNotifier.outbox["memory"]) == 3
     bad = Notification.objects.filter(alias="bad")
     assert set(bad.values_list("state", flat=True)) == {"queued"}

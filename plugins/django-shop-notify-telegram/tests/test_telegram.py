@@ -10,7 +10,6 @@ from django.core.management import call_command
 from shop_notify.exceptions import PermanentFailure, TemporaryFailure
 from shop_notify.notifiers import get_notifier
 from shop_notify.testing import NotifierContract, Transport
-
 from shop_notify_telegram import TelegramNotifier
 
 TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
@@ -21,7 +20,10 @@ ANSWERS = {
     "temporary": (502, {"ok": False, "error_code": 502, "description": "Bad Gateway"}),
     "permanent": (400, {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"}),
     "blocked": (403, {"ok": False, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}),
-    "rate_limit": (429, {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 7}}),
+    "rate_limit": (
+        429,
+        {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 7}},
+    ),
 }
 
 

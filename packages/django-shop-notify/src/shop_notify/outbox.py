@@ -101,7 +101,7 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
     """Take up to ``BATCH`` due rows of one alias, or None where there is nothing this worker may take.
 
     Opens its own transaction, in which the other workers are locked: one alias never holds more than half of them.
-    Rows that were tried before are taken one by one, so that one that kills its worker takes no other with it.
+    Rows whose worker died are taken one by one, so that one that kills its worker takes no other with it.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -133,9 +133,9 @@ def _busy(worker: Worker, now: datetime) -> set[str]:
 
 
 def _together(rows: list[Notification]) -> list[Notification]:
-    """The first row alone if it was tried before, else the rows up to the first that was."""
-    fresh = next((index for index, row in enumerate(rows) if row.attempts), len(rows))
-    return rows[: max(1, fresh)]
+    """The first row alone if its worker died, else the rows up to the first whose worker did."""
+    sound = next((index for index, row in enumerate(rows) if row.state == State.SENDING), len(rows))
+    return rows[: max(1, sound)]
 
 
 def release(claimed: Claim, rows: Iterable[Notification]) -> None:
