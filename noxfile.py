@@ -132,14 +132,38 @@ def tests(session: nox.Session) -> None:
     with _database(session) as url:
         if not url:
             environments = [name for name in environments if not name.endswith("postgres")]
-        environment = {"PATH": os.pathsep.join([*path, os.environ["PATH"]]), "UV_PYTHON_DOWNLOADS": "never"}
+        environment = {
+            "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_SYSTEM_CERTS": "true",
+        }
         environment |= {"DATABASE_URL": url} if url else {}
+        runner = _runner(session, environment)
         names = ",".join([*environments, "wheels"])
-        session.run(
-            "tox", "run-parallel", "-p", "2", "--parallel-no-spinner", "-e", names, *session.posargs, env=environment
-        )
+        command = ["tox", "run-parallel", "-p", "2", "--parallel-no-spinner", "--runner", runner, "-e", names]
+        session.run(*command, *session.posargs, env=environment)
     if not url:
         session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
+
+
+def _runner(session: nox.Session, environment: dict[str, str]) -> str:
+    """uv where it reaches a package index; else virtualenv with pip, which has settings of its own for that."""
+    probe = [
+        "uv",
+        "pip",
+        "install",
+        "--quiet",
+        "--dry-run",
+        "--no-cache",
+        "--python",
+        session.virtualenv.location,
+        "six",
+    ]
+    reached = session.run(*probe, env=environment, success_codes=[0, 1, 2], silent=True, log=False)
+    if reached is None or "error" not in str(reached):
+        return "uv-venv-runner"
+    session.log("uv reaches no package index here: the environments are made by virtualenv and pip.")
+    return "virtualenv"
 
 
 def _corners(session: nox.Session) -> tuple[list[str], list[str]]:
