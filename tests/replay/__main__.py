@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,24 +33,23 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="online-retail.csv or .csv.xz")
     parser.add_argument("--orders", type=int, default=100, help="how many invoices; the first ones (default: 100)")
     options = parser.parse_args()
-    chosen = list(
-        itertools.islice((invoice for invoice in read(options.data) if invoice.is_plain_sale), options.orders)
-    )
+    invoices = list(read(options.data))
+    chosen = list(itertools.islice((invoice for invoice in invoices if invoice.is_plain_sale), options.orders))
     print(f"{len(chosen)} invoices of {len({invoice.customer for invoice in chosen})} customers.", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="shop-replay-") as folder,
         postgres.server() as server,
         shop.database(server) as database_url,
     ):
-        return run(chosen, database_url, Path(folder))
+        return run(chosen, catalogue(invoices), database_url, Path(folder))
 
 
-def run(invoices: list[Invoice], database_url: str, folder: Path) -> int:
+def run(invoices: list[Invoice], products: Iterable[dict[str, str]], database_url: str, folder: Path) -> int:
     mails = shop.MailServer()
     settings = shop.environment(database_url, mails.port, folder)
     os.environ.update(settings)
     sys.path[:0] = settings["PYTHONPATH"].split(os.pathsep)
-    set_up(invoices, folder)
+    set_up(invoices, products, folder)
     mails.controller.start()
     try:
         with shop.running(settings) as address:
@@ -64,7 +64,7 @@ def run(invoices: list[Invoice], database_url: str, folder: Path) -> int:
     return 1 if faults else 0
 
 
-def set_up(invoices: list[Invoice], folder: Path) -> None:
+def set_up(invoices: list[Invoice], products: Iterable[dict[str, str]], folder: Path) -> None:
     """Tables, products with stock for every sale, and an account for every customer."""
     import django
 
@@ -79,7 +79,7 @@ def set_up(invoices: list[Invoice], folder: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["sku", "name", "price", "stock_quantity"])
         writer.writeheader()
-        writer.writerows(catalogue(invoices))
+        writer.writerows(products)
     call_command("import_products", str(path), verbosity=1)
     user_model = get_user_model()
     password = make_password(PASSWORD)

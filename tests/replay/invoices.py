@@ -11,9 +11,12 @@ import lzma
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import IO
+
+PENNY = Decimal("0.01")
+"""Four lines of the file cost a tenth of a penny, which no shop can charge."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,13 @@ def catalogue(invoices: Iterable[Invoice]) -> Iterator[dict[str, str]]:
     for invoice in invoices:
         for line in invoice.lines if not invoice.is_plain_sale else invoice.merged().values():
             names[line.sku][line.name] += bool(line.name)
-            prices[line.sku][line.unit_price] += line.unit_price > 0
+            if line.unit_price > 0:
+                prices[line.sku][line.unit_price] += 1
             sold[line.sku] += max(line.quantity, 0)
-    for sku in names:
+    for sku in prices:
         yield {
             "sku": sku,
             "name": names[sku].most_common(1)[0][0] or sku,
-            "price": str(prices[sku].most_common(1)[0][0]),
+            "price": str(prices[sku].most_common(1)[0][0].quantize(PENNY, ROUND_HALF_UP)),
             "stock_quantity": str(sold[sku]),
         }
