@@ -27,13 +27,22 @@ def operations(document):
                 yield f"{method.upper()} {path}", operation
 
 
+def without_phrases(document):
+    """The document without the statuses' names, which differ between Python's versions."""
+    copy = json.loads(json.dumps(document))
+    for _name, operation in operations(copy):
+        for answer in operation["responses"].values():
+            answer.pop("description")
+    return copy
+
+
 def test_the_document_is_valid(document):
     validate(document)
     assert document["openapi"].startswith("3.1")
 
 
 def test_the_document_is_the_committed_one(document):
-    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(without_phrases(document), indent=1, sort_keys=True) + "\n"
     if os.environ.get("SHOP_TEST_SNAPSHOT") == "write":
         SNAPSHOT.write_text(text, encoding="utf-8")
     assert text == SNAPSHOT.read_text(encoding="utf-8"), "The API changed; see the first lines of this file."
