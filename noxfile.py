@@ -139,7 +139,7 @@ def tests(session: nox.Session) -> None:
         }
         environment |= {"DATABASE_URL": url} if url else {}
         runner = _runner(session, environment)
-        names = ",".join([*environments, "wheels"])
+        names = ",".join(["wheels", *environments])
         command = ["tox", "run-parallel", "-p", "2", "--parallel-no-spinner", "--runner", runner, "-e", names]
         session.run(*command, *session.posargs, env=environment)
     if not url:

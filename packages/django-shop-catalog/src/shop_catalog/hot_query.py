@@ -14,18 +14,22 @@ Positional arguments are the query's *shape*: whatever changes the SQL text. Key
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, QuerySet, Value
+from django.db.models import Expression, Field, IntegerField, QuerySet, Value
 
 Build = Callable[..., QuerySet[Any, Any]]
 
 MAX_SHAPES = 256
 """Compiled statements kept per query."""
+
+LITERAL = re.compile("\0(\\w+)\0")
+"""The place of a literal in a compiled statement; no SQL has a NUL."""
 
 
 class Slot(NamedTuple):
@@ -33,6 +37,13 @@ class Slot(NamedTuple):
 
     name: str
     field: Field[Any, Any]
+
+
+class LiteralInteger(IntegerField):  # type: ignore[type-arg]
+    """A whole number that is written into the statement, so that PostgreSQL plans for this very value.
+
+    For the bounds of a subtree, a plan that was prepared for any value costs 4 to 13 times as much.
+    """
 
 
 class Parameter(Expression):
@@ -43,6 +54,8 @@ class Parameter(Expression):
         self.name = name
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if isinstance(self.output_field, LiteralInteger):
+            return f"\0{self.name}\0", []
         return "%s", [Slot(self.name, self.output_field)]
 
 
@@ -50,6 +63,10 @@ class Statement(NamedTuple):
     sql: str
     parameters: tuple[Any, ...]
     converters: tuple[tuple[int, tuple[Callable[..., Any], ...], Any], ...]
+
+    def text(self, values: dict[str, Any]) -> str:
+        """The SQL with its literals filled in."""
+        return LITERAL.sub(lambda found: str(int(values[found[1]])), self.sql)
 
     def bound(self, values: dict[str, Any], connection: BaseDatabaseWrapper) -> list[Any]:
         return [
@@ -83,7 +100,7 @@ class HotQuery:
         connection = connections[alias]
         statement = self._statement(alias, *shape)
         with connection.cursor() as cursor:
-            cursor.execute(statement.sql, statement.bound(values, connection))
+            cursor.execute(statement.text(values), statement.bound(values, connection))
             return statement.converted(cursor.fetchall(), connection)
 
     def plain_rows(self, *shape: Hashable, **values: Any) -> list[Any]:
