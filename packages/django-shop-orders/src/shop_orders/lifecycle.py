@@ -81,20 +81,7 @@ def ship(
         _check(order, OrderStatus.SHIPPED)
         lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
         parcel = _parcel(lines, quantities)
-        shipment = Shipment.objects.create(
-            order=order,
-            number=f"{order.number}-{order.shipments.count() + 1}",
-            carrier=carrier,
-            tracking_number=tracking_number,
-            tracking_url=tracking_url,
-        )
-        ShipmentLine.objects.bulk_create(
-            ShipmentLine(shipment=shipment, order_line=line, quantity=quantity) for line, quantity in parcel
-        )
-        for line, quantity in parcel:
-            line.shipped_quantity += quantity
-        OrderLine.objects.bulk_update([line for line, _quantity in parcel], ["shipped_quantity"])
-        product_source().ship({line.product_ref: quantity for line, quantity in parcel}, reference=shipment.number)
+        shipment = _send(order, parcel, carrier=carrier, tracking_number=tracking_number, tracking_url=tracking_url)
         is_last = not any(line.open_quantity for line in lines)
         if is_last:
             _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
@@ -107,19 +94,7 @@ def ship(
             notify=notify,
             about=shipment,
             lines=lines,
-            extra={
-                "shipment": {
-                    "number": shipment.number,
-                    "carrier": carrier,
-                    "tracking_number": tracking_number,
-                    "tracking_url": tracking_url,
-                    "is_last": is_last,
-                    "lines": [
-                        {"product_ref": line.product_ref, "name": line.name, "quantity": quantity}
-                        for line, quantity in parcel
-                    ],
-                }
-            },
+            extra={"shipment": _shipment_news(shipment, parcel, is_last=is_last)},
         )
         return shipment
 
@@ -268,6 +243,34 @@ def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason[:500]
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
+
+
+def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **label: str) -> Shipment:
+    """Write the shipment and its lines, and take the goods from the source. ``label``: carrier, number and URL."""
+    number = f"{order.number}-{order.shipments.count() + 1}"
+    shipment = Shipment.objects.create(order=order, number=number, **label)
+    ShipmentLine.objects.bulk_create(
+        ShipmentLine(shipment=shipment, order_line=line, quantity=quantity) for line, quantity in parcel
+    )
+    for line, quantity in parcel:
+        line.shipped_quantity += quantity
+    OrderLine.objects.bulk_update([line for line, _quantity in parcel], ["shipped_quantity"])
+    product_source().ship({line.product_ref: quantity for line, quantity in parcel}, reference=number)
+    return shipment
+
+
+def _shipment_news(shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], *, is_last: bool) -> dict[str, Any]:
+    """What the signal's payload says of a shipment."""
+    return {
+        "number": shipment.number,
+        "carrier": shipment.carrier,
+        "tracking_number": shipment.tracking_number,
+        "tracking_url": shipment.tracking_url,
+        "is_last": is_last,
+        "lines": [
+            {"product_ref": line.product_ref, "name": line.name, "quantity": quantity} for line, quantity in parcel
+        ],
+    }
 
 
 def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
