@@ -1,0 +1,90 @@
+"""The reference that is made from the code has everything that the code has."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from config.docs import CODES_HELP
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs/_ext"))
+import shop_reference  # noqa: E402
+
+SOURCES = {name: next(ROOT.glob(f"packages/*/src/{name}")) for name in shop_reference.PACKAGES}
+
+
+def page(name):
+    """The page as Sphinx reads it."""
+    return shop_reference.fill((ROOT / f"docs/reference/{name}.md").read_text(encoding="utf-8"))
+
+
+def names_in_code(file, pattern):
+    for package, folder in SOURCES.items():
+        for name in re.findall(pattern, (folder / file).read_text(encoding="utf-8"), re.MULTILINE):
+            yield package, name
+
+
+def openapi():
+    """The committed document, which test_openapi.py compares with the code."""
+    return json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
+
+
+def test_every_setting_is_there():
+    found = list(names_in_code("conf.py", r"^    def ([A-Z_]+)\(self\)"))
+    assert len(found) > 40
+    chapters = {part.partition("\n")[0]: part for part in page("settings").split("\n## ")}
+    assert [name for package, name in found if f"\n| `{name}` |" not in chapters[package.upper()]] == []
+
+
+def test_every_signal_is_there():
+    found = list(names_in_code("signals.py", r"^(\w+) = Signal\("))
+    assert len(found) >= 13
+    assert [name for package, name in found if f"| `{package}.signals.{name}` |" not in page("signals")] == []
+
+
+def test_every_check_is_there_and_has_a_text():
+    found = {name for _package, name in names_in_code("checks.py", r'"(shop_\w+\.[EW]\d{3})"')}
+    rows = re.findall(r"^\| `(shop_\w+\.[EW]\d{3})` \| \w* \| (\S[^|]*) \|", page("checks"), re.MULTILINE)
+    assert len(found) > 30
+    assert {name for name, _text in rows} == found
+
+
+def test_every_command_is_there():
+    found = {
+        path.stem
+        for pattern in ("packages/*/src/*/management/commands/*.py", "example_project/*/management/commands/*.py")
+        for path in ROOT.glob(pattern)
+        if path.stem != "__init__"
+    }
+    assert found <= set(get_commands())
+    assert set(re.findall(r"^### (\w+)$", page("commands"), re.MULTILINE)) == found
+
+
+def test_every_problem_code_is_there():
+    assert set(re.findall(r"^\| `(\w+)` \|", page("problems"), re.MULTILINE)) == set(CODES_HELP)
+
+
+def test_every_operation_is_there():
+    found = {
+        (f"{method.upper()} {path}", operation["operationId"])
+        for path, methods in openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(re.findall(r"^\| `([A-Z]+ [^`]+)` \| [^|]*<br>`(\w+)` \|", page("api"), re.MULTILINE)) == found
+
+
+def test_every_body_is_there_and_every_link_leads_to_one():
+    text = page("api")
+    titles = set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
+    assert titles == set(openapi()["components"]["schemas"])
+    assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {title.lower() for title in titles}
+
+
+@pytest.mark.parametrize("name", shop_reference.PAGES)
+def test_each_row_has_the_cells_of_its_head(name):
+    tables = re.findall(r"(?:^\|.*\n?)+", page(name), re.MULTILINE)
+    widths = [{len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()} for text in tables]
+    assert [width for width in widths if len(width) > 1] == []
