@@ -219,7 +219,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html, every warning an error."""
-    _install(session, "sphinx", "furo", "myst-parser", *_editable(*PACKAGES))
+    _install(session, "sphinx", "furo", "myst-parser", "-r", "example_project/requirements.txt", *_editable(*PACKAGES))
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     session.log("Open docs/_build/html/index.html.")
 
@@ -229,6 +229,24 @@ def replay(session: nox.Session) -> None:
     """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --orders N``."""
     _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
     session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(python=NEWEST)
+def proofs(session: nox.Session) -> None:
+    """Run the tests of races, crashes, outages and random lives at their full sizes: ``-- catalog orders notify``.
+
+    Takes an hour or more; on PostgreSQL, or with ``DATABASE_URL`` set to nothing on SQLite. Other words go to pytest:
+    ``-- orders -k races``.
+    """
+    tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "hypothesis", "aiosmtpd", "celery", "redis"]
+    _install(session, *_editable(*PACKAGES), *tools)
+    chosen = [name for name in session.posargs if name in PACKAGES] or PACKAGES
+    options = [option for option in session.posargs if option not in PACKAGES] or ["-m", "slow"]
+    with _database(session) if os.environ.get("DATABASE_URL") != "" else contextlib.nullcontext("") as url:
+        environment = {"SHOP_TEST_FULL": "1", "DATABASE_URL": url}
+        for name in chosen:
+            with session.chdir(f"packages/django-shop-{name}/tests"):
+                session.run("python", "-m", "pytest", *options, env=environment)
 
 
 @nox.session(python=NEWEST)
