@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, JSONObject
+from django.db.models.lookups import In
+from django.urls import reverse
+from django.utils import timezone
 
 from shop_catalog import inventory, money
 from shop_catalog.conf import app_settings
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductImage
+from shop_catalog.models.image import image_url
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,13 @@ class CatalogProductSource:
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """What can be bought of these references. Unknown, unpublished ones and groups are left out."""
-        pictures = ProductImage.objects.order_by("-is_primary", "position", "id").values("pk")
-        rows = Product.objects.sellable().published().filter(sku__in=list(refs)).select_related("parent")
-        products: list[Any] = list(
-            rows.annotate(
-                picture=Coalesce(
-                    Subquery(pictures.filter(product=OuterRef("pk"))[:1]),
-                    Subquery(pictures.filter(product=OuterRef("parent"))[:1]),
-                )
-            )
-        )
-        images = ProductImage.objects.in_bulk([row.picture for row in products if row.picture])
-        return {product.sku: _seen(product, images.get(product.picture)) for product in products}
+        skus = list(dict.fromkeys(refs))
+        if not skus:
+            return {}
+        places = 1 << (len(skus) - 1).bit_length()  # few shapes: 1, 2, 4, 8, ... references, the last one repeated
+        filled = {f"sku{place}": skus[min(place, len(skus) - 1)] for place in range(places)}
+        rows = [_Row(*row) for row in _ON_SALE.rows(places, now=timezone.now(), **filled)]
+        return {row.sku: _seen(row) for row in rows}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Take stock for all lines or none. Returns ``{}`` or, for each short ref, what is available."""
@@ -70,18 +71,74 @@ class CatalogProductSource:
         inventory.restock(quantities, reference=reference)
 
 
-def _seen(product: Product, image: ProductImage | None) -> CatalogProduct:
-    options = ", ".join(str(value) for value in product.options.values())
+class _Row(NamedTuple):
+    """The columns of a product on sale. ``picture`` has the name of a file and whether renditions lie beside it."""
+
+    sku: str
+    name: str
+    options: dict[str, Any]
+    price: Decimal
+    tax_class: str
+    stock_quantity: int
+    reserved_quantity: int
+    weight: Decimal | None
+    slug: str
+    parent_slug: str | None
+    picture: dict[str, Any] | None
+
+
+def _seen(row: _Row) -> CatalogProduct:
+    options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
     return CatalogProduct(
-        ref=product.sku,
-        sku=product.sku,
-        name=f"{product.name} ({options})" if options and product.parent is not None else product.name,
-        unit_price=money.quantise(product.price),
+        ref=row.sku,
+        sku=row.sku,
+        name=f"{row.name} ({options})" if options else row.name,
+        unit_price=money.quantise(row.price),
         currency=app_settings.CURRENCY,
-        tax_class=product.tax_class,
+        tax_class=row.tax_class,
         price_includes_tax=app_settings.PRICES_INCLUDE_TAX,
-        available=product.available_quantity,
-        weight=product.weight,
-        url=product.get_absolute_url(),
-        image=image.rendition_url("thumb") if image is not None else "",
+        available=row.stock_quantity - row.reserved_quantity,
+        weight=row.weight,
+        url=_page_url(row.parent_slug or row.slug),
+        image=image_url(row.picture["file"], "thumb" if row.picture["has_renditions"] else "") if row.picture else "",
     )
+
+
+def _page_url(slug: str) -> str:
+    """As ``Product.get_absolute_url`` has it."""
+    return reverse(app_settings.PRODUCT_URL, kwargs={"slug": slug}) if app_settings.PRODUCT_URL else ""
+
+
+def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
+    sku, now = Product._meta.get_field("sku"), p("now", Product._meta.get_field("publish_from"))
+    named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
+    pictures = ProductImage.objects.order_by("-is_primary", "position", "id")
+    picture = pictures.values(json=JSONObject(file="file", has_renditions="has_renditions"))
+    rows: QuerySet[Any, Any] = (
+        Product.objects.filter(named)
+        .sellable()
+        .filter(published_at(now), Q(parent__isnull=True) | published_at(now, prefix="parent__"))
+        .annotate(
+            picture=Coalesce(
+                Subquery(picture.filter(product=OuterRef("pk"))[:1]),
+                Subquery(picture.filter(product=OuterRef("parent"))[:1]),
+            )
+        )
+        .values_list(
+            "sku",
+            "name",
+            "options",
+            "price",
+            "tax_class",
+            "stock_quantity",
+            "reserved_quantity",
+            "weight",
+            "slug",
+            "parent__slug",
+            "picture",
+        )
+    )
+    return rows
+
+
+_ON_SALE = HotQuery(Product, _build_on_sale)

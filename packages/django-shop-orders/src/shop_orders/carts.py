@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
+from django.db.models import FilteredRelation, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from shop_orders import cart_lines, customers
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
@@ -21,6 +23,7 @@ from shop_orders.exceptions import (
     InvalidQuantity,
     UnknownProduct,
 )
+from shop_orders.hot_query import HotQuery
 from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.money import exponent
@@ -77,6 +80,31 @@ class MergeChange:
 class MergeReport:
     cart: Cart
     changes: tuple[MergeChange, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Whose cart it is and what is in it. ``cart`` is None before the first write, ``customer`` None for a guest."""
+
+    customer: Customer | None = None
+    cart: Cart | None = None
+    items: tuple[CartItem, ...] = ()
+
+
+def contents(*, user: Any = None, token: str = "") -> Contents:
+    """The open cart of a user, who becomes a customer on first use, or of a guest's token, in one statement.
+
+    Raises:
+        CartNotFound: as in ``find``.
+    """
+    if user is None:
+        return _of_token(token) if token else Contents()
+    rows = _OF_USER.rows(user=user.pk)
+    if not rows:
+        return Contents(customer=customers.for_user(user))
+    customer = Customer.from_db(router.db_for_write(Customer), _CUSTOMER, rows[0][: len(_CUSTOMER)])
+    customer.user = user
+    return replace(_cart_of([row[len(_CUSTOMER) :] for row in rows], customer), customer=customer)
 
 
 def find(*, customer: Customer | None = None, token: str = "") -> Cart | None:
@@ -139,16 +167,8 @@ def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
         InsufficientStock: there is less.
         CartClosed: the cart was ordered meanwhile.
     """
-    if quantity < 1:
-        raise InvalidQuantity(_("Add at least one."))
-
-    def work() -> CartItem:
-        locked = _lock(cart)
-        product = _product(locked, ref)
-        item = locked.items.filter(product_ref=ref).first()
-        return _write(locked, item, product, (item.quantity if item else 0) + quantity)
-
-    return in_transaction(work)
+    product = _product(cart.customer, ref)
+    return _add(cart, product, quantity, there=0)
 
 
 def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
@@ -159,13 +179,23 @@ def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None
     Raises:
         CartNotFound, UnknownProduct, InvalidQuantity, InsufficientStock: as in ``find`` and ``add_item``.
     """
+    known = Contents(customer=customer, cart=find(customer=customer, token=token))
+    cart, new_token = (known.cart, "") if known.cart is not None else _new_cart(customer)
+    _add(cart, _product(customer, ref), quantity, there=0)
+    return cart, new_token
 
-    def work() -> tuple[Cart, str]:
-        cart, new_token = find_or_open(customer=customer, token=token)
-        add_item(cart, ref, quantity)
-        return cart, new_token
 
-    return in_transaction(work)
+def add_and_view(known: Contents, ref: str, quantity: int = 1) -> tuple[CartView, str]:
+    """``add_to_cart`` for who shows the cart afterwards: the products are fetched once."""
+    products = product_source().fetch([ref, *(item.product_ref for item in known.items)], customer=known.customer)
+    product = products.get(ref)
+    if product is None:
+        raise UnknownProduct(ref)
+    lines = {item.product_ref: item for item in known.items}
+    cart, new_token = (known.cart, "") if known.cart is not None else _new_cart(known.customer)
+    lines[ref] = _add(cart, product, quantity, there=lines[ref].quantity if ref in lines else 0)
+    draft = Draft(lines=[], currency=app_settings.CURRENCY, customer=known.customer)
+    return _view(cart, list(lines.values()), products, draft), new_token
 
 
 def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
@@ -186,7 +216,11 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
         if quantity == 0:
             item.delete()
             return None
-        return _write(locked, item, _product(locked, ref), quantity)
+        product = _product(cart.customer, ref)
+        _check_quantity(product, quantity)
+        item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
+        item.save()
+        return item
 
     return in_transaction(work)
 
@@ -220,18 +254,17 @@ def view(
     payment_provider: str = "",
 ) -> CartView:
     """The cart with today's prices and stock, and what changed since the products were added."""
-    items = list(cart.items.all()) if cart is not None else []
+    items = _items(cart) if cart is not None else []
     products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
     draft = Draft(
-        lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products],
+        lines=[],
         currency=app_settings.CURRENCY,
         customer=customer,
         shipping_address=shipping_address or {},
         delivery=delivery,
         payment_provider=payment_provider,
     )
-    lines = tuple(_line_view(item, products.get(item.product_ref)) for item in items)
-    return CartView(cart=cart, lines=lines, draft=price(draft) if draft.lines else draft)
+    return _view(cart, items, products, draft)
 
 
 def merge(token: str, *, customer: Customer) -> MergeReport:
@@ -274,24 +307,55 @@ def _lock(cart: Cart) -> Cart:
     return cart
 
 
-def _product(cart: Cart, ref: str) -> SourceProduct:
-    product = product_source().fetch([ref], customer=cart.customer).get(ref)
+def _product(customer: Customer | None, ref: str) -> SourceProduct:
+    product = product_source().fetch([ref], customer=customer).get(ref)
     if product is None:
         raise UnknownProduct(ref)
     return product
 
 
-def _write(cart: Cart, item: CartItem | None, product: SourceProduct, quantity: int) -> CartItem:
+def _new_cart(customer: Customer | None) -> tuple[Cart, str]:
+    """A cart that is not written yet, and the token of a guest's."""
+    exponent(app_settings.CURRENCY)  # no cart before the shop knows its currency
+    token = "" if customer else secrets.token_urlsafe(24)
+    return Cart(customer=customer, token_hash=hash_token(token) if token else None), token
+
+
+def _add(cart: Cart, product: SourceProduct, quantity: int, *, there: int) -> CartItem:
+    """Add to the line as it is stored. ``there`` is what was seen of it, and only serves to refuse early."""
+    if quantity < 1:
+        raise InvalidQuantity(_("Add at least one."))
+    _check_quantity(product, there + quantity)
+    most = (
+        app_settings.MAX_QUANTITY if product.available is None else min(app_settings.MAX_QUANTITY, product.available)
+    )
+    item = CartItem(
+        product_ref=product.ref, quantity=quantity, name=product.name[:500], price_when_added=product.unit_price
+    )
+    if not cart_lines.add(cart, item, most=most):
+        if not Cart.objects.open().filter(pk=cart.pk).exists():
+            raise CartClosed
+        _check_quantity(product, most + 1)
+    return item
+
+
+def _check_quantity(product: SourceProduct, quantity: int) -> None:
     if quantity > app_settings.MAX_QUANTITY:
         raise InvalidQuantity(
             _("At most %(quantity)s of one product can be ordered.") % {"quantity": app_settings.MAX_QUANTITY}
         )
     if product.available is not None and quantity > product.available:
         raise InsufficientStock({product.ref: product.available})
-    item = item or CartItem(cart=cart, product_ref=product.ref)
-    item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
-    item.save()
-    return item
+
+
+def _view(
+    cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
+) -> CartView:
+    draft = replace(
+        draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
+    )
+    lines = tuple(_line_view(item, products.get(item.product_ref)) for item in items)
+    return CartView(cart=cart, lines=lines, draft=price(draft) if draft.lines else draft)
 
 
 def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
@@ -390,3 +454,58 @@ def _merge_code(*, was: int, quantity: int, wanted: int) -> str:
     if was == 0:
         return "added"
     return "quantity_changed" if quantity != was else ""
+
+
+def _of_token(token: str) -> Contents:
+    found = _cart_of(_OF_TOKEN.rows(token_hash=hash_token(token)), None)
+    if found.cart is None or found.cart.status == Cart.Status.MERGED:
+        raise CartNotFound
+    return found if found.cart.is_open else Contents()
+
+
+def _items(cart: Cart) -> list[CartItem]:
+    """The lines as they are stored now."""
+    alias = router.db_for_write(CartItem)
+    return [CartItem.from_db(alias, _ITEM, row) for row in _ITEMS.rows(cart=cart.pk)]
+
+
+def _cart_of(rows: Sequence[Sequence[Any]], customer: Customer | None) -> Contents:
+    """What rows say that hold the columns of a cart and of one of its lines each; both may be NULL."""
+    if not rows or rows[0][0] is None:
+        return Contents()
+    alias, width = router.db_for_write(Cart), len(_CART)
+    cart = Cart.from_db(alias, _CART, rows[0][:width])
+    if customer is not None:
+        cart.customer = customer
+    lines = [CartItem.from_db(alias, _ITEM, row[width:]) for row in rows if row[width] is not None]
+    return Contents(cart=cart, items=tuple(lines))
+
+
+_CUSTOMER = [field.attname for field in Customer._meta.concrete_fields]
+_CART = [field.attname for field in Cart._meta.concrete_fields]
+_ITEM = [field.attname for field in CartItem._meta.concrete_fields]
+
+
+def _build_of_user(p: Any) -> QuerySet[Any, Any]:
+    mine = Customer.objects.filter(user=p("user", Customer._meta.get_field("user")))
+    joined = mine.annotate(cart=FilteredRelation("carts", condition=Q(carts__status="open")))
+    columns = (*_CUSTOMER, *(f"cart__{name}" for name in _CART), *(f"cart__items__{name}" for name in _ITEM))
+    rows: QuerySet[Any, Any] = joined.order_by("cart__items__id").values_list(*columns)
+    return rows
+
+
+def _build_of_token(p: Any) -> QuerySet[Any, Any]:
+    known = Cart.objects.filter(token_hash=p("token_hash", Cart._meta.get_field("token_hash")))
+    rows: QuerySet[Any, Any] = known.order_by("items__id").values_list(*_CART, *(f"items__{name}" for name in _ITEM))
+    return rows
+
+
+def _build_items(p: Any) -> QuerySet[Any, Any]:
+    items = CartItem.objects.filter(cart=p("cart", Cart._meta.get_field("id")))
+    rows: QuerySet[Any, Any] = items.order_by("id").values_list(*_ITEM)
+    return rows
+
+
+_OF_USER = HotQuery(Customer, _build_of_user)
+_OF_TOKEN = HotQuery(Cart, _build_of_token)
+_ITEMS = HotQuery(CartItem, _build_items)

@@ -1,4 +1,4 @@
-"""Transactions that wait for a lock only so long, and try once more."""
+"""Transactions and statements that wait for a lock only so long, and try once more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from django.db import OperationalError, connection, transaction
 from shop_orders.exceptions import Busy
 
 Result = TypeVar("Result")
+
+LOCK_TIMEOUT = "5s"
+"""How long PostgreSQL lets us wait for a lock."""
 
 
 def in_transaction(work: Callable[[], Result]) -> Result:
@@ -23,13 +26,22 @@ def in_transaction(work: Callable[[], Result]) -> Result:
     if connection.in_atomic_block:
         with transaction.atomic():
             return work()
+    return try_twice(lambda: _attempt(work))
+
+
+def try_twice(work: Callable[[], Result]) -> Result:
+    """Run ``work``, which is a transaction or a single statement; after a deadlock or a lock timeout once more.
+
+    Raises:
+        Busy: the second try failed as well.
+    """
     try:
-        return _attempt(work)
+        return work()
     except OperationalError as error:
         if not is_passing(error):
             raise
     try:
-        return _attempt(work)
+        return work()
     except OperationalError as error:
         raise Busy from error
 
@@ -48,5 +60,5 @@ def _attempt(work: Callable[[], Result]) -> Result:
     with transaction.atomic():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL lock_timeout = '5s'")
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         return work()

@@ -5,7 +5,7 @@ from typing import Annotated
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Header, Query
 
-from shop_orders import carts
+from shop_orders import carts, customers
 from shop_orders.api import answers, auth
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
@@ -44,12 +44,13 @@ def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     operation_id="add_cart_item",
     summary="Add units of a product",
 )
-def add_item(request: HttpRequest, response: HttpResponse, payload: AddItemIn, x_cart_token: CartToken) -> CartOut:
-    customer = auth.customer_or_guest(request)
-    cart, new_token = carts.add_to_cart(payload.product, payload.quantity, customer=customer, token=x_cart_token)
+def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) -> HttpResponse:
+    contents = carts.contents(user=customers.user_of(request), token=x_cart_token)
+    view, new_token = carts.add_and_view(contents, payload.product, payload.quantity)
+    response = answers.as_json(answers.cart(view))
     if new_token:
         response[CART_TOKEN_HEADER] = new_token
-    return _answer(cart, customer)
+    return response
 
 
 @router.patch(

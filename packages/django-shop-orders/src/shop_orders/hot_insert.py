@@ -1,0 +1,60 @@
+"""Hot inserts: the INSERT of a model's rows, its text made once from the model's fields.
+
+``bulk_create`` builds its SQL anew each time, which costs more than running it, and does not tell what an
+``ON CONFLICT DO NOTHING`` has written. As with ``bulk_create``, no ``save()`` runs and no signal of the models is sent.
+PostgreSQL and SQLite read the statements alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+def insert(rows: Sequence[models.Model], *, on_conflict: str = "") -> bool:
+    """Insert rows of one model and give them their keys; False when nothing was written.
+
+    With ``on_conflict``, such as ``ON CONFLICT (number) DO NOTHING``, insert one row at a time.
+    """
+    if not rows:
+        return False
+    model = type(rows[0])
+    connection = connections[router.db_for_write(model)]
+    values = [value for row in rows for value in prepared(row, connection)]
+    with connection.cursor() as cursor:
+        cursor.execute(statement(model, connection.alias, len(rows), on_conflict), values)
+        keys = cursor.fetchall()
+    for row, (key,) in zip(rows, keys, strict=not on_conflict):
+        note_stored(row, key, connection.alias)
+    return bool(keys)
+
+
+def note_stored(row: models.Model, key: Any, alias: str) -> None:
+    """Let an instance know that it is a row now."""
+    row.pk = key
+    row._state.adding, row._state.db = False, alias  # noqa: SLF001 - as Model.save() does
+
+
+def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
+    """The values of a new row's columns, as the database wants them."""
+    return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in columns(type(row))]
+
+
+@lru_cache
+def statement(model: type[models.Model], alias: str, count: int, on_conflict: str = "") -> str:
+    """``INSERT ... RETURNING`` of so many rows. PostgreSQL and SQLite return the keys in the order of the values."""
+    quote = connections[alias].ops.quote_name
+    names = ", ".join(quote(field.column) for field in columns(model))
+    row = f"({', '.join(['%s'] * len(columns(model)))})"
+    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * count)} {on_conflict} RETURNING {key}"  # noqa: S608
+
+
+@lru_cache
+def columns(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
+    """All but the key, which the database counts."""
+    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
