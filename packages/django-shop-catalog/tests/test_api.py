@@ -36,6 +36,7 @@ MATRIX = [
     ("post", "/categories/", {"name": "X"}, 401, 403, 403, 201),
     ("patch", "/categories/fruit/", {"name": "X"}, 401, 403, 403, 200),
     ("delete", "/categories/fruit/", None, 401, 403, 403, 204),
+    ("delete", "/categories/food/image/", None, 401, 403, 403, 204),
     ("get", "/products/", None, 200, 200, 200, 200),
     ("get", "/products/?include_inactive=true", None, 403, 403, 403, 200),
     ("get", "/products/featured/", None, 200, 200, 200, 200),
@@ -88,7 +89,7 @@ def test_every_operation_is_in_the_matrix():
     operations = {
         (method, path.removeprefix(API)) for path, methods in document["paths"].items() for method in methods
     }
-    assert operations - known == {("post", "/products/{slug}/images/")}
+    assert operations - known == {("post", "/products/{slug}/images/"), ("post", "/categories/{slug}/image/")}
 
 
 def test_broken_credential_is_401_even_where_guests_may_come(shop):
@@ -125,7 +126,7 @@ def test_document_is_complete(shop):
             statuses = set(operation["responses"])
             assert {"400", "413", "415", "422", "429", "503"} <= statuses, path
             assert {} in operation["security"] if method == "get" and "/stock/" not in path else operation["security"]
-    assert len(ids) == len(set(ids)) == 23
+    assert len(ids) == len(set(ids)) == 25
     assert document["components"]["securitySchemes"]["SessionAuth"]["in"] == "cookie"
 
 

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
-from shop_catalog import images, products
+from shop_catalog import categories, category_tree, images, products
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 from shop_catalog.models import ProductImage
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
@@ -136,6 +136,66 @@ def test_large_file_is_refused(product):
         images.add(product, file=io.BytesIO(b"\xff\xd8" + b"\0" * (5 * 1024 * 1024)))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_pictures_go_with_their_product_and_category(product):
+    food = images.set_of_category(categories.create("Food"), file=picture())
+    names = [*files_of(images.add(product, file=picture()).file.name), *files_of(food.image.name)]
+    assert all(default_storage.exists(name) for name in names)
+    products.delete(product)
+    categories.delete(food)
+    assert not any(default_storage.exists(name) for name in names)
+
+
+def files_of(name):
+    return [name, *(rendition_name(name, rendition) for rendition in RENDITION_WIDTHS)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_category_has_one_picture_and_the_old_one_is_deleted():
+    food = images.set_of_category(categories.create("Food"), file=picture("PNG", (1600, 800)))
+    old = food.image.name
+    with default_storage.open(rendition_name(old, "card")) as file:
+        assert Image.open(file).size == (480, 240)
+    food = images.set_of_category(food, file=picture("WEBP"))
+    assert not any(default_storage.exists(name) for name in files_of(old))
+    assert all(default_storage.exists(name) for name in files_of(food.image.name))
+    with pytest.raises(InvalidImage):
+        images.set_of_category(food, file=io.BytesIO(BAD["svg"]))
+    assert categories.get("food").image.name == food.image.name
+    images.remove_of_category(food)
+    assert (categories.get("food").image.name, categories.get("food").has_renditions) == ("", False)
+    assert not any(default_storage.exists(name) for name in files_of(food.image.name))
+
+
+def test_refused_write_leaves_no_file(product, monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError("the database is gone")
+
+    images.add(product, file=picture())
+    food = images.set_of_category(categories.create("Food"), file=picture())
+    before = {folder: default_storage.listdir(f"shop_catalog/{folder}")[1] for folder in ("products", "categories")}
+    monkeypatch.setattr(ProductImage, "save", fail)
+    monkeypatch.setattr(type(food), "save", fail)
+    with pytest.raises(RuntimeError):
+        images.add(product, file=picture())
+    with pytest.raises(RuntimeError):
+        images.set_of_category(food, file=picture())
+    after = {folder: default_storage.listdir(f"shop_catalog/{folder}")[1] for folder in ("products", "categories")}
+    assert after == before
+
+
+def test_renditions_are_made_for_a_category_that_came_without_and_broken_files_are_passed_over(product):
+    name = default_storage.save("shop_catalog/categories/fixture.png", ContentFile(picture("PNG").read()))
+    food = categories.create("Food")
+    type(food).objects.filter(pk=food.pk).update(image=name)
+    ProductImage.objects.create(product=product, file="shop_catalog/products/gone.png", width=1, height=1)
+    [node] = category_tree.current().walk()
+    assert node.renditions == dict.fromkeys(RENDITION_WIDTHS, node.image)
+    assert images.make_renditions() == 1
+    [node] = category_tree.current().walk()
+    assert node.renditions["card"].endswith(".card.png")
+
+
 def test_renditions_are_made_for_pictures_that_came_without(product):
     name = default_storage.save("shop_catalog/products/fixture.png", ContentFile(picture("PNG").read()))
     image = ProductImage.objects.create(product=product, file=name, is_primary=True)
@@ -177,3 +237,70 @@ def test_bad_uploads_get_problem_documents(product, staff_api, customer_api):
     assert (answer.status_code, answer.json()["code"]) == (413, "image_too_large")
     assert send(customer_api, picture().read()).status_code == 403
     assert ProductImage.objects.count() == 0
+
+
+def send_category(api, content):
+    file = SimpleUploadedFile("x.jpg", content, "image/jpeg")
+    return api.client.post("/api/v1/products/categories/food/image/", {"file": file})
+
+
+def test_category_picture_by_the_api(staff_api, customer_api, anyone):
+    categories.create("Food")
+    body = send_category(staff_api, picture().read())
+    assert body.status_code == 200
+    image = body.json()["image"]
+    assert set(image["renditions"]) == set(RENDITION_WIDTHS)
+    for path in ("/categories/food/", "/categories/", "/categories/tree/"):
+        found = anyone.get(path).json()
+        found = found if "slug" in found else found["items"][0] if "items" in found else found[0]
+        assert found["image"] == image, path
+    thumb = anyone.client.get(image["renditions"]["thumb"])
+    assert thumb.status_code == 200
+    assert Image.open(io.BytesIO(b"".join(thumb.streaming_content))).width == 240
+    assert [send_category(api, picture().read()).status_code for api in (anyone, customer_api)] == [401, 403]
+    assert send_category(staff_api, BAD["svg"]).json()["code"] == "invalid_image"
+    assert send_category(staff_api, png_header(13_000, 13_000)).status_code == 413
+    assert anyone.get("/categories/food/").json()["image"] == image
+    assert staff_api.delete("/categories/food/image/").status_code == 204
+    assert staff_api.delete("/categories/food/image/").status_code == 204
+    assert anyone.get("/categories/food/").json()["image"] is None
+    assert staff_api.delete("/categories/none/image/").status_code == 404
+
+
+def test_pictures_are_served_to_be_kept_for_a_year(product, client):
+    url = images.add(product, file=picture()).rendition_url("card")
+    answer = client.get(url)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
+    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert Image.open(io.BytesIO(b"".join(answer.streaming_content))).size == (480, 320)
+    again = client.get(url, headers={"If-Modified-Since": answer["Last-Modified"]})
+    assert again.status_code == 304
+    assert client.post(url).status_code == 405
+
+
+def test_file_with_a_name_that_may_come_again_is_asked_for_again(product, client):
+    name = default_storage.save("shop_catalog/products/poster.png", ContentFile(picture("PNG").read()))
+    answer = client.get(f"/media/{name}")
+    assert (answer.status_code, answer["Cache-Control"]) == (200, "public, max-age=3600")
+    assert b"".join(answer.streaming_content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "shop_catalog/products/none.png",
+        "shop_catalog/products/../../settings.png",
+        "shop_catalog/products/%2e%2e/secret.png",
+        "shop_catalog/products/page.html",
+        "shop_catalog/products/drawing.svg",
+        "shop_catalog/products/a%00.png",
+        "invoices/1.png",
+        "/etc/passwd",
+    ],
+)
+def test_nothing_but_pictures_is_served(client, path):
+    default_storage.save("invoices/1.png", ContentFile(b"x"))
+    default_storage.save("shop_catalog/products/page.html", ContentFile(b"<script>"))
+    assert client.get(f"/media/{path}").status_code == 404

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,12 +15,16 @@ from pydantic_core import to_json
 
 from shop_catalog.hot_query import HotQuery
 from shop_catalog.models import Category, CategoryTreeVersion, write_gate
+from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
 
 MAX_DEPTH = 64
 
 
 class Node(NamedTuple):
-    """A category without its text. ``is_visible``: it and all above it are active."""
+    """A category without its text. ``is_visible``: it and all above it are active.
+
+    ``image`` is the URL of its picture or empty, ``renditions`` those of the smaller copies by their name.
+    """
 
     id: int
     parent_id: int | None
@@ -30,6 +34,12 @@ class Node(NamedTuple):
     level: int
     is_active: bool
     is_visible: bool
+    renditions: Mapping[str, str]
+
+    @property
+    def picture(self) -> dict[str, Any] | None:
+        """The picture as answers show it."""
+        return {"url": self.image, "renditions": self.renditions} if self.image else None
 
 
 class CategoryTree:
@@ -39,11 +49,12 @@ class CategoryTree:
         self.version = version
         self.nodes: dict[int, Node] = {}
         self.children: defaultdict[int | None, list[Node]] = defaultdict(list)
-        for pk, parent_id, slug, name, image, level, is_active in rows:
+        for pk, parent_id, slug, name, image, has_renditions, level, is_active in rows:
             parent = self.nodes.get(parent_id)
             is_visible = is_active and (parent.is_visible if parent is not None else parent_id is None)
             url = storage.url(image) if image else ""
-            node = Node(pk, parent_id, slug, name, url, level, is_active, is_visible)
+            renditions = _rendition_urls(storage, image, has_renditions=has_renditions) if image else {}
+            node = Node(pk, parent_id, slug, name, url, level, is_active, is_visible, renditions)
             self.nodes[pk] = node
             self.children[parent_id].append(node)
         self.by_slug = {node.slug: node for node in self.nodes.values()}
@@ -79,7 +90,7 @@ class CategoryTree:
             "name": node.name,
             "slug": node.slug,
             "level": node.level,
-            "image": node.image or None,
+            "image": node.picture,
             "children": [self._nested(child, depth - 1) for child in children if child.is_visible],
         }
 
@@ -117,6 +128,14 @@ def at_version(version: uuid.UUID) -> CategoryTree:
     return tree
 
 
+def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
+    """URLs of the smaller copies; of the picture itself where none was made."""
+    return {
+        rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
+        for rendition in RENDITION_WIDTHS
+    }
+
+
 def version_expression() -> Subquery:
     """The tree's version as a column of another statement."""
     return Subquery(CategoryTreeVersion.objects.filter(pk=1).values("version"))
@@ -127,7 +146,7 @@ def _build_version(_p: Any) -> QuerySet[Any, Any]:
 
 
 def _build_nodes(_p: Any) -> QuerySet[Any, Any]:
-    columns = ("pk", "parent_id", "slug", "name", "image", "level", "is_active")
+    columns = ("pk", "parent_id", "slug", "name", "image", "has_renditions", "level", "is_active")
     rows: QuerySet[Any, Any] = Category.objects.values_list(*columns)
     return rows
 

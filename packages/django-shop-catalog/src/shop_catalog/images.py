@@ -7,8 +7,10 @@ Rules and limits: OWASP's file upload cheat sheet, and what Pillow's own limits 
 from __future__ import annotations
 
 import io
+import logging
 import uuid
 import warnings
+from functools import partial
 from typing import IO, Any
 
 from django.core.files.base import ContentFile
@@ -18,15 +20,16 @@ from django.db.models import F, Max
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from shop_catalog.exceptions import ImageTooLarge, InvalidImage
-from shop_catalog.models import Product, ProductImage
+from shop_catalog.exceptions import ImageTooLarge, InvalidImage, UnknownCategory
+from shop_catalog.models import Category, Product, ProductImage, write_gate
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_PIXELS = 24_000_000
 FORMATS = ("JPEG", "PNG", "WEBP")
 SUFFIXES = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-FOLDER = "shop_catalog/products"
+
+logger = logging.getLogger(__name__)
 
 
 def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = False) -> ProductImage:
@@ -38,7 +41,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
     """
     picture, kind = open_checked(file)
     image = ProductImage(product=product, alt=alt, has_renditions=True)
-    written = _write(image.file.field.storage, picture, kind)
+    written = _write(image.file.field, picture, kind)
     try:
         with transaction.atomic():
             Product.objects.select_for_update().filter(pk=product.pk).first()
@@ -68,8 +71,6 @@ def make_primary(image: ProductImage) -> None:
 
 def remove(image: ProductImage) -> None:
     """Delete a picture and, after commit, its files. The next one becomes primary."""
-    names = [image.file.name or "", *(rendition_name(image.file.name or "", name) for name in RENDITION_WIDTHS)]
-    storage = image.file.storage
     with transaction.atomic():
         Product.objects.select_for_update().filter(pk=image.product_id).first()
         was_primary, product_id = image.is_primary, image.product_id
@@ -77,7 +78,6 @@ def remove(image: ProductImage) -> None:
         following = ProductImage.objects.filter(product=product_id).order_by("position", "pk").first()
         if was_primary and following is not None:
             ProductImage.objects.filter(pk=following.pk).update(is_primary=True)
-        transaction.on_commit(lambda: _delete_files(storage, names), robust=True)
 
 
 def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
@@ -89,27 +89,53 @@ def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
             ProductImage.objects.filter(product=product, public_id=public_id).update(position=position)
 
 
-def make_renditions() -> int:
-    """Make the smaller copies of pictures that have none, as those of a fixture. Answers how many pictures."""
-    made = 0
-    for image in ProductImage.objects.filter(has_renditions=False).order_by("pk"):
-        with image.file.open() as file:
-            picture, kind = open_checked(file)
-        _write_renditions(image.file.storage, picture, kind, name=image.file.name or "")
-        made += ProductImage.objects.filter(pk=image.pk).update(
-            has_renditions=True, width=picture.width, height=picture.height
-        )
-    return made
-
-
-def checked_copy(file: IO[bytes]) -> ContentFile[bytes]:
-    """A picture that stands alone, such as a category's: checked, re-encoded, under a new name.
+def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
+    """Give a category its picture, in place of the one before, whose files are deleted after commit.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.
+        UnknownCategory: it was deleted in the meantime.
     """
     picture, kind = open_checked(file)
-    return ContentFile(_encoded(picture, kind), name=f"{uuid.uuid4().hex}.{SUFFIXES[kind]}")
+    field = Category._meta.get_field("image")
+    written = _write(field, picture, kind)
+    try:
+        return _replace_of_category(category, written[0])
+    except BaseException:
+        _delete_files(field.storage, written)  # type: ignore[union-attr]
+        raise
+
+
+def remove_of_category(category: Category) -> Category:
+    """Take a category's picture away; without one nothing changes.
+
+    Raises:
+        UnknownCategory: it was deleted in the meantime.
+    """
+    return _replace_of_category(category, "")
+
+
+def delete_on_commit(image: Any, *, using: str | None = None) -> None:
+    """Delete a picture's files, smaller copies included, once the transaction that lets go of it has committed."""
+    storage, names = image.storage, _names(image.name) if image.name else []
+    transaction.on_commit(partial(_delete_files, storage, names), using=using, robust=True)
+
+
+def make_renditions() -> int:
+    """Make the smaller copies of pictures that have none, as those of a fixture. Answers how many pictures.
+
+    A picture that cannot be read is logged and passed over.
+    """
+    made = 0
+    for image in ProductImage.objects.filter(has_renditions=False).order_by("pk"):
+        size = _make_renditions(image.file)
+        if size is not None:
+            rows = ProductImage.objects.filter(pk=image.pk)
+            made += rows.update(has_renditions=True, width=size[0], height=size[1])
+    for category in Category.objects.filter(has_renditions=False).exclude(image=""):
+        if _make_renditions(category.image) is not None:
+            made += Category.objects.filter(pk=category.pk, image=category.image.name).update(has_renditions=True)
+    return made
 
 
 def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
@@ -152,11 +178,45 @@ def _plain(picture: Image.Image, kind: str) -> Image.Image:
     return converted
 
 
-def _write(storage: Storage, picture: Image.Image, kind: str) -> list[str]:
+def _replace_of_category(category: Category, name: str) -> Category:
+    with write_gate():
+        category = _again(category)
+        delete_on_commit(category.image)
+        category.image = name
+        category.has_renditions = bool(name)
+        category.save(update_fields=["image", "has_renditions"])
+    return category
+
+
+def _again(category: Category) -> Category:
+    found: Category | None = Category.objects.filter(pk=category.pk).first()
+    if found is None:
+        raise UnknownCategory(_("The category was deleted in the meantime."))
+    return found
+
+
+def _names(name: str) -> list[str]:
+    """A picture's file and those of its smaller copies."""
+    return [name, *(rendition_name(name, rendition) for rendition in RENDITION_WIDTHS)]
+
+
+def _write(field: Any, picture: Image.Image, kind: str) -> list[str]:
     """Write the picture and its renditions under a new name; the picture's own name comes first."""
-    wanted = f"{FOLDER}/{uuid.uuid4().hex}.{SUFFIXES[kind]}"
-    name = storage.save(wanted, ContentFile(_encoded(picture, kind)))
-    return [name, *_write_renditions(storage, picture, kind, name=name)]
+    wanted = f"{field.upload_to}{uuid.uuid4().hex}.{SUFFIXES[kind]}"
+    name = field.storage.save(wanted, ContentFile(_encoded(picture, kind)))
+    return [name, *_write_renditions(field.storage, picture, kind, name=name)]
+
+
+def _make_renditions(image: Any) -> tuple[int, int] | None:
+    """The size of a picture whose smaller copies were made, None for one that cannot be read."""
+    try:
+        with image.open() as file:
+            picture, kind = open_checked(file)
+    except (InvalidImage, OSError):
+        logger.exception("The picture %s has no smaller copies: it cannot be read", image.name)
+        return None
+    _write_renditions(image.storage, picture, kind, name=image.name)
+    return picture.size
 
 
 def _write_renditions(storage: Storage, picture: Image.Image, kind: str, *, name: str) -> list[str]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from shop_catalog import categories, inventory, products, statistics
+from shop_catalog import categories, images, inventory, products, statistics
 from shop_catalog.models import JobRun, ProductUpload
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,12 @@ JOBS: tuple[Job, ...] = (
         products.settle_schedules,
         timedelta(minutes=5),
         "Products published or ended by time make average prices slower, and a group keeps its old from-price.",
+    ),
+    Job(
+        "make_renditions",
+        images.make_renditions,
+        timedelta(hours=1),
+        "Pictures that a fixture brought are shown in full size, which is slow.",
     ),
     Job("forget_uploads", forget_uploads, timedelta(hours=6), "Files of unconfirmed imports fill the database."),
     Job("check_tree", check_tree, timedelta(days=1), "A damaged category tree is not noticed."),

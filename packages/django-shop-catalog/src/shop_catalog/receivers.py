@@ -1,20 +1,33 @@
-"""Rows that arrive past the verbs: fixtures. ``loaddata`` calls no ``save()``, so its rows are caught here."""
+"""Rows that come and go past the verbs.
+
+``loaddata`` calls no ``save()``, so the rows of fixtures are caught here; so are pictures that go with their product.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models.signals import pre_save
+from django.db.models.signals import post_delete, pre_save
 
-from shop_catalog import categories, products, statistics
-from shop_catalog.models import Category, Product, ProductCategory, write_gate
+from shop_catalog import categories, images, products, statistics
+from shop_catalog.models import Category, Product, ProductCategory, ProductImage, write_gate
 
 
 def connect() -> None:
     pre_save.connect(lock_for_raw_category, sender=Category, dispatch_uid="shop_catalog.raw_category")
     for model in (Product, ProductCategory):
         pre_save.connect(recount_for_raw_product, sender=model, dispatch_uid=f"shop_catalog.raw_{model.__name__}")
+    post_delete.connect(delete_product_files, sender=ProductImage, dispatch_uid="shop_catalog.product_files")
+    post_delete.connect(delete_category_files, sender=Category, dispatch_uid="shop_catalog.category_files")
+
+
+def delete_product_files(*, instance: ProductImage, using: str, **_kwargs: Any) -> None:
+    images.delete_on_commit(instance.file, using=using)
+
+
+def delete_category_files(*, instance: Category, using: str, **_kwargs: Any) -> None:
+    images.delete_on_commit(instance.image, using=using)
 
 
 def lock_for_raw_category(*, raw: bool, using: str, **_kwargs: Any) -> None:

@@ -15,16 +15,17 @@ from shop_catalog.models import Category
 
 
 class CategoryForm(MPTTAdminForm):
-    """The picture is checked and re-encoded like any upload."""
+    """A new picture is opened and checked like any upload."""
 
     def clean_image(self) -> Any:
         file = self.cleaned_data["image"]
-        if not file or "image" not in self.changed_data:
-            return file
-        try:
-            return images.checked_copy(file)
-        except InvalidImage as error:
-            raise ValidationError(str(error))
+        if file and "image" in self.changed_data:
+            try:
+                images.open_checked(file)
+            except InvalidImage as error:
+                raise ValidationError(str(error))
+            file.seek(0)
+        return file
 
 
 @admin.register(Category)
@@ -47,10 +48,22 @@ class CategoryAdmin(DraggableMPTTAdmin):
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: FBT001
         """Only what was changed in the form is written, so that a move made meanwhile stays."""
+        file = form.cleaned_data.get("image")
+        fields = [name for name in form.changed_data if name != "image"]
         if not change:
+            obj.image = ""
             obj.save()
+        elif fields and not self._save_fields(request, obj, fields):
             return
+        if "image" in form.changed_data and file:
+            images.set_of_category(obj, file=file)
+        elif "image" in form.changed_data:
+            images.remove_of_category(obj)
+
+    def _save_fields(self, request: HttpRequest, obj: Category, fields: list[str]) -> bool:
         try:
-            obj.save(update_fields=form.changed_data)
+            obj.save(update_fields=fields)
         except CategoryCycle as error:
             self.message_user(request, str(error), messages.ERROR)
+            return False
+        return True

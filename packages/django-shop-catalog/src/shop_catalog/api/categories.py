@@ -93,7 +93,7 @@ def get_category_tree(
     openapi_extra=auth.OPTIONAL,
 )
 def get_category(request: HttpRequest, slug: Path[Slug]) -> Any:
-    return _json(_detail(request, slug))
+    return _json(category_detail(request, slug))
 
 
 @router.get(
@@ -133,7 +133,7 @@ def create_category(request: HttpRequest, payload: CategoryIn) -> Any:
     values = payload.dict(exclude={"parent", "slug"})
     parent = categories.get(payload.parent) if payload.parent else None
     category = categories.create(values.pop("name"), parent=parent, slug=payload.slug or "", **values)
-    return Status(201, _detail(request, category.slug))
+    return Status(201, category_detail(request, category.slug))
 
 
 @router.patch(
@@ -154,7 +154,7 @@ def update_category(request: HttpRequest, slug: Path[Slug], payload: CategoryPat
         category = categories.move(category, parent=parent, before=before)
     if values:
         category = categories.change(category, **values)
-    return _detail(request, category.slug)
+    return category_detail(request, category.slug)
 
 
 @router.delete(
@@ -170,7 +170,7 @@ def delete_category(request: HttpRequest, slug: Path[Slug], children: Literal["r
     return Status(204, None)
 
 
-def _detail(request: HttpRequest, slug: str) -> dict[str, Any]:
+def category_detail(request: HttpRequest, slug: str) -> dict[str, Any]:
     tree = category_tree.current()
     node = _node(tree, slug, with_hidden=auth.is_staff(request, "shop_catalog.view_category"))
     description, position = Category.objects.filter(pk=node.id).values_list("description", "position").get()
@@ -198,7 +198,7 @@ def _item(tree: category_tree.CategoryTree, node: Node) -> dict[str, Any]:
         "name": node.name,
         "parent": tree.nodes[node.parent_id].slug if node.parent_id is not None else None,
         "level": node.level,
-        "image": node.image or None,
+        "image": node.picture,
         "is_active": node.is_active,
     }
 

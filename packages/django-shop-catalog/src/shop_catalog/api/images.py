@@ -1,4 +1,4 @@
-"""Images of a product: anyone reads, staff upload and delete."""
+"""Images of a product and of a category: anyone reads, staff upload and delete."""
 
 from typing import Any
 from uuid import UUID
@@ -10,11 +10,12 @@ from ninja.errors import HttpError
 from ninja.files import UploadedFile
 from ninja.responses import Status
 
-from shop_catalog import images, product_page
+from shop_catalog import categories, images, product_page
 from shop_catalog.api import auth, problems
+from shop_catalog.api.categories import CATEGORY_PATH, category_detail
 from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
 from shop_catalog.api.routing import router
-from shop_catalog.api.schemas import ImageOut
+from shop_catalog.api.schemas import CategoryDetail, ImageOut
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.types import ShortText, Slug
 
@@ -71,4 +72,31 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
     if image is None:
         raise HttpError(404, _("The product has no such image."))
     images.remove(image)
+    return Status(204, None)
+
+
+@router.post(
+    CATEGORY_PATH + "image/",
+    auth=auth.staff,
+    response={200: CategoryDetail, **problems.responses(401, 403, 404)},
+    operation_id="set_category_image",
+    summary="Upload a category's image, in place of the one before",
+    description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
+)
+def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[UploadedFile]) -> Any:
+    auth.require(request, "shop_catalog.change_category")
+    category = images.set_of_category(categories.get(slug), file=file)
+    return category_detail(request, category.slug)
+
+
+@router.delete(
+    CATEGORY_PATH + "image/",
+    auth=auth.staff,
+    response={204: None, **problems.responses(401, 403, 404)},
+    operation_id="delete_category_image",
+    summary="Take a category's image away",
+)
+def delete_category_image(request: HttpRequest, slug: Path[Slug]) -> Any:
+    auth.require(request, "shop_catalog.change_category")
+    images.remove_of_category(categories.get(slug))
     return Status(204, None)

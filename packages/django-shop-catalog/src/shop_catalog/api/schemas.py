@@ -19,11 +19,16 @@ class CategoryLink(Schema):
     name: str
 
 
+class CategoryImage(Schema):
+    url: str
+    renditions: dict[str, str] = Field(description="URL of each smaller copy by its name.")
+
+
 class TreeNode(Schema):
     name: str
     slug: str
     level: int
-    image: str | None
+    image: CategoryImage | None
     children: list["TreeNode"]
 
 
@@ -32,7 +37,7 @@ class CategoryOut(Schema):
     name: str
     parent: str | None
     level: int
-    image: str | None
+    image: CategoryImage | None
     is_active: bool
 
 

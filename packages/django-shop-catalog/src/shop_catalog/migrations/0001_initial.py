@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ("slug", models.SlugField(max_length=100, unique=True, verbose_name="slug")),
                 ("description", models.TextField(blank=True, verbose_name="description")),
                 ("image", models.ImageField(blank=True, upload_to="shop_catalog/categories/", verbose_name="image")),
+                ("has_renditions", models.BooleanField(db_default=False, default=False, editable=False)),
                 (
                     "is_active",
                     models.BooleanField(
@@ -522,7 +523,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="product",
-            index=models.Index(fields=["price"], name="shop_catalog_any_price"),
+            index=models.Index(
+                condition=models.Q(("is_active", True)), fields=["price"], name="shop_catalog_active_price"
+            ),
         ),
         migrations.AddIndex(
             model_name="product",
