@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("shop_catalog", "shop_orders", "shop_notify")
-EXAMPLE_APPS = ("operations", "accounts", "demo")
 MARK = re.compile(r"^<!-- reference: (?P<name>\w+) -->$", re.MULTILINE)
 
 
@@ -104,7 +103,8 @@ def _docstrings(module: Any) -> dict[str, str]:
 
 def commands() -> str:
     parts = []
-    for app in (*PACKAGES, *EXAMPLE_APPS):
+    examples = {path.parents[2].name for path in ROOT.glob("example_project/*/management/commands/[a-z]*.py")}
+    for app in (*PACKAGES, *sorted(examples)):
         title = app if app in PACKAGES else f"The example's {app}"
         entries = [_command(name, command) for name, command in commands_of(app)]
         parts.append(f"## {title}\n\n" + "\n\n".join(entries))
