@@ -13,7 +13,7 @@ from shop_orders.exceptions import (
     UnknownPaymentProvider,
 )
 from shop_orders.models import Order, OrderLine, Payment, ProviderEvent, Refund
-from shop_orders.payment_providers import PaymentEvent
+from shop_orders.payment_providers import PaymentEvent, PaymentState
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +140,51 @@ def test_second_payment_of_a_paid_order_goes_back(order, memory_provider):
     assert payments.send_due_refunds() == 1
     order.refresh_from_db()
     assert (order.refunded_amount, order.refund_due) == (25, 0)
+
+
+def test_money_of_an_unknown_second_transaction_is_a_payment_and_goes_back(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    again = PaymentEvent(event_id="evt-2", kind="captured", reference="other", payment_id=str(payment.public_id))
+    assert payments.apply_event("memory", again).outcome == "applied"
+    order.refresh_from_db()
+    assert (order.paid_amount, order.refund_due, order.payments.count()) == (50, 25, 2)
+    assert payments.send_due_refunds() == 1
+    assert order.events.get(kind="paid_twice").is_public is False
+
+
+def test_later_news_of_another_amount_is_held(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    assert tell("captured", payment, event_id="evt-2", amount=Decimal(24)) == "held"
+    assert state(order) == ("confirmed", "paid")
+    assert order.events.get(kind="payment_held").is_public is False
+
+
+def test_payment_whose_amount_nobody_names_says_so(order, memory_provider):
+    payment = payments.start(order.pk)
+    payments.note_state(payment.pk, PaymentState(status="captured"))
+    assert state(order) == ("confirmed", "paid")
+    assert "25.00 KES" in order.events.get(kind="payment_amount_unknown").message
+
+
+def test_fetched_amount_is_compared(order, memory_provider):
+    payment = payments.start(order.pk)
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    memory_provider.amounts[payment.provider_reference] = Decimal(24)
+    payments.ask(payment)
+    assert state(order) == ("pending", "unpaid")
+    payment.refresh_from_db()
+    assert payment.status == "held"
+
+
+def test_refund_that_waits_is_applied_after_a_lost_webhook(order, memory_provider):
+    payment = payments.start(order.pk)
+    assert tell("refunded", payment, amount=Decimal(5)) == "waiting"
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    payments.ask(payment)
+    payments.reconcile()
+    assert state(order) == ("confirmed", "part_refunded")
 
 
 def test_declined_start_is_noted(order, memory_provider):

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from shop_orders import lifecycle, payments
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
-from shop_orders.models import Payment
+from shop_orders.models import Order, Payment, ProviderEvent, Refund
 from shop_orders.testing import PaymentProviderContract
 from testproject.providers import FakeDaraja, FakeStripe
 
@@ -94,11 +94,25 @@ def test_stripe_forged_and_stale_calls_are_refused(fake_stripe):
 
 @pytest.mark.parametrize(
     ("amount", "currency", "minor"),
-    [("12.50", "KES", 1250), ("500", "JPY", 500), ("500", "UGX", 50000), ("12.345", "KWD", 12345), ("7", "ISK", 700)],
+    [
+        ("12.50", "KES", 1250),
+        ("500", "JPY", 500),
+        ("500", "UGX", 50000),
+        ("7", "ISK", 700),
+        ("900", "MGA", 900),
+        ("900", "XOF", 900),
+        ("12.340", "KWD", 12340),
+        ("0.050", "TND", 50),
+    ],
 )
 def test_stripe_counts_minor_units_its_own_way(amount, currency, minor):
     assert _to_stripe(Decimal(amount), currency) == minor
     assert _from_stripe(minor, currency) == Decimal(amount)
+
+
+def test_stripe_refuses_what_it_would_round():
+    with pytest.raises(PaymentDeclined):
+        _to_stripe(Decimal("12.345"), "KWD")
 
 
 @pytest.fixture
@@ -210,13 +224,8 @@ class TestMpesa(PaymentProviderContract):
 
 
 @pytest.fixture
-def push(place, shop_settings, daraja, book):
-    book.sale_price = 12
-    book.save()
-    options = {**MPESA, "api_base": daraja.url}
-    shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": options}})
-    order = place(provider="mpesa", quantity=1)
-    return payments.start(order.pk, phone="0712 345 678", base_url="https://shop.example.org")
+def push(unpaid):
+    return ring(unpaid)
 
 
 @pytest.mark.django_db
@@ -270,6 +279,145 @@ def test_mpesa_lost_callback_is_made_up_for(push, daraja):
     daraja.results[push.provider_reference] = "0"
     payments.ask(push)
     assert state(push) == ("captured", "confirmed", "paid")
+
+
+@pytest.fixture
+def unpaid(place, shop_settings, daraja, book):
+    book.sale_price = 12
+    book.save()
+    options = {**MPESA, "api_base": daraja.url}
+    shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": options}})
+    return place(provider="mpesa", quantity=1)
+
+
+def ring(order):
+    return payments.start(order.pk, phone="0712 345 678", base_url="https://shop.example.org")
+
+
+def call_back(client, payment, reference, **said):
+    url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{payment.public_id}/"
+    answer = client.post(url, mpesa_call(reference, **said).body, "application/json")
+    assert answer.status_code == 200
+
+
+def private_notes(order):
+    return list(order.events.filter(is_public=False).order_by("id").values_list("kind", flat=True))
+
+
+@pytest.mark.django_db
+def test_mpesa_push_whose_answer_got_lost_is_not_repeated_while_the_phone_rings(unpaid, daraja):
+    daraja.is_mute = True
+    with pytest.raises(ProviderUnavailable):
+        ring(unpaid)
+    daraja.is_mute = False
+    payment = ring(unpaid)
+    assert (payment.status, str(payment.instructions)) == ("pending", str(Mpesa.instructions))
+    assert len(daraja.pushes) == Payment.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_mpesa_rings_at_once_when_nothing_was_sent(unpaid, daraja):
+    daraja.error = (503, {"errorCode": "500.003.1001"})
+    with pytest.raises(ProviderUnavailable):
+        ring(unpaid)
+    daraja.error = None
+    assert ring(unpaid).provider_reference == "ws_CO_0"
+    assert len(daraja.pushes) == Payment.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_mpesa_callback_of_a_push_whose_answer_got_lost_pays(client, unpaid, daraja):
+    daraja.is_mute = True
+    with pytest.raises(ProviderUnavailable):
+        ring(unpaid)
+    daraja.is_mute, daraja.results["ws_CO_0"] = False, "0"
+    payment = Payment.objects.get()
+    call_back(client, payment, "ws_CO_0")
+    assert state(payment) == ("captured", "confirmed", "paid")
+    assert payment.provider_reference == "ws_CO_0"
+
+
+@pytest.mark.django_db
+def test_mpesa_second_payment_is_a_payment_too_and_staff_are_told(client, unpaid, daraja):
+    first = ring(unpaid)
+    Payment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    second = ring(unpaid)
+    assert (len(daraja.pushes), first.pk == second.pk) == (2, False)
+    daraja.results.update({"ws_CO_0": "0", "ws_CO_1": "0"})
+    call_back(client, first, "ws_CO_0")
+    call_back(client, second, "ws_CO_1")
+    unpaid.refresh_from_db()
+    assert (unpaid.paid_amount, unpaid.refund_due) == (24, 12)
+    assert private_notes(unpaid) == ["refund_due"]
+    assert Refund.objects.count() == 0
+    payments.refund(unpaid.pk, amount=Decimal(12))
+    unpaid.refresh_from_db()
+    assert (unpaid.refunded_amount, unpaid.refund_due) == (12, 0)
+
+
+@pytest.mark.django_db
+def test_mpesa_attempt_that_was_paid_twice_is_two_payments(client, unpaid, daraja):
+    payment = ring(unpaid)
+    daraja.results.update({"ws_CO_0": "0", "ws_CO_7": "0"})
+    call_back(client, payment, "ws_CO_0")
+    for _time in range(2):
+        call_back(client, payment, "ws_CO_7")
+    unpaid.refresh_from_db()
+    assert (unpaid.paid_amount, unpaid.refund_due) == (24, 12)
+    assert private_notes(unpaid) == ["paid_twice", "refund_due"]
+    assert [(row.provider_reference, row.status) for row in Payment.objects.order_by("id")] == [
+        ("ws_CO_0", "captured"),
+        ("ws_CO_7", "captured"),
+    ]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_away", [False, True])
+def test_mpesa_callback_that_is_not_confirmed_yet_is_kept(client, push, daraja, is_away):
+    daraja.error = (503, {"errorCode": "500.003.1001"}) if is_away else None
+    call_back(client, push, push.provider_reference)
+    assert state(push) == ("pending", "pending", "unpaid")
+    kept = ProviderEvent.objects.get()
+    assert (kept.outcome, kept.kind, kept.amount, kept.data["receipt"]) == ("waiting", "captured", 12, "NLJ7")
+    daraja.error = None
+    assert payments.reconcile() == 0
+    daraja.results[push.provider_reference] = "0"
+    assert payments.reconcile() == 1
+    assert state(push) == ("captured", "confirmed", "paid")
+    assert private_notes(push.order) == []
+    kept.refresh_from_db()
+    assert kept.outcome == "applied"
+
+
+@pytest.mark.django_db
+def test_mpesa_order_does_not_expire_while_a_callback_waits(client, push, daraja):
+    call_back(client, push, push.provider_reference)
+    Order.objects.update(expires_at=timezone.now())
+    assert payments.expire_due() == 0
+    daraja.results[push.provider_reference] = "1032"
+    assert payments.expire_due() == 1
+    assert state(push)[:2] == ("cancelled", "cancelled")
+
+
+@pytest.mark.django_db
+def test_mpesa_kept_callback_of_a_wrong_amount_is_held(client, push, daraja):
+    call_back(client, push, push.provider_reference, amount="1")
+    daraja.results[push.provider_reference] = "0"
+    payments.reconcile()
+    assert state(push) == ("held", "pending", "unpaid")
+    assert private_notes(push.order) == ["payment_held"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("amount", "notes"), [("12", []), ("1", ["payment_held"])])
+def test_mpesa_query_without_an_amount_is_noted_as_such_and_compared_later(client, push, daraja, amount, notes):
+    daraja.results[push.provider_reference] = "0"
+    payments.ask(push)
+    assert state(push) == ("captured", "confirmed", "paid")
+    assert private_notes(push.order) == ["payment_amount_unknown"]
+    call_back(client, push, push.provider_reference, amount=amount)
+    assert private_notes(push.order) == ["payment_amount_unknown", *notes]
+    assert ProviderEvent.objects.get().outcome == ("held" if notes else "ignored")
 
 
 @pytest.mark.django_db

@@ -255,6 +255,10 @@ class ProviderUnavailable(ShopOrdersError):
         return _("The payment provider does not answer. Try again in a moment.")
 
 
+class ProviderNotReached(ProviderUnavailable):
+    """Raised by a provider whose ``start`` must not be repeated: certainly nothing was asked, so it may be."""
+
+
 class InvalidWebhook(ShopOrdersError):
     """Raised by a provider: the call is not signed by it, is too old, or cannot be read."""
 

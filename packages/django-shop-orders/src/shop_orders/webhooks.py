@@ -7,7 +7,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from shop_orders import payments
-from shop_orders.exceptions import Busy, InvalidWebhook, UnknownPaymentProvider
+from shop_orders.exceptions import Busy, InvalidWebhook, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.payment_providers import payment_provider
 
 MAX_BODY_BYTES = 256 * 1024
@@ -28,7 +28,7 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
             payments.apply_event(alias, event)
     except InvalidWebhook as error:
         return _refusal(error.code, 400)
-    except Busy as error:
+    except (Busy, ProviderUnavailable) as error:
         return _refusal(error.code, 503)
     return provider.webhook_answer()
 

@@ -104,9 +104,18 @@ class FakeStripe(Server):
 class FakeDaraja(Server):
     def __init__(self):
         super().__init__()
-        self.results, self.error = {}, None
+        self.results, self.error, self.is_mute = {}, None, False
+
+    @property
+    def pushes(self):
+        return [body for _method, path, body in self.calls if path.endswith("/processrequest")]
 
     def answer(self, method, path, body, headers):
+        """``is_mute``: what is asked is done, but the answer gets lost."""
+        answer = self._answer(path, body, headers)
+        return (200, "lost") if self.is_mute and path.startswith("/mpesa/") else answer
+
+    def _answer(self, path, body, headers):
         if self.error:
             return self.error
         if path == "/oauth/v1/generate":

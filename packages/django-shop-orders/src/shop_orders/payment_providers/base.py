@@ -64,7 +64,8 @@ class PaymentEvent:
     """One piece of news from a webhook. ``event_id`` is the provider's and the same when it is sent again.
 
     ``reference`` is what ``start`` answered, or ``payment_id`` is ours, if the provider sends it back. ``amount`` is
-    what was captured, or the total that was refunded so far.
+    what was captured, or the total that was refunded so far. News that the provider has not confirmed, such as an
+    unsigned call, change nothing before ``fetch`` says the same.
     """
 
     event_id: str
@@ -75,6 +76,7 @@ class PaymentEvent:
     currency: str = ""
     error: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    is_confirmed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +110,22 @@ class PaymentProvider:
     """Whether an order is confirmed before it is paid."""
     is_manual: bool = False
     """Whether staff say that the money came, since nobody else does."""
+    refunds_by_hand: bool = False
+    """Whether people send money back, and ``refund`` only notes it: then none is sent without being asked for."""
+    start_once_for: timedelta | None = None
+    """Where a repeated ``start`` would act twice, such as ring a phone: for so long one is not repeated, whatever came
+    of it. None: the provider knows ``payment_id`` again."""
+    instructions: Any = ""
+    """What the customer is told while nothing is known of such a start."""
 
     def __init__(self, *, alias: str) -> None:
         self.alias = alias
 
     def start(self, request: PaymentRequest) -> PaymentStart:
-        """Begin a payment. Called again with the same ``payment_id`` after a crash: must not charge twice."""
+        """Begin a payment. Called again with the same ``payment_id`` after a crash: must not charge twice.
+
+        With ``start_once_for`` it is called once for a ``payment_id``, or again after ProviderNotReached.
+        """
         raise NotImplementedError
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:

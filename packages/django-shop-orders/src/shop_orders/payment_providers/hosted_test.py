@@ -46,7 +46,7 @@ class HostedTestProvider(PaymentProvider):
         return PaymentStart(
             reference=f"test_{request.payment_id}",
             redirect_url=request.base_url + page,
-            data={"return_url": request.return_url},
+            data={"return_url": request.return_url, "amount": str(request.amount), "currency": request.currency},
         )
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:  # noqa: ARG002
@@ -59,7 +59,10 @@ class HostedTestProvider(PaymentProvider):
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:
         outcome = state.get("outcome", "pending")
-        return PaymentState(status=outcome, reference=reference)
+        if outcome != "captured":
+            return PaymentState(status=outcome, reference=reference)
+        captured = Decimal(state["amount"]) if "amount" in state else None
+        return PaymentState(status=outcome, reference=reference, captured=captured, currency=state.get("currency", ""))
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
         event_id = signatures.verify(request, self.secrets)

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
+from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers.base import (
     PaymentEvent,
     PaymentProvider,
@@ -47,11 +47,15 @@ RING = timedelta(minutes=2)
 class Mpesa(PaymentProvider):
     """``webhook_secret`` is a long random text of your own. ``kind`` is ``paybill`` or ``till``.
 
-    Daraja knows no idempotency key: a push that is repeated after a crash rings again. Money goes back by people, in
-    Safaricom's portal; a refund notes it.
+    Daraja knows no idempotency key, so a push is not repeated while the phone may ring, even if its answer got lost.
+    The status query does not name the amount: after a lost callback, what was asked for is noted, and the time line
+    says so. Money goes back by people, in Safaricom's portal; a refund notes it.
     """
 
     label = gettext_lazy("M-Pesa")
+    refunds_by_hand = True
+    start_once_for = RING
+    instructions = gettext_lazy("Look at your phone and enter your M-Pesa PIN.")
     timeout_seconds: ClassVar[tuple[int, int]] = (5, 20)
     _tokens: ClassVar[dict[tuple[str, str], tuple[str, float]]] = {}
 
@@ -87,6 +91,10 @@ class Mpesa(PaymentProvider):
             raise PaymentDeclined(_("Give the phone number that pays."))
         if request.amount != request.amount.to_integral_value():
             raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
+        try:
+            self._token()
+        except ProviderUnavailable as error:
+            raise ProviderNotReached from error
         answer = self._post(
             "/mpesa/stkpush/v1/processrequest",
             {
@@ -105,7 +113,7 @@ class Mpesa(PaymentProvider):
             raise PaymentDeclined
         return PaymentStart(
             reference=str(answer["CheckoutRequestID"]),
-            instructions=_("Look at your phone and enter your M-Pesa PIN."),
+            instructions=str(self.instructions),
             expires_at=timezone.now() + RING,
         )
 
@@ -116,10 +124,8 @@ class Mpesa(PaymentProvider):
         code = str(answer.get("ResultCode", ""))
         if answer.get("errorCode") == STILL_WAITING or not code:
             return PaymentState(status="pending", reference=reference)
-        if code == "0":
-            return PaymentState(status="captured", reference=reference)
-        status: Literal["cancelled", "failed"] = "cancelled" if code == CANCELLED_BY_CUSTOMER else "failed"
-        return PaymentState(status=status, reference=reference, error=str(answer.get("ResultDesc", "")))
+        error = "" if code == "0" else str(answer.get("ResultDesc", ""))
+        return PaymentState(status=_status(code), reference=reference, error=error)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
         return RefundResult(reference=request.refund_id)
@@ -134,9 +140,9 @@ class Mpesa(PaymentProvider):
             amount = Decimal(str(values["Amount"])) if code == "0" else None
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
-        state = self.fetch({}, reference=reference)
-        if state is None or state.status == "pending":
-            return []
+        said = PaymentState(status=_status(code), error=str(call.get("ResultDesc", "")))
+        known = self._confirmed(reference)
+        state = known or said
         return [
             PaymentEvent(
                 event_id=f"{reference}:{state.status}",
@@ -144,13 +150,22 @@ class Mpesa(PaymentProvider):
                 reference=reference,
                 payment_id=payment_id,
                 amount=amount if state.status == "captured" else None,
-                error=state.error,
+                error="" if state.status == "captured" else state.error,
                 data={"receipt": str(values.get("MpesaReceiptNumber", ""))},
+                is_confirmed=known is not None,
             )
         ]
 
     def webhook_answer(self) -> HttpResponse:
         return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
+
+    def _confirmed(self, reference: str) -> PaymentState | None:
+        """What the status query says, None while it says nothing final."""
+        try:
+            state = self.fetch({}, reference=reference)
+        except (ProviderUnavailable, PaymentDeclined):
+            return None
+        return None if state is None or state.status == "pending" else state
 
     def _payment_id(self, request: HttpRequest) -> str:
         """Our payment's id from the address that was called, once its secret fits."""
@@ -206,3 +221,9 @@ class Mpesa(PaymentProvider):
                 raise PaymentDeclined
             raise ProviderUnavailable
         return answer
+
+
+def _status(code: str) -> Literal["captured", "cancelled", "failed"]:
+    if code == "0":
+        return "captured"
+    return "cancelled" if code == CANCELLED_BY_CUSTOMER else "failed"

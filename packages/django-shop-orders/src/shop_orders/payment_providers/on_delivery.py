@@ -25,6 +25,7 @@ class PayOnDelivery(PaymentProvider):
     label = gettext_lazy("Pay on delivery")
     confirms_at_placement = True
     is_manual = True
+    refunds_by_hand = True
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         return PaymentStart(

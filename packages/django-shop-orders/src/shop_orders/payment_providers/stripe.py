@@ -11,10 +11,11 @@ from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
-from shop_orders.money import exponent, quantise
+from shop_orders.money import quantise
 from shop_orders.payment_providers.base import (
     EventKind,
     PaymentEvent,
@@ -29,8 +30,29 @@ from shop_orders.payment_providers.base import (
 logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
-OWN_EXPONENTS = {"ISK": 2, "UGX": 2, "MGA": 0}
-"""Where Stripe counts otherwise than ISO 4217 (https://docs.stripe.com/currencies#special-cases)."""
+ZERO_DECIMAL = {
+    "BIF",
+    "CLP",
+    "DJF",
+    "GNF",
+    "JPY",
+    "KMF",
+    "KRW",
+    "MGA",
+    "PYG",
+    "RWF",
+    "VND",
+    "VUV",
+    "XAF",
+    "XOF",
+    "XPF",
+}
+THREE_DECIMAL = {"BHD", "JOD", "KWD", "OMR", "TND"}
+"""How Stripe counts, which is not always ISO 4217's way; every other currency has two decimals.
+
+https://docs.stripe.com/currencies#minor-units lists them. UGX stands among the zero-decimal ones there, but the
+special cases below say that ISK and UGX are written with two decimals, always 00. Three decimals must end in 0.
+"""
 
 KINDS: Mapping[str, EventKind] = {
     "checkout.session.completed": "captured",
@@ -167,11 +189,17 @@ def _once(key: str) -> dict[str, str]:
 
 
 def _exponent(currency: str) -> int:
-    return OWN_EXPONENTS.get(currency, exponent(currency))
+    if currency in ZERO_DECIMAL:
+        return 0
+    return 3 if currency in THREE_DECIMAL else 2
 
 
 def _to_stripe(amount: Decimal, currency: str) -> int:
-    return int(quantise(amount, currency).scaleb(_exponent(currency)))
+    minor = quantise(amount, currency).scaleb(_exponent(currency))
+    step = 10 if currency in THREE_DECIMAL else 1
+    if minor % step:
+        raise PaymentDeclined(_("Stripe cannot charge so small a part of %(currency)s.") % {"currency": currency})
+    return int(minor)
 
 
 def _from_stripe(amount: int, currency: str) -> Decimal:

@@ -84,6 +84,7 @@ class MemoryPaymentProvider(PaymentProvider):
     """
 
     outcomes: ClassVar[dict[str, str]] = {}
+    amounts: ClassVar[dict[str, Decimal]] = {}
     refunds: ClassVar[dict[str, Decimal]] = {}
     calls: ClassVar[list[str]] = []
     decline: ClassVar[bool] = False
@@ -96,6 +97,7 @@ class MemoryPaymentProvider(PaymentProvider):
     @classmethod
     def reset(cls) -> None:
         cls.outcomes.clear()
+        cls.amounts.clear()
         cls.refunds.clear()
         cls.calls.clear()
         cls.decline = cls.is_down = False
@@ -104,6 +106,7 @@ class MemoryPaymentProvider(PaymentProvider):
         self._answer("start")
         reference = f"{self.alias}_{request.payment_id}"
         self.outcomes.setdefault(reference, "pending")
+        self.amounts[reference] = request.amount
         return PaymentStart(reference=reference, redirect_url=f"https://pay.example.org/{request.payment_id}")
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:  # noqa: ARG002
@@ -123,7 +126,8 @@ class MemoryPaymentProvider(PaymentProvider):
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         self._answer("fetch")
         status: Any = self.outcomes.get(reference, "pending")
-        return PaymentState(status=status, reference=reference)
+        captured = self.amounts.get(reference) if status == "captured" else None
+        return PaymentState(status=status, reference=reference, captured=captured)
 
     def _answer(self, call: str) -> None:
         self.calls.append(call)
