@@ -270,3 +270,10 @@ def production_smoke(session: nox.Session) -> None:
     """Run the production topology with the files of deploy/server and kill its parts while it sells; needs root."""
     _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd")
     session.run("python", "deploy/server/smoke.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
+def soak(session: nox.Session) -> None:
+    """Load the production topology evenly for half an hour and watch its memory: ``-- --minutes 30 --rate 10``."""
+    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd")
+    session.run("python", "deploy/server/soak.py", *session.posargs)
