@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db.models.lookups import IsNull
 from django.utils import timezone
 from mptt.managers import TreeManager
 from mptt.querysets import TreeQuerySet
@@ -129,6 +130,22 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
         & (Q(**{f"{prefix}publish_from__isnull": True}) | Q(**{f"{prefix}publish_from__lte": moment}))
         & (Q(**{f"{prefix}publish_until__isnull": True}) | Q(**{f"{prefix}publish_until__gt": moment}))
     )
+
+
+def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
+    """The condition of a product in a category's subtree, for rows that are walked in an order until enough are found.
+
+    PostgreSQL makes a join of an EXISTS, and looks at the whole subtree before the first row. Of two scalar
+    subqueries it can only ask row by row: the product's few links, for each of them the category.
+    """
+    from shop_catalog.models import Category, ProductCategory
+
+    categories = Category.objects.order_by().filter(
+        pk=OuterRef("category"), tree_id=tree_id, lft__gte=lft, lft__lte=rght
+    )
+    is_below = IsNull(Subquery(categories.values("pk")[:1]), False)  # noqa: FBT003
+    links = ProductCategory.objects.filter(is_below, product=product)
+    return IsNull(Subquery(links.values("product")[:1]), False)  # noqa: FBT003
 
 
 class ReviewQuerySet(models.QuerySet[Any]):

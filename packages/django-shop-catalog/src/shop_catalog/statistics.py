@@ -15,17 +15,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Count, DecimalField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThanOrEqual
 from django.utils import timezone
 
 from shop_catalog import bulk_write, money
-from shop_catalog.hot_query import HotQuery
-from shop_catalog.managers import ProductQuerySet, published_at
+from shop_catalog.hot_query import HotQuery, LiteralInteger
+from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import (
     Category,
     CategoryStatistics,
@@ -34,6 +36,12 @@ from shop_catalog.models import (
     ProductKind,
     StatisticsChange,
 )
+
+LARGE = 500
+"""From this many products on, lowest and highest are looked for among the shop's cheapest and dearest ..."""
+
+NEAR = 500
+"""... so many of them; smaller subtrees, and those without a product there, are looked through themselves."""
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
 
@@ -62,33 +70,51 @@ class PriceStatistics:
 
 
 def of_category(slug: str) -> PriceStatistics | None:
-    """The figures of a category with its subtree, ``None`` for an unknown slug. One statement, as a rule."""
-    moment = timezone.now()
-    rows = _READ.rows(slug=slug, now=moment)
+    """The figures of a category with its subtree, ``None`` for an unknown slug.
+
+    One statement, and two more where lowest and highest are not near the ends of the shop's prices.
+    """
+    now = timezone.now()
+    rows = _READ.rows(LARGE, NEAR, slug=slug, now=now)
     if not rows:
         return None
-    category_id, is_stale, *parts, lowest, highest = rows[0]
-    if is_stale:
-        figures = counted(Category.objects.get(pk=category_id))
-    else:
-        figures = Figures(sum(parts[0::2]), sum(parts[1::2], Decimal(0)))
-    if not figures.number:
+    bounds, is_stale, parts, ends = rows[0][:3], rows[0][3], rows[0][4:10], rows[0][10:]
+    figures = _counted(*bounds) if is_stale else Figures(sum(parts[0::2]), sum(parts[1::2], Decimal(0)))
+    if figures.number and None in ends:
+        ends = _ends(*bounds, now=now)
+    if not figures.number or None in ends:
         return PriceStatistics(0, None, None, None)
     return PriceStatistics(
         count=figures.number,
         average=money.quantise(figures.total / figures.number),
-        lowest=money.quantise(lowest),
-        highest=money.quantise(highest),
+        lowest=money.quantise(ends[0]),
+        highest=money.quantise(ends[1]),
     )
 
 
 def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
     """The figures counted from the products themselves: slow, and what the kept ones must equal."""
-    products = _sellable(Product.objects.all()).in_subtree(category).published()
-    if not with_scheduled:
-        products = products.filter(is_scheduled=False)
+    return _counted(category.tree_id, category.lft, category.rght, with_scheduled=with_scheduled)
+
+
+def _counted(tree_id: int, lft: int, rght: int, *, with_scheduled: bool = True) -> Figures:
+    now = timezone.now()
     totals = {"number": Count("pk"), "total": Coalesce(Sum("price"), Decimal(0), output_field=SUM_FIELD)}
-    return Figures(**products.aggregate(**totals))
+    figures = Figures()
+    for with_variants in (False, True):
+        products = _sold_below(_links(tree_id, lft, rght), now, with_variants)
+        if not with_scheduled:
+            products = products.filter(is_scheduled=False)
+        figures = figures.plus(Figures(**products.aggregate(**totals)))
+    return figures
+
+
+def _ends(tree_id: int, lft: int, rght: int, *, now: datetime) -> tuple[Decimal | None, Decimal | None]:
+    """The lowest and the highest price, from all products of the subtree."""
+    values = {"tree_id": tree_id, "lft": lft, "rght": rght, "now": now}
+    rows = [*_ENDS.rows(False, **values), *_ENDS.rows(True, **values)]  # noqa: FBT003
+    found = [row for row in rows if row[0] is not None]
+    return min((row[0] for row in found), default=None), max((row[1] for row in found), default=None)
 
 
 def contribution(listed: Product) -> Figures:
@@ -165,8 +191,8 @@ def fold() -> int:
         anew = {category_id for _pk, product_id, category_id, *_ in notes if product_id is None}
         stale = {pk for pk in parents if None in anew or pk in anew}
         _add(_per_category(notes, parents), except_for=stale)
-        for category in Category.objects.filter(pk__in=stale):
-            _keep(category.pk, counted(category, with_scheduled=False))
+        for pk, *bounds in Category.objects.filter(pk__in=stale).values_list("pk", "tree_id", "lft", "rght"):
+            _keep(pk, _counted(*bounds, with_scheduled=False))
         pks = [note[0] for note in notes]
         for start in range(0, len(pks), 1000):
             StatisticsChange.objects.filter(pk__in=pks[start : start + 1000]).delete()
@@ -176,6 +202,24 @@ def fold() -> int:
 def _sellable(products: Any) -> ProductQuerySet:
     queryset: ProductQuerySet = products.exclude(kind=ProductKind.GROUP)
     return queryset
+
+
+def _sold(now: Any) -> ProductQuerySet:
+    """What is sold at a moment, which may be an expression."""
+    products = _sellable(Product.objects.filter(published_at(now)))
+    return products.filter(Q(parent__isnull=True) | published_at(now, prefix="parent__"))
+
+
+def _links(tree_id: Any, lft: Any, rght: Any) -> QuerySet[Any, Any]:
+    return ProductCategory.objects.filter(category__tree_id=tree_id, category__lft__gte=lft, category__lft__lte=rght)
+
+
+def _sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> ProductQuerySet:  # noqa: FBT001
+    """Simple products or variants of a subtree, apart: each goes by an index from the links to its rows."""
+    linked = links.values("product")
+    if with_variants:
+        return _sold(now).filter(parent__in=linked)
+    return _sold(now).filter(parent__isnull=True, pk__in=linked)
 
 
 def _with_ancestors(category_ids: Iterable[int], parents: dict[int, int | None]) -> set[int]:
@@ -234,34 +278,32 @@ def _one_moment() -> Iterator[None]:
         yield
 
 
-def _build_read(p: Any) -> QuerySet[Any, Any]:
-    """One row: id, is it stale, kept count and sum, noted count and sum, scheduled count and sum, lowest, highest."""
+def _build_read(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
+    """One row: bounds, is it stale, kept, noted and scheduled count and sum, lowest and highest price if near."""
     slug, now = p("slug", Category._meta.get_field("slug")), p("now", Product._meta.get_field("publish_from"))
 
-    def links(product: Any, *, depth: int) -> QuerySet[Any, Any]:
-        outer: Any = OuterRef
-        category = [outer(name) for name in ("tree_id", "lft", "rght")]
-        for _ in range(depth):
-            category = [OuterRef(reference) for reference in category]
-        tree_id, lft, rght = category
-        return ProductCategory.objects.filter(
-            product_id=product, category__tree_id=tree_id, category__lft__gte=lft, category__lft__lte=rght
-        )
+    def links(product: Any) -> QuerySet[Any, Any]:
+        above = [OuterRef(OuterRef(name)) for name in ("tree_id", "lft", "rght")]
+        return _links(*above).filter(product=product)
 
-    noted = StatisticsChange.objects.filter(Exists(links(OuterRef("product_id"), depth=1)))
+    noted = StatisticsChange.objects.filter(Exists(links(OuterRef("product_id"))))
     listed = Coalesce(OuterRef("parent_id"), OuterRef("pk"))
-    products = (
-        _sellable(Product.objects.all())
-        .filter(published_at(now), Q(parent__isnull=True) | published_at(now, prefix="parent__"))
-        .filter(Exists(links(listed, depth=1)))
-    )
-    scheduled = products.filter(is_scheduled=True)
+    scheduled = _sold(now).filter(Exists(links(listed)), is_scheduled=True)
 
     def total(queryset: QuerySet[Any, Any], field: str, output_field: Any) -> Any:
         summed = Func(F(field), function="SUM", output_field=output_field)
         return Coalesce(
             Subquery(queryset.order_by().annotate(total=summed).values("total")), 0, output_field=output_field
         )
+
+    def end(ordering: str) -> Subquery:
+        """The first in this order, if the subtree is large and the row among the first of the whole shop."""
+        within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
+        is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
+        is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)
+        bounds = {name: OuterRef(OuterRef(OuterRef(name))) for name in ("tree_id", "lft", "rght")}
+        found = _sold(now).filter(is_large, is_near, is_linked_below(listed, **bounds))
+        return Subquery(found.order_by(ordering).values("price")[:1])
 
     counted_rows = Func(F("pk"), function="COUNT", output_field=IntegerField())
     stale = StatisticsChange.objects.filter(
@@ -271,7 +313,9 @@ def _build_read(p: Any) -> QuerySet[Any, Any]:
         Category.objects.order_by()
         .filter(slug=slug)
         .values_list(
-            "pk",
+            "tree_id",
+            "lft",
+            "rght",
             Exists(stale),
             Coalesce("statistics__product_count", 0),
             Coalesce("statistics__price_sum", Decimal(0), output_field=SUM_FIELD),
@@ -279,11 +323,22 @@ def _build_read(p: Any) -> QuerySet[Any, Any]:
             total(noted, "sum_change", SUM_FIELD),
             Subquery(scheduled.order_by().annotate(n=counted_rows).values("n")),
             total(scheduled, "price", SUM_FIELD),
-            Subquery(products.order_by("price").values("price")[:1]),
-            Subquery(products.order_by("-price").values("price")[:1]),
+            end("price"),
+            end("-price"),
         )
     )
     return rows
 
 
+def _build_ends(p: Any, with_variants: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
+    """One row: lowest and highest price of the subtree's simple products, or of its variants."""
+    bounds = [p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght")]
+    products = _sold_below(_links(*bounds), p("now", Product._meta.get_field("publish_from")), with_variants)
+    price = Product._meta.get_field("price")
+    ends = [Func(F("price"), function=function, output_field=price) for function in ("MIN", "MAX")]
+    rows: QuerySet[Any, Any] = products.order_by().values_list(*ends)
+    return rows
+
+
 _READ = HotQuery(Category, _build_read)
+_ENDS = HotQuery(Product, _build_ends)

@@ -143,7 +143,7 @@ class Product(models.Model):
             models.Index(
                 fields=["parent", "position"], name="shop_catalog_variants", condition=Q(parent__isnull=False)
             ),
-            models.Index(fields=["price"], name="shop_catalog_any_price"),
+            models.Index(fields=["price"], name="shop_catalog_active_price", condition=Q(is_active=True)),
             models.Index(fields=["id"], name="shop_catalog_scheduled", condition=Q(is_scheduled=True)),
             models.Index(fields=["id"], name="shop_catalog_low_stock", condition=Q(low_stock_threshold__isnull=False)),
         ]
