@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from shop_catalog import categories, products, statistics
 from shop_catalog.exceptions import CategoryCycle, CategoryNotEmpty
 from shop_catalog.models import Category, CategoryStatistics, Product, StatisticsChange
+from shop_catalog.product_import import import_rows
+from shop_catalog.row_readers import RawRow
 
 pytestmark = pytest.mark.django_db
 
@@ -76,11 +78,35 @@ def test_unknown_category_is_none():
     assert statistics.of_category("nothing") is None
 
 
-def test_read_is_one_statement_once_folded(shop, django_assert_num_queries):
+def test_read_of_a_large_subtree_is_one_statement_once_folded(shop, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(statistics, "LARGE", 4)
+    monkeypatch.setattr(statistics, "NEAR", 3)
     statistics.fold()
     statistics.of_category("food")
     with django_assert_num_queries(1):
         statistics.of_category("food")
+
+
+def test_read_of_a_small_subtree_looks_through_its_products(shop, django_assert_num_queries):
+    statistics.fold()
+    statistics.of_category("food")
+    with django_assert_num_queries(3):
+        found = statistics.of_category("food")
+    assert (found.lowest, found.highest) == (Decimal("1.50"), Decimal("20.01"))
+
+
+def test_ends_far_from_those_of_the_shop_are_found_all_the_same(shop, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(statistics, "LARGE", 1)
+    monkeypatch.setattr(statistics, "NEAR", 2)
+    tools = categories.get("tools")
+    for number in range(5):
+        products.create(f"cheap-{number}", name="Cheap", price=Decimal("0.10"), categories=[tools])
+        products.create(f"dear-{number}", name="Dear", price=Decimal(100 + number), categories=[tools])
+    statistics.fold()
+    with django_assert_num_queries(3):
+        found = statistics.of_category("food")
+    assert (found.lowest, found.highest) == (Decimal("1.50"), Decimal("20.01"))
+    assert_exact()
 
 
 def test_price_change_is_seen_before_the_fold_and_after(shop):
@@ -96,6 +122,27 @@ def test_recategorised_product_is_seen_at_once(shop):
     statistics.fold()
     products.change(products.get("mix"), categories=[categories.get("tools")])
     assert statistics.of_category("tools").count == 1
+    assert_exact()
+    statistics.fold()
+    assert_exact()
+
+
+def test_product_that_comes_into_its_first_category_is_counted_there(shop):
+    products.create("pear", name="Pear", price=Decimal("2.00"))
+    statistics.fold()
+    products.change(products.get("pear"), categories=[categories.get("fruit")])
+    assert statistics.of_category("fruit").count == 3
+    assert_exact()
+    statistics.fold()
+    assert_exact()
+
+
+def test_imported_product_that_comes_into_its_first_category_is_counted_there(shop):
+    products.create("pear", name="Pear", price=Decimal("2.00"))
+    statistics.fold()
+    report = import_rows([RawRow(1, {"sku": "pear", "categories": "fruit"})])
+    assert (report.updated, report.errors) == (1, [])
+    assert statistics.of_category("fruit").count == 3
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -214,14 +261,17 @@ def change_product(product, step, value):
         products.change(product, categories=list(Category.objects.filter(slug__in=value)))
 
 
+@pytest.mark.parametrize(("large", "near"), [(statistics.LARGE, statistics.NEAR), (1, 2)])
 @pytest.mark.django_db(transaction=True)
 @settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(STEPS, min_size=4, max_size=20), st.integers(0, 5))
-def test_figures_equal_brute_force_after_any_steps(steps, fold_at):
+def test_figures_equal_brute_force_after_any_steps(monkeypatch, large, near, steps, fold_at):
+    monkeypatch.setattr(statistics, "LARGE", large)
+    monkeypatch.setattr(statistics, "NEAR", near)
     with transaction.atomic():
         made = []
         for number, slug in enumerate(CATEGORIES):

@@ -222,7 +222,7 @@ class _Batch:
         before = statistics.contributions(known)
         self._write_products()
         self._write_prices()
-        self._write_links()
+        self._write_links({entry.product.pk for entry in self.entries if entry.old_price is None})
         groups = {entry.product.listed for entry in self.entries if entry.product.listed.kind == ProductKind.GROUP}
         products.refresh_groups(groups)
         after = statistics.contributions({entry.product.listed.pk for entry in self.entries})
@@ -392,18 +392,18 @@ class _Batch:
             ),
         )
 
-    def _write_links(self) -> None:
+    def _write_links(self, new: set[int]) -> None:
         wanted = {entry.product.pk: entry.category_ids for entry in self.entries if entry.category_ids is not None}
         old: dict[int, list[int]] = {pk: [] for pk in wanted}
         links = ProductCategory.objects.filter(product__in=list(wanted)).order_by("position", "pk")
         for product_id, category_id in links.values_list("product_id", "category_id"):
             old[product_id].append(category_id)
         changed = {pk: ids for pk, ids in wanted.items() if ids != old[pk]}
-        replaced = [pk for pk in changed if old[pk]]
-        if replaced:
-            ProductCategory.objects.filter(product__in=replaced).delete()
-            left = {category_id for pk in replaced for category_id in {*old[pk]} ^ {*changed[pk]}}
-            statistics.recount(statistics.ancestors_of(left))
+        existing = [pk for pk in changed if pk not in new]
+        if existing:
+            ProductCategory.objects.filter(product__in=existing).delete()
+            moved = {category_id for pk in existing for category_id in {*old[pk]} ^ {*changed[pk]}}
+            statistics.recount(statistics.ancestors_of(moved))
         bulk_write.insert(
             ProductCategory,
             ("product", "category", "position"),

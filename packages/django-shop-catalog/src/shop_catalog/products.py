@@ -214,7 +214,7 @@ def _write(product: Product, values: ProductValues, *, by: AbstractBaseUser | No
             before = statistics.contribution(listed) if listed is not None else statistics.Figures()
             _apply(product, values)
             product.save()
-            _finish(product, listed or product, values, before=before)
+            _finish(product, listed or product, values, before=before, is_new=True)
         return product
     with _listed_locked(product) as listed:
         before = statistics.contribution(listed)
@@ -247,18 +247,21 @@ def _apply(product: Product, values: ProductValues) -> None:
         product.search_text = searchable_text(product)
 
 
-def _finish(product: Product, listed: Product, values: ProductValues, *, before: statistics.Figures) -> None:
+def _finish(
+    product: Product, listed: Product, values: ProductValues, *, before: statistics.Figures, is_new: bool = False
+) -> None:
     """Bring what is kept of the listed product up to date: links, from-price, search text, figures."""
     if listed.kind == ProductKind.GROUP:
         if product.pk == listed.pk:
             _reschedule_variants(listed)
         refresh_groups([listed])
     if "categories" in values and product.pk == listed.pk:
-        _link(listed, [category.pk for category in values["categories"]])
+        _link(listed, [category.pk for category in values["categories"]], is_new=is_new)
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
 
 
-def _link(product: Product, wanted: list[int]) -> None:
+def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
+    """Put a product into these categories. A new one is noted whole; of another the categories are counted anew."""
     wanted = list(dict.fromkeys(wanted))
     old = category_ids(product)
     if old == wanted:
@@ -270,7 +273,7 @@ def _link(product: Product, wanted: list[int]) -> None:
         unique_fields=["category", "product"],
         update_fields=["position"],
     )
-    if old:
+    if not is_new:
         statistics.recount(statistics.ancestors_of(old) ^ statistics.ancestors_of(wanted))
 
 
