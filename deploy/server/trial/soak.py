@@ -13,7 +13,8 @@ from trial.tools import Failed, say
 from trial.topology import Topology
 
 SAMPLE_SECONDS = 15
-PAGES = ("/", "/api/v1/products/products/", "/api/v1/products/products/smoke-test/", "/api/v1/products/categories/tree/")
+API = "/api/v1/products"
+PAGES = ("/", f"{API}/products/", f"{API}/products/smoke-test/", f"{API}/categories/tree/")
 
 
 class PacedCustomers(Customers):
