@@ -13,7 +13,7 @@ from django.db import transaction
 from shop_catalog import categories, inventory, products, reviews
 from shop_catalog.models import Category, Product, ProductKind, ReviewStatus
 
-from demo import sample_users
+from demo import sample_orders, sample_users
 from demo.catalogue import CATEGORIES, DESCRIPTIONS, PRODUCTS, REVIEWS, Item
 
 LOW_STOCK = 5
@@ -36,13 +36,13 @@ class Command(BaseCommand):
             for item in PRODUCTS:
                 _load_product(item, shelves[item.category])
             users = sample_users.load(with_passwords=not options["without_orders"])
+            if not options["without_orders"]:
+                sample_orders.place()
             _load_reviews(users)
         self.stdout.write(
             f"{len(CATEGORIES) + len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users."
         )
         call_command("load_pictures", stdout=self.stdout)
-        if not options["without_orders"]:
-            sample_users.place_orders()
 
 
 def _load_categories() -> dict[str, Category]:

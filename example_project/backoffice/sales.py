@@ -1,0 +1,155 @@
+"""What was sold: figures over the orders. A cancelled order counts nowhere; a refund lowers no figure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+from shop_catalog import category_tree
+from shop_catalog.models import Category, Product, ProductCategory
+from shop_orders.models import Order, OrderLine, OrderStatus
+from shop_orders.money import quantise
+
+OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
+"""Orders that wait for somebody in the shop."""
+NO_CATEGORY = "-"
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days of the shop's time zone, the last one included."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def of_days(cls, count: int) -> Period:
+        """Today and the days before it, ``count`` in all."""
+        today = timezone.localdate()
+        return cls(today - timedelta(days=count - 1), today)
+
+    @property
+    def start(self) -> datetime:
+        return _midnight(self.first)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment that is no longer in it."""
+        return _midnight(self.last + timedelta(days=1))
+
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=number) for number in range((self.last - self.first).days + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    day: date
+    total: Decimal
+    orders: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """A category at the top of the tree with all below it; ``slug`` is NO_CATEGORY for what is in none."""
+
+    slug: str
+    name: str
+    total: Decimal
+
+
+def counted(period: Period) -> Q:
+    """The condition of an order that counts as a sale in a period."""
+    return Q(placed_at__gte=period.start, placed_at__lt=period.end) & ~Q(status=OrderStatus.CANCELLED)
+
+
+def by_day(period: Period) -> dict[str, list[Day]]:
+    """``{currency: every day of the period}``: the totals of its orders, with delivery and tax. One query."""
+    rows = (
+        Order.objects.filter(counted(period))
+        .order_by()
+        .values("currency", day=TruncDate("placed_at"))
+        .annotate(sum=Sum("total"), count=Count("pk"))
+    )
+    found: defaultdict[str, dict[date, Day]] = defaultdict(dict)
+    for row in rows:
+        total = quantise(row["sum"], row["currency"])
+        found[row["currency"]][row["day"]] = Day(day=row["day"], total=total, orders=row["count"])
+    return {
+        currency: [days.get(day, Day(day=day, total=Decimal(0), orders=0)) for day in period.days()]
+        for currency, days in found.items()
+    }
+
+
+def by_category(period: Period) -> dict[str, list[Shelf]]:
+    """``{currency: shelves, the best first}``: the line totals of their products, without delivery.
+
+    A product that stands on several shelves counts on each. Three queries and the tree, whatever was sold.
+    """
+    condition = Q(order__in=Order.objects.filter(counted(period)).order_by().values("pk"))
+    lines = OrderLine.objects.filter(condition).order_by().values("order__currency", "product_ref")
+    shelves = _shelves_of(OrderLine.objects.filter(condition).order_by().values("product_ref"))
+    sums: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in lines.annotate(sum=Sum("line_total")):
+        for slug in shelves.get(row["product_ref"], {NO_CATEGORY}):
+            sums[row["order__currency"]][slug] += quantise(row["sum"], row["order__currency"])
+    by_slug = category_tree.current().by_slug
+    return {
+        currency: sorted(
+            (
+                Shelf(slug=slug, name=by_slug[slug].name if slug in by_slug else "", total=total)
+                for slug, total in totals.items()
+            ),
+            key=lambda shelf: (-shelf.total, shelf.name),
+        )
+        for currency, totals in sums.items()
+    }
+
+
+def by_status(period: Period) -> dict[str, int]:
+    """How many orders of a period, cancelled ones too, are in each status, in the order of their life."""
+    rows = Order.objects.filter(placed_at__gte=period.start, placed_at__lt=period.end).order_by().values("status")
+    counts = {row["status"]: row["count"] for row in rows.annotate(count=Count("pk"))}
+    return {status.value: counts.get(status.value, 0) for status in OrderStatus}
+
+
+def open_orders() -> dict[str, int]:
+    """How many orders wait, however old: ``{status: count}`` of OPEN."""
+    rows = Order.objects.filter(status__in=OPEN).order_by().values("status").annotate(count=Count("pk"))
+    counts = {row["status"]: row["count"] for row in rows}
+    return {status.value: counts.get(status.value, 0) for status in OPEN}
+
+
+def lines_on_shelf(slug: str) -> Q:
+    """The condition of an order line whose product stands on a shelf, as ``by_category`` counts it."""
+    if slug == NO_CATEGORY:
+        return ~_on_any_shelf()
+    category = Category.objects.filter(slug=slug).first()
+    if category is None:
+        return Q(pk__in=())
+    return Q(product_ref__in=Product.objects.in_subtree(category).order_by().values("sku"))
+
+
+def _on_any_shelf() -> Q:
+    linked = Product.objects.filter(Q(categories__isnull=False) | Q(parent__categories__isnull=False))
+    return Q(product_ref__in=linked.order_by().values("sku"))
+
+
+def _shelves_of(refs: Iterable[object]) -> dict[str, set[str]]:
+    """``{SKU: slugs of the top categories}``; a variant stands where its group does, and where it does itself."""
+    tree = category_tree.current()
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in ("product", "product__variants"):
+        links = ProductCategory.objects.filter(**{f"{path}__sku__in": refs}).order_by()
+        for sku, category_id in links.values_list(f"{path}__sku", "category_id"):
+            found[sku] |= {node.slug for node in tree.path(category_id)[:1]}
+    return found
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=timezone.get_current_timezone())

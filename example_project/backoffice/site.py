@@ -1,0 +1,21 @@
+"""The admin site: the shop's name above, its figures on the first page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from backoffice import dashboard
+
+
+class BackofficeSite(admin.AdminSite):
+    site_header = site_title = settings.SHOP_NAME
+    index_title = _("The shop today")
+    index_template = "backoffice/index.html"
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().index(request, {**(extra_context or {}), "dashboard": dashboard.of(request, self)})
