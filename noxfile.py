@@ -212,7 +212,7 @@ def types(session: nox.Session) -> None:
     """Check the types of the three packages and the example with mypy, strictly."""
     _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
-    sources += [f"example_project/{app}" for app in ("config", "accounts", "demo", "storefront", "operations")]
+    sources += [f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
 
 
