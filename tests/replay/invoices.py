@@ -1,61 +1,79 @@
-"""The invoices of the Online Retail data set, and the catalogue that they imply.
+"""The invoices of the Online Retail data set.
 
 The file has one row a line: InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID, Country.
-Source: Chen, D. (2015), Online Retail, UCI Machine Learning Repository, CC BY 4.0.
+Source: Chen, D. (2015), Online Retail, UCI Machine Learning Repository, CC BY 4.0. Its page says: a stock code is "a
+5-digit integral number uniquely assigned to each distinct product", and an invoice's number that "starts with the
+letter 'c' [...] indicates a cancellation". Variants have letters behind the digits; POST, D, M or BANK CHARGES are no
+products.
 """
 
 from __future__ import annotations
 
 import csv
 import lzma
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
+PRODUCT = re.compile(r"[0-9]{5}[A-Za-z]*")
 PENNY = Decimal("0.01")
-"""Four lines of the file cost a tenth of a penny, which no shop can charge."""
+
+Key = tuple[str, Decimal]
+"""Stock code and unit price: what is sold under one SKU."""
 
 
 @dataclass(frozen=True)
 class Line:
-    sku: str
+    code: str
     name: str
     quantity: int
     unit_price: Decimal
 
     @property
-    def total(self) -> Decimal:
-        return self.quantity * self.unit_price
+    def fault(self) -> str:
+        """Why a shop cannot sell this line; "" if it can."""
+        if not PRODUCT.fullmatch(self.code):
+            return "not a product"
+        if self.quantity <= 0:
+            return "quantity not above zero"
+        if self.unit_price <= 0:
+            return "price not above zero"
+        return "" if self.unit_price % PENNY == 0 else "price in fractions of a penny"
 
 
 @dataclass(frozen=True)
 class Invoice:
+    """``customer`` is "" where the file has none."""
+
     number: str
     customer: str
     lines: tuple[Line, ...]
 
     @property
-    def total(self) -> Decimal:
-        return sum((line.total for line in self.lines), Decimal(0))
+    def is_cancellation(self) -> bool:
+        return self.number.upper().startswith("C")
 
     @property
-    def is_plain_sale(self) -> bool:
-        """A known customer, and only lines with a positive quantity and price."""
-        return bool(self.customer) and all(line.quantity > 0 and line.unit_price > 0 for line in self.lines)
+    def fault(self) -> str:
+        """The first thing for which a shop refuses this sale; "" if it takes it."""
+        return next((line.fault for line in self.lines if line.fault), "")
 
-    def merged(self) -> dict[str, Line]:
-        """SKU: line. Lines of one product at one price are one line; a second price is sold under a SKU of its own."""
-        prices: dict[str, dict[Decimal, int]] = defaultdict(dict)
-        merged: dict[str, Line] = {}
+    @cached_property
+    def quantities(self) -> Mapping[Key, int]:
+        """Units of each product; lines of one product at one price are one line. Negative in a cancellation."""
+        units: Counter[Key] = Counter()
         for line in self.lines:
-            place = prices[line.sku].setdefault(line.unit_price, len(prices[line.sku]) + 1)
-            sku = line.sku if place == 1 else f"{line.sku}-{place}"
-            before = merged[sku].quantity if sku in merged else 0
-            merged[sku] = Line(sku, line.name, before + line.quantity, line.unit_price)
-        return merged
+            units[line.code, line.unit_price] += line.quantity
+        return dict(units)
+
+    @property
+    def total(self) -> Decimal:
+        return sum((line.quantity * line.unit_price for line in self.lines), Decimal(0))
 
 
 def read(path: Path) -> Iterator[Invoice]:
@@ -74,23 +92,3 @@ def read(path: Path) -> Iterator[Invoice]:
 
 def _opened(path: Path) -> IO[str]:
     return lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-
-
-def catalogue(invoices: Iterable[Invoice]) -> Iterator[dict[str, str]]:
-    """Rows for ``import_products``, one a stock code: most frequent description and price, stock for every sale."""
-    names: dict[str, Counter[str]] = defaultdict(Counter)
-    prices: dict[str, Counter[Decimal]] = defaultdict(Counter)
-    sold: Counter[str] = Counter()
-    for invoice in invoices:
-        for line in invoice.lines if not invoice.is_plain_sale else invoice.merged().values():
-            names[line.sku][line.name] += bool(line.name)
-            if line.unit_price > 0:
-                prices[line.sku][line.unit_price] += 1
-            sold[line.sku] += max(line.quantity, 0)
-    for sku in prices:
-        yield {
-            "sku": sku,
-            "name": names[sku].most_common(1)[0][0] or sku,
-            "price": str(prices[sku].most_common(1)[0][0].quantize(PENNY, ROUND_HALF_UP)),
-            "stock_quantity": str(sold[sku]),
-        }

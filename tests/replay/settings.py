@@ -1,10 +1,11 @@
-"""The example shop for a replay: pounds, no charges, no throttles, passwords that are cheap to check."""
+"""The example shop for a replay: pounds, no charges, no throttles, passwords and tokens that last the run."""
 
 from config.settings import *  # noqa: F403
 from config.settings import SHOP_ORDERS as EXAMPLE_ORDERS
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ACCOUNT_RATE_LIMITS = False
+HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 24 * 3600
 SHOP_ORDERS = {
     **EXAMPLE_ORDERS,
     "PRICING": [],

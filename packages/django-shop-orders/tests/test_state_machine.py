@@ -189,6 +189,7 @@ class Shop(RuleBasedStateMachine):
         assert placed == Order.objects.count()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_random_lives(shop_settings):
     shop_settings(PAYMENT_PROVIDERS=PROVIDERS, MAX_UNPAID_ORDERS=50)

@@ -6,9 +6,7 @@ that we do not know is kept too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from shop_orders import events, lifecycle, payment_states
@@ -46,7 +44,7 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     return in_transaction(work)
 
 
-def claims(order_id: int | None = None) -> Iterable[ProviderEvent]:
+def claims(order_id: int | None = None) -> QuerySet[ProviderEvent]:
     """News that wait to be confirmed, of all orders or of one."""
     of_order = Q() if order_id is None else Q(payment__order_id=order_id)
     rows = ProviderEvent.objects.filter(of_order, **{f"data__{CLAIM}": True}, outcome=Outcome.WAITING)
@@ -66,7 +64,7 @@ def settle(row_id: int, state: PaymentState) -> ProviderEvent:
         amount = row.amount if row.kind == state.status else None
         row.data = {**row.data, "claimed": row.kind, CLAIM: False}
         row.kind, row.detail = state.status, state.error[:500]
-        row.amount = amount if state.captured is None else state.captured
+        row.amount = amount if state.captured is None else state.captured  # type: ignore[assignment]
         row.save(update_fields=["kind", "amount", "detail", "data"])
         return _decide(order, payment, row)
 

@@ -1,0 +1,106 @@
+"""What a shop must have in its books after the invoices, worked out from the file without the shop."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from replay.invoices import Invoice, Key
+
+REFUSED = "refused: "
+RETURN = "return without a matching order"
+
+
+@dataclass
+class Books:
+    """``fates`` says for every invoice number ``sale``, ``cancellation``, or why nothing was done."""
+
+    fates: dict[str, str] = field(default_factory=dict)
+    sales: dict[str, Invoice] = field(default_factory=dict)
+    cancelled: dict[str, str] = field(default_factory=dict)
+    """The number of a cancellation, and of the sale that it cancels."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(self.fates.values())
+
+    @property
+    def ordered(self) -> Decimal:
+        return sum((sale.total for sale in self.sales.values()), Decimal(0))
+
+    @property
+    def taken_back(self) -> Decimal:
+        return sum((self.sales[number].total for number in self.cancelled.values()), Decimal(0))
+
+    @property
+    def reserved(self) -> Counter[Key]:
+        """Units that open orders hold, by product."""
+        units: Counter[Key] = Counter()
+        gone = set(self.cancelled.values())
+        for number, sale in self.sales.items():
+            if number not in gone:
+                units.update(sale.quantities)
+        return units
+
+
+def keep(invoices: Iterable[Invoice]) -> Books:
+    """Go through the invoices by the rules of the replay.
+
+    One line that no shop can sell refuses its invoice. A cancellation takes back the customer's latest order that is
+    still open and has exactly its lines; where there is none, it is a return without a matching order.
+    """
+    books = Books()
+    open_sales: dict[str, list[Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        if invoice.is_cancellation:
+            books.fates[invoice.number] = _cancel(invoice, open_sales[invoice.customer], books)
+        elif invoice.fault:
+            books.fates[invoice.number] = REFUSED + invoice.fault
+        else:
+            books.fates[invoice.number] = "sale"
+            books.sales[invoice.number] = invoice
+            if invoice.customer:
+                open_sales[invoice.customer].append(invoice)
+    return books
+
+
+def _cancel(invoice: Invoice, open_sales: list[Invoice], books: Books) -> str:
+    wanted = {key: -quantity for key, quantity in invoice.quantities.items()}
+    for sale in reversed(open_sales):
+        if sale.quantities == wanted:
+            open_sales.remove(sale)
+            books.cancelled[invoice.number] = sale.number
+            return "cancellation"
+    return RETURN
+
+
+def skus(invoices: Iterable[Invoice]) -> dict[Key, str]:
+    """A SKU for each stock code and price. The most frequent price of a code keeps the plain code."""
+    counts: dict[str, Counter[Decimal]] = defaultdict(Counter)
+    for invoice in invoices:
+        for code, price in invoice.quantities:
+            counts[code][price] += 1
+    return {
+        (code, price): code if place == 0 else f"{code}-{price.normalize():f}"
+        for code, prices in counts.items()
+        for place, (price, _count) in enumerate(prices.most_common())
+    }
+
+
+def catalogue(books: Books, codes: dict[Key, str]) -> Iterator[dict[str, str]]:
+    """Rows for ``import_products``: what is sold, with stock for every sale."""
+    names: dict[Key, Counter[str]] = defaultdict(Counter)
+    units: Counter[Key] = Counter()
+    for sale in books.sales.values():
+        units.update(sale.quantities)
+        for line in sale.lines:
+            names[line.code, line.unit_price][line.name] += bool(line.name)
+    for key, quantity in units.items():
+        yield {
+            "sku": codes[key],
+            "name": names[key].most_common(1)[0][0] or codes[key],
+            "price": f"{key[1]:.2f}",
+            "stock_quantity": str(quantity),
+        }
