@@ -62,11 +62,10 @@ class Fault:
 
 
 def install(name, fault):
-    from shop_notify import outbox
-    from shop_notify.models import Attempt
+    from shop_notify import notes, outbox
     from testproject.ledger import LedgerNotifier
 
-    claim, settle, create = outbox.claim, outbox.settle, Attempt.objects.create
+    claim, settle_all, keep = outbox.claim, outbox.settle_all, notes.keep
     if name == "FP4":
 
         def claim_and_die(*args, **kwargs):
@@ -82,19 +81,18 @@ def install(name, fault):
         LedgerNotifier.after = lambda self, message: fault()
     elif name == "FP7":
 
-        def settle_and_die(*args, **kwargs):
-            settled = settle(*args, **kwargs)
+        def settle_and_die(results):
+            settle_all(results)
             fault()
-            return settled
 
-        outbox.settle = settle_and_die
+        outbox.settle_all = settle_and_die
     elif name == "FP8":
 
-        def die_in_the_transaction(**kwargs):
+        def die_in_the_transaction(attempts):
             fault()
-            return create(**kwargs)
+            keep(attempts)
 
-        Attempt.objects.create = die_in_the_transaction
+        notes.keep = die_in_the_transaction
 
 
 def work(name, budget_file, every):

@@ -5,6 +5,7 @@ import io
 import django
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from shop_notify.checks import check_settings
 
 ROUTE = {
@@ -131,3 +132,8 @@ def test_test_notifier_tells_a_refusal_masked(settings, gateway):
         run("test_notifier", "pigeon", "--to", "x")
     with pytest.raises(CommandError, match="AddressRefused"):
         run("test_notifier", "sms", "--to", "nonsense")
+
+
+def test_queue_of_postgresql_on_another_database_is_found(settings):
+    ids = [] if connection.vendor == "postgresql" else ["W010"]
+    assert found(settings, QUEUE="shop_notify.queues.postgresql") == ids

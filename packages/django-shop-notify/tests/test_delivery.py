@@ -260,9 +260,10 @@ def test_message_that_kills_its_worker_every_time_ends_dead():
     assert Scripted.seen == []
 
 
-def test_row_whose_worker_died_is_claimed_alone():
+def test_row_with_which_two_workers_died_is_claimed_alone():
     queue(4)
-    Notification.objects.filter(address="2@example.org").update(attempts=1, state="sending")
+    Notification.objects.filter(address="1@example.org").update(attempts=1, state="sending")
+    Notification.objects.filter(address="2@example.org").update(attempts=2, state="sending")
     worker = outbox.start_worker()
     assert [row.address for row in outbox.claim(worker).rows] == ["0@example.org", "1@example.org"]
     assert [row.address for row in outbox.claim(worker).rows] == ["2@example.org"]

@@ -151,3 +151,36 @@ def test_loop_delivers_and_ends_at_sigterm(mailbox, settings, monkeypatch):
     finally:
         loop.send_signal(signal.SIGTERM)
         assert loop.wait(10) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_notify_of_postgresql_wakes_the_loop_long_before_its_poll(mailbox, settings, monkeypatch):
+    use(settings, queues.POSTGRESQL)
+    settings.SHOP_NOTIFY["ROUTES"][0]["via"] = ["email"]
+    monkeypatch.setenv("SITE_SMTP_PORT", str(mailbox.port))
+    monkeypatch.setenv("SITE_QUEUE", queues.POSTGRESQL)
+    announce()
+    loop = start("deliver_notifications", "--loop", "--poll", "60")
+    try:
+        assert wait_for(lambda: Notification.objects.filter(state="sent").count() == 1)
+        time.sleep(1)
+        announce("e-2")
+        assert wait_for(lambda: Notification.objects.filter(state="sent").count() == 2)
+    finally:
+        loop.send_signal(signal.SIGTERM)
+        assert loop.wait(10) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queue_of_postgresql_leaves_the_row_to_the_loop_on_any_database(settings):
+    use(settings, queues.POSTGRESQL)
+    announce()
+    assert Notification.objects.get().state == "queued"
+    assert queues.can_listen() == (connection.vendor == "postgresql")
+    if queues.can_listen():
+        queues.listen()
+        queues.wake()
+        assert queues.wait(5)
+        assert not queues.wait(0.05)

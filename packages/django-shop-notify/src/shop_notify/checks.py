@@ -9,12 +9,13 @@ import django
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own names
+from django.db import connection
 from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
 
-from shop_notify import rendering, routes
+from shop_notify import queues, rendering, routes
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
 from shop_notify.models import Notification
@@ -137,6 +138,12 @@ def _queue() -> Iterator[CheckMessage]:
             "The queue django_tasks needs Django 6.0.",
             hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}; run `deliver_notifications --loop`.',
             id="shop_notify.E007",
+        )
+    if app_settings.QUEUE == queues.POSTGRESQL and connection.vendor != "postgresql":
+        yield Warning(
+            "The queue postgresql wakes nobody on another database: `deliver_notifications --loop` looks by itself.",
+            hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}',
+            id="shop_notify.W010",
         )
     if app_settings.QUEUE == "shop_notify.queues.django_q2":
         yield from _django_q2()

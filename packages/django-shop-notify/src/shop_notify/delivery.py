@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_notify import fallbacks, metering, outbox, preferences, rendering, reports, suppressions, unsubscribing
+from shop_notify import fallbacks, metering, outbox, preferences, reports, suppressions, unsubscribing
 from shop_notify.alarm import OutOfTime, time_limit
 from shop_notify.exceptions import (
     AddressRefused,
@@ -26,6 +26,7 @@ from shop_notify.models import Attempt, Notification, State, Worker
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Message, Notifier, Receipt
 from shop_notify.outbox import Claim, Result
+from shop_notify.rendering import Renderer
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ SEND_SECONDS = 30.0
 """The most that one message may take where an alarm can stop it; far less than half of ``outbox.LEASE``."""
 CLAIM_SECONDS = 20.0
 """A wake-up stops claiming after this long and leaves the rest to the next."""
+NOTE_SECONDS = 0.5
+"""The longest that a result waits for the others of its batch, where a message that is sent twice does no harm."""
 PAUSE_SECONDS = 60.0
 REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
 
@@ -71,19 +74,27 @@ def _pausing() -> set[str]:
 
 
 def _deliver(claimed: Claim, worker: Worker, keep_going: Callable[[], bool]) -> int:
+    if not claimed.rows:
+        # Somebody has locked them for a moment, such as a delivery report.
+        time.sleep(0.01)
+        return 0
     batch = _Batch.prepare(claimed)
-    for index, row in enumerate(claimed.rows):
-        outbox.stay(worker)
-        left = (claimed.until - timezone.now()).total_seconds()
-        if left < SEND_SECONDS or claimed.alias in _pausing() or not keep_going():
-            outbox.release(claimed, claimed.rows[index:])
-            return index
-        try:
-            result = batch.attempt(row)
-        except metering.OverLimit as over:
-            outbox.postpone(row, due_at=over.until, reason=f"SMS_LIMITS {over.limit}")
-            continue
-        _note(row, batch.notifier, result)
+    notes = _Notes(batch.notifier, claimed.until)
+    try:
+        for index, row in enumerate(claimed.rows):
+            outbox.stay(worker)
+            left = (claimed.until - timezone.now()).total_seconds()
+            if left < SEND_SECONDS or claimed.alias in _pausing() or not keep_going():
+                outbox.release(claimed, claimed.rows[index:])
+                return index
+            try:
+                result = batch.attempt(row)
+            except metering.OverLimit as over:
+                outbox.postpone(row, due_at=over.until, reason=f"SMS_LIMITS {over.limit}")
+                continue
+            notes.add(row, result)
+    finally:
+        notes.write()
     return len(claimed.rows)
 
 
@@ -96,6 +107,7 @@ class _Batch:
     secrets: tuple[str, ...]
     suppressed: set[str]
     muted: set[tuple[str, str, str]]
+    renderer: Renderer
 
     @classmethod
     def prepare(cls, claimed: Claim) -> _Batch:
@@ -111,6 +123,7 @@ class _Batch:
             secrets=registry.secrets_of(claimed.alias),
             suppressed=suppressions.suppressed(rows[0].channel, [row.address for row in rows]),
             muted=preferences.muted(row.recipient_key for row in rows if row.group),
+            renderer=Renderer(),
         )
 
     def attempt(self, row: Notification) -> Result:
@@ -146,7 +159,7 @@ class _Batch:
             logger.warning("%r raised %s", self.notifier, type(error).__name__)
             result = _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), self.notifier)
         detail = mask(result.detail, secrets=self.secrets)
-        return replace(result, detail=detail, started_at=started_at, content=content)
+        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=content)
 
     def _why_not(self, row: Notification) -> str:
         if row.expires_at is not None and row.expires_at <= timezone.now():
@@ -160,7 +173,7 @@ class _Batch:
     def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
         notifier.check_address(row.address)
         with time_limit(SEND_SECONDS):
-            message = message_of(row, notifier)
+            message = message_of(row, notifier, self.renderer)
         content |= {"subject": message.subject, "text": message.text, "html": message.html}
         if notifier.is_metered:
             metering.count(row)
@@ -180,14 +193,14 @@ class _Batch:
         )
 
 
-def message_of(row: Notification, notifier: Notifier) -> Message:
+def message_of(row: Notification, notifier: Notifier, renderer: Renderer) -> Message:
     """The message of a row, rendered.
 
     Raises:
         TemporaryFailure: it does not render. A repaired template will be found by a later attempt.
     """
     try:
-        content = rendering.render(row, max_text=notifier.max_text)
+        content = renderer.render(row, max_text=notifier.max_text)
     except Exception as error:
         raise TemporaryFailure(f"{type(error).__name__}: {error}", provider_code="template") from error
     return Message(
@@ -242,22 +255,49 @@ def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Re
     )
 
 
-def _note(row: Notification, notifier: Notifier | None, result: Result) -> None:
-    """Settle an attempt, also through an outage of the database for as long as the lease holds."""
-    give_up = row.due_at
-    pause = 0.2
-    while True:
-        try:
-            outbox.settle(row, result)
-            break
-        except (OperationalError, InterfaceError):
-            if connection.in_atomic_block or timezone.now() + timedelta(seconds=pause) > give_up:
-                raise
-            logger.warning("The result of a notification cannot be noted yet")
-            time.sleep(pause)
-            pause = min(2.0, pause * 2)
-            close_old_connections()
-    if notifier is not None and notifier.awaits_reports() and row.provider_id:
-        reports.apply_waiting(row)
-    if row.fallback and row.state in {State.FAILED, State.DEAD}:
-        fallbacks.start_due()
+class _Notes:
+    """Results on their way into the database: at once, or a batch at a time where a second sending does no harm.
+
+    A worker that dies has noted all it has sent but the message in hand, and so repeats no other.
+    """
+
+    def __init__(self, notifier: Notifier | None, until: datetime) -> None:
+        self._notifier = notifier
+        self._until = until
+        self._held: list[tuple[Notification, Result]] = []
+        self._write_at = 0.0
+
+    def add(self, row: Notification, result: Result) -> None:
+        if not self._held:
+            may_wait = self._notifier is not None and self._notifier.is_idempotent
+            self._write_at = time.monotonic() + (NOTE_SECONDS if may_wait else 0.0)
+        self._held.append((row, result))
+        if time.monotonic() >= self._write_at:
+            self.write()
+
+    def write(self) -> None:
+        """Settle what is held, also through an outage of the database for as long as the lease holds."""
+        if not self._held:
+            return
+        rows = [row for row, _result in self._held]
+        pause = 0.2
+        while True:
+            try:
+                outbox.settle_all(self._held)
+                break
+            except (OperationalError, InterfaceError):
+                if connection.in_atomic_block or timezone.now() + timedelta(seconds=pause) > self._until:
+                    raise
+                logger.warning("The result of a notification cannot be noted yet")
+                time.sleep(pause)
+                pause = min(2.0, pause * 2)
+                close_old_connections()
+        self._follow(rows)
+
+    def _follow(self, rows: list[Notification]) -> None:
+        if self._notifier is not None and self._notifier.awaits_reports():
+            for row in rows:
+                if row.provider_id:
+                    reports.apply_waiting(row)
+        if any(row.fallback and row.state in {State.FAILED, State.DEAD} for row in rows):
+            fallbacks.start_due()

@@ -12,24 +12,25 @@ import random
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import DataError, IntegrityError, transaction
+from django.db.models import F
 from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_notify import queues
-from shop_notify.exceptions import NotRetryable
+from shop_notify import notes, queues
+from shop_notify.exceptions import NotRetryable, UnknownNotifier
 from shop_notify.managers import NotificationQuerySet
 from shop_notify.masking import mask
 from shop_notify.models import Attempt, Notification, State, Worker
 from shop_notify.notifiers.base import Receipt
+from shop_notify.plain import clean, cost_or_none, count_or_none
 from shop_notify.signals import notification_failed, notification_sent
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ LEASE = timedelta(seconds=120)
 SILENCE = timedelta(seconds=45)
 """A worker that was not seen for so long is not counted any more. Longer than one message may take."""
 BATCH = 20
+HARMLESS_BATCH = 200
+"""Where a message that is sent twice does no harm. They take a moment, so nothing urgent waits long behind them."""
+SUSPECT_ATTEMPTS = 2
 FIRST_DELAY_SECONDS = 15
 LONGEST_DELAY_SECONDS = 6 * 3600
 RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
@@ -64,14 +68,20 @@ class Result:
     provider_code: str = ""
     receipt: Receipt | None = None
     started_at: datetime | None = None
+    finished_at: datetime | None = None
     content: Mapping[str, str] = field(default_factory=dict)
 
 
 def start_worker() -> Worker:
     """Make this drain known to the others, and forget those that were killed."""
     now, host = timezone.now(), socket.gethostname()[:100]
-    gone = [pk for pk, pid in Worker.objects.filter(host=host).values_list("pk", "pid") if not _is_running(pid)]
-    Worker.objects.filter(Q(pk__in=gone) | Q(seen_at__lt=now - SILENCE)).delete()
+    gone = [
+        other.pk
+        for other in Worker.objects.all()
+        if other.seen_at < now - SILENCE or (other.host == host and not _is_running(other.pid))
+    ]
+    if gone:
+        Worker.objects.filter(pk__in=gone).delete()
     return Worker.objects.create(host=host, pid=os.getpid(), seen_at=now)
 
 
@@ -98,10 +108,11 @@ def _is_running(pid: int) -> bool:
 
 
 def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
-    """Take up to ``BATCH`` due rows of one alias, or None where there is nothing this worker may take.
+    """Take the next due rows of one alias, or None where there is nothing this worker may take.
 
     Opens its own transaction, in which the other workers are locked: one alias never holds more than half of them.
-    Rows whose worker died are taken one by one, so that one that kills its worker takes no other with it.
+    Rows with which two workers have died are taken one by one, so that one that kills its worker each time takes no
+    other with it.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -109,14 +120,15 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
         due = Notification.objects.due(now).exclude(alias__in=passing_over).in_order()
         alias = due.values_list("alias", flat=True).first()
         if alias is None:
-            Worker.objects.filter(pk=worker.pk).update(alias="", seen_at=now)
             return None
-        rows = _together(list(due.filter(alias=alias).lock()[:BATCH]))
+        rows = _together(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
         token, until = uuid.uuid4(), now + LEASE
         Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
             state=State.SENDING, lease=token, due_at=until, attempts=F("attempts") + 1, updated_at=now
         )
-        Worker.objects.filter(pk=worker.pk).update(alias=alias, seen_at=now)
+        if worker.alias != alias:
+            Worker.objects.filter(pk=worker.pk).update(alias=alias, seen_at=now)
+            worker.alias, worker.seen_at = alias, now
     for row in rows:
         row.state, row.lease, row.due_at, row.attempts = State.SENDING, token, until, row.attempts + 1
     return Claim(alias, token, rows, until)
@@ -132,10 +144,24 @@ def _busy(worker: Worker, now: datetime) -> set[str]:
     return {alias for alias, count in held.items() if count >= share}
 
 
+def _batch_size(alias: str) -> int:
+    from shop_notify.notifiers import registry
+
+    try:
+        return HARMLESS_BATCH if registry.notifier_class(alias).is_idempotent else BATCH
+    except UnknownNotifier:
+        return BATCH
+
+
 def _together(rows: list[Notification]) -> list[Notification]:
-    """The first row alone if its worker died, else the rows up to the first whose worker did."""
-    sound = next((index for index, row in enumerate(rows) if row.state == State.SENDING), len(rows))
+    """The first row alone if it is suspect, else the rows up to the first that is."""
+    sound = next((index for index, row in enumerate(rows) if _is_suspect(row)), len(rows))
     return rows[: max(1, sound)]
+
+
+def _is_suspect(row: Notification) -> bool:
+    """Its worker died, and not for the first time."""
+    return row.state == State.SENDING and row.attempts >= SUSPECT_ATTEMPTS
 
 
 def release(claimed: Claim, rows: Iterable[Notification]) -> None:
@@ -166,29 +192,67 @@ def settle(row: Notification, result: Result) -> bool:
     now = timezone.now()
     changes = _changes(row, result, now)
     with transaction.atomic():
-        held = Notification.objects.filter(pk=row.pk, lease=row.lease, state=State.SENDING)
-        written = bool(held.update(**changes))
+        written = bool(notes.write([(row, changes)]))
         if not written:
             # A delivery report was faster, or the lease ran out and another worker has the row.
             late = {key: changes[key] for key in ("provider_id", "sent_at") if key in changes}
             if late:
                 Notification.objects.filter(pk=row.pk, provider_id="").update(**late)
+        notes.keep(_attempts([(row, result)], now))
+        if written:
+            _become(row, changes)
+    return written
+
+
+def settle_all(results: list[tuple[Notification, Result]]) -> None:
+    """Note many results in one commit, and take those from the list that are noted.
+
+    Where one of them cannot be noted like the others, each is noted by itself.
+    """
+    if len(results) > 1 and _settle_together(results):
+        results.clear()
+    while results:
+        settle(*results[0])
+        del results[0]
+
+
+def _settle_together(results: Sequence[tuple[Notification, Result]]) -> bool:
+    now = timezone.now()
+    noted = [(row, _changes(row, result, now)) for row, result in results]
+    try:
+        with transaction.atomic():
+            complete = notes.write(noted) == len(noted)
+            if complete:
+                notes.keep(_attempts(results, now))
+                for row, changes in noted:
+                    _become(row, changes)
+            else:
+                # Some are not this worker's any more.
+                transaction.set_rollback(True)
+    except (DataError, IntegrityError):
+        return False
+    return complete
+
+
+def _become(row: Notification, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(row, name, value)
+    tell(row)
+
+
+def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[Attempt]:
+    for row, result in results:
         if result.outcome:
-            Attempt.objects.create(
-                notification=row,
+            yield Attempt(
+                notification_id=row.pk,
                 number=row.attempts,
                 started_at=result.started_at or now,
-                finished_at=now,
+                finished_at=result.finished_at or now,
                 outcome=result.outcome,
-                provider_code=result.provider_code[:50],
+                provider_code=clean(result.provider_code or "")[:50],
                 detail=result.detail[:500],
                 answer=dict(result.receipt.answer) if result.receipt else {},
             )
-        if written:
-            for name, value in changes.items():
-                setattr(row, name, value)
-            tell(row)
-    return written
 
 
 def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]:
@@ -204,11 +268,11 @@ def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]
     receipt = result.receipt
     if receipt is not None:
         changes |= {
-            "sent_at": now,
-            "provider_id": receipt.provider_id[:200],
-            "segments": receipt.segments,
-            "cost": receipt.cost,
-            "cost_currency": receipt.currency,
+            "sent_at": result.finished_at or now,
+            "provider_id": clean(receipt.provider_id or "")[:200],
+            "segments": count_or_none(receipt.segments),
+            "cost": cost_or_none(receipt.cost),
+            "cost_currency": clean(receipt.currency or "")[:3],
         }
     if row.fallback and result.state in {State.SENT, State.UNKNOWN}:
         changes["fallback_at"] = now + timedelta(minutes=row.fallback["after_minutes"])
@@ -227,7 +291,7 @@ _NEWS: Mapping[str, Signal] = {
 def tell(row: Notification, news: Mapping[str, Signal] = _NEWS) -> None:
     """Send the signal for a row's new state, after commit."""
     signal = news.get(row.state)
-    if signal is not None:
+    if signal is not None and signal.has_listeners(Notification):
         transaction.on_commit(partial(_send, signal, row), robust=True)
 
 

@@ -14,7 +14,7 @@ from django.template import Context, Engine, Library, Template, TemplateSyntaxEr
 from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import TemplateRefused
-from shop_notify.models import Notification, TemplateOverride
+from shop_notify.models import TemplateOverride
 
 PARTS = ("subject", "text", "html")
 MAX_SOURCE = 32 * 1024
@@ -45,21 +45,26 @@ class _PlainEngine(Engine):
 _engine = _PlainEngine(dirs=[], app_dirs=False, loaders=[], libraries={})
 
 
-def render(notification: Notification, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts (subject, text, html) of the admin's nearest template; empty ones and a missing one are left out.
+Rows = Mapping[tuple[str, str], TemplateOverride]
+"""The admin's templates of one event and channel, by audience and language."""
+
+
+def rows_for(event: str, channel: str) -> Rows:
+    found = TemplateOverride.objects.filter(event=event, channel=channel, is_active=True)
+    return {(row.audience, row.language.lower()): row for row in found}
+
+
+def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:
+    """The parts (subject, text, html) of the nearest template; empty ones and a missing one are left out.
 
     Raises:
         TemplateRefused: it does not render.
     """
-    rows = {
-        (row.audience, row.language.lower()): row
-        for row in TemplateOverride.objects.filter(
-            event=notification.event, channel=notification.channel, is_active=True
-        )
-    }
-    for audience in dict.fromkeys([notification.audience, ""]):
+    if not rows:
+        return {}
+    for name in dict.fromkeys([audience, ""]):
         for language in languages:
-            row = rows.get((audience, language))
+            row = rows.get((name, language))
             if row is not None:
                 return render_row(row, values)
     return {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 
+from django.db import connection
 from django.utils.module_loading import import_string
 
 from shop_notify.conf import app_settings
@@ -12,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 WAKE_UP = "shop_notify.delivery.wake_up"
 TASK = "shop_notify.tasks.deliver"
+POSTGRESQL = "shop_notify.queues.postgresql"
+CHANNEL = "shop_notify"
 
 
 def wake() -> None:
@@ -37,6 +41,34 @@ def django_q2() -> None:
 def django_tasks() -> None:
     """Let the worker of a ``TASKS`` backend deliver (Django 6)."""
     import_string(TASK).enqueue()
+
+
+def postgresql() -> None:
+    """Wake every ``manage.py deliver_notifications --loop`` on the same PostgreSQL database at once, by NOTIFY."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+
+
+def listen() -> None:
+    """Let this connection hear the wake-ups of ``postgresql``. A second time changes nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LISTEN {CHANNEL}")
+
+
+def wait(seconds: float) -> bool:
+    """Wait until a wake-up came since ``listen``, at most so long. Returns whether one did."""
+    with connection.wrap_database_errors:
+        return any(connection.connection.notifies(timeout=seconds, stop_after=1))
+
+
+def can_listen() -> bool:
+    """Whether the queue of the settings is ``postgresql``, and the database and its driver (psycopg 3.2) can do it."""
+    if app_settings.QUEUE != POSTGRESQL or connection.vendor != "postgresql":
+        return False
+    connection.ensure_connection()
+    notifies = getattr(connection.connection, "notifies", None)
+    return callable(notifies) and "stop_after" in inspect.signature(notifies).parameters
 
 
 def none() -> None:

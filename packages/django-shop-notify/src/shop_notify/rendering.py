@@ -17,6 +17,7 @@ from shop_notify import overrides
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import TemplateMissing
 from shop_notify.models import Notification
+from shop_notify.plain import clean
 
 ROOT = "shop_notify"
 DEFAULT_LANGUAGE = "en"
@@ -32,34 +33,72 @@ class Content:
 
 
 def render(notification: Notification, *, max_text: int = 64 * 1024) -> Content:
-    """The words of a notification.
+    """The words of one notification, as ``Renderer`` makes them."""
+    return Renderer().render(notification, max_text=max_text)
 
-    Each part comes from the admin's template, else from the file
-    ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
-    ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
 
-    Raises:
-        TemplateMissing: there is no text; the message names the files that would do.
-    """
-    values = values_of(notification)
-    with translation.override(notification.language or settings.LANGUAGE_CODE):
-        written = overrides.render(notification, languages(notification.language), values)
-        text = written.get("text") or _file(notification, values, *text_names(notification.channel))
-        if text is None:
-            raise TemplateMissing(
-                _("There is no text for “%(event)s” by %(channel)s. Write the template %(name)s.")
-                % {
-                    "event": notification.event,
-                    "channel": notification.channel,
-                    "name": f"{ROOT}/{notification.event}/{notification.channel}.txt",
-                }
+class Renderer:
+    """Makes the words of some notifications of one moment: what they share is looked up once."""
+
+    def __init__(self) -> None:
+        self._overrides: dict[tuple[str, str], overrides.Rows] = {}
+        self._files: dict[tuple[str, ...], Any] = {}
+
+    def render(self, notification: Notification, *, max_text: int = 64 * 1024) -> Content:
+        """The words of a notification.
+
+        Each part comes from the admin's template, else from the file
+        ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
+        ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
+
+        Raises:
+            TemplateMissing: there is no text; the message names the files that would do.
+        """
+        values = values_of(notification)
+        with translation.override(notification.language or settings.LANGUAGE_CODE):
+            written = self._written(notification, values)
+            text = written.get("text") or self._file(notification, values, text_names(notification.channel))
+            if text is None:
+                raise TemplateMissing(
+                    _("There is no text for “%(event)s” by %(channel)s. Write the template %(name)s.")
+                    % {
+                        "event": notification.event,
+                        "channel": notification.channel,
+                        "name": f"{ROOT}/{notification.event}/{notification.channel}.txt",
+                    }
+                )
+            subject = (
+                written.get("subject")
+                or self._file(notification, values, ("email_subject.txt",))
+                or _title(notification)
             )
-        subject = written.get("subject") or _file(notification, values, "email_subject.txt") or _title(notification)
-        html = ""
-        if notification.channel == "email" and "text" not in written:
-            html = _file(notification, values, "email.html") or ""
-        html = written.get("html") or html
-    return Content(" ".join(subject.split())[:500], text.strip()[:max_text], html.strip())
+            html = written.get("html") or ""
+            if not html and notification.channel == "email" and "text" not in written:
+                html = self._file(notification, values, ("email.html",)) or ""
+        return Content(clean(" ".join(subject.split()))[:500], clean(text.strip())[:max_text], clean(html.strip()))
+
+    def _written(self, notification: Notification, values: dict[str, Any]) -> dict[str, str]:
+        """The parts that come from the admin."""
+        key = (notification.event, notification.channel)
+        if key not in self._overrides:
+            self._overrides[key] = overrides.rows_for(*key)
+        rows = self._overrides[key]
+        return overrides.render(rows, notification.audience, languages(notification.language), values) if rows else {}
+
+    def _file(self, notification: Notification, values: dict[str, Any], names: tuple[str, ...]) -> str | None:
+        key = (notification.event, notification.channel, notification.audience, notification.language, *names)
+        if key not in self._files:
+            self._files[key] = _found(notification, names)
+        template = self._files[key]
+        if template is None:
+            return None
+        is_html = template.origin.name.endswith(".html")
+        inner = getattr(template, "template", None)
+        if inner is not None and hasattr(inner, "nodelist"):
+            # A text has nothing to escape; Django's own engine decides that by the context.
+            rendered: str = inner.render(Context(values, autoescape=is_html))
+            return rendered
+        return str(template.render(values))
 
 
 def values_of(notification: Notification) -> dict[str, Any]:
@@ -98,20 +137,14 @@ def paths(notification: Notification, *names: str) -> Iterator[str]:
                 yield "/".join(part for part in parts if part)
 
 
-def _file(notification: Notification, values: dict[str, Any], *names: str) -> str | None:
+def _found(notification: Notification, names: tuple[str, ...]) -> Any:
+    """The nearest template file, None where there is none."""
     if not _NAME.fullmatch(notification.event) or not _NAME.fullmatch(notification.channel):
         return None
     try:
-        template = select_template(list(paths(notification, *names)))
+        return select_template(list(paths(notification, *names)))
     except TemplateDoesNotExist:
         return None
-    is_html = template.origin.name.endswith(".html")
-    inner = getattr(template, "template", None)
-    if inner is not None and hasattr(inner, "nodelist"):
-        # A text has nothing to escape; Django's own engine decides that by the context.
-        rendered: str = inner.render(Context(values, autoescape=is_html))
-        return rendered
-    return str(template.render(values))
 
 
 def _title(notification: Notification) -> str:

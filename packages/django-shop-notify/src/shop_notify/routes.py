@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,6 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signals import setting_changed
 from django.db import transaction
 from django.dispatch import Signal, receiver
@@ -25,6 +23,7 @@ from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Notifier
+from shop_notify.plain import clean, snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -221,32 +220,6 @@ def _fallback(route: Route, alias: str, recipient: Mapping[str, Any]) -> dict[st
             "after_minutes": wanted.get("after_minutes", 30),
         }
     return {}
-
-
-def snapshot(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The payload as plain JSON values that every database can keep.
-
-    Raises:
-        TypeError: it holds an object that is no plain value, such as a model instance.
-    """
-    plain: dict[str, Any] = json.loads(json.dumps(payload, cls=DjangoJSONEncoder), parse_constant=lambda _name: None)
-    cleaned: dict[str, Any] = _clean_value(plain)
-    return cleaned
-
-
-def _clean_value(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, list):
-        return [_clean_value(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(key): _clean_value(item) for key, item in value.items()}
-    return value
-
-
-def clean(text: str) -> str:
-    """The text without NUL characters and lone surrogates, which PostgreSQL refuses."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _text(recipient: Mapping[str, Any], key: str, length: int) -> str:

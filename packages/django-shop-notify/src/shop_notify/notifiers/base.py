@@ -96,6 +96,11 @@ class Notifier:
     is_metered: ClassVar[bool] = False
     """Each message costs money: ``SMS_LIMITS`` and the country list hold."""
 
+    is_idempotent: ClassVar[bool] = False
+    """A message that is sent twice does no harm: it stays in the process or the machine, or the provider drops a
+    repeated ``id``. Results are then noted many at a time, and a worker that dies may repeat so many.
+    """
+
     max_text: ClassVar[int] = 64 * 1024
     """Longer texts are cut to this many characters."""
 

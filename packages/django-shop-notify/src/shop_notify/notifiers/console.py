@@ -13,6 +13,7 @@ class ConsoleNotifier(Notifier):
     """Writes each message to standard output."""
 
     channel = "console"
+    is_idempotent = True
 
     @classmethod
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003

@@ -12,6 +12,7 @@ class MemoryNotifier(Notifier):
     """Keeps messages in ``MemoryNotifier.outbox[alias]``; ``address_field`` is the recipient's key to write to."""
 
     channel = "memory"
+    is_idempotent = True
     outbox: ClassVar[dict[str, list[Message]]] = {}
 
     def __init__(self, *, alias: str, address_field: str = "email") -> None:  # noqa: ARG002 - address_of reads it

@@ -1,0 +1,195 @@
+"""How results get into the database: each at once, or a batch at a time where a second sending does no harm."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from django.db import DataError, connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from shop_notify import delivery, notes, outbox
+from shop_notify.models import Attempt, Notification
+from shop_notify.notifiers import MemoryNotifier, Notifier, Receipt
+from shop_notify.signals import notification_sent
+
+pytestmark = pytest.mark.django_db
+
+
+class Watching(Notifier):
+    """Sees at each message how many others are noted as sent."""
+
+    channel = "memory"
+    noted: list = []
+    receipt = Receipt(provider_id="p")
+
+    def send(self, message):
+        self.noted.append(Notification.objects.filter(state="sent").count())
+        return self.receipt
+
+
+class Harmless(Watching):
+    is_idempotent = True
+
+
+@pytest.fixture(autouse=True)
+def _notifiers(settings):
+    Watching.noted.clear()
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {
+            "world": {"BACKEND": f"{__name__}.Watching"},
+            "harmless": {"BACKEND": f"{__name__}.Harmless"},
+            "memory": {"BACKEND": "memory"},
+        },
+    }
+
+
+def queue(alias, count, **changes):
+    rows = (
+        Notification(
+            **{
+                "event_id": f"{alias}-{number}",
+                "event": "newsletter",
+                "alias": alias,
+                "channel": "memory",
+                "address": f"{number}@example.org",
+                "context": {"headline": f"h{number}"},
+                **changes,
+            }
+        )
+        for number in range(count)
+    )
+    Notification.objects.bulk_create(rows)
+
+
+def test_message_to_the_world_is_noted_before_the_next_one_goes():
+    queue("world", 4)
+    delivery.deliver_due()
+    assert Watching.noted == [0, 1, 2, 3]
+
+
+def test_harmless_messages_are_noted_together():
+    queue("harmless", 50)
+    delivery.deliver_due()
+    assert set(Watching.noted) == {0}
+    assert Notification.objects.filter(state="sent", attempts=1, provider_id="p").count() == 50
+    assert Attempt.objects.filter(number=1, outcome="accepted").count() == 50
+
+
+def test_harmless_messages_are_noted_now_and_then_while_the_batch_is_sent(monkeypatch):
+    monkeypatch.setattr(delivery, "NOTE_SECONDS", 0.0)
+    queue("harmless", 3)
+    delivery.deliver_due()
+    assert Watching.noted == [0, 1, 2]
+
+
+def test_statements_do_not_grow_with_the_batch():
+    used = []
+    for count in (10, 100):
+        queue("memory", count, event_id=f"n-{count}")
+        with CaptureQueriesContext(connection) as captured:
+            delivery.deliver_due()
+        statements = [query["sql"] for query in captured if " times: " not in query["sql"]]
+        used.append(len(statements))
+    assert used[0] == used[1]
+    assert len(MemoryNotifier.outbox["memory"]) == 110
+
+
+def test_a_message_to_the_world_takes_two_statements_and_a_transaction():
+    queue("world", 1, event_id="first")
+    with CaptureQueriesContext(connection) as one:
+        delivery.deliver_due()
+    queue("world", 11, event_id="more")
+    with CaptureQueriesContext(connection) as eleven:
+        delivery.deliver_due()
+    # The notifier's own count is one, and in these tests a transaction is a savepoint and its release.
+    assert (len(eleven) - len(one)) / 10 == 1 + 2 + 2
+
+
+def test_row_that_another_worker_has_does_not_hold_up_its_batch():
+    queue("harmless", 3)
+    claimed = outbox.claim(outbox.start_worker())
+    Notification.objects.filter(pk=claimed.rows[1].pk).update(lease=None, state="sent", provider_id="other")
+    results = [
+        (row, outbox.Result(state="sent", outcome="accepted", receipt=Receipt(provider_id="mine")))
+        for row in claimed.rows
+    ]
+    outbox.settle_all(results)
+    assert results == []
+    assert list(Notification.objects.order_by("id").values_list("provider_id", flat=True)) == ["mine", "other", "mine"]
+    assert Attempt.objects.count() == 3
+
+
+def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
+    queue("harmless", 3)
+    claimed = outbox.claim(outbox.start_worker())
+    write = notes.write
+
+    def refuse_many(noted):
+        if len(noted) > 1:
+            raise DataError("one of them")
+        return write(noted)
+
+    monkeypatch.setattr(notes, "write", refuse_many)
+    outbox.settle_all([(row, outbox.Result(state="sent", outcome="accepted")) for row in claimed.rows])
+    assert Notification.objects.filter(state="sent").count() == 3
+    assert Attempt.objects.count() == 3
+
+
+@pytest.mark.parametrize("alias", ["world", "harmless"])
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        Receipt(provider_id="x\0y\ud800" + "z" * 300),
+        Receipt(provider_id=None),
+        Receipt(provider_code="\0" * 80),
+        Receipt(segments=70_000),
+        Receipt(segments=-1),
+        Receipt(cost=Decimal("1e20")),
+        Receipt(cost=Decimal("NaN")),
+        Receipt(cost=0.5),
+        Receipt(currency="shillings"),
+    ],
+)
+def test_receipt_that_does_not_fit_is_cut_and_the_message_not_repeated(alias, receipt, monkeypatch):
+    monkeypatch.setattr(Watching, "receipt", receipt)
+    queue(alias, 2)
+    delivery.deliver_due()
+    assert len(Watching.noted) == 2
+    assert list(Notification.objects.values_list("state", "attempts")) == [("sent", 1)] * 2
+
+
+def test_words_that_a_database_refuses_are_sent_without_them(settings):
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "CONTEXT": {"headline": "a\0b\ud800"}}
+    queue("memory", 1, context={})
+    delivery.deliver_due()
+    assert Notification.objects.get().state == "sent"
+    assert "\0" not in Notification.objects.get().text
+
+
+def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_noted(django_capture_on_commit_callbacks):
+    heard = []
+
+    def hear(notification, **kwargs):
+        heard.append((notification.address, Notification.objects.get(pk=notification.pk).state))
+
+    notification_sent.connect(hear)
+    try:
+        queue("harmless", 3)
+        with django_capture_on_commit_callbacks(execute=True):
+            delivery.deliver_due()
+    finally:
+        notification_sent.disconnect(hear)
+    assert heard == [(f"{number}@example.org", "sent") for number in range(3)]
+
+
+def test_lease_that_ran_out_is_not_written_over():
+    queue("harmless", 2)
+    worker = outbox.start_worker()
+    claimed = outbox.claim(worker)
+    Notification.objects.update(due_at=timezone.now())
+    again = outbox.claim(worker)
+    outbox.settle_all([(row, outbox.Result(state="sent", outcome="accepted")) for row in again.rows])
+    outbox.settle_all([(row, outbox.Result(state="failed", outcome="permanent")) for row in claimed.rows])
+    assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
