@@ -61,6 +61,25 @@ def test_missing_settings_have_a_line_to_paste(settings):
         ({"PHONE_REGIONS": "KE"}, "E010", '["KE"]'),
         ({"CART_MERGE": "both"}, "E011", '"CART_MERGE": "sum"'),
         ({"TRANSITIONS": {"pending": ["lost"]}}, "E012", "pending"),
+        ({"REQUEST_USER": "no.such.hook"}, "E007", '"REQUEST_USER"'),
+        ({"NEW_CUSTOMER": "shop_orders.customers.FIELDS"}, "E007", '"NEW_CUSTOMER"'),
+        ({"VERIFIED_EMAILS": "no.such.hook"}, "E007", '"VERIFIED_EMAILS"'),
+        ({"ORDER_URL": "no.such.hook"}, "E007", '"ORDER_URL"'),
+        ({"DELIVERIES": "no.such.hook"}, "E007", '"DELIVERIES"'),
+        ({"STAFF_API_AUTH": []}, "E008", "django_auth"),
+        ({"API_AUTH": ["no.such.auth"]}, "E009", "django_auth"),
+        ({"PHONE_REGIONS": None}, "E010", '["KE"]'),
+        ({"PAYMENT_PROVIDERS": ["on_delivery"]}, "E014", '{"on_delivery": {...}}'),
+        ({"PAYMENT_PROVIDERS": {"on_delivery": "PayOnDelivery"}}, "E014", '{"on_delivery": {...}}'),
+        ({"PRICING": "mysite.pricing.loyalty"}, "E014", '["mysite'),
+        ({"VALIDATORS": "mysite.shop.minimum_order"}, "E014", '["mysite'),
+        ({"TRANSITIONS": {"pending": "shipped"}}, "E014", '["processing"]'),
+        ({"MAX_QUANTITY": "many"}, "E014", '"MAX_QUANTITY": 999'),
+        ({"MAX_UNPAID_ORDERS": 0}, "E014", '"MAX_UNPAID_ORDERS": 5'),
+        ({"GUEST_CHECKOUT": "no"}, "E014", '"GUEST_CHECKOUT": True'),
+        ({"GUEST_LINK_MAX_AGE": 90}, "E014", "timedelta(days=90)"),
+        ({"CART_MAX_AGE": 60}, "E014", "timedelta(days=60)"),
+        ({"PROBLEM_TYPE_BASE": None}, "E014", "https://"),
     ],
 )
 def test_wrong_setting_is_named_with_a_hint(shop_settings, change, check_id, hint):
@@ -69,6 +88,41 @@ def test_wrong_setting_is_named_with_a_hint(shop_settings, change, check_id, hin
     assert message.id == f"shop_orders.{check_id}"
     assert message.level == (WARNING if check_id.startswith("W") else ERROR)
     assert hint in message.hint
+
+
+def test_settings_that_are_no_dict_are_told(settings):
+    settings.SHOP_ORDERS = [("CURRENCY", "KES")]
+    (message,) = found()
+    assert (message.id, "SHOP_ORDERS = {" in message.hint) == ("shop_orders.E013", True)
+
+
+def test_session_auth_without_the_middleware_is_told(settings, shop_settings):
+    shop_settings(API_AUTH="ninja.security.django_auth")
+    assert found() == []
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "auth" not in name]
+    (message,) = found()
+    assert message.id == "shop_orders.E015"
+    assert message.hint == 'Paste into MIDDLEWARE:\n    "django.contrib.auth.middleware.AuthenticationMiddleware",'
+
+
+def test_provider_without_an_address_to_call_is_told(settings, shop_settings):
+    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["s"]}}
+    shop_settings(PAYMENT_PROVIDERS={"test": hosted})
+    assert checks.check_urls(None) == []
+    settings.ROOT_URLCONF = "testproject.no_urls"
+    (message,) = checks.check_urls(None)
+    assert (message.id, message.level) == ("shop_orders.W006", WARNING)
+    assert 'path("payments/", include("shop_orders.urls"))' in message.hint
+    shop_settings(PAYMENT_PROVIDERS={"door": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}})
+    assert checks.check_urls(None) == []
+
+
+def test_test_provider_is_told_before_it_goes_live(shop_settings):
+    assert checks.check_deployment(None) == []
+    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["s"]}}
+    shop_settings(PAYMENT_PROVIDERS={"try": hosted})
+    (message,) = checks.check_deployment(None)
+    assert (message.id, 'Remove "try"' in message.hint) == ("shop_orders.W007", True)
 
 
 def test_secrets_of_a_provider_do_not_show_in_its_error(shop_settings):

@@ -5,7 +5,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 from shop_orders import checks, events, jobs, payments
-from shop_orders.models import IdempotencyKey, JobRun, Order
+from shop_orders.models import IdempotencyKey, JobRun
 
 pytestmark = pytest.mark.django_db
 
@@ -45,25 +45,6 @@ def test_command_lists_the_jobs_with_what_stays_undone():
         in out.getvalue()
     )
     assert JobRun.objects.count() == 0
-
-
-def test_commands_do_their_work(place, memory_provider):
-    order = place(provider="memory")
-    Order.objects.update(expires_at=timezone.now())
-    order.events.update(next_attempt_at=timezone.now())
-    answers = {}
-    for command in ("announce_events", "expire_orders", "reconcile_payments", "prune_carts"):
-        out = StringIO()
-        call_command(command, stdout=out)
-        answers[command] = out.getvalue().strip()
-    assert answers == {
-        "announce_events": "1 announced",
-        "expire_orders": "1 expired",
-        "reconcile_payments": "0 changed",
-        "prune_carts": "0 deleted",
-    }
-    order.refresh_from_db()
-    assert order.status == "cancelled"
 
 
 def test_old_idempotency_keys_are_forgotten():

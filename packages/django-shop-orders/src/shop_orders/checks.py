@@ -1,9 +1,13 @@
-"""Wrong settings, found by ``manage.py check``, with the line to paste."""
+"""Wrong settings, found by ``manage.py check``, with the line to paste.
+
+docs/reference/orders-checks.md lists every check by its setting; a test compares the two.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import phonenumbers
@@ -12,23 +16,35 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
+from ninja.security.apikey import APIKeyCookie
 
 from shop_orders.conf import app_settings
 from shop_orders.models import OrderStatus
+from shop_orders.payment_providers import HostedTestProvider, PaymentProvider
 from shop_orders.product_sources import ModelProductSource, product_source
 
 MERGE_POLICIES = ("sum", "larger", "guest", "account")
+MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
 HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
 
 
 def register() -> None:
     checks.register(check_settings, "shop_orders")
     checks.register(check_databases, "shop_orders")
+    checks.register(check_urls, "shop_orders")
+    checks.register(check_deployment, "shop_orders", deploy=True)
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """All checks of the SHOP_ORDERS setting."""
+    wrong_shapes = list(_shapes())
+    if wrong_shapes:
+        return wrong_shapes  # the other checks read what these say is not there
     parts = (_unknown, _currency, _source, _providers, _hooks, _auth, _regions, _choices)
     return [message for part in parts for message in part()]
 
@@ -48,6 +64,100 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     ]
 
 
+def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Providers that call us need an address."""
+    if not any(_calls_us(provider) for provider in _made_providers().values()):
+        return []
+    try:
+        reverse("shop_orders:webhook", args=["alias"])
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "Payment providers have no address to call: a payment is noticed only when they are asked.",
+                hint='Paste into urlpatterns: path("payments/", include("shop_orders.urls")),',
+                id="shop_orders.W006",
+            )
+        ]
+    return []
+
+
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """What must not go live."""
+    return [
+        checks.Warning(
+            f"The payment provider {alias!r} is the test provider: everybody can press Pay, and no money moves.",
+            hint=f'Remove "{alias}" from SHOP_ORDERS["PAYMENT_PROVIDERS"].',
+            id="shop_orders.W007",
+        )
+        for alias, provider in _made_providers().items()
+        if isinstance(provider, HostedTestProvider)
+    ]
+
+
+def _shapes() -> Iterator[checks.CheckMessage]:
+    values: Any = getattr(settings, app_settings.setting, {})
+    if not isinstance(values, Mapping):
+        yield checks.Error(
+            f"SHOP_ORDERS is a {type(values).__name__}, not a dict.",
+            hint='Write SHOP_ORDERS = {"CURRENCY": "KES", ...}.',
+            id="shop_orders.E013",
+        )
+        return
+    for name, (shape, fits, example) in SHAPES.items():
+        if name in values and not fits(values[name]):
+            yield checks.Error(
+                f'SHOP_ORDERS["{name}"] must be {shape}.',
+                hint=f'Write for example "{name}": {example}.',
+                id="shop_orders.E014",
+            )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, timedelta) and value > timedelta(0)
+
+
+def _is_dict_of(value: object, kind: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(item, kind) for item in value.values())
+
+
+SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
+    "PAYMENT_PROVIDERS": ("a dict of dicts", lambda value: _is_dict_of(value, Mapping), '{"on_delivery": {...}}'),
+    "PRICING": ("a list", lambda value: isinstance(value, (list, tuple)), '["mysite.pricing.loyalty"]'),
+    "VALIDATORS": ("a list", lambda value: isinstance(value, (list, tuple)), '["mysite.shop.minimum_order"]'),
+    "TRANSITIONS": (
+        "a dict of lists",
+        lambda value: _is_dict_of(value, (list, tuple, set, frozenset)),
+        '{"delivered": ["processing"]}',
+    ),
+    "MAX_QUANTITY": ("a whole number above zero", _is_count, "999"),
+    "MAX_UNPAID_ORDERS": ("a whole number above zero", _is_count, "5"),
+    "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),
+    "GUEST_LINK_MAX_AGE": ("a timedelta above zero", _is_duration, "timedelta(days=90)"),
+    "CART_MAX_AGE": ("a timedelta above zero", _is_duration, "timedelta(days=60)"),
+    "PROBLEM_TYPE_BASE": ("a text", lambda value: isinstance(value, str), '"https://shop.example.org/problems/"'),
+}
+"""What a value must be, how that is seen, and one to paste."""
+
+
+def _made_providers() -> dict[str, PaymentProvider]:
+    """Those that can be made; what is wrong with the others says E006."""
+    made = {}
+    for alias, config in app_settings.PAYMENT_PROVIDERS.items():
+        try:
+            made[alias] = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+        except Exception:  # noqa: BLE001, S112
+            continue
+    return made
+
+
+def _calls_us(provider: PaymentProvider) -> bool:
+    return type(provider).read_webhook is not PaymentProvider.read_webhook
+
+
 def _unknown() -> Iterator[checks.CheckMessage]:
     for name in app_settings.unknown():
         yield checks.Warning(
@@ -63,7 +173,7 @@ def _currency() -> Iterator[checks.CheckMessage]:
             hint='Paste into settings.py: SHOP_ORDERS = {"CURRENCY": "KES", ...} with your ISO 4217 code.',
             id="shop_orders.W001",
         )
-    elif not re.fullmatch(r"[A-Z]{3}", str(currency)):
+    elif not re.fullmatch(r"[A-Z]{3}", str(currency)):  # a code that ISO adds next year must do as well
         yield checks.Error(
             f'SHOP_ORDERS["CURRENCY"] is {currency!r}, not an ISO 4217 code.',
             hint='Write three capital letters: "CURRENCY": "KES".',
@@ -152,10 +262,12 @@ def _hooks() -> Iterator[checks.CheckMessage]:
         if not path and name in ("ORDER_URL", "DELIVERIES"):
             continue
         try:
-            import_string(path)
-        except ImportError as error:
+            problem = "" if callable(import_string(path)) else "which is no callable"
+        except (ImportError, AttributeError) as error:
+            problem = f"which cannot be imported: {error}"
+        if problem:
             yield checks.Error(
-                f'SHOP_ORDERS["{name}"] names {path!r}, which cannot be imported: {error}',
+                f'SHOP_ORDERS["{name}"] names {path!r}, {problem}',
                 hint=f'Write the dotted path of a callable: "{name}": "mysite.shop.{name.lower()}".',
                 id="shop_orders.E007",
             )
@@ -173,8 +285,10 @@ def _auth() -> Iterator[checks.CheckMessage]:
             )
         for path in paths:
             try:
-                import_string(path)
-            except ImportError as error:
+                found = import_string(path)
+                if name == "API_AUTH":
+                    yield from _session(path, found)
+            except (ImportError, AttributeError) as error:
                 yield checks.Error(
                     f'SHOP_ORDERS["{name}"] names {path!r}, which cannot be imported: {error}',
                     hint=f'Write the dotted path of an auth object: "{name}": "ninja.security.django_auth".',
@@ -182,11 +296,26 @@ def _auth() -> Iterator[checks.CheckMessage]:
                 )
 
 
-def _regions() -> Iterator[checks.CheckMessage]:
-    wrong = [region for region in app_settings.PHONE_REGIONS if region not in phonenumbers.SUPPORTED_REGIONS]
-    if wrong or isinstance(app_settings.PHONE_REGIONS, str):
+def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:
+    """The session is no auth where nothing reads it."""
+    auths = found if isinstance(found, (list, tuple)) else [found]
+    missing = [name for name in MIDDLEWARE if name not in settings.MIDDLEWARE]
+    if missing and any(isinstance(auth, APIKeyCookie) for auth in auths):
+        lines = "\n".join(f'    "{name}",' for name in missing)
         yield checks.Error(
-            f'SHOP_ORDERS["PHONE_REGIONS"] has {wrong or app_settings.PHONE_REGIONS!r}: no such country.',
+            f"{path} reads the session, but MIDDLEWARE has nothing that brings it: nobody could log in by it.",
+            hint=f"Paste into MIDDLEWARE:\n{lines}",
+            id="shop_orders.E015",
+        )
+
+
+def _regions() -> Iterator[checks.CheckMessage]:
+    regions: Any = app_settings.PHONE_REGIONS
+    is_list = isinstance(regions, (list, tuple, set, frozenset))
+    wrong = [region for region in regions if region not in phonenumbers.SUPPORTED_REGIONS] if is_list else []
+    if wrong or not is_list:
+        yield checks.Error(
+            f'SHOP_ORDERS["PHONE_REGIONS"] has {wrong or regions!r}: no such country.',
             hint='Write a list of ISO 3166-1 codes: "PHONE_REGIONS": ["KE"].',
             id="shop_orders.E010",
         )

@@ -1,12 +1,35 @@
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from shop_orders import payments
+from shop_orders.models import Order
+from shop_orders.money import as_text
 
 
 class Command(BaseCommand):
-    help = "Cancel orders that were not paid in time, after asking their payment providers."
+    help = (
+        "Cancel orders that were not paid in time and give their stock back, after asking their payment providers. "
+        "Run it every minute, or shop_orders_jobs; it may run twice at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Only list what is overdue; ask nobody, cancel nothing."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{payments.expire_due()} expired")
+        overdue = Order.objects.overdue().order_by("expires_at")
+        if options["dry_run"]:
+            for order in overdue[:100]:
+                since = order.expires_at.isoformat(timespec="seconds") if order.expires_at else ""
+                self.stdout.write(f"{order.number}: {as_text(order.total, order.currency)} {order.currency}, to be paid until {since}")
+            self.stdout.write(f"{overdue.count()} overdue")
+            return
+        expired = 0
+        while more := payments.expire_due():
+            expired += more
+            self.stdout.write(f"{expired} expired")
+        kept = overdue.all().count()
+        self.stdout.write(f"{expired} expired, {kept} kept: their providers did not answer, or say that money comes.")

@@ -1,12 +1,33 @@
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db.models import Count
 
 from shop_orders import payments
+from shop_orders.models import Payment, ProviderEvent
 
 
 class Command(BaseCommand):
-    help = "Ask payment providers about payments that wait: a lost webhook is no lost payment."
+    help = (
+        "Ask payment providers about payments that wait: a lost webhook is no lost payment. Run it every five "
+        "minutes, or shop_orders_jobs; it may run twice at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only count what waits; ask nobody.")
+        parser.add_argument("--limit", type=int, default=200, help="How many are asked about, the oldest first (200).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{payments.reconcile()} changed")
+        if options["dry_run"]:
+            self._count()
+            return
+        changed = payments.reconcile(limit=options["limit"])
+        self.stdout.write(f"{changed} changed, {Payment.objects.filter(status__in=Payment.OPEN).count()} wait")
+
+    def _count(self) -> None:
+        waiting = Payment.objects.filter(status__in=Payment.OPEN).values_list("provider", "status")
+        for provider, status, count in waiting.annotate(Count("pk")).order_by("provider", "status"):
+            self.stdout.write(f"{provider}: {count} {status}")
+        kept = (ProviderEvent.Outcome.WAITING, ProviderEvent.Outcome.UNMATCHED)
+        self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} pieces of news are kept")

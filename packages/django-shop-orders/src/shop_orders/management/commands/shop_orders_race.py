@@ -14,10 +14,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--buyers", type=int, default=64, help="How many buy at once (each takes a connection).")
-        parser.add_argument("--units", type=int, default=50, help="Units of the hot product.")
         parser.add_argument(
-            "--orders", type=int, default=640, help="Orders of the second race, 3 of 30 products each."
+            "--buyers", type=int, default=64, help="How many buy at once; each takes a connection (64)."
+        )
+        parser.add_argument("--units", type=int, default=50, help="Units of the hot product (50).")
+        parser.add_argument(
+            "--orders", type=int, default=640, help="Orders of the second race, 3 of 30 products each (640)."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,72 @@
+"""What an operator reads."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from shop_orders import payments
+from shop_orders.models import Order, OrderEvent, Payment
+from shop_orders.signals import order_placed
+
+pytestmark = pytest.mark.django_db
+
+
+def lines(command, *args, **options):
+    out = StringIO()
+    call_command(command, *args, stdout=out, **options)
+    return out.getvalue().strip().splitlines()
+
+
+def test_expire_orders(place, memory_provider):
+    order = place(provider="memory")
+    Order.objects.update(expires_at=timezone.now())
+    first, last = lines("expire_orders", dry_run=True)
+    assert first.startswith(f"{order.number}: 25.00 KES, to be paid until 20")
+    assert last == "1 overdue"
+    order.refresh_from_db()
+    assert order.status == "pending"
+    assert lines("expire_orders")[-1].startswith("1 expired, 0 kept")
+    order.refresh_from_db()
+    assert order.status == "cancelled"
+
+
+def test_expire_orders_says_what_it_keeps(place, memory_provider):
+    payments.start(place(provider="memory").pk)
+    Order.objects.update(expires_at=timezone.now())
+    memory_provider.is_down = True
+    assert lines("expire_orders") == ["0 expired, 1 kept: their providers did not answer, or say that money comes."]
+
+
+def test_announce_events(place):
+    order = place()
+    OrderEvent.objects.update(next_attempt_at=timezone.now())
+    listed = lines("announce_events", dry_run=True)
+    assert listed[-1] == f"{len(listed) - 1} wait."
+    assert all(line.startswith(order.number) for line in listed[:-1])
+    waiting = OrderEvent.objects.waiting().count()
+    assert waiting == len(listed) - 1
+    assert lines("announce_events")[-1] == f"{waiting} announced, 0 wait for their next attempt."
+
+
+def test_announce_events_says_why_something_waits(place):
+    def fail(**kwargs):
+        raise ValueError("the gateway is away")
+
+    order_placed.connect(fail)
+    try:
+        place()
+        OrderEvent.objects.update(next_attempt_at=timezone.now())
+        assert lines("announce_events")[-1].endswith("1 wait for their next attempt.")
+    finally:
+        order_placed.disconnect(fail)
+    assert "ValueError: the gateway is away" in lines("announce_events", dry_run=True)[0]
+
+
+def test_reconcile_payments(place, memory_provider):
+    payment = payments.start(place(provider="memory").pk)
+    assert lines("reconcile_payments", dry_run=True) == ["memory: 1 pending", "0 pieces of news are kept"]
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert lines("reconcile_payments") == ["1 changed, 0 wait"]

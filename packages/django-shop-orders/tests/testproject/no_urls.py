@@ -1,0 +1,3 @@
+"""A site that has forgotten the payment providers."""
+
+urlpatterns = []
