@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connections, router
 from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
 
 from shop_catalog.conf import app_settings
+
+
+class Prepared(NamedTuple):
+    """A search whose SQL can be kept: ``shape`` decides its text, ``values`` are its parameters."""
+
+    shape: Hashable
+    values: dict[str, Any]
 
 
 class SearchBackend:
@@ -28,9 +36,21 @@ class SearchBackend:
         """
         raise NotImplementedError
 
+    def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
+        """As ``search``, for a list ordered by relevance: what ranks low among very many may be left out."""
+        return self.search(products, text)
+
+    def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002
+        """What ``narrow`` needs, for a backend whose SQL differs in parameters only; None for any other."""
+        return None
+
+    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
+        """``search`` or ``best`` with ``p(name, field)`` in place of each prepared value (see ``HotQuery``)."""
+        raise NotImplementedError
+
     def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
         """The best few, for a box that suggests while somebody types."""
-        return list(self.search(products, text).order_by("-relevance", "-pk")[:limit])
+        return list(self.best(products, text).order_by("-relevance", "-pk")[:limit])
 
 
 def backend(model: type[Model]) -> SearchBackend:
