@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router, transaction
-from django.db.models import F, Sum
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_catalog import signals
 from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.managers import published_at
 from shop_catalog.models import MovementKind, Product, ProductKind, StockMovement
 
 logger = logging.getLogger(__name__)
@@ -33,12 +36,34 @@ ANNOUNCE_AFTER = timedelta(minutes=1)
 
 MAX_QUANTITY = 2**31 - 1
 
+CHUNK = 1000
+"""Movements written by one statement."""
+
 
 class Change(NamedTuple):
     """What one movement does to a product."""
 
     stock: int = 0
     reserved: int = 0
+
+
+class StockRow(NamedTuple):
+    """The counters of a locked product, and whether it can be bought now."""
+
+    id: int
+    sku: str
+    stock_quantity: int
+    reserved_quantity: int
+    low_stock_threshold: int | None
+    is_on_sale: bool
+
+    @property
+    def available_quantity(self) -> int:
+        return self.stock_quantity - self.reserved_quantity
+
+    @property
+    def sellable_quantity(self) -> int:
+        return self.available_quantity if self.is_on_sale else 0
 
 
 @dataclass(frozen=True)
@@ -87,8 +112,8 @@ def count(
         UnknownProduct: a SKU is not of a simple product or a variant.
     """
     with transaction.atomic():
-        products = _lock(quantities)
-        changes = {sku: quantity - products[sku].stock_quantity for sku, quantity in quantities.items()}
+        rows = _lock(quantities)
+        changes = {sku: quantity - rows[sku].stock_quantity for sku, quantity in quantities.items()}
         adjust(changes, reason=reason, reference=reference, by=by)
 
 
@@ -99,19 +124,19 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
     """
     wanted = _positive(quantities)
     with transaction.atomic():
-        products = _lock(wanted, strict=False)
-        done = _recorded(MovementKind.RESERVE, products.values(), reference)
-        missing = {sku: quantity for sku, quantity in wanted.items() if sku not in done}
+        rows = _lock(wanted, strict=False)
         short = {
             sku: available
-            for sku, quantity in missing.items()
-            if (available := _sellable_quantity(products.get(sku))) < quantity
+            for sku, quantity in wanted.items()
+            if (available := rows[sku].sellable_quantity if sku in rows else 0) < quantity
         }
         if short:
-            return short
-        changes = {sku: Change(reserved=quantity) for sku, quantity in wanted.items()}
-        _book(MovementKind.RESERVE, changes, products=products, recorded=done, reference=reference)
-    return {}
+            recorded = _recorded(MovementKind.RESERVE, rows.values(), reference)
+            short = {sku: available for sku, available in short.items() if sku not in recorded}
+        if not short:
+            changes = {sku: Change(reserved=quantity) for sku, quantity in wanted.items()}
+            _book(MovementKind.RESERVE, changes, rows=rows, reference=reference)
+    return short
 
 
 def release(quantities: Mapping[str, int], *, reference: str) -> None:
@@ -187,48 +212,74 @@ def _move(
     strict: bool = True,
 ) -> None:
     """Change the counters of all products and write their movements, or change nothing."""
-    reference = reference or uuid.uuid4().hex
     with transaction.atomic():
-        products = _lock(changes, strict=strict)
-        recorded = _recorded(kind, products.values(), reference)
-        _book(kind, changes, products=products, recorded=recorded, reference=reference, reason=reason, by=by)
+        rows = _lock(changes, strict=strict)
+        _book(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
 
 
 def _book(
     kind: MovementKind,
     changes: Mapping[str, Change],
     *,
-    products: Mapping[str, Product],
-    recorded: Mapping[str, Change],
+    rows: Mapping[str, StockRow],
     reference: str,
     reason: str = "",
     by: AbstractBaseUser | None = None,
 ) -> None:
-    """The second half of a movement, with the products locked and what the ledger already has at hand."""
-    _refuse_other_quantities(recorded, changes, reference=reference)
-    due = {products[sku]: change for sku, change in changes.items() if sku in products and sku not in recorded}
-    if not due:
-        return
-    _refuse_impossible(due)
-    if _update_counters(due) != len(due):
-        raise InsufficientStock(_("The stock changed in the meantime. Try again."), available={})
+    """Write the movements of locked rows and change their counters. What the ledger has already is not made again."""
     movements = [
         StockMovement(
-            product=product,
+            product_id=rows[sku].id,
             kind=kind,
             stock_change=change.stock,
             reserved_change=change.reserved,
             reference=reference,
             reason=reason,
             created_by_id=None if by is None else by.pk,
-            crossing=_crossing(product, change),
+            crossing=_crossing(rows[sku], change),
         )
-        for product, change in due.items()
+        for sku, change in changes.items()
+        if sku in rows
     ]
-    StockMovement.objects.bulk_create(movements)
+    written = _insert(movements)
+    if len(written) < len(movements):
+        recorded = _recorded(kind, rows.values(), reference)
+        _refuse_other_quantities(recorded, changes, reference=reference)
+    due = {rows[sku]: change for sku, change in changes.items() if sku in rows and rows[sku].id in written}
+    if not due:
+        return
+    _refuse_impossible(due)
+    if _update_counters(due) != len(due):
+        raise InsufficientStock(_("The stock changed in the meantime. Try again."), available={})
     for movement in movements:
-        if movement.crossing:
+        if movement.crossing and movement.product_id in written:
             transaction.on_commit(partial(_announce_after_commit, movement.event_id), robust=True)
+
+
+def _insert(movements: Sequence[StockMovement]) -> set[int]:
+    """Write movements; answers the products of those that the ledger did not have yet.
+
+    Written by hand, since the ORM does not tell which rows ON CONFLICT passed over. The names come from the model.
+    """
+    connection = connections[router.db_for_write(StockMovement)]
+    quote = connection.ops.quote_name
+    fields = [field for field in StockMovement._meta.concrete_fields if not field.primary_key]
+    table, columns = quote(StockMovement._meta.db_table), ", ".join(quote(field.column) for field in fields)
+    row = f"({', '.join(['%s'] * len(fields))})"
+    written = set()
+    with connection.cursor() as cursor:
+        for start in range(0, len(movements), CHUNK):
+            part = movements[start : start + CHUNK]
+            sql = f"""
+                INSERT INTO {table} ({columns}) VALUES {", ".join([row] * len(part))}
+                ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
+            """  # noqa: S608 - the names are ours, the values are parameters
+            values = (
+                field.get_db_prep_save(field.pre_save(m, add=True), connection) for m in part for field in fields
+            )
+            cursor.execute(sql, list(values))
+            written |= {product_id for (product_id,) in cursor.fetchall()}
+    return written
 
 
 def _announce_after_commit(event_id: uuid.UUID) -> None:
@@ -244,30 +295,47 @@ def _positive(quantities: Mapping[str, int]) -> Mapping[str, int]:
     return quantities
 
 
-def _lock(skus: Iterable[str], *, strict: bool = True) -> dict[str, Product]:
+def sku_parameters(skus: Iterable[str]) -> dict[str, str]:
+    """Parameters ``sku0``, ``sku1``, ... for a hot query. There are 1, 2, 4, 8, ... of them, the last one repeated,
+    so that carts of all sizes share a few statements."""
+    named = list(skus)
+    places = 1 << (len(named) - 1).bit_length()
+    return {f"sku{place}": named[min(place, len(named) - 1)] for place in range(places)}
+
+
+def _lock(skus: Iterable[str], *, strict: bool = True) -> dict[str, StockRow]:
     """Lock the stock rows of some SKUs in primary-key order. Groups have no stock and count as unknown.
 
     Raises:
         UnknownProduct: only if ``strict``.
     """
     wanted = set(skus)
-    rows = Product.objects.filter(sku__in=wanted).exclude(kind=ProductKind.GROUP).order_by("pk")
-    rows = rows.select_related("parent").select_for_update(of=("self",))
-    products = {product.sku: product for product in rows}
-    if strict and len(products) != len(wanted):
-        unknown = ", ".join(sorted(wanted - products.keys()))
+    parameters = sku_parameters(wanted) if wanted else {}
+    found = _STOCK_ROWS.rows(len(parameters), now=timezone.now(), **parameters) if wanted else []
+    rows = {row.sku: row for row in (StockRow(*values) for values in found)}
+    if strict and len(rows) != len(wanted):
+        unknown = ", ".join(sorted(wanted - rows.keys()))
         raise UnknownProduct(_("These products have no stock to change: %(skus)s.") % {"skus": unknown})
-    return products
+    return rows
 
 
-def _sellable_quantity(product: Product | None) -> int:
-    return product.available_quantity if product is not None and product.is_published else 0
+def _build_stock_rows(p: Any, places: int) -> QuerySet[Any, Any]:
+    sku, now = Product._meta.get_field("sku"), p("now", Product._meta.get_field("publish_from"))
+    group = Product.objects.filter(published_at(now), pk=OuterRef("parent"))
+    on_sale = published_at(now) & (Q(parent__isnull=True) | Q(Exists(group)))
+    named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
+    products = Product.objects.filter(named).exclude(kind=ProductKind.GROUP).order_by("pk").select_for_update()
+    counted = products.annotate(is_on_sale=ExpressionWrapper(on_sale, output_field=BooleanField()))
+    rows: QuerySet[Any, Any] = counted.values_list(
+        "id", "sku", "stock_quantity", "reserved_quantity", "low_stock_threshold", "is_on_sale"
+    )
+    return rows
 
 
-def _recorded(kind: MovementKind, products: Iterable[Product], reference: str) -> dict[str, Change]:
-    movements = StockMovement.objects.filter(kind=kind, reference=reference, product__in=list(products))
-    rows = movements.values_list("product__sku", "stock_change", "reserved_change")
-    return {sku: Change(stock, reserved) for sku, stock, reserved in rows}
+def _recorded(kind: MovementKind, rows: Iterable[StockRow], reference: str) -> dict[str, Change]:
+    movements = StockMovement.objects.filter(kind=kind, reference=reference, product__in=[row.id for row in rows])
+    recorded = movements.values_list("product__sku", "stock_change", "reserved_change")
+    return {sku: Change(stock, reserved) for sku, stock, reserved in recorded}
 
 
 def _refuse_other_quantities(recorded: Mapping[str, Change], changes: Mapping[str, Change], *, reference: str) -> None:
@@ -277,21 +345,18 @@ def _refuse_other_quantities(recorded: Mapping[str, Change], changes: Mapping[st
             raise MovementConflict(message % {"reference": reference, "sku": sku})
 
 
-def _refuse_impossible(due: Mapping[Product, Change]) -> None:
+def _refuse_impossible(due: Mapping[StockRow, Change]) -> None:
     available = {
-        product.sku: product.available_quantity
-        for product, change in due.items()
-        if not 0
-        <= product.reserved_quantity + change.reserved
-        <= product.stock_quantity + change.stock
-        <= MAX_QUANTITY
+        row.sku: row.available_quantity
+        for row, change in due.items()
+        if not 0 <= row.reserved_quantity + change.reserved <= row.stock_quantity + change.stock <= MAX_QUANTITY
     }
     if available:
         message = _("There is not enough stock for this: %(skus)s.") % {"skus": ", ".join(sorted(available))}
         raise InsufficientStock(message, available=available)
 
 
-def _update_counters(due: Mapping[Product, Change]) -> int:
+def _update_counters(due: Mapping[StockRow, Change]) -> int:
     """One conditional UPDATE for all rows; answers how many met the condition.
 
     Written by hand, since the ORM knows no UPDATE from a list of values; PostgreSQL and SQLite read it alike.
@@ -307,18 +372,21 @@ def _update_counters(due: Mapping[Product, Change]) -> int:
             AND reserved_quantity + change.column3 BETWEEN 0 AND stock_quantity + change.column2
     """  # noqa: S608 - the names are ours, the values are parameters
     with connection.cursor() as cursor:
-        cursor.execute(sql, [value for product, change in due.items() for value in (product.pk, *change)])
+        cursor.execute(sql, [value for row, change in due.items() for value in (row.id, *change)])
         return int(cursor.rowcount)
 
 
-def _crossing(product: Product, change: Change) -> str:
-    threshold = product.low_stock_threshold
+def _crossing(row: StockRow, change: Change) -> str:
+    threshold = row.low_stock_threshold
     if threshold is None:
         return ""
-    before = product.available_quantity
+    before = row.available_quantity
     after = before + change.stock - change.reserved
     if before >= threshold > after:
         return "low"
     if before < threshold <= after:
         return "back"
     return ""
+
+
+_STOCK_ROWS = HotQuery(Product, _build_stock_rows)

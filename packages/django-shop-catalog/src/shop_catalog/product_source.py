@@ -46,13 +46,12 @@ class CatalogProductSource:
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """What can be bought of these references. Unknown, unpublished ones and groups are left out."""
-        skus = list(dict.fromkeys(refs))
-        if not skus:
+        wanted = set(refs)
+        if not wanted:
             return {}
-        places = 1 << (len(skus) - 1).bit_length()  # few shapes: 1, 2, 4, 8, ... references, the last one repeated
-        filled = {f"sku{place}": skus[min(place, len(skus) - 1)] for place in range(places)}
-        rows = [_Row(*row) for row in _ON_SALE.rows(places, now=timezone.now(), **filled)]
-        return {row.sku: _seen(row) for row in rows}
+        parameters = inventory.sku_parameters(wanted)
+        found = _ON_SALE.rows(len(parameters), now=timezone.now(), **parameters)
+        return {row.sku: _seen(row) for row in (_Row(*values) for values in found)}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Take stock for all lines or none. Returns ``{}`` or, for each short ref, what is available."""

@@ -13,7 +13,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from shop_orders import hot_insert
+from shop_orders import hot_write
 from shop_orders.locking import LOCK_TIMEOUT, in_transaction, try_twice
 from shop_orders.models import Cart, CartItem
 
@@ -40,7 +40,7 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
 def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
     cart.updated_at = timezone.now()
     if cart.pk is None:
-        first, values = _open_sql(connection.alias), hot_insert.prepared(cart, connection)
+        first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
     else:
         patience = None if connection.in_atomic_block else LOCK_TIMEOUT
         first, values = _touch_sql(connection.alias, patient=True), [cart.updated_at, patience, cart.pk]
@@ -55,7 +55,7 @@ def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem,
     cart.updated_at = timezone.now()
     with connection.cursor() as cursor:
         if cart.pk is None:
-            cursor.execute(_open_sql(connection.alias), hot_insert.prepared(cart, connection))
+            cursor.execute(_open_sql(connection.alias), hot_write.prepared(cart, connection))
         else:
             values = [connection.ops.adapt_datetimefield_value(cart.updated_at), cart.pk]
             cursor.execute(_touch_sql(connection.alias, patient=False), values)
@@ -69,15 +69,15 @@ def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem,
 
 
 def _put_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
-    return [*hot_insert.prepared(item, connection)[1:], most]
+    return [*hot_write.prepared(item, connection)[1:], most]
 
 
 def _noted(alias: str, cart: Cart, item: CartItem, row: tuple[int, int, int] | None) -> bool:
     if row is None:
         return False
     item_key, cart_key, item.quantity = row
-    hot_insert.note_stored(cart, cart_key, alias)
-    hot_insert.note_stored(item, item_key, alias)
+    hot_write.note_stored(cart, cart_key, alias)
+    hot_write.note_stored(item, item_key, alias)
     item.cart = cart
     return True
 
@@ -86,7 +86,7 @@ def _noted(alias: str, cart: Cart, item: CartItem, row: tuple[int, int, int] | N
 def _open_sql(alias: str) -> str:
     """Open a cart; when a rival has opened the customer's, that one."""
     mine = "ON CONFLICT (customer_id) WHERE status = 'open' DO UPDATE SET updated_at = EXCLUDED.updated_at"
-    return hot_insert.statement(Cart, alias, 1, mine)
+    return hot_write.statement(Cart, alias, 1, mine)
 
 
 @lru_cache
@@ -101,7 +101,7 @@ def _touch_sql(alias: str, *, patient: bool) -> str:
 def _put_sql(alias: str) -> str:
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
-    columns = [quote(field.column) for field in hot_insert.columns(CartItem)]
+    columns = [quote(field.column) for field in hot_write.columns(CartItem)]
     return f"""
         INSERT INTO {table} AS line ({", ".join(columns)})
         SELECT opened.id, {", ".join(["%s"] * (len(columns) - 1))} FROM opened WHERE true

@@ -98,7 +98,7 @@ def contents(*, user: Any = None, token: str = "") -> Contents:
         CartNotFound: as in ``find``.
     """
     if user is None:
-        return _of_token(token) if token else Contents()
+        return _open_of_token(token) if token else Contents()
     rows = _OF_USER.rows(user=user.pk)
     if not rows:
         return Contents(customer=customers.for_user(user))
@@ -120,17 +120,12 @@ def find(*, customer: Customer | None = None, token: str = "") -> Cart | None:
         if mine is not None:
             mine.customer = customer
         return mine
-    if not token:
-        return None
-    cart = by_token(token)
-    if cart is None or cart.status == Cart.Status.MERGED:
-        raise CartNotFound
-    return cart if cart.is_open else None
+    return _open_of_token(token).cart if token else None
 
 
 def by_token(token: str) -> Cart | None:
     """The cart of a guest's token, whatever its status."""
-    return Cart.objects.filter(token_hash=hash_token(token)).first() if token else None
+    return _of_token(token).cart if token else None
 
 
 def find_or_open(*, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
@@ -457,7 +452,11 @@ def _merge_code(*, was: int, quantity: int, wanted: int) -> str:
 
 
 def _of_token(token: str) -> Contents:
-    found = _cart_of(_OF_TOKEN.rows(token_hash=hash_token(token)), None)
+    return _cart_of(_OF_TOKEN.rows(token_hash=hash_token(token)), None)
+
+
+def _open_of_token(token: str) -> Contents:
+    found = _of_token(token)
     if found.cart is None or found.cart.status == Cart.Status.MERGED:
         raise CartNotFound
     return found if found.cart.is_open else Contents()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -11,13 +12,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import connections, router
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from shop_orders import carts, customers, events, lifecycle, phones
+from shop_orders import carts, customers, events, hot_write, phones
 from shop_orders.conf import app_settings, load_hook
 from shop_orders.exceptions import (
     CartClosed,
@@ -29,8 +30,9 @@ from shop_orders.exceptions import (
     TooManyUnpaidOrders,
     TotalChanged,
 )
+from shop_orders.hot_query import HotQuery
 from shop_orders.locking import in_transaction
-from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, PaymentStatus
+from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.money import quantise
 from shop_orders.payment_providers import PaymentProvider, default_alias, payment_provider
 from shop_orders.pricing import Draft
@@ -92,7 +94,7 @@ def place_order(
     return in_transaction(
         partial(
             _place,
-            cart.pk,
+            cart,
             contact=contact or Contact(),
             shipping_address=shipping_address,
             billing_address=billing_address,
@@ -108,7 +110,7 @@ def place_order(
 
 
 def _place(
-    cart_id: int,
+    cart: Cart,
     *,
     contact: Contact,
     shipping_address: Mapping[str, Any] | None,
@@ -121,10 +123,10 @@ def _place(
     by: Any,
     notify: bool,
 ) -> Order:
-    cart = Cart.objects.select_for_update(of=("self",)).select_related("customer").get(pk=cart_id)
-    if cart.status == Cart.Status.ORDERED:
+    status = _lock(cart)
+    if status == Cart.Status.ORDERED:
         return Order.objects.select_related("customer").get(cart=cart)
-    if not cart.is_open:
+    if status != Cart.Status.OPEN:
         raise CartClosed
     choices = _Choices(
         contact=_clean_contact(contact, cart.customer),
@@ -140,9 +142,18 @@ def _place(
     for entry in app_settings.VALIDATORS:
         load_hook(entry)(draft)
     order, lines, charges = _write(cart, choices, draft)
-    _announce(order, lines, charges, by=by, notify=notify, provider=provider)
+    events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
     _reserve(order, draft)
     return order
+
+
+def _lock(cart: Cart) -> str:
+    """Lock the cart's row; its status as it is now. The lines are read afterwards, so that no add slips through."""
+    rows = _LOCK.rows(cart=cart.pk)
+    if not rows:
+        raise CartClosed
+    status: str = rows[0][0]
+    return status
 
 
 def _price(cart: Cart, choices: _Choices, expected_total: Decimal | None) -> Draft:
@@ -197,23 +208,40 @@ def _check_unpaid(customer: Customer | None, choices: _Choices) -> None:
     if customer is not None:
         mine = unpaid.filter(customer=customer)
     else:
+        reached_by = {name: value for name in ("email", "phone") if (value := getattr(choices.contact, name))}
+        _one_at_a_time(reached_by.values())
         contact = Q()
-        if choices.contact.email:
-            contact |= Q(email=choices.contact.email)
-        if choices.contact.phone:
-            contact |= Q(phone=choices.contact.phone)
+        for name, value in reached_by.items():
+            contact |= Q(**{name: value})
         mine = unpaid.filter(contact, customer__user=None)
     if mine.count() >= app_settings.MAX_UNPAID_ORDERS:
         raise TooManyUnpaidOrders
 
 
+def _one_at_a_time(contacts: Iterable[str]) -> None:
+    """Let guests with the same e-mail address or phone wait for each other until the transaction ends.
+
+    No row stands for them that could be locked, so PostgreSQL locks a number made of the text. SQLite lets one write
+    at a time anyway.
+    """
+    connection = connections[router.db_for_write(Order)]
+    if connection.vendor != "postgresql":
+        return
+    digests = (hashlib.sha256(f"shop_orders.unpaid:{contact}".encode()).digest() for contact in contacts)
+    keys = sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(['pg_advisory_xact_lock(%s)'] * len(keys))}", keys)
+
+
 def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[OrderLine], list[Charge]]:
     customer = cart.customer or _guest(choices)
     expires_after: timedelta | None = choices.provider.expires_after
+    is_confirmed = choices.provider.confirms_at_placement or not draft.total
     now = timezone.now()
     order = Order(
         customer=customer,
         cart=cart,
+        status=OrderStatus.CONFIRMED if is_confirmed else OrderStatus.PENDING,
         payment_status=PaymentStatus.UNPAID if draft.total else PaymentStatus.PAID,
         contact_name=choices.contact.name,
         email=choices.contact.email,
@@ -234,7 +262,7 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
         expires_at=now + expires_after if expires_after is not None and draft.total else None,
     )
     _insert(order)
-    lines = OrderLine.objects.bulk_create(
+    lines = [
         OrderLine(
             order=order,
             position=position,
@@ -249,8 +277,8 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
             weight=line.weight,
         )
         for position, line in enumerate(draft.lines, start=1)
-    )
-    charges = Charge.objects.bulk_create(
+    ]
+    charges = [
         Charge(
             order=order,
             position=position,
@@ -260,20 +288,34 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
             is_included=charge.is_included,
         )
         for position, charge in enumerate(draft.charges, start=1)
-    )
-    Cart.objects.filter(pk=cart.pk).update(status=Cart.Status.ORDERED, updated_at=now)
+    ]
+    hot_write.insert(lines)
+    hot_write.insert(charges)
+    hot_write.update(Cart, [cart.pk], status=Cart.Status.ORDERED, updated_at=now)
+    _remember(order, lines=lines, charges=charges)
     return order, lines, charges
+
+
+def _remember(order: Order, **related: list[Any]) -> None:
+    """Let ``order.lines.all()`` answer what was just written, as after ``prefetch_related``."""
+    known: dict[str, QuerySet[Any, Any]] = {}
+    for name, rows in related.items():
+        known[name] = getattr(order, name).all()
+        known[name]._result_cache = rows  # noqa: SLF001 - there is no public way to prefetch what is at hand
+    order._prefetched_objects_cache = known  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _guest(choices: _Choices) -> Customer:
     first_name, _space, last_name = choices.contact.name.partition(" ")
-    return Customer.objects.create(
+    guest = Customer(
         first_name=first_name[:150],
         last_name=last_name[:150],
         email=choices.contact.email,
         phone=choices.contact.phone,
         language=choices.language,
     )
+    hot_write.insert([guest])
+    return guest
 
 
 def _insert(order: Order) -> None:
@@ -281,42 +323,21 @@ def _insert(order: Order) -> None:
     new_number = load_hook(app_settings.ORDER_NUMBER)
     for attempt in range(1, NUMBER_ATTEMPTS + 1):
         order.number = new_number(order)
-        try:
-            with transaction.atomic():
-                order.save(force_insert=True)
-        except IntegrityError:
-            if attempt == NUMBER_ATTEMPTS or not Order.objects.filter(number=order.number).exists():
-                raise
-            order.pk = None
-        else:
+        is_last = attempt == NUMBER_ATTEMPTS  # then a taken number is an IntegrityError
+        if hot_write.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
             return
-
-
-def _announce(
-    order: Order,
-    lines: list[OrderLine],
-    charges: list[Charge],
-    *,
-    by: Any,
-    notify: bool,
-    provider: PaymentProvider,
-) -> None:
-    events.record(
-        order,
-        "placed",
-        signal="order_placed",
-        by=by,
-        new_status=order.status,
-        at_placement=True,
-        notify=notify,
-        lines=lines,
-        charges=charges,
-    )
-    if provider.confirms_at_placement or not order.total:
-        lifecycle.confirm_at_placement(order, by=by, notify=notify, lines=lines, charges=charges)
 
 
 def _reserve(order: Order, draft: Draft) -> None:
     short = product_source().reserve({line.product_ref: line.quantity for line in draft.lines}, reference=order.number)
     if short:
         raise InsufficientStock(short)
+
+
+def _build_lock(p: Any) -> QuerySet[Any, Any]:
+    carts_found = Cart.objects.filter(pk=p("cart", Cart._meta.get_field("id"))).order_by()
+    rows: QuerySet[Any, Any] = carts_found.select_for_update().values_list("status")
+    return rows
+
+
+_LOCK = HotQuery(Cart, _build_lock)

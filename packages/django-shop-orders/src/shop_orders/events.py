@@ -15,9 +15,9 @@ from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from shop_orders import guest_links, signals
+from shop_orders import guest_links, hot_write, signals
 from shop_orders.conf import app_settings
-from shop_orders.models import Charge, Order, OrderEvent, OrderLine, Payment, Refund, Shipment
+from shop_orders.models import Charge, Order, OrderEvent, OrderLine, OrderStatus, Payment, Refund, Shipment
 from shop_orders.money import as_text
 
 logger = logging.getLogger(__name__)
@@ -65,18 +65,13 @@ def record(
     ``reference`` can be used once for each order: a second event with it raises IntegrityError.
     """
     signal = "" if _muted.get() else signal
-    payload = (
-        {
+    payload = dict(extra or {})
+    if signal:
+        payload = {
             **order_payload(order, lines=lines, charges=charges),
-            "old_status": old_status,
-            "new_status": new_status,
-            "at_placement": at_placement,
-            "notify": notify,
-            **(extra or {}),
+            **_change(old_status, new_status, at_placement=at_placement, notify=notify),
+            **payload,
         }
-        if signal
-        else dict(extra or {})
-    )
     if about is not None:
         payload["about"] = {"model": about._meta.model_name, "public_id": str(about.public_id)}  # type: ignore[attr-defined]
     event = OrderEvent.objects.create(
@@ -95,6 +90,44 @@ def record(
     if signal:
         transaction.on_commit(partial(announce, event, about=about), robust=True)
     return event
+
+
+def record_placement(
+    order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
+) -> None:
+    """Write that an order was placed and, when it was confirmed by that, this change of its status too.
+
+    One statement in the caller's transaction, and one after commit that notes who was told.
+    """
+    first, final = str(OrderStatus.PENDING), str(order.status)
+    news = [("placed", "order_placed", "", first)]
+    if final != first:
+        news.append(("status_changed", "order_status_changed", first, final))
+    said = order_payload(order, lines=lines, charges=charges)
+    is_told = not _muted.get()
+    written = []
+    for kind, signal, old, new in news:
+        change = _change(old, new, at_placement=True, notify=notify)
+        payload = {**said, "order": {**said["order"], "status": new}, **change} if is_told else {}
+        written.append(
+            OrderEvent(
+                order=order,
+                kind=kind,
+                actor=by,
+                old_status=old,
+                new_status=new,
+                signal=signal if is_told else "",
+                payload=payload,
+                next_attempt_at=timezone.now() + GRACE,
+            )
+        )
+    hot_write.insert(written)
+    if is_told:
+        transaction.on_commit(partial(_announce_together, written), robust=True)
+
+
+def _change(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:
+    return {"old_status": old_status, "new_status": new_status, "at_placement": at_placement, "notify": notify}
 
 
 def order_payload(
@@ -154,6 +187,21 @@ def order_url(order: Order) -> str:
 
 def announce(event: OrderEvent, *, about: Model | None = None) -> bool:
     """Send the signal of one event; done when every receiver returned. Otherwise a later try is noted."""
+    is_taken = _send(event, about=about)
+    if is_taken:
+        OrderEvent.objects.filter(pk=event.pk).update(announced_at=timezone.now(), last_error="")
+    return is_taken
+
+
+def _announce_together(news: Sequence[OrderEvent]) -> None:
+    """``announce`` for events that were just written: one note for all that were taken."""
+    taken = [event.pk for event in news if _send(event)]
+    if taken:
+        hot_write.update(OrderEvent, taken, announced_at=timezone.now(), last_error="")
+
+
+def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
+    """Whether every receiver took the news. If not, the next attempt is noted."""
     sent: Any = getattr(signals, event.signal)
     rows: dict[str, Any] = {"order": event.order}
     if about is not None:
@@ -171,8 +219,6 @@ def announce(event: OrderEvent, *, about: Model | None = None) -> bool:
             next_attempt_at=timezone.now() + _wait(event.attempts + 1),
             last_error=text[:500],
         )
-    else:
-        OrderEvent.objects.filter(pk=event.pk).update(announced_at=timezone.now(), last_error="")
     return not errors
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import OperationalError
 from django.utils import timezone
 
+from shop_orders import hot_write
 from shop_orders.exceptions import IdempotencyMismatch, RequestInProgress
 from shop_orders.locking import in_transaction, is_passing
 from shop_orders.models import IdempotencyKey
@@ -56,7 +57,7 @@ def run(*, owner: str, route: str, key: str, request_digest: str, work: Callable
         if row.status is not None:
             return Answer(status=row.status, body=json.loads(row.body), is_replay=True)
         status, body = work()
-        IdempotencyKey.objects.filter(pk=row.pk).update(status=status, body=json.dumps(body))
+        hot_write.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
         return Answer(status=status, body=body)
 
     try:
@@ -96,9 +97,9 @@ def prune() -> int:
 def _claim(owner: str, route: str, key: str, request_digest: str) -> IdempotencyKey:
     """The row of the key, ours when it has no status. PostgreSQL makes a rival wait at the insert, SQLite at BEGIN."""
     try:
-        IdempotencyKey.objects.bulk_create(
-            [IdempotencyKey(owner=owner, route=route, key=key, digest=request_digest)], ignore_conflicts=True
-        )
+        row = IdempotencyKey(owner=owner, route=route, key=key, digest=request_digest)
+        if hot_write.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
+            return row
         return IdempotencyKey.objects.select_for_update().get(owner=owner, route=route, key=key)
     except OperationalError as error:
         if is_passing(error):

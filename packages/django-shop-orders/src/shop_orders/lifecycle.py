@@ -141,13 +141,6 @@ def note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -
     events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
 
 
-def confirm_at_placement(
-    order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
-) -> None:
-    """Confirm an order in the transaction that places it."""
-    _set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify, lines=lines, charges=charges, at_placement=True)
-
-
 def confirm_paid(order: Order) -> None:
     """Confirm a pending order that was paid, in the transaction that notes the payment and holds its row."""
     if order.status == OrderStatus.PENDING:

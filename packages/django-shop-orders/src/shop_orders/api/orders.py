@@ -8,7 +8,7 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Header, Query
 
-from shop_orders import carts, checkout, guest_links, idempotency, lifecycle, pages, tracking
+from shop_orders import carts, checkout, customers, guest_links, idempotency, lifecycle, pages, tracking
 from shop_orders.api import answers, auth
 from shop_orders.api.cart import CartToken
 from shop_orders.api.problems import responses
@@ -23,7 +23,7 @@ from shop_orders.api.schemas import (
     TrackingOut,
 )
 from shop_orders.api.types import ShortText
-from shop_orders.exceptions import CartEmpty, NotFound, TotalChanged
+from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
@@ -63,10 +63,13 @@ def list_orders(request: HttpRequest, limit: Limit, after: Annotated[ShortText, 
 def place_order(
     request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: IdempotencyKey
 ) -> HttpResponse:
-    customer = auth.customer_or_guest(request)
-    guest_cart = None if customer else carts.by_token(x_cart_token)
-    owner = customer.key if customer else f"cart:{guest_cart.public_id if guest_cart else ''}"
-    return once(request, owner, "place_order", idempotency_key, partial(_place, customer, x_cart_token, payload))
+    user = customers.user_of(request)
+    known = carts.contents(user=user) if user is not None else carts.Contents()
+    # A guest's cart that was ordered already is taken too: it leads to the same order.
+    cart, customer = known.cart if user is not None else carts.by_token(x_cart_token), known.customer
+    owner = customer.key if customer else f"cart:{cart.public_id if cart else ''}"
+    work = partial(_place, customer, cart, x_cart_token, payload)
+    return once(request, owner, "place_order", idempotency_key, work)
 
 
 @router.get(
@@ -187,8 +190,9 @@ def _one(rows: Any, number: str) -> Order:
     return order
 
 
-def _place(customer: Customer | None, token: str, payload: PlaceOrderIn) -> tuple[int, Any]:
-    cart = _cart_to_order(customer, token)
+def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Any]:
+    if cart is None:
+        raise CartNotFound if token and customer is None else CartEmpty
     address = payload.shipping_address
     try:
         order = checkout.place_order(
@@ -209,15 +213,6 @@ def _place(customer: Customer | None, token: str, payload: PlaceOrderIn) -> tupl
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
     placed = PlacedOrderOut(**answers.order_fields(order), guest_token=guest_token)
     return 201, placed.model_dump(mode="json")
-
-
-def _cart_to_order(customer: Customer | None, token: str) -> Cart:
-    """The cart to order. A guest's that was ordered already is answered as well: it leads to the same order."""
-    known = None if customer else carts.by_token(token)
-    cart = known or carts.find(customer=customer, token=token)
-    if cart is None:
-        raise CartEmpty
-    return cart
 
 
 def _address(address: AddressIn | None) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Hot inserts: the INSERT of a model's rows, its text made once from the model's fields.
+"""Hot writes: INSERT and UPDATE of a model's rows, their text made once from the model's fields.
 
-``bulk_create`` builds its SQL anew each time, which costs more than running it, and does not tell what an
-``ON CONFLICT DO NOTHING`` has written. As with ``bulk_create``, no ``save()`` runs and no signal of the models is sent.
-PostgreSQL and SQLite read the statements alike.
+The ORM builds their SQL anew each time, which costs more than running it, and does not tell what an
+``ON CONFLICT DO NOTHING`` has written. As with ``bulk_create`` and ``update``, no ``save()`` runs and no signal of the
+models is sent. PostgreSQL and SQLite read the statements alike.
 """
 
 from __future__ import annotations
@@ -33,6 +33,15 @@ def insert(rows: Sequence[models.Model], *, on_conflict: str = "") -> bool:
     return bool(keys)
 
 
+def update(model: type[models.Model], keys: Sequence[Any], **values: Any) -> None:
+    """Set columns of the rows with these keys."""
+    connection = connections[router.db_for_write(model)]
+    fields = [model._meta.get_field(name) for name in values]
+    new = [field.get_db_prep_save(values[field.name], connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(_update_statement(model, connection.alias, tuple(values), len(keys)), [*new, *keys])
+
+
 def note_stored(row: models.Model, key: Any, alias: str) -> None:
     """Let an instance know that it is a row now."""
     row.pk = key
@@ -58,3 +67,11 @@ def statement(model: type[models.Model], alias: str, count: int, on_conflict: st
 def columns(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
     """All but the key, which the database counts."""
     return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+
+
+@lru_cache
+def _update_statement(model: type[models.Model], alias: str, names: tuple[str, ...], count: int) -> str:
+    quote = connections[alias].ops.quote_name
+    new = ", ".join(f"{quote(model._meta.get_field(name).column)} = %s" for name in names)
+    key, places = quote(model._meta.pk.column), ", ".join(["%s"] * count)
+    return f"UPDATE {quote(model._meta.db_table)} SET {new} WHERE {key} IN ({places})"  # noqa: S608
