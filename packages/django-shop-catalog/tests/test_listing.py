@@ -111,24 +111,25 @@ def assert_hot_equals_plain(filters, ordering):
     for after in (None, first.next):
         values = listing._parameters(filters, after=after)
         expected = None
-        for way in listing.Way if filters.category else [listing.Way.EXISTS]:
-            shape = (listing._shape(filters), way, ordering, after is not None, 50)
+        for walks in (False, True) if filters.category else (False,):
+            shape = (listing._shape(filters), walks, ordering, after is not None, 50)
             hot = [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
             assert hot == listing._PAGE.plain_rows(*shape, **values)
             assert hot == [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
-            assert expected is None or hot == expected, way
+            assert expected is None or hot == expected
             expected = hot
 
 
-def test_way_through_a_category_follows_its_size():
-    """A walk of 20 rows passes 20 * all / below products, the links are ``below``: the two are even at 1000 here."""
+def test_large_categories_are_walked_along_the_order():
+    """A walk of 20 passes 20 * 50,000 / 500 = 2,000 products, as the links' 500 rows cost: the two are even."""
     wanted = Filters(category="food")
-    values = {"below": 1000, "newest": 50_000}
-    assert listing._way(wanted, values, limit=20) == listing.Way.WALK
-    assert listing._way(wanted, {**values, "below": 999}, limit=20) == listing.Way.LINKS
-    assert listing._way(Filters(category="food", featured=True), values, limit=20) == listing.Way.EXISTS
-    assert listing._way(wanted, {**values, "below": None}, limit=20) == listing.Way.EXISTS
-    assert listing._way(Filters(), {}, limit=20) == listing.Way.EXISTS
+    values = {"below": 500, "newest": 50_000}
+    assert listing._walks(wanted, values, limit=20)
+    assert not listing._walks(wanted, {**values, "below": 499}, limit=20)
+    assert not listing._walks(wanted, values, limit=21)
+    assert not listing._walks(Filters(category="food", featured=True), values, limit=20)
+    assert not listing._walks(wanted, {**values, "below": None}, limit=20)
+    assert not listing._walks(Filters(), {}, limit=20)
 
 
 def test_every_hot_read_equals_its_plain_queryset(shop):

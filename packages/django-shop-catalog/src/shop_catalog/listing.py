@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     TextField,
     Value,
     When,
@@ -34,7 +35,7 @@ from django.utils.translation import gettext as _
 from shop_catalog import category_tree, cursors
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.hot_query import HotQuery, LiteralInteger
-from shop_catalog.managers import published_at
+from shop_catalog.managers import is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.search import backend
 
@@ -118,8 +119,8 @@ def page(filters: Filters, *, ordering: str = "newest", after: Place | None = No
     Raises:
         UnknownCategory: the category of the filter does not exist.
     """
-    values = _parameters(filters, ordering=ordering, after=after)
-    shape = (_shape(filters), ordering, after is not None, limit + 1)
+    values = _parameters(filters, after=after)
+    shape = (_shape(filters), _walks(filters, values, limit=limit), ordering, after is not None, limit + 1)
     if filters.q or filters.attributes or ordering == "relevance":
         rows = list(_queryset(lambda name, field: Value(values[name], output_field=field), filters, *shape[1:]))
     else:
@@ -133,15 +134,13 @@ def page(filters: Filters, *, ordering: str = "newest", after: Place | None = No
 
 def count(filters: Filters) -> tuple[int, bool]:
     """How many products match, up to a cap, and whether that is all."""
-    values = _parameters(filters, ordering="newest", after=None)
-    rows = _matching(lambda name, field: Value(values[name], output_field=field), filters)
-    found = rows.order_by()[: COUNT_CAP + 1].count()
+    found = matching(filters).order_by()[: COUNT_CAP + 1].count()
     return min(found, COUNT_CAP), found <= COUNT_CAP
 
 
 def matching(filters: Filters) -> QuerySet[Any, Any]:
     """The listed products that match, as a plain queryset."""
-    values = _parameters(filters, ordering="newest", after=None)
+    values = _parameters(filters, after=None)
     return _matching(lambda name, field: Value(values[name], output_field=field), filters)
 
 
@@ -225,7 +224,7 @@ def _shape(filters: Filters) -> Filters:
     )
 
 
-def _parameters(filters: Filters, *, ordering: str, after: Place | None) -> dict[str, Any]:  # noqa: ARG001
+def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "now": timezone.now(),
         "min_price": filters.min_price,
@@ -239,16 +238,29 @@ def _parameters(filters: Filters, *, ordering: str, after: Place | None) -> dict
         rows = _BOUNDS.rows(slug=filters.category)
         if not rows:
             raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": filters.category})
-        values |= dict(zip(("tree_id", "lft", "rght"), rows[0], strict=True))
+        values |= dict(zip(("tree_id", "lft", "rght", "below", "newest"), rows[0], strict=True))
     return values
 
 
-def _matching(p: Any, filters: Filters) -> QuerySet[Any, Any]:
+def _walks(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
+    """Whether a page of a category is looked for along the order, asking each product for a link.
+
+    The walk passes ``limit * all / below`` products; from its links the subtree's ``below`` products are read and
+    sorted, a row at four times the cost. The newest key stands for the number of all. Other filters make the walk
+    longer by a factor that only the database can guess: then, and where nothing is kept yet, the choice is its own.
+    """
+    below, newest = values.get("below"), values.get("newest")
+    if below is None or newest is None or filters != Filters(category=filters.category):
+        return False
+    return bool(4 * below * below >= limit * newest)
+
+
+def _matching(p: Any, filters: Filters, *, walks: bool = False) -> QuerySet[Any, Any]:
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", _field("publish_from"))))
     if filters.category:
-        products = products.filter(Exists(_links_in_subtree(p)))
+        products = products.filter(_in_subtree(p, walks=walks))
     products = products.filter(*_conditions(p, filters))
     if filters.in_stock is not None:
         products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
@@ -264,14 +276,19 @@ def _matching(p: Any, filters: Filters) -> QuerySet[Any, Any]:
     return products
 
 
-def _links_in_subtree(p: Any) -> QuerySet[Any, Any]:
-    """The subtree's numbers stand in the statement: the database plans for them, without a join to the root."""
-    number = LiteralInteger()
-    return ProductCategory.objects.filter(
-        product=OuterRef("pk"),
-        category__tree_id=p("tree_id", number),
-        category__lft__gte=p("lft", number),
-        category__lft__lte=p("rght", number),
+def _in_subtree(p: Any, *, walks: bool) -> Any:
+    """Where the database has a choice, the subtree's numbers stand in the statement, so that it plans for them."""
+    names = ("tree_id", "lft", "rght")
+    if walks:
+        return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
+    tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
+    return Exists(
+        ProductCategory.objects.filter(
+            product=OuterRef("pk"),
+            category__tree_id=tree_id,
+            category__lft__gte=lft,
+            category__lft__lte=rght,
+        )
     )
 
 
@@ -316,9 +333,16 @@ def has_stock_column() -> Case:
     return Case(When(has_stock(), then=Value(True)), default=Value(False), output_field=BooleanField())  # noqa: FBT003
 
 
-def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: int) -> QuerySet[Any, Any]:  # noqa: FBT001
+def _queryset(
+    p: Any,
+    filters: Filters,
+    walks: bool,  # noqa: FBT001
+    ordering: str,
+    has_after: bool,  # noqa: FBT001
+    limit: int,
+) -> QuerySet[Any, Any]:
     column, is_descending = ORDERINGS[ordering]
-    products = _matching(p, filters)
+    products = _matching(p, filters, walks=walks)
     if column == "relevance" and not filters.q:
         column = "created_at"
     if has_after:
@@ -363,8 +387,9 @@ def _queryset(p: Any, filters: Filters, ordering: str, has_after: bool, limit: i
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
     slug = p("slug", Category._meta.get_field("slug"))
-    rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug).values_list("tree_id", "lft", "rght")
-    return rows
+    newest = Subquery(Product.objects.order_by("-pk").values("pk")[:1])
+    rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug)
+    return rows.values_list("tree_id", "lft", "rght", "statistics__product_count", newest)
 
 
 def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
