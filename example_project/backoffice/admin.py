@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from shop_catalog import category_tree
-from shop_orders.admin import OrderAdmin
+from shop_notify import outbox
+from shop_notify.exceptions import ShopNotifyError
+from shop_notify.models import Notification
+from shop_orders.admin import STEPS, OrderAdmin, possible_steps
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.forms import StepForm
 from shop_orders.models import Order, OrderLine, OrderStatus
+from storefront import shipping
 
-from backoffice import sales
+from backoffice import order_page, sales, steps
+
+FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay"})
+"""Steps that bring an order on; the others are for when something is not as it should be."""
 
 
 class SalesFilter(admin.SimpleListFilter):
@@ -57,3 +74,94 @@ admin.site.unregister(Order)
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
     list_filter = ("status", "payment_status", SalesFilter, ShelfFilter, "payment_provider", "currency", "placed_at")
+    change_form_template = "backoffice/order.html"
+
+    def get_urls(self) -> list[Any]:
+        resend = self.admin_site.admin_view(require_POST(self.resend))
+        own = path("<int:order_id>/resend/<uuid:public_id>/", resend, name="backoffice_resend")
+        return [own, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The order as a workplace. There is nothing to save: what can be done are steps."""
+        order = self.get_object(request, unquote(object_id))
+        if order is None:
+            return super().change_view(request, object_id, form_url, extra_context)
+        if request.method == "POST" or not self.has_view_permission(request, order):
+            raise PermissionDenied
+        names = [name for name in possible_steps(order) if self._may(request, STEPS[name])]
+        may_see_messages = request.user.has_perm("shop_notify.view_notification")
+        context = {
+            **self.admin_site.each_context(request),
+            **(extra_context or {}),
+            "title": _("Order %(number)s") % {"number": order.number},
+            "opts": self.opts,
+            "original": order,
+            "steps": [(name, STEPS[name].label, name in FORWARD) for name in names],
+            "entries": order_page.entries(order, with_messages=may_see_messages),
+            "may_resend": request.user.has_perm("shop_notify.resend_notification"),
+            "lines": order.lines.all(),
+            "charges": order.charges.all(),
+            "payments": order.payments.prefetch_related("refunds").order_by("pk"),
+            "shipments": order.shipments.prefetch_related("lines__order_line"),
+            "delivery": shipping.choices().get(order.delivery),
+            "others": Order.objects.filter(customer=order.customer).exclude(pk=order.pk).order_by("-placed_at")[:5],
+        }
+        return TemplateResponse(request, self.change_form_template, context)
+
+    def step(self, request: HttpRequest, order_id: int, name: str) -> HttpResponse:
+        """Ask what there is to say, show what would be sent, then take the step."""
+        order = get_object_or_404(Order.objects.select_related("customer"), pk=order_id)
+        if name not in STEPS:
+            raise Http404
+        if not self._may(request, STEPS[name]):
+            raise PermissionDenied
+        form_class = steps.form_of(name)
+        form = form_class(request.POST or None, order=order, initial=steps.initial(order))
+        is_taken = request.method == "POST" and "look" not in request.POST
+        if is_taken and form.is_valid():
+            try:
+                steps.take(name, order, form.options(), by=request.user)
+            except ShopOrdersError as error:
+                form.add_error(None, str(error))
+            else:
+                self.message_user(request, gettext("Done: %(step)s.") % {"step": STEPS[name].label}, messages.SUCCESS)
+                return redirect("admin:shop_orders_order_change", order_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": STEPS[name].label,
+            "opts": self.opts,
+            "order": order,
+            "form": form,
+            "name": name,
+            "foresight": self._foresight(request, name, order, form),
+        }
+        return TemplateResponse(request, "backoffice/step.html", context)
+
+    def resend(self, request: HttpRequest, order_id: int, public_id: uuid.UUID) -> HttpResponse:
+        """Send a message about the order once more, to the same address."""
+        if not request.user.has_perm("shop_notify.resend_notification") or not self.has_view_permission(request):
+            raise PermissionDenied
+        order = get_object_or_404(Order, pk=order_id)
+        row = get_object_or_404(Notification.objects.about(order.number), public_id=public_id)
+        try:
+            outbox.resend(row)
+        except ShopNotifyError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, gettext("It will be sent to %(to)s.") % {"to": row.address}, messages.SUCCESS)
+        return redirect("admin:shop_orders_order_change", order_id)
+
+    def _foresight(self, request: HttpRequest, name: str, order: Order, form: StepForm) -> steps.Foresight | None:
+        """Nothing for a note, of which nobody is told, and none while the form is wrong."""
+        if name == "note":
+            return None
+        if not form.is_bound:
+            form_class = steps.form_of(name)
+            blank = form_class(None, order=order, initial=steps.initial(order))
+            values = {field: blank.get_initial_for_field(blank.fields[field], field) for field in blank.fields}
+            form = form_class(
+                {field: value for field, value in values.items() if value not in {None, False}}, order=order
+            )
+        return steps.foresee(name, order, form.options(), by=request.user) if form.is_valid() else None

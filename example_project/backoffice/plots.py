@@ -13,8 +13,8 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 52, 4, 12, 28
+WIDTH, HEIGHT = 960, 270
+LEFT, RIGHT, TOP, BOTTOM = 68, 32, 20, 40
 LINES = 4
 """Steps of the scale between nothing and its top."""
 MOST_LABELS = 8
@@ -97,7 +97,7 @@ def _scale(top: Decimal) -> SafeString:
 
 def _columns(rows: Sequence[Column], top: Decimal) -> SafeString:
     pitch = Decimal(WIDTH - LEFT - RIGHT) / max(len(rows), 1)
-    width = min(pitch * Decimal("0.72"), Decimal(56))
+    width = min(pitch * Decimal("0.72"), Decimal(64))
     every = (Decimal(len(rows)) / MOST_LABELS).to_integral_value(ROUND_CEILING) or 1
     last = len(rows) - 1
     drawn = []
@@ -114,7 +114,7 @@ def _columns(rows: Sequence[Column], top: Decimal) -> SafeString:
             row.text,
         )
         is_named = (last - place) % every == 0
-        name = format_html('<text class="name" x="{}" y="{}">{}</text>', _number(middle), HEIGHT - 8, row.label)
+        name = format_html('<text class="name" x="{}" y="{}">{}</text>', _number(middle), HEIGHT - 10, row.label)
         drawn.append(format_html("{}{}", bar, name if is_named else ""))
     return format_html_join("", "{}", ((part,) for part in drawn))
 

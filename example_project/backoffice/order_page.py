@@ -1,0 +1,91 @@
+"""What staff see of one order: its time line with the messages that told of each step."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from shop_notify.history import label
+from shop_notify.models import Notification, State
+from shop_orders.models import Order, OrderEvent, OrderStatus, PaymentStatus
+
+KINDS = {
+    "placed": _("The order was placed"),
+    "shipment_sent": _("A parcel left the house"),
+    "refunded": _("Money went back"),
+    "refund_failed": _("A refund failed"),
+    "payment_held": _("A payment is held"),
+    "note": _("Note"),
+}
+BAD = frozenset({State.FAILED, State.DEAD})
+REACHED = frozenset({State.SENT, State.DELIVERED, State.READ})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Something that happened, the newest first on the page. ``tone`` is good, bad or empty."""
+
+    at: datetime
+    title: Any
+    event: OrderEvent | None = None
+    detail: str = ""
+    messages: list[Message]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    row: Notification
+    label: str
+    tone: str
+    is_again: bool
+    """Whether it repeats or replaces another one."""
+
+
+def entries(order: Order, *, with_messages: bool) -> list[Entry]:
+    """The whole time line, private events too. Messages hang on the event that they tell of; others stand alone."""
+    rows = Notification.objects.about(order.number).select_related("origin") if with_messages else []
+    told: defaultdict[str, list[Message]] = defaultdict(list)
+    for row in rows:
+        told[_event_of(row)].append(_message(row))
+    found = [
+        Entry(
+            at=event.created_at,
+            title=_title(event),
+            event=event,
+            detail=event.message,
+            messages=told.pop(str(event.event_id), []),
+        )
+        for event in order.events.select_related("actor").order_by("created_at", "pk")
+    ]
+    found += [
+        Entry(at=messages[0].row.created_at, title=messages[0].label, messages=messages) for messages in told.values()
+    ]
+    return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def _event_of(row: Notification) -> str:
+    """The event that a message tells of, also if it was sent again."""
+    while row.origin is not None:
+        row = row.origin
+    return row.event_id
+
+
+def _message(row: Notification) -> Message:
+    tone = "bad" if row.state in BAD else "good" if row.state in REACHED else ""
+    return Message(row=row, label=label(row.event), tone=tone, is_again=row.origin_id is not None)
+
+
+def _title(event: OrderEvent) -> Any:
+    statuses: Iterable[tuple[str, Any]] = ()
+    if event.kind == "status_changed":
+        statuses = OrderStatus.choices
+    elif event.kind == "payment_status_changed":
+        statuses = PaymentStatus.choices
+    names = dict(statuses)
+    if event.new_status in names:
+        return str(names[event.new_status]).capitalize()
+    return KINDS.get(event.kind, label(event.kind))

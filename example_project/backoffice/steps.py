@@ -1,0 +1,88 @@
+"""The steps of an order's page: what each asks, and what it would send before it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+from shop_notify import previews
+from shop_notify.segments import count_segments
+from shop_orders import events, payments
+from shop_orders.admin import STEPS
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.forms import StepForm
+from shop_orders.models import Order
+from shop_orders.money import as_text, quantise
+
+
+class TellForm(StepForm):
+    """For a step that asks nothing else."""
+
+    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foresight:
+    """What a step would send. ``problem`` says why it cannot be taken; ``parts`` is the number of SMS."""
+
+    messages: list[tuple[previews.Preview, int]]
+    problem: str = ""
+
+
+def form_of(name: str) -> type[StepForm]:
+    return STEPS[name].form or TellForm
+
+
+def initial(order: Order) -> dict[str, Any]:
+    return {"amount": quantise(order.refund_due or order.refundable_amount, order.currency)}
+
+
+def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> None:
+    """Run the step's verb.
+
+    Raises:
+        ShopOrdersError: it cannot be done now.
+    """
+    STEPS[name].verb(order.pk, by=by, **options)
+
+
+def foresee(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Foresight:
+    """What the step would send to whom: it is taken in a transaction that is taken back.
+
+    No provider is asked for a refund: its money is only written down, and the news of a good answer is assumed.
+    """
+    try:
+        with transaction.atomic():
+            announced = _refund(order, options) if name == "refund" else _announced(name, order, options, by=by)
+            transaction.set_rollback(True)
+    except ShopOrdersError as error:
+        return Foresight(messages=[], problem=str(error))
+    shown = [preview for signal, payload in announced for preview in previews.of_signal(signal, payload)]
+    return Foresight(messages=[(row, _parts(row)) for row in shown])
+
+
+def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> list[tuple[str, dict[str, Any]]]:
+    known = set(order.events.values_list("pk", flat=True))
+    take(name, order, options, by=by)
+    rows = order.events.exclude(pk__in=known).exclude(signal="").order_by("pk")
+    return [(f"shop_orders.signals.{event.signal}", event.payload) for event in rows]
+
+
+def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    queued = payments.queue_refund(order.pk, **options)
+    payload = {**events.order_payload(order), "notify": options.get("notify", True)}
+    return [
+        (
+            "shop_orders.signals.order_refunded",
+            {**payload, "refund": {"amount": as_text(row.amount, order.currency), "reason": row.reason}},
+        )
+        for row in queued
+    ]
+
+
+def _parts(row: previews.Preview) -> int:
+    return count_segments(row.text).parts if row.channel == "sms" and row.text else 0

@@ -1,0 +1,247 @@
+"""The order's page in the admin, its steps, and that each sends what it showed before."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from backoffice import order_page
+from django.test import Client
+from shop_catalog.models import Product
+from shop_notify.models import Notification
+from shop_orders import carts, checkout, customers, lifecycle, payments
+from shop_orders.models import Order, OrderEvent
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALL = (
+    "shop_orders.view_order",
+    "shop_orders.change_order",
+    "shop_orders.process_order",
+    "shop_orders.cancel_order",
+    "shop_orders.refund_order",
+    "shop_notify.view_notification",
+    "shop_notify.resend_notification",
+)
+
+
+@pytest.fixture
+def order(shelves, make_user):
+    """Two mugs and a book of a customer with e-mail and phone, confirmed, of which the customer was told."""
+    user = make_user()
+    customer = customers.update(customers.for_user(user), phone="0712 345 678")
+    cart, _token = carts.find_or_open(customer=customer)
+    carts.add_item(cart, "MUG", 2)
+    carts.add_item(cart, "BOOK", 1)
+    address = {"name": "Test Customer", "line1": "Acacia Court", "city": "Nairobi", "country": "KE"}
+    return checkout.place_order(cart, shipping_address=address, delivery="home", provider="on_delivery", by=user)
+
+
+def bring(order, *verbs):
+    for verb in verbs:
+        verb(order.pk, notify=False)
+    order.refresh_from_db()
+    return order
+
+
+def page(order):
+    return f"/admin/shop_orders/order/{order.pk}/change/"
+
+
+def step(order, name):
+    return f"/admin/shop_orders/order/{order.pk}/step/{name}/"
+
+
+def shown(answer):
+    """What the page says that would be sent."""
+    foresight = answer.context["foresight"]
+    return {(row.alias, row.address, row.subject, row.text) for row, _parts in foresight.messages}
+
+
+def written(order, known):
+    from shop_notify import previews
+
+    rows = [previews.of_notification(row) for row in Notification.objects.exclude(pk__in=known)]
+    return {(row.alias, row.address, row.subject, row.text) for row in rows}
+
+
+STEPS = {
+    "process": ((), {}, 1),
+    "ship": (
+        (lifecycle.start_processing,),
+        {"carrier": "City Couriers", "tracking_number": "CC1", "line_1": 2, "line_2": 1},
+        2,
+    ),
+    "deliver": ((lifecycle.start_processing, lifecycle.ship), {}, 1),
+    "cancel": ((), {"reason": "Sold out"}, 3),
+    "pay": ((), {}, 1),
+    "refund": ((payments.record_payment,), {"amount": "500", "reason": "A crack"}, 2),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_step_sends_what_it_showed(name, order, staff):
+    before, values, count = STEPS[name]
+    bring(order, *before)
+    client, values = staff(*ALL), {**values, "notify": "on"}
+    events, known = OrderEvent.objects.count(), list(Notification.objects.values_list("pk", flat=True))
+
+    seen = shown(client.post(step(order, name), {**values, "look": "1"}))
+
+    assert len(seen) == count
+    assert OrderEvent.objects.count() == events
+    assert Notification.objects.count() == len(known)
+    answer = client.post(step(order, name), {**values, "take": "1"})
+    assert (answer.status_code, answer["Location"]) == (302, page(order))
+    assert written(order, known) == seen
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_looking_at_a_step_changes_nothing(name, order, staff):
+    bring(order, *STEPS[name][0])
+    stock = list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity"))
+    state = Order.objects.filter(pk=order.pk).values().get()
+
+    answer = staff(*ALL).get(step(order, name))
+
+    assert answer.status_code == 200
+    assert shown(answer)
+    assert Order.objects.filter(pk=order.pk).values().get() == state
+    assert list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity")) == stock
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
+    before, values, _count = STEPS[name]
+    bring(order, *before)
+    client, known = staff(*ALL), Notification.objects.count()
+
+    answer = client.post(step(order, name), {**values, "look": "1"})
+    assert "Nobody is told of this." in answer.content.decode()
+    client.post(step(order, name), {**values, "take": "1"})
+
+    assert Notification.objects.count() == known
+
+
+def test_a_step_that_is_no_longer_possible_says_why_before_and_after(order, staff):
+    client = staff(*ALL)
+
+    assert "cannot become" in client.get(step(order, "deliver")).context["foresight"].problem
+    answer = client.post(step(order, "deliver"), {"take": "1"})
+
+    assert answer.status_code == 200
+    assert "cannot become" in answer.content.decode()
+    assert Order.objects.get().status == "confirmed"
+
+
+def test_a_wrong_form_shows_its_faults_and_no_messages(order, staff):
+    bring(order, payments.record_payment)
+    client = staff(*ALL)
+
+    answer = client.post(step(order, "refund"), {"amount": "-3", "take": "1"})
+
+    assert answer.context["foresight"] is None
+    assert "Something is not right yet" in answer.content.decode()
+    order.refresh_from_db()
+    assert order.refunded_amount == 0
+
+
+def test_the_time_line_shows_who_was_told_of_what(order, staff):
+    text = staff(*ALL).get(page(order)).content.decode()
+
+    assert "The order was placed" in text
+    assert re.search(r"E-mail, Order placed</a>\s*<span class=\"to\">to customer@example.org", text)
+    assert re.search(r"SMS, Order placed</a>\s*<span class=\"to\">to \+254712345678", text)
+    assert "Market mug" in text
+    assert "KSh\xa02,950.00" in text
+
+
+def test_a_private_note_stays_with_the_staff(order, staff):
+    client = staff(*ALL)
+    client.post(step(order, "note"), {"text": "Fragile; <b>careful</b>", "take": "1"})
+
+    text = client.get(page(order)).content.decode()
+
+    assert "Fragile; &lt;b&gt;careful&lt;/b&gt;" in text
+    assert "only staff see it" in text
+
+
+def test_a_message_is_sent_again_to_the_same_address(order, staff):
+    client = staff(*ALL)
+    row = Notification.objects.get(alias="sms", audience="customer")
+
+    answer = client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/", follow=True)
+
+    assert Notification.objects.get(origin=row).address == row.address
+    placed = next(entry for entry in order_page.entries(order, with_messages=True) if entry.event.kind == "placed")
+    assert [message.is_again for message in placed.messages if message.row.alias == "sms"] == [False, True]
+    assert "(again)" in answer.content.decode()
+
+
+def test_a_message_of_another_order_is_not_sent_from_here(order, staff):
+    row = Notification.objects.create(event_id="1", event="x", alias="sms", channel="sms", address="+254712345678")
+    known = Notification.objects.count()
+
+    answer = staff(*ALL).post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
+
+    assert answer.status_code == 404
+    assert Notification.objects.count() == known
+
+
+def test_who_may_only_look_finds_no_steps_and_no_messages(order, staff):
+    client = staff("shop_orders.view_order")
+    row = Notification.objects.filter(alias="sms").first()
+
+    text = client.get(page(order)).content.decode()
+
+    assert "/step/" not in text
+    assert "Send again" not in text
+    assert "to customer@example.org" not in text
+    assert client.get(step(order, "cancel")).status_code == 403
+    assert client.post(step(order, "cancel")).status_code == 403
+    assert client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/").status_code == 403
+    assert Order.objects.get().status == "confirmed"
+
+
+def test_strangers_and_customers_see_no_order_page(order, client):
+    assert client.get(page(order)).status_code == 302
+    assert client.get(step(order, "ship")).status_code == 302
+    customer = Client()
+    customer.force_login(order.customer.user, backend="django.contrib.auth.backends.ModelBackend")
+    assert customer.get(page(order)).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["999999/change/", "x/change/", "999999/step/ship/", "1/step/nonsense/"])
+def test_an_order_or_step_that_is_not_there_is_no_crash(path, order, staff):
+    assert staff(*ALL).get(f"/admin/shop_orders/order/{path}").status_code in {302, 404}
+
+
+def test_there_is_nothing_to_save_on_the_order_page(order, staff):
+    assert staff(*ALL).post(page(order), {"status": "delivered"}).status_code == 403
+    assert Order.objects.get().status == "confirmed"
+
+
+def test_the_pages_have_no_inline_script(order, staff):
+    bring(order, lifecycle.start_processing)
+    client = staff(*ALL)
+    for path in (page(order), step(order, "ship"), "/admin/"):
+        answer = client.get(path)
+        text = answer.content.decode()
+        assert re.findall(r"<script(?![^>]*src=)[^>]*>|\son\w+=|javascript:| style=", text) == []
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(
+    order, staff, django_assert_max_num_queries
+):
+    client = staff(*ALL)
+    client.get(page(order))
+    with django_assert_max_num_queries(40) as few:
+        client.get(page(order))
+    count = len(few)
+    for number in range(20):
+        lifecycle.note(order.pk, text=str(number), by=order.customer.user)
+        row = Notification.objects.filter(alias="sms").first()
+        client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
+    with django_assert_max_num_queries(count + 1):
+        client.get(page(order))
