@@ -112,7 +112,7 @@ def assert_hot_equals_plain(filters, ordering):
         values = listing._parameters(filters, after=after)
         expected = None
         for walks in (False, True) if filters.category else (False,):
-            shape = (listing._shape(filters), walks, ordering, after is not None, 50)
+            shape = (listing._shape(filters), None, walks, ordering, after is not None, 50)
             hot = [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
             assert hot == listing._PAGE.plain_rows(*shape, **values)
             assert hot == [tuple(row) for row in listing._PAGE.rows(*shape, **values)]

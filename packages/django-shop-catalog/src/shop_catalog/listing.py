@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -114,14 +114,18 @@ class Page:
 
 
 def page(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
-    """One page of listed products and what comes after it: three statements, with or without a category.
+    """One page of listed products and what comes after it: two statements, one more each for a category and a search.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
     """
     values = _parameters(filters, after=after)
-    shape = (_shape(filters), _walks(filters, values, limit=limit), ordering, after is not None, limit + 1)
-    if filters.q or filters.attributes or ordering == "relevance":
+    search = backend(Product).prepare(filters.q) if filters.q else None
+    if search is not None:
+        values |= search.values
+    walks = _walks(filters, values, limit=limit)
+    shape = (_shape(filters), search and search.shape, walks, ordering, after is not None, limit + 1)
+    if filters.attributes or (filters.q and search is None):
         rows = list(_queryset(lambda name, field: Value(values[name], output_field=field), filters, *shape[1:]))
     else:
         rows = _PAGE.rows(*shape, **values)
@@ -216,6 +220,7 @@ def _shape(filters: Filters) -> Filters:
     """The filters with their values taken out: what decides the SQL text."""
     return replace(
         filters,
+        q="x" if filters.q else "",
         category="x" if filters.category else "",
         min_price=None if filters.min_price is None else Decimal(0),
         max_price=None if filters.max_price is None else Decimal(0),
@@ -255,7 +260,10 @@ def _walks(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
     return bool(4 * below * below >= limit * newest)
 
 
-def _matching(p: Any, filters: Filters, *, walks: bool = False) -> QuerySet[Any, Any]:
+def _matching(
+    p: Any, filters: Filters, *, search: Hashable = None, walks: bool = False, is_best: bool = False
+) -> QuerySet[Any, Any]:
+    """``search`` is the shape of a prepared search, ``is_best`` says that the list is ordered by relevance."""
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", _field("publish_from"))))
@@ -271,8 +279,11 @@ def _matching(p: Any, filters: Filters, *, walks: bool = False) -> QuerySet[Any,
         wanted[name].append(value)
     for name, values in wanted.items():
         products = _with_attribute(products, name, values)
-    if filters.q:
-        products = backend(Product).search(products, filters.q)
+    if filters.q and search is not None:
+        products = backend(Product).narrow(products, p, search, is_best=is_best)
+    elif filters.q:
+        found = backend(Product).best if is_best else backend(Product).search
+        products = found(products, filters.q)
     return products
 
 
@@ -336,13 +347,14 @@ def has_stock_column() -> Case:
 def _queryset(
     p: Any,
     filters: Filters,
+    search: Hashable,
     walks: bool,  # noqa: FBT001
     ordering: str,
     has_after: bool,  # noqa: FBT001
     limit: int,
 ) -> QuerySet[Any, Any]:
     column, is_descending = ORDERINGS[ordering]
-    products = _matching(p, filters, walks=walks)
+    products = _matching(p, filters, search=search, walks=walks, is_best=column == "relevance")
     if column == "relevance" and not filters.q:
         column = "created_at"
     if has_after:
