@@ -197,14 +197,18 @@ def _database(session: nox.Session) -> Iterator[str]:
 
 @nox.session(python=NEWEST)
 def lint(session: nox.Session) -> None:
-    """Check style and formatting with ruff; ``-- --fix`` mends what can be mended."""
-    _install(session, "ruff")
+    """Check style, formatting and the workflows' schema and security; ``-- --fix`` mends what can be mended."""
+    _install(session, "ruff", "check-jsonschema", "zizmor")
     if "--fix" in session.posargs:
         session.run("ruff", "check", "--fix", ".")
         session.run("ruff", "format", ".")
         return
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    workflows = [str(path) for path in sorted(ROOT.glob(".github/workflows/*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
+    session.run("zizmor", "--offline", "--persona", "pedantic", ".github")
 
 
 @nox.session(python=NEWEST)
@@ -226,7 +230,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def replay(session: nox.Session) -> None:
-    """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --orders N``."""
+    """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --invoices N``."""
     _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
     session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})
 
