@@ -1,106 +1,292 @@
-"""Figures for the outbox, on PostgreSQL: ``DATABASE_URL=... python bench.py [MESSAGES] [OLD_ROWS]``.
+"""Figures for the outbox on PostgreSQL, beside their floors in the same run.
 
-Drain rates with a provider that does nothing, beside the floor: a bare loop on SKIP LOCKED in the same database.
+    DATABASE_URL=postgres://... python bench.py [--messages 4000] [--orders 200] [--old-rows 1000000] [--only drain]
+
+It works in a database of its own, needs psycopg 3, and for one of the queues ``redis-server``. It prints JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
+import signal
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import django
 
+TESTS = Path(__file__).resolve().parent
+WORKERS = (1, 2, 4)
+QUEUES = ("inline", "django_tasks", "django_q2, database", "django_q2, Redis", "postgresql", "none, poll 0.02")
 
-def floor(count, batch):
-    """Rows a second of raw SQL: claim a batch with SKIP LOCKED, mark it, commit."""
-    from django.db import connection, transaction
-
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE IF NOT EXISTS floor_outbox (id bigserial PRIMARY KEY, state text, body text)")
-        cursor.execute("TRUNCATE floor_outbox")
-        cursor.execute(
-            "INSERT INTO floor_outbox (state, body) SELECT 'queued', 'x' FROM generate_series(1, %s)", [count]
-        )
-        cursor.execute("CREATE INDEX IF NOT EXISTS floor_due ON floor_outbox (id) WHERE state = 'queued'")
-    began, done = time.monotonic(), 0
-    while True:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE floor_outbox SET state = 'sent' WHERE id IN (SELECT id FROM floor_outbox "
-                "WHERE state = 'queued' ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
-                [batch],
-            )
-            rows = cursor.fetchall()
-        if not rows:
-            return done / (time.monotonic() - began)
-        done += len(rows)
+NARROW = (
+    "UPDATE floor_outbox SET state = 'sent' WHERE id IN (SELECT id FROM floor_outbox WHERE state = 'queued' "
+    "ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id"
+)
+CLAIM = (
+    "UPDATE shop_notify_notification SET state = 'sending', lease = gen_random_uuid(), attempts = attempts + 1, "
+    "due_at = now() + interval '2 minutes', updated_at = now() WHERE id IN (SELECT id FROM shop_notify_notification "
+    "WHERE state IN ('queued', 'sending') AND due_at <= now() ORDER BY priority, due_at, id LIMIT %s "
+    "FOR UPDATE SKIP LOCKED) RETURNING id"
+)
+NOTE = (
+    "UPDATE shop_notify_notification SET state = 'sent', lease = NULL, updated_at = now(), sent_at = now(), "
+    "provider_id = 'p', subject = 'News', text = 'News: x' WHERE id = ANY(%s)"
+)
+ATTEMPTS = (
+    "INSERT INTO shop_notify_attempt (notification_id, number, started_at, finished_at, outcome, provider_code, "
+    "detail, answer) SELECT id, 1, now(), now(), 'accepted', '', '', '{}' FROM unnest(%s::bigint[]) AS id"
+)
 
 
-def fill(count, aliases=("one", "two")):
-    from shop_notify.models import Notification
+def connect():
+    """A bare connection to the bench's database."""
+    import psycopg
+    from django.db import connection
 
-    Notification.objects.filter(state__in=["queued", "sending"]).delete()
-    Notification.objects.bulk_create(
-        (
-            Notification(
-                event_id=f"bench-{time.monotonic_ns()}-{number}",
-                event="newsletter",
-                alias=aliases[number % len(aliases)],
-                channel="memory",
-                address=f"{number}@example.org",
-                context={"headline": "x"},
-            )
-            for number in range(count)
-        ),
-        batch_size=1000,
+    at = connection.settings_dict
+    return psycopg.connect(
+        dbname=at["NAME"], user=at["USER"], password=at["PASSWORD"], host=at["HOST"], port=at["PORT"] or 5432
     )
 
 
-def drain(count, workers):
-    """Rows a second of this many forked workers."""
+def forked(workers, work):
+    """Seconds until all of these processes are done, and the CPU seconds that they used."""
     from django.db import connections
-    from shop_notify import delivery
 
-    fill(count)
     connections.close_all()
-    began = time.monotonic()
-    pids = []
+    began, pids, used = time.monotonic(), [], 0.0
     for _ in range(workers):
         pid = os.fork()
         if pid == 0:
-            while delivery.deliver_due(for_seconds=600):
-                pass
-            os._exit(0)
+            try:
+                work()
+            finally:
+                os._exit(0)
         pids.append(pid)
     for pid in pids:
-        os.waitpid(pid, 0)
-    return count / (time.monotonic() - began)
+        _pid, _status, usage = os.wait4(pid, 0)
+        used += usage.ru_utime + usage.ru_stime
+    return time.monotonic() - began, used
 
 
-def latency(samples):
-    """Milliseconds from a signal to the provider, delivered in the same process after commit."""
-    from shop_notify.notifiers import MemoryNotifier
+def rates(count, workers, work):
+    seconds, used = forked(workers, work)
+    return {"per_second": round(count / seconds), "cpu_ms": round(used / count * 1000, 3)}
+
+
+def narrow_floor(count, workers, batch):
+    """A bare loop on SKIP LOCKED over three columns: claim is all there is."""
+    with connect() as bare:
+        bare.execute("CREATE TABLE IF NOT EXISTS floor_outbox (id bigserial PRIMARY KEY, state text, body text)")
+        bare.execute("CREATE INDEX IF NOT EXISTS floor_due ON floor_outbox (id) WHERE state = 'queued'")
+        bare.execute("TRUNCATE floor_outbox")
+        bare.execute(
+            "INSERT INTO floor_outbox (state, body) SELECT 'queued', 'x' FROM generate_series(1, %s)", [count]
+        )
+
+    def work():
+        with connect() as bare:
+            while bare.execute(NARROW, [batch]).fetchall():
+                bare.commit()
+
+    return rates(count, workers, work)
+
+
+def floor(count, workers, batch, *, together):
+    """The statements of the outbox on its own table by hand: claim many, note each or all in a commit."""
+    fill(count)
+
+    def work():
+        with connect() as bare:
+            while ids := [row[0] for row in bare.execute(CLAIM, [batch]).fetchall()]:
+                bare.commit()
+                for some in [ids] if together else [[one] for one in ids]:
+                    bare.execute(NOTE, [some])
+                    if together:
+                        bare.execute(ATTEMPTS, [some])
+                    bare.commit()
+
+    return rates(count, workers, work)
+
+
+def fill(count, *, event="newsletter", context=None, aliases=("one", "two"), channel="memory", **changes):
+    from shop_notify.models import Notification
+
+    Notification.objects.open().delete()
+    rows = (
+        Notification(
+            event_id=f"bench-{time.monotonic_ns()}-{number}",
+            event=event,
+            alias=aliases[number % len(aliases)],
+            channel=channel,
+            address=f"{number}@example.org",
+            context=context or {"headline": "x"},
+            **changes,
+        )
+        for number in range(count)
+    )
+    Notification.objects.bulk_create(rows, batch_size=1000)
+
+
+def drain(count, workers, *, harmless, **what):
+    """Our own, with a notifier that does nothing."""
+    from django.conf import settings
+    from shop_notify import delivery
+
+    backend = f"testproject.ledger.{'Harmless' if harmless else 'Idle'}Notifier"
+    settings.SHOP_NOTIFY = {
+        **settings.SHOP_NOTIFY,
+        "NOTIFIERS": {alias: {"BACKEND": backend} for alias in ("one", "two")},
+    }
+    fill(count, **what)
+
+    def work():
+        while delivery.deliver_due(for_seconds=600):
+            pass
+
+    return rates(count, workers, work)
+
+
+def drains(count):
+    from shop_notify.samples import ORDER
+
+    figures = {}
+    for workers in WORKERS:
+        figures[f"{workers} workers"] = {
+            "floor, three columns, 1 a commit": narrow_floor(count // 4, workers, 1),
+            "floor, three columns, 20 a commit": narrow_floor(count * 4, workers, 20),
+            "floor, 1 noted a commit": floor(count // 4, workers, 20, together=False),
+            "ours, 1 noted a commit": drain(count // 4, workers, harmless=False),
+            "floor, 200 noted a commit": floor(count, workers, 200, together=True),
+            "ours, harmless, 200 noted a commit": drain(count, workers, harmless=True),
+        }
+        show(figures)
+    order = {"event": "order_placed", "context": ORDER, "channel": "email"}
+    figures["1 worker, order e-mails with HTML, harmless"] = drain(count // 4, 1, harmless=True, **order)
+    return figures
+
+
+def latencies(queue, orders, *, backlog):
+    """Milliseconds from an order's commit to the provider's being called, with workers as the example has them."""
+    folder = Path(tempfile.mkdtemp(prefix="notify_bench_"))
+    name, _, detail = queue.partition(", ")
+    from django.db import connection
+
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "testproject.settings",
+        "SITE_DATABASE": connection.settings_dict["NAME"],
+        "SITE_QUEUE": f"shop_notify.queues.{name}",
+        "SITE_CLOCK": str(folder / "called"),
+        "SITE_WORKERS": "2",
+    }
+    started = []
+
+    def start(*command, **options):
+        started.append(subprocess.Popen(command, cwd=TESTS, env=environment, stdout=subprocess.DEVNULL, **options))
+
+    if detail == "Redis":
+        if shutil.which("redis-server") is None:
+            return "redis-server is not installed"
+        environment["SITE_REDIS_PORT"] = str(_free_port())
+        start("redis-server", "--port", environment["SITE_REDIS_PORT"], "--save", "", "--dir", str(folder))
+    if name == "django_q2":
+        start(sys.executable, "manage.py", "qcluster", stderr=subprocess.DEVNULL)
+    elif name in {"postgresql", "none"}:
+        poll = ["--poll", "0.02"] if name == "none" else []
+        for _ in range(2):
+            start(sys.executable, "manage.py", "deliver_notifications", "--loop", *poll)
+    fill(backlog, aliases=("bulk",), priority=9)
+    time.sleep(4 if started else 0)
+    try:
+        done = subprocess.run(
+            [sys.executable, __file__, "--announce", str(orders)],
+            cwd=TESTS,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        committed = json.loads(done.stdout)
+        called = _called(folder / "called", set(committed))
+    finally:
+        for process in started:
+            process.send_signal(signal.SIGTERM)
+        for process in started:
+            process.wait(60)
+        shutil.rmtree(folder)
+    taken = [(called[to] - at) / 1e6 for to, at in committed.items() if to in called]
+    return {
+        "orders": len(committed),
+        "missing": len(committed) - len(taken),
+        "p50": round(statistics.median(taken), 1),
+        "p99": round(statistics.quantiles(taken, n=100)[98], 1),
+    }
+
+
+def _called(path, wanted):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        lines = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+        called = {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[0] in wanted}
+        if len(called) == len(wanted):
+            break
+        time.sleep(0.1)
+    return called
+
+
+def _free_port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def announce(orders):
+    """One order each 50 ms, as a web process does it; prints when each was committed."""
+    from django.db import transaction
+    from shop_notify import queues
+    from shop_notify.models import JobRun
     from testproject.library import signals
 
-    taken = []
-    for number in range(samples):
-        payload = {"headline": "x", "recipients": {"member": {"email": f"{number}@example.org"}}}
-        began = time.monotonic()
-        signals.newsletter_published.send_robust(sender=None, payload=payload, event_id=f"latency-{number}")
-        taken.append((time.monotonic() - began) * 1000)
-        MemoryNotifier.outbox.clear()
-    return {"p50": round(statistics.median(taken), 1), "p99": round(statistics.quantiles(taken, n=100)[98], 1)}
+    queues.wake()
+    committed = {}
+    for number in range(orders):
+        began, to = time.monotonic(), f"{time.monotonic_ns()}@example.org"
+        with transaction.atomic():
+            JobRun.objects.update_or_create(name="bench", defaults={"last_error": str(number)})
+        committed[to] = time.monotonic_ns()
+        payload = {"headline": "x", "recipients": {"member": {"email": to}}}
+        signals.newsletter_published.send_robust(sender=None, payload=payload, event_id=to)
+        time.sleep(max(0.0, 0.05 - (time.monotonic() - began)))
+    print(json.dumps(committed))
+
+
+def all_latencies(orders, backlog, queues=QUEUES):
+    figures = {}
+    for queue in queues:
+        if queue == "django_tasks" and django.VERSION < (6, 0):
+            continue
+        figures[queue] = {
+            "idle": latencies(queue, orders, backlog=0),
+            f"{backlog} others waiting": latencies(queue, orders, backlog=backlog),
+        }
+        show(figures)
+    return figures
 
 
 def old_rows(count):
     """That many rows of the past in the table."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
+    with connect() as bare:
+        bare.execute(
             "INSERT INTO shop_notify_notification (public_id, event_id, event, alias, channel, address, audience, "
             'recipient_key, recipient_name, language, "group", reference, context, state, priority, attempts, due_at, '
             "last_error, provider_id, cost_currency, subject, text, html, fallback, created_at, updated_at) "
@@ -110,39 +296,79 @@ def old_rows(count):
             "FROM generate_series(1, %s) AS n",
             [count],
         )
-        cursor.execute("ANALYZE shop_notify_notification")
+        bare.commit()
+        bare.autocommit = True
+        bare.execute("VACUUM ANALYZE shop_notify_notification")
+
+
+def claim_buffers():
+    """Pages that the search for due rows reads."""
+    from django.utils import timezone
+    from shop_notify.models import Notification
+
+    due = Notification.objects.due(timezone.now()).filter(alias="one").in_order()[:20]
+    plan = json.loads(due.explain(format="json", analyze=True, buffers=True))[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def show(figures):
+    print(json.dumps(figures, indent=1), "load", os.getloadavg(), file=sys.stderr, flush=True)
+
+
+def versions():
+    import psycopg
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version'), current_setting('synchronous_commit')")
+        server, durable = cursor.fetchone()
+    return {
+        "python": sys.version.split()[0],
+        "django": django.__version__,
+        "psycopg": psycopg.__version__,
+        "postgresql": server,
+        "synchronous_commit": durable,
+        "cores": os.cpu_count(),
+    }
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--messages", type=int, default=4000, help="in each drain (default 4000)")
+    parser.add_argument("--orders", type=int, default=200, help="for each latency (default 200)")
+    parser.add_argument("--old-rows", type=int, default=0, help="do it again with so many rows of the past")
+    parser.add_argument("--only", choices=["drain", "latency"], help="one half of it")
+    parser.add_argument("--queues", nargs="+", choices=QUEUES, default=QUEUES, help="latency of these only")
+    parser.add_argument("--announce", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testproject.settings")
     django.setup()
-    from django.conf import settings
+    if options.announce:
+        announce(options.announce)
+        return
     from django.db import connection
-    from django.test.utils import get_runner, setup_test_environment
 
-    setup_test_environment()
-    assert get_runner(settings)
+    if connection.vendor != "postgresql":
+        parser.error("set DATABASE_URL to a PostgreSQL")
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    memory = {"BACKEND": "memory"}
-    news = {**settings.SHOP_NOTIFY["ROUTES"][2], "via": ["one"]}
-    settings.SHOP_NOTIFY = {
-        **settings.SHOP_NOTIFY,
-        "NOTIFIERS": {"one": memory, "two": memory},
-        "ROUTES": [news],
-        "QUEUE": "shop_notify.queues.inline",
-    }
     try:
-        figures = {"floor, 1 a transaction": floor(count, 1), "floor, 20 a transaction": floor(count * 5, 20)}
-        for workers in (1, 2, 4):
-            figures[f"drain, {workers} workers"] = drain(count, workers)
-        figures["floor again, 1 a transaction"] = floor(count, 1)
-        figures = {name: round(value) for name, value in figures.items()}
-        figures["signal to provider, ms"] = latency(300)
-        if len(sys.argv) > 2:
-            old_rows(int(sys.argv[2]))
-            figures[f"drain, 1 worker, {sys.argv[2]} old rows"] = round(drain(count, 1))
-            figures["signal to provider with them, ms"] = latency(300)
+        figures = {"versions": versions(), "load": os.getloadavg()}
+
+        def measure():
+            halves = {}
+            if options.only != "latency":
+                halves["messages a second"] = drains(options.messages)
+            if options.only != "drain":
+                halves["order to provider, ms"] = all_latencies(options.orders, options.messages, options.queues)
+            fill(200)
+            halves["pages read by a claim"] = claim_buffers()
+            return halves
+
+        figures |= measure()
+        if options.old_rows:
+            old_rows(options.old_rows)
+            figures[f"with {options.old_rows} old rows"] = measure()
+        figures["load at the end"] = os.getloadavg()
         print(json.dumps(figures, indent=1))
     finally:
         connection.creation.destroy_test_db("", verbosity=0)

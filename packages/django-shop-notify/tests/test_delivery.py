@@ -334,3 +334,12 @@ def test_signals_tell_of_sent_and_failed(django_capture_on_commit_callbacks):
     notification_sent.disconnect(hear)
     notification_failed.disconnect(hear)
     assert told == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]
+
+
+def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_where_it_costs_money(monkeypatch):
+    monkeypatch.setattr(delivery, "message_of", lambda *args: time.sleep(30))
+    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.1)
+    queue(alias="paid", address="+254711000001")
+    delivery.deliver_due()
+    assert (only().state, only().last_error) == ("queued", "The template took too long.")
+    assert delivery._pausing() == set()

@@ -172,8 +172,7 @@ class _Batch:
 
     def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
         notifier.check_address(row.address)
-        with time_limit(SEND_SECONDS):
-            message = message_of(row, notifier, self.renderer)
+        message = self._message(row, notifier)
         content |= {"subject": message.subject, "text": message.text, "html": message.html}
         if notifier.is_metered:
             metering.count(row)
@@ -182,6 +181,14 @@ class _Batch:
         if not isinstance(receipt, Receipt):
             raise UnknownOutcome(_("The notifier returned no receipt."))
         return receipt
+
+    def _message(self, row: Notification, notifier: Notifier) -> Message:
+        try:
+            with time_limit(SEND_SECONDS):
+                return message_of(row, notifier, self.renderer)
+        except OutOfTime as error:
+            # Nothing has left, so even what costs money may be tried again.
+            raise TemporaryFailure(_("The template took too long."), provider_code="template") from error
 
     def _accepted(self, receipt: Receipt) -> Result:
         answer = mask_values(receipt.answer, secrets=self.secrets)

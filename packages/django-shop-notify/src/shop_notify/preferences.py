@@ -16,13 +16,16 @@ from shop_notify.models import Preference
 
 
 def groups() -> dict[str, list[str]]:
-    """``{group: aliases}`` of everything that may be muted, from the routes."""
+    """``{group: aliases}`` of everything that may be muted, from the routes and their fall-backs."""
     found: dict[str, list[str]] = {}
     for entry in app_settings.ROUTES:
         group = entry.get("group")
         if group:
             known = found.setdefault(group, [])
-            known += [alias for alias in entry["via"] if alias in app_settings.NOTIFIERS and alias not in known]
+            followers = [wanted["via"] for wanted in entry.get("fallback", {}).values()]
+            for alias in [*entry["via"], *followers]:
+                if alias in app_settings.NOTIFIERS and alias not in known:
+                    known.append(alias)
     return found
 
 

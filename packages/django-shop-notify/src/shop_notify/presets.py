@@ -6,6 +6,7 @@ from typing import Any
 
 _STATUS = "shop_orders.signals.order_status_changed"
 _PAYMENT = "shop_orders.signals.payment_status_changed"
+# Only where the event has no e-mail of its own.
 _SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
 
 SHOP_ROUTES: list[dict[str, Any]] = [
@@ -37,6 +38,7 @@ SHOP_ROUTES: list[dict[str, Any]] = [
         "to": ["customer"],
         "via": ["sms"],
         "group": "order_updates",
+        "fallback": _SMS_FAILED,
     },
     {
         "signal": _STATUS,
@@ -45,6 +47,7 @@ SHOP_ROUTES: list[dict[str, Any]] = [
         "to": ["customer"],
         "via": ["sms"],
         "group": "order_updates",
+        "fallback": _SMS_FAILED,
     },
     {
         "signal": "shop_orders.signals.shipment_sent",

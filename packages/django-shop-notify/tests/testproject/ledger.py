@@ -38,6 +38,35 @@ class LedgerNotifier(Notifier):
         """Where a test kills the sender after the provider's yes."""
 
 
+class IdleNotifier(Notifier):
+    """Accepts everything and does nothing."""
+
+    channel = "memory"
+
+    def send(self, message):
+        return Receipt(provider_id=message.id)
+
+
+class HarmlessNotifier(IdleNotifier):
+    is_idempotent = True
+
+
+class ClockNotifier(IdleNotifier):
+    """Writes down when it was called."""
+
+    def __init__(self, *, alias, path):
+        super().__init__(alias=alias)
+        self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    @classmethod
+    def address_of(cls, recipient, options):
+        return recipient.get("email", "")
+
+    def send(self, message):
+        os.write(self.file, f"{message.to} {time.monotonic_ns()}\n".encode())
+        return super().send(message)
+
+
 class RefusingNotifier(Notifier):
     channel = "memory"
     max_attempts = 1

@@ -89,8 +89,8 @@ Q_CLUSTER = {
     "retry": 600,
     "max_attempts": 5,
     "ack_failures": True,
-    "workers": 1,
-    "queue_limit": 1,
+    "workers": int(os.environ.get("SITE_WORKERS", "1")),
+    "queue_limit": int(os.environ.get("SITE_WORKERS", "1")),
     "recycle": 100000,
     "poll": 0.02,
 }
@@ -165,3 +165,8 @@ if "SITE_LEDGER" in os.environ:
         "OPTIONS": {"path": os.environ["SITE_LEDGER"], "seconds": 0.02},
     }
     SHOP_NOTIFY["NOTIFIERS"] |= {"one": _ledger, "two": _ledger}
+
+if "SITE_CLOCK" in os.environ:
+    _clock = {"BACKEND": "testproject.ledger.ClockNotifier", "OPTIONS": {"path": os.environ["SITE_CLOCK"]}}
+    SHOP_NOTIFY["NOTIFIERS"] |= {"clock": _clock, "bulk": _clock}
+    SHOP_NOTIFY["ROUTES"] = [{**SHOP_NOTIFY["ROUTES"][2], "via": ["clock"], "priority": 3}]
