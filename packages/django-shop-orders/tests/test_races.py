@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, lifecycle, payments
-from shop_orders.exceptions import ShopOrdersError
+from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
 from shop_orders.models import Cart, CartItem, IdempotencyKey, Order, OrderEvent, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentEvent
 from shop_orders.testing import races
@@ -238,6 +238,78 @@ def test_order_spam_of_one_customer_is_limited(book, user, memory_provider, shop
     for _round in range(4):
         at_once(*[order] * 2)
     assert Order.objects.count() <= 3
+
+
+@pytest.fixture
+def slow_checkout(memory_provider, shop_settings):
+    """One unpaid order is allowed, and a rule of the shop takes its time after they were counted."""
+    shop_settings(MAX_UNPAID_ORDERS=1, VALIDATORS=["testproject.hooks.slow_rule"])
+
+
+def orders_of_one_guest(carts_at_once):
+    """Check out carts of one guest at the same moment, who gives the address in one and the phone in all."""
+    contacts = [
+        checkout.Contact(email="guest@example.org", phone="+254712345678"),
+        checkout.Contact(phone="+254712345678"),
+    ]
+    prepared = [carts.add_to_cart("978-1")[0] for _cart in range(carts_at_once)]
+    works = [
+        partial(checkout.place_order, cart, provider="memory", contact=contacts[number % 2])
+        for number, cart in enumerate(prepared)
+    ]
+    return at_once(*works)
+
+
+def test_order_spam_of_one_guest_is_limited(book, slow_checkout):
+    results = orders_of_one_guest(6)
+    assert Order.objects.count() == 1
+    assert sum(isinstance(result, TooManyUnpaidOrders) for result in results) == 5
+
+
+def test_without_waiting_one_guest_exceeds_the_limit(book, slow_checkout, monkeypatch):
+    monkeypatch.setattr(checkout, "_one_at_a_time", lambda contacts: None)
+    orders_of_one_guest(6)
+    assert Order.objects.count() > 1
+
+
+def test_guests_with_other_contacts_do_not_wait(book, slow_checkout):
+    prepared = [carts.add_to_cart("978-1")[0] for _cart in range(4)]
+    orders = at_once(
+        *[
+            partial(
+                checkout.place_order, cart, provider="memory", contact=checkout.Contact(email=f"g{number}@example.org")
+            )
+            for number, cart in enumerate(prepared)
+        ]
+    )
+    assert Order.objects.count() == len({order.number for order in orders}) == 4
+
+
+@pytest.mark.parametrize("race", range(10 if FULL else 1))
+def test_200_customers_with_retries_buy_exactly_50(book, race):
+    """Over the API, each post sent twice with the same key: 50 orders, 150 refusals, and no answer of 500."""
+    Book.objects.update(on_hand=50)
+    users = [get_user_model().objects.create_user(f"racer-{n}", f"racer-{n}@example.org") for n in range(200)]
+    for user in users:
+        carts.add_to_cart("978-1", customer=customers.for_user(user))
+    before = races._deadlocks()
+
+    def post(user):
+        headers = {"Authorization": f"Bearer user-{user.pk}", "Idempotency-Key": "k-1"}
+        try:
+            answer = Client(headers=headers).post("/api/orders/orders/", {}, "application/json")
+            return user.pk, answer.status_code, answer.json().get("number") or answer.json()["code"]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(post, [user for user in users for _turn in range(2)]))
+    said = {pk: {answer[1:] for answer in answers if answer[0] == pk} for pk in (user.pk for user in users)}
+    sold = [one for one in said.values() if {status for status, _what in one} == {201}]
+    refused = [one for one in said.values() if one == {(409, "insufficient_stock")}]
+    assert (len(sold), len(refused)) == (50, 150)
+    assert all(len(one) == 1 for one in sold)
+    assert (Order.objects.count(), Book.objects.get().on_hand, races._deadlocks() - before) == (50, 0, 0)
 
 
 def test_user_becomes_one_customer(db):

@@ -13,8 +13,8 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from shop_orders import hot_write
-from shop_orders.locking import LOCK_TIMEOUT, in_transaction, try_twice
+from shop_orders import hot_write, locking
+from shop_orders.locking import in_transaction, try_twice
 from shop_orders.models import Cart, CartItem
 
 PATIENCE = "(SELECT set_config('lock_timeout', COALESCE(%s, current_setting('lock_timeout')), true)) AS patience"
@@ -42,7 +42,7 @@ def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, 
     if cart.pk is None:
         first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
     else:
-        patience = None if connection.in_atomic_block else LOCK_TIMEOUT
+        patience = None if connection.in_atomic_block else locking.LOCK_TIMEOUT
         first, values = _touch_sql(connection.alias, patient=True), [cart.updated_at, patience, cart.pk]
     sql = f"WITH opened (id) AS ({first}) {_put_sql(connection.alias)}"
     with connection.cursor() as cursor:

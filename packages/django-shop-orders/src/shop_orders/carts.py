@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -286,12 +286,17 @@ def merge(token: str, *, customer: Customer) -> MergeReport:
     return in_transaction(work)
 
 
-def prune(*, batch: int = 1000) -> int:
-    """Delete open carts that nobody touched for CART_MAX_AGE; returns how many went."""
+def prune(*, batch: int = 1000, progress: Callable[[int], None] | None = None) -> int:
+    """Delete open carts that nobody touched for CART_MAX_AGE; returns how many went.
+
+    ``progress`` is told after each batch how many have gone so far.
+    """
     before = timezone.now() - app_settings.CART_MAX_AGE
     gone = 0
     while keys := list(Cart.objects.stale(before).values_list("pk", flat=True)[:batch]):
         gone += Cart.objects.stale(before).filter(pk__in=keys).delete()[1].get("shop_orders.Cart", 0)
+        if progress is not None:
+            progress(gone)
     return gone
 
 

@@ -1,5 +1,6 @@
 """What a site plugs in."""
 
+import time
 from decimal import Decimal
 
 from shop_orders.pricing import Charge
@@ -38,3 +39,8 @@ def new_customer(user):
 
 def discount(draft, *, share):
     yield Charge(kind="discount", label="Discount", amount=-draft.subtotal * Decimal(share))
+
+
+def slow_rule(draft):
+    """A validator that takes its time."""
+    time.sleep(0.1)
