@@ -27,6 +27,9 @@ urlpatterns = [
     path("", include("operations.urls")),
 ]
 if settings.OIDC_PROVIDER:
+    from shop_orders.contrib.allauth import exchange
+
+    urlpatterns.append(path("identity/o/api/token", exchange.token))
     urlpatterns.append(path("", include("allauth.idp.urls")))
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("demo.urls")))

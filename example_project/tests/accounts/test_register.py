@@ -43,6 +43,7 @@ def test_registering_says_where_to_send_the_code(api):
             "method": "POST",
             "url": "http://testserver/_allauth/app/v1/auth/email/verify",
             "fields": ["key"],
+            "types": [],
         },
         "login": None,
     }

@@ -220,14 +220,19 @@ def _missing_step(step: Mapping[str, Any]) -> HttpResponse:
 
 
 def _next_step(request: HttpRequest, answer: headless.Answer) -> dict[str, Any] | None:
-    flow = str(answer.pending_flow.get("id", ""))
+    pending = answer.pending_flow
+    flow = str(pending.get("id", ""))
     if not flow:
         return None
     _code, operation, fields = NEXT_STEPS.get(flow, ("", "account:current_session", []))
+    types = [str(kind) for kind in pending.get("types", ())]
+    if types == ["webauthn"]:
+        operation, fields = "mfa:authenticate_webauthn", ["credential"]
     return {
         "flow": flow,
         "method": "POST",
         "url": request.build_absolute_uri(headless.url(operation)),
         "session_token": answer.meta.get("session_token", ""),
         "fields": fields,
+        "types": types,
     }

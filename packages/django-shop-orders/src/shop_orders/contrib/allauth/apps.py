@@ -8,6 +8,7 @@ class AllauthConfig(AppConfig):
     label = "shop_orders_allauth"
 
     def ready(self) -> None:
-        from shop_orders.contrib.allauth import receivers
+        from shop_orders.contrib.allauth import checks, receivers
 
         receivers.connect()
+        checks.register()

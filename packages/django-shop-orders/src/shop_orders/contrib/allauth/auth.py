@@ -44,12 +44,16 @@ class BearerAuth(JWTTokenAuth):
 
 
 class SessionAuth(NinjaSessionAuth):
-    """The session of the browser, with CSRF; None, and not a CSRF error, where there is no session cookie."""
+    """The session of the browser, with CSRF; None, and not a CSRF error, where there is no session cookie.
+
+    Who sends a bearer token is known by that alone: a session that comes along does not make a broken one good.
+    """
 
     openapi_description = "The session cookie of the site. Writes need the header X-CSRFToken."
 
     def __call__(self, request: HttpRequest) -> Any:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        has_token = request.headers.get("Authorization", "")[:7].lower() == "bearer "
+        if has_token or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
         return super().__call__(request)
 

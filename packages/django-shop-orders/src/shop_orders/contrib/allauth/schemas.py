@@ -33,13 +33,18 @@ class RefreshIn(In):
 
 
 class NextStep(Schema):
-    """What to send, and where, to go on: ``session_token`` goes into the header ``X-Session-Token``."""
+    """What to send, and where, to go on: ``session_token`` goes into the header ``X-Session-Token``.
+
+    ``types`` names the second factors that the account has: ``totp``, ``recovery_codes``, ``webauthn``. For the last a
+    GET of the URL ending in ``/webauthn/authenticate`` gives the options for the key.
+    """
 
     flow: str
     method: Literal["POST"] = "POST"
     url: str
     session_token: str
     fields: list[str]
+    types: list[str] = []
 
 
 class AddressOut(Schema):

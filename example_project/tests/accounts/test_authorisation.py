@@ -1,0 +1,288 @@
+"""Who may call what: one row for each route of the API, so that a new route without a row fails."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from allauth.idp.oidc.models import Client as App
+from allauth.idp.oidc.models import Token
+from config.api import api as mounted
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.utils import timezone
+from PIL import Image
+from shop_catalog import categories, inventory, products, reviews
+from shop_notify.models import Notification
+from shop_orders.models import Customer, Order
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "a-long-and-odd-one-42"
+BASE = "/api/v1"
+SCOPES = ("shop:read", "shop:write", "orders:read", "orders:write", "staff")
+PEOPLE = ("anonymous", "owner", "stranger", "staff_without", "staff")
+
+EVERYBODY = (200, 200, 200, 200, 200)
+CUSTOMERS = (401, 200, 200, 200, 200)
+OWNER = (404, 200, 404, 404, 404)
+
+
+def staff(status: int) -> tuple[int, ...]:
+    return (401, 403, 403, 403, status)
+
+
+# Method and path: the scopes' group, the status for each of PEOPLE, and what is sent. None: no scope is asked for.
+MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
+    ("POST", "/auth/customers/register/"): (
+        None,
+        (201,) * 5,
+        {"email": "more@example.org", "password": PASSWORD, "first_name": "M", "last_name": "N"},
+    ),
+    ("POST", "/auth/customers/login/"): (None, (200,) * 5, {"email": "owner@example.org", "password": PASSWORD}),
+    ("POST", "/auth/customers/refresh/"): (None, (401,) * 5, {"refresh_token": "x"}),
+    ("POST", "/auth/customers/logout/"): ("orders", (401, 204, 204, 204, 204), None),
+    ("GET", "/auth/customers/profile/"): ("orders", CUSTOMERS, None),
+    ("PATCH", "/auth/customers/update_profile/"): ("orders", CUSTOMERS, {"first_name": "X"}),
+    ("GET", "/notifications/preferences/"): ("orders", CUSTOMERS, None),
+    ("PATCH", "/notifications/preferences/"): ("orders", CUSTOMERS, {"groups": {}}),
+    ("GET", "/notifications/staff/"): ("staff", staff(200), None),
+    ("GET", "/notifications/staff/notifiers/"): ("staff", staff(200), None),
+    ("POST", "/notifications/staff/preview/"): (
+        "staff",
+        staff(200),
+        {"signal": "shop_orders.signals.order_placed", "payload": {}},
+    ),
+    ("POST", "/notifications/staff/retry/"): ("staff", staff(200), {}),
+    ("GET", "/notifications/staff/{notification_id}/"): ("staff", staff(200), None),
+    ("GET", "/notifications/staff/{notification_id}/preview/"): ("staff", staff(200), None),
+    ("POST", "/notifications/staff/{notification_id}/resend/"): ("staff", staff(201), {}),
+    ("POST", "/notifications/staff/{notification_id}/retry/"): ("staff", staff(409), None),
+    ("GET", "/orders/cart/"): ("orders", EVERYBODY, None),
+    ("POST", "/orders/cart/add_item/"): ("orders", EVERYBODY, {"product": "MUG"}),
+    ("DELETE", "/orders/cart/clear/"): ("orders", EVERYBODY, None),
+    ("POST", "/orders/cart/merge/"): ("orders", (401, 404, 404, 404, 404), None),
+    ("DELETE", "/orders/cart/remove_item/"): ("orders", (422,) * 5, {"product": "MUG"}),
+    ("PATCH", "/orders/cart/update_quantity/"): ("orders", (422,) * 5, {"product": "MUG", "quantity": 1}),
+    ("GET", "/orders/orders/"): ("orders", CUSTOMERS, None),
+    ("POST", "/orders/orders/"): ("orders", (409,) * 5, {}),
+    ("GET", "/orders/orders/{number}/"): ("orders", OWNER, None),
+    ("POST", "/orders/orders/{number}/cancel/"): ("orders", OWNER, {}),
+    ("GET", "/orders/orders/{number}/payments/"): ("orders", OWNER, None),
+    ("POST", "/orders/orders/{number}/payments/"): ("orders", (404, 201, 404, 404, 404), {}),
+    ("GET", "/orders/orders/{number}/tracking/"): ("orders", OWNER, None),
+    ("GET", "/orders/staff/orders/"): ("staff", staff(200), None),
+    ("GET", "/orders/staff/orders/{number}/"): ("staff", staff(200), None),
+    ("POST", "/orders/staff/orders/{number}/cancel/"): ("staff", staff(200), {}),
+    ("POST", "/orders/staff/orders/{number}/confirm/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/deliver/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/note/"): ("staff", staff(200), {"text": "Called back"}),
+    ("POST", "/orders/staff/orders/{number}/payments/"): ("staff", staff(200), {}),
+    ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
+    ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/ship/"): ("staff", staff(409), {}),
+    ("GET", "/products/categories/"): ("shop", EVERYBODY, None),
+    ("POST", "/products/categories/"): ("staff", staff(201), {"name": "Garden"}),
+    ("GET", "/products/categories/tree/"): ("shop", EVERYBODY, None),
+    ("GET", "/products/categories/{slug}/"): ("shop", EVERYBODY, None),
+    ("PATCH", "/products/categories/{slug}/"): ("staff", staff(200), {"position": 2}),
+    ("DELETE", "/products/categories/{slug}/"): ("staff", staff(204), None),
+    ("GET", "/products/categories/{slug}/average_price/"): ("shop", EVERYBODY, None),
+    ("POST", "/products/categories/{slug}/image/"): ("staff", staff(200), "picture"),
+    ("DELETE", "/products/categories/{slug}/image/"): ("staff", staff(204), None),
+    ("GET", "/products/products/"): ("shop", EVERYBODY, None),
+    ("POST", "/products/products/"): ("staff", staff(201), {"sku": "TEA", "name": "Tea", "price": "10"}),
+    ("POST", "/products/products/bulk_create/"): ("staff", staff(201), [{"sku": "TEA", "name": "Tea", "price": "1"}]),
+    ("GET", "/products/products/featured/"): ("shop", EVERYBODY, None),
+    ("GET", "/products/products/{slug}/"): ("shop", EVERYBODY, None),
+    ("PATCH", "/products/products/{slug}/"): ("staff", staff(200), {"name": "Mug"}),
+    ("DELETE", "/products/products/{slug}/"): ("staff", staff(204), None),
+    ("GET", "/products/products/{slug}/images/"): ("shop", EVERYBODY, None),
+    ("POST", "/products/products/{slug}/images/"): ("staff", staff(201), "picture"),
+    ("DELETE", "/products/products/{slug}/images/"): ("staff", staff(404), None),
+    ("GET", "/products/products/{slug}/stock/"): ("staff", staff(200), None),
+    ("POST", "/products/products/{slug}/stock/"): ("staff", staff(201), {"kind": "receive", "quantity": 1}),
+    ("GET", "/products/reviews/"): ("shop", EVERYBODY, None),
+    ("POST", "/products/reviews/"): ("shop", (401, 409, 201, 403, 201), {"product": "market-mug", "rating": 4}),
+    ("PATCH", "/products/reviews/{id}/"): ("shop", (401, 200, 404, 404, 403), {"title": "Still solid"}),
+    ("DELETE", "/products/reviews/{id}/"): ("shop", (401, 204, 404, 404, 204), None),
+}
+
+
+PARTNER = {
+    ("POST", "/auth/customers/logout/"): 204,  # it ends its own token
+    ("PATCH", "/products/reviews/{id}/"): 404,
+    ("DELETE", "/products/reviews/{id}/"): 404,
+}
+"""Where a token of a partner, which has every scope and no user, is not simply anonymous."""
+
+
+def routes() -> list[tuple[str, str]]:
+    """Method and path below /api/v1 of every operation."""
+    return sorted(
+        (method.upper(), path.removeprefix(BASE))
+        for path, operations in mounted.get_openapi_schema()["paths"].items()
+        for method in operations
+    )
+
+
+def test_every_route_has_a_row():
+    assert routes() == sorted(MATRIX)
+
+
+def token_for(user: Any, app: App, scopes: list[str]) -> str:
+    """An access token as the provider gives it."""
+    value = f"token-{app.pk}-{user.pk if user else 'nobody'}-{'-'.join(scopes)}"
+    token = Token(client=app, user=user, type="at", expires_at=timezone.now() + timedelta(hours=1))
+    token.set_value(value)
+    token.set_scopes(scopes)
+    token.save()
+    return value
+
+
+@pytest.fixture
+def world(make_user: Callable[..., Any]) -> dict[str, str]:
+    """What the owner owns, and the parameters of the paths that lead to it."""
+    owner = make_user("owner@example.org")
+    kitchen = categories.create("Kitchen")
+    mug = products.create(sku="MUG", name="Market mug", price=Decimal(950), categories=[kitchen])
+    inventory.receive({"MUG": 10}, reference="first")
+    browser = Client()
+    browser.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    browser.post(f"{BASE}/orders/cart/add_item/", {"product": "MUG"}, content_type="application/json")
+    placed = browser.post(
+        f"{BASE}/orders/orders/",
+        {
+            "contact": {"email": owner.email, "name": "Test Customer", "phone": "0712 345 678"},
+            "shipping_address": {"name": "Test Customer", "line1": "Court 1", "city": "Nairobi", "country": "KE"},
+            "delivery": "home",
+            "payment_provider": "on_delivery",
+        },
+        content_type="application/json",
+    )
+    assert placed.status_code == 201, placed.content
+    review = reviews.submit(mug, user=owner, rating=5, title="Solid")
+    note = Notification.objects.create(
+        event="order_placed", alias="email", channel="email", address="owner@example.org", state="sent"
+    )
+    return {
+        "number": Order.objects.get().number,
+        "id": str(review.public_id),
+        "notification_id": str(note.public_id),
+    }
+
+
+@pytest.fixture
+def caller(request: pytest.FixtureRequest, world: Any, make_user: Callable[..., Any]) -> tuple[str, Client]:
+    """The name of a caller and a client that sends its credential."""
+    name: str = request.param
+    owner = Customer.objects.get(user__email="owner@example.org").user
+    stranger = make_user("stranger@example.org")
+    staff_without = make_user("clerk@example.org", is_staff=True)
+    manager = make_user("manager@example.org", is_staff=True)
+    manager.user_permissions.set(Permission.objects.filter(content_type__app_label__startswith="shop_"))
+    people = {"owner": owner, "stranger": stranger, "staff_without": staff_without, "staff": manager}
+    app = App.objects.create(id="app", name="The App")
+    if name == "anonymous":
+        return name, Client()
+    if name in people:
+        login = {"email": people[name].email, "password": PASSWORD}
+        answer = Client().post(f"{BASE}/auth/customers/login/", login, content_type="application/json")
+        token = answer.json()["access_token"]
+    elif name == "partner":
+        token = token_for(None, app, list(SCOPES))
+    elif name == "customer with the scope staff":
+        token = token_for(owner, app, ["staff"])
+    else:
+        token = token_for(manager if name == "scope staff" else owner, app, [name.removeprefix("scope ")])
+    return name, Client(headers={"Authorization": f"Bearer {token}"})
+
+
+def call(client: Client, method: str, route: str, body: Any, world: dict[str, str]) -> HttpResponse:
+    slug = "kitchen" if route.startswith("/products/categories") else "market-mug"
+    path = BASE + route.replace("{slug}", slug)
+    for name, value in world.items():
+        path = path.replace(f"{{{name}}}", value)
+    if method == "DELETE" and route.endswith("/images/"):
+        path += "?id=00000000-0000-0000-0000-000000000000"
+    if body == "picture":
+        picture = io.BytesIO()
+        Image.new("RGB", (400, 300), "teal").save(picture, "PNG")
+        picture.seek(0)
+        picture.name = "mug.png"
+        return client.post(path, {"file": picture, "alt": "A mug"} if "images" in route else {"file": picture})
+    data = "" if body is None else json.dumps(body)
+    return client.generic(method, path, data, content_type="application/json")
+
+
+def expected(caller: str, method: str, route: str, group: str | None, statuses: tuple[int, ...]) -> int:
+    """The cell of a caller. A scope lets its holder do what he may do himself; a partner's token is nobody's."""
+    cells = dict(zip(PEOPLE, statuses, strict=True))
+    if caller in cells:
+        return cells[caller]
+    if group is None:
+        return cells["anonymous"]
+    if caller == "partner":
+        return PARTNER.get((method, route), _as_nobody(route, cells["anonymous"]))
+    wanted = "staff" if group == "staff" else f"{group}:{'read' if method == 'GET' else 'write'}"
+    if caller == "customer with the scope staff":
+        return cells["owner"] if wanted == "staff" else 403
+    if caller.removeprefix("scope ") != wanted:
+        return 403
+    return cells["staff"] if wanted == "staff" else cells["owner"]
+
+
+def _as_nobody(route: str, anonymous: int) -> int:
+    """A partner is let in where anybody is. The catalogue calls the rest forbidden, the orders not authenticated."""
+    return 403 if anonymous == 401 and route.startswith("/products/") else anonymous
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [*PEOPLE, *(f"scope {scope}" for scope in SCOPES), "customer with the scope staff", "partner"],
+    indirect=True,
+)
+def test_every_cell(caller, world):
+    """Each call is undone before the next, so that all meet the same world."""
+    name, client = caller
+    wrong = {}
+    for (method, route), (group, statuses, body) in MATRIX.items():
+        with transaction.atomic():
+            answer = call(client, method, route, body, world)
+            transaction.set_rollback(True)
+        wanted = expected(name, method, route, group, statuses)
+        if answer.status_code != wanted:
+            wrong[method, route] = (answer.status_code, wanted, answer.content[:200])
+        if answer.status_code in {401, 403}:
+            assert answer["Content-Type"] == "application/problem+json", (method, route)
+        if name.startswith("scope ") and wanted == 403:
+            assert answer.json()["code"] == "insufficient_scope", (method, route)
+            assert answer["WWW-Authenticate"].startswith('Bearer error="insufficient_scope", scope="'), (method, route)
+
+    assert not wrong, "\n".join(f"{route}: {found}" for route, found in wrong.items())
+
+
+@pytest.mark.parametrize("caller", ["owner", "scope orders:read", "partner"], indirect=True)
+@pytest.mark.parametrize("change", ["deactivated", "deleted"])
+def test_nobody_calls_with_what_is_left_of_an_account(caller, world, change):
+    name, client = caller
+    owner = Customer.objects.get(user__email="owner@example.org").user
+    if change == "deactivated":
+        type(owner).objects.filter(pk=owner.pk).update(is_active=False)
+    else:
+        owner.delete()
+    wanted = 200 if name == "partner" else 401
+
+    answers = {
+        route: call(client, "GET", route, None, world).status_code
+        for (method, route), (group, statuses, _body) in MATRIX.items()
+        if method == "GET" and statuses == EVERYBODY and group in {"orders", "shop"}
+    }
+
+    assert answers == dict.fromkeys(answers, wanted)
