@@ -79,6 +79,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "operations.middleware.request_id",
     "django.middleware.security.SecurityMiddleware",
+    "accounts.middleware.form_targets",
     "config.middleware.content_security_policy",
     "config.middleware.cross_origin",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -185,7 +186,6 @@ CSRF_FAILURE_VIEW = "storefront.views.errors.csrf_failure"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 25 * 1024 * 1024
 """The API has its own, lower limits; this one is for bulk uploads in the admin."""
 
-OIDC_APPS = openid.providers(env)
 CONTENT_SECURITY_POLICY = {
     "default-src": "'self'",
     "script-src": "'self'",
@@ -195,12 +195,11 @@ CONTENT_SECURITY_POLICY = {
     "object-src": "'none'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
-    "form-action": " ".join(["'self'", *openid.origins(OIDC_APPS)]),
+    "form-action": "'self'",
 }
 CORS_ALLOWED_ORIGINS = env.items("CORS_ALLOWED_ORIGINS")
 """Other sites whose scripts may call the API, with tokens and never with cookies."""
 CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
-    "/identity/o/": {"form-action": ""},
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
     "/redoc/": {"style-src": "'self' 'unsafe-inline'", "worker-src": "'self' blob:"},
     "/swagger/oauth2-redirect/": {},
@@ -208,7 +207,7 @@ CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
 }
 """What pages of others need besides: they write styles into their markup. No page needs a script of that kind.
 
-The consent page's form is redirected to the app that asked, wherever that is; "" leaves a directive out.
+Where forms of the accounts' pages may lead is added by ``accounts.middleware.form_targets``.
 """
 
 # Accounts
@@ -251,11 +250,18 @@ HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED = True
 HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 15 * 60
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
 HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if SECURE else [])]
+PASSKEYS = env.flag("PASSKEYS", default=SECURE)
+"""Whether people may log in with passkeys. Browsers want https for that, or http://localhost (not 127.0.0.1)."""
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if PASSKEYS else [])]
+MFA_PASSKEY_LOGIN_ENABLED = PASSKEYS
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PASSKEYS and not SECURE
 MFA_TOTP_ISSUER = SHOP_NAME
 
 # Log in with other OpenID Providers (config/openid.py says which variables)
 
+OIDC_APPS = openid.providers(env)
+OIDC_REDIRECT_ORIGINS = env.items("OIDC_REDIRECT_ORIGINS")
+"""Origins besides the issuers' to which their log-in leads before anybody types, such as a broker's own source."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 """An address that a provider names never opens an account that is here already; its owner connects the two."""

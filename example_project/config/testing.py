@@ -43,6 +43,7 @@ os.environ |= {
     "AFRICAS_TALKING_REPORT_SECRET": "report-secret",
     "OIDC_PROVIDER_KEY": _rsa_key(),
     "LOG_FORMAT": "line",
+    "PASSKEYS": "true",
 }
 
 from config.settings import *  # noqa: E402, F403

@@ -133,9 +133,9 @@ def test_every_page_has_the_headers(client, path):
     assert answer["X-Content-Type-Options"] == "nosniff"
 
 
-def test_only_the_consent_page_may_lead_a_form_elsewhere(client):
-    assert "form-action 'self'" in client.get("/")["Content-Security-Policy"]
-    assert "form-action" not in client.get("/identity/o/authorize")["Content-Security-Policy"]
+def test_no_form_may_lead_elsewhere(client):
+    for path in ("/", "/accounts/login/", "/identity/o/authorize"):
+        assert "form-action 'self';" in f"{client.get(path)['Content-Security-Policy']};"
 
 
 def test_staff_operations_are_closed(client, document, api, user, log_in):

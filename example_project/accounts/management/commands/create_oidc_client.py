@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,7 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--scope", action="append", default=[], help="a scope it may ask for; repeat for more")
         parser.add_argument("--public", action="store_true", help="an app that can keep no secret; it must use PKCE")
         parser.add_argument("--client-credentials", action="store_true", help="a partner's server, without a user")
-        parser.add_argument("--id", default="", help="a client id of your choice")
+        parser.add_argument("--id", default="", help="a client id of your choice, letters and digits")
+        parser.add_argument(
+            "--post-logout-redirect-uri", action="append", default=[], help="where a log-out may lead; repeat for more"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not apps.is_installed("allauth.idp.oidc"):
@@ -34,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError(f"Unknown scope {', '.join(unknown)}. There are {', '.join(adapter.scope_display)}.")
         if options["client_credentials"] == bool(options["redirect_uri"]):
             raise CommandError("Give either --redirect-uri, for an app with users, or --client-credentials.")
+        if not re.fullmatch(r"[A-Za-z0-9]*", options["id"]):
+            raise CommandError("--id takes letters and digits only: clients disagree on how to send anything else.")
         client = Client(name=options["name"], type="public" if options["public"] else "confidential")
         if options["id"]:
             client.id = options["id"]
@@ -41,6 +47,8 @@ class Command(BaseCommand):
         client.set_secret(secret)
         client.set_scopes(scopes)
         client.set_redirect_uris(options["redirect_uri"])
+        if options["post_logout_redirect_uri"]:
+            client.set_post_logout_redirect_uris(options["post_logout_redirect_uri"])
         flows = ["client_credentials"] if options["client_credentials"] else ["authorization_code", "refresh_token"]
         client.set_grant_types(flows)
         client.full_clean()

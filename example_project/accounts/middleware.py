@@ -1,0 +1,87 @@
+"""Let the forms of the accounts' pages end where a log-in leads, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
+from config import openid
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+HEADER = "Content-Security-Policy"
+NOWHERE = "form-action 'self'"
+
+
+def form_targets(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Widen ``form-action`` by what one page needs. Stands before the middleware that sends the policy.
+
+    Browsers hold every redirect that follows a form against the page's ``form-action`` (CSP 3, 6.4.1.1). The forms of
+    the log-in pages are redirected to the OpenID Providers; those of the consent and log-out pages to the app that
+    asked; and a log-in for an app that needs no consent straight back to that app.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        policy = response.headers.get(HEADER, "")
+        if NOWHERE in policy and response.status_code == 200:
+            targets = " ".join(dict.fromkeys(_targets(request, response)))
+            if targets:
+                response.headers[HEADER] = policy.replace(NOWHERE, f"{NOWHERE} {targets}")
+        return response
+
+    return middleware
+
+
+def _targets(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
+    """What the forms of a page may be redirected to."""
+    if request.path.startswith("/accounts/"):
+        providers: dict[str, Any] = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]
+        yield from openid.origins(providers["APPS"])
+        yield from settings.OIDC_REDIRECT_ORIGINS
+        yield from _of_waiting_app(request)
+    elif request.path.startswith("/identity/o/"):
+        yield from _of_asking_app(request, getattr(response, "context_data", None) or {})
+
+
+def _of_asking_app(request: HttpRequest, context: dict[str, Any]) -> Iterator[str]:
+    """The app that a consent or log-out page is about; the view has checked the address that it names."""
+    form = context.get("form")
+    app = context.get("client") or getattr(form, "cleaned_data", {}).get("client")
+    if app is not None:
+        asked = [request.GET.get(name, "") for name in ("redirect_uri", "post_logout_redirect_uri")]
+        yield from _sources([*filter(None, asked), *app.get_redirect_uris(), *app.get_post_logout_redirect_uris()])
+
+
+def _of_waiting_app(request: HttpRequest) -> Iterator[str]:
+    """An app without a consent page that waits for the end of this log-in."""
+    if not apps.is_installed("allauth.idp.oidc"):
+        return
+    from allauth.idp.oidc.models import Client
+
+    stashed = request.session.get(LOGIN_SESSION_KEY) or {}
+    next_url = urlsplit(request.GET.get(REDIRECT_FIELD_NAME) or stashed.get("redirect_url") or "")
+    if next_url.path == reverse("idp:oidc:authorization"):
+        client_id = parse_qs(next_url.query).get("client_id", [""])[0]
+        for app in Client.objects.filter(id=client_id, skip_consent=True):
+            yield from _sources(app.get_redirect_uris())
+
+
+def _sources(urls: Iterable[str]) -> Iterator[str]:
+    """Source expressions (CSP 3, 2.3.1) of addresses: the origin, or the scheme where the app has one of its own.
+
+    A loopback address may have any port (RFC 8252, 7.3). There is no source for an IPv6 address: its scheme stands in.
+    """
+    for url in map(urlsplit, urls):
+        if url.scheme not in {"http", "https"} or "[" in url.netloc:
+            yield f"{url.scheme}:"
+        elif url.hostname == "127.0.0.1":
+            yield f"{url.scheme}://{url.hostname}:*"
+        else:
+            yield f"{url.scheme}://{url.netloc}"
