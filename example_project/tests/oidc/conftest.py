@@ -1,0 +1,129 @@
+"""The shop on a real port, a provider and apps that know nothing of it, and Chromium for what a person would click."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from accounts.models import User
+from allauth.idp.oidc.models import Client as App
+
+HERE = Path(__file__).resolve().parent
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+ALL = ["openid", "profile", "email", "shop:read", "shop:write", "orders:read", "orders:write"]
+
+Run = Callable[..., str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, and say why, where node, Chromium or what npm installs is missing."""
+    reasons = {
+        "node is not installed": not shutil.which("node"),
+        "Chromium is not installed": not CHROMIUM,
+        "npm ci was not run in tests/oidc": not (HERE / "node_modules").is_dir(),
+    }
+    missing = [reason for reason, is_missing in reasons.items() if is_missing]
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)
+            if missing:
+                item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def shop(live_server: Any, settings: Any) -> str:
+    settings.SITE_URL = live_server.url
+    return str(live_server.url)
+
+
+@pytest.fixture
+def node() -> Run:
+    """Run a script here; what it printed, or a failure with what it complained about."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["node", *arguments],
+            cwd=HERE,
+            env={**os.environ, "CHROMIUM": CHROMIUM},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr or done.stdout
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def app_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def issuer(shop: str, app_port: int, settings: Any) -> Iterator[str]:
+    """A running provider that the shop knows as ``work``."""
+    port = free_port()
+    app = f"http://127.0.0.1:{app_port}/callback"
+    provider = subprocess.Popen(
+        ["node", "provider.mjs", str(port), shop, app],
+        cwd=HERE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert provider.stdout is not None
+    assert provider.stdout.readline() == "ready\n"
+    address = f"http://127.0.0.1:{port}"
+    settings.SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "APPS": [
+                {
+                    "provider_id": "work",
+                    "name": "Work ID",
+                    "client_id": "shop",
+                    "secret": "shop-secret",
+                    "settings": {"server_url": address, "oauth_pkce_enabled": True},
+                }
+            ],
+        }
+    }
+    yield address
+    provider.terminate()
+    provider.wait()
+    provider.stdout.close()
+
+
+@pytest.fixture
+def make_app(db: None) -> Callable[..., App]:
+    def make(app_id: str, *, secret: str = "", scopes: list[str] | None = None, **fields: Any) -> App:
+        app = App(id=app_id, name="The App", type="confidential" if secret else "public", **fields)
+        app.set_secret(secret or "unused")
+        app.set_redirect_uris(["http://127.0.0.1/callback"])
+        app.set_post_logout_redirect_uris(["http://127.0.0.1/callback"])
+        app.set_scopes(ALL if scopes is None else scopes)
+        app.set_grant_types(["authorization_code", "refresh_token"])
+        app.save()
+        return app
+
+    return make
+
+
+@pytest.fixture
+def staff(make_user: Callable[..., User]) -> User:
+    return make_user("staff@example.org", is_staff=True, is_superuser=True)
