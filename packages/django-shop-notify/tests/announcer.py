@@ -1,8 +1,9 @@
 """Writes messages and wakes the queue, as a web process does; then wakes it each second, as a schedule does.
 
-``announcer.py COUNT``: it ends when it is told to.
+``announcer.py COUNT [PAUSE]``: it prints how many milliseconds each took as JSON, and ends when it is told to.
 """
 
+import json
 import os
 import sys
 import time
@@ -16,7 +17,10 @@ if __name__ == "__main__":
     from shop_notify import queues, routes
     from shop_notify.models import Notification
 
+    pause = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
+    timings = []
     for number in range(int(sys.argv[1])):
+        began = time.monotonic()
         routes.write(
             [
                 Notification(
@@ -29,7 +33,9 @@ if __name__ == "__main__":
                 )
             ]
         )
-        time.sleep(0.02)
+        timings.append((time.monotonic() - began) * 1000)
+        time.sleep(pause)
+    print(json.dumps(timings), flush=True)
     while True:
         time.sleep(1)
         queues.wake()

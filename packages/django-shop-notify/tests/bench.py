@@ -169,6 +169,7 @@ def drains(count):
         }
         show(figures)
     order = {"event": "order_placed", "context": ORDER, "channel": "email"}
+    fill(0)
     figures["1 worker, order e-mails with HTML, harmless"] = drain(count // 4, 1, harmless=True, **order)
     return figures
 
@@ -223,9 +224,55 @@ def latencies(queue, orders, *, backlog):
             process.wait(60)
         shutil.rmtree(folder)
     taken = [(called[to] - at) / 1e6 for to, at in committed.items() if to in called]
+    return {"missing": len(committed) - len(taken), **_percentiles(taken)}
+
+
+def latency_floor(orders):
+    """The same of a bare worker that LISTENs and claims with SKIP LOCKED, woken by NOTIFY after the commit."""
+    folder = Path(tempfile.mkdtemp(prefix="notify_bench_"))
+    pids = []
+    with connect() as bare:
+        bare.execute("CREATE TABLE IF NOT EXISTS floor_outbox (id bigserial PRIMARY KEY, state text, body text)")
+        bare.execute("TRUNCATE floor_outbox")
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            _listen(folder / "called")
+        pids.append(pid)
+    time.sleep(1)
+    committed = {}
+    with connect() as bare:
+        for number in range(orders):
+            bare.execute("INSERT INTO floor_outbox (state, body) VALUES ('queued', %s)", [str(number)])
+            bare.commit()
+            committed[str(number)] = time.monotonic_ns()
+            bare.execute("NOTIFY floor_outbox")
+            bare.commit()
+            time.sleep(0.05)
+    called = _called(folder / "called", set(committed))
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    shutil.rmtree(folder)
+    return _percentiles([(called[number] - at) / 1e6 for number, at in committed.items()])
+
+
+def _listen(path):
+    claim = NARROW.replace("RETURNING id", "RETURNING body")
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    with connect() as bare:
+        bare.autocommit = True
+        bare.execute("LISTEN floor_outbox")
+        while True:
+            for (body,) in bare.execute(claim, [20]).fetchall():
+                os.write(file, f"{body} {time.monotonic_ns()}\n".encode())
+            for _ in bare.notifies(timeout=1, stop_after=1):
+                pass
+
+
+def _percentiles(taken):
     return {
-        "orders": len(committed),
-        "missing": len(committed) - len(taken),
+        "orders": len(taken),
         "p50": round(statistics.median(taken), 1),
         "p99": round(statistics.quantiles(taken, n=100)[98], 1),
     }
@@ -271,7 +318,7 @@ def announce(orders):
 
 
 def all_latencies(orders, backlog, queues=QUEUES):
-    figures = {}
+    figures = {"floor, NOTIFY and SKIP LOCKED by hand": latency_floor(orders)}
     for queue in queues:
         if queue == "django_tasks" and django.VERSION < (6, 0):
             continue

@@ -8,7 +8,7 @@ import django
 import pytest
 from django.db import connection
 from gateway import Gateway
-from shop_notify import delivery
+from shop_notify import delivery, queues
 from shop_notify.notifiers import MemoryNotifier
 
 
@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(items):
 def _clean_process():
     MemoryNotifier.outbox.clear()
     delivery._paused.clear()
+    queues._failed_until.clear()
 
 
 @pytest.fixture

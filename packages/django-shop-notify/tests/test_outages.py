@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -22,6 +25,7 @@ from conftest import Mailbox
 from django.db import connection
 from gateway import Gateway
 from shop_notify.models import Notification
+from testproject.ledger import accepted
 
 TESTS = Path(__file__).resolve().parent
 FULL = os.environ.get("SHOP_TEST_FULL") == "1"
@@ -186,6 +190,93 @@ def test_sms_gateway_that_is_down(worker):
     unknown = Notification.objects.filter(state="unknown").count()
     assert len(got) + unknown >= count
     assert unknown <= 1
+
+
+class Redis:
+    """A server that can be stopped and started again, empty as after a crash."""
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+
+    def up(self):
+        command = ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([*command, "--dir", str(self.folder)], stdout=subprocess.DEVNULL)
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.05)
+
+    def down(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Start processes of the site with django-q2 on Redis and a notifier that keeps a ledger."""
+    pytest.importorskip("django_q", reason="needs django-shop-notify[django-q2]")
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed")
+    redis, started = Redis(tmp_path), []
+    redis.up()
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "testproject.settings",
+        "SITE_DATABASE": str(connection.settings_dict["NAME"]),
+        "SITE_QUEUE": "shop_notify.queues.django_q2",
+        "SITE_REDIS_PORT": str(redis.port),
+        "SITE_LEDGER": str(tmp_path / "ledger"),
+    }
+
+    def start(*command):
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=TESTS,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    start.redis, start.ledger = redis, tmp_path / "ledger"
+    yield start
+    for process in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    redis.down()
+
+
+def test_redis_that_is_down(site):
+    """The writers go on answering, and all is sent when Redis is back: by its own wake-up, or the periodic job."""
+    cluster = site("manage.py", "qcluster")
+    writer = site("announcer.py", str(int(OUTAGE * 2 * RATE)), str(1 / RATE))
+    cutting = outage(site.redis.down, site.redis.up)
+    cutting.join()
+    timings = json.loads(writer.stdout.readline())
+    mended = time.monotonic()
+    drained()
+    took = time.monotonic() - mended
+    got = accepted(site.ledger)
+    print(
+        {
+            "outage": "redis",
+            "messages": len(timings),
+            "lost": len(timings) - len(got),
+            "write p50, ms": round(statistics.median(timings)),
+            "write p95, ms": round(statistics.quantiles(timings, n=20)[18]),
+            "slowest write, ms": round(max(timings)),
+            "drained": round(took, 1),
+        }
+    )
+    assert cluster.poll() is None
+    assert len(got) == len(timings)
+    assert set(got.values()) == {1}
+    # redis-py itself tries for some seconds; only the first writer in a while waits for it.
+    assert statistics.quantiles(timings, n=20)[18] < 2000
 
 
 @pytest.mark.pg

@@ -23,6 +23,7 @@ def count():
 
 
 def broken():
+    called.append("broken")
     raise RuntimeError("no broker")
 
 
@@ -65,6 +66,20 @@ def test_queue_that_fails_hurts_nobody_and_loses_nothing(settings):
     use(settings, f"{__name__}.broken")
     announce()
     assert Notification.objects.get().state == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queue_that_failed_is_left_alone_for_a_moment(settings, monkeypatch):
+    use(settings, f"{__name__}.broken")
+    announce("e-1")
+    announce("e-2")
+    assert called == ["broken"]
+    monkeypatch.setattr(queues, "RECOVERY_SECONDS", 0.0)
+    queues._failed_until.clear()
+    announce("e-3")
+    announce("e-4")
+    assert called == ["broken"] * 3
+    assert Notification.objects.filter(state="queued").count() == 4
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import time
 
 from django.db import connection
 from django.utils.module_loading import import_string
@@ -16,13 +17,22 @@ WAKE_UP = "shop_notify.delivery.wake_up"
 TASK = "shop_notify.tasks.deliver"
 POSTGRESQL = "shop_notify.queues.postgresql"
 CHANNEL = "shop_notify"
+RECOVERY_SECONDS = 5.0
+_failed_until: dict[str, float] = {}
 
 
 def wake() -> None:
-    """Call the queue of the settings. An error is logged: whoever wrote the rows must not suffer from it."""
+    """Call the queue of the settings. An error is logged: whoever wrote the rows must not suffer from it.
+
+    A queue that failed is left alone for a moment: to find a broker gone takes seconds, and each writer would wait.
+    """
+    queue, now = app_settings.QUEUE, time.monotonic()
+    if _failed_until.get(queue, 0.0) > now:
+        return
     try:
-        import_string(app_settings.QUEUE)()
+        import_string(queue)()
     except Exception:
+        _failed_until[queue] = time.monotonic() + RECOVERY_SECONDS
         logger.exception("The queue could not be woken. The rows wait for `manage.py deliver_notifications`.")
 
 

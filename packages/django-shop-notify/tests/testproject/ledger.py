@@ -51,6 +51,13 @@ class HarmlessNotifier(IdleNotifier):
     is_idempotent = True
 
 
+class PhoneNotifier(IdleNotifier):
+    """A telephone that takes every text."""
+
+    channel = "sms"
+    address_field = "phone"
+
+
 class ClockNotifier(IdleNotifier):
     """Writes down when it was called."""
 
