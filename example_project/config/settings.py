@@ -437,9 +437,13 @@ LOGGING = {
             "class": "logging.StreamHandler",
             "formatter": env.text("LOG_FORMAT", "line" if DEMO or DEBUG else "json"),
             "filters": ["mask"],
-        }
+        },
+        "mail": {"class": "operations.logs.ErrorMail", "level": "ERROR", "filters": ["mask"]},
     },
-    "loggers": {"django-q": {"level": "INFO" if DEBUG else "WARNING"}},
+    "loggers": {
+        "django": {"handlers": [] if DEBUG or DEMO else ["mail"], "level": "INFO"},
+        "django-q": {"level": "INFO" if DEBUG else "WARNING"},
+    },
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING" if DEMO else "INFO")},
 }
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")

@@ -102,10 +102,14 @@ def queue() -> Findings:
 
 
 def periodic_jobs() -> Findings:
+    late: dict[str, list[str]] = {}
     for name, undone in probes.overdue_jobs():
-        package = name.split(".")[0]
+        package, _dot, job = name.partition(".")
+        late.setdefault(package, []).append(f"{job}: {undone}")
+    for package, jobs in late.items():
         yield Finding(
-            what=f"{name} has not run when it should. {undone}",
+            what=f"{len(jobs)} jobs of {package} have not run when they should."
+            + "".join(f"\n  {job}" for job in jobs),
             mend=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`.",
         )
 

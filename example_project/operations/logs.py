@@ -1,12 +1,15 @@
-"""Log lines as JSON, with the request they belong to and without personal data."""
+"""Log lines as JSON and mails about errors, with the request they belong to and without personal data."""
 
 from __future__ import annotations
 
 import json
 import logging
 import re
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+
+from django.utils.log import AdminEmailHandler
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The request that is being answered, "" outside of one."""
@@ -69,3 +72,40 @@ class JsonFormatter(logging.Formatter):
         if record.exc_text:
             line["traceback"] = record.exc_text
         return json.dumps({name: value for name, value in line.items() if value != ""}, default=str)
+
+
+class ErrorMail(AdminEmailHandler):
+    """Mails an error to ADMINS: where it happened, and nothing that the visitor sent.
+
+    Django's own mail holds the form, the cookies and the address. The same error is mailed again after ten minutes at
+    the earliest; the log has each one. A mail server that is away breaks no answer.
+    """
+
+    QUIET_SECONDS = 600
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._mailed: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "django.request" and not (record.exc_info or record.exc_text):
+            return  # An echo: the answer of an error that was mailed, in the form that the API gives it.
+        match = getattr(getattr(record, "request", None), "resolver_match", None)
+        what = f"/{match.route}" if match else mask(record.getMessage()).partition("\n")[0]
+        trace = mask(
+            record.exc_text or (logging.Formatter().formatException(record.exc_info) if record.exc_info else "")
+        )
+        kind = trace.rpartition("\n")[2].partition(":")[0]
+        if self._is_known(f"{what} {kind}"):
+            return
+        subject = f"{record.levelname}: {kind or record.name} at {what}"[:200]
+        message = f"{record.name}, request {request_id.get() or 'none'}\n{what}\n\n{trace}"
+        try:
+            self.send_mail(self.format_subject(subject), message)
+        except Exception as error:  # noqa: BLE001 - whatever the mail server does, the answer goes out
+            logging.getLogger("shop.mail").warning("An error could not be mailed: %s", type(error).__name__)
+
+    def _is_known(self, error: str) -> bool:
+        now = time.monotonic()
+        self._mailed = {known: at for known, at in self._mailed.items() if now - at < self.QUIET_SECONDS}
+        return self._mailed.setdefault(error, now) != now

@@ -82,7 +82,7 @@ def test_what_works_is_well(db, settings, tmp_path, name):
 def test_every_finding_says_how_to_mend_it(db):
     code, out = doctor()
     assert code == 1
-    findings = re.findall(r"^(wrong  |warning)  (.+?): .+\n         \S.+$", out, re.MULTILINE)
+    findings = re.findall(r"^(wrong  |warning)  (.+?): .+(?:\n {11}.+)*\n {9}\S.+$", out, re.MULTILINE)
     assert len(findings) == len(re.findall(r"^(?:wrong|warning) ", out, re.MULTILINE))
     assert {name for _mark, name in findings} <= set(EXAMINATIONS)
 
@@ -127,7 +127,9 @@ def test_messages_that_were_given_up(db):
 
 def test_overdue_jobs_with_what_they_leave_undone(db):
     found = texts("periodic jobs")
-    assert "shop_orders.expire_orders has not run when it should. Unpaid orders keep their stock for ever." in found
+    assert "jobs of shop_orders have not run when they should.\n  " in found
+    assert "\n  expire_orders: Unpaid orders keep their stock for ever." in found
+    assert len(examine("periodic jobs")) == 3
     assert "manage.py shop_orders_jobs" in found
 
 

@@ -1,9 +1,17 @@
 import io
 import json
 import logging
+import re
+import smtplib
 
+import django
 import pytest
-from operations.logs import JsonFormatter, Mask, mask, request_id
+from django.core.mail.backends.base import BaseEmailBackend
+from django.test import override_settings
+from django_q.models import OrmQ, Task
+from operations.logs import ErrorMail, JsonFormatter, Mask, mask, request_id
+from shop_notify import delivery
+from shop_notify.models import Attempt, Notification
 
 CANARIES = {
     "email": "canary.person@example.org",
@@ -126,3 +134,87 @@ def test_the_journey_of_a_customer_leaves_no_trace_in_the_logs(client, product, 
     assert len(lines(written)) >= 6
     found = [canary for canary in (*CANARIES.values(), added["X-Cart-Token"]) if canary in log]
     assert found == []
+
+
+@pytest.fixture
+def crash(client, product, monkeypatch):
+    """Call it to place an order that ends in an error whose text names the customer; answers the cart's token."""
+
+    def fail(*_args, **_kwargs):
+        raise ValueError("no delivery to {email}, {phone}, {card}, password={password}".format(**CANARIES))
+
+    def place():
+        client.raise_request_exception = False
+        line, contact = {"product": product.sku, "quantity": 1}, {k: CANARIES[k] for k in ("name", "email", "phone")}
+        json_type = "application/json"
+        added = client.post("/api/v1/orders/cart/add_item/", line, content_type=json_type)
+        token = {"X-Cart-Token": added["X-Cart-Token"]}
+        monkeypatch.setattr("shop_orders.checkout.place_order", fail)
+        body = {"contact": contact, "note": CANARIES["card"]}
+        answer = client.post("/api/v1/orders/orders/", body, content_type=json_type, headers=token)
+        assert answer.status_code == 500
+        return added["X-Cart-Token"]
+
+    handler = next(h for h in logging.getLogger("django").handlers if isinstance(h, ErrorMail))
+    handler._mailed.clear()
+    return place
+
+
+def test_a_mail_about_an_error_says_where_and_names_nobody(crash, mailoutbox):
+    token = crash()
+    (mail,) = mailoutbox
+    assert mail.subject.endswith("ERROR: ValueError at /api/v1/orders/orders/")
+    assert "in fail" in mail.body
+    assert re.search(r"request [0-9a-f]{32}\n", mail.body)
+    text = mail.subject + mail.body + str(mail.alternatives)
+    assert [canary for canary in (*CANARIES.values(), token) if canary in text] == []
+
+
+def test_the_same_error_is_mailed_once(crash, mailoutbox, caplog):
+    crash()
+    crash()
+    assert len(mailoutbox) == 1
+    assert len([record for record in caplog.records if record.name == "django.request"]) >= 2
+
+
+def test_a_mail_server_that_is_away_breaks_no_answer(crash, monkeypatch, caplog):
+    def away(*_args, **_kwargs):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.mail_admins", away)
+    crash()
+    assert "An error could not be mailed: ConnectionRefusedError" in caplog.text
+
+
+class Refusing(BaseEmailBackend):
+    """A mail server that says no, and repeats in its answer whatever it was given."""
+
+    def send_messages(self, email_messages):
+        (message,) = email_messages
+        told = f"550 no {message.to[0]}: {message.body} {CANARIES['phone']} password={CANARIES['password']}"
+        raise smtplib.SMTPDataError(550, told.encode())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tasks_and_errors_of_messages_name_nobody(place, settings, written):
+    backend = f"{__name__}.Refusing"
+    mail = {"MAILERS": {"default": {"BACKEND": backend}}} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": backend}
+    gateway = {"username": "sandbox", "api_key": "canary-api-key-4711", "base_url": "http://127.0.0.1:1"}
+    notifiers = {
+        **settings.SHOP_NOTIFY["NOTIFIERS"],
+        "sms": {"BACKEND": "africastalking", "OPTIONS": {**gateway, "report_secret": "canary-report-secret"}},
+    }
+    notify = {**settings.SHOP_NOTIFY, "NOTIFIERS": notifiers, "QUEUE": "shop_notify.queues.django_q2"}
+    with override_settings(SHOP_NOTIFY=notify, Q_CLUSTER={}, **mail):
+        place(email=CANARIES["email"], phone=CANARIES["phone"])
+        tasks = [(row.key, row.payload, row.task) for row in OrmQ.objects.all()]
+        delivery.wake_up()
+    rows = Notification.objects.filter(address__in=[CANARIES["email"], CANARIES["phone"]])
+    assert {row.channel for row in rows} == {"email", "sms"}
+    tries = list(Attempt.objects.values_list("detail", "answer"))
+    assert len(tries) >= 2
+    assert "550" in repr(tries)
+    assert tasks
+    kept = repr([tasks, tries, [row.last_error for row in rows], list(Task.objects.values())]) + written.getvalue()
+    secrets = [CANARIES["email"], CANARIES["phone"], "canary-api-key-4711", "canary-report-secret"]
+    assert [canary for canary in secrets if canary in kept] == []

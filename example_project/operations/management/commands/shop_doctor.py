@@ -32,5 +32,6 @@ class Command(BaseCommand):
             self.stdout.write(f"{self.style.SUCCESS('well')}     {name}")
         for finding in findings:
             mark = self.style.WARNING("warning") if finding.is_warning else self.style.ERROR("wrong  ")
-            self.stdout.write(f"{mark}  {name}: {finding.what}\n         {finding.mend}")
+            what = finding.what.replace("\n", "\n         ")
+            self.stdout.write(f"{mark}  {name}: {what}\n         {finding.mend}")
         return findings
