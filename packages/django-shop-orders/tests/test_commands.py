@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
-from shop_orders import payments
-from shop_orders.models import Order, OrderEvent, Payment
+from shop_orders import carts, payments
+from shop_orders.models import Cart, Order, OrderEvent, Payment
 from shop_orders.signals import order_placed
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +70,13 @@ def test_reconcile_payments(place, memory_provider):
     memory_provider.outcomes[payment.provider_reference] = "captured"
     Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
     assert lines("reconcile_payments") == ["1 changed, 0 wait"]
+
+
+def test_prune_carts_shows_its_progress(book):
+    for _cart in range(5):
+        carts.add_to_cart("978-1")
+    Cart.objects.update(updated_at=timezone.now() - timedelta(days=61))
+    kept, _token = carts.add_to_cart("978-1")
+    assert lines("prune_carts", dry_run=True) == ["5 would be deleted"]
+    assert lines("prune_carts", batch=2) == ["2 of 5 deleted", "4 of 5 deleted", "5 of 5 deleted", "5 deleted"]
+    assert Cart.objects.get() == kept

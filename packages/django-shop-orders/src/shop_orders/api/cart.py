@@ -25,7 +25,7 @@ def _answer(cart: Cart | None, customer: Customer | None) -> CartOut:
 
 @router.get(
     "/cart/",
-    response={200: CartOut, **responses(401, 404)},
+    response={200: CartOut, **responses(401, 403, 404)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="get_cart",
@@ -38,7 +38,7 @@ def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
 
 @router.post(
     "/cart/add_item/",
-    response={200: CartOut, **responses(401, 404, 409)},
+    response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="add_cart_item",
@@ -55,7 +55,7 @@ def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) 
 
 @router.patch(
     "/cart/update_quantity/",
-    response={200: CartOut, **responses(401, 404, 409)},
+    response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="set_cart_item_quantity",
@@ -72,7 +72,7 @@ def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: 
 
 @router.delete(
     "/cart/remove_item/",
-    response={200: CartOut, **responses(401, 404, 409)},
+    response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="remove_cart_item",
@@ -95,7 +95,7 @@ def remove_item(
 
 @router.delete(
     "/cart/clear/",
-    response={200: CartOut, **responses(401, 404, 409)},
+    response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="clear_cart",
@@ -111,7 +111,7 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
 
 @router.post(
     "/cart/merge/",
-    response={200: MergeOut, **responses(401, 404, 409)},
+    response={200: MergeOut, **responses(401, 403, 404, 409)},
     auth=auth.required,
     operation_id="merge_cart",
     summary="Bring a guest's cart into the customer's",

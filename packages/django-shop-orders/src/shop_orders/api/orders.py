@@ -40,7 +40,7 @@ Limit = Annotated[int, Query(20, ge=1, le=PAGE_LIMIT)]
 
 @router.get(
     "/orders/",
-    response={200: OrderPage, **responses(401, 404)},
+    response={200: OrderPage, **responses(401, 403, 404)},
     auth=auth.required,
     operation_id="list_orders",
     summary="The customer's orders, newest first",
@@ -54,7 +54,7 @@ def list_orders(request: HttpRequest, limit: Limit, after: Annotated[ShortText, 
 
 @router.post(
     "/orders/",
-    response={201: PlacedOrderOut, **responses(401, 404, 409)},
+    response={201: PlacedOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="place_order",
@@ -74,7 +74,7 @@ def place_order(
 
 @router.get(
     "/orders/{number}/",
-    response={200: OrderOut, **responses(401, 404)},
+    response={200: OrderOut, **responses(401, 403, 404)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="get_order",
@@ -86,7 +86,7 @@ def get_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> Orde
 
 @router.post(
     "/orders/{number}/cancel/",
-    response={200: OrderOut, **responses(401, 404, 409)},
+    response={200: OrderOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="cancel_order",
@@ -110,7 +110,7 @@ def cancel_order(
 
 @router.get(
     "/orders/{number}/tracking/",
-    response={200: TrackingOut, **responses(401, 404)},
+    response={200: TrackingOut, **responses(401, 403, 404)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="track_order",

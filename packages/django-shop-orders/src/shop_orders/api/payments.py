@@ -15,7 +15,7 @@ from shop_orders.api.schemas import PaymentOut, StartPaymentIn
 
 @router.get(
     "/orders/{number}/payments/",
-    response={200: list[PaymentOut], **responses(401, 404)},
+    response={200: list[PaymentOut], **responses(401, 403, 404)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="list_payments",
@@ -27,7 +27,7 @@ def list_payments(request: HttpRequest, number: str, token: OrderTokenQuery) -> 
 
 @router.post(
     "/orders/{number}/payments/",
-    response={201: PaymentOut, **responses(401, 404, 409)},
+    response={201: PaymentOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
     openapi_extra=auth.OPTIONAL_SECURITY,
     operation_id="start_payment",

@@ -44,7 +44,7 @@ class ContactIn(In):
 
 
 class PlaceOrderIn(In):
-    contact: ContactIn = ContactIn()
+    contact: ContactIn = Field(default_factory=ContactIn)
     shipping_address: AddressIn | None = None
     billing_address: AddressIn | None = None
     delivery: Annotated[ShortText, Field(max_length=100)] = ""

@@ -1,12 +1,32 @@
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from shop_orders import carts
+from shop_orders.conf import app_settings
+from shop_orders.models import Cart
 
 
 class Command(BaseCommand):
-    help = "Delete open carts that nobody touched for CART_MAX_AGE."
+    help = (
+        "Delete open carts that nobody touched for SHOP_ORDERS[CART_MAX_AGE] (60 days). Run it every day, or "
+        "shop_orders_jobs; it may run twice at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only say how many would go.")
+        parser.add_argument("--batch", type=int, default=1000, help="Carts deleted in one transaction (1000).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{carts.prune()} deleted")
+        stale = Cart.objects.stale(timezone.now() - app_settings.CART_MAX_AGE).count()
+        if options["dry_run"]:
+            self.stdout.write(f"{stale} would be deleted")
+            return
+
+        def progress(gone: int) -> None:
+            self.stdout.write(f"{gone} of {stale} deleted")
+
+        gone = carts.prune(batch=options["batch"], progress=progress)
+        self.stdout.write(f"{gone} deleted")
