@@ -2,7 +2,6 @@
 
 import io
 import json
-import lzma
 from decimal import Decimal
 
 import pytest
@@ -11,7 +10,7 @@ from django.core.management import CommandError, call_command
 from shop_catalog import categories, inventory, products, signals, statistics
 from shop_catalog.models import Product, ProductCategory, ProductImage, StockMovement
 from shop_catalog.product_import import import_rows
-from shop_catalog.row_readers import read_rows
+from shop_catalog.row_readers import RawRow, read_rows
 
 pytestmark = pytest.mark.django_db
 BULK = "/products/bulk_create/"
@@ -342,52 +341,27 @@ def test_upload_is_for_staff_with_both_permissions(anyone, customer_api, make_us
     assert upload(whole, rows, "text/csv").status_code == 201
 
 
-@pytest.mark.slow
-def test_a_real_shops_products_load_are_found_and_average_exactly(shared_data):
-    """One product per stock code of the invoices, in categories by the first letter of its description."""
-    import csv
+AWKWARD = "back\\slash \\N\ttab\nline\rreturn 'quote' \"double\" {brace} %s é 漢 🍏"
 
-    catalogue = {}
-    with lzma.open(shared_data / "online-retail.csv.xz", "rt", encoding="utf-8-sig", errors="replace") as text:
-        for line in csv.DictReader(text):
-            price = Decimal(line["UnitPrice"])
-            name = " ".join(line["Description"].split())
-            if name and price > 0:
-                catalogue[line["StockCode"].strip()] = (name[:200], price.quantize(Decimal("0.01")))
-    letters = {
-        letter: categories.create(letter, slug=f"letter-{letter.lower()}") for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    }
-    rows = [
-        {
-            "sku": sku,
-            "name": name,
-            "price": str(price),
-            "categories": [f"letter-{name[0].lower()}"] if name[0].upper() in letters else [],
-        }
-        for sku, (name, price) in sorted(catalogue.items())
-    ]
-    report = load("\n".join(map(json.dumps, rows)), "ndjson")
-    assert (report.created + report.updated, told(report)) == (len(rows), [])
-    assert Product.objects.count() == len({row["sku"] for row in rows})
 
-    from shop_catalog import listing
+@pytest.mark.django_db
+def test_awkward_text_arrives_as_it_was_when_new_and_when_changed():
+    for text in (AWKWARD, AWKWARD[::-1]):
+        row = {"sku": "a", "name": "A", "price": "1.00", "description": text, "attributes": {text: [text, None, 1]}}
+        report = import_rows([RawRow(1, row)])
+        assert report.errors == []
+        product = Product.objects.get(sku="a")
+        assert (product.description, product.attributes) == (text.strip(), {text: [text, None, 1]})
+        assert product.publish_from is None
 
-    seen, after = [], None
-    while True:
-        page = listing.page(listing.Filters(), ordering="price", after=after, limit=100)
-        seen += [row.sku for row in page.rows]
-        after = page.next
-        if after is None:
-            break
-    assert len(seen) == len(set(seen)) == Product.objects.count()
 
-    for letter in "ACT":
-        if letter == "C":
-            assert statistics.fold() > 0
-        prices = [Decimal(row["price"]) for row in rows if row["categories"] == [f"letter-{letter.lower()}"]]
-        found = statistics.of_category(f"letter-{letter.lower()}")
-        assert (found.count, found.lowest, found.highest) == (len(prices), min(prices), max(prices))
-        assert found.average == (sum(prices) / len(prices)).quantize(Decimal("0.01"))
-    some = rows[len(rows) // 2]
-    hits = listing.page(listing.Filters(q=some["name"]), ordering="relevance", limit=100).rows
-    assert some["sku"] in {row.sku for row in hits}
+@pytest.mark.django_db
+def test_unchanged_rows_are_not_written_again():
+    rows = [RawRow(1, {"sku": "a", "name": "A", "price": "1.00"}), RawRow(2, {"sku": "b", "name": "B", "price": "1"})]
+    import_rows(rows)
+    before = dict(Product.objects.values_list("sku", "updated_at"))
+    report = import_rows([RawRow(1, {"sku": "a", "price": "2.00"}), rows[1]])
+    after = dict(Product.objects.values_list("sku", "updated_at"))
+    assert (report.updated, report.errors) == (2, [])
+    assert after["a"] > before["a"]
+    assert after["b"] == before["b"]

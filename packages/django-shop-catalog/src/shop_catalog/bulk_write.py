@@ -1,11 +1,12 @@
-"""Many rows in one statement, for imports: an INSERT that Django would build expression by expression.
+"""Many rows at once, for imports, without the expressions that Django builds for each value.
 
-The names in the statements are columns of models, the values are parameters. No model instance is saved and no
-signal sent. PostgreSQL gets one array per column, other databases a VALUES list.
+The names in the statements are columns of models, the values are data. No model instance is saved and no signal sent.
+PostgreSQL gets its rows by COPY, which needs psycopg 3; other databases and drivers get a VALUES list or arrays.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -20,9 +21,12 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     """Insert rows of plain values, in the order of the field names."""
     connection = connections[router.db_for_write(model)]
     fields = [_field(model, name) for name in names]
-    columns = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    columns = _columns(connection, fields)
     table = connection.ops.quote_name(model._meta.db_table)
     for part in _chunks(list(rows), connection, fields):
+        if _copies(connection):
+            _copy(connection, f"{table} ({columns})", fields, part)
+            continue
         source, parameters = _source(connection, fields, part)
         with connection.cursor() as cursor:
             cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {source}", parameters)  # noqa: S608
@@ -37,10 +41,30 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     changes = ", ".join(f"{quote(field.column)} = new.{quote(field.column)}" for field in fields[1:])
     key = quote(fields[0].column)
     for part in _chunks(list(rows), connection, fields):
-        source, parameters = _source(connection, fields, part)
-        sql = f"UPDATE {table} SET {changes} FROM {source} WHERE {table}.{key} = new.{key}"  # noqa: S608
         with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
+            if _copies(connection):
+                columns = _columns(connection, fields)
+                cursor.execute(f"CREATE TEMPORARY TABLE new AS SELECT {columns} FROM {table} WHERE false")  # noqa: S608
+                _copy(connection, "new", fields, part)
+                cursor.execute(f"UPDATE {table} SET {changes} FROM new WHERE {table}.{key} = new.{key}")  # noqa: S608
+                cursor.execute("DROP TABLE new")
+            else:
+                source, parameters = _source(connection, fields, part)
+                sql = f"UPDATE {table} SET {changes} FROM {source} WHERE {table}.{key} = new.{key}"  # noqa: S608
+                cursor.execute(sql, parameters)
+
+
+def take_keys(model: type[models.Model], count: int) -> list[int]:
+    """Primary keys for rows to be inserted with them; none where the database gives them out only with the row."""
+    connection = connections[router.db_for_write(model)]
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [connection.ops.quote_name(model._meta.db_table), _field(model, "id").column, count],
+        )
+        return [key for (key,) in cursor.fetchall()]
 
 
 def analyse(*grown: type[models.Model]) -> None:
@@ -50,6 +74,33 @@ def analyse(*grown: type[models.Model]) -> None:
         tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in grown)
         with connection.cursor() as cursor:
             cursor.execute(f"ANALYZE {tables}")
+
+
+def _copies(connection: Any) -> bool:
+    return connection.vendor == "postgresql" and hasattr(connection.Database, "Copy")
+
+
+def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+    texts = [
+        [_copied(field, value) for value in column]
+        for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
+    lines = "".join("\t".join(line) + "\n" for line in zip(*texts, strict=True))
+    statement = f"COPY {target} FROM STDIN"
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        copy.write(lines)
+
+
+def _copied(field: Any, value: Any) -> str:
+    """A value in the text format of COPY."""
+    if value is None:
+        return "\\N"
+    text = json.dumps(value, cls=field.encoder) if isinstance(field, models.JSONField) else str(value)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _columns(connection: Any, fields: Sequence[Any]) -> str:
+    return ", ".join(connection.ops.quote_name(field.column) for field in fields)
 
 
 def _source(connection: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:

@@ -37,8 +37,8 @@ MAX_ERRORS = 1000
 """Errors told in a report; more are counted."""
 
 KEPT = ("rating_average", "rating_count")
-WRITTEN = (*COPIED, "search_text", "is_scheduled", "updated_at")
-
+COMPARED = (*COPIED, "search_text", "is_scheduled")
+WRITTEN = (*COMPARED, "updated_at")
 INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *KEPT, "created_at")
 
 OnError = Literal["stop", "report"]
@@ -83,7 +83,21 @@ class _Entry:
     row: ProductRow
     product: Product
     category_ids: list[int] | None
-    old_price: Decimal | None
+    old_values: list[Any] | None
+    old_figures: statistics.Figures
+
+    @property
+    def is_new(self) -> bool:
+        return self.old_values is None
+
+    @property
+    def old_price(self) -> Decimal:
+        """Of one that is not new."""
+        return Decimal(0) if self.old_values is None else self.old_values[COMPARED.index("price")]
+
+    @property
+    def is_changed(self) -> bool:
+        return self.old_values != _values(self.product, COMPARED)
 
 
 def import_rows(
@@ -159,7 +173,7 @@ def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        report.add(RowError(raw.number, sku, place, first["type"], first["msg"]))
+        report.add(RowError(raw.number, sku, place, first["type"], first["msg"].removeprefix("Value error, ")))
         return None
 
 
@@ -218,16 +232,19 @@ class _Batch:
                 self.report.add(RowError(number, row.sku, error.field, error.code, str(error)))
         if not self.entries:
             return
-        known = {entry.product.listed.pk for entry in self.entries if entry.product.listed.pk is not None}
-        before = statistics.contributions(known)
+        listed = {entry.product.listed.sku: entry.product.listed for entry in self.entries}
+        groups = [product for product in listed.values() if product.kind == ProductKind.GROUP]
+        simple = [entry for entry in self.entries if entry.product.kind == ProductKind.SIMPLE]
+        before = statistics.contributions(group.pk for group in groups if group.pk is not None)
+        before |= {entry.product.pk: entry.old_figures for entry in simple if not entry.is_new}
         self._write_products()
         self._write_prices()
-        self._write_links({entry.product.pk for entry in self.entries if entry.old_price is None})
-        groups = {entry.product.listed for entry in self.entries if entry.product.listed.kind == ProductKind.GROUP}
+        self._write_links()
         products.refresh_groups(groups)
-        after = statistics.contributions({entry.product.listed.pk for entry in self.entries})
-        changes = ((pk, figures.minus(before.get(pk, statistics.Figures()))) for pk, figures in after.items())
-        statistics.record_many(changes)
+        after = statistics.contributions(group.pk for group in groups)
+        after |= {entry.product.pk: statistics.contribution(entry.product) for entry in simple}
+        nothing = statistics.Figures()
+        statistics.record_many((pk, figures.minus(before.get(pk, nothing))) for pk, figures in after.items())
 
     def _lock(self) -> None:
         """Existing products of these SKUs and the groups above them, in primary-key order."""
@@ -246,8 +263,11 @@ class _Batch:
     def _taken_slugs(self) -> set[str]:
         wanted = set()
         for _number, row in self.parsed:
-            wanted |= {row.slug, *_slug_choices(row)}
-        return set(Product.objects.filter(slug__in=wanted - {""}).values_list("slug", flat=True))
+            if row.slug:
+                wanted.add(row.slug)
+            elif row.sku not in self.existing:
+                wanted.update(_slug_choices(row))
+        return set(Product.objects.filter(slug__in=wanted).values_list("slug", flat=True))
 
     def _prepare(self, number: int, row: ProductRow, taken: set[str]) -> _Entry:
         """The product as the row wants it.
@@ -258,10 +278,14 @@ class _Batch:
         given = row.model_fields_set
         product = self.existing.get(row.sku)
         is_new = product is None
-        old_price = None if product is None else product.price
+        old_values, old_figures = None, statistics.Figures()
         if product is None:
             product = self._new_product(row)
-        elif row.kind is not None and row.kind != product.kind:
+        else:
+            old_values = _values(product, COMPARED)
+            if product.kind == ProductKind.SIMPLE:
+                old_figures = statistics.contribution(product)
+        if not is_new and row.kind is not None and row.kind != product.kind:
             raise InvalidProduct(_("The product exists as another kind."), field="kind")
         products.check_kind(
             product,
@@ -281,7 +305,7 @@ class _Batch:
         if product.kind != ProductKind.GROUP:
             product.search_text = products.searchable_text(product)
         category_ids = self._categories(row) if "categories" in given else None
-        return _Entry(number, row, product, category_ids, old_price)
+        return _Entry(number, row, product, category_ids, old_values, old_figures)
 
     def _new_product(self, row: ProductRow) -> Product:
         parent = self.existing.get(row.parent) if row.parent else None
@@ -324,20 +348,29 @@ class _Batch:
         return list(dict.fromkeys(self.places[place] for place in row.categories))
 
     def _write_products(self) -> None:
-        new = [entry for entry in self.entries if entry.product.pk is None]
-        old = [entry for entry in self.entries if entry.product.pk is not None]
+        new = [entry for entry in self.entries if entry.is_new]
+        old = [entry for entry in self.entries if not entry.is_new]
         for entry in self.entries:
             entry.product.updated_at = self.now
         for entry in new:
             entry.product.stock_quantity = entry.row.stock_quantity or 0
-        bulk_write.insert(Product, INSERTED, (_values(entry.product, INSERTED) for entry in new))
-        keys = dict(Product.objects.filter(sku__in=[entry.row.sku for entry in new]).values_list("sku", "pk"))
-        for entry in new:
-            entry.product.pk = keys[entry.row.sku]
-        bulk_write.update(Product, ("id", *WRITTEN), (_values(entry.product, ("id", *WRITTEN)) for entry in old))
+        self._insert([entry.product for entry in new])
+        changed = (_values(entry.product, ("id", *WRITTEN)) for entry in old if entry.is_changed)
+        bulk_write.update(Product, ("id", *WRITTEN), changed)
         self.report.created += len(new)
         self.report.updated += len(old)
         self._write_stock(new, old)
+
+    def _insert(self, new: list[Product]) -> None:
+        keys = bulk_write.take_keys(Product, len(new))
+        for product, key in zip(new, keys, strict=bool(keys)):
+            product.pk = key
+        names = ("id", *INSERTED) if keys else INSERTED
+        bulk_write.insert(Product, names, (_values(product, names) for product in new))
+        if not keys:
+            given = dict(Product.objects.filter(sku__in=[product.sku for product in new]).values_list("sku", "pk"))
+            for product in new:
+                product.pk = given[product.sku]
 
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
         """A new product begins with its stock; of others a stated stock is a count."""
@@ -388,22 +421,25 @@ class _Batch:
             (
                 (entry.product.pk, uuid.uuid4(), entry.old_price, entry.product.price, self.now, self.by_id)
                 for entry in self.entries
-                if entry.old_price not in {None, entry.product.price} and entry.product.kind != ProductKind.GROUP
+                if not entry.is_new
+                and entry.old_price != entry.product.price
+                and entry.product.kind != ProductKind.GROUP
             ),
         )
 
-    def _write_links(self, new: set[int]) -> None:
+    def _write_links(self) -> None:
         wanted = {entry.product.pk: entry.category_ids for entry in self.entries if entry.category_ids is not None}
+        existing = {entry.product.pk for entry in self.entries if not entry.is_new}.intersection(wanted)
         old: dict[int, list[int]] = {pk: [] for pk in wanted}
-        links = ProductCategory.objects.filter(product__in=list(wanted)).order_by("position", "pk")
+        links = ProductCategory.objects.filter(product__in=existing).order_by("position", "pk")
         for product_id, category_id in links.values_list("product_id", "category_id"):
             old[product_id].append(category_id)
         changed = {pk: ids for pk, ids in wanted.items() if ids != old[pk]}
-        existing = [pk for pk in changed if pk not in new]
-        if existing:
-            ProductCategory.objects.filter(product__in=existing).delete()
-            moved = {category_id for pk in existing for category_id in {*old[pk]} ^ {*changed[pk]}}
-            statistics.recount(statistics.ancestors_of(moved))
+        moved = existing.intersection(changed)
+        if moved:
+            ProductCategory.objects.filter(product__in=moved).delete()
+            left_or_entered = {category_id for pk in moved for category_id in {*old[pk]} ^ {*changed[pk]}}
+            statistics.recount(statistics.ancestors_of(left_or_entered))
         bulk_write.insert(
             ProductCategory,
             ("product", "category", "position"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+from django.utils.translation import gettext as _
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
@@ -17,24 +19,25 @@ def _plain_decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not value.isascii() or not value.replace(".", "", 1).isdigit():
-        raise ValueError('Send an amount as text with digits and at most one point, such as "12.50".')
+        raise ValueError(_('Send an amount as text with digits and at most one point, such as "12.50".'))
     return value
 
 
 def _safe_text(value: str) -> str:
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("Texts must not contain NUL characters or lone surrogates.")
+    if UNSAFE.search(value):
+        raise ValueError(_("Texts must not contain NUL characters or lone surrogates."))
     return value
 
 
 def _sane_time(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError("Send a time with its offset, such as 2026-01-31T12:00:00Z.")
+        raise ValueError(_("Send a time with its offset, such as 2026-01-31T12:00:00Z."))
     if not 1900 <= value.year <= 2200:
-        raise ValueError("Send a time between the years 1900 and 2200.")
+        raise ValueError(_("Send a time between the years 1900 and 2200."))
     return value
 
 
+UNSAFE = re.compile("[\0\ud800-\udfff]")
 MAX_JSON_CHARACTERS = 16 * 1024
 MAX_JSON_DEPTH = 20
 
@@ -51,20 +54,20 @@ def _small_json(value: dict[str, Any]) -> dict[str, Any]:
     """An object that the database, a list answer and a browser can hold."""
     _check_json(value, 1)
     if len(json.dumps(value)) > MAX_JSON_CHARACTERS:
-        raise ValueError("The object is larger than 16 kB.")
+        raise ValueError(_("The object is larger than 16 kB."))
     return value
 
 
 def _check_json(value: Any, depth: int) -> None:
     if depth > MAX_JSON_DEPTH:
-        raise ValueError("The object is nested more than 20 levels deep.")
+        raise ValueError(_("The object is nested more than 20 levels deep."))
     match value:
         case str():
             _safe_text(value)
         case int() if abs(value) >= 2**63:
-            raise ValueError("Whole numbers must fit into 64 bits.")
+            raise ValueError(_("Whole numbers must fit into 64 bits."))
         case float() if not math.isfinite(value):
-            raise ValueError("Numbers must be finite.")
+            raise ValueError(_("Numbers must be finite."))
         case list():
             for item in value:
                 _check_json(item, depth + 1)
