@@ -277,3 +277,39 @@ def test_category_picture_is_checked_and_encoded_anew(admin, shop):
     assert "php" not in image.name
     with image.open() as file:
         assert b"script" not in file.read()
+
+
+def test_categories_change_places_without_a_mouse(admin):
+    made = [categories.create(name) for name in ("A", "B", "C")]
+
+    def run(action, *chosen):
+        payload = {"action": action, "_selected_action": [category.pk for category in chosen]}
+        assert admin.post(url("category", "changelist"), payload).status_code == 302
+        assert categories.check() == []
+        return "".join(Category.objects.values_list("name", flat=True))
+
+    assert run("move_up", made[2]) == "ACB"
+    assert run("move_up", made[2]) == "CAB"
+    assert run("move_up", made[2]) == "CAB"
+    assert run("move_down", made[2], made[0]) == "BCA"
+
+
+def test_a_products_page_shows_what_its_kind_has(admin, shop):
+    def fields(sku):
+        page = admin.get(url("product", "change", products.get(sku).pk))
+        return {name for _title, options in page.context["adminform"].fieldsets for name in options["fields"]}
+
+    assert fields("S-L") - fields("A") == {"parent", "options", "position"}
+    stock = {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
+    assert fields("A") - fields("S") == stock
+
+
+def test_amounts_have_the_decimals_of_the_currency(admin, shop, settings):
+    products.set_price(shop, price=Decimal(3))
+    page = admin.get(url("product", "change", shop.pk))
+    assert 'name="price" value="3.00"' in page.content.decode()
+    assert "2.00 → 3.00" in page.content.decode()
+    assert "3.00\N{NO-BREAK SPACE}KES" in admin.get(url("product", "changelist")).content.decode()
+    assert "View on site" not in page.content.decode()
+    settings.SHOP_CATALOG = {"CURRENCY": "UGX", "PRODUCT_URL": "admin:index"}
+    assert "3\N{NO-BREAK SPACE}UGX" in admin.get(url("product", "changelist")).content.decode()

@@ -24,6 +24,12 @@ class ProductForm(forms.ModelForm):
         model = Product
         fields = "__all__"  # noqa: DJ007 - the admin names them
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("price", "compare_at_price"):
+            if self.initial.get(name) is not None:
+                self.initial[name] = money.quantise(self.initial[name])
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         kind = values.get("kind", self.instance.kind)
@@ -48,6 +54,7 @@ class ImageForm(forms.ModelForm):
     class Meta:
         model = ProductImage
         fields = ("file", "alt", "position", "is_primary")
+        widgets = {"file": forms.FileInput}
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]

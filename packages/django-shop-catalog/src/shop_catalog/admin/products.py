@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, cast
 
+import django
 from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, JSONField, Q, QuerySet
+from django.forms import Textarea
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from shop_catalog import images, inventory, product_import, products
+from shop_catalog import images, inventory, money, product_import, products
 from shop_catalog.admin.forms import FORMAT_BY_SUFFIX, ImageForm, ProductForm, StockForm, UploadForm
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload, StockMovement
 from shop_catalog.product_import import Report
 from shop_catalog.row_readers import read_rows
+
+OWN_REFERENCE = re.compile("[0-9a-f]{32}")
+"""What the ledger writes where nobody gave a reference."""
 
 HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
@@ -68,6 +78,8 @@ class ImageInline(admin.TabularInline):
 
     @admin.display(description=_("Preview"))
     def preview(self, image: ProductImage) -> SafeString | str:
+        if not image.file:
+            return ""
         return format_html('<img src="{}" alt="{}" width="80">', image.rendition_url("thumb"), image.alt)
 
 
@@ -93,7 +105,7 @@ class ProductAdmin(admin.ModelAdmin):
     form = ProductForm
     change_form_template = "admin/shop_catalog/product/change_form.html"
     change_list_template = "admin/shop_catalog/product/change_list.html"
-    list_display = ("name", "sku", "kind", "price", "on_hand", "reserved", "available", "is_active", "is_featured")
+    list_display = ("name", "sku", "kind", "price_now", "on_hand", "reserved", "available", "is_active", "is_featured")
     list_filter = ("kind", StockFilter, "is_active", "is_featured")
     list_select_related = ("parent",)
     search_fields = ("name", "sku", "slug")
@@ -103,6 +115,7 @@ class ProductAdmin(admin.ModelAdmin):
     actions = ("publish", "unpublish", "change_stock")
     readonly_fields = ("on_hand", "reserved", "available", "rating", "price_history", "stock_history")
     inlines = (CategoryInline, ImageInline, VariantInline)
+    formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 3, "cols": 60})}}
     fieldsets = (
         (None, {"fields": ("name", "slug", "sku", "kind", "parent", "options", "description", "attributes")}),
         (_("Price"), {"fields": ("price", "compare_at_price", "tax_class", "price_history")}),
@@ -132,6 +145,24 @@ class ProductAdmin(admin.ModelAdmin):
         own_price = () if obj.kind != ProductKind.GROUP else ("price",)
         return (*fixed, "sku", "kind", "parent", *own_price)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
+        """A product that is there shows what its kind has, a new one what can be given."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            missing = set(self.readonly_fields)
+        else:
+            missing = set() if obj.kind == ProductKind.VARIANT else {"parent", "options", "position"}
+            if obj.kind == ProductKind.GROUP:
+                missing |= {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
+        return [
+            (title, {**options, "fields": [name for name in options["fields"] if name not in missing]})
+            for title, options in fieldsets
+        ]
+
+    def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
+        """The product's page by ``PRODUCT_URL``; without one there is no link."""
+        return (obj.get_absolute_url() if obj is not None else "") or None
+
     def get_prepopulated_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
         return {} if obj is not None else super().get_prepopulated_fields(request, obj)
 
@@ -141,6 +172,10 @@ class ProductAdmin(admin.ModelAdmin):
         if obj.kind == ProductKind.VARIANT:
             return (ImageInline,)
         return self.inlines if obj.kind == ProductKind.GROUP else (CategoryInline, ImageInline)
+
+    @admin.display(description=_("Price"), ordering="price")
+    def price_now(self, product: Product) -> str:
+        return f"{money.to_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
 
     @admin.display(description=_("On hand"), ordering="stock_quantity")
     def on_hand(self, product: Product) -> int:
@@ -163,14 +198,21 @@ class ProductAdmin(admin.ModelAdmin):
     def price_history(self, product: Product) -> SafeString | str:
         changes = product.price_changes.all()[:HISTORY]
         return _lines(
-            (f"{change.changed_at:%Y-%m-%d %H:%M}", change.old_price, change.new_price) for change in changes
+            (_time(change.changed_at), f"{money.to_text(change.old_price)} → {money.to_text(change.new_price)}")
+            for change in changes
         )
 
     @admin.display(description=_("Last movements"))
     def stock_history(self, product: Product) -> SafeString | str:
         moves = product.stock_movements.all()[:HISTORY]
         return _lines(
-            (f"{move.created_at:%Y-%m-%d %H:%M}", move.get_kind_display(), f"{move.stock_change:+d}", move.reason)
+            (
+                _time(move.created_at),
+                move.get_kind_display(),
+                f"{move.stock_change or move.reserved_change:+d}",
+                move.reason,
+                "" if OWN_REFERENCE.fullmatch(move.reference) else move.reference,
+            )
             for move in moves
         )
 
@@ -293,6 +335,10 @@ class ProductAdmin(admin.ModelAdmin):
 
     def _page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
         base = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        base["has_breadcrumb_list"] = django.VERSION >= (6, 1)
+        if "form" in context:
+            form = context["form"]
+            base["adminform"] = helpers.AdminForm(form, [(None, {"fields": list(form.fields)})], {})
         return TemplateResponse(request, f"admin/shop_catalog/product/{name}.html", {**base, **context})
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[Any], *, is_active: bool) -> None:
@@ -339,6 +385,11 @@ def _tell(formset: Any) -> None:
     formset.new_objects = []
     formset.changed_objects = []
     formset.deleted_objects = []
+
+
+def _time(moment: datetime) -> str:
+    """In the time zone of the site, as the forms take it."""
+    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 
 def _lines(rows: Iterable[tuple[Any, ...]]) -> SafeString | str:

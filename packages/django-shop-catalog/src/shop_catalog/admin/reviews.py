@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -18,7 +19,7 @@ from shop_catalog.models import Review, ReviewStatus
 class ReviewAdmin(admin.ModelAdmin):
     """The words are the customer's; staff publish, reject and reply."""
 
-    list_display = ("created_at", "product", "rating", "title", "author_name", "is_verified_purchase", "status")
+    list_display = ("created_at", "status", "product", "rating", "words", "author_name", "is_verified_purchase")
     list_filter = ("status", "rating", "is_verified_purchase")
     list_select_related = ("product", "author")
     search_fields = ("title", "body", "product__name", "product__sku")
@@ -35,6 +36,11 @@ class ReviewAdmin(admin.ModelAdmin):
         "reply",
     )
     readonly_fields = ("product", "author_name", "rating", "title", "body", "is_verified_purchase", "created_at")
+
+    @admin.display(description=_("Review"))
+    def words(self, review: Review) -> str:
+        """Enough of it to moderate most reviews from the list."""
+        return Truncator(" – ".join(text for text in (review.title, review.body) if text)).chars(200)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

@@ -208,7 +208,7 @@ class ProductCategory(models.Model):
         indexes = [models.Index(fields=["product", "category"], name="shop_catalog_links_of_product")]
 
     def __str__(self) -> str:
-        return f"{self.product_id} in {self.category_id}"
+        return str(self.category)
 
 
 class PriceChange(models.Model):
