@@ -1,6 +1,7 @@
 """The category tree under one writer: verbs, the model's own methods, fixtures, damage and repair."""
 
 import json
+import os
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -261,6 +262,7 @@ def test_numbering_survives_a_chain_of_two_thousand():
     assert numbers[2000] == tree.Numbers(1, 2000, 2001, 1999)
 
 
+FULL = bool(os.environ.get("SHOP_TEST_FULL"))
 NODES = st.integers(0, 11)
 OPERATIONS = st.one_of(
     st.tuples(st.just("create"), NODES, NODES, st.integers(0, 3)),
@@ -273,11 +275,11 @@ OPERATIONS = st.one_of(
 
 @pytest.mark.django_db(transaction=True)
 @settings(
-    max_examples=15,
+    max_examples=200 if FULL else 15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(OPERATIONS, min_size=5, max_size=25))
+@given(st.lists(OPERATIONS, min_size=5, max_size=60 if FULL else 25))
 def test_any_sequence_equals_a_plain_parent_table(operations):
     Category.objects.all().order_by("-level").delete()
     parents, names, positions = {}, {}, {}

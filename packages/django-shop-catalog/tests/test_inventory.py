@@ -1,5 +1,6 @@
 """Stock and its ledger."""
 
+import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,7 @@ def test_crossing_that_a_receiver_failed_on_is_announced_again(heard, monkeypatc
     assert inventory.announce_pending() == 0
 
 
+FULL = bool(os.environ.get("SHOP_TEST_FULL"))
 MOVES = st.tuples(
     st.sampled_from(["receive", "adjust", "count", "reserve", "release", "ship", "restock"]),
     st.integers(1, 6),
@@ -230,8 +232,12 @@ MOVES = st.tuples(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(MOVES, max_size=30))
+@settings(
+    max_examples=500 if FULL else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(MOVES, max_size=60 if FULL else 30))
 def test_any_sequence_keeps_stock_equal_to_its_ledger(moves):
     """A plain dictionary plays the ledger; refusals must change nothing."""
     with transaction.atomic():
