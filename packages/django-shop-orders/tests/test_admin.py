@@ -4,6 +4,7 @@ import io
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.contrib.staticfiles import finders
 from django.urls import reverse
 from shop_orders import admin, exports, lifecycle, payments
 from shop_orders.models import Order
@@ -132,6 +133,27 @@ def test_packing_slip_has_address_and_open_quantities_but_no_prices(shopkeeper, 
     for text in (order.number, "1 Test Road", "Nairobi", "Trees of Kenya"):
         assert text in page
     assert "12.50" not in page
+    assert '<link rel="stylesheet" href="/static/shop_orders/packing_slip.css">' in page
+    assert finders.find("shop_orders/packing_slip.css")
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk, quantities={"978-1": 3})
+    page = shopkeeper.get(reverse("admin:shop_orders_slip", args=[order.pk])).content.decode()
+    assert '<tr class="packed">' in page
+
+
+def test_orders_of_which_money_goes_back_can_be_listed(shopkeeper, place, memory_provider):
+    place(quantity=1)
+    owed = place(quantity=2, provider="bank")
+    payments.record_payment(owed.pk)
+    url = reverse("admin:shop_orders_order_changelist")
+    assert list(Order.objects.refund_due()) == []
+    lifecycle.cancel(owed.pk)
+    assert list(Order.objects.refund_due()) == [owed]
+    page = shopkeeper.get(url, {"refund_due": "yes"}).content.decode()
+    assert "1 order" in page
+    assert owed.number in page
+    payments.refund(owed.pk)
+    assert list(Order.objects.refund_due()) == []
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])

@@ -154,10 +154,37 @@ def possible_steps(order: Order) -> list[str]:
     return [*names, "note"]
 
 
+def _address_lines(address: Mapping[str, str]) -> list[str]:
+    """An address below its name, as it is written on a parcel."""
+    lines = [
+        ("company",),
+        ("line1",),
+        ("line2",),
+        ("postal_code", "city"),
+        ("region",),
+        ("country",),
+    ]
+    written = (" ".join(filter(None, (address.get(field, "") for field in fields))) for fields in lines)
+    return [line for line in written if line]
+
+
+class RefundDueFilter(admin.SimpleListFilter):
+    """Orders of which money must go back: paid too much, or paid and cancelled."""
+
+    title = gettext_lazy("refund due")
+    parameter_name = "refund_due"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("yes", gettext_lazy("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:  # noqa: ARG002
+        return queryset.refund_due() if self.value() else queryset  # type: ignore[attr-defined, no-any-return]
+
+
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
     list_display = ("number", "status", "payment_status", "total_text", "contact_name", "email", "placed_at")
-    list_filter = ("status", "payment_status", "payment_provider", "placed_at")
+    list_filter = ("status", "payment_status", RefundDueFilter, "payment_provider", "placed_at")
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)
@@ -222,7 +249,8 @@ class OrderAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=order_id)
-        return render(request, "shop_orders/packing_slip.html", {"order": order, "lines": order.lines.all()})
+        context = {"order": order, "lines": order.lines.all(), "address": _address_lines(order.shipping_address)}
+        return render(request, "shop_orders/packing_slip.html", context)
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_text(self, order: Order) -> str:

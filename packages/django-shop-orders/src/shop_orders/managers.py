@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, DecimalField, F, Q, Value, When
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
         """Unpaid orders whose time to pay is over."""
         return self.unpaid().filter(expires_at__lte=now or timezone.now())
+
+    def refund_due(self) -> OrderQuerySet:
+        """Orders whose customers get money back: paid for more than is kept, or cancelled."""
+        kept = Case(When(status="cancelled", then=Value(0)), default=F("total"), output_field=DecimalField())
+        return self.filter(paid_amount__gt=F("refunded_amount") + kept)
 
     def search(self, text: str) -> OrderQuerySet:
         """By number, e-mail address, phone, name, SKU or tracking number, as staff type them."""
