@@ -53,7 +53,7 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
 
 @router.patch(
     "/preferences/",
-    response={200: PreferencesOut, **responses(401)},
+    response={200: PreferencesOut, **responses(401, 403)},
     auth=auth.required,
     operation_id="update_notification_preferences",
     summary="Change which messages I get",

@@ -278,7 +278,7 @@ def _field_problems(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
         {
             "field": ".".join(str(part) for part in error.get("loc", ())[1:] if part != "payload"),
             "code": str(error.get("type", "invalid")),
-            "message": str(error.get("msg", "")),
+            "message": str(error.get("msg", "")).removeprefix("Value error, "),
         }
         for error in errors
     ]
