@@ -44,8 +44,8 @@ def settings() -> str:
                 default = _shown(getattr(empty, name))
             except ImproperlyConfigured:
                 default = "none, required"
-            rows.append((f"`{name}`", f"`{_type(prop)}`", default, _words(inspect.getdoc(prop))))
-        parts.append(f"## {reader.setting}\n\n" + table(("setting", "type", "default", "what it says"), rows))
+            rows.append((f"`{name}`", f"{_words(inspect.getdoc(prop))}<br>`{_type(prop)}`, default: {default}"))
+        parts.append(f"## {reader.setting}\n\n" + table(("setting", "what it says"), rows))
     return "\n\n".join(parts)
 
 
@@ -204,12 +204,19 @@ def problems() -> str:
 def api() -> str:
     """Every operation and every body, from the OpenAPI document that the tests hold in step with the code."""
     document = json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
+    operations = [
+        (path.removeprefix("/api/v1"), method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    everywhere = set.intersection(*(set(operation["responses"]) for _path, _method, operation in operations))
     by_tag: dict[str, list[tuple[str, ...]]] = {}
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            tag = ", ".join(operation.get("tags", ["other"]))
-            by_tag.setdefault(tag, []).append(_operation(path, method, operation))
-    parts = [
+    for path, method, operation in operations:
+        tag = ", ".join(operation.get("tags", ["other"]))
+        by_tag.setdefault(tag, []).append(_operation(path, method, operation, everywhere))
+    common = ", ".join(sorted(everywhere))
+    parts = [f"Besides what its row names, every operation may answer {common} with a problem document."]
+    parts += [
         f"## {tag}\n\n" + table(("operation", "does", "who", "takes", "answers"), rows) for tag, rows in by_tag.items()
     ]
     parts.append("## Bodies")
@@ -218,12 +225,14 @@ def api() -> str:
     return "\n\n".join(parts)
 
 
-def _operation(path: str, method: str, operation: Mapping[str, Any]) -> tuple[str, ...]:
+def _operation(path: str, method: str, operation: Mapping[str, Any], everywhere: set[str]) -> tuple[str, ...]:
     takes = [f"`{parameter['name']}`" for parameter in operation.get("parameters", []) if parameter["in"] != "path"]
     bodies = operation.get("requestBody", {}).get("content", {}).values()
     takes += [_schema(content.get("schema", {})) for content in bodies]
     answers = []
     for status, answer in operation["responses"].items():
+        if status in everywhere:
+            continue
         schemas = [_schema(content["schema"]) for content in answer.get("content", {}).values() if "schema" in content]
         told = [schema for schema in schemas if schema not in {"", "[Problem](#problem)"}]
         answers.append(f"{status} {told[0]}" if told else status)
@@ -240,8 +249,7 @@ def _who(operation: Mapping[str, Any]) -> str:
     security = operation.get("security")
     if not security:
         return "anyone"
-    schemes = sorted({name for choice in security for name in choice})
-    return f"{'anyone, or ' if {} in security else ''}{', '.join(schemes)}"
+    return "a guest, or who is logged in" if {} in security else "who is logged in"
 
 
 def _schema(schema: Mapping[str, Any]) -> str:
