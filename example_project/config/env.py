@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
@@ -52,12 +56,77 @@ class Env:
             raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
         return value in TRUE
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, *, least: int = 0) -> int:
         value = self.values.get(name) or str(default)
-        try:
-            return int(value)
-        except ValueError:
+        if not re.fullmatch(r"-?[0-9]{1,12}", value.strip()):
             raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+        if int(value) < least:
+            raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}.")
+        return int(value)
+
+    def amount(self, name: str, default: str) -> str:
+        """A number that is not negative, as it was written, such as a price or a rate."""
+        value = self.text(name, default)
+        if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,4})?", value):
+            raise ImproperlyConfigured(f"{name} must be a number such as 350 or 0.16, not {value!r}.")
+        return value
+
+    def one_of(self, name: str, default: str, known: Iterable[str]) -> str:
+        value = self.text(name, default)
+        if value not in known:
+            raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        return value
+
+    def code(self, name: str, default: str, pattern: str, *, wanted: str) -> str:
+        """A text of a known form; ``wanted`` says which, with an example."""
+        value = self.text(name, default)
+        if not re.fullmatch(pattern, value):
+            raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.")
+        return value
+
+    def url(self, name: str, default: str, *schemes: str) -> str:
+        """An address with one of the schemes and a host; the default is not looked at."""
+        value = self.values.get(name) or ""
+        if value and not (value.startswith(tuple(f"{scheme}://" for scheme in schemes)) and _has_host(value)):
+            known = " or ".join(f"{scheme}://" for scheme in schemes)
+            # The value is not repeated: an address may hold a password.
+            raise ImproperlyConfigured(f"{name} must be an address that begins with {known}.")
+        return value or default
+
+    def origins(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """A list of ``https://host`` without paths."""
+        found = self.items(name, default)
+        for origin in found:
+            if not re.fullmatch(r"https?://[^/\s]+", origin):
+                raise ImproperlyConfigured(
+                    f"{name} must hold origins such as https://shop.example.org, not {origin!r}."
+                )
+        return found
+
+    def hosts(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """A list of host names without scheme and path."""
+        found = self.items(name, default)
+        for host in found:
+            if re.search(r"[/\s]", host):
+                raise ImproperlyConfigured(f"{name} must hold host names such as shop.example.org, not {host!r}.")
+        return found
+
+    def email(self, name: str, default: str) -> str:
+        """An e-mail address, with or without a name: ``Shop <shop@example.org>``."""
+        value = self.text(name, default)
+        try:
+            validate_email(parseaddr(value)[1])
+        except ValidationError:
+            raise ImproperlyConfigured(f"{name} must be an e-mail address such as shop@example.org, not {value!r}.")
+        return value
+
+    def time_zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ImproperlyConfigured(f"{name} must be a time zone such as Africa/Nairobi, not {value!r}.")
+        return value
 
     def items(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """A list whose items are separated by commas."""
@@ -126,6 +195,13 @@ class Env:
                 **(options or {}),
             },
         }
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).netloc)
+    except ValueError:
+        return False
 
 
 def _sqlite(path: Path) -> dict[str, Any]:

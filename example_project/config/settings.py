@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import django
+from django.conf.locale import LANG_INFO
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from phonenumbers import SUPPORTED_REGIONS
 from shop_notify.presets import SHOP_ROUTES
 
 from config import openid
@@ -33,17 +35,20 @@ SECRET_KEY = env.text(
     hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
-SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", "http", "https").rstrip("/")
 """Where the world finds the shop; links in messages and the address for delivery reports begin with it."""
 SECURE = SITE_URL.startswith("https://")
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["*"] if DEMO else ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SECURE else [])
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["*"] if DEMO else ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SECURE else [])
 SHOP_NAME = env.text("SHOP_NAME", "Acacia")
 SHOP_TAGLINE = env.text("SHOP_TAGLINE", "Well-made things for home, kitchen and the road.")
-SHOP_CURRENCY = env.text("SHOP_CURRENCY", "KES")
-SHOP_COUNTRY = env.text("SHOP_COUNTRY", "KE")
+SHOP_CURRENCY = env.code("SHOP_CURRENCY", "KES", "[A-Z]{3}", wanted="an ISO 4217 code such as KES")
+SHOP_COUNTRY = env.code("SHOP_COUNTRY", "KE", "[A-Z]{2}", wanted="an ISO 3166 code such as KE")
 PHONE_REGIONS = env.items("PHONE_REGIONS", [SHOP_COUNTRY])
-ADMIN_EMAIL = env.text("ADMIN_EMAIL", "admin@example.org")
+for region in PHONE_REGIONS:
+    if region not in SUPPORTED_REGIONS:
+        raise ImproperlyConfigured(f"PHONE_REGIONS must hold ISO 3166 codes such as KE, not {region!r}.")
+ADMIN_EMAIL = env.email("ADMIN_EMAIL", "admin@example.org")
 ADMINS = [ADMIN_EMAIL] if django.VERSION >= (6, 0) else [(SHOP_NAME, ADMIN_EMAIL)]
 
 INSTALLED_APPS = [
@@ -125,7 +130,7 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL", "")
+REDIS_URL = env.url("REDIS_URL", "", "redis", "rediss", "unix")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "operations.caches.RedisCache",
@@ -160,9 +165,11 @@ STORAGES = {
 
 # Language and time
 
-LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
+LANGUAGE_CODE = env.code("LANGUAGE_CODE", "en", "|".join(LANG_INFO), wanted="a language that Django knows, such as en")
 LANGUAGES = [("en", _("English")), ("de", _("German"))]
-TIME_ZONE = env.text("TIME_ZONE", "Africa/Nairobi")
+if LANGUAGE_CODE not in dict(LANGUAGES):
+    LANGUAGES.insert(0, (LANGUAGE_CODE, LANG_INFO[LANGUAGE_CODE].get("name_local", LANGUAGE_CODE)))
+TIME_ZONE = env.time_zone("TIME_ZONE", "Africa/Nairobi")
 USE_I18N = True
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -197,7 +204,7 @@ CONTENT_SECURITY_POLICY = {
     "frame-ancestors": "'none'",
     "form-action": "'self'",
 }
-CORS_ALLOWED_ORIGINS = env.items("CORS_ALLOWED_ORIGINS")
+CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
 """Other sites whose scripts may call the API, with tokens and never with cookies."""
 CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
@@ -234,7 +241,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "shop_orders.contrib.allauth.forms.SignupForm"
-ACCOUNT_EMAIL_VERIFICATION = env.text("EMAIL_VERIFICATION", "mandatory")
+ACCOUNT_EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", "mandatory", ("mandatory", "optional", "none"))
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
@@ -289,13 +296,15 @@ if OIDC_PROVIDER:
 
 EMAIL_SERVER: dict[str, Any] = {
     "host": env.text("EMAIL_HOST", "localhost"),
-    "port": env.number("EMAIL_PORT", 25),
+    "port": env.number("EMAIL_PORT", 25, least=1),
     "username": env.text("EMAIL_HOST_USER", ""),
     "password": env.text("EMAIL_HOST_PASSWORD", ""),
     "use_tls": env.flag("EMAIL_USE_TLS"),
     "use_ssl": env.flag("EMAIL_USE_SSL"),
     "timeout": 10,
 }
+if EMAIL_SERVER["use_tls"] and EMAIL_SERVER["use_ssl"]:
+    raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them to false.")
 EMAIL_BACKEND_CLASS = "django.core.mail.backends.{}.EmailBackend".format(
     "smtp" if env.text("EMAIL_HOST", "") or not DEBUG else "console"
 )
@@ -311,7 +320,7 @@ else:
     EMAIL_HOST, EMAIL_PORT = EMAIL_SERVER["host"], EMAIL_SERVER["port"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL_SERVER["username"], EMAIL_SERVER["password"]
     EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_TIMEOUT = EMAIL_SERVER["use_tls"], EMAIL_SERVER["use_ssl"], 10
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@example.org>")
+DEFAULT_FROM_EMAIL = env.email("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@example.org>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # The three packages
@@ -333,13 +342,13 @@ SHOP_DELIVERY = {
     "home": {
         "label": _("Home delivery"),
         "hint": _("Two to four working days"),
-        "price": env.text("SHIPPING_PRICE", "350"),
-        "free_from": env.text("SHIPPING_FREE_FROM", "5000"),
+        "price": env.amount("SHIPPING_PRICE", "350"),
+        "free_from": env.amount("SHIPPING_FREE_FROM", "5000"),
     },
     "express": {
         "label": _("Express delivery"),
         "hint": _("The next working day"),
-        "price": env.text("SHIPPING_PRICE_EXPRESS", "700"),
+        "price": env.amount("SHIPPING_PRICE_EXPRESS", "700"),
     },
     "pickup": {"label": _("Collect it yourself"), "hint": _("Ready the same day"), "needs_address": False},
 }
@@ -362,7 +371,7 @@ SHOP_ORDERS = {
     "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
     "PRICING": [
         "storefront.shipping.charge",
-        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.text("TAX_RATE", "0.16")}},
+        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.amount("TAX_RATE", "0.16")}},
     ],
     "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
     "PHONE_REGIONS": PHONE_REGIONS,
@@ -372,7 +381,7 @@ SHOP_ORDERS = {
     "VERIFIED_EMAILS": "shop_orders.contrib.allauth.emails.verified_emails",
     "ORDER_URL": "storefront.links.order_url",
     "DELIVERIES": "storefront.deliveries.of_order",
-    "MAX_QUANTITY": env.number("MAX_QUANTITY", 999),
+    "MAX_QUANTITY": env.number("MAX_QUANTITY", 999, least=1),
 }
 NOTIFIERS: dict[str, dict[str, Any]] = {"email": {"BACKEND": "email"}}
 if env.text("AFRICAS_TALKING_USERNAME", ""):
@@ -382,15 +391,23 @@ if env.text("AFRICAS_TALKING_USERNAME", ""):
             "username": env.text("AFRICAS_TALKING_USERNAME"),
             "api_key": env.text("AFRICAS_TALKING_API_KEY"),
             "sender": env.text("AFRICAS_TALKING_FROM", "") or None,
-            "base_url": env.text("AFRICAS_TALKING_URL", ""),
+            "base_url": env.url("AFRICAS_TALKING_URL", "", "http", "https"),
             "report_secret": env.text("AFRICAS_TALKING_REPORT_SECRET", ""),
         },
     }
+ORDER_LINK_ROUTE: dict[str, Any] = {
+    "signal": "storefront.signals.order_link_asked",
+    "event": "order_link",
+    "to": ["customer"],
+    "via": ["email"],
+    "priority": 1,
+    "expires_after_minutes": 60,
+}
 SHOP_NOTIFY = {
     "NOTIFIERS": NOTIFIERS,
     "ROUTES": [
         {**route, "via": via}
-        for route in SHOP_ROUTES
+        for route in [*SHOP_ROUTES, ORDER_LINK_ROUTE]
         if (via := [alias for alias in route["via"] if alias in NOTIFIERS])
     ],
     "QUEUE": "shop_notify.queues.django_q2",
@@ -409,8 +426,8 @@ SHOP_NOTIFY = {
 Q_CLUSTER = {
     "name": "shop",
     "label": _("Queue"),
-    "workers": env.number("QUEUE_WORKERS", 2),
-    "queue_limit": env.number("QUEUE_WORKERS", 2),
+    "workers": env.number("QUEUE_WORKERS", 2, least=1),
+    "queue_limit": env.number("QUEUE_WORKERS", 2, least=1),
     "timeout": 60,
     "retry": 600,
     "recycle": 10_000,
@@ -424,6 +441,7 @@ Q_CLUSTER = {
 
 # Logs
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -435,7 +453,7 @@ LOGGING = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": env.text("LOG_FORMAT", "line" if DEMO or DEBUG else "json"),
+            "formatter": env.one_of("LOG_FORMAT", "line" if DEMO or DEBUG else "json", ("line", "json")),
             "filters": ["mask"],
         },
         "mail": {"class": "operations.logs.ErrorMail", "level": "ERROR", "filters": ["mask"]},
@@ -444,7 +462,7 @@ LOGGING = {
         "django": {"handlers": [] if DEBUG or DEMO else ["mail"], "level": "INFO"},
         "django-q": {"level": "INFO" if DEBUG else "WARNING"},
     },
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING" if DEMO else "INFO")},
+    "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", "WARNING" if DEMO else "INFO", LOG_LEVELS)},
 }
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 """Bearer token of the address /metrics; without one the address does not exist."""

@@ -66,6 +66,21 @@ class ReviewForm(ShopForm):
     )
 
 
+class FindOrderForm(ShopForm):
+    number = text(
+        gettext_lazy("Number of the order"),
+        max_length=40,
+        autocomplete="off",
+        help_text=gettext_lazy("Such as ABCDE-FGHIJ."),
+    )
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "email"}),
+        help_text=gettext_lazy("The one that you gave when you ordered."),
+    )
+
+
 class AddressFields(ShopForm):
     """The fields of an address. The names are those of ``shop_orders.customers.ADDRESS_FIELDS``."""
 

@@ -1,7 +1,9 @@
 """Pages of the shop."""
 
+from django.contrib.sitemaps import views as sitemap_views
 from django.urls import path
 
+from storefront.sitemaps import SITEMAPS, robots
 from storefront.views import account, cart, catalogue, checkout, orders
 
 app_name = "storefront"
@@ -35,4 +37,12 @@ urlpatterns = [
     path("account/addresses/<uuid:public_id>/delete/", account.delete_address, name="account_address_delete"),
     path("account/addresses/<uuid:public_id>/default/", account.default_address, name="account_address_default"),
     path("account/messages/", account.messages_wanted, name="account_messages"),
+    path("robots.txt", robots, name="robots"),
+    path(
+        "sitemap.xml",
+        sitemap_views.index,
+        {"sitemaps": SITEMAPS, "sitemap_url_name": "storefront:sitemap_section"},
+        name="sitemap",
+    ),
+    path("sitemap-<slug:section>.xml", sitemap_views.sitemap, {"sitemaps": SITEMAPS}, name="sitemap_section"),
 ]

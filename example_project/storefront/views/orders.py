@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
@@ -17,7 +19,8 @@ from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import PaymentProvider, payment_provider
 
-from storefront import links, shipping, timeline
+from storefront import links, lost_links, shipping, timeline
+from storefront.forms import FindOrderForm
 
 STEPS = {
     OrderStatus.PENDING: pgettext_lazy("step of an order", "Placed"),
@@ -28,12 +31,20 @@ STEPS = {
 }
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 def find(request: HttpRequest) -> HttpResponse:
-    """Customers see their orders; everybody else reads how to get to theirs."""
+    """Customers see their orders; everybody else can have the link to theirs sent again. The answer tells nobody if
+    there is such an order."""
     if request.user.is_authenticated:
         return redirect("storefront:account_orders")
-    return render(request, "storefront/find_order.html")
+    form = FindOrderForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        visitor = get_adapter(request).get_client_ip(request)
+        lost_links.send(form.cleaned_data["number"], form.cleaned_data["email"], visitor=visitor)
+        return redirect(f"{reverse('storefront:orders')}?sent=1")
+    context = {"form": form, "sent": "sent" in request.GET and not form.is_bound}
+    return render(request, "storefront/find_order.html", context)
 
 
 @require_safe

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -162,3 +164,145 @@ def test_a_wrong_start_names_the_variable(tmp_path, change, named):
 
     assert done.returncode != 0
     assert named in done.stderr.splitlines()[-1]
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / ".env.example"
+S7 = [
+    "SHOP_NAME",
+    "SHOP_CURRENCY",
+    "SHOP_COUNTRY",
+    "PHONE_REGIONS",
+    "LANGUAGE_CODE",
+    "TIME_ZONE",
+    "DATABASE_URL",
+    "DB_HOST",
+    "DB_NAME",
+    "DB_USER",
+    "DB_PASSWORD",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "DEBUG",
+    "ALLOWED_HOSTS",
+    "AFRICAS_TALKING_USERNAME",
+    "AFRICAS_TALKING_API_KEY",
+    "AFRICAS_TALKING_FROM",
+    "EMAIL_HOST",
+    "EMAIL_PORT",
+    "EMAIL_HOST_USER",
+    "EMAIL_HOST_PASSWORD",
+    "ADMIN_EMAIL",
+    "OIDC_ISSUER",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+]
+"""What a site is promised that it can set."""
+
+
+def written_down():
+    return set(re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", S7)
+def test_the_promised_variables_are_in_the_example(name):
+    assert name in written_down()
+
+
+def test_every_variable_that_the_settings_read_is_in_the_example():
+    text = "".join((ROOT / "config" / name).read_text(encoding="utf-8") for name in ("settings.py", "env.py"))
+    read = set(re.findall(r'(?:env|self)\.[a-z_]+\(\s*"([A-Z_]+)"', text))
+
+    assert len(read) > 50
+    assert read - written_down() <= {"OIDC_PROVIDER", "OIDC_PROVIDERS", "OIDC_REDIRECT_ORIGINS", "PASSKEYS"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SITE_URL", "shop.example.org"),
+        ("SITE_URL", "ftp://shop.example.org"),
+        ("ALLOWED_HOSTS", "https://shop.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "shop.example.org"),
+        ("CORS_ALLOWED_ORIGINS", "https://app.example.org/"),
+        ("SHOP_CURRENCY", "kes"),
+        ("SHOP_CURRENCY", "Shilling"),
+        ("SHOP_COUNTRY", "Kenya"),
+        ("PHONE_REGIONS", "KE,XX"),
+        ("LANGUAGE_CODE", "klingon"),
+        ("TIME_ZONE", "Nairobi"),
+        ("TIME_ZONE", "../etc/passwd"),
+        ("ADMIN_EMAIL", "admin"),
+        ("DEFAULT_FROM_EMAIL", "Acacia"),
+        ("DATABASE_URL", "mysql://shop@localhost/shop"),
+        ("DATABASE_URL", "postgres://shop@localhost:port/shop"),
+        ("DB_PORT", "x"),
+        ("DB_POOL_SIZE", "-1"),
+        ("DB_STATEMENT_TIMEOUT_SECONDS", "1e3"),
+        ("REDIS_URL", "localhost:6379"),
+        ("EMAIL_PORT", "0"),
+        ("EMAIL_PORT", "smtp"),
+        ("EMAIL_USE_TLS", "maybe"),
+        ("EMAIL_VERIFICATION", "sometimes"),
+        ("TAX_RATE", "16%"),
+        ("SHIPPING_PRICE", "-5"),
+        ("SHIPPING_FREE_FROM", "5.000,00"),
+        ("MAX_QUANTITY", "0"),
+        ("QUEUE_WORKERS", "0"),
+        ("PROXY_COUNT", "two"),
+        ("SECURE_HSTS_SECONDS", "a year"),
+        ("AFRICAS_TALKING_URL", "sandbox"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+        ("DEBUG", "perhaps"),
+        ("SERVE_MEDIA", "2"),
+    ],
+)
+def test_a_wrong_value_is_named_at_the_start(name, value):
+    surroundings = {
+        "DB": {"DB_HOST": "db.example.org", "DB_NAME": "shop", "DB_USER": "shop"},
+        "AFRICAS": {"AFRICAS_TALKING_USERNAME": "shop", "AFRICAS_TALKING_API_KEY": "key"},
+    }
+    message = settings_error(**{**PRODUCTION, **surroundings.get(name.partition("_")[0], {}), name: value})
+
+    assert name in message
+
+
+def test_a_value_that_may_hold_a_password_is_not_repeated():
+    assert "s3cret" not in settings_error(**{**PRODUCTION, "REDIS_URL": "redis//:s3cret@localhost"})
+    assert "s3cret" not in settings_error(**{**PRODUCTION, "DATABASE_URL": "mysql://shop:s3cret@localhost/shop"})
+
+
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"DB_HOST": "db.example.org"}, "DB_NAME"),
+        ({"DB_HOST": "db.example.org", "DB_NAME": "shop"}, "DB_USER"),
+        ({"AFRICAS_TALKING_USERNAME": "shop", "AFRICAS_TALKING_API_KEY": ""}, "AFRICAS_TALKING_API_KEY"),
+        ({"EMAIL_USE_TLS": "true", "EMAIL_USE_SSL": "true"}, "EMAIL_USE_TLS"),
+    ],
+)
+def test_a_missing_value_is_named_at_the_start(values, name):
+    assert settings_error(**{**PRODUCTION, **values}).startswith(name)
+
+
+def test_any_language_of_django_can_be_the_shop_s():
+    assert settings_error(**PRODUCTION, LANGUAGE_CODE="sw") == ""
+    assert settings_error(**PRODUCTION, SHOP_CURRENCY="EUR", SHOP_COUNTRY="DE", TIME_ZONE="Europe/Berlin") == ""
+
+
+def settings_error(**values):
+    """What the settings complain of in an environment with nothing but these values, "" if they are content."""
+    source = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update({"PATH": before["PATH"], "DATA_DIR": tempfile.gettempdir(), **values})
+    try:
+        exec(
+            compile(source, "settings.py", "exec"), {"__file__": str(ROOT / "config" / "settings.py"), "__name__": "x"}
+        )
+    except ImproperlyConfigured as error:
+        return str(error)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    return ""

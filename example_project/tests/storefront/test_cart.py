@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -120,3 +121,36 @@ def test_forms_need_the_csrf_token(mug):
     answer = Client(enforce_csrf_checks=True).post("/cart/add/", {"product": "MUG"})
     assert answer.status_code == 403
     assert "Please try that again" in answer.content.decode()
+
+
+def log_in(visitor, user):
+    return visitor.post("/accounts/login/", login=user.email, password="a-long-and-odd-one-42")
+
+
+def test_a_merge_at_log_in_says_what_changed(visitor, customer, mug, shirt, user):
+    customer.add("MUG", 1)
+    visitor.add("MUG", 2)
+    visitor.add("SHIRT-L")
+
+    text = log_in(visitor, user)
+
+    assert "Market mug was in your cart already: there are 3 now, after 1." in text
+    assert re.search(r"Acacia shirt[^<]* came along into your cart\.", text)
+    assert sorted(CartItem.objects.filter(cart__customer__user=user).values_list("product_ref", "quantity")) == [
+        ("MUG", 3),
+        ("SHIRT-L", 1),
+    ]
+
+
+def test_a_log_in_without_a_cart_says_nothing(visitor, customer, mug, user):
+    customer.add("MUG", 1)
+
+    assert "your cart" not in log_in(visitor, user).replace("in your cart", "")
+
+
+def test_a_quantity_that_is_too_much_together_is_said(visitor, customer, mug, user, settings):
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "MAX_QUANTITY": 4}
+    customer.add("MUG", 3)
+    visitor.add("MUG", 3)
+
+    assert "Of Market mug there are 4 in your cart: that is the most for one order." in log_in(visitor, user)

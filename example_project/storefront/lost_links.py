@@ -1,0 +1,51 @@
+"""For those who lost the link to an order: it goes to the order's own address, and everybody reads the same answer."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from typing import Any
+
+from django.core.cache import cache
+from django.db import transaction
+from shop_orders import events
+from shop_orders.models import Order
+
+from storefront.signals import order_link_asked
+
+logger = logging.getLogger(__name__)
+
+LIMITS = {"address": (3, 3600), "visitor": (20, 3600)}
+"""How often one e-mail address may be written to, and one visitor may ask, in how many seconds."""
+
+
+def send(number: str, email: str, *, visitor: str) -> None:
+    """Send the link of an order if it exists, has this address, and neither was asked for too often.
+
+    ``visitor`` is an IP address or anything else that tells visitors apart.
+    """
+    if not (_may("visitor", visitor) and _may("address", email.lower())):
+        logger.warning("Too many links of orders were asked for.")
+        return
+    order = Order.objects.select_related("customer").numbered(_as_written(number)).filter(email__iexact=email).first()
+    if order is None:
+        return
+    with transaction.atomic():
+        payload: dict[str, Any] = events.order_payload(order)
+        order_link_asked.send(sender=Order, payload=payload, event_id=uuid.uuid4())
+
+
+def _as_written(number: str) -> str:
+    """Numbers are capitals; people type them as they like."""
+    return number.strip().upper()
+
+
+def _may(kind: str, who: str) -> bool:
+    most, seconds = LIMITS[kind]
+    key = f"lost-link:{kind}:{hashlib.sha256(who.encode()).hexdigest()}"
+    cache.add(key, 0, seconds)
+    try:
+        return cache.incr(key) <= most
+    except ValueError:
+        return True  # it ran out between the two calls

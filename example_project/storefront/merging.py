@@ -1,0 +1,62 @@
+"""Log-in with something in a guest's cart: both carts become one, and the customer reads what changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.signals import user_logged_in
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from shop_orders import carts, customers, pages
+from shop_orders.carts import MergeChange, MergeReport
+from shop_orders.exceptions import ShopOrdersError
+
+NAMED = 4
+"""Changes that are told one by one; of more than these only the number is told."""
+
+
+def connect() -> None:
+    """Merge before ``shop_orders.pages`` does, which then finds nothing left to merge."""
+    user_logged_in.connect(_merge, dispatch_uid="storefront.merging")
+
+
+def sentences(report: MergeReport) -> list[str]:
+    """What a merge did, for the customer; empty if the cart is as it was."""
+    told = [_sentence(change) for change in report.changes]
+    if len(told) <= NAMED:
+        return told
+    return [
+        ngettext(
+            "Your cart was joined with what you chose before you logged in: %(count)d change.",
+            "Your cart was joined with what you chose before you logged in: %(count)d changes.",
+            len(told),
+        )
+        % {"count": len(told)}
+    ]
+
+
+def _sentence(change: MergeChange) -> str:
+    known = {"name": change.name, "quantity": change.quantity, "was": change.was}
+    match change.code:
+        case "added":
+            return _("%(name)s came along into your cart.") % known
+        case "quantity_changed":
+            return _("%(name)s was in your cart already: there are %(quantity)d now, after %(was)d.") % known
+        case "limited":
+            return _("Of %(name)s there are %(quantity)d in your cart: that is the most for one order.") % known
+        case _other:
+            return _("%(name)s is no longer in your cart.") % known
+
+
+def _merge(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
+    token = pages.cart_token(request) if request is not None else ""
+    if request is None or not token:
+        return
+    try:
+        report = carts.merge(token, customer=customers.for_user(user))
+    except ShopOrdersError:
+        return
+    for sentence in sentences(report):
+        messages.info(request, sentence, fail_silently=True)

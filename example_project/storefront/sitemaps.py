@@ -1,0 +1,62 @@
+"""What search engines may find: home, categories and products."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.sitemaps import Sitemap
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from shop_catalog import category_tree
+from shop_catalog.models import Product
+
+PRIVATE = ("account", "cart", "checkout", "orders", "search")
+"""Pages of the shop that are about one visitor, or have no end."""
+PRIVATE_PATHS = ("/accounts/", "/admin/", "/api/", "/payments/", "/notify/", "/i18n/")
+
+
+class PageSitemap(Sitemap):  # type: ignore[type-arg]
+    def items(self) -> list[str]:
+        return ["storefront:home", "storefront:categories"]
+
+    def location(self, item: str) -> str:
+        return reverse(item)
+
+
+class CategorySitemap(Sitemap):  # type: ignore[type-arg]
+    def items(self) -> list[category_tree.Node]:
+        nodes = category_tree.current().nodes.values()
+        return sorted((node for node in nodes if node.is_visible), key=lambda node: node.slug)
+
+    def location(self, item: category_tree.Node) -> str:
+        return reverse("storefront:category", kwargs={"slug": item.slug})
+
+
+class ProductSitemap(Sitemap):  # type: ignore[type-arg]
+    limit = 10_000
+
+    def items(self) -> QuerySet[Product]:
+        return Product.objects.published().listed().only("slug", "updated_at", "parent_id").order_by("pk")
+
+    def lastmod(self, item: Product) -> datetime:
+        return item.updated_at
+
+    def location(self, item: Product) -> str:
+        return reverse("storefront:product", kwargs={"slug": item.slug})
+
+
+SITEMAPS = {"pages": PageSitemap, "categories": CategorySitemap, "products": ProductSitemap}
+
+
+@require_safe
+@cache_control(max_age=3600, public=True)
+def robots(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+    """``robots.txt`` (RFC 9309)."""
+    closed = [*(reverse(f"storefront:{name}") for name in PRIVATE), *PRIVATE_PATHS]
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed), ""]
+    lines.append(f"Sitemap: {settings.SITE_URL}{reverse('storefront:sitemap')}")
+    return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

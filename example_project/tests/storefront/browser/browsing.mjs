@@ -1,0 +1,58 @@
+// What every test in the browser needs: visitors whose console is watched, and a look at a page's accessibility.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const faults = [];
+
+export const base = process.argv[2];
+
+export function fault(text) {
+  faults.push(text);
+  console.error(text);
+}
+
+export function expect(condition, text) {
+  if (!condition) {
+    fault(text);
+  }
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic"],
+});
+
+export async function visitor(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(Number(process.env.BROWSER_TIMEOUT_SECONDS || 15) * 1000);
+  const page = await context.newPage();
+  page.on("pageerror", (error) => fault(`${page.url()}: ${error.message}`));
+  page.on("console", (message) => {
+    const isExpected = message.text().includes("404 (Not Found)") && page.url().includes("/nothing/");
+    if (["error", "warning"].includes(message.type()) && !isExpected) {
+      fault(`${page.url()}: ${message.text().slice(0, 300)}`);
+    }
+  });
+  return page;
+}
+
+export const open = (page, path) => page.goto(base + path, { waitUntil: "load" });
+
+export async function look(page, path) {
+  await open(page, path);
+  const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(tooWide <= 0, `${path} is ${tooWide} px wider than the window`);
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate((rules) => window.axe.run(document, { runOnly: rules }), RULES);
+  for (const violation of violations) {
+    fault(`${path}: ${violation.id}: ${violation.nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  }
+}
+
+export async function end() {
+  await browser.close();
+  process.exit(faults.length ? 1 : 0);
+}

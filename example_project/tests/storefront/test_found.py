@@ -1,0 +1,51 @@
+"""What search engines are told."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.robotparser import RobotFileParser
+from xml.etree import ElementTree as ET
+
+import pytest
+from shop_catalog import categories, products
+
+pytestmark = pytest.mark.django_db
+
+LOC = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
+
+
+def locations(client, path):
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/xml"
+    return [node.text.removeprefix("http://testserver") for node in ET.fromstring(answer.content).iter(LOC)]
+
+
+def test_the_sitemap_names_every_page_that_can_be_found(client, shelf, mug, shirt):
+    products.create("HIDDEN", name="Hidden", price=Decimal(1), is_active=False)
+    categories.create("Closed", is_active=False)
+
+    sections = locations(client, "/sitemap.xml")
+    found = [path for section in sections for path in locations(client, section)]
+
+    assert sorted(found) == [
+        "/",
+        "/categories/",
+        "/category/kitchen/",
+        "/product/acacia-shirt/",
+        "/product/market-mug/",
+    ]
+    assert {client.get(path).status_code for path in found} == {200}
+
+
+def test_robots_may_read_what_is_for_everybody_and_nothing_else(client, db):
+    answer = client.get("/robots.txt")
+    rules = RobotFileParser()
+    rules.parse(answer.content.decode().splitlines())
+
+    assert answer["Content-Type"].startswith("text/plain")
+    assert rules.site_maps() == ["http://127.0.0.1:8000/sitemap.xml"]
+    for path in ("/", "/category/kitchen/", "/product/market-mug/", "/categories/", "/static/storefront/shop.css"):
+        assert rules.can_fetch("*", path)
+    for path in ("/cart/", "/checkout/", "/account/", "/orders/ABC/", "/admin/", "/search/?q=x", "/api/v1/x"):
+        assert not rules.can_fetch("*", path)
