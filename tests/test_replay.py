@@ -1,0 +1,80 @@
+"""The rules of the replay, on invoices that are made up, and that its report finds what differs."""
+
+from decimal import Decimal
+
+import pytest
+from replay import books, report
+from replay.invoices import Invoice, Line
+
+
+def line(code="22423", quantity=1, price="2.50"):
+    return Line(code, f"Thing {code}", quantity, Decimal(price))
+
+
+def invoice(number, *lines, customer="1"):
+    return Invoice(number, customer, lines or (line(),))
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (line(quantity=0), "quantity not above zero"),
+        (line(quantity=-3), "quantity not above zero"),
+        (line(price="0.00"), "price not above zero"),
+        (line(price="-11062.06"), "price not above zero"),
+        (line(price="0.001"), "price in fractions of a penny"),
+        (line(code="POST"), "not a product"),
+        (line(code="M"), "not a product"),
+        (line(code="BANK CHARGES"), "not a product"),
+    ],
+)
+def test_one_bad_line_refuses_the_invoice(bad, reason):
+    kept = books.keep([invoice("1", line(), bad)])
+    assert kept.fates == {"1": f"refused: {reason}"}
+    assert (kept.ordered, kept.sales) == (0, {})
+
+
+def test_lines_of_one_product_at_one_price_are_one():
+    kept = books.keep([invoice("1", line(quantity=2), line(quantity=3), line(price="3.00"))])
+    assert kept.sales["1"].quantities == {("22423", Decimal("2.50")): 5, ("22423", Decimal("3.00")): 1}
+    assert kept.ordered == Decimal("15.50")
+
+
+def test_cancellation_takes_back_the_latest_open_order_with_its_lines():
+    kept = books.keep(
+        [
+            invoice("1", line(quantity=2)),
+            invoice("2", line(quantity=2)),
+            invoice("3", line(quantity=9)),
+            invoice("4", line(quantity=2), customer="2"),
+            invoice("C5", line(quantity=-2)),
+            invoice("C6", line(quantity=-2)),
+            invoice("C7", line(quantity=-2)),
+            invoice("C8", line(quantity=-1)),
+        ]
+    )
+    assert kept.cancelled == {"C5": "2", "C6": "1"}
+    assert [kept.fates[number] for number in ("C7", "C8")] == [books.RETURN] * 2
+    assert (kept.ordered, kept.taken_back) == (Decimal("37.50"), Decimal("10.00"))
+    assert kept.reserved == {("22423", Decimal("2.50")): 11}
+
+
+def test_guests_cancel_nothing():
+    kept = books.keep([invoice("1", customer=""), invoice("C2", line(quantity=-1), customer="")])
+    assert kept.fates == {"1": "sale", "C2": books.RETURN}
+
+
+def test_the_most_frequent_price_keeps_the_plain_code():
+    sales = [invoice("1", line(price="3.00")), invoice("2", line()), invoice("3", line())]
+    assert books.skus(sales) == {("22423", Decimal("2.50")): "22423", ("22423", Decimal("3.00")): "22423-3"}
+
+
+@pytest.mark.django_db
+def test_report_finds_what_the_shop_lacks(capsys):
+    sales = [invoice("1", line(quantity=2))]
+    faults = report.compare(books.keep(sales), books.skus(sales))
+    assert "orders: 1 in the file, 0 in the shop" in faults
+    assert "  total, GBP: 5.00 in the file, 0.00 in the shop" in faults
+    assert "22423: 2 units held in the file, 0 in the shop" in faults
+    assert report.compare(books.keep([]), {}) == []
+    assert "Stock equals the ledger" in capsys.readouterr().out
