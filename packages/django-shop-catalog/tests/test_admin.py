@@ -301,7 +301,10 @@ def test_a_products_page_shows_what_its_kind_has(admin, shop):
 
     assert fields("S-L") - fields("A") == {"parent", "options", "position"}
     stock = {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
-    assert fields("A") - fields("S") == stock
+    assert fields("A") - fields("S") == stock | {"price", "compare_at_price", "price_history"}
+    assert fields("S") - fields("A") == {"price_now"}
+    page = admin.get(url("product", "add") + f"?kind=variant&parent={products.get('S').pk}")
+    assert page.context["adminform"].form.initial == {"kind": "variant", "parent": str(products.get("S").pk)}
 
 
 def test_amounts_have_the_decimals_of_the_currency(admin, shop, settings):

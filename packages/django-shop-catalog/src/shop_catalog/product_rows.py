@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
+from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shop_catalog.types import JSONObject, Money, ShortText, Sku, Slug, Text, When
@@ -46,7 +47,7 @@ def _object(value: Any) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise ValueError("Write a JSON object.")
+        raise ValueError(_("Write a JSON object."))
 
 
 def _separated(value: Any) -> Any:
@@ -81,5 +82,5 @@ class ProductRow(BaseModel):
     publish_from: When | None = None
     publish_until: When | None = None
     low_stock_threshold: Whole | None = None
-    categories: Annotated[list[ShortText], BeforeValidator(_separated), Field(max_length=50)] = []
+    categories: Annotated[list[Text], BeforeValidator(_separated), Field(max_length=50)] = []
     stock_quantity: Whole | None = None

@@ -35,6 +35,18 @@ from shop_catalog.row_readers import read_rows
 OWN_REFERENCE = re.compile("[0-9a-f]{32}")
 """What the ledger writes where nobody gave a reference."""
 
+ONLY_OF_VARIANTS = {"parent", "options", "position"}
+ONLY_OF_SOLD = {
+    "compare_at_price",
+    "price_history",
+    "on_hand",
+    "reserved",
+    "available",
+    "low_stock_threshold",
+    "stock_history",
+}
+"""Fields of simple products and variants."""
+
 HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
 
@@ -93,8 +105,15 @@ class VariantInline(admin.TabularInline):
     show_change_link = True
     verbose_name = _("variant")
     verbose_name_plural = _("variants")
-    fields = ("sku", "options", "price", "stock_quantity", "reserved_quantity", "is_active")
+    fields = ("sku", "options", "price_now", "stock_quantity", "reserved_quantity", "is_active")
     readonly_fields = fields
+
+    @admin.display(description=_("Price"))
+    def price_now(self, product: Product) -> str:
+        return _amount(product)
+
+    def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
+        return _page_url(obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -142,26 +161,25 @@ class ProductAdmin(admin.ModelAdmin):
         fixed = super().get_readonly_fields(request, obj)
         if obj is None:
             return fixed
-        own_price = () if obj.kind != ProductKind.GROUP else ("price",)
-        return (*fixed, "sku", "kind", "parent", *own_price)
+        return (*fixed, "sku", "kind", "parent", "price_now")
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         """A product that is there shows what its kind has, a new one what can be given."""
-        fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
             missing = set(self.readonly_fields)
+        elif obj.kind == ProductKind.GROUP:
+            missing = ONLY_OF_VARIANTS | ONLY_OF_SOLD
         else:
-            missing = set() if obj.kind == ProductKind.VARIANT else {"parent", "options", "position"}
-            if obj.kind == ProductKind.GROUP:
-                missing |= {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
-        return [
-            (title, {**options, "fields": [name for name in options["fields"] if name not in missing]})
-            for title, options in fieldsets
-        ]
+            missing = set() if obj.kind == ProductKind.VARIANT else ONLY_OF_VARIANTS
+        is_group = obj is not None and obj.kind == ProductKind.GROUP
+        fieldsets = []
+        for title, options in super().get_fieldsets(request, obj):
+            names = ["price_now" if is_group and name == "price" else name for name in options["fields"]]
+            fieldsets.append((title, {**options, "fields": [name for name in names if name not in missing]}))
+        return fieldsets
 
     def get_view_on_site_url(self, obj: Product | None = None) -> str | None:
-        """The product's page by ``PRODUCT_URL``; without one there is no link."""
-        return (obj.get_absolute_url() if obj is not None else "") or None
+        return _page_url(obj)
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
         return {} if obj is not None else super().get_prepopulated_fields(request, obj)
@@ -175,7 +193,7 @@ class ProductAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("Price"), ordering="price")
     def price_now(self, product: Product) -> str:
-        return f"{money.to_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
+        return _amount(product)
 
     @admin.display(description=_("On hand"), ordering="stock_quantity")
     def on_hand(self, product: Product) -> int:
@@ -385,6 +403,15 @@ def _tell(formset: Any) -> None:
     formset.new_objects = []
     formset.changed_objects = []
     formset.deleted_objects = []
+
+
+def _amount(product: Product) -> str:
+    return f"{money.to_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
+
+
+def _page_url(product: Product | None) -> str | None:
+    """The product's page by ``PRODUCT_URL``; without one there is no link."""
+    return (product.get_absolute_url() if product is not None else "") or None
 
 
 def _time(moment: datetime) -> str:
