@@ -216,7 +216,9 @@ def types(session: nox.Session) -> None:
     """Check the types of the three packages and the example with mypy, strictly."""
     _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
-    sources += [f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")]
+    sources += [
+        f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")
+    ]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
 
 
@@ -254,11 +256,25 @@ def proofs(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def fuzz(session: nox.Session) -> None:
+    """Send generated requests to every operation and shop with a generated client, on SQLite and PostgreSQL."""
+    tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "hypothesis", "schemathesis", "openapi-python-client"]
+    _install(session, "-r", "example_project/requirements.txt", *tools)
+    command = ["python", "-m", "pytest", "-c", "tests/pytest.ini", "tests/test_fuzz.py"]
+    session.run(*command, "tests/test_client.py", *session.posargs, env={"SHOP_TEST_FULL": "1", "DATABASE_URL": ""})
+    with _database(session) as url:
+        if url:
+            session.run(*command, *session.posargs, env={"SHOP_TEST_FULL": "1", "DATABASE_URL": url})
+
+
+@nox.session(python=NEWEST)
 def browser(session: nox.Session) -> None:
-    """Drive the storefront in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
-    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "pytest", "pytest-django")
-    with session.chdir("example_project/tests/storefront/browser"):
-        session.run("npm", "ci", "--silent", external=True)
+    """Drive shop and accounts in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
+    tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "authlib>=1.6"]
+    _install(session, "-r", "example_project/requirements.txt", *tools)
+    for folder in ("storefront/browser", "oidc"):
+        with session.chdir(f"example_project/tests/{folder}"):
+            session.run("npm", "ci", "--silent", external=True)
     session.run("python", "-m", "pytest", "-c", "example_project/pytest.ini", "-m", "browser", *session.posargs)
 
 

@@ -1,5 +1,6 @@
 """What an installer sees: dependencies, classifiers, the migrations in step with the models."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -18,6 +19,11 @@ EXTRAS = {
     "orders": {"allauth", "stripe", "mpesa"},
     "notify": {"africastalking", "api", "django-q2", "anymail"},
 }
+
+
+LOCKS = sorted((ROOT / "example_project/tests").glob("*/package-lock.json")) + sorted(
+    (ROOT / "example_project/tests").glob("*/browser/package-lock.json")
+)
 
 
 def project(name):
@@ -47,6 +53,13 @@ def test_the_constraints_name_no_download_address():
     text = (ROOT / "tests/constraints.txt").read_text(encoding="utf-8")
     assert "://" not in text
     assert "--" not in text
+
+
+@pytest.mark.parametrize("path", LOCKS, ids=lambda path: path.parent.name)
+def test_the_locks_of_node_packages_name_no_download_address(path):
+    locked = json.loads(path.read_text(encoding="utf-8"))["packages"]
+    assert locked
+    assert [name for name, package in locked.items() if "resolved" in package] == []
 
 
 @pytest.mark.django_db
