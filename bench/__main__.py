@@ -1,8 +1,10 @@
-"""``python -m bench [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs."""
+"""``python -m bench run|check [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -20,28 +22,46 @@ COLUMNS = ("endpoint", "peer", "cpu_ms", "web_ms", "database_ms", "x_of_e1", "x_
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=["run", "check"], default="run", help="check: exit 1 on a miss")
     parser.add_argument("--scale", type=int, default=1, help="times 10,000 products (default: 1)")
     parser.add_argument("--only", default=",".join(run.ENDPOINTS), help="endpoints, with commas between them")
+    parser.add_argument("--peers", default=",".join(run.PEERS), help="e1 and ours are needed, naive is slow on much")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of load in a round of one peer and endpoint")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a goal is missed")
+    parser.add_argument("--database", help="URL of one that --load has filled, in place of one for this run")
+    parser.add_argument("--load", action="store_true", help="only fill --database, which is to be empty")
+    parser.add_argument("--against", type=Path, help="a result of another size, to tell the growth by")
     options = parser.parse_args()
+    if options.load:
+        run.fill(options.database, scale=options.scale)
+        return 0
     plan = run.Plan(
-        options.scale, tuple(options.only.split(",")), options.rounds, options.seconds, options.connections
+        options.scale,
+        tuple(options.only.split(",")),
+        options.rounds,
+        options.seconds,
+        options.connections,
+        tuple(options.peers.split(",")),
     )
-    with postgres.server() as server, run.database(server, scale=plan.scale) as url:
+    with contextlib.ExitStack() as stack:
+        url = options.database
+        if url is None:
+            url = stack.enter_context(run.database(stack.enter_context(postgres.server()), scale=plan.scale))
         samples = run.measured(url, plan, postmaster=postmaster_of(url))
     RESULTS.mkdir(exist_ok=True)
     moment = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
-    path = RESULTS / f"{moment}-{plan.scale}x.json"
-    path.write_text(run.as_json(plan, samples))
+    (RESULTS / f"{moment}-{plan.scale}x.json").write_text(run.as_json(plan, samples))
     rows = run.summary(samples)
     print(table(rows))
     misses = goals.missed(rows)
+    if options.against:
+        grown = goals.growth(json.loads(options.against.read_text())["summary"], rows)
+        print("\n".join(f"{row['endpoint']}, {row['peer']}: {row['growth']} times" for row in grown))
+        misses += goals.overgrown(grown)
     for miss in misses:
         print(f"MISSED: {miss}")
-    return 1 if misses and options.check else 0
+    return 1 if misses and options.what == "check" else 0
 
 
 def table(rows: list[dict[str, object]]) -> str:

@@ -31,11 +31,36 @@ GOALS = (
 )
 
 
+MOST_GROWTH = 1.3
+"""P6: the cost with many products over that with 10,000; for what the goal names."""
+
+GROWING = ("list", "list deep", "subtree root", "subtree level 1", "subtree leaf", "detail", "tree", "average")
+
+
+def growth(small: list[dict[str, Any]], large: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per endpoint and peer, how many times the CPU of the smaller size the larger one takes."""
+    before = {(row["endpoint"], row["peer"]): row["cpu_ms"] for row in small}
+    return [
+        {"endpoint": row["endpoint"], "peer": row["peer"], "growth": round(row["cpu_ms"] / before[key], 2)}
+        for row in large
+        if before.get(key := (row["endpoint"], row["peer"]))
+    ]
+
+
+def overgrown(grown: list[dict[str, Any]]) -> list[str]:
+    """A sentence for each of our endpoints that grows beyond the goal."""
+    return [
+        f"P6: {row['endpoint']}, {row['peer']}: {row['growth']} times the CPU, wanted at most {MOST_GROWTH}"
+        for row in grown
+        if row["peer"] == "ours recommended" and row["endpoint"] in GROWING and row["growth"] > MOST_GROWTH
+    ]
+
+
 def missed(rows: list[dict[str, Any]]) -> list[str]:
     """A sentence for each goal that the summary does not reach."""
     found = {(row["endpoint"], row["peer"]): row for row in rows}
     return [
         f"{goal.name}: {goal.endpoint}, {goal.peer}: {goal.column} is {row[goal.column]}, wanted {goal.at_least}"
         for goal in GOALS
-        if (row := found.get((goal.endpoint, goal.peer))) is not None and row[goal.column] < goal.at_least
+        if (row := found.get((goal.endpoint, goal.peer))) is not None and 0 < row[goal.column] < goal.at_least
     ]

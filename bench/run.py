@@ -32,6 +32,7 @@ ENDPOINTS = (
     "average",
     "search",
 )
+PEERS = ("e1", "ours recommended", "ours default", "naive")
 RENDITIONS = "thumb,card,large"
 
 
@@ -44,6 +45,7 @@ class Plan:
     rounds: int
     seconds: int
     connections: int
+    peers: tuple[str, ...] = PEERS
 
 
 def peers(database_url: str) -> list[Peer]:
@@ -67,21 +69,27 @@ def database(server_url: str, *, scale: int) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
         try:
-            _manage(url, "migrate", "--verbosity=0")
-            data.load(url, scale=scale)
-            _manage(url, "shop_catalog_jobs", "--all", "--verbosity=0")
-            with psycopg.connect(url, autocommit=True) as loaded:
-                loaded.execute("VACUUM ANALYZE")
+            fill(url, scale=scale)
             yield url
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def fill(url: str, *, scale: int) -> None:
+    """Migrate an empty database, load the catalogue of that scale and fold its statistics."""
+    _manage(url, "migrate", "--verbosity=0")
+    data.load(url, scale=scale)
+    _manage(url, "shop_catalog_jobs", "--all", "--verbosity=0")
+    with psycopg.connect(url, autocommit=True) as loaded:
+        loaded.execute("VACUUM ANALYZE")
 
 
 def measured(database_url: str, plan: Plan, *, postmaster: int) -> list[Sample]:
     """All rounds of all peers. Every peer's servers run the whole time; one is asked at a time."""
     samples = []
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(running(peer)) for peer in peers(database_url)]
+        chosen = [peer for peer in peers(database_url) if peer.name in plan.peers]
+        servers = [stack.enter_context(running(peer)) for peer in chosen]
         urls = paths(database_url)
         check_equal(servers, urls)
         for number in range(plan.rounds):

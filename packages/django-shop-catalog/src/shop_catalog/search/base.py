@@ -72,5 +72,7 @@ def _load(path: str, options: str) -> SearchBackend:
 
 def simplify(text: str) -> str:
     """Lower case, no accents, one blank between words: "Blåbær  Té" becomes "blabaer te"."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold().replace("æ", "ae").replace("ø", "o"))
     return " ".join("".join(part for part in decomposed if not unicodedata.combining(part)).split())
