@@ -28,6 +28,11 @@ EXTRAS = {"catalog": "", "orders": "[stripe,mpesa]", "notify": "[africastalking,
 TEST_TOOLS = ["pytest", "pytest-django", "hypothesis", "psycopg[binary,pool]"]
 MORE_TEST_TOOLS = {"catalog": [], "orders": [], "notify": ["aiosmtpd", "celery"]}
 CONTENTS = ("py.typed", "migrations/0001_initial.py", "templates/", "locale/")
+SECRETS = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|rk)_live_\w{8,}|\bwhsec_[\w+/]{16,}|\bAKIA[0-9A-Z]{16}\b"
+    rb"|\batsk_\w{16,}|\bgh[pousr]_\w{20,}|\bpypi-\w{20,}|://[^/\s:@]+:[^/\s@{}<]+@"
+)
+"""Keys and tokens in their usual forms, and addresses with a password."""
 
 
 class Broken(Exception):
@@ -51,6 +56,7 @@ def check(name: str, folder: Path) -> None:
     _look_inside(name, wheel)
     python = _environment(folder / f"env-{name}")
     _pip(python, str(wheel))
+    _run([str(python), "-m", "pip", "check"], cwd=folder, quiet=True)
     _starts_alone(name, python, folder)
     _pip(python, f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
     suite = folder / f"suite-{name}"
@@ -81,10 +87,19 @@ def _build(name: str, folder: Path) -> Path:
 def _look_inside(name: str, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = archive.namelist()
+        leaking = [file for file in files if SECRETS.search(archive.read(file))]
         metadata = Parser().parsestr(archive.read(next(f for f in files if f.endswith("/METADATA"))).decode())
     for content in CONTENTS:
         if not any(file.startswith(f"shop_{name}/{content}") for file in files):
             raise Broken(f"{wheel.name} has no {content}")
+    strange = {file.partition("/")[0] for file in files} - {
+        f"shop_{name}",
+        f"{wheel.name.rpartition('-py3')[0]}.dist-info",
+    }
+    if strange:
+        raise Broken(f"{wheel.name} brings along {', '.join(sorted(strange))}")
+    if leaking:
+        raise Broken(f"{wheel.name} holds something like a key or a password in {', '.join(leaking)}")
     required = metadata.get_all("Requires-Dist", [])
     hard = {re.split(r"[^\w.-]", line)[0].lower() for line in required if "extra ==" not in line}
     if hard != DEPENDENCIES[name]:
