@@ -15,10 +15,10 @@ def test_skeleton_is_green_from_the_first_minute(tmp_path):
     plugin = tmp_path / "django-shop-notify-acme-chat"
     assert (plugin / ".github/workflows/publish.yml").is_file()
     assert "${{ matrix.python }}" in (plugin / ".github/workflows/publish.yml").read_text()
-    assert (
-        '"shop_notify_acme_chat" = "shop_notify_acme_chat:ShopNotifyAcmeChatNotifier"'
-        in (plugin / "pyproject.toml").read_text()
-    )
+    pyproject = (plugin / "pyproject.toml").read_text()
+    assert 'name = "django-shop-notify-acme-chat"' in pyproject
+    assert 'acme_chat = "shop_notify_acme_chat:AcmeChatNotifier"' in pyproject
+    assert 'channel = "acme_chat"' in (plugin / "src/shop_notify_acme_chat/__init__.py").read_text()
     source = str(Path(shop_notify.__file__).parents[1])
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO", "PYTEST"))}
     environment["PYTHONPATH"] = os.pathsep.join([source, environment.get("PYTHONPATH", "")])

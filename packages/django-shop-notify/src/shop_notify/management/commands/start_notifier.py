@@ -30,5 +30,24 @@ class Command(BaseCommand):
         # Naming what to leave out makes it keep .github.
         options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
         call_command("startapp", module, str(written), **options)
+        _shorten(written, module, name)
         written.rename(target)
         self.stdout.write(f"{target} is written. `pip install -e {target}[test]`, then `pytest` in it.")
+
+
+def _shorten(folder: Path, module: str, name: str) -> None:
+    """startapp knows one name only; what people write is the provider's, without ours before it."""
+    title = "".join(part.capitalize() for part in name.split("_"))
+    words = {
+        f"django-{module}": f"django-shop-notify-{name.replace('_', '-')}",
+        f'"{module}" = ': f"{name} = ",
+        f'"BACKEND": "{module}"': f'"BACKEND": "{name}"',
+        f'channel = "{module}"': f'channel = "{name}"',
+        f"ShopNotify{title}": title,
+    }
+    for file in folder.rglob("*"):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            for long, short in words.items():
+                text = text.replace(long, short)
+            file.write_text(text, encoding="utf-8")
