@@ -1,4 +1,4 @@
-"""Let the forms of the accounts' pages end where a log-in leads, and nowhere else."""
+"""What allauth's pages answer besides: where their forms may end, and how long to wait after too many attempts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,39 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
+LOCK_OUT_SECONDS = 300
+"""allauth's default: five bad passwords lock an address for five minutes (ACCOUNT_RATE_LIMITS, ``login_failed``)."""
+LIMIT_SECONDS = 60
 HEADER = "Content-Security-Policy"
 NOWHERE = "form-action 'self'"
 
 
-def form_targets(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def too_many(get_response: Answer) -> Answer:
+    """Say 429 and Retry-After (RFC 6585, 4) where a form only says in words that there were too many attempts."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        form = (getattr(response, "context_data", None) or {}).get("form")
+        if request.method == "POST" and _is_locked_out(form):
+            response.status_code = 429
+            response.headers["Retry-After"] = str(LOCK_OUT_SECONDS)
+        elif response.status_code == 429:
+            response.headers.setdefault("Retry-After", str(LIMIT_SECONDS))
+        return response
+
+    return middleware
+
+
+def _is_locked_out(form: Any) -> bool:
+    errors = getattr(form, "errors", None)
+    found = errors.as_data().values() if errors else ()
+    return any(error.code == "too_many_login_attempts" for messages in found for error in messages)
+
+
+def form_targets(get_response: Answer) -> Answer:
     """Widen ``form-action`` by what one page needs. Stands before the middleware that sends the policy.
 
     Browsers hold every redirect that follows a form against the page's ``form-action`` (CSP 3, 6.4.1.1). The forms of

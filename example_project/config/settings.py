@@ -84,6 +84,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "operations.middleware.request_id",
     "django.middleware.security.SecurityMiddleware",
+    "accounts.middleware.too_many",
     "accounts.middleware.form_targets",
     "config.middleware.content_security_policy",
     "config.middleware.cross_origin",
