@@ -211,7 +211,7 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
         error.extra = {**error.extra, "cart": answers.cart(view).model_dump(mode="json")}
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    placed = PlacedOrderOut(**answers.order_fields(order), guest_token=guest_token)
+    placed = PlacedOrderOut.model_construct(**answers.order_fields(order), guest_token=guest_token)
     return 201, placed.model_dump(mode="json")
 
 

@@ -1,0 +1,1 @@
+"""Cart and checkout in a Django project: ours, the usual form, and what replays our statements."""

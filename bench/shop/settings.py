@@ -1,0 +1,12 @@
+"""Catalogue and orders together, as a site would have them in production."""
+
+from bench.ours.settings import *  # noqa: F403
+
+INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "mptt", "ninja", "shop_catalog", "shop_orders"]
+MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
+ROOT_URLCONF = os.environ.get("BENCH_URLS", "bench.shop.urls")  # noqa: F405
+SHOP_ORDERS = {
+    "CURRENCY": "KES",
+    "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
+    "API_AUTH": "bench.shop.auth.Token",
+}
