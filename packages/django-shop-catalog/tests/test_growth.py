@@ -1,0 +1,140 @@
+"""What hot reads cost the database, told without a clock: statements, and the growth of the pages that they read."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from shop_catalog import bulk_write, categories, category_tree, listing, statistics
+from shop_catalog.models import Category, Product, ProductCategory
+
+API = "/api/v1/products"
+SMALL, LARGE = 2_000, 20_000
+START = datetime(2024, 1, 1, tzinfo=UTC)
+COLUMNS = (
+    "sku",
+    "slug",
+    "kind",
+    "name",
+    "description",
+    "price",
+    "tax_class",
+    "attributes",
+    "options",
+    "position",
+    "is_active",
+    "is_featured",
+    "is_scheduled",
+    "stock_quantity",
+    "reserved_quantity",
+    "rating_average",
+    "rating_count",
+    "search_text",
+    "created_at",
+    "updated_at",
+)
+
+
+def fill(first, last):
+    """Products with the numbers from first to last, each in two of the twenty leaves, as after an import."""
+    numbers = range(first, last + 1)
+    rows = (
+        (
+            f"P{n}",
+            f"p{n}",
+            "simple",
+            f"Thing {n}",
+            "",
+            Decimal(n * 7919 % 99_991) / 100,
+            "standard",
+            {},
+            {},
+            0,
+            True,
+            n % 100 == 0,
+            False,
+            n % 5,
+            0,
+            0,
+            0,
+            f"thing p{n}",
+            START + timedelta(seconds=n),
+            START,
+        )
+        for n in numbers
+    )
+    bulk_write.insert(Product, COLUMNS, rows)
+    leaves = list(Category.objects.filter(level=2).order_by("pk").values_list("pk", flat=True))
+    keys = dict(Product.objects.filter(sku__in=[f"P{n}" for n in numbers]).values_list("sku", "pk"))
+    links = ((keys[f"P{n}"], leaves[(n * 7 + turn * 3) % 20], turn) for n in numbers for turn in (0, 1))
+    bulk_write.insert(ProductCategory, ("product", "category", "position"), links)
+    statistics.recount_all()
+    statistics.fold()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+
+
+def requests():
+    """By name the path of a hot read and the most statements that it may take."""
+    newest = Product.objects.order_by("-created_at")
+    middle = newest[newest.count() // 2]
+    place = listing.Place(middle.created_at, middle.pk)
+    cursor = urlencode({"cursor": listing.cursor_of(place, ordering="newest")})
+    products = f"{API}/products/"
+    return {
+        "list": (products, 2),
+        "list, deep": (f"{products}?{cursor}", 2),
+        "list by price": (f"{products}?order=price", 2),
+        "featured": (f"{products}featured/", 2),
+        "subtree, root": (f"{products}?category=root", 3),
+        "subtree, below": (f"{products}?category=shelf-1", 3),
+        "detail": (f"{products}p1234/", 3),
+        "tree": (f"{API}/categories/tree/", 1),
+        "average": (f"{API}/categories/shelf-1/average_price/", 1),
+        "search": (f"{products}?q=p1234", 3),
+    }
+
+
+def pages_read(statements):
+    found = 0
+    for statement in statements:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement.replace("%", "%%"), [])
+            plan = cursor.fetchone()[0][0]["Plan"]
+        found += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return found
+
+
+def measured():
+    """By name: how many statements a request takes and how many pages of 8 kB these read."""
+    client, found = Client(), {}
+    category_tree.current()
+    for name, (path, most) in requests().items():
+        client.get(path)
+        with CaptureQueriesContext(connection) as context:
+            answer = client.get(path)
+        assert answer.status_code == 200, name
+        statements = [query["sql"] for query in context.captured_queries]
+        assert len(statements) <= most, (name, statements)
+        found[name] = pages_read(statements)
+    return found
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_hot_reads_read_as_much_of_ten_times_the_products():
+    root = categories.create("Root", slug="root")
+    for number in range(1, 5):
+        shelf = categories.create(f"Shelf {number}", slug=f"shelf-{number}", parent=root)
+        for leaf in range(5):
+            categories.create(f"Leaf {number} {leaf}", slug=f"leaf-{number}-{leaf}", parent=shelf)
+    fill(1, SMALL)
+    small = measured()
+    fill(SMALL + 1, LARGE)
+    large = measured()
+    small.pop("search")  # reads what matches, which grows
+    grown = {name: (small[name], large[name]) for name in small if large[name] > 1.3 * small[name] + 20}
+    assert grown == {}
