@@ -263,7 +263,7 @@ def _insert(movements: Sequence[StockMovement]) -> set[int]:
     """
     connection = connections[router.db_for_write(StockMovement)]
     quote = connection.ops.quote_name
-    fields = [field for field in StockMovement._meta.concrete_fields if not field.primary_key]
+    fields: list[Any] = [field for field in StockMovement._meta.concrete_fields if not field.primary_key]
     table, columns = quote(StockMovement._meta.db_table), ", ".join(quote(field.column) for field in fields)
     row = f"({', '.join(['%s'] * len(fields))})"
     written = set()

@@ -39,7 +39,7 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
 
 def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
     cart.updated_at = timezone.now()
-    if cart.pk is None:
+    if not cart.pk:
         first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
     else:
         patience = None if connection.in_atomic_block else locking.LOCK_TIMEOUT
@@ -54,7 +54,7 @@ def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, 
 def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
     cart.updated_at = timezone.now()
     with connection.cursor() as cursor:
-        if cart.pk is None:
+        if not cart.pk:
             cursor.execute(_open_sql(connection.alias), hot_write.prepared(cart, connection))
         else:
             values = [connection.ops.adapt_datetimefield_value(cart.updated_at), cart.pk]

@@ -36,7 +36,7 @@ def insert(rows: Sequence[models.Model], *, on_conflict: str = "") -> bool:
 def update(model: type[models.Model], keys: Sequence[Any], **values: Any) -> None:
     """Set columns of the rows with these keys."""
     connection = connections[router.db_for_write(model)]
-    fields = [model._meta.get_field(name) for name in values]
+    fields = [_field(model, name) for name in values]
     new = [field.get_db_prep_save(values[field.name], connection) for field in fields]
     with connection.cursor() as cursor:
         cursor.execute(_update_statement(model, connection.alias, tuple(values), len(keys)), [*new, *keys])
@@ -59,12 +59,12 @@ def statement(model: type[models.Model], alias: str, count: int, on_conflict: st
     quote = connections[alias].ops.quote_name
     names = ", ".join(quote(field.column) for field in columns(model))
     row = f"({', '.join(['%s'] * len(columns(model)))})"
-    table, key = quote(model._meta.db_table), quote(model._meta.pk.column)
+    table, key = quote(model._meta.db_table), quote(_field(model, "pk").column)
     return f"INSERT INTO {table} ({names}) VALUES {', '.join([row] * count)} {on_conflict} RETURNING {key}"  # noqa: S608
 
 
 @lru_cache
-def columns(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
+def columns(model: type[models.Model]) -> tuple[Any, ...]:
     """All but the key, which the database counts."""
     return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
 
@@ -72,6 +72,10 @@ def columns(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
 @lru_cache
 def _update_statement(model: type[models.Model], alias: str, names: tuple[str, ...], count: int) -> str:
     quote = connections[alias].ops.quote_name
-    new = ", ".join(f"{quote(model._meta.get_field(name).column)} = %s" for name in names)
-    key, places = quote(model._meta.pk.column), ", ".join(["%s"] * count)
+    new = ", ".join(f"{quote(_field(model, name).column)} = %s" for name in names)
+    key, places = quote(_field(model, "pk").column), ", ".join(["%s"] * count)
     return f"UPDATE {quote(model._meta.db_table)} SET {new} WHERE {key} IN ({places})"  # noqa: S608
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
