@@ -15,12 +15,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import django
+import redis
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.core import checks, mail
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 from django_q.brokers import get_broker
 from shop_notify.exceptions import UnknownNotifier
@@ -48,11 +49,14 @@ Findings = Iterator[Finding]
 
 
 def database() -> Findings:
-    if wrong := probes.database():
+    try:
+        probes.database()
+    except DatabaseError as error:
         yield Finding(
-            what=wrong,
+            what=f"The database does not answer: {type(error).__name__}.",
             mend="See whether the server runs and whether DATABASE_URL, or DB_HOST and its sisters, are right.",
         )
+        return
     if getattr(connection, "pg_version", 150000) < 150000:
         yield Finding(what="PostgreSQL is older than 15.", mend="Upgrade the database server.")
     if connection.vendor == "sqlite" and not settings.DEBUG and not settings.DEMO:
@@ -82,7 +86,14 @@ def cache() -> Findings:
 
 
 def queue() -> Findings:
-    get_broker().ping()
+    try:
+        get_broker().ping()
+    except redis.RedisError as error:
+        yield Finding(
+            what=f"The queue's server does not answer: {type(error).__name__}. Messages wait for the periodic jobs.",
+            mend="See whether Redis runs and whether REDIS_URL is right.",
+        )
+        return
     if wrong := probes.queue():
         yield Finding(
             what=f"The queue stands still: {wrong}, {task_queue.length()} wait.",
@@ -292,9 +303,12 @@ def examine(name: str) -> list[Finding]:
     """The findings of one examination. One that cannot be made is a finding too."""
     try:
         return list(EXAMINATIONS[name]())
+    except DatabaseError as error:
+        mend = "Run `manage.py shop_doctor --only database migrations` and mend what it names first."
+        return [Finding(what=f"It could not be examined: {type(error).__name__}.", mend=mend)]
     except Exception as error:  # noqa: BLE001 - the doctor examines what is broken
         return [
-            Finding(what=f"It could not be examined: {type(error).__name__}.", mend="Mend what is named above first.")
+            Finding(what=f"It could not be examined: {type(error).__name__}.", mend="Mend the other findings first.")
         ]
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -93,6 +93,29 @@ def test_warnings_alone_are_no_failure_unless_told(db, settings):
     code, out = doctor("--only", "cache", "--strict")
     assert code == 1
     assert "REDIS_URL" in out
+
+
+def test_a_lost_database(db):
+    def lost(*_arguments):
+        raise OperationalError("connection to server at db.example.org failed for user shop")
+
+    with connection.execute_wrapper(lost):
+        (finding,) = examine("database")
+        others = texts("queue")
+    assert finding.what == "The database does not answer: OperationalError."
+    assert "DATABASE_URL" in finding.mend
+    assert "--only database migrations" in others
+    assert "db.example.org" not in finding.what + others
+
+
+def test_a_queue_whose_server_is_away(db, monkeypatch):
+    monkeypatch.setattr("django_q.conf.Conf.REDIS", "redis://:very-secret@127.0.0.1:1/0")
+    monkeypatch.setattr("django_q.conf.Conf.BROKER_CLASS", "operations.brokers.Redis")
+    monkeypatch.setattr("django_q.conf.Conf.ORM", None)
+    found = texts("queue")
+    assert "The queue's server does not answer: ConnectionError." in found
+    assert "REDIS_URL" in found
+    assert "very-secret" not in found
 
 
 def test_missing_migrations(db):
