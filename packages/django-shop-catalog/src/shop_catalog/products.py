@@ -21,6 +21,9 @@ from shop_catalog.models import Category, PriceChange, Product, ProductCategory,
 from shop_catalog.search import simplify
 from shop_catalog.slugs import free_slug
 
+DERIVED = ("search_text", "is_scheduled", "updated_at")
+"""Columns that follow from what is given."""
+
 LOWEST_PRICE_WINDOW = timedelta(days=30)
 
 
@@ -221,7 +224,7 @@ def _write(product: Product, values: ProductValues, *, by: AbstractBaseUser | No
         product = listed if product.pk == listed.pk else _lock(product.pk)
         old_price = product.price
         _apply(product, values)
-        product.save()
+        product.save(update_fields={*values, *DERIVED} - {"categories"})
         if product.price != old_price:
             _keep_price(product, old_price, by=by)
         _finish(product, listed, values, before=before)
