@@ -102,7 +102,7 @@ def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
     try:
         return _replace_of_category(category, written[0])
     except BaseException:
-        _delete_files(field.storage, written)  # type: ignore[union-attr]
+        _delete_files(field.storage, written)
         raise
 
 

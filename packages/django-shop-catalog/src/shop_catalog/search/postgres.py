@@ -60,7 +60,8 @@ class PostgresSearch(SearchBackend):
         found = products.filter(_has_words(p("search_query", TextField())))
         if is_best:
             found = Product.objects.filter(pk__in=found.order_by().values("pk")[:CANDIDATES])
-        return found.annotate(relevance=_rank(p("search_phrase", TextField()), words))
+        ranked: QuerySet[Any, Any] = found.annotate(relevance=_rank(p("search_phrase", TextField()), words))
+        return ranked
 
     def _now(self, products: QuerySet[Any, Any], text: str, *, is_best: bool) -> QuerySet[Any, Any]:
         shape, values = self.prepare(text)
