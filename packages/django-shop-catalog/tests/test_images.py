@@ -236,6 +236,8 @@ def test_bad_uploads_get_problem_documents(product, staff_api, customer_api):
     answer = send(staff_api, png_header(13_000, 13_000))
     assert (answer.status_code, answer.json()["code"]) == (413, "image_too_large")
     assert send(customer_api, picture().read()).status_code == 403
+    answer = send(staff_api, b"\xff\xd8" + b"\0" * (7 * 1024 * 1024))
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
     assert ProductImage.objects.count() == 0
 
 

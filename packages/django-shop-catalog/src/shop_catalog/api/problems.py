@@ -44,6 +44,9 @@ Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 CONTENT_TYPE = "application/problem+json"
 MAX_BODY_BYTES = 256 * 1024
+MAX_FORM_BYTES = 6 * 1024 * 1024
+"""A form brings one picture; a longer one is refused before it is read."""
+
 MAX_JSON_DEPTH = 20
 
 CODES: Mapping[int, tuple[str, str]] = {
@@ -318,10 +321,12 @@ def _field_problems(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
 
 def _check_body(request: HttpRequest, *, wants_json: bool) -> HttpResponse | None:
     """Refuse a body that the parser, the database or a later reader would choke on. None means: go on."""
-    is_form = request.content_type == "multipart/form-data" and not wants_json
-    if request.method in {"GET", "HEAD", "OPTIONS"} or is_form:
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
         return None
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+    if request.content_type == "multipart/form-data" and not wants_json:
+        return problem(413, _("The request body is too large.")) if length > MAX_FORM_BYTES else None
+    if length > MAX_BODY_BYTES:
         return problem(413, _("The request body is larger than 256 kB."))
     try:
         body = request.body
