@@ -155,6 +155,8 @@ def test_unusable_items_are_refused_and_nothing_is_added(api, body, status):
         (b"[" * 100_000 + b"]" * 100_000, "application/json", 400),
         (b'{"product": "978-1", "quantity": 1}', "text/plain", 415),
         (b"product=978-1", "application/x-www-form-urlencoded", 415),
+        (b"--x\r\nbroken", "multipart/form-data; boundary=x", 415),
+        (b"--x--", "multipart/form-data", 415),
         (b'"' + b"x" * 300_000 + b'"', "application/json", 413),
         (b"x" * 3_000_000, "application/json", 413),
     ],

@@ -15,9 +15,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Router, Schema
@@ -187,6 +188,8 @@ def from_exception(error: Exception) -> HttpResponse | None:
             return problem(error.status_code, str(error))
         case RequestDataTooBig():
             return problem(413, _("The request body is too large."))
+        case SuspiciousOperation() | MultiPartParserError():
+            return problem(400, _("The request could not be read."))
         case OperationalError() if is_passing(error):
             logger.error("The database refused an operation", exc_info=error)
             return problem(503, _("The shop is busy. Try again in a moment."), retry_after_seconds=1)
@@ -213,7 +216,15 @@ def install(router: Router) -> None:
 
 def register(api: NinjaAPI) -> None:
     """Answer a host's own operations in the same way, and give problem documents their media type in OpenAPI."""
-    for kind in (ShopOrdersError, HttpError, ValidationError, RequestDataTooBig, Http404):
+    for kind in (
+        ShopOrdersError,
+        HttpError,
+        ValidationError,
+        RequestDataTooBig,
+        SuspiciousOperation,
+        MultiPartParserError,
+        Http404,
+    ):
         api.add_exception_handler(kind, _handle)
     schema_of = api.get_openapi_schema
 
@@ -305,7 +316,8 @@ def _field_problems(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]
 
 def _check_body(request: HttpRequest, *, wants_json: bool) -> HttpResponse | None:
     """Refuse a body that the parser, the database or a later reader would choke on. None means: go on."""
-    if request.method in {"GET", "HEAD", "OPTIONS"} or request.content_type == "multipart/form-data":
+    is_form = request.content_type == "multipart/form-data" and not wants_json
+    if request.method in {"GET", "HEAD", "OPTIONS"} or is_form:
         return None
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
         return problem(413, _("The request body is larger than 256 kB."))
