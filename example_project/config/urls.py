@@ -1,8 +1,8 @@
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path, re_path
-from django.views.static import serve
+from django.urls import include, path
+from shop_catalog import media
 
 from config import docs
 from config.api import api
@@ -34,7 +34,7 @@ if settings.OIDC_PROVIDER:
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("demo.urls")))
 if settings.SERVE_MEDIA:
-    urlpatterns.append(re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}))
+    urlpatterns.append(path("media/<path:path>", media.serve))
 urlpatterns.append(path("", include("storefront.urls")))
 
 handler400 = "storefront.views.errors.bad_request"

@@ -142,7 +142,7 @@ def _shelves() -> list[tuple[category_tree.Node, str]]:
             if card.picture is not None:
                 pictures.setdefault(tree.path(node.id)[0].id, card.picture.card)
     roots = [node for node in tree.children.get(None, ()) if node.is_visible]
-    return [(node, node.image or pictures.get(node.id, "")) for node in roots]
+    return [(node, node.renditions.get("card") or node.image or pictures.get(node.id, "")) for node in roots]
 
 
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
