@@ -178,7 +178,7 @@ class RefundDueFilter(admin.SimpleListFilter):
         return [("yes", gettext_lazy("Yes"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:  # noqa: ARG002
-        return queryset.refund_due() if self.value() else queryset  # type: ignore[attr-defined, no-any-return]
+        return queryset.refund_due() if self.value() else queryset  # type: ignore[attr-defined]
 
 
 @admin.register(Order)
