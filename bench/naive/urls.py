@@ -80,7 +80,7 @@ class Node(Schema):
 
     @staticmethod
     def resolve_children(node: Any) -> Any:
-        return list(node._obj.get_children())  # noqa: SLF001
+        return list(getattr(node, "_obj", node).get_children())
 
 
 def published() -> Any:
