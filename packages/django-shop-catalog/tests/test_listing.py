@@ -299,6 +299,9 @@ def test_search_finds_by_name_sku_attribute_and_description(teapots):
 
 MISSPELT = {
     "blu teapt": "TP-1",
+    "blu & teapt (new)": None,
+    "blu & teapt!": "TP-1",
+    "& ?": None,
     "turquoisse": "SHIRT",
     "turqoise": "SHIRT",
     "turkoise": "SHIRT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import connections, router
@@ -46,7 +47,7 @@ class PostgresSearch(SearchBackend):
             cursor.execute("SELECT shop_catalog_known(%s)", [query])
             [is_known] = cursor.fetchone()
         if not is_known:
-            words.sort(key=len, reverse=True)
+            words = sorted(re.findall(r"\w+", simplify(text)), key=len, reverse=True)
             values = {f"word{index}": word for index, word in enumerate(words)}
             return Prepared((SPELT_ALIKE, len(words)), {"search_words": " ".join(words), **values})
         values = {f"word{index}": f" {word}" for index, word in enumerate(words)}
