@@ -31,7 +31,15 @@ SEARCHES = [
     "/api/v1/products/products/?include_inactive=true&limit=100",
     "/api/v1/products/categories/?include_inactive=true&limit=100",
 ]
-PAGES = ["/", "/products/", "/admin/", "/admin/shop_catalog/product/", "/admin/shop_catalog/category/"]
+PAGES = [
+    "/",
+    "/categories/",
+    "/search/?q=a",
+    "/cart/",
+    "/admin/",
+    "/admin/shop_catalog/product/",
+    "/admin/shop_catalog/category/",
+]
 
 
 @pytest.fixture
