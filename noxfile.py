@@ -279,6 +279,15 @@ def browser(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def lighthouse(session: nox.Session) -> None:
+    """Measure four pages with Lighthouse against 95 of 100; needs node and Chromium, and a machine that is idle."""
+    _install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]")
+    with session.chdir("example_project/tests/lighthouse"):
+        session.run("npm", "ci", "--silent", external=True)
+        session.run("python", "run.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
     """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options."""
     _install(session, *_editable("catalog"), "psycopg[binary,pool]", "granian", "orjson")
