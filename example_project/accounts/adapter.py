@@ -9,6 +9,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
 logger = logging.getLogger(__name__)
@@ -22,6 +23,11 @@ class AccountAdapter(DefaultAccountAdapter):
         """
         login = credentials.get("email") or credentials.get("username") or ""
         return str(login).lower()
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Tell the owner of a taken address, and hash a password: a new account's took that long, so this one does."""
+        make_password("")
+        super().send_account_already_exists_mail(email)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send at once, in the shop's name: a code is worth nothing in ten minutes.
