@@ -202,7 +202,7 @@ def _alike(found: list[str]) -> dict[str, list[str]]:
 def _answer(server: Server, path: str) -> Any:
     with urllib.request.urlopen(server.address + path, timeout=60) as response:
         body = json.load(response)
-    if isinstance(body, dict) and "items" in body:
+    if isinstance(body, dict) and "next" in body:
         return body["items"], body["next"] is None
     return body
 
