@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4, help="of load in a round of one peer")
     parser.add_argument("--races", type=int, default=10, help="of 200 customers for 50 units")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped
     with postgres.server() as server, database(server) as url, tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "flow.pickle"
         _python(url, "-c", f"from bench.shop import replay; replay.record({str(recording)!r})")
