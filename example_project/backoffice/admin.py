@@ -73,7 +73,7 @@ admin.site.unregister(Order)
 
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
-    list_filter = ("status", "payment_status", SalesFilter, ShelfFilter, "payment_provider", "currency", "placed_at")
+    list_filter = (*OrderAdmin.list_filter, SalesFilter, ShelfFilter, "currency")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 
     def get_urls(self) -> list[Any]:

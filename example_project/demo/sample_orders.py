@@ -50,9 +50,11 @@ def place() -> None:
     for days_ago in range(DAYS - 1, -1, -1):
         for _number in range(chance.choice((0, 1, 1, 1, 2, 2))):
             quantities = {sku: chance.choice((1, 1, 1, 2)) for sku in chance.sample(plenty, chance.choice((1, 2, 3)))}
-            who: dict[str, Any] = {"user": chance.choice(buyers[1:])} if chance.random() < 0.6 else {}
-            contact = {} if who else {"contact": chance.choice(GUESTS)}
-            _sell(quantities, _status(chance, days_ago), _moment(chance, days_ago=days_ago), **who, **contact)
+            is_known = chance.random() < 0.6
+            who: dict[str, Any] = (
+                {"user": chance.choice(buyers[1:])} if is_known else {"contact": chance.choice(GUESTS)}
+            )
+            _sell(quantities, _status(chance, days_ago), _moment(chance, days_ago=days_ago), **who)
 
 
 def _first_sku(sku: str) -> str:

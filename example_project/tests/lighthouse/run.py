@@ -42,7 +42,9 @@ def main() -> int:
 
 def surroundings(folder: Path) -> dict[str, str]:
     """Production's settings, but for a database in a file and no TLS."""
-    foreign = dict.fromkeys(("DATABASE_URL", "DB_HOST", "DB_NAME", "REDIS_URL", "DEMO", "EMAIL_HOST", "OIDC_PROVIDER"), "")
+    foreign = dict.fromkeys(
+        ("DATABASE_URL", "DB_HOST", "DB_NAME", "REDIS_URL", "DEMO", "EMAIL_HOST", "OIDC_PROVIDER"), ""
+    )
     return {
         **os.environ,
         **foreign,

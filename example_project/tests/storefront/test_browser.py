@@ -55,7 +55,7 @@ def test_in_the_browser(scenario, live_server, settings, mug, shirt, user):
         env={**os.environ, "CHROMIUM": CHROMIUM},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr or done.stdout
