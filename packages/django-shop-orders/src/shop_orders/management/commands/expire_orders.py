@@ -24,7 +24,8 @@ class Command(BaseCommand):
         if options["dry_run"]:
             for order in overdue[:100]:
                 since = order.expires_at.isoformat(timespec="seconds") if order.expires_at else ""
-                self.stdout.write(f"{order.number}: {as_text(order.total, order.currency)} {order.currency}, to be paid until {since}")
+                money = f"{as_text(order.total, order.currency)} {order.currency}"
+                self.stdout.write(f"{order.number}: {money}, to be paid until {since}")
             self.stdout.write(f"{overdue.count()} overdue")
             return
         expired = 0
