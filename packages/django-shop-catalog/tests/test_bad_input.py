@@ -117,7 +117,7 @@ BODIES = [
     ("weight -1", "patch", "/products/apple/", {"weight": "-1"}, 422),
     ("weight NaN", "patch", "/products/apple/", {"weight": "NaN"}, 422),
     ("attributes 60 deep", "patch", "/products/apple/", {"attributes": {"a": DEEP}}, 422),
-    ("attributes 5,000 deep", "patch", "/products/apple/", '{"attributes": ' + '{"a":' * 5000 + "1" + "}" * 5001, 422),
+    ("attributes 200 deep", "patch", "/products/apple/", '{"attributes": ' + '{"a":' * 200 + "1" + "}" * 201, 422),
     ("attributes NaN", "patch", "/products/apple/", '{"attributes": {"a": NaN}}', 400),
     ("attributes 2^63", "patch", "/products/apple/", {"attributes": {"a": 2**63}}, 422),
     ("year 1", "patch", "/products/apple/", {"publish_from": "0001-01-01T00:00:00+14:00"}, 422),
@@ -146,6 +146,13 @@ def test_bad_bodies_get_their_status_and_store_nothing(shop, staff_api):
     assert found == {what: status for what, _method, _path, _body, status in BODIES}
     assert stored() == before
     assert_everything_answers(staff_api)
+
+
+def test_depth_that_a_python_may_not_even_parse_is_refused(shop, staff_api):
+    body = '{"attributes": ' + '{"a":' * 5000 + "1" + "}" * 5001
+    answer = staff_api.client.patch(f"{API}/products/apple/", body, content_type="application/json")
+    assert answer.status_code in {400, 422}
+    assert answer["Content-Type"] == "application/problem+json"
 
 
 CONTENT_TYPES = [
