@@ -26,7 +26,7 @@ DEPENDENCIES = {
 
 EXTRAS = {"catalog": "", "orders": "[stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
 TEST_TOOLS = ["pytest", "pytest-django", "hypothesis", "psycopg[binary,pool]"]
-MORE_TEST_TOOLS = {"catalog": [], "orders": [], "notify": ["aiosmtpd", "celery"]}
+MORE_TEST_TOOLS = {"catalog": [], "orders": [], "notify": ["aiosmtpd", "celery", "redis"]}
 CONTENTS = ("py.typed", "migrations/0001_initial.py", "templates/", "locale/")
 SECRETS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|rk)_live_\w{8,}|\bwhsec_[\w+/]{16,}|\bAKIA[0-9A-Z]{16}\b"

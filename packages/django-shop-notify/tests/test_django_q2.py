@@ -37,6 +37,7 @@ def broker(request, tmp_path):
         return
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
+    pytest.importorskip("redis")
     port = free_port()
     server = subprocess.Popen(
         ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", str(tmp_path)],

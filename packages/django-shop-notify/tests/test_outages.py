@@ -217,6 +217,7 @@ def site(tmp_path):
     pytest.importorskip("django_q", reason="needs django-shop-notify[django-q2]")
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
+    pytest.importorskip("redis")
     redis, started = Redis(tmp_path), []
     redis.up()
     environment = {
