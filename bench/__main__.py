@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("what", nargs="?", choices=["run", "check"], default="run", help="check: exit 1 on a miss")
     parser.add_argument("--scale", type=int, default=1, help="times 10,000 products (default: 1)")
     parser.add_argument("--only", default=",".join(run.ENDPOINTS), help="endpoints, with commas between them")
-    parser.add_argument("--peers", default=",".join(run.PEERS), help="e1 and ours are needed, naive is slow on much")
+    parser.add_argument("--peers", default=",".join(run.PEERS), help="some of these; naive is slow on much")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of load in a round of one peer and endpoint")
     parser.add_argument("--connections", type=int, default=8)
@@ -33,6 +33,9 @@ def main() -> int:
     parser.add_argument("--load", action="store_true", help="only fill --database, which is to be empty")
     parser.add_argument("--against", type=Path, help="a result of another size, to tell the growth by")
     options = parser.parse_args()
+    for chosen, known in ((options.only, run.ENDPOINTS), (options.peers, run.PEERS)):
+        if unknown := set(chosen.split(",")) - set(known):
+            parser.error(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(known)}.")
     if options.load:
         run.fill(options.database, scale=options.scale)
         return 0
