@@ -73,6 +73,14 @@ def test_lists_are_separated_by_commas():
     ]
 
 
+def test_statements_are_prepared_unless_a_pooler_stands_between():
+    url = "postgres://shop:password@db.example.org/shop"
+    options = env(DATABASE_URL=url).database(NOWHERE)["OPTIONS"]
+    assert (options["server_side_binding"], options["prepare_threshold"]) == (True, 5)
+    options = env(DATABASE_URL=url, DB_PREPARE="false").database(NOWHERE)["OPTIONS"]
+    assert not {"server_side_binding", "prepare_threshold"} & set(options)
+
+
 def test_the_database_of_a_url():
     database = env(DATABASE_URL="postgres://shop:p%40ss@db.example.org:5433/shop?sslmode=require").database(NOWHERE)
 
@@ -237,6 +245,7 @@ def test_every_variable_that_the_settings_read_is_in_the_example():
         ("DB_PORT", "x"),
         ("DB_POOL_SIZE", "-1"),
         ("DB_STATEMENT_TIMEOUT_SECONDS", "1e3"),
+        ("DB_PREPARE", "maybe"),
         ("REDIS_URL", "localhost:6379"),
         ("EMAIL_PORT", "0"),
         ("EMAIL_PORT", "smtp"),
