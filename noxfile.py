@@ -140,7 +140,9 @@ def tests(session: nox.Session) -> None:
         environment |= {"DATABASE_URL": url} if url else {}
         runner = _runner(session, environment)
         names = ",".join(["wheels", *environments])
-        command = ["tox", "run-parallel", "-p", "2", "--parallel-no-spinner", "--runner", runner, "-e", names]
+        # One more than there are cores: many tests wait for a process of theirs.
+        parallel = str((os.cpu_count() or 1) + 1)
+        command = ["tox", "run-parallel", "-p", parallel, "--parallel-no-spinner", "--runner", runner, "-e", names]
         session.run(*command, *session.posargs, env=environment)
     if not url:
         session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
