@@ -1,4 +1,7 @@
-"""Bulk writes beside their floors: ``python -m bench.writes``. Figures are ratios within one run on PostgreSQL."""
+"""Bulk writes beside their floors: ``python -m bench.writes [products] [categories] [prices]``.
+
+Figures are ratios within one run on PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ SINGLE = 300
 
 
 def main() -> int:
+    chosen = sys.argv[1:] or ["products", "categories", "prices"]
     with postgres.server() as server, run.database(server, scale=1) as url:
         os.environ |= {
             "DATABASE_URL": url,
@@ -33,10 +37,12 @@ def main() -> int:
         import django
 
         django.setup()
-        for title, ways in (("10,000 products", products()), ("10,000 categories", categories())):
-            print(f"\n{title}")
-            compare(ways)
-        price_changes()
+        for title, ways in (("products", products), ("categories", categories)):
+            if title in chosen:
+                print(f"\n10,000 {title}")
+                compare(ways())
+        if "prices" in chosen:
+            price_changes()
         from django.db import connection
 
         connection.close_pool()
@@ -138,7 +144,23 @@ def categories() -> dict[str, Callable[[], float]]:
         import_paths(paths)
         return _timed(11_110, Category.objects.rebuild)
 
-    return {"ours: import_paths": ours, "mptt's rebuild() alone": rebuild}
+    def delayed() -> float:
+        from django.db import transaction
+        from mptt.models import MPTTModel
+
+        fresh()
+
+        def work() -> None:
+            made: dict[str, Category] = {}
+            with transaction.atomic(), Category.objects.delay_mptt_updates():
+                for path in dict.fromkeys(paths):
+                    above, _separator, name = path.rpartition(" > ")
+                    made[path] = Category(name=name, slug=f"n{len(made)}", parent=made.get(above))
+                    MPTTModel.save(made[path])
+
+        return _timed(11_110, work)
+
+    return {"ours: import_paths": ours, "mptt's rebuild() alone": rebuild, "save under delay_mptt_updates()": delayed}
 
 
 def price_changes() -> None:
