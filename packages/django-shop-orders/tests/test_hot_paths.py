@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking
+from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking, open_carts
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.models import Cart, CartItem, Charge, Order, OrderEvent
 from testproject.books.models import Book
@@ -114,9 +114,9 @@ def test_compiled_reads_are_what_the_orm_says(customer, books):
     mine, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
     carts.add_item(mine, "isbn-2")
     for query, values in (
-        (carts._OF_USER, {"user": customer.user_id}),
-        (carts._OF_TOKEN, {"token_hash": carts.hash_token(token)}),
-        (carts._ITEMS, {"cart": mine.pk}),
+        (open_carts._OF_USER, {"user": customer.user_id}),
+        (open_carts._OF_TOKEN, {"token_hash": carts.hash_token(token)}),
+        (open_carts._ITEMS, {"cart": mine.pk}),
     ):
         rows = [tuple(row) for row in query.rows(**values)]
         assert rows == [tuple(row) for row in query.plain_rows(**values)]
