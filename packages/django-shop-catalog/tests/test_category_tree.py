@@ -6,7 +6,7 @@ import os
 import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import ProtectedError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mptt.exceptions import InvalidMove
 from shop_catalog import categories, tree
@@ -127,6 +127,16 @@ def test_parent_that_is_not_written_does_not_move_the_node(animals):
     cats.description = "Moved only in memory"
     cats.save(update_fields=["description"])
     assert outline() == ["Animals", "-Birds", "-Cats", "--Lions", "Zoo"]
+    assert categories.check() == []
+
+
+def test_a_stale_position_that_is_not_written_does_not_move_the_node(animals):
+    birds = categories.get("birds")
+    categories.move(birds, parent=animals)
+    birds.name = "Aviary"
+    birds.save(update_fields=["name"])
+    assert outline() == ["Animals", "-Cats", "--Lions", "-Aviary", "Zoo"]
+    assert (birds.position, categories.get("birds").position) == (0, 1)
     assert categories.check() == []
 
 
@@ -280,6 +290,7 @@ OPERATIONS = st.one_of(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(OPERATIONS, min_size=5, max_size=60 if FULL else 25))
+@example([("create", 0, 0, 0), ("create", 4, 0, 0), ("create", 8, 10, 0), ("move", 4, 2, 0), ("rename", 4, 1)])
 def test_any_sequence_equals_a_plain_parent_table(operations):
     Category.objects.all().order_by("-level").delete()
     parents, names, positions = {}, {}, {}

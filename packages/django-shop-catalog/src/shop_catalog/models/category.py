@@ -17,6 +17,7 @@ from shop_catalog.models.gate import write_gate
 from shop_catalog.models.statistics_change import StatisticsChange
 
 TREE_FIELDS = ("tree_id", "lft", "rght", "level")
+ORDER = ("position", "name")
 
 
 class Category(MPTTModel):
@@ -38,7 +39,7 @@ class Category(MPTTModel):
     objects: ClassVar[CategoryManager] = CategoryManager()
 
     class MPTTMeta:
-        order_insertion_by = ("position", "name")
+        order_insertion_by = ORDER
 
     class Meta:
         verbose_name = _("category")
@@ -68,7 +69,10 @@ class Category(MPTTModel):
         with write_gate(using=alias):
             old_ancestors = self._read_again(alias, fields)
             new_ancestors = self._ancestors_by_parents(alias)
+            unsaved = self._take_its_place_by(fields)
             super().save(force_insert=force_insert, force_update=force_update, using=alias, update_fields=fields)
+            for name, value in unsaved.items():
+                setattr(self, name, value)
             if not is_new:
                 _recount(alias, old_ancestors ^ new_ancestors)
 
@@ -130,21 +134,24 @@ class Category(MPTTModel):
             for name in TREE_FIELDS:
                 setattr(self, name, None)
         else:
-            stored: dict[str, Any] = categories.values(*TREE_FIELDS, "parent_id", "position", "name").get(pk=self.pk)
+            stored: dict[str, Any] = categories.values(*TREE_FIELDS, *ORDER, "parent_id").get(pk=self.pk)
             is_parent_kept = self.parent_id == self._mptt_cached_fields["parent"]
             if is_parent_kept or not _writes(fields, "parent", "parent_id"):
                 self.parent_id = stored["parent_id"]
             for name in TREE_FIELDS:
                 setattr(self, name, stored[name])
-            self._mptt_cached_fields = {
-                "parent": stored["parent_id"],
-                "position": stored["position"] if _writes(fields, "position") else self.position,
-                "name": stored["name"] if _writes(fields, "name") else self.name,
-            }
+            self._mptt_cached_fields = {name: stored[name] for name in ORDER} | {"parent": stored["parent_id"]}
             old_ancestors = _ancestors(alias, stored["parent_id"])
         if self.parent_id is not None:
             self.parent = categories.get(pk=self.parent_id)
         return old_ancestors
+
+    def _take_its_place_by(self, fields: frozenset[str] | None) -> dict[str, Any]:
+        """Let mptt find the place by what the database will hold; answer the values that are not written."""
+        unsaved = {name: getattr(self, name) for name in ORDER if not (self._state.adding or _writes(fields, name))}
+        for name in unsaved:
+            setattr(self, name, self._mptt_cached_fields[name])
+        return unsaved
 
     def _ancestors_by_parents(self, alias: str) -> set[int]:
         ancestors = _ancestors(alias, self.parent_id)
