@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -55,10 +56,10 @@ def check(name: str, folder: Path) -> None:
     wheel = _build(name, folder)
     _look_inside(name, wheel)
     python = _environment(folder / f"env-{name}")
-    _pip(python, str(wheel))
-    _run([str(python), "-m", "pip", "check"], cwd=folder, quiet=True)
+    _install(python, str(wheel))
+    _run(_pip("check", python), cwd=folder, quiet=True)
     _starts_alone(name, python, folder)
-    _pip(python, f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
+    _install(python, f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
     suite = folder / f"suite-{name}"
     shutil.copytree(ROOT / f"packages/django-shop-{name}/tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
     environment = {
@@ -108,17 +109,20 @@ def _look_inside(name: str, wheel: Path) -> None:
 
 
 def _environment(folder: Path) -> Path:
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _pip(python: Path, *what: str) -> None:
+def _install(python: Path, *what: str) -> None:
     constraints = str(ROOT / "tests/constraints.txt")
-    _run(
-        [str(python), "-m", "pip", "install", "--quiet", "-c", constraints, *what],
-        cwd=python.parent,
-        quiet=True,
-    )
+    _run([*_pip("install", python), "--quiet", "-c", constraints, *what], cwd=python.parent, quiet=True)
+
+
+def _pip(command: str, python: Path) -> list[str]:
+    """What installs into another environment: pip where this one has it, else uv, by which this one was made."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "--python", str(python), command]
+    return [sys.executable, "-m", "uv", "pip", command, "--python", str(python)]
 
 
 def _starts_alone(name: str, python: Path, folder: Path) -> None:
