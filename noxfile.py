@@ -1,7 +1,8 @@
 """The chores: ``python3 noxfile.py -s demo`` runs the shop, ``python3 noxfile.py -s tests`` passes its tests.
 
 Needs Python 3.11 or newer and git, nothing else: without nox it makes a private virtual environment, installs nox into
-it and runs on there. ``python3 noxfile.py -l`` lists every chore; the test matrix itself is in tox.ini.
+it and runs on there. Where uv can be had and reaches a package index it makes the environments, else pip.
+``python3 noxfile.py -l`` lists every chore; the test matrix itself is in tox.ini.
 """
 
 import os
@@ -12,6 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 PRIVATE = ROOT / ".venv-nox"
 NOX = "nox>=2025.5.1"
+# What the machine has is used: its interpreters, and the certificates that it trusts.
+os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
+os.environ.setdefault("UV_SYSTEM_CERTS", "true")
 
 
 def bootstrap() -> int:
@@ -30,11 +34,23 @@ def bootstrap() -> int:
         installed = subprocess.run([str(python), "-m", "pip", "install", "--quiet", NOX], check=False)
         if installed.returncode:
             sys.exit("nox could not be installed into the private environment; pip's message above says why.")
+        _try_uv(python)
     command = [str(python), "-m", "nox", "-f", str(ROOT / "noxfile.py"), *sys.argv[1:]]
     try:
         return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 130
+
+
+def _try_uv(python: Path) -> None:
+    """Give nox uv, which takes a fraction of pip's time; pip has settings of its own by which it may reach more."""
+    pip = [str(python), "-m", "pip"]
+    probe = ["pip", "install", "--quiet", "--dry-run", "--no-cache", "--python", str(python), "six"]
+    for command in ([*pip, "install", "--quiet", "uv"], [str(python), "-m", "uv", *probe]):
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            print("uv reaches no package index here: pip makes the environments, which takes longer.", flush=True)
+            subprocess.run([*pip, "uninstall", "--quiet", "--yes", "uv"], capture_output=True, check=False)
+            return
 
 
 def _has_nox(python: Path) -> bool:
@@ -49,6 +65,7 @@ if __name__ == "__main__":
 
 import contextlib  # noqa: E402
 import hashlib  # noqa: E402
+import importlib.util  # noqa: E402
 import shutil  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 
@@ -59,6 +76,7 @@ import postgres  # noqa: E402
 
 nox.needs_version = ">=2025.5.1"
 nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "uv" if importlib.util.find_spec("uv") else "virtualenv"
 nox.options.sessions = ["tests"]
 
 CONSTRAINTS = "tests/constraints.txt"
@@ -125,21 +143,21 @@ def demo(session: nox.Session) -> None:
     session.run("python", "example_project/run_demo.py", *session.posargs, interrupt_timeout=30, terminate_timeout=30)
 
 
-@nox.session
+@nox.session(python=NEWEST)
 def tests(session: nox.Session) -> None:
-    """Run the oldest and the newest corner of tox.ini that this machine has, and the wheels' own tests."""
+    """Run the oldest and the newest corner of tox.ini that this machine has, and the wheels' own tests.
+
+    The wheels' suites are the packages' SQLite half of the newest corner: the same tests with the same versions, only
+    that the package is installed as its users get it. So that half is not run a second time from the tree.
+    """
     _install(session, "tox>=4.25", "tox-uv>=1.25")
     environments, path = _corners(session)
     with _database(session) as url:
         if not url:
             environments = [name for name in environments if not name.endswith("postgres")]
-        environment = {
-            "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_SYSTEM_CERTS": "true",
-        }
+        environment = {"PATH": os.pathsep.join([*path, os.environ["PATH"]])}
         environment |= {"DATABASE_URL": url} if url else {}
-        runner = _runner(session, environment)
+        runner = "uv-venv-runner" if session.venv_backend == "uv" else "virtualenv"
         names = ",".join(["wheels", *environments])
         # One more than there are cores: many tests wait for a process of theirs.
         parallel = str((os.cpu_count() or 1) + 1)
@@ -149,28 +167,8 @@ def tests(session: nox.Session) -> None:
         session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
 
 
-def _runner(session: nox.Session, environment: dict[str, str]) -> str:
-    """uv where it reaches a package index; else virtualenv with pip, which has settings of its own for that."""
-    probe = [
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--dry-run",
-        "--no-cache",
-        "--python",
-        session.virtualenv.location,
-        "six",
-    ]
-    reached = session.run(*probe, env=environment, success_codes=[0, 1, 2], silent=True, log=False)
-    if reached is None or "error" not in str(reached):
-        return "uv-venv-runner"
-    session.log("uv reaches no package index here: the environments are made by virtualenv and pip.")
-    return "virtualenv"
-
-
 def _corners(session: nox.Session) -> tuple[list[str], list[str]]:
-    """The tox environments of the oldest and the newest corner, and the folders of their interpreters."""
+    """The environments of both corners, without what the wheels run, and the folders of their interpreters."""
     missing = [version for version in SUPPORTED if version not in INTERPRETERS]
     if missing:
         session.warn(f"Not on this machine, so not tested: Python {', '.join(missing)}.")
@@ -183,6 +181,8 @@ def _corners(session: nox.Session) -> tuple[list[str], list[str]]:
         if newest != "3.11":
             pairs.append(f"py{newest.replace('.', '')}-django61")
     names = [f"{pair}-{suite}-{database}" for suite in SUITES for pair in pairs for database in ("postgres", "sqlite")]
+    by_wheels = {f"{pairs[-1]}-{package}-sqlite" for package in PACKAGES}
+    names = [name for name in names if name not in by_wheels]
     return names, [str(Path(python).parent) for python in INTERPRETERS.values()]
 
 
