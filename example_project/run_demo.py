@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ctypes
+import io
 import os
 import secrets
 import shutil
@@ -19,9 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,18 +49,32 @@ FOREIGN = [
     "OIDC_ISSUER",
 ]
 """Variables of a real site that a demo beside it must not take over."""
+LOCAL = {
+    # Nothing here leaves the machine, so no proxy is asked for it. macOS asks the system for its proxies otherwise,
+    # which a forked process such as the worker's does not survive.
+    "NO_PROXY": "*",
+    "no_proxy": "*",
+    "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+    # Windows has another encoding for files and pipes.
+    "PYTHONUTF8": "1",
+}
 PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
 
 
 def main() -> int:
     options = read_options()
+    os.environ |= LOCAL
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a console may lack a letter of a message
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
     try:
         with contextlib.ExitStack() as stack:
             if options.check:
-                options.data_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-demo-")))
+                # Windows lets nobody delete a file that a process has open, and an ended one needs a moment to let go.
+                folder = tempfile.TemporaryDirectory(prefix="shop-demo-", ignore_cleanup_errors=WINDOWS)
+                options.data_dir = Path(stack.enter_context(folder))
                 options.port = 0
             return run(options)
     except KeyboardInterrupt:
@@ -91,7 +106,10 @@ def run(options: argparse.Namespace) -> int:
     with Processes(environment) as processes:
         with step("Web server, worker, mail server and SMS gateway"):
             start_all(processes, options.host, ports)
-            wait_for(f"http://127.0.0.1:{ports['web']}/healthz", processes)
+            for name in ("mail", "sms"):
+                wait_until(partial(connect, ports[name]), f"Port {ports[name]}", processes)
+            healthz = f"http://127.0.0.1:{ports['web']}/healthz"
+            wait_until(partial(read, healthz), healthz, processes)
         if options.check:
             return check(ports["web"])
         welcome(options, ports)
@@ -257,7 +275,8 @@ def end_with_parent() -> Callable[[], None] | None:
     return lambda: libc.prctl(1, signal.SIGTERM)
 
 
-def wait_for(url: str, processes: Processes) -> None:
+def wait_until(ask: Callable[[], None], what: str, processes: Processes) -> None:
+    """Wait until asking raises nothing, and all run."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if name := processes.ended():
@@ -265,11 +284,20 @@ def wait_for(url: str, processes: Processes) -> None:
                 f"The {name} ended with code {processes.running[name].returncode}; see its messages above."
             )
         try:
-            with urllib.request.urlopen(url, timeout=5):  # noqa: S310
-                return
-        except (urllib.error.URLError, OSError):
+            ask()
+        except OSError:
             time.sleep(0.1)
-    raise SystemExit(f"{url} did not answer within {START_TIMEOUT_SECONDS} seconds.")
+        else:
+            return
+    raise SystemExit(f"{what} did not answer within {START_TIMEOUT_SECONDS} seconds.")
+
+
+def connect(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+
+
+def read(url: str) -> None:
+    urllib.request.urlopen(url, timeout=5).close()  # noqa: S310
 
 
 def check(port: int) -> int:
