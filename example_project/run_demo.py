@@ -34,6 +34,8 @@ FOREIGN = [
     "DATABASE_URL",
     "DB_HOST",
     "DB_NAME",
+    "DB_USER",
+    "DB_PASSWORD",
     "REDIS_URL",
     "PROXY_COUNT",
     "CSRF_TRUSTED_ORIGINS",
@@ -47,6 +49,8 @@ FOREIGN = [
     "OIDC_PROVIDER_OLD_KEY",
     "OIDC_PROVIDERS",
     "OIDC_ISSUER",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
 ]
 """Variables of a real site that a demo beside it must not take over."""
 LOCAL = {

@@ -11,11 +11,15 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+LAST_PORT = 65535
+ENCODE = "Write signs such as / @ : # of a name or password as %2F %40 %3A %23."
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -64,12 +68,35 @@ class Env:
             raise ImproperlyConfigured(f"{name} must be at least {least}, not {value}.")
         return int(value)
 
+    def port(self, name: str, default: int) -> int:
+        value = self.number(name, default, least=1)
+        if value > LAST_PORT:
+            raise ImproperlyConfigured(f"{name} must be a port, at most {LAST_PORT}, not {value}.")
+        return value
+
+    def rate(self, name: str, default: str) -> str:
+        """A part of one, as it was written: 0.16 is 16 %."""
+        value = self.amount(name, default)
+        if float(value) > 1:
+            raise ImproperlyConfigured(f"{name} must be a part of one such as 0.16 for 16 %, not {value!r}.")
+        return value
+
     def amount(self, name: str, default: str) -> str:
         """A number that is not negative, as it was written, such as a price or a rate."""
         value = self.text(name, default)
         if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,4})?", value):
             raise ImproperlyConfigured(f"{name} must be a number such as 350 or 0.16, not {value!r}.")
         return value
+
+    def needs(self, wanted: str, *names: str) -> None:
+        """One of these without the one that they belong to is a mistake.
+
+        Raises:
+            ImproperlyConfigured: it names both.
+        """
+        for name in names:
+            if self.values.get(name) and not self.values.get(wanted):
+                raise ImproperlyConfigured(f"{wanted} is not set, but {name} is: set both or neither.")
 
     def one_of(self, name: str, default: str, known: Iterable[str]) -> str:
         value = self.text(name, default)
@@ -92,6 +119,26 @@ class Env:
             # The value is not repeated: an address may hold a password.
             raise ImproperlyConfigured(f"{name} must be an address that begins with {known}.")
         return value or default
+
+    def site(self, name: str, default: str) -> str:
+        """The address of a site without a path, and without a stroke at its end."""
+        value = self.url(name, default, "http", "https").rstrip("/")
+        if not re.fullmatch(r"https?://[^/?#\s]+", value):
+            raise ImproperlyConfigured(f"{name} must be an address without a path, not {value!r}.")
+        return value
+
+    def redis(self, name: str) -> str:
+        """The address of a Redis server, "" if there is none."""
+        value = self.url(name, "", "redis", "rediss", "unix")
+        try:
+            _port, path = urlsplit(value).port, urlsplit(value).path
+        except ValueError:
+            raise ImproperlyConfigured(f"The port in {name} must be a number. {ENCODE}")
+        if not value.startswith("unix://") and not re.fullmatch(r"/?[0-9]*", path):
+            raise ImproperlyConfigured(
+                f"The database in {name} must be a number, such as redis://:password@host:6379/0."
+            )
+        return value
 
     def origins(self, name: str, default: Sequence[str] = ()) -> list[str]:
         """A list of ``https://host`` without paths."""
@@ -134,14 +181,16 @@ class Env:
         return [item.strip() for item in value.split(",") if item.strip()] if value else list(default)
 
     def pem(self, name: str) -> str:
-        """A key: the PEM text itself (line ends as ``\\n``), or the path of a file that holds it. "" if unset."""
+        """A private key: the PEM itself (line ends as ``\\n``), or the path of a file that holds it. "" if unset."""
         value = self.values.get(name, "")
-        if not value or value.startswith("-----"):
-            return value.replace("\\n", "\n")
+        if not value:
+            return ""
         try:
-            return Path(value).read_text(encoding="ascii")
-        except (OSError, ValueError):
-            raise ImproperlyConfigured(f"{name} must be a PEM key or the path of a file that holds one.")
+            text = value.replace("\\n", "\n") if value.startswith("-----") else Path(value).read_text(encoding="ascii")
+            load_pem_private_key(text.encode(), password=None, unsafe_skip_rsa_key_validation=True)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+            raise ImproperlyConfigured(f"{name} must be a private key as PEM, or the path of a file that holds one.")
+        return text
 
     def database(self, sqlite: Path) -> dict[str, Any]:
         """The database of DATABASE_URL, else of DB_HOST and its sisters, else SQLite in ``sqlite``.
@@ -151,13 +200,13 @@ class Env:
         """
         if self.values.get("DATABASE_URL"):
             return self._database_of_url(self.values["DATABASE_URL"], sqlite)
-        if self.values.get("DB_HOST") or self.values.get("DB_NAME"):
+        if any(self.values.get(name) for name in ("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD")):
             return self._postgres(
                 HOST=self.text("DB_HOST"),
                 NAME=self.text("DB_NAME"),
                 USER=self.text("DB_USER"),
                 PASSWORD=self.text("DB_PASSWORD", ""),
-                PORT=str(self.number("DB_PORT", 5432)),
+                PORT=str(self.port("DB_PORT", 5432)),
             )
         return _sqlite(sqlite)
 
@@ -172,7 +221,11 @@ class Env:
         try:
             port = parts.port
         except ValueError:
-            raise ImproperlyConfigured("The port in DATABASE_URL must be a number.")
+            raise ImproperlyConfigured(f"The port in DATABASE_URL must be a number. {ENCODE}")
+        if not parts.path.strip("/"):
+            raise ImproperlyConfigured(
+                "DATABASE_URL must end with the database's name: postgres://user:password@host/shop."
+            )
         return self._postgres(
             HOST=unquote(parts.hostname or ""),
             NAME=unquote(parts.path.lstrip("/")),

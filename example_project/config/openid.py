@@ -6,6 +6,7 @@ One provider: ``OIDC_ISSUER``, ``OIDC_CLIENT_ID``, ``OIDC_CLIENT_SECRET``, ``OID
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,10 @@ def providers(env: Env) -> list[dict[str, Any]]:
         ImproperlyConfigured: an issuer is no URL, or one of its sisters is missing.
     """
     names = env.items("OIDC_PROVIDERS")
+    if wrong := [name for name in names if not re.fullmatch("[A-Za-z0-9_-]+", name)]:
+        raise ImproperlyConfigured(f"OIDC_PROVIDERS must hold short names such as google, not {wrong[0]!r}.")
+    if not names:
+        env.needs("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET")
     if not names and env.values.get("OIDC_ISSUER"):
         return [_provider(env, "openid", "OIDC_")]
     return [_provider(env, name.lower(), f"OIDC_{name.upper().replace('-', '_')}_") for name in names]

@@ -35,7 +35,7 @@ SECRET_KEY = env.text(
     hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
 )
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
-SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", "http", "https").rstrip("/")
+SITE_URL = env.site("SITE_URL", "http://127.0.0.1:8000")
 """Where the world finds the shop; links in messages and the address for delivery reports begin with it."""
 SECURE = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["*"] if DEMO else ["localhost", "127.0.0.1", "[::1]"])
@@ -44,6 +44,8 @@ SHOP_NAME = env.text("SHOP_NAME", "Acacia")
 SHOP_TAGLINE = env.text("SHOP_TAGLINE", "Well-made things for home, kitchen and the road.")
 SHOP_CURRENCY = env.code("SHOP_CURRENCY", "KES", "[A-Z]{3}", wanted="an ISO 4217 code such as KES")
 SHOP_COUNTRY = env.code("SHOP_COUNTRY", "KE", "[A-Z]{2}", wanted="an ISO 3166 code such as KE")
+if SHOP_COUNTRY not in SUPPORTED_REGIONS:
+    raise ImproperlyConfigured(f"SHOP_COUNTRY must be an ISO 3166 code such as KE, not {SHOP_COUNTRY!r}.")
 PHONE_REGIONS = env.items("PHONE_REGIONS", [SHOP_COUNTRY])
 for region in PHONE_REGIONS:
     if region not in SUPPORTED_REGIONS:
@@ -127,11 +129,14 @@ if "qcluster" in sys.argv:
     # The cluster forks its workers, and forked processes must not share a pool's connections.
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 if "sqlite" in DATABASES["default"]["ENGINE"]:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    try:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR cannot be made: {error}.")
 FIXTURE_DIRS = [BASE_DIR / "fixtures"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.url("REDIS_URL", "", "redis", "rediss", "unix")
+REDIS_URL = env.redis("REDIS_URL")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "operations.caches.RedisCache",
@@ -268,7 +273,7 @@ MFA_TOTP_ISSUER = SHOP_NAME
 # Log in with other OpenID Providers (config/openid.py says which variables)
 
 OIDC_APPS = openid.providers(env)
-OIDC_REDIRECT_ORIGINS = env.items("OIDC_REDIRECT_ORIGINS")
+OIDC_REDIRECT_ORIGINS = env.origins("OIDC_REDIRECT_ORIGINS")
 """Origins besides the issuers' to which their log-in leads before anybody types, such as a broker's own source."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
@@ -297,7 +302,7 @@ if OIDC_PROVIDER:
 
 EMAIL_SERVER: dict[str, Any] = {
     "host": env.text("EMAIL_HOST", "localhost"),
-    "port": env.number("EMAIL_PORT", 25, least=1),
+    "port": env.port("EMAIL_PORT", 25),
     "username": env.text("EMAIL_HOST_USER", ""),
     "password": env.text("EMAIL_HOST_PASSWORD", ""),
     "use_tls": env.flag("EMAIL_USE_TLS"),
@@ -372,7 +377,7 @@ SHOP_ORDERS = {
     "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
     "PRICING": [
         "storefront.shipping.charge",
-        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.amount("TAX_RATE", "0.16")}},
+        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.rate("TAX_RATE", "0.16")}},
     ],
     "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
     "PHONE_REGIONS": PHONE_REGIONS,
@@ -384,6 +389,7 @@ SHOP_ORDERS = {
     "DELIVERIES": "storefront.deliveries.of_order",
     "MAX_QUANTITY": env.number("MAX_QUANTITY", 999, least=1),
 }
+env.needs("AFRICAS_TALKING_USERNAME", "AFRICAS_TALKING_API_KEY", "AFRICAS_TALKING_FROM")
 NOTIFIERS: dict[str, dict[str, Any]] = {"email": {"BACKEND": "email"}}
 if env.text("AFRICAS_TALKING_USERNAME", ""):
     NOTIFIERS["sms"] = {
