@@ -158,6 +158,8 @@ if WHITENOISE_USE_FINDERS:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(DATA_DIR / "media")))
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755
+"""The web server in front reads uploads as another user, whatever umask the shop runs under."""
 SERVE_MEDIA = env.flag("SERVE_MEDIA", default=DEMO or DEBUG)
 """Whether Django serves uploads itself; in production the web server in front of it does."""
 STORAGES = {

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
 ROOT = Path(settings.BASE_DIR).parent
 DEPLOY = ROOT / "deploy"
@@ -57,3 +59,16 @@ def test_with_the_settings_of_an_example_the_deployment_checks_are_clean(name, t
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "no issues (0 silenced)" in done.stdout
+
+
+def test_the_web_server_can_read_uploads_under_the_umask_of_the_units(settings, tmp_path):
+    units = [path.read_text(encoding="utf-8") for path in (DEPLOY / "server/systemd").glob("*.service")]
+    assert {line for unit in units for line in unit.splitlines() if line.startswith("UMask")} == {"UMask=0027"}
+    settings.MEDIA_ROOT = tmp_path
+    before = os.umask(0o027)
+    try:
+        default_storage.save("shop_catalog/products/picture.txt", ContentFile(b"whole"))
+    finally:
+        os.umask(before)
+    made = sorted(tmp_path.rglob("*"))
+    assert [oct(path.stat().st_mode & 0o777) for path in made] == ["0o755", "0o755", "0o644"]
