@@ -152,6 +152,11 @@ def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
         Receipt(cost=Decimal("NaN")),
         Receipt(cost=0.5),
         Receipt(currency="shillings"),
+        Receipt(answer={"cost": float("nan"), "parts": [float("inf")]}),
+        Receipt(answer={"n": 10**5000}),
+        Receipt(answer=["a", "list"]),
+        Receipt(answer=None),
+        Receipt(answer="text"),
     ],
 )
 def test_receipt_that_does_not_fit_is_cut_and_the_message_not_repeated(alias, receipt, monkeypatch):

@@ -16,6 +16,7 @@ from shop_notify import fallbacks, metering, outbox, preferences, reports, suppr
 from shop_notify.alarm import OutOfTime, time_limit
 from shop_notify.exceptions import (
     AddressRefused,
+    DeliveryFailure,
     PermanentFailure,
     TemporaryFailure,
     UnknownNotifier,
@@ -171,32 +172,43 @@ class _Batch:
         return ""
 
     def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
-        notifier.check_address(row.address)
-        message = self._message(row, notifier)
+        message = self._ready(notifier, row)
         content |= {"subject": message.subject, "text": message.text, "html": message.html}
-        if notifier.is_metered:
-            metering.count(row)
         with time_limit(SEND_SECONDS):
             receipt = notifier.send(message)
         if not isinstance(receipt, Receipt):
             raise UnknownOutcome(_("The notifier returned no receipt."))
         return receipt
 
-    def _message(self, row: Notification, notifier: Notifier) -> Message:
+    def _ready(self, notifier: Notifier, row: Notification) -> Message:
+        """Everything before the sending. Whatever breaks here may be tried again, also where it costs money.
+
+        Raises:
+            AddressRefused, PermanentFailure: the notifier does not take it.
+            TemporaryFailure: the address, the words or the limits could not be looked at.
+            OverLimit: a limit on paid messages is used up.
+        """
         try:
             with time_limit(SEND_SECONDS):
-                return message_of(row, notifier, self.renderer)
+                notifier.check_address(row.address)
+                message = message_of(row, notifier, self.renderer)
+            if notifier.is_metered:
+                metering.count(row)
+        except (AddressRefused, DeliveryFailure, metering.OverLimit):
+            raise
         except OutOfTime as error:
-            # Nothing has left, so even what costs money may be tried again.
-            raise TemporaryFailure(_("The template took too long."), provider_code="template") from error
+            raise TemporaryFailure(_("It took too long before anything was sent."), provider_code="time") from error
+        except (Exception, SystemExit) as error:
+            raise TemporaryFailure(f"{type(error).__name__}: {error}") from error
+        return message
 
     def _accepted(self, receipt: Receipt) -> Result:
-        answer = mask_values(receipt.answer, secrets=self.secrets)
+        answer = mask_values(receipt.answer or {}, secrets=self.secrets)
         return Result(
             state=State.SENT,
             outcome=Attempt.Outcome.ACCEPTED,
             provider_code=receipt.provider_code,
-            receipt=replace(receipt, answer=answer),
+            receipt=replace(receipt, answer=answer if isinstance(answer, dict) else {"answer": answer}),
         )
 
 

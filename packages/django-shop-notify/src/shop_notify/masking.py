@@ -24,13 +24,16 @@ def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) ->
 
 
 def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
-    """A JSON value with every text in it masked; deeper than five levels, or long, it is cut."""
+    """A JSON value with every text in it masked; what is deeper than five levels, long or no finite number is cut."""
     return _mask_value(value, tuple(secrets), 0)
 
 
 def _mask_value(value: Any, secrets: tuple[str, ...], depth: int) -> Any:
-    if isinstance(value, bool | int | float) or value is None:
+    if value is None or (isinstance(value, int | float) and -(2**63) <= value < 2**63):
         return value
+    if isinstance(value, int | float):
+        # PostgreSQL's JSON has neither NaN nor infinity, and Python refuses to write the longest integers.
+        return "..."
     if depth >= 5:
         return "..."
     if isinstance(value, Mapping):
