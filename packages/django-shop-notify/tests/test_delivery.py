@@ -6,11 +6,12 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
-from shop_notify import delivery, outbox
+from shop_notify import delivery, metering, outbox, reports
 from shop_notify.exceptions import NotRetryable, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Attempt, Notification, State, Suppression, Worker
-from shop_notify.notifiers import MemoryNotifier, Message, Notifier, Receipt
+from shop_notify.notifiers import MemoryNotifier, Message, Notifier, Receipt, Report
 from shop_notify.signals import notification_failed, notification_sent
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,9 @@ class Scripted(Notifier):
     channel = "memory"
     script: list = []
     seen: list = []
+
+    def read_report(self, request):
+        return []
 
     def send(self, message: Message) -> Receipt:
         self.seen.append(message)
@@ -341,5 +345,86 @@ def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_w
     monkeypatch.setattr(delivery, "SEND_SECONDS", 0.1)
     queue(alias="paid", address="+254711000001")
     delivery.deliver_due()
-    assert (only().state, only().last_error) == ("queued", "The template took too long.")
+    assert (only().state, only().last_error) == ("queued", "It took too long before anything was sent.")
     assert delivery._pausing() == set()
+
+
+def test_failure_before_a_paid_message_is_sent_is_no_unknown_outcome(monkeypatch):
+    """A database that is gone while the limits are counted: nothing has left, so the message is not given up."""
+
+    def fail(row):
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(metering, "count", fail)
+    queue(alias="paid", address="+254711000001")
+    delivery.deliver_due()
+    assert (only().state, only().tries.get().outcome) == ("queued", "temporary")
+    assert Scripted.seen == []
+
+
+def test_address_check_that_breaks_has_sent_nothing(monkeypatch):
+    def fail(self, address):
+        raise ImportError("phonenumbers")
+
+    monkeypatch.setattr(Paid, "check_address", fail)
+    queue(alias="paid", address="+254711000001")
+    delivery.deliver_due()
+    assert (only().state, only().tries.get().outcome) == ("queued", "temporary")
+
+
+@pytest.mark.parametrize("asked", [float("inf"), float("nan"), 10**400, -5, "soon", timedelta(hours=1), None])
+def test_strange_retry_after_is_bounded_and_stops_nobody(asked):
+    queue(2)
+    Scripted.script = [TemporaryFailure("slow down", retry_after=asked)]
+    assert delivery.deliver_due() == 2
+    waiting = Notification.objects.get(state="queued")
+    assert waiting.due_at <= timezone.now() + timedelta(days=1)
+    assert Notification.objects.filter(state="sent").count() == 1
+
+
+def late_yes(state, **changes):
+    """A worker whose lease ran out gets its yes while the row is in this state."""
+    queue()
+    claimed = outbox.claim(outbox.start_worker())
+    Notification.objects.update(state=state, lease=None, **changes)
+    yes = outbox.Result(state=State.SENT, outcome="accepted", receipt=Receipt(provider_id="one"))
+    outbox.settle_all([(claimed.rows[0], yes)])
+    return only()
+
+
+@pytest.mark.parametrize("state", ["queued", "unknown", "dead"])
+def test_late_yes_counts_where_nobody_else_has_said_it(state):
+    row = late_yes(state)
+    assert (row.state, row.provider_id) == ("sent", "one")
+    assert delivery.deliver_due() == 0
+
+
+@pytest.mark.parametrize("state", ["sending", "delivered", "failed", "skipped"])
+def test_late_yes_moves_nothing_back(state):
+    assert late_yes(state, provider_id="two").state == state
+    assert only().provider_id == "two"
+
+
+def test_report_that_waits_for_a_late_yes_is_applied():
+    reports.receive("scripted", [Report(provider_id="one", status="ok", state="delivered")])
+    queue()
+    claimed = outbox.claim(outbox.start_worker())
+    Notification.objects.update(state="queued", lease=None)
+    notes = delivery._Notes(Scripted(alias="scripted"), claimed.until)
+    notes.add(claimed.rows[0], outbox.Result(state=State.SENT, receipt=Receipt(provider_id="one")))
+    assert only().state == "delivered"
+
+
+def test_retried_message_is_not_moved_by_reports_about_its_first_sending():
+    queue()
+    delivery.deliver_due()
+    reports.receive("scripted", [Report(provider_id="p-1", status="Failed", state="failed")])
+    outbox.retry(only())
+
+    def send_while_an_old_report_comes():
+        reports.receive("scripted", [Report(provider_id="p-1", status="Rejected", state="failed")])
+        return Receipt(provider_id="p-2")
+
+    Scripted.script = [send_while_an_old_report_comes]
+    delivery.deliver_due()
+    assert (only().state, only().provider_id) == ("sent", "p-2")

@@ -45,6 +45,9 @@ HARMLESS_BATCH = 200
 SUSPECT_ATTEMPTS = 2
 FIRST_DELAY_SECONDS = 15
 LONGEST_DELAY_SECONDS = 6 * 3600
+LONGEST_ASKED_SECONDS = 24 * 3600
+OVERTAKEN = (State.QUEUED, State.UNKNOWN, State.DEAD)
+"""States of a row whose sending another worker has not seen succeed."""
 RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
 
 
@@ -198,9 +201,13 @@ def postpone(row: Notification, *, due_at: datetime, reason: str) -> None:
 
 
 def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
-    """How long to wait after so many attempts: fourfold each time, with jitter, no less than the provider asks."""
+    """How long to wait after so many attempts: fourfold each time, with jitter, no less than the provider asks.
+
+    What a notifier gives as ``retry_after`` that is no number is not listened to, nor is more than a day.
+    """
+    asked = min(retry_after, LONGEST_ASKED_SECONDS) if isinstance(retry_after, int | float) else 0
     seconds = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 4 ** (max(1, attempts) - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
-    return timedelta(seconds=max(seconds, min(retry_after or 0, 24 * 3600)))
+    return timedelta(seconds=max(seconds, asked))
 
 
 def settle(row: Notification, result: Result) -> bool:
@@ -213,14 +220,28 @@ def settle(row: Notification, result: Result) -> bool:
     with transaction.atomic():
         written = bool(notes.write([(row, changes)]))
         if not written:
-            # A delivery report was faster, or the lease ran out and another worker has the row.
-            late = {key: changes[key] for key in ("provider_id", "sent_at") if key in changes}
-            if late:
-                Notification.objects.filter(pk=row.pk, provider_id="").update(**late)
+            _note_late(row, changes)
         notes.keep(_attempts([(row, result)], now))
         if written:
             _become(row, changes)
     return written
+
+
+def _note_late(row: Notification, changes: Mapping[str, Any]) -> None:
+    """Take a yes that comes after the lease ran out, or after a delivery report.
+
+    Where nobody has said what became of the row, it was sent and is not sent again. Else only the provider's id is
+    noted, by which reports will name it.
+    """
+    if changes["state"] != State.SENT:
+        return
+    mine = Notification.objects.filter(pk=row.pk)
+    if mine.filter(state__in=OVERTAKEN).update(**changes):
+        _become(row, changes)
+        return
+    sent = {name: changes[name] for name in ("provider_id", "sent_at") if name in changes}
+    mine.filter(provider_id="").update(**sent)
+    row.provider_id = sent.get("provider_id", "")
 
 
 def settle_all(results: list[tuple[Notification, Result]]) -> None:
@@ -354,6 +375,9 @@ def _requeue(rows: NotificationQuerySet) -> int:
         due_at=timezone.now(),
         lease=None,
         last_error="",
+        # Reports about the earlier sending tell nothing of the next.
+        provider_id="",
+        sent_at=None,
         expires_at=None,
         fallback_at=None,
     )
