@@ -10,8 +10,9 @@ from django.db import OperationalError
 from django.utils import timezone
 from shop_notify import delivery, metering, outbox, reports
 from shop_notify.exceptions import NotRetryable, PermanentFailure, TemporaryFailure, UnknownOutcome
-from shop_notify.models import Attempt, Notification, State, Suppression, Worker
+from shop_notify.models import Attempt, DeliveryReport, Notification, State, Suppression, Worker
 from shop_notify.notifiers import MemoryNotifier, Message, Notifier, Receipt, Report
+from shop_notify.notifiers.http import retry_after_seconds
 from shop_notify.signals import notification_failed, notification_sent
 
 pytestmark = pytest.mark.django_db
@@ -428,3 +429,51 @@ def test_retried_message_is_not_moved_by_reports_about_its_first_sending():
     Scripted.script = [send_while_an_old_report_comes]
     delivery.deliver_due()
     assert (only().state, only().provider_id) == ("sent", "p-2")
+
+
+def test_report_that_comes_between_our_look_and_our_note_is_applied(django_capture_on_commit_callbacks):
+    """Each of the two transactions ends before it can see the other's row."""
+    queue()
+    with django_capture_on_commit_callbacks() as callbacks:
+        reports.receive("scripted", [Report(provider_id="p-1", status="ok", state="delivered")])
+    Notification.objects.update(state="sent", provider_id="p-1")
+    for callback in callbacks:
+        callback()
+    assert only().state == "delivered"
+
+
+def test_repeated_report_is_applied_where_the_first_was_left_waiting():
+    queue()
+    report = Report(provider_id="p-1", status="ok", state="delivered")
+    assert reports.receive("scripted", [report]) == 0
+    Notification.objects.update(state="sent", provider_id="p-1")
+    assert reports.receive("scripted", [report]) == 1
+    assert reports.receive("scripted", [report]) == 0
+
+
+def test_report_with_characters_that_no_database_keeps():
+    queue()
+    delivery.deliver_due()
+    report = Report(provider_id="p-1\0", status="o\0k", state="delivered", address="0@example.org\0\ud800")
+    reports.receive("scripted", [report])
+    assert DeliveryReport.objects.get().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("120", 120),
+        (" 120 ", 120),
+        ("9" * 400, float("inf")),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("Mon, 01 Jan 2024 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2024 00:00:00 +" + "9" * 40, None),
+        ("Mon, 99999999999999999999999 Jan 2024 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999 00:00:00 GMT", None),
+    ],
+)
+def test_retry_after_header_is_a_number_a_date_or_nothing(value, seconds):
+    assert retry_after_seconds(value) == seconds

@@ -120,6 +120,9 @@ def _unflushed() -> Iterator[None]:
 
 
 def _is_running(pid: int) -> bool:
+    if os.name == "nt":
+        # There signal 0 is Ctrl-C. Whoever was killed is found by its silence.
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from django.db import transaction
 from django.dispatch import Signal
@@ -13,6 +14,7 @@ from shop_notify import outbox, suppressions
 from shop_notify.models import FORWARD, DeliveryReport, Notification, State
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
+from shop_notify.plain import clean
 from shop_notify.signals import notification_delivered, notification_failed
 
 logger = logging.getLogger(__name__)
@@ -31,22 +33,31 @@ def receive(alias: str, reports: Iterable[Report]) -> int:
 def _receive(alias: str, report: Report) -> bool:
     if report.suppress and report.address:
         suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
-    if not report.provider_id:
+    provider_id = clean(report.provider_id)[:200]
+    if not provider_id:
         return False
     with transaction.atomic():
-        kept, is_new = DeliveryReport.objects.get_or_create(
+        kept, _is_new = DeliveryReport.objects.get_or_create(
             alias=alias,
-            provider_id=report.provider_id[:200],
-            status=report.status[:50],
-            address=report.address[:500],
+            provider_id=provider_id,
+            status=clean(report.status)[:50],
+            address=clean(report.address)[:500],
             defaults={"state": report.state, "detail": outbox.mask_for(alias, report.detail)},
         )
-        row = (
-            Notification.objects.select_for_update().filter(alias=alias, provider_id=kept.provider_id).first()
-            if is_new
-            else None
-        )
-        return row is not None and _apply(kept, row)
+        if kept.notification_id is not None:
+            return False
+        row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
+        if row is not None:
+            return _apply(kept, row)
+    # Our own note may have come after the look and before the commit: then neither has seen the other.
+    transaction.on_commit(partial(_look_again, alias, provider_id), robust=True)
+    return False
+
+
+def _look_again(alias: str, provider_id: str) -> None:
+    row = Notification.objects.filter(alias=alias, provider_id=provider_id).first()
+    if row is not None:
+        apply_waiting(row)
 
 
 def apply_waiting(row: Notification) -> None:
