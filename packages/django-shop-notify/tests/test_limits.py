@@ -102,6 +102,19 @@ def test_hour_is_capped_over_all_phones():
     assert states().count("sent") == 6
 
 
+def test_used_up_hour_is_told_once(caplog, django_capture_on_commit_callbacks, settings):
+    settings.SHOP_NOTIFY["SMS_LIMITS"] = {"phone_10_minutes": 1, "hour": 2}
+    with django_capture_on_commit_callbacks(execute=True):
+        queue(3)
+        delivery.deliver_due()
+    assert "used up" not in caplog.text
+    with django_capture_on_commit_callbacks(execute=True):
+        queue(address="+254711000002")
+        queue(address="+254711000003")
+        delivery.deliver_due()
+    assert caplog.text.count("used up") == 1
+
+
 def test_message_that_waits_longer_than_it_is_of_use_is_skipped():
     queue(4, expires_at=timezone.now() + timedelta(seconds=1))
     delivery.deliver_due()
@@ -209,6 +222,37 @@ def test_mail_that_went_out_anyway_is_not_doubled_by_the_fall_back():
     delivery.deliver_due()
     assert Notification.objects.filter(alias="email").count() == 1
     assert len(mail.outbox) == 1
+
+
+def test_sms_to_a_phone_that_has_opted_out_is_followed_by_a_mail():
+    suppressions.suppress("sms", PHONE, reason="stop")
+    queue(fallback=fallback())
+    delivery.deliver_due()
+    assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "skipped")]
+
+
+def test_sms_that_grew_too_old_is_followed_by_a_mail():
+    queue(fallback=fallback(), expires_at=timezone.now())
+    delivery.deliver_due()
+    assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "skipped")]
+
+
+def test_sms_that_the_recipient_has_muted_is_not_followed():
+    Preference.objects.create(recipient_key="customer:1", group="updates", alias="sms", is_enabled=False)
+    queue(fallback=fallback(), group="updates", recipient_key="customer:1")
+    delivery.deliver_due()
+    assert [(row.alias, row.state, row.fallback_at) for row in Notification.objects.all()] == [
+        ("sms", "skipped", None)
+    ]
+
+
+@pytest.mark.parametrize(("after_minutes", "follows"), [(30, False), (0, True)])
+def test_sms_over_a_limit_waits_unless_its_fall_back_is_sooner(after_minutes, follows):
+    queue(3)
+    queue(fallback={**fallback(), "after_minutes": after_minutes})
+    delivery.deliver_due()
+    assert states().count("queued") == (0 if follows else 1)
+    assert Notification.objects.filter(alias="email", state="sent").exists() is follows
 
 
 def test_fall_back_to_an_alias_that_is_gone_stops_nothing():

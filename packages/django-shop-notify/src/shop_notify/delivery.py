@@ -91,8 +91,11 @@ def _deliver(claimed: Claim, worker: Worker, keep_going: Callable[[], bool]) -> 
             try:
                 result = batch.attempt(row)
             except metering.OverLimit as over:
-                outbox.postpone(row, due_at=over.until, reason=f"SMS_LIMITS {over.limit}")
-                continue
+                reason = f"SMS_LIMITS {over.limit}"
+                if not row.is_late_for_fallback(over.until):
+                    outbox.postpone(row, due_at=over.until, reason=reason)
+                    continue
+                result = Result(state=State.SKIPPED, detail=reason)
             notes.add(row, result)
     finally:
         notes.write()
@@ -133,9 +136,9 @@ class _Batch:
         Raises:
             OverLimit: a limit on paid messages is used up.
         """
-        skipped = self._why_not(row)
-        if skipped:
-            return Result(state=State.SKIPPED, detail=skipped)
+        skipped = self._skipped(row)
+        if skipped is not None:
+            return skipped
         if self.notifier is None:
             return _temporary(row, TemporaryFailure(self.problem), Notifier.max_attempts)
         if row.attempts > self.notifier.max_attempts:
@@ -162,14 +165,14 @@ class _Batch:
         detail = mask(result.detail, secrets=self.secrets)
         return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=content)
 
-    def _why_not(self, row: Notification) -> str:
-        if row.expires_at is not None and row.expires_at <= timezone.now():
-            return _("It is too old to be of use.")
-        if suppressions.key(row.address) in self.suppressed:
-            return _("The address is suppressed.")
+    def _skipped(self, row: Notification) -> Result | None:
         if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
-            return _("The recipient does not want these.")
-        return ""
+            return Result(state=State.SKIPPED, detail=_("The recipient does not want these."), is_unwanted=True)
+        if row.expires_at is not None and row.expires_at <= timezone.now():
+            return Result(state=State.SKIPPED, detail=_("It is too old to be of use."))
+        if suppressions.key(row.address) in self.suppressed:
+            return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
+        return None
 
     def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
         message = self._ready(notifier, row)
@@ -318,5 +321,6 @@ class _Notes:
             for row in rows:
                 if row.provider_id:
                     reports.apply_waiting(row)
-        if any(row.fallback and row.state in {State.FAILED, State.DEAD} for row in rows):
+        now = timezone.now()
+        if any(row.fallback_at is not None and row.fallback_at <= now for row in rows):
             fallbacks.start_due()

@@ -10,11 +10,11 @@ from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
 
 BATCH = 200
-OPEN = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD)
+OPEN = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIPPED)
 
 
 def start_due() -> int:
-    """Write the fall-back of everything that was refused, or not delivered in time. Returns how many.
+    """Write the fall-back of everything that was refused, skipped, or not delivered in time. Returns how many.
 
     The row is written before its cause is marked: a second run finds it there and writes nothing.
     """

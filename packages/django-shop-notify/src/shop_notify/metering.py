@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -61,8 +62,11 @@ def _take(limit: str, key: str, now: datetime) -> None:
     if not SendCount.objects.filter(**period, used__lt=allowed).update(used=F("used") + 1):
         raise OverLimit(limit, starts_at + timedelta(seconds=seconds))
     if limit == "hour" and SendCount.objects.filter(**period, used=allowed).exists():
-        # Django mails errors to the site's ADMINS: somebody may be pumping messages.
-        logger.error("SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed)
+        # Django mails errors to the site's ADMINS: somebody may be pumping messages. Not told where another limit
+        # takes the count back.
+        transaction.on_commit(
+            partial(logger.error, "SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed)
+        )
 
 
 def _hash(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -121,6 +122,10 @@ class Notification(models.Model):
     @property
     def is_transactional(self) -> bool:
         return not self.group
+
+    def is_late_for_fallback(self, when: datetime) -> bool:
+        """Whether its fall-back should have begun by then."""
+        return bool(self.fallback) and when > self.created_at + timedelta(minutes=self.fallback["after_minutes"])
 
     def summary(self) -> dict[str, Any]:
         """Plain values for signals and hooks; no address and no text."""

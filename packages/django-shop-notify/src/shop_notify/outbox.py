@@ -74,6 +74,8 @@ class Result:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     content: Mapping[str, str] = field(default_factory=dict)
+    is_unwanted: bool = False
+    """The recipient has muted it: no fall-back follows."""
 
 
 def start_worker() -> Worker:
@@ -319,7 +321,7 @@ def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]
         }
     if row.fallback and result.state in {State.SENT, State.UNKNOWN}:
         changes["fallback_at"] = now + timedelta(minutes=row.fallback["after_minutes"])
-    if row.fallback and result.state in {State.FAILED, State.DEAD}:
+    if row.fallback and result.state in {State.FAILED, State.DEAD, State.SKIPPED} and not result.is_unwanted:
         changes["fallback_at"] = now
     return changes
 
