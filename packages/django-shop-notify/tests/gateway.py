@@ -142,6 +142,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             time.sleep(1)
 
+    def answer_slow_headers(self, form, number):
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(60):
+            self.wfile.write(b".")
+            self.wfile.flush()
+            time.sleep(0.2)
+
     def answer_huge(self, form, number):
         self._head(200, "text/plain", 50 * 1024 * 1024)
         for _ in range(50):

@@ -139,7 +139,7 @@ def test_gateway_that_is_down_is_a_temporary_failure(sms, gateway):
         sms.send(message())
 
 
-@pytest.mark.parametrize("mode", ["silence", "drip"])
+@pytest.mark.parametrize("mode", ["silence", "drip", "slow_headers"])
 def test_gateway_that_is_silent_or_drips_is_unknown_before_long(sms, gateway, short_time_outs, mode):
     gateway.mode = mode
     began = time.monotonic()

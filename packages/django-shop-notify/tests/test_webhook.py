@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
+import threading
 import time
+from unittest import mock
 
 import pytest
 from shop_notify import delivery
@@ -79,6 +83,13 @@ def test_signature_of_the_specification_s_example():
         "https://224.0.0.1/",
         "https://0.0.0.0/",
         "https://255.255.255.255/",
+        "https://[::7f00:1]/",
+        "https://[::]/",
+        "https://[64:ff9b:1::a00:1]/",
+        "https://[2001:0:7f00:1::ffff:ffff]/",
+        "https://[fec0::1]/",
+        "https://[ff02::1]/",
+        "https://017700000001/",
     ],
 )
 def test_private_addresses_are_refused_after_resolution(url):
@@ -117,11 +128,25 @@ def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.org/", "https://user:pw@example.org/", "https:///x", "https://a:99999/", "https://a/ b", ""],
+    [
+        "http://example.org/",
+        "https://user:pw@example.org/",
+        "https:///x",
+        "https://a:99999/",
+        "https://a/ b",
+        "https://bücher.example/",
+        "https://a/ü",
+        "",
+    ],
 )
 def test_urls_of_another_form_are_refused(url):
     with pytest.raises(AddressRefused):
         notifier().check_address(url)
+
+
+def test_host_name_that_is_none_is_refused():
+    with pytest.raises(PermanentFailure, match="host name"):
+        notifier().send(message(f"https://{'a' * 70}.example.org/"))
 
 
 def test_redirect_is_not_followed(endpoint):
@@ -138,6 +163,63 @@ def test_silence_ends_with_an_unknown_outcome_within_the_wall_clock(endpoint):
     with pytest.raises(UnknownOutcome):
         notifier().send(message(endpoint.url))
     assert time.monotonic() - began < 3
+
+
+@pytest.fixture
+def dripping():
+    """A server that says its beginning at once and then one byte after another, for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve(begin):
+            connection, _address = server.accept()
+            with contextlib.suppress(OSError), connection:
+                connection.sendall(begin)
+                while True:
+                    time.sleep(0.1)
+                    connection.sendall(b"a")
+
+        def start(begin):
+            threading.Thread(target=serve, args=[begin], daemon=True).start()
+            return f"127.0.0.1:{server.getsockname()[1]}"
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("scheme", "begin", "failure"),
+    [
+        ("http", b"HTTP/1.1 503 Busy\r\nX-Slow: ", TemporaryFailure),
+        ("http", b"HTTP/1.1 100 Continue\r\n\r\n" * 3, UnknownOutcome),
+        ("http", b"HTT", UnknownOutcome),
+        ("https", b"\x16\x03\x03\x40\x00", TemporaryFailure),
+    ],
+)
+def test_slow_drip_ends_within_the_wall_clock(monkeypatch, dripping, scheme, begin, failure):
+    monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
+    address = dripping(begin)
+    began = time.monotonic()
+    with pytest.raises(failure):
+        notifier().send(message(f"{scheme}://{address}/"))
+    assert time.monotonic() - began < 3
+
+
+def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dripping):
+    """The status is the answer; what follows is not waited for."""
+    monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
+    address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_ANSWER_BYTES * 2)
+    began = time.monotonic()
+    assert notifier().send(message(f"http://{address}/")).provider_code == "200"
+    assert time.monotonic() - began < 3
+
+
+def test_usual_port_is_not_in_the_host_header(monkeypatch):
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(WebhookNotifier, "_dial", lambda self, url, until: ours)
+    monkeypatch.setattr(webhook, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
+    theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    with theirs:
+        assert notifier().send(message("https://hooks.example.org/in")).provider_code == "204"
+        assert b"\r\nHost: hooks.example.org\r\n" in theirs.recv(65536)
 
 
 @pytest.mark.parametrize("secrets", [[], "whsec_abc", ["short"], ["whsec_!!!"], [""]])

@@ -10,10 +10,12 @@ from typing import Any
 import requests
 from africastalking.SMS import SMSService
 from africastalking.Whatsapp import WhatsappService
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from shop_notify.exceptions import TemporaryFailure, UnknownOutcome
-from shop_notify.notifiers.http import MAX_ANSWER_BYTES
+from shop_notify.notifiers.http import MAX_ANSWER_BYTES, HangUp
 
 WALL_SECONDS = 15.0
 TIMEOUT_SECONDS = (3.05, 9.05)
@@ -44,16 +46,19 @@ class _Transport:
     ) -> Answer:
         until = time.monotonic() + WALL_SECONDS
         try:
-            with requests.request(
-                method,
-                url,
-                headers=headers,
-                data=data,
-                params=params,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                requests.Session() as session,
+                _promptly(session).request(
+                    method,
+                    url,
+                    headers={**headers, "Accept-Encoding": "identity"},
+                    data=data,
+                    params=params,
+                    timeout=TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 body = _read(response, until)
                 return Answer(
                     response.status_code, body.decode("utf-8", "replace"), response.headers.get("Retry-After")
@@ -70,6 +75,46 @@ class _Transport:
             raise UnknownOutcome("The connection to the gateway broke.", provider_code="broken") from error
         except requests.exceptions.RequestException as error:
             raise UnknownOutcome("The gateway's answer broke off.", provider_code="broken") from error
+
+
+class _Prompt:
+    """A connection that hangs up when the wall clock says so, also in the middle of the headers."""
+
+    sock: Any
+    _watch: HangUp | None = None
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._watch = HangUp(self.sock, WALL_SECONDS)
+
+    def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        super().close()  # type: ignore[misc]
+
+
+class _PromptHTTPConnection(_Prompt, HTTPConnection):
+    pass
+
+
+class _PromptHTTPSConnection(_Prompt, HTTPSConnection):
+    pass
+
+
+class _HTTPPool(HTTPConnectionPool):
+    ConnectionCls = _PromptHTTPConnection
+
+
+class _HTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _PromptHTTPSConnection
+
+
+def _promptly(session: requests.Session) -> requests.Session:
+    adapter = requests.adapters.HTTPAdapter()
+    adapter.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
 
 
 def _read(response: requests.Response, until: float) -> bytes:

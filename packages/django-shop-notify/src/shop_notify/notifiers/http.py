@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -9,6 +12,34 @@ from shop_notify.exceptions import DeliveryFailure, PermanentFailure, TemporaryF
 
 MAX_ANSWER_BYTES = 64 * 1024
 WORTH_A_RETRY = frozenset({408, 425, 429})
+
+
+class HangUp:
+    """Ends a connection at a moment, in any thread: time-outs are for each read, and a slow drip outlasts them.
+
+    Whoever reads finds the connection closed. ``cancel`` it when the answer is there, or use it in ``with``.
+    """
+
+    def __init__(self, connection: socket.socket, seconds: float) -> None:
+        # A handle of its own, since TLS takes the socket's away.
+        self._line = connection.dup()
+        self._timer = threading.Timer(max(0.0, seconds), self._hang_up)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+        self._line.close()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.cancel()
 
 
 def retry_after_seconds(value: str | None) -> float | None:

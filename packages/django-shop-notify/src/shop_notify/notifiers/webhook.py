@@ -13,7 +13,9 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -21,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
-from shop_notify.notifiers.http import MAX_ANSWER_BYTES, retry_after_seconds
+from shop_notify.notifiers.http import MAX_ANSWER_BYTES, HangUp, retry_after_seconds
 
 WALL_SECONDS = 10.0
 
@@ -89,8 +91,8 @@ class WebhookNotifier(Notifier):
         allowed = {"https", "http"} if host in self.private_hosts else {"https"}
         if url.scheme not in allowed or not host or url.username is not None or (port == 0):
             raise AddressRefused(_("Webhooks go to https URLs with a host and no user name."))
-        if any(character <= " " or character == "\x7f" for character in address):
-            raise AddressRefused(_("The URL has blanks or control characters."))
+        if not address.isascii() or any(character <= " " or character == "\x7f" for character in address):
+            raise AddressRefused(_("The URL has blanks, control characters or letters that are not ASCII."))
         return url
 
     def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
@@ -105,37 +107,58 @@ class WebhookNotifier(Notifier):
 
     def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
         until = time.monotonic() + WALL_SECONDS
-        connection = self._connect(url, until)
-        try:
-            connection.request("POST", (url.path or "/") + (f"?{url.query}" if url.query else ""), body, dict(headers))
-            response = connection.getresponse()
-            _read(response, connection, until)
-        except (OSError, http.client.HTTPException) as error:
-            raise UnknownOutcome(_("The endpoint did not answer properly.")) from error
-        finally:
-            connection.close()
-        return response.status, response.getheader("Retry-After")
+        raw = self._dial(url, until)
+        with raw, HangUp(raw, until - time.monotonic()), closing(_speak_on(raw, url)) as connection:
+            try:
+                target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+                connection.request("POST", target, body, dict(headers))
+                response = connection.getresponse()
+                _read(response, until)
+            except (OSError, http.client.HTTPException) as error:
+                raise UnknownOutcome(_("The endpoint did not answer properly.")) from error
+            return response.status, response.getheader("Retry-After")
 
-    def _connect(self, url: SplitResult, until: float) -> http.client.HTTPConnection:
+    def _dial(self, url: SplitResult, until: float) -> socket.socket:
         """A connection to an address that was checked: what the name means a second later does not matter."""
-        host = url.hostname or ""
-        port = url.port or (443 if url.scheme == "https" else 80)
-        connection = http.client.HTTPConnection(host, port)
         try:
-            address = self._resolve(host, port)
-            raw = socket.create_connection((address, port), timeout=max(0.1, until - time.monotonic()))
-            if url.scheme == "https":
-                raw = ssl.create_default_context().wrap_socket(raw, server_hostname=host)
+            address = self._resolve(url.hostname or "", _port(url))
+            return socket.create_connection((address, _port(url)), timeout=max(0.1, until - time.monotonic()))
         except OSError as error:
             raise TemporaryFailure(_("The endpoint cannot be reached.")) from error
-        connection.sock = raw
-        return connection
 
     def _resolve(self, host: str, port: int) -> str:
-        addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        try:
+            addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except UnicodeError as error:
+            raise PermanentFailure(_("The URL has no valid host name.")) from error
         if host not in self.private_hosts and not all(is_public(address) for address in addresses):
             raise PermanentFailure(_("The endpoint's address is not a public one."), provider_code="private")
         return addresses[0]
+
+
+def _port(url: SplitResult) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _speak_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
+    """HTTP, over TLS for https, on a connection that is there already."""
+    host = url.hostname or ""
+    connection = http.client.HTTPConnection(host, _port(url))
+    connection.sock = raw
+    if url.scheme == "https":
+        # The usual port is not written into the Host header.
+        connection.default_port = 443
+        try:
+            connection.sock = _tls().wrap_socket(raw, server_hostname=host)
+        except OSError as error:
+            raise TemporaryFailure(_("There is no secure connection to the endpoint.")) from error
+    return connection
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Reading the authorities' certificates takes longer than all else of a message."""
+    return ssl.create_default_context()
 
 
 def is_public(address: str) -> bool:
@@ -147,7 +170,9 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip in ipaddress.ip_network("64:ff9b::/96"):
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-    return ip.is_global and not ip.is_multicast
+        if ip.is_site_local:
+            return False
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
 def _key(secret: str) -> bytes:
@@ -170,13 +195,10 @@ def _body(message: Message) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode()
 
 
-def _read(response: http.client.HTTPResponse, connection: http.client.HTTPConnection, until: float) -> None:
+def _read(response: http.client.HTTPResponse, until: float) -> None:
     """Read a bounded answer within the wall clock; what it says does not matter."""
     size = 0
     while chunk := response.read1(4096):
         size += len(chunk)
-        remaining = until - time.monotonic()
-        if size > MAX_ANSWER_BYTES or remaining <= 0:
+        if size > MAX_ANSWER_BYTES or time.monotonic() >= until:
             return
-        if connection.sock is not None:
-            connection.sock.settimeout(max(0.1, remaining))
