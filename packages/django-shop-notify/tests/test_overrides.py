@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from shop_notify import overrides, rendering
 from shop_notify.exceptions import TemplateRefused
@@ -10,6 +12,10 @@ SAMPLE = {
     "recipient": {"name": "Test Customer"},
 }
 LOOP, END, IF = "{% for line in order.lines %}", "{% endfor %}", "{% if 1 %}"
+
+
+NESTED_ADD = '{% with x="abcdefgh" %}' + "{% with x=x|add:x %}" * 40 + "{{ x|length }}" + "{% endwith %}" * 41
+NESTED_JOIN = '{% with x="12345678" %}' + "{% with x=order|join:x %}" * 40 + "{{ x|length }}" + "{% endwith %}" * 41
 
 
 class Secretive:
@@ -53,6 +59,12 @@ def template(text="x", **changes):
         "{{ order.number",
         "x" * 40_000,
         "",
+        # Bombs: they would be far larger than the cap before it is looked at.
+        NESTED_ADD,
+        NESTED_JOIN,
+        '{{ "1"|floatformat:"99999999" }}',
+        f"{LOOP}{LOOP}{'x' * 20_000}{END}{END}",
+        "{% for a in order.lines %}{% for b in order.lines %}{{ order }}{% endfor %}{% endfor %}",
     ],
 )
 def test_hostile_or_broken_template_is_refused(text):
@@ -60,8 +72,28 @@ def test_hostile_or_broken_template_is_refused(text):
     if text == "{{ order.number":
         assert overrides.validate(row, SAMPLE)["text"] == text
         return
+    tracemalloc.start()
     with pytest.raises(TemplateRefused):
         overrides.validate(row, SAMPLE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("{{ order.placed_at|date:'j F Y' }} {{ order.placed_at|time:'H:i' }}", "31 January 2026 15:00"),
+        ("{{ order.on|date:'Y' }}", "2026"),
+        ("{{ order.number|date:'Y' }}", ""),
+        ("{{ order.missing|date:'Y' }}", ""),
+        ("{{ 3|add:4 }} {{ order.number|add:'x' }} {{ order.total|floatformat:1 }}", "7 K7Qx 10.0"),
+    ],
+)
+def test_filters_fit_plain_values(text, rendered, settings):
+    settings.TIME_ZONE = "Africa/Nairobi"
+    order = {"number": "K7Q", "total": "10.00", "placed_at": "2026-01-31T12:00:00Z", "on": "2026-02-28"}
+    assert overrides.render_row(template(text), {"order": order}) == {"text": rendered}
 
 
 def test_objects_are_plain_text_before_a_template_sees_them():

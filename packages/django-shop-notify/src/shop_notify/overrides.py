@@ -6,11 +6,25 @@ Whoever writes a template must not be able to read a password hash, call a metho
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import wraps
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.template import Context, Engine, Library, Template, TemplateSyntaxError, defaultfilters, defaulttags
+from django.template import (
+    Context,
+    Engine,
+    Library,
+    Node,
+    Template,
+    TemplateSyntaxError,
+    defaultfilters,
+    defaulttags,
+)
+from django.template.base import TextNode, VariableNode
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import TemplateRefused
@@ -19,6 +33,9 @@ from shop_notify.models import TemplateOverride
 PARTS = ("subject", "text", "html")
 MAX_SOURCE = 32 * 1024
 MAX_LOOPS = 2
+MAX_VALUE = 64 * 1024
+MAX_RENDERED = 128 * 1024
+"""While it is rendered: more than any cap, since blanks between tags do not count in the end."""
 CAPS: Mapping[str, int] = {"subject": 300, "text": 64 * 1024, "html": 64 * 1024, "sms": 918}
 
 _TAGS = ("if", "for", "with", "comment", "firstof", "spaceless")
@@ -28,11 +45,69 @@ _FILTERS = (
     "truncatewords", "upper", "urlencode", "yesno",
 )  # fmt: skip
 
+
+def _moment(value: Any) -> Any:
+    """A time of the payload, which is text by now."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = parse_datetime(value) or parse_date(value) or parse_time(value)
+    except ValueError:
+        return value
+    return timezone.localtime(found) if isinstance(found, datetime) and timezone.is_aware(found) else found
+
+
+def _date(value: Any, form: Any = None) -> Any:
+    return defaultfilters.date(_moment(value), form)
+
+
+def _time(value: Any, form: Any = None) -> Any:
+    return defaultfilters.time(_moment(value), form)
+
+
+def _floatformat(value: Any, form: Any = -1) -> Any:
+    if len(str(form)) > 4:
+        raise _too_long()
+    return defaultfilters.floatformat(value, form)
+
+
+def _join(value: Any, between: Any, autoescape: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django passes it so
+    if hasattr(value, "__len__") and len(value) * len(str(between)) > MAX_VALUE:
+        raise _too_long()
+    return defaultfilters.join(value, between, autoescape)
+
+
+_join.needs_autoescape = True  # type: ignore[attr-defined]
+_OWN_FILTERS: Mapping[str, Callable[..., Any]] = {
+    "date": _date,
+    "floatformat": _floatformat,
+    "join": _join,
+    "time": _time,
+}
+
+
+def _bounded(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter whose result has an end: what it doubles may be doubled again and again, by one ``with`` in another."""
+
+    @wraps(apply)
+    def bounded(*args: Any, **options: Any) -> Any:
+        made = apply(*args, **options)
+        if isinstance(made, str) and len(made) > MAX_VALUE:
+            raise _too_long()
+        return made
+
+    return bounded
+
+
+def _too_long() -> TemplateRefused:
+    return TemplateRefused(_("It becomes far too long."))
+
+
 _library = Library()
 for _name in _TAGS:
     _library.tags[_name] = defaulttags.register.tags[_name]
 for _name in _FILTERS:
-    _library.filters[_name] = defaultfilters.register.filters[_name]
+    _library.filters[_name] = _bounded(_OWN_FILTERS.get(_name) or defaultfilters.register.filters[_name])
 
 
 class _PlainEngine(Engine):
@@ -40,6 +115,28 @@ class _PlainEngine(Engine):
 
     def get_template_builtins(self, builtins: list[str]) -> list[Library]:  # noqa: ARG002
         return [_library]
+
+
+class _Measured(Context):
+    """Holds what a template may still say, counted while it is rendered: two loops can make gigabytes of a page."""
+
+    left = MAX_RENDERED
+
+
+class _Counted(Node):
+    """A piece of text or a value, counted."""
+
+    child_nodelists = ()
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def render_annotated(self, context: Any) -> Any:
+        said = self.node.render_annotated(context)
+        context.left -= len(str(said)) + 1
+        if context.left < 0:
+            raise _too_long()
+        return said
 
 
 _engine = _PlainEngine(dirs=[], app_dirs=False, loaders=[], libraries={})
@@ -98,8 +195,8 @@ def validate(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[str, str]
 def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> str:
     try:
         template = Template(getattr(row, part), engine=_engine)
-        _check_loops(template.nodelist, 0)
-        rendered = template.render(Context(plain, autoescape=part == "html"))
+        _prepare(template.nodelist, 0)
+        rendered = template.render(_Measured(plain, autoescape=part == "html"))
     except TemplateRefused:
         raise
     except Exception as error:
@@ -112,13 +209,15 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
     return rendered
 
 
-def _check_loops(nodes: Any, depth: int) -> None:
-    """Refuse loops inside loops inside loops, which take for ever on a long list."""
-    for node in nodes:
+def _prepare(nodes: Any, depth: int) -> None:
+    """Count what is said, and refuse loops inside loops inside loops, which take for ever on a long list."""
+    for index, node in enumerate(nodes):
+        if isinstance(node, TextNode | VariableNode | defaulttags.FirstOfNode):
+            nodes[index] = _Counted(node)
         inner = depth + isinstance(node, defaulttags.ForNode)
         if inner > MAX_LOOPS:
             raise TemplateSyntaxError(_("Loops may be nested two deep."))
         for name in node.child_nodelists:
-            _check_loops(getattr(node, name, ()), inner)
+            _prepare(getattr(node, name, ()), inner)
         for _condition, branch in getattr(node, "conditions_nodelists", ()):
-            _check_loops(branch, inner)
+            _prepare(branch, inner)
