@@ -79,6 +79,31 @@ def test_harmless_messages_are_noted_together():
     assert Attempt.objects.filter(number=1, outcome="accepted").count() == 50
 
 
+@pytest.mark.parametrize("alias", ["world", "harmless"])
+def test_every_value_is_kept_as_it_was_whichever_way_it_is_noted(alias, monkeypatch):
+    odd = 'it\'s \\ 100% "so"\n{} 🦩 \u2028 $1 %s'
+    receipt = Receipt(
+        provider_id=odd[:20],
+        provider_code="201",
+        segments=2,
+        cost=Decimal("0.8000"),
+        currency="KES",
+        answer={"said": odd, "parts": [1, 2.5, None, True]},
+    )
+    monkeypatch.setattr(Watching, "receipt", receipt)
+    queue(alias, 2, context={"headline": odd})
+    before = timezone.now()
+    delivery.deliver_due()
+    for row in Notification.objects.all():
+        assert (row.state, row.lease, row.text, row.provider_id) == ("sent", None, "News: " + odd, odd[:20])
+        assert (row.segments, row.cost, row.cost_currency) == (2, Decimal("0.8000"), "KES")
+        assert before <= row.sent_at <= row.updated_at <= timezone.now()
+        attempt = row.tries.get()
+        assert (attempt.number, attempt.outcome, attempt.provider_code) == (1, "accepted", "201")
+        assert attempt.answer == {"said": odd, "parts": [1, 2.5, None, True]}
+        assert before <= attempt.started_at <= attempt.finished_at <= timezone.now()
+
+
 def test_harmless_messages_are_noted_now_and_then_while_the_batch_is_sent(monkeypatch):
     monkeypatch.setattr(delivery, "NOTE_SECONDS", 0.0)
     queue("harmless", 3)

@@ -1,12 +1,14 @@
 """Writing down what became of messages: rows and their attempts, by statements whose text is made once.
 
 To build a statement in the ORM costs more than to run it, and this one runs for every message. The ORM's fields still
-say how each value is written.
+say how each value is written. PostgreSQL plans every statement anew, so it gets the rows of a batch as one JSON value.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -21,64 +23,79 @@ COLUMNS = (
 """What noting may change."""
 
 
+@dataclass(frozen=True)
+class _Statement:
+    """``one`` takes the values of a row in the order of ``fields``, ``many`` a JSON list of rows on PostgreSQL."""
+
+    one: str
+    many: str
+    fields: Mapping[str, models.Field[Any, Any]]
+
+    def run(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute it for these rows, which are named by ``fields``. Returns how many were touched."""
+        with connection.cursor() as cursor:
+            if len(rows) == 1:
+                cursor.execute(self.one, self._values(rows[0]))
+            elif connection.vendor == "postgresql":
+                cursor.execute(self.many, [json.dumps(rows, default=str)])
+            else:
+                cursor.executemany(self.one, [self._values(row) for row in rows])
+            return int(cursor.rowcount)
+
+    def _values(self, row: Mapping[str, Any]) -> list[Any]:
+        return [_prepared(field, row[name]) for name, field in self.fields.items()]
+
+
 def write(noted: Sequence[tuple[Notification, Mapping[str, Any]]]) -> int:
     """Write the changes of rows that are being sent under the lease they have. Returns how many still were."""
-    fields = _fields(Notification, COLUMNS)
-    (lease,) = _fields(Notification, ("lease",))
-    values = [
-        [
-            *(_prepared(field, changes.get(field.name, getattr(row, field.name))) for field in fields),
-            row.pk,
-            _prepared(lease, row.lease),
-        ]
-        for row, changes in noted
-    ]
-    return _run(_update(), values)
+    rows = []
+    for row, changes in noted:
+        values = {name: changes[name] if name in changes else getattr(row, name) for name in COLUMNS}
+        rows.append({**values, "id": row.pk, "held": row.lease})
+    return _update().run(rows)
 
 
-def keep(attempts: Iterable[Attempt]) -> None:
-    """Insert attempts."""
-    fields = _fields(Attempt, _attempt_columns())
-    values = [[_prepared(field, getattr(attempt, field.attname)) for field in fields] for attempt in attempts]
-    if values:
-        _run(_insert(), values)
-
-
-def _run(statement: str, values: list[list[Any]]) -> int:
-    with connection.cursor() as cursor:
-        if len(values) == 1:
-            cursor.execute(statement, values[0])
-        else:
-            cursor.executemany(statement, values)
-        return int(cursor.rowcount)
+def keep(attempts: Iterable[Mapping[str, Any]]) -> None:
+    """Insert attempts, given as ``{column: value}``."""
+    rows = list(attempts)
+    if rows:
+        _insert().run(rows)
 
 
 @cache
-def _update() -> str:
+def _update() -> _Statement:
+    by_name = {field.name: field for field in Notification._meta.concrete_fields}
+    fields = {name: by_name[name] for name in COLUMNS} | {"id": by_name["id"], "held": by_name["lease"]}
+    table, quote = connection.ops.quote_name(Notification._meta.db_table), connection.ops.quote_name
+    sending = f"{table}.state = '{State.SENDING.value}'"
+    one = ", ".join(f"{quote(name)} = %s" for name in COLUMNS)
+    many = ", ".join(f"{quote(name)} = noted.{quote(name)}" for name in COLUMNS)
+    return _Statement(
+        f"UPDATE {table} SET {one} WHERE id = %s AND lease = %s AND {sending}",  # noqa: S608
+        f"UPDATE {table} SET {many} FROM {_recordset(fields)} "  # noqa: S608
+        f"WHERE {table}.id = noted.id AND {table}.lease = noted.held AND {sending}",
+        fields,
+    )
+
+
+@cache
+def _insert() -> _Statement:
+    fields = {str(field.column): field for field in Attempt._meta.concrete_fields if not field.primary_key}
     quote = connection.ops.quote_name
-    assignments = ", ".join(f"{quote(str(field.column))} = %s" for field in _fields(Notification, COLUMNS))
-    table, sending = quote(Notification._meta.db_table), State.SENDING.value
-    return f"UPDATE {table} SET {assignments} WHERE id = %s AND lease = %s AND state = '{sending}'"  # noqa: S608
+    columns, marks = ", ".join(map(quote, fields)), ", ".join(["%s"] * len(fields))
+    insert = f"INSERT INTO {quote(Attempt._meta.db_table)} ({columns})"
+    return _Statement(
+        f"{insert} VALUES ({marks})",
+        f"{insert} SELECT {columns} FROM {_recordset(fields)}",  # noqa: S608
+        fields,
+    )
 
 
-@cache
-def _insert() -> str:
+def _recordset(fields: Mapping[str, models.Field[Any, Any]]) -> str:
+    """PostgreSQL's name for a JSON list as a table."""
     quote = connection.ops.quote_name
-    fields = _fields(Attempt, _attempt_columns())
-    columns = ", ".join(quote(str(field.column)) for field in fields)
-    marks = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {quote(Attempt._meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608
-
-
-@cache
-def _attempt_columns() -> tuple[str, ...]:
-    return tuple(field.name for field in Attempt._meta.concrete_fields if not field.primary_key)
-
-
-@cache
-def _fields(model: type[models.Model], names: tuple[str, ...]) -> tuple[models.Field[Any, Any], ...]:
-    by_name = {field.name: field for field in model._meta.concrete_fields}
-    return tuple(by_name[name] for name in names)
+    typed = (f"{quote(name)} {field.cast_db_type(connection)}" for name, field in fields.items())
+    return f"json_to_recordset(%s::json) AS noted({', '.join(typed)})"
 
 
 def _prepared(field: models.Field[Any, Any], value: Any) -> Any:

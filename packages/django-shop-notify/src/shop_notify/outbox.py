@@ -29,7 +29,7 @@ from shop_notify import notes, queues
 from shop_notify.exceptions import NotRetryable, UnknownNotifier
 from shop_notify.managers import NotificationQuerySet
 from shop_notify.masking import mask
-from shop_notify.models import Attempt, Notification, State, Worker
+from shop_notify.models import Notification, State, Worker
 from shop_notify.notifiers.base import Receipt
 from shop_notify.plain import clean, cost_or_none, count_or_none
 from shop_notify.signals import notification_failed, notification_sent
@@ -285,19 +285,19 @@ def _become(row: Notification, changes: Mapping[str, Any]) -> None:
     tell(row)
 
 
-def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[Attempt]:
+def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[dict[str, Any]]:
     for row, result in results:
         if result.outcome:
-            yield Attempt(
-                notification_id=row.pk,
-                number=row.attempts,
-                started_at=result.started_at or now,
-                finished_at=result.finished_at or now,
-                outcome=result.outcome,
-                provider_code=clean(result.provider_code or "")[:50],
-                detail=result.detail[:500],
-                answer=dict(result.receipt.answer) if result.receipt else {},
-            )
+            yield {
+                "notification_id": row.pk,
+                "number": row.attempts,
+                "started_at": result.started_at or now,
+                "finished_at": result.finished_at or now,
+                "outcome": result.outcome,
+                "provider_code": clean(result.provider_code or "")[:50],
+                "detail": result.detail[:500],
+                "answer": result.receipt.answer if result.receipt else {},
+            }
 
 
 def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]:
