@@ -328,9 +328,21 @@ def test_forged_unsubscribe_link_is_404(token):
     assert Preference.objects.count() == 0
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Get no more of these"), ("sw", "Acha kupokea ujumbe huu")])
+def test_mail_that_can_be_muted_shows_the_link(language, words, mailbox):
+    queue(alias="email", channel="email", address="c@example.org", group="news", recipient_key="c", language=language)
+    delivery.deliver_due()
+    text, page = (mailbox.messages[0].get_body([kind]).get_content() for kind in ("plain", "html"))
+    link = mailbox.messages[0]["List-Unsubscribe"].strip(" <>")
+    assert words in page
+    assert f'href="{link}"' in page
+    assert link in text
+
+
 def test_transactional_mail_has_no_unsubscribe_link(mailbox):
     queue(alias="email", channel="email", address="c@example.org", recipient_key="customer:1")
     delivery.deliver_due()
+    assert "/unsubscribe/" not in mailbox.envelopes[0].content.decode()
     assert mailbox.messages[0]["List-Unsubscribe"] is None
     assert unsubscribing.link(Notification.objects.get()) == ""
 

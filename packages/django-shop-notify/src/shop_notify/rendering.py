@@ -13,7 +13,7 @@ from django.template.loader import select_template
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from shop_notify import overrides
+from shop_notify import overrides, unsubscribing
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import TemplateMissing
 from shop_notify.models import Notification
@@ -102,11 +102,12 @@ class Renderer:
 
 
 def values_of(notification: Notification) -> dict[str, Any]:
-    """What a template sees: the site's values, the payload's, and ``recipient``."""
+    """What a template sees: the site's values, the payload's, ``recipient``, and the link that mutes an e-mail."""
     return {
         **app_settings.CONTEXT,
         **notification.context,
         "event": notification.event,
+        "unsubscribe_url": unsubscribing.link(notification) if notification.channel == "email" else "",
         "recipient": {"name": notification.recipient_name, "language": notification.language},
     }
 
