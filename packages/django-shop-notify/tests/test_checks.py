@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from shop_notify.checks import check_settings
+from shop_notify.notifiers import MemoryNotifier
 
 ROUTE = {
     "signal": "testproject.library.signals.loan_made",
@@ -132,6 +133,29 @@ def test_test_notifier_tells_a_refusal_masked(settings, gateway):
         run("test_notifier", "pigeon", "--to", "x")
     with pytest.raises(CommandError, match="AddressRefused"):
         run("test_notifier", "sms", "--to", "nonsense")
+
+
+class Buggy(MemoryNotifier):
+    secret_options = frozenset({"token"})
+
+    def __init__(self, *, alias, token):
+        super().__init__(alias=alias)
+        self.token = token
+
+    def send(self, message):
+        if message.text == "raise":
+            raise KeyError(f"https://api.example.org/bot{self.token}/ for {message.to}")
+        return {"ok": True}
+
+
+def test_test_notifier_tells_a_bug_without_the_secret(settings):
+    options = {"token": "very-secret-key"}
+    notifier = {"BACKEND": f"{__name__}.Buggy", "OPTIONS": options}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"buggy": notifier}}
+    with pytest.raises(CommandError, match=r"it raised KeyError: .*/bot\*\*\*/ for m\*\*\*@example.org"):
+        run("test_notifier", "buggy", "--to", "member@example.org", "--text", "raise")
+    with pytest.raises(CommandError, match="returned no receipt"):
+        run("test_notifier", "buggy", "--to", "member@example.org")
 
 
 def test_queue_of_postgresql_on_another_database_is_found(settings):

@@ -10,9 +10,13 @@ import shop_notify
 from django.core.management import CommandError, call_command
 
 
-def test_skeleton_is_green_from_the_first_minute(tmp_path):
-    call_command("start_notifier", "acme_chat", folder=str(tmp_path))
+def test_skeleton_is_green_from_the_first_minute(tmp_path, monkeypatch):
+    # As a stranger calls it: from the project's folder, from which Python imports.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    call_command("start_notifier", "acme_chat")
     plugin = tmp_path / "django-shop-notify-acme-chat"
+    assert list(tmp_path.iterdir()) == [plugin]
     assert (plugin / ".github/workflows/publish.yml").is_file()
     assert "${{ matrix.python }}" in (plugin / ".github/workflows/publish.yml").read_text()
     pyproject = (plugin / "pyproject.toml").read_text()

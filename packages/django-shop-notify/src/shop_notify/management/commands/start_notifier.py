@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,16 @@ class Command(BaseCommand):
             raise CommandError(f"{target} is there already.")
         template = Path(shop_notify.__file__).parent / "plugin_template"
         module = f"shop_notify_{name}"
-        # startapp takes no folder whose name is no identifier.
-        written = Path(folder) / module
-        written.mkdir()
-        # Naming what to leave out makes it keep .github.
-        options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
-        call_command("startapp", module, str(written), **options)
-        _shorten(written, module, name)
-        written.rename(target)
+        # startapp takes no folder whose name is no identifier, and no name that can be imported, as this one could be
+        # from the project's own folder.
+        with tempfile.TemporaryDirectory(dir=folder) as elsewhere:
+            written = Path(elsewhere) / module
+            written.mkdir()
+            # Naming what to leave out makes it keep .github.
+            options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
+            call_command("startapp", module, str(written), **options)
+            _shorten(written, module, name)
+            written.rename(target)
         self.stdout.write(f"{target} is written. `pip install -e {target}[test]`, then `pytest` in it.")
 
 

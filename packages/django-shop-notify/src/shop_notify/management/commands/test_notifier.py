@@ -11,7 +11,7 @@ from shop_notify.delivery import SEND_SECONDS
 from shop_notify.exceptions import AddressRefused, DeliveryFailure, UnknownNotifier
 from shop_notify.masking import mask, mask_values
 from shop_notify.notifiers import registry
-from shop_notify.notifiers.base import Message
+from shop_notify.notifiers.base import Message, Receipt
 
 
 class Command(BaseCommand):
@@ -37,6 +37,12 @@ class Command(BaseCommand):
             raise CommandError(f"{type(error).__name__} {code}: {said}") from None
         except OutOfTime:
             raise CommandError(f"The notifier took longer than {SEND_SECONDS:.0f} seconds.") from None
+        except Exception as error:  # noqa: BLE001
+            # Not with its trace, in whose lines a secret may stand, such as the URL of a request.
+            said = mask(error, secrets=secrets)
+            raise CommandError(f"The notifier has a bug, it raised {type(error).__name__}: {said}") from None
+        if not isinstance(receipt, Receipt):
+            raise CommandError("The notifier has a bug, it returned no receipt.")
         shown = {
             "provider_id": receipt.provider_id,
             "provider_code": receipt.provider_code,
