@@ -97,7 +97,7 @@ class _Chat(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         server = self.server
         if server.mode == "time_out":
-            time.sleep(3)
+            time.sleep(60)
             return
         if server.mode == "accept":
             server.requests.append((self.path, dict(self.headers), json.loads(body)))

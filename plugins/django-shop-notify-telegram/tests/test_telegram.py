@@ -37,7 +37,7 @@ class Bot(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         server = self.server
         if server.mode == "time_out":
-            time.sleep(2)
+            time.sleep(60)
             return
         status, answer = ANSWERS.get(server.mode, (200, None))
         if self.path != f"/bot{TOKEN}/sendMessage":

@@ -1,0 +1,259 @@
+"""Notifiers that are broken in one way each: the published kit finds every one, and says what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+
+import pytest
+from shop_notify.notifiers import (
+    AddressRefused,
+    MemoryNotifier,
+    Notifier,
+    PermanentFailure,
+    Receipt,
+    Report,
+    TemporaryFailure,
+    UnknownOutcome,
+)
+from shop_notify.testing import NotifierContract, ReportContract, Transport
+
+SECRET = "key-that-nobody-sees"
+FAILURES = {
+    "temporary": TemporaryFailure("busy", retry_after=5),
+    "permanent": PermanentFailure("no"),
+    "rate_limit": TemporaryFailure("slow down"),
+    "refuse": TemporaryFailure("nobody there"),
+    "nonsense": UnknownOutcome("what?"),
+}
+
+
+class Provider(Transport):
+    def __init__(self):
+        self.mode, self.messages = "accept", []
+
+    def behave(self, mode):
+        self.mode = mode
+
+    def received(self):
+        return self.messages
+
+
+class Good(Notifier):
+    channel = "pager"
+    secret_options = frozenset({"key"})
+    takes = staticmethod(lambda text: text)
+
+    def __init__(self, *, alias: str, key: str, provider: Provider) -> None:
+        super().__init__(alias=alias)
+        if not key:
+            raise ValueError("“key” is required.")
+        self.key, self.provider = key, provider
+
+    def check_address(self, address):
+        if not address.isdigit():
+            raise AddressRefused("digits")
+
+    def send(self, message):
+        if self.provider.mode in FAILURES:
+            raise FAILURES[self.provider.mode]
+        if self.provider.mode == "time_out":
+            self.hang()
+        self.provider.messages.append({"to": message.to, "text": message.text, "key": message.id})
+        return Receipt(provider_id=message.id)
+
+    def hang(self):
+        raise UnknownOutcome("no answer")
+
+
+class Kit(NotifierContract):
+    """Not collected: its checks are called one by one below."""
+
+    __test__ = False
+    address = "4711"
+    bad_addresses = ("nobody",)
+    passes_key_on = True
+    max_seconds = 0.5
+
+
+class ReportKit(ReportContract, Kit):
+    __test__ = False
+
+    def report(self, *, provider_id, address):
+        return self.post({"id": provider_id}, secret="s")
+
+    def forged_reports(self, *, provider_id, address):
+        return [self.post({"id": provider_id}, secret="guessed")]
+
+
+class LeaksInRepr(Good):
+    def __repr__(self):
+        return f"<Pager {self.key}>"
+
+
+class LeaksInLog(Good):
+    def send(self, message):
+        logging.getLogger("pager").debug("with %s", self.key)
+        return super().send(message)
+
+
+class LeaksInAnswer(Good):
+    def send(self, message):
+        return dataclasses.replace(super().send(message), answer={"headers": {"key": self.key}})
+
+
+class RepeatsWhatWasRefused(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except PermanentFailure as error:
+            raise TemporaryFailure(str(error)) from error
+
+
+class RepeatsWhatMayHaveBeenSent(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except UnknownOutcome as error:
+            raise TemporaryFailure(str(error)) from error
+
+
+class LetsErrorsThrough(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except TemporaryFailure as error:
+            raise ConnectionError("refused") from error
+
+
+class SwallowsFailures(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except PermanentFailure:
+            return Receipt()
+
+
+class WaitsForEver(Good):
+    def hang(self):
+        threading.Event().wait(60)
+
+
+class DropsEmoji(Good):
+    def send(self, message):
+        plain = "".join(character for character in message.text if ord(character) < 0x10000)
+        return super().send(dataclasses.replace(message, text=plain))
+
+
+class MakesKeysOfItsOwn(Good):
+    def send(self, message):
+        return super().send(dataclasses.replace(message, id=f"{message.id}-{len(self.provider.messages)}"))
+
+
+class SaysOneId(Good):
+    def send(self, message):
+        super().send(message)
+        return Receipt(provider_id="1")
+
+
+class ReturnsNoReceipt(Good):
+    def send(self, message):
+        super().send(message)
+        return "ok"
+
+
+class TakesAnyOption(Good):
+    def __init__(self, *, alias, **options):
+        super().__init__(alias=alias, key=options["key"], provider=options["provider"])
+
+
+class TakesAnEmptySecret(Good):
+    def __init__(self, *, alias, key, provider):
+        super().__init__(alias=alias, key=key or "x", provider=provider)
+
+
+class TakesAnyAddress(Good):
+    def check_address(self, address):
+        pass
+
+
+class WaitsInWords(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except TemporaryFailure as error:
+            raise TemporaryFailure(str(error), retry_after="soon") from error
+
+
+class BelievesEverybody(Good):
+    def read_report(self, request):
+        return [Report(provider_id=request.POST["id"], status="ok", state="delivered")]
+
+
+EVERY_FAILURE, NO_SECRETS = "test_every_failure_is_one_of_the_three", "test_secrets_are_in_no_repr_error_or_log"
+ACCEPTED = "test_accepted_message_arrives_and_gives_a_receipt"
+
+
+def run(notifier_class, check, caplog, kit=Kit, **given):
+    contract = kit()
+    type(contract).notifier_class = notifier_class
+    provider = Provider()
+    options = {"key": SECRET, "provider": provider}
+    fixtures = {
+        "notifier": notifier_class(alias="contract", **options),
+        "transport": provider,
+        "options": options,
+        "caplog": caplog,
+        **given,
+    }
+    method = getattr(contract, check)
+    wanted = method.__code__.co_varnames[1 : method.__code__.co_argcount]
+    method(**{name: fixtures[name] for name in wanted})
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "says"),
+    [
+        (LeaksInRepr, NO_SECRETS, "The value of “key” stands in"),
+        (LeaksInLog, NO_SECRETS, "The value of “key” stands in"),
+        (LeaksInAnswer, NO_SECRETS, "The value of “key” stands in"),
+        (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” is a PermanentFailure"),
+        (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” is a UnknownOutcome"),
+        (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
+        (SwallowsFailures, EVERY_FAILURE, "returned as if it had been sent"),
+        (WaitsForEver, EVERY_FAILURE, "Give every call a time-out"),
+        (WaitsInWords, EVERY_FAILURE, "retry_after is in seconds"),
+        (MakesKeysOfItsOwn, "test_idempotency_key_is_the_message_s_id_on_every_attempt", "Pass message.id on"),
+        (SaysOneId, "test_two_messages_are_told_apart", "the same provider_id"),
+        (ReturnsNoReceipt, ACCEPTED, "It returns a Receipt"),
+        (TakesAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
+        (TakesAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was taken"),
+        (TakesAnyAddress, "test_bad_address_is_refused_before_anything_is_sent", "took the bad address 'nobody'"),
+        (BelievesEverybody, "test_delivery_reports_have_their_contract", "add ReportContract"),
+    ],
+)
+def test_kit_finds_what_is_broken_and_says_what_to_do(broken, check, says, caplog):
+    run(Good, check, caplog)
+    with pytest.raises((AssertionError, pytest.fail.Exception)) as caught:
+        run(broken, check, caplog)
+    assert says in str(caught.value)
+
+
+def test_kit_finds_lost_emoji(caplog):
+    check = "test_unicode_arrives_as_it_is"
+    run(Good, check, caplog, text="🦩")
+    with pytest.raises(AssertionError, match="take nothing out"):
+        run(DropsEmoji, check, caplog, text="🦩")
+
+
+def test_kit_finds_who_believes_forged_reports(caplog):
+    with pytest.raises(pytest.fail.Exception, match="Forged report 0 was believed"):
+        run(BelievesEverybody, "test_forged_report_is_refused", caplog, kit=ReportKit)
+    with pytest.raises(AssertionError, match="cannot pass ReportContract"):
+        run(MemoryLike, "test_delivery_reports_have_their_contract", caplog, kit=ReportKit)
+
+
+class MemoryLike(MemoryNotifier):
+    def __init__(self, *, alias, key, provider):
+        super().__init__(alias=alias)
