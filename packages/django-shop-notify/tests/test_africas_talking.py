@@ -271,6 +271,23 @@ def test_failure_is_noted_with_its_reason(sent, status):
     assert (sent.state, sent.last_error) == ("failed", f"{status}: UserDoesNotExist")
 
 
+def test_phone_that_was_off_and_comes_back_has_got_its_message(sent):
+    """AbsentSubscriber is no final status in the gateway's documents."""
+    report(sent, status="AbsentSubscriber")
+    report(sent, status="Success")
+    sent.refresh_from_db()
+    assert (sent.state, sent.last_error) == ("delivered", "")
+    report(sent, status="Expired")
+    assert state_of(sent) == "delivered"
+
+
+@pytest.mark.parametrize(("state", "after"), [("dead", "delivered"), ("skipped", "skipped"), ("queued", "queued")])
+def test_late_report_tells_that_what_was_given_up_has_arrived(sent, state, after):
+    Notification.objects.update(state=state)
+    report(sent, status="Success")
+    assert state_of(sent) == after
+
+
 def test_report_of_an_opt_out_suppresses_the_phone(sent):
     report(sent, status="Rejected", failureReason="UserInBlackList")
     assert Suppression.objects.get().reason == "stop"

@@ -34,6 +34,9 @@ FORWARD: Mapping[str, frozenset[str]] = {
     State.SENT: frozenset({State.DELIVERED, State.READ, State.FAILED}),
     State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.READ, State.FAILED}),
     State.DELIVERED: frozenset({State.READ}),
+    # What has arrived has arrived, whatever was thought before: a phone that was off, a report in the wrong order.
+    State.FAILED: frozenset({State.DELIVERED, State.READ}),
+    State.DEAD: frozenset({State.DELIVERED, State.READ}),
 }
 """What a delivery report may change: from state to states."""
 

@@ -85,6 +85,7 @@ def _apply(kept: DeliveryReport, row: Notification) -> bool:
     if kept.state in {State.DELIVERED, State.READ}:
         row.delivered_at = row.delivered_at or now
         row.fallback_at = None
+        row.last_error = ""
     elif kept.state == State.FAILED:
         row.last_error = f"{kept.status}: {kept.detail}"[:500].rstrip(": ")
         row.fallback_at = now if row.fallback else None
