@@ -148,6 +148,17 @@ def test_stripe_webhook_pays_the_order(client, card, fake_stripe, secret):
 
 
 @pytest.mark.django_db
+def test_stripe_news_of_another_shop_of_the_account_is_kept_and_answered(client, card, fake_stripe):
+    session = {"id": "cs_other", "payment_status": "paid", "amount_total": 100, "currency": "kes"}
+    call = stripe_call(session_event("completed", {**session, "metadata": {"payment_id": "4711"}}))
+    headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
+    answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+    assert answer.status_code == 200
+    assert ProviderEvent.objects.get().outcome == "unmatched"
+    assert state(card) == ("pending", "pending", "unpaid")
+
+
+@pytest.mark.django_db
 def test_stripe_lost_webhook_is_made_up_for(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.ask(card)
@@ -279,6 +290,14 @@ def test_mpesa_lost_callback_is_made_up_for(push, daraja):
     daraja.results[push.provider_reference] = "0"
     payments.ask(push)
     assert state(push) == ("captured", "confirmed", "paid")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("waits_as_result", [False, True])
+def test_mpesa_payment_waits_while_the_customer_has_not_answered(push, daraja, waits_as_result):
+    daraja.waits_as_result = waits_as_result
+    payments.ask(push)
+    assert state(push) == ("pending", "pending", "unpaid")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ that we do not know is kept too.
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -143,7 +145,10 @@ def _match(alias: str, reference: str, payment_id: str) -> Payment | None:
         found = payments.filter(provider_reference=reference).first()
         if found is not None:
             return found
-    return payments.filter(public_id=payment_id).first() if payment_id else None
+    try:
+        return payments.filter(public_id=UUID(payment_id)).first()
+    except ValueError:
+        return None  # none, or one of another shop that uses the same account
 
 
 def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderEvent:

@@ -105,13 +105,14 @@ class FakeDaraja(Server):
     def __init__(self):
         super().__init__()
         self.results, self.error, self.is_mute = {}, None, False
+        self.waits_as_result = False
 
     @property
     def pushes(self):
         return [body for _method, path, body in self.calls if path.endswith("/processrequest")]
 
     def answer(self, method, path, body, headers):
-        """``is_mute``: what is asked is done, but the answer gets lost."""
+        """``is_mute``: what is asked is done, but the answer gets lost. ``waits_as_result``: the newer way to say so."""
         answer = self._answer(path, body, headers)
         return (200, "lost") if self.is_mute and path.startswith("/mpesa/") else answer
 
@@ -135,6 +136,9 @@ class FakeDaraja(Server):
                 "CustomerMessage": "Success. Request accepted for processing",
             }
         result = self.results.get(body["CheckoutRequestID"])
+        if result is None and self.waits_as_result:
+            waiting = "The transaction is still under processing"
+            return 200, {"ResponseCode": "0", "ResultCode": "4999", "ResultDesc": waiting}
         if result is None:
             waiting = "The transaction is being processed"
             return 500, {"requestId": "1", "errorCode": "500.001.1001", "errorMessage": waiting}

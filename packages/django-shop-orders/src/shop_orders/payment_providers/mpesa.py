@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 PRODUCTION = "https://api.safaricom.co.ke"
 STILL_WAITING = "500.001.1001"
 """The error code of the status query while the customer has not answered."""
+STILL_PROCESSING = "4999"
+"""The result code that says the same in answers of 200."""
 CANCELLED_BY_CUSTOMER = "1032"
 RING = timedelta(minutes=2)
 """After this the phone does not ring any more, and a new push may be sent."""
@@ -122,7 +124,7 @@ class Mpesa(PaymentProvider):
             return None
         answer = self._post("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
         code = str(answer.get("ResultCode", ""))
-        if answer.get("errorCode") == STILL_WAITING or not code:
+        if answer.get("errorCode") == STILL_WAITING or code in ("", STILL_PROCESSING):
             return PaymentState(status="pending", reference=reference)
         error = "" if code == "0" else str(answer.get("ResultDesc", ""))
         return PaymentState(status=_status(code), reference=reference, error=error)
