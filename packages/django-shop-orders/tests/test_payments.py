@@ -369,6 +369,16 @@ def test_expiry_asks_the_provider_first(order, memory_provider):
     assert state(order) == ("confirmed", "paid")
 
 
+def test_expiry_notes_a_payment_that_the_provider_does_not_know_any_more(order, memory_provider):
+    payment = payments.start(order.pk)
+    Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    memory_provider.forgets = True
+    assert payments.expire_due() == 1
+    payment.refresh_from_db()
+    assert payment.status == "failed"
+    assert state(order) == ("cancelled", "failed")
+
+
 def test_expiry_waits_for_a_provider_that_is_away(order, memory_provider):
     payments.start(order.pk)
     Order.objects.update(expires_at=timezone.now())

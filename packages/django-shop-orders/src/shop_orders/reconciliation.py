@@ -99,10 +99,21 @@ def _reconcile_one(payment: Payment) -> bool:
     except ProviderUnavailable:
         logger.warning("Payment provider %s does not answer", payment.provider)
     except PaymentDeclined as error:
-        payment = note_state(payment.pk, PaymentState(status="failed", error=str(error)))
+        payment = _note_refusal(payment, error)
     if payment.status == before:
         Payment.objects.filter(pk=payment.pk).update(updated_at=timezone.now())
     return payment.status != before
+
+
+def _ask_or_give_up(payment: Payment) -> Payment:
+    try:
+        return ask(payment)
+    except PaymentDeclined as error:
+        return _note_refusal(payment, error)
+
+
+def _note_refusal(payment: Payment, error: PaymentDeclined) -> Payment:
+    return note_state(payment.pk, PaymentState(status="failed", error=str(error)))
 
 
 def _expire_one(order_id: int) -> bool:
@@ -110,7 +121,7 @@ def _expire_one(order_id: int) -> bool:
         _settle_one(claim)
     try:
         for payment in Payment.objects.filter(order_id=order_id, status__in=Payment.OPEN):
-            ask(payment)
+            _ask_or_give_up(payment)
     except ProviderUnavailable:
         logger.warning("An unpaid order is kept: its payment provider does not answer")
         return False

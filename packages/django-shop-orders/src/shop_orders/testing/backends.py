@@ -78,7 +78,7 @@ class MemoryProductSource:
 
 
 class MemoryPaymentProvider(PaymentProvider):
-    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``decline``, ``is_down``.
+    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``decline``, ``is_down``, ``forgets``.
 
     ``calls`` lists what it was asked, ``refunds`` what it sent back.
     """
@@ -89,6 +89,7 @@ class MemoryPaymentProvider(PaymentProvider):
     calls: ClassVar[list[str]] = []
     decline: ClassVar[bool] = False
     is_down: ClassVar[bool] = False
+    forgets: ClassVar[bool] = False
 
     def __init__(self, *, alias: str, minutes: int = 30) -> None:
         super().__init__(alias=alias)
@@ -100,7 +101,7 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.amounts.clear()
         cls.refunds.clear()
         cls.calls.clear()
-        cls.decline = cls.is_down = False
+        cls.decline = cls.is_down = cls.forgets = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         self._answer("start")
@@ -134,4 +135,6 @@ class MemoryPaymentProvider(PaymentProvider):
         if self.is_down:
             raise ProviderUnavailable
         if self.decline and call in {"start", "capture", "refund"}:
+            raise PaymentDeclined
+        if self.forgets and call == "fetch":
             raise PaymentDeclined
