@@ -112,7 +112,7 @@ class FakeDaraja(Server):
         return [body for _method, path, body in self.calls if path.endswith("/processrequest")]
 
     def answer(self, method, path, body, headers):
-        """``is_mute``: what is asked is done, but the answer gets lost. ``waits_as_result``: the newer way to say so."""
+        """``is_mute``: what is asked is done, but the answer gets lost. ``waits_as_result``: another way to say it."""
         answer = self._answer(path, body, headers)
         return (200, "lost") if self.is_mute and path.startswith("/mpesa/") else answer
 
