@@ -19,6 +19,7 @@ KINDS = {
     "refunded": _("Money went back"),
     "refund_failed": _("A refund failed"),
     "payment_held": _("A payment is held"),
+    "payment_resolved": _("A held payment was looked at"),
     "note": _("Note"),
 }
 BAD = frozenset({State.FAILED, State.DEAD})

@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 from shop_notify import previews
 from shop_notify.segments import count_segments
 from shop_orders import events, payments
 from shop_orders.admin import STEPS
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.forms import StepForm
-from shop_orders.models import Order
-from shop_orders.money import as_text, quantise
-
-
-class TellForm(StepForm):
-    """For a step that asks nothing else."""
-
-    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+from shop_orders.models import Order, Payment
+from shop_orders.money import as_text
+from shop_orders.payment_providers import PaymentState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +23,6 @@ class Foresight:
 
     messages: list[tuple[previews.Preview, int]]
     problem: str = ""
-
-
-def form_of(name: str) -> type[StepForm]:
-    return STEPS[name].form or TellForm
-
-
-def initial(order: Order) -> dict[str, Any]:
-    return {"amount": quantise(order.refund_due or order.refundable_amount, order.currency)}
 
 
 def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> None:
@@ -53,7 +37,7 @@ def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Non
 def foresee(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Foresight:
     """What the step would send to whom: it is taken in a transaction that is taken back.
 
-    No provider is asked for a refund: its money is only written down, and the news of a good answer is assumed.
+    No provider is asked for money: the news of a good answer is assumed.
     """
     try:
         with transaction.atomic():
@@ -67,9 +51,18 @@ def foresee(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> 
 
 def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> list[tuple[str, dict[str, Any]]]:
     known = set(order.events.values_list("pk", flat=True))
-    take(name, order, options, by=by)
+    if name == "capture":
+        _assume_captured(order, options)
+    else:
+        take(name, order, options, by=by)
     rows = order.events.exclude(pk__in=known).exclude(signal="").order_by("pk")
     return [(f"shop_orders.signals.{event.signal}", event.payload) for event in rows]
+
+
+def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
+    for payment in order.payments.filter(status=Payment.Status.AUTHORISED):
+        answer = PaymentState(status="captured", captured=payment.amount, currency=payment.currency)
+        payments.note_state(payment.pk, answer, **options)
 
 
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,7 @@ from django.utils import timezone
 from PIL import Image
 from shop_catalog import categories, inventory, products, reviews
 from shop_notify.models import Notification
+from shop_orders import payments
 from shop_orders.models import Customer, Order
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,12 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("POST", "/orders/staff/orders/{number}/deliver/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/note/"): ("staff", staff(200), {"text": "Called back"}),
     ("POST", "/orders/staff/orders/{number}/payments/"): ("staff", staff(200), {}),
+    ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/capture/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/resolve/"): (
+        "staff",
+        staff(409),
+        {"amount": "1.00"},
+    ),
     ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/ship/"): ("staff", staff(409), {}),
@@ -171,8 +178,10 @@ def world(make_user: Callable[..., Any]) -> dict[str, str]:
     note = Notification.objects.create(
         event="order_placed", alias="email", channel="email", address="owner@example.org", state="sent"
     )
+    order = Order.objects.get()
     return {
-        "number": Order.objects.get().number,
+        "number": order.number,
+        "payment_id": str(payments.start(order.pk).public_id),
         "id": str(review.public_id),
         "notification_id": str(note.public_id),
     }

@@ -11,6 +11,7 @@ from shop_catalog.models import Product
 from shop_notify.models import Notification
 from shop_orders import carts, checkout, customers, lifecycle, payments
 from shop_orders.models import Order, OrderEvent
+from shop_orders.payment_providers import PaymentState
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,6 +66,11 @@ def written(order, known):
     return {(row.alias, row.address, row.subject, row.text) for row in rows}
 
 
+def authorise(order_id, notify):
+    payment = payments.start(order_id)
+    payments.note_state(payment.pk, PaymentState(status="authorised"), notify=notify)
+
+
 STEPS = {
     "process": ((), {}, 1),
     "ship": (
@@ -75,6 +81,7 @@ STEPS = {
     "deliver": ((lifecycle.start_processing, lifecycle.ship), {}, 1),
     "cancel": ((), {"reason": "Sold out"}, 3),
     "pay": ((), {}, 1),
+    "capture": ((authorise,), {}, 1),
     "refund": ((payments.record_payment,), {"amount": "500", "reason": "A crack"}, 2),
 }
 

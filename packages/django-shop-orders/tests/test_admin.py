@@ -1,5 +1,6 @@
 import csv
 import io
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -8,6 +9,7 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from shop_orders import admin, exports, lifecycle, payments
 from shop_orders.models import Order
+from shop_orders.payment_providers import PaymentState
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +68,53 @@ def test_order_goes_its_way_on_its_page(shopkeeper, place):
     assert {str(event.actor) for event in order.events.exclude(pk__in=at_placement)} == {"test-admin"}
     notified = order.events.filter(signal="shipment_sent").order_by("id").values_list("payload__notify", flat=True)
     assert list(notified) == [True, False]
+
+
+def test_money_that_a_provider_holds_is_taken_on_the_orders_page(shopkeeper, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    assert "capture" not in admin.possible_steps(order)
+    payments.note_state(payment.pk, PaymentState(status="authorised"))
+    assert admin.possible_steps(order) == ["confirm", "cancel", "capture", "note"]
+    memory_provider.decline = True
+    assert "was declined" in step(shopkeeper, order, "capture").content.decode()
+    memory_provider.decline = False
+    step(shopkeeper, order, "capture")
+    order.refresh_from_db()
+    assert (order.status, order.payment_status) == ("confirmed", "paid")
+
+
+def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    payments.note_state(payment.pk, PaymentState(status="captured", captured=Decimal(20), currency="<i>"))
+    assert "resolve" in admin.possible_steps(order)
+    form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "resolve"])).content.decode()
+    assert "memory reports 20 &lt;i&gt;, expected were 25.00 KES. Write 0" in form
+    step(shopkeeper, order, "resolve", amount="20.00")
+    order.refresh_from_db()
+    assert (order.paid_amount, order.amount_due) == (20, 5)
+    assert "does not wait for a payment" in step(shopkeeper, order, "resolve", amount="1").content.decode()
+
+
+def test_a_transfer_is_recorded_in_parts_on_the_orders_page(shopkeeper, place, memory_provider):
+    order = place(provider="bank")
+    step(shopkeeper, order, "pay", amount="10")
+    order.refresh_from_db()
+    assert (order.paid_amount, order.status) == (10, "pending")
+    step(shopkeeper, order, "pay")
+    order.refresh_from_db()
+    assert (order.paid_amount, order.status) == (25, "confirmed")
+
+
+@pytest.mark.parametrize("ticked", [{}, {"notify": "on"}])
+def test_every_step_can_be_silent(shopkeeper, place, ticked):
+    order = place(provider="on_delivery")
+    at_placement = set(order.events.values_list("pk", flat=True))
+    for name in ("process", "ship", "deliver", "pay"):
+        step(shopkeeper, order, name, line_1=2, **ticked)
+    told = order.events.exclude(pk__in=at_placement).exclude(signal="").values_list("payload__notify", flat=True)
+    assert (len(told), set(told)) == (5, {bool(ticked)})
 
 
 def test_refusal_is_a_message_and_changes_nothing(shopkeeper, place):

@@ -1,9 +1,12 @@
+from decimal import Decimal
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from shop_orders import lifecycle, payments
 from shop_orders.models import Order, Refund
+from shop_orders.payment_providers import PaymentState
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +84,53 @@ def test_money_is_recorded_and_refunded_once_a_key(staff, place, memory_provider
     too_much = post(staff, order, "refund", {"amount": "20.01"})
     assert (too_much.status_code, too_much.json()["refundable"]) == (409, "20.00")
     assert Refund.objects.count() == 1
+
+
+def test_money_that_a_provider_holds_is_taken_once_a_key(staff, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    verb = f"payments/{payment.public_id}/capture"
+    early = post(staff, order, verb)
+    assert (early.status_code, early.json()["code"]) == (409, "not_payable")
+    payments.note_state(payment.pk, PaymentState(status="authorised"))
+    memory_provider.is_down = True
+    away = post(staff, order, verb, **{"Idempotency-Key": "c-1"})
+    assert (away.status_code, away["Retry-After"]) == (503, "5")
+    memory_provider.is_down = False
+    for _time in range(2):
+        taken = post(staff, order, verb, **{"Idempotency-Key": "c-1"}).json()
+        assert (taken["payment_status"], taken["paid_amount"]) == ("paid", "25.00")
+    assert memory_provider.calls.count("capture") == 2  # the first was not answered
+
+
+def test_held_payment_is_resolved(staff, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    payments.note_state(payment.pk, PaymentState(status="captured", captured=Decimal(20)))
+    held = staff.get(f"{ORDERS}{order.number}/").json()["payments"][0]
+    assert (held["status"], held["error"]) == ("held", "memory reports 20 KES, expected were 25.00 KES.")
+    answer = post(staff, order, f"payments/{held['id']}/resolve", {"amount": "20.00"}).json()
+    assert (answer["paid_amount"], answer["amount_due"], answer["payments"][0]["status"]) == (
+        "20.00",
+        "5.00",
+        "captured",
+    )
+
+
+@pytest.mark.parametrize("name", ["capture", "resolve"])
+def test_payment_of_another_order_is_not_found(staff, place, memory_provider, name):
+    payment = payments.start(place(provider="memory").pk)
+    other = place(provider="memory")
+    for key in (payment.public_id, "4711", payment.pk, "%00"):
+        answer = post(staff, other, f"payments/{key}/{name}", {"amount": "1.00"} if name == "resolve" else {})
+        assert answer.status_code == 404
+
+
+def test_a_product_that_is_named_twice_counts_twice(staff, place):
+    order = place(quantity=3)
+    lifecycle.start_processing(order.pk)
+    parcel = [{"product": "978-1", "quantity": 1}, {"product": "978-1", "quantity": 2}]
+    assert post(staff, order, "ship", {"lines": parcel}).json()["status"] == "shipped"
 
 
 def test_notes_are_private_unless_told_otherwise(staff, place):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
-from shop_orders import guest_links
+from shop_orders import guest_links, payments
 from testproject.urls import api
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,8 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/ship/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/cancel/"): STAFF,
     ("POST", "/staff/orders/{number}/payments/"): (401, 403, 403, 403, 422, 401),
+    ("POST", "/staff/orders/{number}/payments/{payment_id}/capture/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/payments/{payment_id}/resolve/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/refund/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/note/"): STAFF,
 }
@@ -45,6 +47,7 @@ BODIES = {
     "/cart/add_item/": {"product": "978-1"},
     "/cart/update_quantity/": {"product": "978-1", "quantity": 1},
     "/staff/orders/{number}/note/": {"text": "Called back"},
+    "/staff/orders/{number}/payments/{payment_id}/resolve/": {"amount": "1.00"},
 }
 
 
@@ -85,6 +88,8 @@ def callers(user, other_user, place, guest_order, memory_provider):
 
 def call(client, method, route, order, query=""):
     path = "/api/orders" + route.replace("{number}", order.number) + query
+    if "{payment_id}" in path:
+        path = path.replace("{payment_id}", str(payments.start(order.pk).public_id))
     return client.generic(method, path, *_body(method, route))
 
 

@@ -242,6 +242,104 @@ def test_authorised_payment_is_captured_by_staff(order, user):
     assert state(order) == ("confirmed", "paid")
 
 
+def test_capture_again_changes_nothing(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("authorised", payment)
+    payments.capture(payment.pk)
+    payments.capture(payment.pk)
+    assert memory_provider.calls.count("capture") == 1
+    assert state(order) == ("confirmed", "paid")
+    assert order.paid_amount == 25
+
+
+def test_refused_capture_changes_nothing(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("authorised", payment)
+    memory_provider.decline = True
+    with pytest.raises(PaymentDeclined):
+        payments.capture(payment.pk)
+    assert state(order) == ("pending", "authorised")
+
+
+def test_authorised_money_of_a_cancelled_order_is_not_taken_but_given_up(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("authorised", payment)
+    memory_provider.outcomes[payment.provider_reference] = "authorised"
+    lifecycle.cancel(order.pk)
+    with pytest.raises(NotPayable):
+        payments.capture(payment.pk)
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    payments.reconcile()
+    payment.refresh_from_db()
+    assert (payment.status, memory_provider.calls[-1]) == ("cancelled", "cancel")
+    assert state(order) == ("cancelled", "failed")
+    assert order.paid_amount == 0
+
+
+@pytest.fixture
+def held(order, memory_provider):
+    """A payment of an order over 25.00 of which the provider says that 20.00 came."""
+    payment = payments.start(order.pk)
+    assert tell("captured", payment, amount=Decimal(20)) == "held"
+    return payment
+
+
+def test_order_with_a_held_payment_does_not_expire(order, held):
+    Order.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    assert payments.expire_due() == 0
+    assert not lifecycle.expire(order.pk)
+    assert state(order) == ("pending", "unpaid")
+    payments.resolve(held.pk, amount=Decimal(0))
+    assert payments.expire_due() == 1
+    assert state(order) == ("cancelled", "failed")
+
+
+@pytest.mark.parametrize(
+    ("came", "status", "due"), [("25.00", ("confirmed", "paid"), 0), ("20.00", ("pending", "unpaid"), 5)]
+)
+def test_staff_say_what_came_of_a_held_payment(order, held, user, came, status, due):
+    payments.resolve(held.pk, amount=Decimal(came), by=user)
+    assert state(order) == status
+    assert (order.paid_amount, order.amount_due) == (Decimal(came), due)
+    event = order.events.get(kind="payment_resolved")
+    assert (event.is_public, event.actor) == (False, user)
+    assert came in event.message
+    with pytest.raises(NotPayable):
+        payments.resolve(held.pk, amount=Decimal(came))
+    assert tell("captured", held, event_id="evt-2", amount=Decimal(came)) == "ignored"
+    order.refresh_from_db()
+    assert order.paid_amount == Decimal(came)
+
+
+def test_what_came_too_much_of_a_held_payment_goes_back(order, held, memory_provider):
+    payments.resolve(held.pk, amount=Decimal(30))
+    assert state(order) == ("confirmed", "paid")
+    assert [refund.amount for refund in Refund.objects.all()] == [5]
+
+
+def test_nothing_below_zero_came_of_a_held_payment(order, held):
+    with pytest.raises(NotPayable):
+        payments.resolve(held.pk, amount=Decimal(-1))
+    held.refresh_from_db()
+    assert held.status == "held"
+
+
+def test_second_transaction_in_another_currency_is_held(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    event = PaymentEvent(
+        event_id="evt-2",
+        kind="captured",
+        reference="other-transaction",
+        payment_id=str(payment.public_id),
+        amount=Decimal(25),
+        currency="USD",
+    )
+    assert payments.apply_event("memory", event).outcome == "held"
+    order.refresh_from_db()
+    assert order.paid_amount == 25
+
+
 def test_staff_record_a_transfer_in_parts(place, memory_provider, user):
     order = place(provider="bank")
     payments.start(order.pk)

@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shop_orders import exports, lifecycle, payments
-from shop_orders.exceptions import ShopOrdersError
-from shop_orders.forms import CancelForm, NoteForm, RefundForm, ShipForm, StepForm
+from shop_orders.exceptions import NotPayable, ShopOrdersError
+from shop_orders.forms import CancelForm, NoteForm, PayForm, RefundForm, ResolveForm, ShipForm, StepForm, TellForm
 from shop_orders.models import (
     Address,
     Cart,
@@ -29,13 +29,14 @@ from shop_orders.models import (
     Order,
     OrderEvent,
     OrderLine,
+    OrderStatus,
     Payment,
     ProviderEvent,
     Refund,
     Shipment,
     ShipmentLine,
 )
-from shop_orders.money import as_text, quantise
+from shop_orders.money import as_text
 
 
 class ReadOnly:
@@ -115,20 +116,34 @@ class OrderEventInline(ReadOnly, admin.TabularInline):
 
 @dataclass(frozen=True)
 class Step:
-    """What staff can do with an order on its page: the verb, and a form where there is something to say."""
+    """What staff can do with an order on its page: the verb, and a form for what there is to say."""
 
     label: Any
     permission: str
     verb: Callable[..., Any]
-    form: type[StepForm] | None = None
+    form: type[StepForm]
+
+
+def _capture(order_id: int, **options: Any) -> None:
+    for payment in Payment.objects.filter(order_id=order_id, status=Payment.Status.AUTHORISED).order_by("id"):
+        payments.capture(payment.pk, **options)
+
+
+def _resolve(order_id: int, **options: Any) -> None:
+    held = Payment.objects.filter(order_id=order_id, status=Payment.Status.HELD).order_by("id").first()
+    if held is None:
+        raise NotPayable
+    payments.resolve(held.pk, **options)
 
 
 STEPS: Mapping[str, Step] = {
-    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm),
-    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing),
+    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, TellForm),
+    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, TellForm),
     "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
-    "deliver": Step(gettext_lazy("Note as delivered"), "process_order", lifecycle.deliver),
-    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment),
+    "deliver": Step(gettext_lazy("Note as delivered"), "process_order", lifecycle.deliver, TellForm),
+    "capture": Step(gettext_lazy("Take the money"), "refund_order", _capture, TellForm),
+    "resolve": Step(gettext_lazy("Look at the held payment"), "refund_order", _resolve, ResolveForm),
+    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, PayForm),
     "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.note, NoteForm),
@@ -146,6 +161,11 @@ def possible_steps(order: Order) -> list[str]:
         "cancel": "cancelled",
     }
     names = [name for name, status in by_status.items() if status in statuses]
+    states = set(order.payments.values_list("status", flat=True))
+    if Payment.Status.AUTHORISED in states and order.status != OrderStatus.CANCELLED:
+        names.append("capture")
+    if Payment.Status.HELD in states:
+        names.append("resolve")
     manual = {provider.alias for provider in payments.ways_to_pay() if provider.is_manual}
     if order.amount_due and order.payment_provider in manual:
         names.append("pay")
@@ -230,12 +250,10 @@ class OrderAdmin(admin.ModelAdmin):
         step = STEPS[name]
         if not self._may(request, step):
             raise PermissionDenied
-        is_post = request.method == "POST"
-        initial = {"amount": quantise(order.refund_due or order.refundable_amount, order.currency)}
-        form = step.form(request.POST if is_post else None, order=order, initial=initial) if step.form else None
-        if is_post and (form is None or form.is_valid()):
+        form = step.form(request.POST if request.method == "POST" else None, order=order)
+        if form.is_valid():
             try:
-                step.verb(order.pk, by=request.user, **(form.options() if form else {}))
+                step.verb(order.pk, by=request.user, **form.options())
             except ShopOrdersError as error:
                 self.message_user(request, str(error), messages.ERROR)
             else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.models import Order
+from shop_orders.models import Order, Payment
+from shop_orders.money import quantise
 
 
 class StepForm(forms.Form):
@@ -26,11 +28,17 @@ class StepForm(forms.Form):
         return {ref: value for ref, value in values.items() if value}
 
 
-class ShipForm(StepForm):
+class TellForm(StepForm):
+    """For a step that asks nothing else."""
+
+    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+
+
+class ShipForm(TellForm):
     carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
     tracking_number = forms.CharField(label=_("Tracking number"), max_length=100, required=False)
     tracking_url = forms.URLField(label=_("Tracking page"), max_length=500, required=False, assume_scheme="https")
-    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+    field_order = ("carrier", "tracking_number", "tracking_url", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
@@ -44,13 +52,14 @@ class ShipForm(StepForm):
         return {**super().options(), "quantities": self.quantities()}
 
 
-class RefundForm(StepForm):
+class RefundForm(TellForm):
     amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
-    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+    field_order = ("amount", "reason", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
+        self.initial["amount"] = quantise(order.refund_due or order.refundable_amount, order.currency)
         for name, line in self.lines.items():
             returnable = line.shipped_quantity - line.restocked_quantity
             if returnable:
@@ -61,9 +70,36 @@ class RefundForm(StepForm):
         return {**super().options(), "restock": self.quantities()}
 
 
-class CancelForm(StepForm):
+class PayForm(TellForm):
+    amount = forms.DecimalField(
+        label=_("What came"),
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        required=False,
+        help_text=_("Empty: all of it."),
+    )
+    field_order = ("amount", "notify")
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        self.initial["amount"] = quantise(order.amount_due, order.currency)
+
+
+class ResolveForm(TellForm):
+    amount = forms.DecimalField(label=_("What came"), min_value=0, max_digits=14, decimal_places=4)
+    field_order = ("amount", "notify")
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        held = order.payments.filter(status=Payment.Status.HELD).order_by("id").first()
+        help_text = _("%(why)s Write 0 if nothing came, or if it went back already.")
+        self.fields["amount"].help_text = help_text % {"why": escape(held.error) if held else ""}
+
+
+class CancelForm(TellForm):
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
-    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+    field_order = ("reason", "notify")
 
 
 class NoteForm(StepForm):

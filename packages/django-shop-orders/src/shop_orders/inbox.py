@@ -125,14 +125,14 @@ def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
         order=order,
         provider=payment.provider,
         amount=payment.amount if row.amount is None else row.amount,
-        currency=row.currency or payment.currency,
+        currency=payment.currency,
         provider_reference=reference,
         status=Payment.Status.PENDING,
     )
     text = _("The same payment was made twice: %(amount)s %(currency)s came again, as %(reference)s.")
     message = text % {
         "amount": as_text(second.amount, second.currency),
-        "currency": second.currency,
+        "currency": row.currency or second.currency,
         "reference": reference,
     }
     events.record(order, "paid_twice", is_public=False, message=message)

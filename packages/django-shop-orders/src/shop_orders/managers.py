@@ -35,8 +35,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(status="pending", payment_status__in=("unpaid", "failed"))
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over."""
-        return self.unpaid().filter(expires_at__lte=now or timezone.now())
+        """Unpaid orders whose time to pay is over. One with a held payment waits: money came, and staff look at it."""
+        return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
         """Orders whose customers get money back: paid for more than is kept, or cancelled."""

@@ -16,16 +16,30 @@ from shop_orders.payment_providers import PaymentState
 Outcome = ProviderEvent.Outcome
 
 
-def note_state(payment_id: int, state: PaymentState, *, by: Any = None) -> Payment:
+def lock(payment_id: int) -> tuple[Order, Payment]:
+    """The order and the payment, their rows locked in this order until the end of the transaction."""
+    order = lifecycle.lock(Payment.objects.values_list("order_id", flat=True).get(pk=payment_id))
+    return order, Payment.objects.select_for_update().get(pk=payment_id)
+
+
+def note_state(payment_id: int, state: PaymentState, *, by: Any = None, notify: bool = True) -> Payment:
     """Note what the provider says now, by the same rules as its events."""
 
     def work() -> Payment:
-        order = lifecycle.lock(Payment.objects.values_list("order_id", flat=True).get(pk=payment_id))
-        payment = Payment.objects.select_for_update().get(pk=payment_id)
+        order, payment = lock(payment_id)
         if state.reference and not payment.provider_reference:
             payment.provider_reference = state.reference
             payment.save(update_fields=["provider_reference", "updated_at"])
-        apply(order, payment, state.status, amount=state.captured, currency=state.currency, error=state.error, by=by)
+        apply(
+            order,
+            payment,
+            state.status,
+            amount=state.captured,
+            currency=state.currency,
+            error=state.error,
+            by=by,
+            notify=notify,
+        )
         if state.refunded:
             apply(order, payment, "refunded", amount=state.refunded, currency=state.currency)
         return payment
@@ -82,6 +96,12 @@ def _apply_captured(
         return Outcome.IGNORED
     if amount is None:
         events.record(order, "payment_amount_unknown", is_public=False, message=_unknown_amount(payment))
+    book(order, payment, came, by=by, notify=notify)
+    return Outcome.APPLIED
+
+
+def book(order: Order, payment: Payment, came: Decimal, *, by: Any, notify: bool) -> None:
+    """The money is ours. Order and payment are locked. What is too much goes back."""
     payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", came
     payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
     order.paid_amount += came
@@ -91,7 +111,6 @@ def _apply_captured(
         lifecycle.confirm_paid(order)
     if order.refund_due:
         refunds.give_back(order, payment, min(order.refund_due, came))
-    return Outcome.APPLIED
 
 
 def _wrong_amount(payment: Payment, *, came: Decimal, currency: str, expected: Decimal) -> str:

@@ -15,12 +15,12 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import inbox, lifecycle, payment_states, payment_status, phones
+from shop_orders import events, inbox, lifecycle, payment_states, payment_status, phones
 from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached, UnknownPaymentProvider
 from shop_orders.inbox import apply_event
 from shop_orders.locking import in_transaction
 from shop_orders.models import OrderStatus, Payment, PaymentStatus
-from shop_orders.money import quantise
+from shop_orders.money import as_text, quantise
 from shop_orders.payment_providers import (
     PaymentProvider,
     PaymentRequest,
@@ -44,6 +44,7 @@ __all__ = [
     "record_payment",
     "refund",
     "remember",
+    "resolve",
     "send_due_refunds",
     "send_refund",
     "start",
@@ -110,20 +111,50 @@ def record_payment(
     return in_transaction(work)
 
 
-def capture(payment_id: int, *, by: Any = None) -> Payment:
-    """Take the money that a provider holds for us.
+def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
+    """Take the money that a provider holds for us. Capturing what was captured changes nothing.
 
     Raises:
-        NotPayable: the payment is not authorised.
+        NotPayable: the payment is not authorised, or its order is cancelled.
         PaymentDeclined, ProviderUnavailable: the provider did not do it.
     """
-    payment = Payment.objects.get(pk=payment_id)
-    if payment.status != Payment.Status.AUTHORISED:
+    payment = Payment.objects.select_related("order").get(pk=payment_id)
+    if payment.status == Payment.Status.CAPTURED:
+        return payment
+    if payment.status != Payment.Status.AUTHORISED or payment.order.status == OrderStatus.CANCELLED:
         raise NotPayable
     state = payment_provider(payment.provider).capture(
         payment.data, reference=payment.provider_reference, amount=payment.amount, currency=payment.currency
     )
-    return note_state(payment_id, state, by=by)
+    return note_state(payment_id, state, by=by, notify=notify)
+
+
+def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = True) -> Payment:
+    """Staff found out what came of a held payment: ``amount`` in the order's currency, 0 for nothing.
+
+    It counts as any other money: what is still due can be paid, what is too much goes back.
+
+    Raises:
+        NotPayable: the payment is not held.
+    """
+
+    def work() -> Payment:
+        order, payment = payment_states.lock(payment_id)
+        came = quantise(amount, order.currency)
+        if payment.status != Payment.Status.HELD or came < 0:
+            raise NotPayable
+        text = _("%(amount)s %(currency)s came of a payment that was held: %(error)s")
+        words = {"amount": as_text(came, order.currency), "currency": order.currency, "error": payment.error}
+        events.record(order, "payment_resolved", is_public=False, by=by, message=text % words)
+        if came:
+            payment_states.book(order, payment, came, by=by, notify=notify)
+        else:
+            payment.status = Payment.Status.CANCELLED
+            payment.save(update_fields=["status", "updated_at"])
+            payment_status.update(order, payment, by=by, notify=notify)
+        return payment
+
+    return in_transaction(work)
 
 
 def remember(payment_id: int, **data: Any) -> None:
@@ -201,8 +232,7 @@ def _webhook_url(base_url: str, alias: str) -> str:
 
 
 def _note_start(payment_id: int, answer: PaymentStart) -> Payment:
-    order = lifecycle.lock(Payment.objects.values_list("order_id", flat=True).get(pk=payment_id))
-    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    order, payment = payment_states.lock(payment_id)
     payment.provider_reference = answer.reference
     payment.redirect_url = answer.redirect_url
     payment.instructions = answer.instructions

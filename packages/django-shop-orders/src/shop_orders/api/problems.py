@@ -95,7 +95,7 @@ CODES_HELP: Mapping[str, str] = {
     "method_not_allowed": "The path exists, the method does not.",
     "not_authenticated": "No credential, or one that is wrong, expired or revoked.",
     "not_found": "It does not exist, or it is somebody else's.",
-    "not_payable": "The order is paid, cancelled, or free.",
+    "not_payable": "The order is paid, cancelled, or free; or the payment is not in the state for this.",
     "nothing_to_ship": "More than is left of a line, or nothing at all.",
     "order_too_small": "The products cost less than the shop's minimum.",
     "payment_declined": "The provider refused. Try again or choose another way to pay.",

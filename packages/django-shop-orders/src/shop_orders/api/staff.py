@@ -1,8 +1,10 @@
 """Staff operations. Each checks a Django model permission, and every change can be made silently."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Schema
@@ -10,13 +12,13 @@ from pydantic import Field
 
 from shop_orders import lifecycle, payments
 from shop_orders.api import answers, auth
-from shop_orders.api.orders import IdempotencyKey, Limit, as_response, before, once, page, run_once
+from shop_orders.api.orders import IdempotencyKey, Limit, as_response, before, once, once_outside, page, run_once
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import EventOut, OrderOut, OrderPage, PaymentOut, ShipmentOut
 from shop_orders.api.types import In, Money, SearchText, ShortText, Text, When
 from shop_orders.exceptions import NotFound
-from shop_orders.models import Order, OrderEvent, Refund
+from shop_orders.models import Order, OrderEvent, Payment, Refund
 from shop_orders.money import as_text
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
@@ -57,6 +59,12 @@ class RefundIn(ChangeIn):
 class RecordPaymentIn(ChangeIn):
     amount: Money | None = None
     payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
+
+
+class ResolvePaymentIn(ChangeIn):
+    """``amount`` is what came, in the order's currency; 0 for nothing."""
+
+    amount: Money
 
 
 class NoteIn(In):
@@ -216,6 +224,42 @@ def record_payment(
 
 
 @staff_router.post(
+    "/orders/{number}/payments/{payment_id}/capture/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_capture_payment",
+    summary="Take the money that a provider holds for us",
+)
+def capture(
+    request: HttpRequest, number: str, payment_id: str, payload: ChangeIn, idempotency_key: IdempotencyKey
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    payment = _payment(number, payment_id)
+
+    def work() -> tuple[int, Any]:
+        payments.capture(payment.pk, by=user, notify=payload.notify)
+        return 200, _answer(_order(number)).model_dump(mode="json")
+
+    return once_outside(request, f"user:{user.pk}", f"staff_capture {payment_id}", idempotency_key, work)
+
+
+@staff_router.post(
+    "/orders/{number}/payments/{payment_id}/resolve/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_resolve_payment",
+    summary="Say what came of a payment that is held",
+)
+def resolve(
+    request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: IdempotencyKey
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    payment = _payment(number, payment_id)
+    work = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
+    return _run(request, number, f"resolve {payment_id}", idempotency_key, work)
+
+
+@staff_router.post(
     "/orders/{number}/refund/",
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
@@ -275,8 +319,19 @@ def _order(number: str) -> Order:
     return order
 
 
+def _payment(number: str, payment_id: str) -> Payment:
+    order = _order(number)
+    try:
+        return order.payments.get(public_id=UUID(payment_id))
+    except (ValueError, Payment.DoesNotExist):
+        raise NotFound
+
+
 def _quantities(lines: list[ItemIn]) -> dict[str, int]:
-    return {line.product: line.quantity for line in lines}
+    wanted: Counter[str] = Counter()
+    for line in lines:
+        wanted[line.product] += line.quantity
+    return dict(wanted)
 
 
 def _answer(order: Order) -> StaffOrderOut:
