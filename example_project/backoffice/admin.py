@@ -160,7 +160,6 @@ class OrderWorkplace(OrderAdmin):
             form_class = STEPS[name].form
             blank = form_class(None, order=order)
             values = {field: blank.get_initial_for_field(blank.fields[field], field) for field in blank.fields}
-            form = form_class(
-                {field: value for field, value in values.items() if value not in {None, False}}, order=order
-            )
+            given = {field: value for field, value in values.items() if value is not None and value is not False}
+            form = form_class(given, order=order)
         return steps.foresee(name, order, form.options(), by=request.user) if form.is_valid() else None

@@ -117,6 +117,11 @@ def test_looking_at_a_step_changes_nothing(name, order, staff):
     assert list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity")) == stock
 
 
+def test_refund_of_what_was_shipped_shows_at_once_what_it_sends(order, staff):
+    bring(order, lifecycle.start_processing, lifecycle.ship, payments.record_payment)
+    assert shown(staff(*ALL).get(step(order, "refund")))
+
+
 @pytest.mark.parametrize("name", STEPS)
 def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
     before, values, _count = STEPS[name]

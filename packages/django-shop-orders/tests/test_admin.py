@@ -167,7 +167,7 @@ def test_actions_run_the_verbs(shopkeeper, place):
         {"action": "start_processing", "_selected_action": [first.pk, second.pk]},
         follow=True,
     ).content.decode()
-    assert "1 orders changed." in page
+    assert "1 order changed." in page
     assert f"{second.number}: An order that is cancelled cannot become processing." in page
     first.refresh_from_db()
     assert first.status == "processing"

@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from shop_orders import exports, lifecycle, payments
 from shop_orders.exceptions import NotPayable, ShopOrdersError
@@ -309,7 +309,8 @@ class OrderAdmin(admin.ModelAdmin):
             except ShopOrdersError as error:
                 self.message_user(request, f"{order.number}: {error}", messages.ERROR)
         if done:
-            self.message_user(request, _("%(count)s orders changed.") % {"count": done}, messages.SUCCESS)
+            text = ngettext("%(count)s order changed.", "%(count)s orders changed.", done)
+            self.message_user(request, text % {"count": done}, messages.SUCCESS)
 
 
 @admin.register(OrderEvent)
