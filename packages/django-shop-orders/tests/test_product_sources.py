@@ -5,7 +5,7 @@ import pytest
 from django.test import override_settings
 from shop_orders.product_sources import ModelProductSource
 from shop_orders.testing import MemoryProduct, MemoryProductSource, ProductSourceContract
-from testproject.books.models import Book, Course
+from testproject.books.models import Article, Book, Course, Leaflet, Toy
 
 numbers = count(1)
 
@@ -37,6 +37,53 @@ class TestModelProductSourceWithoutStock(ProductSourceContract):
     @pytest.fixture
     def make_product(self):
         return lambda *, price, available: str(Course.objects.create(name="A course", fee=price).pk)
+
+
+class TestModelProductSourceOverAProxy(TestModelProductSource):
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(model="books.Bargain", ref="isbn", name="title", price="sale_price", stock="on_hand")
+
+
+class TestModelProductSourceByUuid(ProductSourceContract):
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(model="books.Leaflet", ref="id", name="headline", price="price", stock="copies")
+
+    @pytest.fixture
+    def make_product(self):
+        return lambda *, price, available: str(
+            Leaflet.objects.create(headline="A leaflet", page_price=price / 4, copies=available).pk
+        )
+
+
+class TestModelProductSourceOverInheritedTables(ProductSourceContract):
+    """Reference and stock stand in the parent's table."""
+
+    ref, stock = "code", "units"
+
+    @pytest.fixture
+    def source(self):
+        return ModelProductSource(model="books.Toy", ref=self.ref, name="label", price="cost", stock=self.stock)
+
+    @pytest.fixture
+    def make_product(self):
+        def make(*, price, available):
+            number = next(numbers)
+            toy = Toy(code=f"toy-{number}", label="A toy", cost=float(price), shelf_code=number)
+            setattr(toy, self.stock, available)
+            toy.save()
+            return str(getattr(toy, self.ref))
+
+        return make
+
+
+class TestModelProductSourceWithTheReferenceBelow(TestModelProductSourceOverInheritedTables):
+    ref, stock = "shelf_code", "units"
+
+
+class TestModelProductSourceWithTheStockBelow(TestModelProductSourceOverInheritedTables):
+    ref, stock = "code", "spares"
 
 
 class TestMemoryProductSource(ProductSourceContract):
@@ -94,3 +141,29 @@ def test_prices_of_floats_and_odd_types_become_decimal(book):
     book.sale_price = Decimal("0.125")
     source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price")
     assert source._product(book).unit_price == Decimal("0.13")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("price", [None, Decimal("-0.01")])
+def test_what_has_no_price_cannot_be_bought(price):
+    priced, other = (Leaflet.objects.create(page_price=value) for value in (Decimal(1), price))
+    source = ModelProductSource(model="books.Leaflet", ref="id", name="headline", price="price", stock="copies")
+    assert set(source.fetch([str(priced.pk), str(other.pk)])) == {str(priced.pk)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("cost", [float("inf"), -0.5, 1e300])
+def test_floats_that_are_no_prices_cannot_be_bought(cost):
+    Article.objects.create(code="odd", label="Odd", cost=cost)
+    source = ModelProductSource(model="books.Article", ref="code", name="label", price="cost")
+    assert source.fetch(["odd"]) == {}
+
+
+@pytest.mark.django_db
+def test_stock_below_zero_is_none(book):
+    Book.objects.update(on_hand=-3)
+    source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", stock="on_hand")
+    assert source.fetch(["978-1"])["978-1"].available == 0
+    assert source.reserve({"978-1": 1}, reference="ORDER-1") == {"978-1": 0}
+    source.restock({"978-1": 2}, reference="RETURN-1")
+    assert Book.objects.get().on_hand == -1

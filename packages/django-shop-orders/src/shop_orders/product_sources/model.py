@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
@@ -13,7 +13,7 @@ from django.db import connections, models, router
 from django.db.models import Case, F, Q, Value, When
 
 from shop_orders.conf import app_settings
-from shop_orders.money import quantise
+from shop_orders.money import MAX_AMOUNT, quantise
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,27 @@ class ModelProduct:
     image: str
 
 
+class _Row(NamedTuple):
+    """A row under its lock. A stock of None is counted by nobody."""
+
+    key: Any
+    stock: int | None
+
+    @property
+    def is_counted(self) -> bool:
+        return self.stock is not None
+
+    def is_short_of(self, quantity: int) -> bool:
+        return self.stock is not None and self.stock < quantity
+
+
 class ModelProductSource:
     """Sells the rows of a model, told by the names of its fields.
 
     ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field, lowered when an order is placed
     and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns,
-    the others may be properties or methods as well. ``filters`` narrows what is on sale: ``{"is_active": True}``.
+    the others may be properties or methods as well. What has no price is not on sale, and
+    ``filters`` narrow it further: ``{"is_active": True}``.
     """
 
     def __init__(
@@ -70,17 +85,17 @@ class ModelProductSource:
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, ModelProduct]:  # noqa: ARG002
         rows = self._rows(refs).filter(**self.filters)
-        return {product.ref: product for product in map(self._product, rows)}
+        return {product.ref: product for row in rows if (product := self._product(row)) is not None}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
-        on_hand = self._lock(quantities)
+        shelf = self._lock(quantities)
         short = {
-            ref: max(on_hand.get(ref, 0) or 0, 0)
+            ref: max(shelf[ref].stock or 0, 0) if ref in shelf else 0
             for ref, quantity in quantities.items()
-            if ref not in on_hand or _is_short(on_hand[ref], quantity)
+            if ref not in shelf or shelf[ref].is_short_of(quantity)
         }
         if not short:
-            self._add({ref: -quantity for ref, quantity in quantities.items() if on_hand[ref] is not None})
+            self._add({shelf[ref].key: -quantity for ref, quantity in quantities.items() if shelf[ref].is_counted})
         return short
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
@@ -93,50 +108,57 @@ class ModelProductSource:
         self._give_back(quantities)
 
     def _give_back(self, quantities: Mapping[str, int]) -> None:
-        on_hand = self._lock(quantities)
-        self._add({ref: quantity for ref, quantity in quantities.items() if on_hand.get(ref) is not None})
+        shelf = self._lock(quantities)
+        found = {ref: quantity for ref, quantity in quantities.items() if ref in shelf and shelf[ref].is_counted}
+        self._add({shelf[ref].key: quantity for ref, quantity in found.items()})
 
     def _rows(self, refs: Iterable[str]) -> models.QuerySet[Any]:
         field = self.model._meta.get_field(self.ref)
         keys = [key for key in (_key(field, ref) for ref in refs) if key is not None]
         return self.model._default_manager.filter(**{f"{self.ref}__in": keys})
 
-    def _lock(self, quantities: Mapping[str, int]) -> dict[str, int | None]:
+    def _lock(self, quantities: Mapping[str, int]) -> dict[str, _Row]:
         """Stock by ref, the rows locked in the order of their keys, so that no two orders block each other."""
         if not self.stock:
-            return {str(ref): None for ref in self._rows(quantities).values_list(self.ref, flat=True)}
+            return {str(ref): _Row(None, None) for ref in self._rows(quantities).values_list(self.ref, flat=True)}
         using = router.db_for_write(self.model)
         rows = self._rows(quantities).using(using).order_by("pk")
         if connections[using].features.has_select_for_update:
             rows = rows.select_for_update()
-        return {str(ref): stock for ref, stock in rows.values_list(self.ref, self.stock)}
+        key = self._stock_model._meta.pk.name
+        return {str(ref): _Row(key, stock) for ref, key, stock in rows.values_list(self.ref, key, self.stock)}
 
-    def _add(self, changes: Mapping[str, int]) -> None:
+    def _add(self, changes: Mapping[Any, int]) -> None:
         """One UPDATE for all rows; a row that would fall below zero is left alone and makes the whole call fail."""
-        if not self.stock or not changes:
+        if not changes:
             return
-        field = self.model._meta.get_field(self.ref)
-        keys = {_key(field, ref): change for ref, change in changes.items()}
         allowed = Q()
-        for key, change in keys.items():
-            allowed |= Q(**{self.ref: key}) & (Q(**{f"{self.stock}__gte": -change}) if change < 0 else Q())
+        for key, change in changes.items():
+            allowed |= Q(pk=key) & (Q(**{f"{self.stock}__gte": -change}) if change < 0 else Q())
         step = Case(
-            *(When(**{self.ref: key}, then=Value(change)) for key, change in keys.items()),
-            output_field=models.IntegerField(),
+            *(When(pk=key, then=Value(change)) for key, change in changes.items()), output_field=models.IntegerField()
         )
-        using = router.db_for_write(self.model)
-        rows = self.model._default_manager.using(using).filter(allowed)
-        if rows.update(**{self.stock: F(self.stock) + step}) != len(keys):
+        rows = self._stock_model._base_manager.using(router.db_for_write(self.model)).filter(allowed)
+        if rows.update(**{self.stock: F(self.stock) + step}) != len(changes):
             raise RuntimeError("The stock changed under its lock.")
 
-    def _product(self, row: Any) -> ModelProduct:
+    @property
+    def _stock_model(self) -> type[models.Model]:
+        """The model whose own table has the stock: of inherited tables an UPDATE can reach only one."""
+        return self.model._meta.get_field(self.stock).model
+
+    def _product(self, row: Any) -> ModelProduct | None:
+        """The row as a product, None while it has no price."""
         currency = app_settings.CURRENCY
+        price = _price(_value(row, self.price))
+        if price is None:
+            return None
         weight = _value(row, self.weight)
         return ModelProduct(
             ref=str(getattr(row, self.ref)),
             sku=str(_value(row, self.sku) or ""),
             name=str(_value(row, self.name)),
-            unit_price=quantise(Decimal(str(_value(row, self.price))), currency),
+            unit_price=quantise(price, currency),
             currency=currency,
             tax_class=str(_value(row, self.tax_class) or ""),
             price_includes_tax=self.price_includes_tax,
@@ -158,8 +180,12 @@ def _key(field: Any, ref: str) -> Any:
     return key if str(key) == ref else None
 
 
-def _is_short(stock: int | None, quantity: int) -> bool:
-    return stock is not None and stock < quantity
+def _price(value: Any) -> Decimal | None:
+    """A price that can be asked; None for none, one below zero, and floats that are no number."""
+    if value is None:
+        return None
+    price = Decimal(str(value))
+    return price if price.is_finite() and 0 <= price <= MAX_AMOUNT else None
 
 
 def _available(stock: int | None) -> int | None:

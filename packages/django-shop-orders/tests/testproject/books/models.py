@@ -1,3 +1,5 @@
+import uuid
+
 from django.db import models
 
 
@@ -19,3 +21,38 @@ class Course(models.Model):
 
     name = models.CharField(max_length=200)
     fee = models.DecimalField(max_digits=10, decimal_places=2)
+
+
+class Bargain(Book):
+    """The same rows, seen by somebody else."""
+
+    class Meta:
+        proxy = True
+
+
+class Leaflet(models.Model):
+    """Named by a UUID, priced by a method, or not at all yet."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    headline = models.CharField(max_length=200)
+    page_price = models.DecimalField(max_digits=10, decimal_places=4, null=True)
+    copies = models.PositiveIntegerField(null=True)
+
+    def price(self):
+        return None if self.page_price is None else 4 * self.page_price
+
+
+class Article(models.Model):
+    """What all things of a shop have, in a table of its own."""
+
+    code = models.CharField(max_length=20, unique=True)
+    label = models.CharField(max_length=200)
+    cost = models.FloatField()
+    units = models.IntegerField(default=0)
+
+
+class Toy(Article):
+    """The reference, price and stock stand in the parent's table, the shelf in its own."""
+
+    shelf_code = models.IntegerField(unique=True)
+    spares = models.IntegerField(default=0)
