@@ -106,7 +106,7 @@ def test_session_auth_without_the_middleware_is_told(settings, shop_settings):
 
 
 def test_provider_without_an_address_to_call_is_told(settings, shop_settings):
-    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["s"]}}
+    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["a-secret"]}}
     shop_settings(PAYMENT_PROVIDERS={"test": hosted})
     assert checks.check_urls(None) == []
     settings.ROOT_URLCONF = "testproject.no_urls"
@@ -119,7 +119,7 @@ def test_provider_without_an_address_to_call_is_told(settings, shop_settings):
 
 def test_test_provider_is_told_before_it_goes_live(shop_settings):
     assert checks.check_deployment(None) == []
-    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["s"]}}
+    hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["a-secret"]}}
     shop_settings(PAYMENT_PROVIDERS={"try": hosted})
     (message,) = checks.check_deployment(None)
     assert (message.id, 'Remove "try"' in message.hint) == ("shop_orders.W007", True)

@@ -3,6 +3,7 @@ import time
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
 from shop_orders import payments
 from shop_orders.exceptions import InvalidWebhook
@@ -170,3 +171,9 @@ def test_webhook_url_verifies_before_it_believes(hosted):
     for _time in range(2):
         assert client.post("/pay/webhooks/test/", body, "application/json", headers=headers).status_code == 200
     assert Payment.objects.get().order.paid_amount == 25
+
+
+@pytest.mark.parametrize("secrets", ["whsec_one", [], [""], ["good", " "], [None]])
+def test_secrets_that_anybody_could_guess_are_refused(secrets):
+    with pytest.raises(ImproperlyConfigured, match='"secrets" must be a list of secrets, none of them empty'):
+        HostedTestProvider(alias="test", secrets=secrets)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import RequestFactory
 from django.utils import timezone
 from shop_orders import lifecycle, payments
@@ -462,3 +463,15 @@ def test_mpesa_odd_answers_are_no_answers(daraja, error):
     daraja.error = error
     with pytest.raises(ProviderUnavailable):
         provider.fetch({}, reference="ws_CO_1")
+
+
+@pytest.mark.parametrize("secrets", ["whsec_one", [], [""]])
+def test_stripe_secrets_that_anybody_could_guess_are_refused(secrets):
+    with pytest.raises(ImproperlyConfigured, match="webhook_secrets"):
+        StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=secrets)
+
+
+@pytest.mark.parametrize("secret", ["", "short", "with/a/slash/in/the/middle", "a" * 15])
+def test_mpesa_secret_that_anybody_could_guess_is_refused(secret):
+    with pytest.raises(ImproperlyConfigured, match="at least 16"):
+        Mpesa(alias="mpesa", **{**MPESA, "webhook_secret": secret})

@@ -38,7 +38,7 @@ class HostedTestProvider(PaymentProvider):
 
     def __init__(self, *, alias: str, secrets: Sequence[str], minutes: int = 30) -> None:
         super().__init__(alias=alias)
-        self.secrets = tuple(secrets)
+        self.secrets = signatures.secrets_of(secrets, option="secrets")
         self.expires_after = timedelta(minutes=minutes)
 
     def start(self, request: PaymentRequest) -> PaymentStart:

@@ -10,6 +10,7 @@ import base64
 import hmac
 import json
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -42,12 +43,14 @@ STILL_WAITING = "500.001.1001"
 STILL_PROCESSING = "4999"
 """The result code that says the same in answers of 200."""
 CANCELLED_BY_CUSTOMER = "1032"
+SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
+"""It stands in an address, and nothing but it keeps strangers from calling."""
 RING = timedelta(minutes=2)
 """After this the phone does not ring any more, and a new push may be sent."""
 
 
 class Mpesa(PaymentProvider):
-    """``webhook_secret`` is a long random text of your own. ``kind`` is ``paybill`` or ``till``.
+    """``webhook_secret`` is a random text of your own, at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
 
     Daraja knows no idempotency key, so a push is not repeated while the phone may ring, even if its answer got lost.
     The status query does not name the amount: after a lost callback, what was asked for is noted, and the time line
@@ -79,6 +82,8 @@ class Mpesa(PaymentProvider):
             import requests
         except ImportError as error:
             raise ImproperlyConfigured("Install it with `pip install django-shop-orders[mpesa]`.") from error
+        if not SECRET.fullmatch(webhook_secret):
+            raise ImproperlyConfigured('"webhook_secret" must be at least 16 letters, digits, "-" or "_".')
         self.requests: Any = requests
         self.consumer_key, self.consumer_secret = consumer_key, consumer_secret
         self.short_code, self.passkey = short_code, passkey

@@ -8,11 +8,24 @@ import hmac
 import time
 from collections.abc import Sequence
 
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 
 from shop_orders.exceptions import InvalidWebhook
 
 TOLERANCE_SECONDS = 300
+
+
+def secrets_of(value: Sequence[str], *, option: str) -> tuple[str, ...]:
+    """The secrets in an option of a provider.
+
+    Raises:
+        ImproperlyConfigured: it is one text, of which each letter would be a secret, or one is empty, as a variable that
+            is not set: anybody could sign.
+    """
+    if isinstance(value, str) or not value or not all(isinstance(secret, str) and secret.strip() for secret in value):
+        raise ImproperlyConfigured(f'"{option}" must be a list of secrets, none of them empty.')
+    return tuple(value)
 
 
 def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:

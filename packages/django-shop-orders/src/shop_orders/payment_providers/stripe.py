@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.money import quantise
+from shop_orders.payment_providers import signatures
 from shop_orders.payment_providers.base import (
     EventKind,
     PaymentEvent,
@@ -78,7 +79,7 @@ class StripeCheckout(PaymentProvider):
         except ImportError as error:
             raise ImproperlyConfigured("Install it with `pip install django-shop-orders[stripe]`.") from error
         self.stripe: Any = stripe
-        self.webhook_secrets = tuple(webhook_secrets)
+        self.webhook_secrets = signatures.secrets_of(webhook_secrets, option="webhook_secrets")
         self.expires_after = timedelta(minutes=minutes)
         options: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
         client = stripe.StripeClient(
