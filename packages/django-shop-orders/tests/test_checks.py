@@ -6,6 +6,9 @@ from shop_orders import checks
 
 SOURCE = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
 
+DOOR = {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}
+SHIPPING = {"BACKEND": "shop_orders.pricing.flat_rate_shipping"}
+
 
 def found():
     return checks.check_settings(None)
@@ -80,6 +83,22 @@ def test_missing_settings_have_a_line_to_paste(settings):
         ({"GUEST_LINK_MAX_AGE": 90}, "E014", "timedelta(days=90)"),
         ({"CART_MAX_AGE": 60}, "E014", "timedelta(days=60)"),
         ({"PROBLEM_TYPE_BASE": None}, "E014", "https://"),
+        ({"PRODUCT_SOURCE": None}, "E014", "ModelProductSource"),
+        ({"PRODUCT_SOURCE": "no.such.Source"}, "E014", "ModelProductSource"),
+        ({"PRODUCT_SOURCE": {"OPTIONS": {}}}, "E014", "ModelProductSource"),
+        ({"PRODUCT_SOURCE": {"BACKEND": "decimal.Decimal"}}, "E016", "Decimal"),
+        (source(price=""), "E003", "sale_price"),
+        (source(filters={"is_activ": True}), "E017", '"filters": {"is_active": True}'),
+        (source(stock="sale_price"), "E018", '"stock"'),
+        ({"PAYMENT_PROVIDERS": {"gold": {}}}, "E014", '{"on_delivery": {...}}'),
+        ({"PAYMENT_PROVIDERS": {"a/b": DOOR}}, "E019", "letters"),
+        ({"PAYMENT_PROVIDERS": {"a" * 51: DOOR}}, "E019", "50"),
+        ({"PRICING": [{"OPTIONS": {}}]}, "E014", '["mysite'),
+        ({"PRICING": [{**SHIPPING, "OPTIONS": {"fee": 1}}]}, "E007", '"PRICING"'),
+        ({"API_AUTH": None}, "E014", "django_auth"),
+        ({"API_AUTH": "decimal.ROUND_UP"}, "E009", "django_auth"),
+        ({"TRANSITIONS": {1: [2]}}, "E014", '["processing"]'),
+        ({"MAX_QUANTITY": 2**31}, "E014", '"MAX_QUANTITY": 999'),
     ],
 )
 def test_wrong_setting_is_named_with_a_hint(shop_settings, change, check_id, hint):
@@ -88,6 +107,18 @@ def test_wrong_setting_is_named_with_a_hint(shop_settings, change, check_id, hin
     assert message.id == f"shop_orders.{check_id}"
     assert message.level == (WARNING if check_id.startswith("W") else ERROR)
     assert hint in message.hint
+
+
+class BooksElsewhere:
+    def db_for_write(self, model, **hints):
+        return "other" if model.__name__ == "Book" else None
+
+
+def test_stock_in_another_database_is_told(settings):
+    settings.DATABASE_ROUTERS = [BooksElsewhere()]
+    (message,) = found()
+    assert (message.id, message.level) == ("shop_orders.W008", WARNING)
+    assert "would not give its stock back" in message.msg
 
 
 def test_settings_that_are_no_dict_are_told(settings):

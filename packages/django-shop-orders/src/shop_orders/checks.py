@@ -1,10 +1,11 @@
 """Wrong settings, found by ``manage.py check``, with the line to paste.
 
-docs/reference/orders-checks.md lists every check by its setting; a test compares the two.
+docs/reference/orders-settings.md lists them by setting.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -14,14 +15,14 @@ import phonenumbers
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import FieldDoesNotExist
-from django.db import connections
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.db import connections, models, router
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 from ninja.security.apikey import APIKeyCookie
 
 from shop_orders.conf import app_settings
-from shop_orders.models import OrderStatus
+from shop_orders.models import Order, OrderStatus
 from shop_orders.payment_providers import HostedTestProvider, PaymentProvider
 from shop_orders.product_sources import ModelProductSource, product_source
 
@@ -30,6 +31,9 @@ MIDDLEWARE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 )
+SOURCE_METHODS = ("fetch", "reserve", "release", "ship", "restock")
+ALIAS = re.compile(r"[-\w]{1,50}")
+"""What can stand in an address and in the payments' column."""
 HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
 
 
@@ -113,32 +117,62 @@ def _shapes() -> Iterator[checks.CheckMessage]:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _is_duration(value: object) -> bool:
     return isinstance(value, timedelta) and value > timedelta(0)
 
 
-def _is_dict_of(value: object, kind: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(item, kind) for item in value.values())
+def _has_backend(value: object) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and isinstance(value.get("BACKEND"), str)
+        and isinstance(value.get("OPTIONS", {}), Mapping)
+    )
+
+
+def _are_hooks(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, str) or _has_backend(item) for item in value)
+
+
+def _are_paths(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value))
+
+
+def _are_moves(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(old, str) and isinstance(targets, (list, tuple, set, frozenset)) and all(map(_is_text, targets))
+        for old, targets in value.items()
+    )
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
-    "PAYMENT_PROVIDERS": ("a dict of dicts", lambda value: _is_dict_of(value, Mapping), '{"on_delivery": {...}}'),
-    "PRICING": ("a list", lambda value: isinstance(value, (list, tuple)), '["mysite.pricing.loyalty"]'),
-    "VALIDATORS": ("a list", lambda value: isinstance(value, (list, tuple)), '["mysite.shop.minimum_order"]'),
-    "TRANSITIONS": (
-        "a dict of lists",
-        lambda value: _is_dict_of(value, (list, tuple, set, frozenset)),
-        '{"delivered": ["processing"]}',
+    "PRODUCT_SOURCE": (
+        "a dict with a BACKEND",
+        _has_backend,
+        '{"BACKEND": "shop_orders.product_sources.ModelProductSource", "OPTIONS": {...}}',
     ),
-    "MAX_QUANTITY": ("a whole number above zero", _is_count, "999"),
-    "MAX_UNPAID_ORDERS": ("a whole number above zero", _is_count, "5"),
+    "PAYMENT_PROVIDERS": (
+        "a dict of dicts, each with a BACKEND",
+        lambda value: isinstance(value, Mapping) and all(map(_has_backend, value.values())),
+        '{"on_delivery": {...}}',
+    ),
+    "PRICING": ("a list of dotted paths, or of dicts with a BACKEND", _are_hooks, '["mysite.pricing.loyalty"]'),
+    "VALIDATORS": ("a list of dotted paths, or of dicts with a BACKEND", _are_hooks, '["mysite.shop.minimum_order"]'),
+    "API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
+    "STAFF_API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
+    "TRANSITIONS": ("a dict of lists", _are_moves, '{"delivered": ["processing"]}'),
+    "MAX_QUANTITY": ("a whole number from 1 to 2147483647", _is_count, "999"),
+    "MAX_UNPAID_ORDERS": ("a whole number from 1 to 2147483647", _is_count, "5"),
     "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),
     "GUEST_LINK_MAX_AGE": ("a timedelta above zero", _is_duration, "timedelta(days=90)"),
     "CART_MAX_AGE": ("a timedelta above zero", _is_duration, "timedelta(days=60)"),
-    "PROBLEM_TYPE_BASE": ("a text", lambda value: isinstance(value, str), '"https://shop.example.org/problems/"'),
+    "PROBLEM_TYPE_BASE": ("a text", _is_text, '"https://shop.example.org/problems/"'),
 }
 """What a value must be, how that is seen, and one to paste."""
 
@@ -198,6 +232,13 @@ def _source() -> Iterator[checks.CheckMessage]:
             id="shop_orders.E002",
         )
         return
+    missing = [name for name in SOURCE_METHODS if not callable(getattr(source, name, None))]
+    if missing:
+        yield checks.Error(
+            f'SHOP_ORDERS["PRODUCT_SOURCE"] has no {", ".join(missing)}: it is no product source.',
+            hint=f"Give {type(source).__name__} these methods, as shop_orders.product_sources.ProductSource has them.",
+            id="shop_orders.E016",
+        )
     if isinstance(source, ModelProductSource):
         yield from _model_source(source)
 
@@ -210,8 +251,11 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             yield _no_field(source, option, name)
     for option in ("name", "price", "sku", "tax_class", "weight", "image"):
         name = getattr(source, option)
-        if name and not hasattr(source.model, name):
+        if (name or option in ("name", "price")) and not hasattr(source.model, name or " "):
             yield _no_field(source, option, name)
+    yield from _model_filters(source)
+    if source.stock in names:
+        yield from _model_stock(source)
     try:
         is_unique = getattr(source.model._meta.get_field(source.ref), "unique", False)
     except FieldDoesNotExist:
@@ -221,6 +265,33 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             f"{source.model._meta.label}.{source.ref} is the products' reference and is not unique.",
             hint=f'Make it unique, or name another one: "OPTIONS": {{"ref": "{source.model._meta.pk.name}"}}.',
             id="shop_orders.E004",
+        )
+
+
+def _model_filters(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    try:
+        source.model._default_manager.filter(**source.filters)
+    except (FieldError, ValidationError, ValueError, TypeError) as error:
+        yield checks.Error(
+            f"The filters of PRODUCT_SOURCE do not fit {source.model._meta.label}: {error}",
+            hint='Write them as for a queryset: "OPTIONS": {"filters": {"is_active": True}}.',
+            id="shop_orders.E017",
+        )
+
+
+def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    if not isinstance(source.model._meta.get_field(source.stock), models.IntegerField):
+        yield checks.Error(
+            f"{source.model._meta.label}.{source.stock} is the stock and no whole-number field.",
+            hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where nobody counts.',
+            id="shop_orders.E018",
+        )
+    if router.db_for_write(source.model) != router.db_for_write(Order):
+        yield checks.Warning(
+            f"{source.model._meta.label} lives in another database than the orders: an order that is undone would not "
+            "give its stock back.",
+            hint='Move it, or leave "stock" out of the OPTIONS and count with a source of your own.',
+            id="shop_orders.W008",
         )
 
 
@@ -243,6 +314,12 @@ def _providers() -> Iterator[checks.CheckMessage]:
             id="shop_orders.E005",
         )
     for alias, config in providers.items():
+        if not ALIAS.fullmatch(str(alias)):
+            yield checks.Error(
+                f"The payment provider {alias!r} has a name that cannot stand in an address.",
+                hint="Take up to 50 letters, digits, - and _.",
+                id="shop_orders.E019",
+            )
         try:
             import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
         except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
@@ -261,8 +338,9 @@ def _hooks() -> Iterator[checks.CheckMessage]:
         path = entry if isinstance(entry, str) else entry.get("BACKEND", "")
         if not path and name in ("ORDER_URL", "DELIVERIES"):
             continue
+        options = {} if isinstance(entry, str) else entry.get("OPTIONS", {})
         try:
-            problem = "" if callable(import_string(path)) else "which is no callable"
+            problem = _problem_of(import_string(path), options)
         except (ImportError, AttributeError) as error:
             problem = f"which cannot be imported: {error}"
         if problem:
@@ -271,6 +349,17 @@ def _hooks() -> Iterator[checks.CheckMessage]:
                 hint=f'Write the dotted path of a callable: "{name}": "mysite.shop.{name.lower()}".',
                 id="shop_orders.E007",
             )
+
+
+def _problem_of(hook: Any, options: Mapping[str, Any]) -> str:
+    if not callable(hook):
+        return "which is no callable"
+    try:
+        if options:
+            inspect.signature(hook).bind_partial(**options)
+    except TypeError as error:
+        return f"which does not take its OPTIONS: {error}"
+    return ""
 
 
 def _auth() -> Iterator[checks.CheckMessage]:
@@ -285,15 +374,22 @@ def _auth() -> Iterator[checks.CheckMessage]:
             )
         for path in paths:
             try:
-                found = import_string(path)
+                found = _auth_at(path)
                 if name == "API_AUTH":
                     yield from _session(path, found)
-            except (ImportError, AttributeError) as error:
+            except (ImportError, AttributeError, TypeError) as error:
                 yield checks.Error(
-                    f'SHOP_ORDERS["{name}"] names {path!r}, which cannot be imported: {error}',
+                    f'SHOP_ORDERS["{name}"] names {path!r}, which cannot be used: {error}',
                     hint=f'Write the dotted path of an auth object: "{name}": "ninja.security.django_auth".',
                     id="shop_orders.E009",
                 )
+
+
+def _auth_at(path: str) -> Any:
+    found = import_string(path)
+    if not callable(found) and not isinstance(found, (list, tuple)):
+        raise TypeError(f"a {type(found).__name__} lets nobody in")
+    return found
 
 
 def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:

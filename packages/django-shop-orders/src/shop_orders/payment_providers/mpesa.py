@@ -50,7 +50,7 @@ RING = timedelta(minutes=2)
 
 
 class Mpesa(PaymentProvider):
-    """``webhook_secret`` is a random text of your own, at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
+    """``webhook_secret`` is a random text of at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
 
     Daraja knows no idempotency key, so a push is not repeated while the phone may ring, even if its answer got lost.
     The status query does not name the amount: after a lost callback, what was asked for is noted, and the time line

@@ -20,8 +20,7 @@ def secrets_of(value: Sequence[str], *, option: str) -> tuple[str, ...]:
     """The secrets in an option of a provider.
 
     Raises:
-        ImproperlyConfigured: it is one text, of which each letter would be a secret, or one is empty, as a variable that
-            is not set: anybody could sign.
+        ImproperlyConfigured: it is one text, whose letters would be the secrets, or one is empty.
     """
     if isinstance(value, str) or not value or not all(isinstance(secret, str) and secret.strip() for secret in value):
         raise ImproperlyConfigured(f'"{option}" must be a list of secrets, none of them empty.')
