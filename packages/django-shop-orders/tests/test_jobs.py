@@ -1,10 +1,14 @@
+import re
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import models
+from django.test.utils import isolate_apps
 from django.utils import timezone
 from shop_orders import checks, events, jobs, payments
+from shop_orders.management.commands import shop_orders_quickstart
 from shop_orders.models import IdempotencyKey, JobRun
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +83,56 @@ def test_quickstart_prints_settings_that_work(settings):
     }
 
 
-@pytest.mark.parametrize("model", ["books.Paper", "books", "auth.Group"])
-def test_quickstart_says_what_it_cannot_sell(model):
-    with pytest.raises(CommandError):
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("books.Paper", "books has: books.Article, books.Bargain, books.Book"),
+        ("books", "There is no model books. books has: "),
+        ("shelves.Book", "Write app_label.ModelName, such as books.Book."),
+        ("", "Write app_label.ModelName, such as books.Book."),
+        ("auth.Group", "has no field that looks like a price. It has: id, name. Name it with --price."),
+    ],
+)
+def test_quickstart_says_what_it_cannot_sell(model, says):
+    with pytest.raises(CommandError, match=re.escape(says)):
         call_command("shop_orders_quickstart", model)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "expected"),
+    [
+        ("books.Toy", {}, {"ref": "code", "name": "label", "price": "cost", "stock": "units"}),
+        ("books.Leaflet", {}, {"ref": "id", "name": "headline", "price": "page_price"}),
+        ("books.Leaflet", {"price": "price"}, {"ref": "id", "name": "headline", "price": "price"}),
+        ("books.Course", {}, {"ref": "id", "name": "name", "price": "fee"}),
+    ],
+)
+def test_quickstart_sells_odd_models(settings, model, options, expected):
+    out = StringIO()
+    call_command("shop_orders_quickstart", model, stdout=out, stderr=StringIO(), **options)
+    namespace = {}
+    exec(out.getvalue(), namespace)
+    settings.SHOP_ORDERS = namespace["SHOP_ORDERS"]
+    assert checks.check_settings(None) == []
+    assert namespace["SHOP_ORDERS"]["PRODUCT_SOURCE"]["OPTIONS"] == {"model": model, **expected}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "price"),
+    [
+        (("cost", "selling_price"), "selling_price"),
+        (("discount", "weight"), None),
+        (("old_price", "price_kes"), "price_kes"),
+        (("purchase_price", "cost"), "cost"),
+    ],
+)
+def test_quickstart_takes_no_other_number_for_a_price(numbers, price):
+    fields = {name: models.DecimalField(max_digits=9, decimal_places=2) for name in numbers}
+    with isolate_apps("testproject.books"):
+        model = type("Thing", (models.Model,), {"__module__": "testproject.books.models", **fields})
+    found = model._meta.concrete_fields
+    if price is None:
+        with pytest.raises(CommandError, match="looks like a price"):
+            shop_orders_quickstart._price(model, found)
+    else:
+        assert shop_orders_quickstart._price(model, found) == price

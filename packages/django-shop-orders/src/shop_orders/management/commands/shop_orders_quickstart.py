@@ -9,7 +9,9 @@ from django.db import models
 from shop_orders.conf import app_settings
 
 NAMES = ("name", "title", "label")
-PRICES = ("price", "sale_price", "unit_price", "amount", "fee", "cost")
+PRICES = ("price", "sale_price", "unit_price", "amount", "fee")
+NO_PRICES = ("cost", "purchase", "old", "compare", "discount", "tax", "vat", "rate", "weight", "cents", "minor")
+"""Words in the names of numbers that nobody pays, or not as they stand."""
 STOCKS = ("stock", "on_hand", "quantity", "in_stock", "inventory", "stock_quantity", "available", "units")
 REFS = ("sku", "isbn", "ean", "code", "article_number", "reference", "slug")
 FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
@@ -21,14 +23,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", help="app_label.ModelName, such as books.Book")
         parser.add_argument("--currency", default="", help="ISO 4217 code; otherwise the configured one, or KES.")
+        parser.add_argument("--price", default="", help="The field or property with the price, where no name tells.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            model = apps.get_model(options["model"])
-        except (LookupError, ValueError) as error:
-            raise CommandError(f"{error} Write app_label.ModelName, such as books.Book.") from error
+        model = _model(options["model"])
         fields = [field for field in model._meta.concrete_fields if not field.is_relation]
-        found = self._options(model, fields)
+        found = self._options(model, fields, options["price"] or _price(model, fields))
         currency = options["currency"] or app_settings.get("CURRENCY", "KES")
         lines = "\n".join(f"            {name!r}: {value!r}," for name, value in found.items())
         self.stdout.write(
@@ -46,23 +46,21 @@ SHOP_ORDERS = {{
         for note in self._notes(model, found):
             self.stderr.write(note)
 
-    def _options(self, model: type[models.Model], fields: list[Any]) -> dict[str, Any]:
+    def _options(self, model: type[models.Model], fields: list[Any], price: str) -> dict[str, Any]:
         unique = [field for field in fields if field.unique]
         texts = [field for field in fields if isinstance(field, models.CharField) and not field.unique]
-        numbers = [field for field in fields if isinstance(field, (models.DecimalField, models.FloatField))]
+        long_texts = [field for field in fields if isinstance(field, models.TextField)]
         counts = [field for field in fields if isinstance(field, models.IntegerField) and not field.primary_key]
         flags = [field for field in fields if isinstance(field, models.BooleanField)]
-        price = _pick(numbers, PRICES) or _pick(counts, PRICES, only_known=True)
-        if not price:
-            names = ", ".join(field.name for field in fields)
-            raise CommandError(f"{model._meta.label} has no field that looks like a price. It has: {names}.")
+        if not hasattr(model, price):
+            raise CommandError(f"{model._meta.label} has no {price}.")
         found: dict[str, Any] = {
             "model": model._meta.label,
             "ref": _pick(unique, REFS) or model._meta.pk.name,
-            "name": _pick(texts, NAMES) or _pick(unique, NAMES) or "__str__",
+            "name": _pick(texts, NAMES) or _pick([*long_texts, *unique], NAMES, only_known=True) or "__str__",
             "price": price,
         }
-        stock = _pick([field for field in counts if field.name != price], STOCKS, only_known=True)
+        stock = _pick([field for field in counts if field.name != price], STOCKS, only_known=True, part="stock")
         flag = _pick(flags, FLAGS, only_known=True)
         return {
             **found,
@@ -77,11 +75,46 @@ SHOP_ORDERS = {{
             yield "The primary key is the products' reference: it will show in carts and orders."
 
 
-def _pick(fields: list[Any], names: tuple[str, ...], *, only_known: bool = False) -> str:
-    """The field with the best known name; else the first that is no primary key."""
+def _model(text: str) -> type[models.Model]:
+    app_label, _dot, name = text.partition(".")
+    try:
+        config = apps.get_app_config(app_label)
+    except LookupError as error:
+        raise CommandError(f"{error} Write app_label.ModelName, such as books.Book.") from error
+    try:
+        return config.get_model(name)
+    except LookupError as error:
+        names = ", ".join(sorted(model._meta.label for model in config.get_models())) or "no model"
+        raise CommandError(f"There is no model {text}. {app_label} has: {names}.") from error
+
+
+def _price(model: type[models.Model], fields: list[Any]) -> str:
+    numbers = [field for field in fields if isinstance(field, (models.DecimalField, models.FloatField))]
+    counts = [field for field in fields if isinstance(field, models.IntegerField)]
+    likely = [field for field in numbers if not any(word in field.name for word in NO_PRICES)]
+    properties = [name for name in PRICES if isinstance(getattr(model, name, None), property)]
+    found = (
+        _pick(likely, PRICES, only_known=True, part="price")
+        or _pick(counts, PRICES, only_known=True)
+        or next(iter(properties), "")
+        or _pick(numbers, ("cost",), only_known=True)
+    )
+    if not found:
+        names = ", ".join(field.name for field in fields)
+        raise CommandError(
+            f"{model._meta.label} has no field that looks like a price. It has: {names}. Name it with --price."
+        )
+    return found
+
+
+def _pick(fields: list[Any], names: tuple[str, ...], *, only_known: bool = False, part: str = "") -> str:
+    """The field with the best known name, or ``part`` in its name; else the first that is no primary key."""
     known = {field.name: field for field in fields}
     for name in names:
         if name in known:
             return name
+    for name in known:
+        if part and part in name:
+            return str(name)
     rest = [field for field in fields if not field.primary_key] or fields
     return "" if only_known or not rest else str(rest[0].name)
