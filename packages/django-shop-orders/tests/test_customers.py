@@ -1,13 +1,17 @@
+import re
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from shop_orders import carts, customers, lifecycle, payments
 from shop_orders.exceptions import InvalidAddress, InvalidPhone, InvalidTransition
 from shop_orders.models import Address, Customer, Order, OrderEvent, Payment
+from shop_orders.payment_providers import PaymentEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +102,65 @@ def test_anonymised_customer_leaves_the_books(place, customer, user, memory_prov
     assert customer.anonymised_at is not None
     assert get_user_model().objects.filter(pk=user.pk).exists()
     assert customers.anonymise(customer) == 1
+
+
+def everything():
+    """All that the app keeps, as text."""
+    models = apps.get_app_config("shop_orders").get_models()
+    return str([list(model.objects.values()) for model in models])
+
+
+def test_nothing_that_was_written_about_a_customer_is_left(client, guest_order, user, memory_provider, book):
+    """A guest orders, pays, cancels and gets the money back; each text has a mark of its own."""
+    staff = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="shop_orders"))
+    added = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
+    headers = {"X-Cart-Token": added["X-Cart-Token"]}
+    body = {
+        "contact": {"name": "Mark-1", "email": "mark-2@example.org", "phone": "0712345678"},
+        "shipping_address": {"name": "Mark-3", "line1": "Mark-4", "city": "Mark-5", "country": "KE"},
+        "note": "Mark-6",
+        "payment_provider": "memory",
+    }
+    placed = client.post(
+        "/api/orders/orders/", body, "application/json", headers={**headers, "Idempotency-Key": "k-1"}
+    ).json()
+    number, token = placed["number"], {"X-Order-Token": placed["guest_token"]}
+    path = f"/api/orders/orders/{number}/"
+    started = client.post(f"{path}payments/", {}, "application/json", headers={**token, "Idempotency-Key": "k-2"})
+    payment = Payment.objects.get(public_id=started.json()["id"])
+    event = PaymentEvent(
+        event_id="evt-1",
+        kind="captured",
+        reference=payment.provider_reference,
+        amount=payment.amount,
+        data={"payer": "Mark-7"},
+    )
+    payments.apply_event("memory", event)
+    order = Order.objects.get()
+    OrderEvent.objects.update(last_error="SMTPRecipientsRefused: mark-8")
+    staff_path = f"/api/orders/staff/orders/{number}/"
+    for verb, sent in (
+        ("note", {"text": "Mark-9"}),
+        ("refund", {"reason": "Mark-10", "amount": "1.00"}),
+        ("cancel", {"reason": "Mark-11"}),
+    ):
+        answer = staff.post(f"{staff_path}{verb}/", sent, "application/json", headers={"Idempotency-Key": verb})
+        assert answer.status_code == 200, answer.content
+    assert re.findall(r"(?i)mark-\d+", everything())
+
+    customers.anonymise(order.customer)
+
+    assert re.findall(r"(?i)mark-\d+|254712345678", everything()) == []
+    assert Order.objects.get().paid_amount == payment.amount
+
+
+def test_claimed_orders_leave_no_guest_behind(guest_order, user, shop_settings):
+    shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
+    order = guest_order(email="customer@example.org")
+    guest = order.customer
+    customers.claim_orders(user)
+    assert not Customer.objects.filter(pk=guest.pk).exists()
 
 
 def test_command_anonymises_by_public_id_and_by_address(guest_order, customer):

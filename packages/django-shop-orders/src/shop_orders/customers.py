@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -27,10 +27,14 @@ from shop_orders.models import (
     OrderStatus,
     Payment,
     ProviderEvent,
+    Refund,
 )
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+
+WRITTEN = ("note", "status_changed", "refunded", "refund_failed")
+"""Events whose message is a text that somebody wrote: a note, or a reason."""
 
 
 def request_user(request: HttpRequest) -> Any:
@@ -141,7 +145,10 @@ def claim_orders(user: Any) -> int:
         claimed = list(orders.filter(customer__anonymised_at=None).order_by("pk"))
         for order in claimed:
             OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
-        return Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
+        count = Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
+        guests = Customer.objects.filter(pk__in=[order.customer_id for order in claimed], orders=None)
+        guests.delete()  # the same person, under whose name nothing is left
+        return count
 
 
 def anonymise(customer: Customer) -> int:
@@ -160,12 +167,19 @@ def anonymise(customer: Customer) -> int:
             raise InvalidTransition(_("An order of this customer is still on its way. Finish or cancel it first."))
         keys = [order.pk for order in orders]
         customer.orders.update(
-            contact_name="", email="", phone="", shipping_address={}, billing_address={}, customer_note=""
+            contact_name="",
+            email="",
+            phone="",
+            shipping_address={},
+            billing_address={},
+            customer_note="",
+            cancel_reason="",
         )
         _anonymise_events(OrderEvent.objects.filter(order__in=keys))
         Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, error="")
+        Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
-        IdempotencyKey.objects.filter(owner=customer.key).delete()
+        _answers_about(customer, orders).delete()
         customer.addresses.all().delete()
         customer.carts.filter(status="open").delete()
         blank = dict.fromkeys(FIELDS, "")
@@ -173,17 +187,29 @@ def anonymise(customer: Customer) -> int:
     return len(keys)
 
 
+def _answers_about(customer: Customer, orders: Iterable[Order]) -> QuerySet[IdempotencyKey]:
+    """Stored answers to the customer, to staff about an order, and to the guest's cart that became one."""
+    found = Q(owner=customer.key)
+    for order in orders:
+        found |= Q(route__endswith=f" {order.number}")
+        if order.cart is not None:
+            found |= Q(owner=f"cart:{order.cart.public_id}")
+    return IdempotencyKey.objects.filter(found)
+
+
 def _anonymise_events(rows: OrderEventQuerySet) -> None:
-    """Payloads lose the recipient; staff's notes go, since they are about people."""
+    """Payloads lose the recipient; what people wrote goes, since it is about people."""
     changed = []
     for event in rows.exclude(payload={}):
         event.payload = {**event.payload, "recipients": {}}
         if "order" in event.payload:
             event.payload["order"] = {**event.payload["order"], "url": ""}
+        if "refund" in event.payload:
+            event.payload["refund"] = {**event.payload["refund"], "reason": ""}
         changed.append(event)
     OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
-    rows.filter(kind="note").update(message="")
-    rows.update(actor=None)
+    rows.filter(kind__in=WRITTEN).update(message="")
+    rows.update(actor=None, last_error="")
 
 
 def clean_address(data: Mapping[str, str]) -> dict[str, str]:

@@ -240,7 +240,7 @@ def capture(
         payments.capture(payment.pk, by=user, notify=payload.notify)
         return 200, _answer(_order(number)).model_dump(mode="json")
 
-    return once_outside(request, f"user:{user.pk}", f"staff_capture {payment_id}", idempotency_key, work)
+    return once_outside(request, f"user:{user.pk}", f"staff_capture {payment_id} {number}", idempotency_key, work)
 
 
 @staff_router.post(
