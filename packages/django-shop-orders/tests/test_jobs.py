@@ -3,7 +3,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import models
 from django.test.utils import isolate_apps
 from django.utils import timezone
@@ -96,6 +96,11 @@ def test_quickstart_prints_settings_that_work(settings):
 def test_quickstart_says_what_it_cannot_sell(model, says):
     with pytest.raises(CommandError, match=re.escape(says)):
         call_command("shop_orders_quickstart", model)
+
+
+def test_quickstart_runs_without_the_settings_that_it_prints():
+    """With system checks it would begin by asking for them."""
+    assert load_command_class("shop_orders", "shop_orders_quickstart").requires_system_checks == ()
 
 
 @pytest.mark.parametrize(

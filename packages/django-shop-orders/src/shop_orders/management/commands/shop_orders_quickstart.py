@@ -19,6 +19,8 @@ FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "avail
 
 class Command(BaseCommand):
     help = "Look at a model of yours and print the settings that sell it."
+    requires_system_checks = ()
+    """They would ask for the very settings that this prints."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", help="app_label.ModelName, such as books.Book")
