@@ -109,6 +109,18 @@ def test_list_notifiers_tells_installed_configured_and_missing(settings):
     assert said.rstrip().endswith("sms")
 
 
+def test_list_notifiers_names_nothing_missing_where_nothing_is(settings):
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": {"BACKEND": "email"}}, "ROUTES": [ROUTE]}
+    assert "Missing" not in run("list_notifiers")
+
+
+def test_hint_for_a_missing_text_names_a_folder_that_is_looked_into(settings):
+    found(settings, ROUTES=[{**ROUTE, "event": "unheard_of"}])
+    (message,) = check_settings(None)
+    assert "shop_notify/unheard_of/message.txt" in message.hint
+    assert "the templates folder of an app" in message.hint
+
+
 def test_test_notifier_shows_the_exchange_masked(settings, gateway):
     options = {**SMS["OPTIONS"], "api_key": "very-secret-key", "base_url": gateway.url}
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"sms": {**SMS, "OPTIONS": options}}}

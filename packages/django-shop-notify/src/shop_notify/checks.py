@@ -100,7 +100,7 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
         elif not _has_template(route, alias):
             yield Warning(
                 f"Route {number}: there is no text for “{route.event}” by “{alias}”.",
-                hint=f"Write templates/shop_notify/{route.event}/message.txt.",
+                hint=f"Write shop_notify/{route.event}/message.txt in the templates folder of an app or of the site.",
                 id="shop_notify.W005",
             )
 

@@ -22,7 +22,8 @@ class Command(BaseCommand):
         missing = {alias for entry in app_settings.ROUTES for alias in entry.get("via", ())} - {
             *app_settings.NOTIFIERS
         }
-        self.stdout.write("Missing (named in a route, not configured):")
+        if missing:
+            self.stdout.write("Missing (named in a route, not configured):")
         for alias in sorted(missing):
             self.stdout.write(f"  {alias}")
 
