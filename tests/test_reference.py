@@ -1,5 +1,6 @@
 """The reference that is made from the code has everything that the code has."""
 
+import importlib
 import json
 import re
 import sys
@@ -81,6 +82,64 @@ def test_every_body_is_there_and_every_link_leads_to_one():
     titles = set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
     assert titles == set(openapi()["components"]["schemas"])
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {title.lower() for title in titles}
+
+
+def test_every_exception_is_there():
+    found = {
+        name
+        for package in SOURCES
+        for name, error in vars(importlib.import_module(f"{package}.exceptions")).items()
+        if isinstance(error, type) and issubclass(error, Exception)
+    }
+    assert len(found) > 50
+    assert {name for name in found if f"\n| `{name}`" not in page("python")} == set()
+
+
+def test_every_class_of_a_seam_and_every_kit_is_there():
+    modules = ["shop_orders.product_sources", "shop_orders.payment_providers", "shop_orders.testing"]
+    modules += ["shop_notify.notifiers", "shop_notify.testing", "shop_catalog.search"]
+    shipped = re.compile(r"(Model\w+Source|\w+Notifier|\w+Search|BankTransfer|PayOnDelivery|\w+TestProvider)$")
+    found = {
+        name
+        for module in modules
+        for name in importlib.import_module(module).__all__
+        if name[0].isupper() and not shipped.match(name) and f"| `{name}`" not in page("python")
+    }
+    assert len(found) > 15
+    assert {name for name in found if f"\n### {name}\n" not in page("seams")} == set()
+
+
+def test_every_hook_of_the_settings_is_among_the_extension_points():
+    """A hook is a setting whose words name a callable, a dotted path or a backend."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", page("settings"), re.MULTILINE)
+    hooks = {name for name, words in rows if re.search(r"[Cc]allable|[Dd]otted path|BACKEND|->", words)}
+    assert len(hooks) >= 13
+    assert {name for name in hooks if f"{name}" not in page("seams")} == set()
+
+
+def test_every_function_that_the_docs_call_is_there():
+    told = page("python")
+    modules = {
+        name.rpartition(".")[2]: f"{package}.{name}"
+        for package, verbs in shop_reference.VERBS.items()
+        for name in verbs
+        if name not in {"api.problems", "jobs"}
+    }
+    call = re.compile(rf"(?<![\w.])({'|'.join(modules)})\.([a-z_]+)\(")
+    called = {
+        (modules[module], function)
+        for path in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md")]
+        for block in re.findall(r"^```.*?^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for module, function in call.findall(block)
+        if function not in {"filter", "none"}  # a queryset called products
+    }
+    assert len(called) >= 35
+    missing = {
+        (module, function)
+        for module, function in called
+        if f"\n`{function}(" not in told.partition(f"### {module}\n")[2].partition("\n### ")[0]
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("name", shop_reference.PAGES)

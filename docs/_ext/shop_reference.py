@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import dataclasses
 import importlib
 import inspect
 import itertools
@@ -198,6 +199,202 @@ def problems() -> str:
     return "\n\n".join(parts)
 
 
+# Python
+
+VERBS: Mapping[str, Mapping[str, str]] = {
+    "shop_catalog": {
+        "categories": "create change move reorder delete get check repair",
+        "category_tree": "current version",
+        "category_import": "import_paths",
+        "products": "create change set_price delete get lowest_recent_price",
+        "product_import": "import_rows",
+        "row_readers": "read_rows",
+        "inventory": "receive adjust count reserve release ship restock differences",
+        "images": "add make_primary reorder remove set_of_category remove_of_category",
+        "reviews": "submit change moderate reply delete get",
+        "listing": "page count",
+        "product_page": "find",
+        "statistics": "of_category",
+        "media": "serve",
+        "jobs": "run_due overdue",
+        "api.problems": "register",
+    },
+    "shop_orders": {
+        "carts": "find find_or_open add_to_cart add_item set_quantity remove_item clear view merge prune",
+        "checkout": "place_order",
+        "lifecycle": "allowed confirm start_processing ship deliver cancel note",
+        "payments": "ways_to_pay start record_payment capture refund reconcile expire_due",
+        "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
+        "tracking": "of",
+        "guest_links": "token_for is_valid",
+        "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
+        "pricing": "price",
+        "events": "order_payload announce_due muted",
+        "money": "quantise as_text exponent minor_units from_minor_units",
+        "jobs": "run_due overdue",
+        "api.problems": "register",
+    },
+    "shop_notify": {
+        "delivery": "wake_up",
+        "queues": "wake",
+        "previews": "of_signal of_notification",
+        "preferences": "groups choices read write",
+        "suppressions": "suppress lift suppressed",
+        "overrides": "validate",
+        "samples": "values_for",
+        "segments": "count_segments",
+        "health": "notifiers oldest_due_at",
+        "pruning": "prune",
+        "jobs": "run overdue",
+        "api.problems": "register",
+    },
+}
+"""Functions that a site may call, module by module, in the order in which they are met."""
+
+
+def python() -> str:
+    """The functions of VERBS with their docstrings, and every exception."""
+    parts = []
+    for package, modules in VERBS.items():
+        parts.append(f"## {package}")
+        for name, functions in modules.items():
+            module = importlib.import_module(f"{package}.{name}")
+            entries = [
+                _entry(_call(getattr(module, function)), getattr(module, function)) for function in functions.split()
+            ]
+            parts += [f"### {package}.{name}", _words(_first(module)), *entries]
+        parts += [f"### {package}.exceptions", table(("exception", "code", "what it says"), _exceptions(package))]
+    return "\n\n".join(parts)
+
+
+def _exceptions(package: str) -> Iterator[tuple[str, str, str]]:
+    for name, error in vars(importlib.import_module(f"{package}.exceptions")).items():
+        if isinstance(error, type) and issubclass(error, Exception):
+            parent = "" if error.__base__ is Exception else f"<br>a {error.__base__.__name__}"
+            default = getattr(error, "default_message", None)
+            words = _words(vars(error).get("__doc__")) or (str(default()) if default else "")
+            yield f"`{name}`{parent}", f"`{error.code}`", words
+
+
+SEAMS: Mapping[str, tuple[str, str]] = {
+    "Product sources": ("shop_orders.product_sources", "ProductSource SourceProduct"),
+    "Payment providers": (
+        "shop_orders.payment_providers",
+        "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult",
+    ),
+    "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),
+    "Kits and stand-ins of shop_orders": (
+        "shop_orders.testing",
+        "ProductSourceContract PaymentProviderContract MemoryProductSource MemoryProduct MemoryPaymentProvider",
+    ),
+    "Notifiers": ("shop_notify.notifiers", "Notifier Message Receipt Report"),
+    "Kits of shop_notify": ("shop_notify.testing", "NotifierContract ReportContract Transport"),
+    "Search backends": ("shop_catalog.search", "SearchBackend"),
+}
+"""Classes that a plugin fills or is given: title, module and names."""
+
+
+def seams() -> str:
+    """The classes of SEAMS: what they say, their fields and their methods."""
+    parts = []
+    for title, (path, names) in SEAMS.items():
+        module = importlib.import_module(path)
+        parts.append(f"## {title}")
+        for name in names.split():
+            class_ = getattr(module, name)
+            parts += [f"### {name}", f"`{path}.{name}`", _paragraphs(inspect.getdoc(class_)), *_members(class_)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _members(class_: type) -> Iterator[str]:
+    """A table of fields, then the methods that do not begin with an underscore; of a kit, its checks by name."""
+    told = _attribute_docs(class_)
+    rows = [
+        (f"`{name}`", f"`{kind}`", " ".join(filter(None, (_words(told.get(name)), default))))
+        for name, kind, default in _attributes(class_)
+    ]
+    if rows:
+        yield table(("name", "type", "what"), rows)
+    checks = []
+    for name, value in vars(class_).items():
+        function = getattr(value, "__wrapped__", getattr(value, "__func__", value))
+        if name.startswith("test_"):
+            checks.append(name.removeprefix("test_").replace("_", " "))
+        elif inspect.isfunction(function) and not name.startswith("_"):
+            yield _entry(_call(function, name), function)
+    if checks:
+        yield "It checks: " + "; ".join(checks) + "."
+
+
+def _attributes(class_: type) -> Iterator[tuple[str, str, str]]:
+    """Name, type and default of each annotated attribute and each property."""
+    fields = {field.name: field for field in dataclasses.fields(class_)} if dataclasses.is_dataclass(class_) else {}
+    for name, kind in inspect.get_annotations(class_).items():
+        if name in fields and fields[name].default is not dataclasses.MISSING:
+            default = f"Default `{fields[name].default!r}`."
+        elif (
+            name not in fields and name in vars(class_) and not isinstance(vars(class_)[name], set | frozenset | dict)
+        ):
+            default = f"Default `{vars(class_)[name]!r}`." if isinstance(vars(class_)[name], bool | int | str) else ""
+        else:
+            default = ""
+        yield name, re.sub(r"^ClassVar\[(.*)\]$", r"\1", str(kind)), default
+    for name, value in vars(class_).items():
+        if isinstance(value, property):
+            yield name, _type(value), ""
+
+
+def _attribute_docs(class_: type) -> dict[str, str]:
+    """What stands under an attribute, or in the docstring of a property."""
+    body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(class_))).body[0]
+    told = {name: inspect.getdoc(value) or "" for name, value in vars(class_).items() if isinstance(value, property)}
+    for first, second in itertools.pairwise(body.body if isinstance(body, ast.ClassDef) else []):
+        if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name) and isinstance(second, ast.Expr):
+            told[first.target.id] = str(getattr(second.value, "value", ""))
+    return told
+
+
+def _call(function: Callable[..., Any], name: str = "") -> str:
+    """Name and signature as they are written, without ``self``."""
+    signature = inspect.signature(function)
+    kept = [
+        parameter.replace(annotation=_Written(parameter.annotation))
+        if isinstance(parameter.annotation, str)
+        else parameter
+        for parameter in signature.parameters.values()
+        if parameter.name not in {"self", "cls"}
+    ]
+    returned = signature.return_annotation
+    shown = signature.replace(
+        parameters=kept, return_annotation=_Written(returned) if isinstance(returned, str) else returned
+    )
+    return f"{name or function.__name__}{shown}".removesuffix(" -> None")
+
+
+class _Written(str):
+    """An annotation that was kept as text: shown as it was written, without quotes around it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _entry(call: str, function: Callable[..., Any]) -> str:
+    """A definition: the call, and its docstring with what it raises as a list."""
+    words, _, raised = (inspect.getdoc(function) or "").partition("Raises:\n")
+    lines = [_words(block) for block in re.split(r"\n\s*\n", words.strip()) if block]
+    if raised:
+        errors = [_words(line).split(": ", 1) for line in re.split(r"\n(?!\s{2,})", inspect.cleandoc(raised).strip())]
+        lines.append("Raises " + "; ".join(f"*{error[0]}*: {error[-1].rstrip('.')}" for error in errors) + ".")
+    return f"`{call}`\n: " + "\n\n  ".join(lines) if lines else f"`{call}`"
+
+
+def _first(module: Any) -> str:
+    """The first paragraph of a module's docstring."""
+    return (inspect.getdoc(module) or "").split("\n\n")[0]
+
+
 # The API
 
 
@@ -303,6 +500,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "checks": checks,
     "problems": problems,
     "api": api,
+    "python": python,
+    "seams": seams,
 }
 
 

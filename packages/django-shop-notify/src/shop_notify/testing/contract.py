@@ -69,17 +69,21 @@ class NotifierContract:
 
     @pytest.fixture
     def transport(self) -> Iterator[Transport]:
-        raise NotImplementedError
+        """What stands in for the provider."""
+        raise NotImplementedError("Give a fixture `transport` that returns or yields a Transport of yours.")
 
     @pytest.fixture
     def options(self, transport: Transport) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """The notifier's OPTIONS, with the address of ``transport`` in place of the provider's."""
+        raise NotImplementedError("Give a fixture `options(transport)` that returns the notifier's OPTIONS.")
 
     @pytest.fixture
     def notifier(self, options: Mapping[str, Any]) -> Notifier:
+        """Made of ``notifier_class`` and ``options``; seldom replaced."""
         return self.notifier_class(alias="contract", **options)
 
     def message(self, **changes: Any) -> Message:
+        """A message to ``address``, for checks of your own."""
         values = {"id": MESSAGE_ID, "event": "contract", "to": self.address, "subject": "Contract", "text": "Hello"}
         return Message(**{**values, **changes})
 

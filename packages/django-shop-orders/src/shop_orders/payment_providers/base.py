@@ -24,15 +24,21 @@ class PaymentRequest:
     payment_id: str
     order_number: str
     amount: Decimal
+    """With the currency's decimals; ``shop_orders.money.minor_units`` makes cents of it."""
     currency: str
     description: str
+    """A line for the customer's statement, with the order's number."""
     email: str = ""
     phone: str = ""
+    """E.164, such as ``+254712345678``."""
     name: str = ""
     language: str = ""
     return_url: str = ""
+    """The page to which the customer comes back."""
     base_url: str = ""
+    """The site's scheme and host."""
     webhook_url: str = ""
+    """Where the provider may call us; empty where the site has no address for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +46,15 @@ class PaymentStart:
     """What happens next: go to ``redirect_url``, follow ``instructions``, or nothing because ``status`` is final."""
 
     status: PaymentStatus = "pending"
+    """``pending``, ``authorised``, ``captured``, ``failed`` or ``cancelled``."""
     reference: str = ""
+    """The provider's name for the payment, by which its webhooks and ``fetch`` find it. Required."""
     redirect_url: str = ""
     instructions: str = ""
     expires_at: datetime | None = None
+    """When this attempt ends at the provider; who comes later starts another one. None: it does not end by itself."""
     data: Mapping[str, Any] = field(default_factory=dict)
+    """JSON-safe values that are kept with the payment and given to the other methods as ``state``. No secrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,7 @@ class PaymentState:
     """What the provider says now. Amounts are totals, not steps; None where it does not say."""
 
     status: PaymentStatus
+    """As of ``PaymentStart``."""
     reference: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None
@@ -70,6 +81,7 @@ class PaymentEvent:
 
     event_id: str
     kind: EventKind
+    """A status as of ``PaymentStart``, or ``refunded``."""
     reference: str = ""
     payment_id: str = ""
     amount: Decimal | None = None
@@ -91,6 +103,8 @@ class RefundRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundResult:
+    """What became of a refund. One that is ``pending`` ends by the provider's event of the kind ``refunded``."""
+
     status: Literal["pending", "succeeded", "failed"] = "succeeded"
     reference: str = ""
     error: str = ""
@@ -104,6 +118,7 @@ class PaymentProvider:
     """
 
     label: ClassVar[Any] = _("Payment")
+    """What customers choose by; translatable."""
     expires_after: timedelta | None = None
     """How long an order may stay unpaid. None: for ever."""
     confirms_at_placement: bool = False

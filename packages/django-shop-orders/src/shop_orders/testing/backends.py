@@ -21,6 +21,8 @@ from shop_orders.payment_providers.base import (
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryProduct:
+    """A product of the source below; ``available=None`` is never counted."""
+
     ref: str
     name: str = "A product"
     unit_price: Decimal = Decimal("10.00")

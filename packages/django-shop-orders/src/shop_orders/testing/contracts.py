@@ -51,10 +51,12 @@ class ProductSourceContract:
 
     @pytest.fixture
     def source(self) -> ProductSource:
+        """Your product source, made as its OPTIONS make it."""
         raise NotImplementedError("Give a fixture `source` that returns your product source.")
 
     @pytest.fixture
     def make_product(self) -> MakeProduct:
+        """A callable ``(price=Decimal, available=int) -> ref`` that puts a new product on sale in KES."""
         raise NotImplementedError("Give a fixture `make_product(price=..., available=...) -> ref`.")
 
     def test_fetch_answers_plain_values_by_ref(self, source: ProductSource, make_product: MakeProduct) -> None:
@@ -153,18 +155,22 @@ class PaymentProviderContract:
 
     @pytest.fixture
     def provider(self) -> PaymentProvider:
+        """Your provider, speaking to a local server in place of the real one."""
         raise NotImplementedError("Give a fixture `provider` that returns your payment provider.")
 
     @pytest.fixture
     def make_webhook(self) -> MakeWebhook | None:
+        """A callable ``(kind=, reference=, amount=, event_id=) -> HttpRequest``: the call as the provider sends it."""
         return None
 
     @pytest.fixture
     def break_network(self) -> Callable[[], None] | None:
+        """A callable after which the provider answers nothing; None where there is no network."""
         return None
 
     @pytest.fixture
     def request_to_pay(self) -> PaymentRequest:
+        """What the kit asks to be paid, of ``amount``."""
         return PaymentRequest(
             payment_id="6f2c5f0e-6a0f-4d0e-9d55-0a3c5f3a7b11",
             order_number="K7MXQ-4T29P",
