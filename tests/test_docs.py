@@ -1,8 +1,10 @@
 """The documentation's code runs: page by page, in the order in which it is read."""
 
 import importlib
+import os
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +81,31 @@ def test_the_code_of_a_page_runs(page, folder):
     finally:
         for override in reversed(overrides):
             override.disable()
+    tests = [str(folder / part.caption) for part in parts if Path(part.caption).name.startswith("test_")]
+    if tests:
+        run_tests(folder, tests)
+
+
+def run_tests(folder, files):
+    """A page's own tests, such as those of a contract kit, by pytest as their reader runs them; on SQLite."""
+    environment = os.environ | {
+        "DATABASE_URL": "",
+        "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--nomigrations",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        str(ROOT / "tests/pytest.ini"),
+        *files,
+    ]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def compiled(page, part):

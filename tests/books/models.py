@@ -1,4 +1,4 @@
-"""A product table that knows nothing of a shop."""
+"""Product tables that know nothing of a shop."""
 
 from django.db import models
 
@@ -14,3 +14,16 @@ class Book(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Shelf(models.Model):
+    """Where a book lies, for a source over two tables."""
+
+    book = models.OneToOneField(Book, on_delete=models.CASCADE)
+    units = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        app_label = "books"
+
+    def __str__(self) -> str:
+        return f"{self.units} of {self.book_id}"
