@@ -212,7 +212,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         "inventory": "receive adjust count reserve release ship restock differences",
         "images": "add make_primary reorder remove set_of_category remove_of_category",
         "reviews": "submit change moderate reply delete get",
-        "listing": "page count",
+        "listing": "Filters page count",
         "product_page": "find",
         "statistics": "of_category",
         "media": "serve",
@@ -220,12 +220,15 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         "api.problems": "register",
     },
     "shop_orders": {
-        "carts": "find find_or_open add_to_cart add_item set_quantity remove_item clear view merge prune",
-        "checkout": "place_order",
+        "carts": (
+            "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity remove_item "
+            "clear view merge prune"
+        ),
+        "checkout": "Contact place_order",
         "lifecycle": "allowed confirm start_processing ship deliver cancel note",
         "payments": "ways_to_pay start record_payment capture refund reconcile expire_due",
         "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
-        "tracking": "of",
+        "tracking": "Tracking of",
         "guest_links": "token_for is_valid",
         "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
         "pricing": "price",
@@ -237,7 +240,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     "shop_notify": {
         "delivery": "wake_up",
         "queues": "wake",
-        "previews": "of_signal of_notification",
+        "previews": "Preview of_signal of_notification",
         "preferences": "groups choices read write",
         "suppressions": "suppress lift suppressed",
         "overrides": "validate",
@@ -249,7 +252,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         "api.problems": "register",
     },
 }
-"""Functions that a site may call, module by module, in the order in which they are met."""
+"""Functions that a site may call, module by module, in the order in which they are met; classes that they answer."""
 
 
 def python() -> str:
@@ -259,12 +262,17 @@ def python() -> str:
         parts.append(f"## {package}")
         for name, functions in modules.items():
             module = importlib.import_module(f"{package}.{name}")
-            entries = [
-                _entry(_call(getattr(module, function)), getattr(module, function)) for function in functions.split()
-            ]
+            entries = [_public(getattr(module, function)) for function in functions.split()]
             parts += [f"### {package}.{name}", _words(_first(module)), *entries]
         parts += [f"### {package}.exceptions", table(("exception", "code", "what it says"), _exceptions(package))]
     return "\n\n".join(parts)
+
+
+def _public(thing: Any) -> str:
+    """A function's definition, or a class with the table of its fields."""
+    if not isinstance(thing, type):
+        return _entry(_call(thing), thing)
+    return "\n\n".join([f"`{thing.__name__}`", _paragraphs(inspect.getdoc(thing)), *_members(thing)])
 
 
 def _exceptions(package: str) -> Iterator[tuple[str, str, str]]:

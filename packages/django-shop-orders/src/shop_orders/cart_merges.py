@@ -25,6 +25,8 @@ class MergeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class MergeReport:
+    """The customer's cart after a merge, and what changed in it, to be shown."""
+
     cart: Cart
     changes: tuple[MergeChange, ...]
 
