@@ -49,6 +49,16 @@ def test_extras_are_those_that_the_documentation_names(name):
     assert set(project(name).get("optional-dependencies", {})) == EXTRAS[name]
 
 
+@pytest.mark.parametrize("name", DEPENDENCIES)
+def test_a_readme_can_be_read_without_the_repository(name):
+    """An index shows it alone: links into the repository would lead nowhere."""
+    text = (ROOT / f"packages/django-shop-{name}/README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
+    assert "not related to the older django-SHOP" in text.split("\n")[3]
+    assert "Licence: MIT." in text
+    assert all(f"[{extra}]" in text for extra in EXTRAS[name])
+
+
 def test_the_constraints_name_no_download_address():
     text = (ROOT / "tests/constraints.txt").read_text(encoding="utf-8")
     assert "://" not in text

@@ -221,8 +221,8 @@ VERBS: Mapping[str, Mapping[str, str]] = {
     },
     "shop_orders": {
         "carts": (
-            "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity remove_item "
-            "clear view merge prune"
+            "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity "
+            "remove_item clear view merge prune"
         ),
         "checkout": "Contact place_order",
         "lifecycle": "allowed confirm start_processing ship deliver cancel note",
