@@ -108,7 +108,7 @@ class AppSettings(BaseSettings):
 
     @property
     def REQUEST_RECIPIENT(self) -> str:
-        """Dotted path of ``(request) -> recipient key``, by which a customer finds her own preferences."""
+        """Dotted path of ``(request) -> recipient key``, by which customers find their own preferences."""
         return str(self.get("REQUEST_RECIPIENT", "shop_notify.preferences.recipient_of_user"))
 
     @property
