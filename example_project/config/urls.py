@@ -29,6 +29,7 @@ urlpatterns = [
 if settings.OIDC_PROVIDER:
     from shop_orders.contrib.allauth import exchange
 
+    urlpatterns.append(path("identity/o/authorize", exchange.authorize))
     urlpatterns.append(path("identity/o/api/token", exchange.token))
     urlpatterns.append(path("", include("allauth.idp.urls")))
 if settings.DEMO:

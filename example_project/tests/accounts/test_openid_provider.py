@@ -56,7 +56,8 @@ def authorize(browser, *, scope, **more):
         "code_challenge_method": "S256",
         **more,
     }
-    return browser.get("/identity/o/authorize", parameters)
+    sent = {name: value for name, value in parameters.items() if value is not None}
+    return browser.get("/identity/o/authorize", sent)
 
 
 def code_for(user, *, scope="openid email orders:read orders:write"):
@@ -136,6 +137,42 @@ def test_a_code_without_its_verifier_is_worth_nothing(app, user):
     code = code_for(user)
 
     assert exchange(code, code_verifier="w" * 64).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"code_challenge_method": "plain"},
+        {"code_challenge_method": None},
+        {"code_challenge_method": "s256"},
+        {"code_challenge_method": ["plain", "S256"]},
+        {"code_challenge_method": ["S256", "plain"]},
+        {"code_challenge": None, "code_challenge_method": None},
+        {"code_challenge_method": "plain", "prompt": "none"},
+    ],
+)
+@pytest.mark.parametrize("skip_consent", [False, True])
+def test_an_app_without_a_secret_proves_itself_by_s256(app, user, more, skip_consent):
+    App.objects.update(skip_consent=skip_consent)
+    browser = Client()
+    browser.force_login(user)
+
+    answer = authorize(browser, scope="openid", **more)
+
+    assert answer["Location"].startswith(f"{REDIRECT}?")
+    sent = parse_qs(urlsplit(answer["Location"]).query)
+    assert (sent["error"], sent["state"]) == (["invalid_request"], ["state-1"])
+    assert "code" not in sent
+
+
+def test_a_refused_challenge_is_told_to_no_stranger(app, user):
+    browser = Client()
+    browser.force_login(user)
+    evil = "https://evil.example.org/callback"
+
+    answer = authorize(browser, scope="openid", redirect_uri=evil, code_challenge_method="plain")
+
+    assert "Location" not in answer
 
 
 def test_a_code_works_once(app, user):

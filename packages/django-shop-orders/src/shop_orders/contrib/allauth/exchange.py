@@ -1,9 +1,14 @@
-"""The token endpoint of the shop's OpenID Provider: a code or refresh token is exchanged once, whoever hurries.
+"""Codes of the shop's OpenID Provider: asked for with PKCE by S256, and exchanged once, whoever hurries.
 
-    urlpatterns = [path("identity/o/api/token", exchange.token), path("", include("allauth.idp.urls")), ...]
+    urlpatterns = [
+        path("identity/o/authorize", exchange.authorize),
+        path("identity/o/api/token", exchange.token),
+        path("", include("allauth.idp.urls")),
+        ...
+    ]
 
-Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) reads, uses and deletes without a lock: on
-PostgreSQL eight parallel exchanges of one refresh token gave eight pairs.
+Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) announces S256 alone, and takes ``plain`` as well.
+It reads, uses and deletes without a lock: on PostgreSQL eight parallel exchanges of one refresh token gave eight pairs.
 """
 
 from __future__ import annotations
@@ -19,6 +24,23 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 logger = logging.getLogger(__name__)
+
+METHOD = "code_challenge_method"
+
+
+@csrf_exempt
+def authorize(request: HttpRequest) -> HttpResponse:
+    """allauth's endpoint, without the method ``plain``, which also is what a challenge without a method means.
+
+    Whoever sees such a request can exchange its code. A method that nobody knows stands in for it, so that the refusal
+    goes where a checked request says (RFC 7636, 4.4.1).
+    """
+    asked = request.GET.copy()
+    if "code_challenge" in asked and asked.getlist(METHOD) != ["S256"]:
+        asked[METHOD] = "unsupported"
+        request.META["QUERY_STRING"] = asked.urlencode()
+    answer: HttpResponse = views.authorization(request)
+    return answer
 
 
 @csrf_exempt
