@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,8 +12,10 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from config import openid
 from config.env import Env
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
 from shop_orders.models import Customer
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +78,22 @@ def test_without_an_address_one_is_asked_for(provider, client):
     assert page.status_code == 200
     assert 'name="email"' in page.content.decode()
     assert not User.objects.exists()
+
+
+def test_the_address_that_is_typed_tells_nobody_whose_it_is(provider, user):
+    del provider.claims["email"]
+    found = []
+    for number, email in enumerate([user.email, "unknown@example.org"]):
+        provider.claims["sub"] = f"visitor-{number}"
+        browser = Client()
+        page = log_in_with(provider, browser)["Location"]
+        with patch.object(MD5PasswordHasher, "encode", autospec=True) as hashed:
+            answer = browser.post(page, {"email": email, "first_name": "New", "last_name": "Customer"})
+        found.append((answer.status_code, answer["Location"], hashed.call_count))
+
+    assert found == [(302, "/accounts/confirm-email/", 0)] * 2
+    assert [message.to for message in mail.outbox] == [[user.email], ["unknown@example.org"]]
+    assert not SocialAccount.objects.filter(user=user).exists()
 
 
 @pytest.mark.parametrize("verified", [True, False])
