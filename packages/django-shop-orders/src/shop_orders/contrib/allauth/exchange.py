@@ -7,8 +7,8 @@
         ...
     ]
 
-Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) announces S256 alone, and takes ``plain`` as well.
-It reads, uses and deletes without a lock: on PostgreSQL eight parallel exchanges of one refresh token gave eight pairs.
+Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) announces S256 and takes ``plain`` as well. It
+reads, uses and deletes without a lock: on PostgreSQL eight parallel exchanges of one refresh token gave eight pairs.
 """
 
 from __future__ import annotations
