@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 from accounts.models import User
+from allauth.idp.oidc.models import Client
 from demo import drawings
 from demo.catalogue import CATEGORIES, PICTURES, PRODUCTS, REVIEWS
+from demo.management.commands import prepare_demo
 from django.core.management import call_command
 from shop_catalog import inventory
 from shop_catalog.models import Category, Product, ProductImage, Review
@@ -110,3 +112,12 @@ def test_a_picture_is_drawn_as_it_lies_there():
 
     assert drawings.draw(*item.picture)[:4] == b"RIFF"
     assert {item.picture[0] for item in PRODUCTS} == set(drawings.THINGS)
+
+
+@pytest.mark.django_db
+def test_the_demo_can_be_started_again_and_at_another_address(settings):
+    prepare_demo.let_swagger_log_in()
+    settings.SITE_URL = "http://127.0.0.1:8765"
+    prepare_demo.let_swagger_log_in()
+    app = Client.objects.get(id=settings.SWAGGER_CLIENT_ID)
+    assert app.get_redirect_uris() == ["http://127.0.0.1:8765/swagger/oauth2-redirect/"]

@@ -18,12 +18,13 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         call_command("load_sample_data", stdout=self.stdout)
         call_command("schedule_jobs", stdout=self.stdout)
-        _let_swagger_log_in()
+        let_swagger_log_in()
 
 
-def _let_swagger_log_in() -> None:
+def let_swagger_log_in() -> None:
     """The client behind Swagger's Authorize button; its address follows the port."""
-    app = Client(id=settings.SWAGGER_CLIENT_ID, name="API documentation", type=Client.Type.PUBLIC)
+    name = {"name": "API documentation", "type": Client.Type.PUBLIC}
+    app, _is_new = Client.objects.get_or_create(id=settings.SWAGGER_CLIENT_ID, defaults=name)
     app.set_scopes(["openid", "email", "profile", *SCOPES])
     app.set_redirect_uris([f"{settings.SITE_URL}/swagger/oauth2-redirect/"])
     app.set_grant_types(["authorization_code", "refresh_token"])
