@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from shop_orders import carts, checkout, customers, guest_links, pages
+from shop_orders import carts, checkout, customers, guest_links, pages, payments
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
@@ -91,8 +91,22 @@ def place(request: HttpRequest) -> HttpResponse:
         return redirect("storefront:cart" if is_cart_wrong else _step_after(error))
     request.session.pop(SESSION_KEY, None)
     token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    is_to_be_paid = order.amount_due > 0 and not payment_provider(order.payment_provider).confirms_at_placement
-    return redirect(links.order_path(order.number, token, name="order_pay" if is_to_be_paid else "order_thanks"))
+    return redirect(links.order_path(order.number, token, name="order_pay" if _asks_to_pay(order) else "order_thanks"))
+
+
+def _asks_to_pay(order: Order) -> bool:
+    """Whether the buyer goes on to pay. What people watch for, such as a transfer, begins here: the confirmation tells
+    where to send the money."""
+    provider = payment_provider(order.payment_provider)
+    if order.amount_due <= 0 or provider.confirms_at_placement:
+        return False
+    if not provider.is_manual:
+        return True
+    try:
+        payments.start(order.pk)
+    except ShopOrdersError:
+        return True
+    return False
 
 
 def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any]) -> Order:

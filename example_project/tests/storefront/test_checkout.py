@@ -206,10 +206,13 @@ TEST = {
 def test_a_bank_transfer_says_where_to_send_the_money(visitor, mug, settings):
     settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"bank": BANK}}
     order = visitor.buy("MUG", payment="bank")
-    assert visitor.path == f"/orders/{order.number}/pay/"
-    text = visitor.post(visitor.path, payment="bank", token=visitor.page.wsgi_request.GET["token"])
-    assert "Test Bank, 0123456789" in text
-    assert "is still to be paid" in text
+    assert visitor.path == f"/orders/{order.number}/thanks/"
+    assert "Test Bank, 0123456789" in visitor.text
+    assert "is still to be paid" in visitor.text
+    token = visitor.page.wsgi_request.GET["token"]
+    visitor.post(f"/orders/{order.number}/pay/", payment="bank", token=token)
+    assert "Test Bank, 0123456789" in visitor.text
+    assert order.payments.count() == 1
 
 
 def test_paying_on_the_provider_s_page_confirms_the_order(visitor, mug, settings):
