@@ -179,6 +179,7 @@ if LANGUAGE_CODE not in dict(LANGUAGES):
     LANGUAGES.insert(0, (LANGUAGE_CODE, LANG_INFO[LANGUAGE_CODE].get("name_local", LANGUAGE_CODE)))
 TIME_ZONE = env.time_zone("TIME_ZONE", "Africa/Nairobi")
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 USE_TZ = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 
