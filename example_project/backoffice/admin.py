@@ -13,6 +13,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.html import format_html
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -23,13 +25,23 @@ from shop_notify.models import Notification
 from shop_orders.admin import STEPS, OrderAdmin, possible_steps
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.forms import StepForm
-from shop_orders.models import Order, OrderLine, OrderStatus
+from shop_orders.models import Order, OrderLine, OrderStatus, PaymentStatus
 from storefront import shipping
+from storefront.templatetags.storefront import money
 
 from backoffice import order_page, sales, steps
 
 FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay", "capture"})
 """Steps that bring an order on; the others are for when something is not as it should be."""
+
+
+TONES = {
+    OrderStatus.SHIPPED: "good",
+    OrderStatus.DELIVERED: "good",
+    OrderStatus.CANCELLED: "bad",
+    PaymentStatus.PAID: "good",
+    PaymentStatus.FAILED: "bad",
+}
 
 
 class SalesFilter(admin.SimpleListFilter):
@@ -74,7 +86,20 @@ admin.site.unregister(Order)
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
     list_filter = (*OrderAdmin.list_filter, SalesFilter, ShelfFilter, "currency")  # type: ignore[assignment]
+    list_display = ("number", "state", "payment_state", "amount", "contact_name", "placed_at")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
+
+    @admin.display(description=_("status"), ordering="status")
+    def state(self, order: Order) -> str:
+        return _pill(order.get_status_display(), TONES.get(order.status, ""))
+
+    @admin.display(description=_("payment"), ordering="payment_status")
+    def payment_state(self, order: Order) -> str:
+        return _pill(order.get_payment_status_display(), TONES.get(order.payment_status, ""))
+
+    @admin.display(description=_("total"), ordering="total")
+    def amount(self, order: Order) -> str:
+        return money(order.total, order.currency)
 
     def get_urls(self) -> list[Any]:
         resend = self.admin_site.admin_view(require_POST(self.resend))
@@ -163,3 +188,7 @@ class OrderWorkplace(OrderAdmin):
             given = {field: value for field, value in values.items() if value is not None and value is not False}
             form = form_class(given, order=order)
         return steps.foresee(name, order, form.options(), by=request.user) if form.is_valid() else None
+
+
+def _pill(words: str, tone: str) -> str:
+    return format_html('<span class="pill {}">{}</span>', tone, capfirst(words))

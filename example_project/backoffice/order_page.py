@@ -65,7 +65,7 @@ def entries(order: Order, *, with_messages: bool) -> list[Entry]:
     found += [
         Entry(at=messages[0].row.created_at, title=messages[0].label, messages=messages) for messages in told.values()
     ]
-    return sorted(found, key=lambda entry: entry.at, reverse=True)
+    return sorted(found, key=lambda entry: entry.at)[::-1]
 
 
 def _event_of(row: Notification) -> str:

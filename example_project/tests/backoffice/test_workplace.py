@@ -257,3 +257,16 @@ def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(
         client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
     with django_assert_max_num_queries(count + 1):
         client.get(page(order))
+
+
+def test_the_time_line_tells_the_newest_of_one_moment_first(order):
+    OrderEvent.objects.filter(order=order).update(created_at=order.placed_at)
+    kinds = [entry.event.kind for entry in order_page.entries(order, with_messages=False)]
+    assert kinds == ["status_changed", "placed"]
+
+
+def test_the_list_of_orders_says_how_each_stands(order, staff):
+    text = staff(*ALL).get("/admin/shop_orders/order/").content.decode()
+    assert '<span class="pill ">Confirmed</span>' in text
+    assert '<span class="pill ">Unpaid</span>' in text
+    assert f"KSh\N{NO-BREAK SPACE}{order.total:,.2f}" in text
