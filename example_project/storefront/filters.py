@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import QueryDict
 from django.utils.formats import sanitize_separators
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from shop_catalog import listing, money
@@ -27,6 +28,7 @@ RATINGS = (4, 3, 2)
 MAX_QUERY_LENGTH = 100
 MAX_ATTRIBUTES = 10
 MAX_OPTIONS = 20
+SIZES = ("XXS", "XS", "S", "M", "L", "XL", "XXL", "3XL")
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ class Choice:
             chips.append(Chip(_("In stock"), self.url(in_stock=None)))
         if self.rating is not None:
             chips.append(Chip(_("%(stars)s stars and more") % {"stars": self.rating}, self.url(rating=None)))
-        chips += [Chip(value.capitalize(), self._url_without(name, value)) for name, value in self.attributes]
+        chips += [Chip(capfirst(value), self._url_without(name, value)) for name, value in self.attributes]
         return chips
 
     def attribute_facets(self, counted: Mapping[str, Mapping[str, int]]) -> list[Facet]:
@@ -124,8 +126,8 @@ class Choice:
             if not chosen and len(values) < 2:
                 continue
             options = [
-                Option(value=f"{name}:{value}", label=value.capitalize(), count=count, is_chosen=value in chosen)
-                for value, count in sorted(values.items())[:MAX_OPTIONS]
+                Option(value=f"{name}:{value}", label=capfirst(value), count=count, is_chosen=value in chosen)
+                for value, count in sorted(values.items(), key=_rank)[:MAX_OPTIONS]
             ]
             facets.append(Facet(name=name.replace("_", " ").capitalize(), options=options))
         return facets
@@ -135,6 +137,16 @@ class Choice:
         query.pop("after", None)
         query.setlist("attr", [part for part in query.getlist("attr") if part != f"{name}:{value}"])
         return f"?{query.urlencode()}"
+
+
+def _rank(counted: tuple[str, int]) -> tuple[int, int, str]:
+    """Clothing sizes from small to large, then numbers by what they count, then words."""
+    value = counted[0]
+    if value.upper() in SIZES:
+        return 0, SIZES.index(value.upper()), value
+    if value.isdecimal():
+        return 1, int(value), value
+    return 2, 0, value
 
 
 def _amount(text: str) -> Decimal | None:

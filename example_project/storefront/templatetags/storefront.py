@@ -71,14 +71,20 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def stars(rating: Decimal | float) -> SafeString:
     """Five stars, and the number for those who do not see them."""
-    full = round(float(rating))
-    marks = format_html_join(
-        "",
-        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#star"></use></svg>',
-        (("" if place < full else " off", static("storefront/icons.svg")) for place in range(5)),
-    )
+    halves = round(float(rating) * 2)
+    marks = format_html_join("", "{}", ((_star(halves - 2 * place),) for place in range(5)))
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
     return format_html('<span class="stars">{}</span><span class="visually-hidden">{}</span>', marks, text)
+
+
+def _star(halves: int) -> SafeString:
+    if halves == 1:
+        return format_html('<span class="half">{}{}</span>', _star(0), _star(2))
+    return format_html(
+        '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#star"></use></svg>',
+        "" if halves > 0 else " off",
+        static("storefront/icons.svg"),
+    )
 
 
 @register.inclusion_tag("storefront/parts/picture.html")

@@ -18,7 +18,7 @@ from shop_orders import customers
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Address, Customer, Order
 
-from storefront import countries
+from storefront import countries, timeline
 from storefront.forms import AddressForm, ProfileForm
 
 ORDERS_PER_PAGE = 20
@@ -129,7 +129,7 @@ def messages_wanted(request: HttpRequest) -> HttpResponse:
         preferences.write(key, {choice["group"]: _wished(request, choice) for choice in choices if choice["group"]})
         messages.success(request, _("Your wishes are saved."))
         return redirect("storefront:account_messages")
-    return render(request, "storefront/account/messages.html", {"choices": choices})
+    return render(request, "storefront/account/messages.html", {"choices": choices, "channels": timeline.CHANNELS})
 
 
 def _wished(request: HttpRequest, choice: preferences.GroupChoice) -> dict[str, bool]:

@@ -19,7 +19,7 @@ from shop_catalog.exceptions import InvalidCursor, ShopCatalogError
 from shop_catalog.models import Category, Product, Review
 from shop_orders.conf import app_settings
 
-from storefront import cards, offers
+from storefront import cards, offers, shipping
 from storefront.filters import RATINGS, Choice
 from storefront.forms import ReviewForm
 
@@ -47,9 +47,8 @@ def home(request: HttpRequest) -> HttpResponse:
 def categories(request: HttpRequest) -> HttpResponse:
     tree = category_tree.current()
     shelves = [
-        (node, [child for child in tree.children.get(node.id, ()) if child.is_visible])
-        for node in tree.children.get(None, ())
-        if node.is_visible
+        (node, image, [child for child in tree.children.get(node.id, ()) if child.is_visible])
+        for node, image in _shelves()
     ]
     return render(request, "storefront/categories.html", {"shelves": shelves})
 
@@ -195,6 +194,7 @@ def _product(request: HttpRequest, view: product_page.ProductView) -> dict[str, 
         "pictures": offers.pictures_of(view),
         "facts": offers.facts(view),
         "max_quantity": app_settings.MAX_QUANTITY,
+        "deliveries": shipping.choices().values(),
         "path": path,
         "top_slug": path[0].slug if path else "",
         "reviews": list(rows[:REVIEWS_SHOWN]),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -81,8 +82,36 @@ def test_pages_follow_one_another_without_a_number(visitor, shelf):
 
 def test_search_finds_and_says_when_it_does_not(visitor, mug):
     assert "Market mug" in visitor.get("/search/?q=mug")
-    assert "Nothing found" in visitor.get("/search/?q=zzz")
-    assert "Found for “&lt;b&gt;”" in visitor.get("/search/?q=<b>")
+    text = visitor.get("/search/?q=zzz")
+    assert "Nothing found" in text
+    assert "Look at the spelling" in text
+    assert 'id="filters"' not in text
+    assert "Results for “&lt;b&gt;”" in visitor.get("/search/?q=<b>")
+
+
+def test_a_filter_that_leaves_nothing_can_be_taken_off(visitor, mug):
+    text = visitor.get("/category/kitchen/?min_price=5000")
+    assert "Take a filter off." in text
+    assert 'id="filters"' in text
+
+
+def test_sizes_stand_in_their_order_and_as_they_are_written(visitor, shelf):
+    for size in ("M", "XL", "42", "9", "S", "wide"):
+        products.create(
+            sku=size, name=f"Shirt {size}", price=Decimal(10), categories=[shelf], attributes={"size": size}
+        )
+    text = visitor.get("/category/kitchen/?attr=size:XL")
+    labels = re.findall(r'id="facet-1-\d+".*?<span>([^<]*)</span>', text)
+    assert labels == ["S", "M", "XL", "9", "42", "Wide"]
+    assert re.findall(r'class="chip" href="[^"]*attr[^"]*">|class="chip" href="[^"]*">([^<]*)<', text)[0] == "XL"
+
+
+def test_stars_show_halves(visitor, mug, user, make_user):
+    reviews.moderate(reviews.submit(mug, user=user, rating=5), status="published")
+    reviews.moderate(reviews.submit(mug, user=make_user("b@example.org"), rating=4), status="published")
+    text = visitor.get("/product/market-mug/")
+    assert text.count('<span class="half">') == 2
+    assert "4.5 of 5 stars" in text
 
 
 def test_suggestions_are_a_piece_of_a_page(visitor, mug):

@@ -13,6 +13,12 @@ function enhance(root) {
   showAddressFields();
 }
 
+// On a narrow screen the place where one is may lie outside of its scrolling menu.
+for (const here of document.querySelectorAll(".nav [aria-current], .side [aria-current]")) {
+  const menu = here.closest("ul");
+  menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
+}
+
 // A choice that is sent when it is made.
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) {
