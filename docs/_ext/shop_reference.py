@@ -226,7 +226,7 @@ VERBS: Mapping[str, Mapping[str, str]] = {
         ),
         "checkout": "Contact place_order",
         "lifecycle": "allowed confirm start_processing ship deliver cancel note",
-        "payments": "ways_to_pay start record_payment capture refund reconcile expire_due",
+        "payments": "ways_to_pay start record_payment capture resolve refund note_state reconcile expire_due",
         "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
         "tracking": "Tracking of",
         "guest_links": "token_for is_valid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
@@ -35,7 +36,7 @@ FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay", "capture"})
 """Steps that bring an order on; the others are for when something is not as it should be."""
 
 
-TONES = {
+TONES: Mapping[str, str] = {
     OrderStatus.SHIPPED: "good",
     OrderStatus.DELIVERED: "good",
     OrderStatus.CANCELLED: "bad",
