@@ -196,11 +196,6 @@ def openid() -> Findings:
             yield Finding(what=f"Log-in with {name} lacks its client id or server.", mend="Set the OIDC_ variables.")
             continue
         yield from _discovery(name, server)
-    if getattr(settings, "IDP_OIDC_PRIVATE_KEY", None) == "" and "allauth.idp.oidc" in settings.INSTALLED_APPS:
-        yield Finding(
-            what="The shop is an OpenID provider without a key to sign with.",
-            mend="Make one with `openssl genrsa 2048` and set the variable that .env.example names for it.",
-        )
 
 
 def _discovery(name: str, server: str) -> Findings:
@@ -215,6 +210,14 @@ def _discovery(name: str, server: str) -> Findings:
             mend="Correct the server's address; a browser must find its /.well-known/openid-configuration.",
         )
         return
+    # OpenID Connect Discovery, section 4.3: the two must be the same.
+    issuer, told = address.removesuffix(well_known), str(document.get("issuer", ""))
+    if told and told.rstrip("/") != issuer:
+        yield Finding(
+            what=f"The configuration of {name} at {issuer} is that of another issuer, {told[:200]}.",
+            mend="Set its OIDC_ variable to that address, if it is the provider that you mean.",
+            is_warning=True,
+        )
     if missing:
         yield Finding(
             what=f"The configuration of {name} lacks {', '.join(sorted(missing))}.", mend="Ask its operator."

@@ -29,13 +29,13 @@ def doctor(*arguments):
 
 @contextlib.contextmanager
 def answering(status, body="{}"):
-    """The address of a local HTTP server that answers everything with this."""
+    """The address of a local HTTP server that answers everything with this; ADDRESS in it becomes that address."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status)
             self.end_headers()
-            self.wfile.write(body.encode())
+            self.wfile.write(body.replace("ADDRESS", f"http://{self.headers['Host']}").encode())
 
         def log_message(self, *_arguments):
             pass
@@ -217,9 +217,11 @@ def openid_at(server):
 
 
 def test_an_openid_provider_whose_configuration_is_whole(db):
-    whole = {"issuer": "i", "authorization_endpoint": "a", "token_endpoint": "t", "jwks_uri": "j"}
-    with answering(200, json.dumps(whole)) as address, openid_at(address):
+    whole = {"authorization_endpoint": "a", "token_endpoint": "t", "jwks_uri": "j"}
+    with answering(200, json.dumps({"issuer": "ADDRESS", **whole})) as address, openid_at(address):
         assert examine("OpenID") == []
+    with answering(200, json.dumps({"issuer": "https://i", **whole})) as address, openid_at(address):
+        assert f"The configuration of keycloak at {address} is that of another issuer, https://i." in texts("OpenID")
     with answering(200, json.dumps({"issuer": "i", "jwks_uri": "j"})) as address, openid_at(address):
         assert "lacks authorization_endpoint, token_endpoint" in texts("OpenID")
     with answering(404) as address, openid_at(address):
