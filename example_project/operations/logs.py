@@ -90,6 +90,8 @@ class ErrorMail(AdminEmailHandler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "django.request" and not (record.exc_info or record.exc_text):
             return  # An echo: the answer of an error that was mailed, in the form that the API gives it.
+        if record.name.startswith("django.security."):
+            return  # A stranger's request that was refused, such as one for another host: he could fill the mailbox.
         match = getattr(getattr(record, "request", None), "resolver_match", None)
         what = f"/{match.route}" if match else mask(record.getMessage()).partition("\n")[0]
         trace = mask(

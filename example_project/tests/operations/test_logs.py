@@ -177,6 +177,15 @@ def test_the_same_error_is_mailed_once(crash, mailoutbox, caplog):
     assert len([record for record in caplog.records if record.name == "django.request"]) >= 2
 
 
+def test_requests_for_other_hosts_are_logged_and_not_mailed(client, db, settings, mailoutbox, caplog):
+    settings.ALLOWED_HOSTS = ["shop.example.org"]
+    for host in ("one.example", "two.example"):
+        assert client.get("/", headers={"host": host}).status_code == 400
+    errors = [record.name for record in caplog.records if record.levelname == "ERROR"]
+    assert errors == ["django.security.DisallowedHost"] * 2
+    assert mailoutbox == []
+
+
 def test_a_mail_server_that_is_away_breaks_no_answer(crash, monkeypatch, caplog):
     def away(*_args, **_kwargs):
         raise ConnectionRefusedError
