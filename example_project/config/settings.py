@@ -125,8 +125,9 @@ TEST_RUNNER = "config.runner.PytestRunner"
 # Data
 
 DATABASES = {"default": env.database(DATA_DIR / "shop.sqlite3")}
-if "qcluster" in sys.argv:
-    # The cluster forks its workers, and forked processes must not share a pool's connections.
+if {"qcluster", "shop_doctor"} & set(sys.argv):
+    # The cluster forks its workers, and forked processes must not share a pool's connections. The doctor wants to hear
+    # at once that there is no connection, for which a pool waits at each question.
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     try:

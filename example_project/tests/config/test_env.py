@@ -319,19 +319,32 @@ def test_any_language_of_django_can_be_the_shop_s():
     assert settings_error(**PRODUCTION, SHOP_CURRENCY="EUR", SHOP_COUNTRY="DE", TIME_ZONE="Europe/Berlin") == ""
 
 
+@pytest.mark.parametrize(("command", "pooled"), [("runserver", True), ("qcluster", False), ("shop_doctor", False)])
+def test_forked_workers_share_no_pool_and_the_doctor_waits_for_none(monkeypatch, command, pooled):
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+    database = settings_of(**PRODUCTION, DATABASE_URL="postgres://shop@db.example.org/shop")["DATABASES"]["default"]
+    assert ("pool" in database["OPTIONS"]) is pooled
+
+
 def settings_error(**values):
     """What the settings complain of in an environment with nothing but these values, "" if they are content."""
+    try:
+        settings_of(**values)
+    except ImproperlyConfigured as error:
+        return str(error)
+    return ""
+
+
+def settings_of(**values):
+    """The settings in an environment with nothing but these values."""
     source = (ROOT / "config" / "settings.py").read_text(encoding="utf-8")
+    names = {"__file__": str(ROOT / "config" / "settings.py"), "__name__": "x"}
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update({"PATH": before["PATH"], "DATA_DIR": tempfile.gettempdir(), **values})
     try:
-        exec(
-            compile(source, "settings.py", "exec"), {"__file__": str(ROOT / "config" / "settings.py"), "__name__": "x"}
-        )
-    except ImproperlyConfigured as error:
-        return str(error)
+        exec(compile(source, "settings.py", "exec"), names)
     finally:
         os.environ.clear()
         os.environ.update(before)
-    return ""
+    return names
