@@ -273,6 +273,8 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def browser(session: nox.Session) -> None:
     """Drive shop and accounts in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
+    if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
+        session.error("Chromium is not here, and without it these tests would pass by doing nothing.")
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "authlib>=1.6"]
     _install(session, "-r", "example_project/requirements.txt", *tools)
     for folder in ("storefront/browser", "oidc"):
