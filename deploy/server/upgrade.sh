@@ -3,6 +3,7 @@
 #   sudo deploy/server/upgrade.sh
 # The first installation is the same command. A step that fails leaves the running release as it is.
 set -eu
+umask 022  # the shop's user reads what root installs
 
 root=${SHOP_ROOT:-/srv/shop}
 environment=${SHOP_ENV:-/etc/shop/shop.env}
