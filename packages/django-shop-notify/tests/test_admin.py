@@ -102,6 +102,17 @@ def test_template_is_validated_when_it_is_saved_and_previewed(admin_client):
     assert "Hello K7Q-2M4" in page
 
 
+def test_preview_of_a_template_runs_nothing_that_stands_in_its_words(admin_client, row):
+    Notification.objects.update(event="order_placed", context={"order": {"number": "<script>alert(1)</script>"}})
+    admin_client.post(
+        "/admin/shop_notify/templateoverride/add/", form(text="<script>alert(2)</script>{{ order.number }}")
+    )
+    saved = TemplateOverride.objects.get()
+    page = admin_client.get(f"/admin/shop_notify/templateoverride/{saved.pk}/change/").content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(2)&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
 def test_same_template_twice_is_refused_in_words(admin_client):
     add = "/admin/shop_notify/templateoverride/add/"
     admin_client.post(add, form())

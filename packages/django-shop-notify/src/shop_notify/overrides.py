@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import TemplateRefused
 from shop_notify.models import TemplateOverride
+from shop_notify.plain import clean
 
 PARTS = ("subject", "text", "html")
 MAX_SOURCE = 32 * 1024
@@ -196,7 +197,8 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
     try:
         template = Template(getattr(row, part), engine=_engine)
         _prepare(template.nodelist, 0)
-        rendered = template.render(_Measured(plain, autoescape=part == "html"))
+        # Django calls whatever it has rendered safe to be written into a page, and this is not.
+        rendered = clean(template.render(_Measured(plain, autoescape=part == "html")))
     except TemplateRefused:
         raise
     except Exception as error:
