@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import django
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -33,6 +34,13 @@ def clerk(django_user_model, client):
     return client
 
 
+def page_has_breadcrumbs(answer, title):
+    """As the admin of this Django writes them, for which it has a style."""
+    page = answer.content.decode()
+    begin = '<ol class="breadcrumbs">' if django.VERSION >= (6, 1) else '<div class="breadcrumbs">'
+    return page.count(begin) == 1 and f"<h1>{title}</h1>" in page
+
+
 def test_every_list_and_page_opens(admin_client, row):
     delivery.deliver_due()
     for model in ("notification", "suppression", "preference", "templateoverride", "jobrun"):
@@ -40,7 +48,8 @@ def test_every_list_and_page_opens(admin_client, row):
     page = admin_client.get(f"{LIST}{row.pk}/change/").content.decode()
     assert "News: &lt;b&gt;h&lt;/b&gt;" in page
     assert "accepted" in page
-    assert admin_client.get(f"{LIST}notifiers/").status_code == 200
+    assert page_has_breadcrumbs(admin_client.get(f"{LIST}notifiers/"), "Notifiers and their health")
+    assert page_has_breadcrumbs(admin_client.get(f"{LIST}{row.pk}/resend/"), "Send again")
     assert admin_client.get(f"{LIST}?q=R-1&state=sent").status_code == 200
 
 
@@ -100,6 +109,7 @@ def test_template_is_validated_when_it_is_saved_and_previewed(admin_client):
     saved = TemplateOverride.objects.get()
     page = admin_client.get(f"/admin/shop_notify/templateoverride/{saved.pk}/change/").content.decode()
     assert "Hello K7Q-2M4" in page
+    assert "<iframe" not in page
 
 
 def test_preview_of_a_template_runs_nothing_that_stands_in_its_words(admin_client, row):
@@ -111,6 +121,16 @@ def test_preview_of_a_template_runs_nothing_that_stands_in_its_words(admin_clien
     page = admin_client.get(f"/admin/shop_notify/templateoverride/{saved.pk}/change/").content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(2)&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_html_of_a_template_is_previewed_in_a_frame_that_may_run_nothing(admin_client):
+    admin_client.post(
+        "/admin/shop_notify/templateoverride/add/", form(channel="email", html="<b>{{ order.number }}</b>")
+    )
+    saved = TemplateOverride.objects.get()
+    page = admin_client.get(f"/admin/shop_notify/templateoverride/{saved.pk}/change/").content.decode()
+    assert '<iframe sandbox srcdoc="&lt;b&gt;K7Q-2M4&lt;/b&gt;"' in page
+    assert "Hello K7Q-2M4" in page
 
 
 def test_same_template_twice_is_refused_in_words(admin_client):

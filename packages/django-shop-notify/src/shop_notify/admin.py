@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import django
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -51,13 +52,13 @@ class DeliveryReportInline(ReadOnly, admin.TabularInline):
 
 class ResendForm(forms.Form):
     address = forms.CharField(
-        label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("Also another one than before.")
+        label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("You may give another one.")
     )
 
 
 @admin.register(Notification)
 class NotificationAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ["event", "reference", "address", "alias", "state", "attempts", "created_at", "sent_at"]
+    list_display = ["event", "state", "attempts", "address", "alias", "reference", "created_at", "sent_at"]
     list_filter = ["state", "alias", "event", "created_at"]
     search_fields = ["reference", "address", "recipient_key", "event_id", "provider_id"]
     date_hierarchy = "created_at"
@@ -129,15 +130,20 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
             else:
                 self.message_user(request, _("It will be sent to %(to)s.") % {"to": mask(again.address)})
                 return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[again.pk]))
-        context = {**self.admin_site.each_context(request), "form": form, "original": row, "opts": self.opts}
+        context = {**self._page(request, _("Send again")), "form": form, "original": row}
         return TemplateResponse(request, "admin/shop_notify/notification/resend.html", context)
 
     def notifiers_view(self, request: HttpRequest) -> HttpResponse:
         """Health of every notifier."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "notifiers": health.notifiers(), "opts": self.opts}
+        context = {**self._page(request, _("Notifiers and their health")), "notifiers": health.notifiers()}
         return TemplateResponse(request, "admin/shop_notify/notification/notifiers.html", context)
+
+    def _page(self, request: HttpRequest, title: str) -> dict[str, Any]:
+        is_list = django.VERSION >= (6, 1)
+        site = self.admin_site.each_context(request)
+        return {**site, "opts": self.opts, "title": title, "has_breadcrumb_list": is_list}
 
     def _row(self, request: HttpRequest, pk: int) -> Notification:
         if not self.has_view_permission(request):
@@ -215,10 +221,14 @@ class TemplateOverrideAdmin(admin.ModelAdmin):
             parts = overrides.render_row(row, samples.values_for(row.event))
         except TemplateRefused as error:
             return str(error)
+        page = format_html(
+            '<iframe sandbox srcdoc="{}" title="HTML" width="100%" height="400"></iframe>', parts.get("html", "")
+        )
         return format_html(
-            '<p><strong>{}</strong></p><pre style="white-space:pre-wrap">{}</pre>',
+            '<p><strong>{}</strong></p><pre style="white-space:pre-wrap">{}</pre>{}',
             parts.get("subject", ""),
-            parts.get("text") or parts.get("html", ""),
+            parts.get("text", ""),
+            page if "html" in parts else "",
         )
 
 

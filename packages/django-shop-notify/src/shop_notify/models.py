@@ -120,7 +120,7 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} ({self.alias}, {self.state})"
+        return f"{self.event} ({self.alias}, {self.get_state_display()})"
 
     @property
     def is_transactional(self) -> bool:
