@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -160,7 +161,7 @@ def _django_q2() -> Iterator[CheckMessage]:
         return
     cluster: dict[str, Any] = getattr(settings, "Q_CLUSTER", {})
     timeout, retry = cluster.get("timeout"), cluster.get("retry", 60)
-    workers = cluster.get("workers") or 1
+    workers = cluster.get("workers") or os.cpu_count() or 1
     if not timeout or retry <= timeout:
         yield Warning(
             "Q_CLUSTER runs tasks twice: “retry” must be larger than “timeout”, and “timeout” must be set.",
