@@ -61,6 +61,16 @@ def test_notification_cannot_be_changed_added_or_deleted_by_hand(admin_client, r
     assert row.state == "queued"
 
 
+def test_page_of_a_notification_opens_also_where_its_template_is_broken(admin_client, row, settings, tmp_path):
+    folder = tmp_path / "shop_notify" / "newsletter"
+    folder.mkdir(parents=True)
+    (folder / "memory.txt").write_text("{% nonsense %}")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    page = admin_client.get(f"{LIST}{row.pk}/change/")
+    assert page.status_code == 200
+    assert "TemplateSyntaxError" in page.content.decode()
+
+
 def test_html_is_shown_on_a_page_that_may_run_nothing(admin_client, row):
     Notification.objects.update(html="<script>alert(1)</script>", text="x")
     answer = admin_client.get(f"{LIST}{row.pk}/html/")

@@ -204,6 +204,29 @@ def test_resend_to_another_address(staff):
     assert (answer.json()["address"], answer.json()["origin"]) == ("other@example.org", str(row.public_id))
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"recipients": 5},
+        {"recipients": {"member": 5}},
+        {"recipients": {"member": ["x"]}},
+        {"recipients": {"member": [5, None]}},
+        {"recipients": {"member": {"email": 5, "name": {}, "language": [1]}}},
+        {"recipients": {"member": {"email": "a\0@example.org", "key": "k" * 500}}},
+        {"recipients": {"member": MEMBER}, "loan": "x", "book": ["y"]},
+        {"recipients": {"member": {**MEMBER, "language": "../../x" * 9}}, "loan": {}},
+        {"recipients": {"member": {**MEMBER, "language": "\0"}}, "loan": {"number": {"a": {"b": [None]}}}},
+    ],
+)
+@pytest.mark.parametrize(
+    "signal", ["testproject.library.signals.loan_made", "testproject.library.signals.book_returned", "no.such"]
+)
+def test_preview_of_an_odd_payload_is_no_error_of_ours(staff, signal, payload):
+    answer = send(staff, "POST", f"{STAFF}preview/", {"signal": signal, "payload": payload})
+    assert answer.status_code in {200, 422}, answer.content
+    assert Notification.objects.count() == 0
+
+
 def test_resend_to_a_bad_address_is_422_and_writes_nothing(staff):
     announce()
     row = Notification.objects.get()

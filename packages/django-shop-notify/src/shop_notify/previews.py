@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from shop_notify import rendering, routes
-from shop_notify.exceptions import AddressRefused, ShopNotifyError
+from shop_notify.exceptions import AddressRefused, RouteRefused, ShopNotifyError
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 
@@ -29,8 +31,22 @@ class Preview:
 
 
 def of_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
-    """What a signal with this payload would send, to whom and by which channel. Nothing is written."""
-    return [of_notification(row) for row in routes.plan(signal, payload=payload, event_id="preview")]
+    """What a signal with this payload would send, to whom and by which channel. Nothing is written.
+
+    Raises:
+        RouteRefused: a route of the signal cannot read this payload.
+    """
+    try:
+        planned = routes.plan(signal, payload=payload, event_id="preview")
+    except ShopNotifyError:
+        raise
+    except Exception as error:
+        # Somebody typed the payload, and a route's callables are the site's own.
+        raise RouteRefused(
+            _("A route of “%(signal)s” cannot read this payload: %(error)s")
+            % {"signal": signal, "error": f"{type(error).__name__}: {error}"}
+        ) from error
+    return [of_notification(row) for row in planned]
 
 
 def of_notification(row: Notification) -> Preview:
@@ -50,6 +66,8 @@ def of_notification(row: Notification) -> Preview:
         content = rendering.render(row, max_text=notifier.max_text)
     except ShopNotifyError as error:
         return Preview(**shown, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - a template of the site may raise anything
+        return Preview(**shown, problem=f"{type(error).__name__}: {error}")
     try:
         notifier.check_address(row.address)
         problem = ""

@@ -77,7 +77,7 @@ CODES_HELP: Mapping[str, str] = {
     "not_mutable": "Transactional messages are always sent; anything else must be a group and alias of the list.",
     "not_retryable": "Only what was given up, refused or has an unknown outcome is retried. Resend it instead.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
-    "route_refused": "A route in SHOP_NOTIFY cannot be understood. `manage.py check` says which.",
+    "route_refused": "A route in SHOP_NOTIFY is wrong (`manage.py check` says which), or cannot read the payload.",
     "template_missing": "There is no text for this event and channel. Write the template that is named.",
     "too_large": "The body exceeds 256 kB.",
     "too_many_requests": "Wait for Retry-After.",
