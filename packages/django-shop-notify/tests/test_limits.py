@@ -255,6 +255,16 @@ def test_sms_over_a_limit_waits_unless_its_fall_back_is_sooner(after_minutes, fo
     assert Notification.objects.filter(alias="email", state="sent").exists() is follows
 
 
+@pytest.mark.parametrize("backend", ["no.such.Notifier", "nobody"])
+def test_fall_back_to_an_alias_that_cannot_be_loaded_stops_nothing(settings, caplog, backend):
+    settings.SHOP_NOTIFY["NOTIFIERS"]["pigeon"] = {"BACKEND": backend}
+    queue(fallback={**fallback(), "alias": "pigeon"})
+    queue()
+    Paid.fails = [PermanentFailure("no route"), PermanentFailure("no route")]
+    assert delivery.deliver_due() == 2
+    assert "A message has no fall-back" in caplog.text
+
+
 def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
     queue(fallback={**fallback(), "alias": "pigeon"}, fallback_at=timezone.now(), state="failed")
     queue(fallback=fallback(), fallback_at=timezone.now(), state="failed")

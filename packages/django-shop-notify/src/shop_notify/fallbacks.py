@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
+
 from django.utils import timezone
 
 from shop_notify import routes
-from shop_notify.conf import app_settings
+from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
+
+logger = logging.getLogger(__name__)
 
 BATCH = 200
 OPEN = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIPPED)
@@ -21,9 +26,18 @@ def start_due() -> int:
     now = timezone.now()
     due = Notification.objects.filter(fallback_at__lte=now, state__in=OPEN).order_by("fallback_at")[:BATCH]
     rows = list(due)
-    routes.write([_follower(row) for row in rows if row.fallback["alias"] in app_settings.NOTIFIERS])
+    routes.write([*_followers(rows)])
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(fallback_at=None)
     return len(rows)
+
+
+def _followers(rows: Iterable[Notification]) -> Iterator[Notification]:
+    for row in rows:
+        try:
+            yield _follower(row)
+        except UnknownNotifier as error:
+            # The worker that has just noted another message must not suffer from it.
+            logger.error("A message has no fall-back: %s", error)  # noqa: TRY400 - the trace says no more
 
 
 def _follower(row: Notification) -> Notification:
