@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import socket
+import ssl
 import threading
 import time
 from unittest import mock
@@ -15,6 +16,7 @@ from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
 from shop_notify.notifiers import Message, WebhookNotifier, webhook
+from shop_notify.notifiers.http import HangUp
 from test_contract import WebhookTransport
 
 KEY, OTHER = b"0123456789abcdef01234567", b"76543210fedcba9876543210"
@@ -201,6 +203,26 @@ def test_slow_drip_ends_within_the_wall_clock(monkeypatch, dripping, scheme, beg
     with pytest.raises(failure):
         notifier().send(message(f"{scheme}://{address}/"))
     assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_secure):
+    def connect():
+        ours, theirs = socket.socketpair()
+        theirs.settimeout(0.5)
+        if is_secure:
+            context = ssl.create_default_context()
+            ours = context.wrap_socket(ours, server_hostname="a.example.org", do_handshake_on_connect=False)
+        return ours, theirs
+
+    ours, theirs = connect()
+    with ours, theirs, HangUp(ours, 0.05):
+        assert theirs.recv(1) == b""
+    ours, theirs = connect()
+    with ours, theirs:
+        HangUp(ours, 0.05).cancel()
+        with pytest.raises(TimeoutError):
+            theirs.recv(1)
 
 
 def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dripping):

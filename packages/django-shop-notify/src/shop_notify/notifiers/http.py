@@ -21,8 +21,8 @@ class HangUp:
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        # A handle of its own, since TLS takes the socket's away.
-        self._line = connection.dup()
+        # A handle of its own, since TLS takes that of a plain socket away; one that speaks TLS refuses dup().
+        self._line = socket.fromfd(connection.fileno(), connection.family, connection.type)
         self._timer = threading.Timer(max(0.0, seconds), self._hang_up)
         self._timer.daemon = True
         self._timer.start()
