@@ -403,6 +403,30 @@ def test_refund_waits_for_a_provider_that_is_away(order, memory_provider):
     assert len(memory_provider.refunds) == 1
 
 
+def test_refund_by_a_provider_that_is_not_configured_any_more_waits(place, memory_provider, shop_settings, settings):
+    order = place(provider="memory")
+    tell("captured", payments.start(order.pk))
+    providers = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
+    shop_settings(PAYMENT_PROVIDERS={"bank": providers["bank"]})
+    (refund,) = payments.refund(order.pk)
+    assert (refund.status, refund.error) == ("queued", "There is no way to pay called “memory”.")
+    shop_settings(PAYMENT_PROVIDERS=providers)
+    Refund.objects.update(next_attempt_at=timezone.now())
+    assert payments.send_due_refunds() == 1
+
+
+def test_refund_by_a_provider_with_a_fault_waits_longer_each_time(order, memory_provider, monkeypatch):
+    tell("captured", payments.start(order.pk))
+    monkeypatch.setattr(memory_provider, "refund", lambda *args, **kwargs: {}["secret-key"])
+    for attempts in (1, 2):
+        with pytest.raises(KeyError):
+            payments.refund(order.pk) if attempts == 1 else payments.send_refund(Refund.objects.get().pk)
+        refund = Refund.objects.get()
+        assert (refund.status, refund.attempts, refund.error) == ("queued", attempts, "KeyError")
+        assert refund.next_attempt_at > timezone.now() + timedelta(minutes=4**attempts - 1)
+        Refund.objects.update(next_attempt_at=timezone.now())
+
+
 def test_refused_refund_leaves_the_money(order, memory_provider):
     tell("captured", payments.start(order.pk))
     memory_provider.decline = True

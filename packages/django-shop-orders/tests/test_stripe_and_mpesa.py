@@ -194,6 +194,36 @@ def test_stripe_refund_goes_out_once(card, fake_stripe):
     assert card.order.refunded_amount == 10
 
 
+def refund_event(kind, refund, status, event_id):
+    metadata = {"refund_id": str(refund.public_id)}
+    thing = {"id": "re_0", "object": "refund", "status": status, "metadata": metadata, "failure_reason": "unknown"}
+    return {"id": event_id, "object": "event", "type": kind, "data": {"object": thing}}
+
+
+@pytest.mark.django_db
+def test_stripe_refund_that_does_not_arrive_is_money_of_ours_again(client, card, fake_stripe):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    fake_stripe.sessions[card.provider_reference]["payment_intent"] = "pi_1"
+    (refund,) = payments.refund(card.order_id)
+    assert state(card)[2] == "refunded"
+    for kind, status, event_id in (
+        ("refund.updated", "succeeded", "evt_1"),
+        ("refund.failed", "failed", "evt_2"),
+        ("charge.refund.updated", "failed", "evt_3"),
+        ("refund.failed", "failed", "evt_2"),
+    ):
+        call = stripe_call(refund_event(kind, refund, status, event_id))
+        headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
+        answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+        assert answer.status_code == 200
+    refund.refresh_from_db()
+    assert state(card) == ("captured", "confirmed", "paid")
+    assert (refund.status, refund.error, card.refunded_amount) == ("failed", "unknown", 0)
+    assert card.order.events.filter(kind="refund_failed").count() == 1
+    assert [row.status for row in payments.refund(card.order_id)] == ["succeeded"]
+
+
 @pytest.mark.django_db
 def test_stripe_session_of_a_cancelled_order_is_closed(card, fake_stripe):
     lifecycle.cancel(card.order_id)

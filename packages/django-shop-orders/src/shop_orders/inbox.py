@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from shop_orders import events, lifecycle, payment_states
+from shop_orders import events, lifecycle, payment_states, refunds
 from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent
 from shop_orders.money import as_text
@@ -30,7 +30,7 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     """
 
     def work() -> ProviderEvent:
-        payment = _match(alias, event.reference, event.payment_id)
+        payment = _match(alias, event.reference, event.payment_id, event.refund_id)
         order = lifecycle.lock(payment.order_id) if payment else None
         row = _take_in(alias, event, payment)
         if row.outcome not in UNDECIDED:
@@ -87,7 +87,7 @@ def look_again(*, limit: int) -> None:
     """Take news up once more whose payment was unknown, or not paid yet; the newest first."""
     late = Q(outcome=Outcome.UNMATCHED) | Q(outcome=Outcome.WAITING, payment__status=Payment.Status.CAPTURED)
     for row in ProviderEvent.objects.filter(late).select_related("payment").order_by("-id")[:limit]:
-        if row.payment or _match(row.provider, row.provider_reference, ""):
+        if row.payment or _match(row.provider, row.provider_reference):
             apply_event(row.provider, _as_event(row))
 
 
@@ -102,9 +102,12 @@ def _decide(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent
     if row.kind == "captured":
         payment = _paid_with(order, payment, row)
     row.payment = payment
-    row.outcome = payment_states.apply(
-        order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail
-    )
+    if row.kind == "refund_failed":
+        row.outcome = refunds.note_failure(order, payment, row.data.get("refund_id", ""), error=row.detail)
+    else:
+        row.outcome = payment_states.apply(
+            order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail
+        )
     row.save(update_fields=["outcome", "payment", "data"])
     if row.outcome == Outcome.APPLIED and row.kind == "captured":
         for early in payment.inbox.filter(outcome=Outcome.WAITING).order_by("id"):
@@ -139,16 +142,20 @@ def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
     return second
 
 
-def _match(alias: str, reference: str, payment_id: str) -> Payment | None:
+def _match(alias: str, reference: str, payment_id: str = "", refund_id: str = "") -> Payment | None:
     payments = Payment.objects.filter(provider=alias)
     if reference:
         found = payments.filter(provider_reference=reference).first()
         if found is not None:
             return found
-    try:
-        return payments.filter(public_id=UUID(payment_id)).first()
-    except ValueError:
-        return None  # none, or one of another shop that uses the same account
+    for field, value in (("public_id", payment_id), ("refunds__public_id", refund_id)):
+        try:
+            found = payments.filter(**{field: UUID(value)}).first()
+        except ValueError:
+            continue  # none, or one of another shop that uses the same account
+        if found is not None:
+            return found
+    return None
 
 
 def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderEvent:
@@ -163,7 +170,11 @@ def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> Provid
                 provider_reference=event.reference,
                 amount=event.amount,
                 currency=event.currency,
-                data={**event.data, **({} if event.is_confirmed else {CLAIM: True})},
+                data={
+                    **event.data,
+                    **({"refund_id": event.refund_id} if event.refund_id else {}),
+                    **({} if event.is_confirmed else {CLAIM: True}),
+                },
                 detail=event.error[:500],
             )
         ],
@@ -182,6 +193,7 @@ def _as_event(row: ProviderEvent) -> PaymentEvent:
         kind=row.kind,  # type: ignore[arg-type]
         reference=row.provider_reference,
         payment_id=str(row.payment.public_id) if row.payment else "",
+        refund_id=row.data.get("refund_id", ""),
         amount=row.amount,
         currency=row.currency,
         error=row.detail,

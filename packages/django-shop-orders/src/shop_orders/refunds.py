@@ -13,7 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_orders import events, lifecycle, payment_status
-from shop_orders.exceptions import InvalidInput, PaymentDeclined, ProviderUnavailable, RefundTooLarge
+from shop_orders.exceptions import (
+    InvalidInput,
+    PaymentDeclined,
+    ProviderUnavailable,
+    RefundTooLarge,
+    UnknownPaymentProvider,
+)
 from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent, Refund
 from shop_orders.money import as_text, quantise
@@ -71,7 +77,10 @@ def queue_refund(
 
 
 def send_refund(refund_id: int) -> Refund:
-    """Ask the provider for a queued refund. One that was sent, or is being sent by another process, is left alone."""
+    """Ask the provider for a queued refund. One that was sent, or is being sent by another process, is left alone.
+
+    It stays queued while the provider is away, or not configured, or fails in a way of its own.
+    """
     refund = _claim(refund_id)
     if refund is None:
         return Refund.objects.get(pk=refund_id)
@@ -85,10 +94,11 @@ def send_refund(refund_id: int) -> Refund:
         )
     except PaymentDeclined as error:
         result = RefundResult(status="failed", error=str(error))
-    except ProviderUnavailable as error:
-        wait = min(timedelta(hours=6), timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
-        Refund.objects.filter(pk=refund_id).update(next_attempt_at=timezone.now() + wait, error=str(error)[:500])
-        return Refund.objects.get(pk=refund_id)
+    except (ProviderUnavailable, UnknownPaymentProvider) as error:
+        return _try_later(refund, str(error))
+    except Exception as error:
+        _try_later(refund, type(error).__name__)  # its text may hold a secret
+        raise
     return in_transaction(lambda: _note_result(refund_id, result))
 
 
@@ -149,6 +159,29 @@ def note_news(order: Order, payment: Payment, *, amount: Decimal | None, currenc
     return Outcome.APPLIED
 
 
+def note_failure(order: Order, payment: Payment, refund_id: str, *, error: str) -> ProviderEvent.Outcome:
+    """A refund did not arrive, perhaps days later: the money is ours again. Order and payment are locked."""
+    refund = next((row for row in payment.refunds.all() if str(row.public_id) == refund_id), None)
+    if refund is None or refund.status == Refund.Status.FAILED:
+        return Outcome.IGNORED
+    if refund.status == Refund.Status.SUCCEEDED:
+        payment.refunded_amount -= refund.amount
+        payment.save(update_fields=["refunded_amount", "updated_at"])
+        order.refunded_amount -= refund.amount
+        order.save(update_fields=["refunded_amount", "updated_at"])
+        payment_status.update(order, payment, notify=False)
+    refund.status = Refund.Status.FAILED
+    _tell_of_failure(order, refund, error)
+    return Outcome.APPLIED
+
+
+def _tell_of_failure(order: Order, refund: Refund, error: str) -> None:
+    refund.error = error[:500]
+    refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
+    message = _("A refund failed: %(error)s") % {"error": error}
+    events.record(order, "refund_failed", is_public=False, message=message)
+
+
 def _claim(refund_id: int) -> Refund | None:
     with transaction.atomic():
         refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
@@ -159,6 +192,12 @@ def _claim(refund_id: int) -> Refund | None:
         refund.next_attempt_at = timezone.now() + LEASE
         refund.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
         return refund
+
+
+def _try_later(refund: Refund, error: str) -> Refund:
+    wait = min(timedelta(hours=6), timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
+    Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
+    return Refund.objects.get(pk=refund.pk)
 
 
 def _note_result(refund_id: int, result: RefundResult) -> Refund:
@@ -172,11 +211,11 @@ def _note_result(refund_id: int, result: RefundResult) -> Refund:
     if result.status == "succeeded":
         _succeeded(order, payment, refund)
         return refund
-    refund.status, refund.error = Refund.Status(result.status), result.error[:500]
-    refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
+    refund.status = Refund.Status(result.status)
     if result.status == "failed":
-        message = _("A refund failed: %(error)s") % {"error": result.error}
-        events.record(order, "refund_failed", is_public=False, message=message)
+        _tell_of_failure(order, refund, result.error)
+    else:
+        refund.save(update_fields=["status", "provider_reference", "updated_at"])
     return refund
 
 

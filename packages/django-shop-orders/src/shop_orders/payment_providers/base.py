@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from shop_orders.exceptions import InvalidWebhook
 
 PaymentStatus = Literal["pending", "authorised", "captured", "failed", "cancelled"]
-EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded"]
+EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded", "refund_failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +84,7 @@ class PaymentEvent:
     """A status as of ``PaymentStart``, or ``refunded``."""
     reference: str = ""
     payment_id: str = ""
+    refund_id: str = ""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""
