@@ -205,7 +205,23 @@ def test_orders_of_which_money_goes_back_can_be_listed(shopkeeper, place, memory
     assert list(Order.objects.refund_due()) == []
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1+1",
+        "-1+1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "\uff1d1+1",
+        "\uff0b1+1",
+        "\uff0d1+1",
+        "\uff20SUM(A1)",
+        '=HYPERLINK("http://x")',
+    ],
+)
 def test_export_disarms_formulas(place, text):
     place()
     Order.objects.update(contact_name=text)

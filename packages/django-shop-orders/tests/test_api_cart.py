@@ -1,4 +1,6 @@
 import pytest
+from asgiref.sync import async_to_sync
+from django.core.handlers.asgi import ASGIHandler
 from django.test import Client
 from shop_orders.models import Cart, CartItem
 from testproject.books.models import Book
@@ -166,6 +168,37 @@ def test_unreadable_bodies_get_a_4xx(api, body, content_type, status):
     assert answer.status_code == status, answer.content[:300]
     assert answer["Content-Type"] == "application/problem+json"
     assert CartItem.objects.count() == 0
+
+
+@pytest.mark.parametrize("path", [ADD, "/pay/webhooks/bank/"])
+def test_large_body_without_a_length_gets_413(db, path, memory_provider):
+    """As an ASGI server hands it on when it comes in chunks."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"host", b"testserver")],
+    }
+    parts = iter([b'{"product": "', *[b"x" * 100_000] * 3, b'"}'])
+    sent = []
+
+    async def receive():
+        part = next(parts)
+        return {"type": "http.request", "body": part, "more_body": part != b'"}'}
+
+    async def send(message):
+        sent.append(message)
+
+    async def call():
+        application = ASGIHandler()
+        application.load_middleware(is_async=True)
+        with await application.read_body(receive) as body:
+            request, _error = application.create_request(scope, body)
+            await application.send_response(await application.get_response_async(request), send)
+
+    async_to_sync(call)()
+    assert sent[0]["status"] == 413
 
 
 @pytest.mark.parametrize(

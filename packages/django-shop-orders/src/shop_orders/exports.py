@@ -27,7 +27,8 @@ COLUMNS = (
     "paid_amount",
     "refunded_amount",
 )
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Beginnings of formulas, in full width too, which some spreadsheets read the same."""
 
 
 class _Echo:
@@ -67,5 +68,5 @@ def _row(order: Any) -> list[str]:
 
 def _cell(value: str) -> str:
     """Text that a spreadsheet would take for a formula gets an apostrophe, numbers excepted."""
-    is_number = value.lstrip("-").replace(".", "", 1).isdigit()
+    is_number = value.isascii() and value.removeprefix("-").replace(".", "", 1).isdigit()
     return f"'{value}" if value.startswith(DANGEROUS) and not is_number else value

@@ -21,7 +21,7 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
         provider = payment_provider(alias)
     except UnknownPaymentProvider:
         return _refusal("not_found", 404)
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
         return _refusal("too_large", 413)
     try:
         for event in list(provider.read_webhook(request)):
