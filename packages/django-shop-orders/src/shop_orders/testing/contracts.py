@@ -10,15 +10,17 @@ class TestShelf(ProductSourceContract):
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import pytest
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.test.utils import CaptureQueriesContext
 
+from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.money import quantise
 from shop_orders.payment_providers import (
@@ -30,6 +32,7 @@ from shop_orders.payment_providers import (
     RefundRequest,
     RefundResult,
 )
+from shop_orders.payment_providers.base import PaymentStatus
 from shop_orders.product_sources import ProductSource
 
 MakeProduct = Callable[..., str]
@@ -66,7 +69,10 @@ class ProductSourceContract:
         assert product.unit_price == Decimal("12.50")
         assert product.unit_price == quantise(product.unit_price, product.currency)
         assert product.available == (3 if self.counts_stock else None)
-        texts = (product.sku, product.name, product.currency, product.tax_class, product.url, product.image)
+        assert isinstance(product.unit_price, Decimal)
+        assert product.currency == app_settings.CURRENCY
+        assert product.name
+        texts = (product.sku, product.name, product.tax_class, product.url, product.image)
         assert all(isinstance(text, str) for text in texts)
         assert isinstance(product.price_includes_tax, bool)
         assert product.weight is None or isinstance(product.weight, Decimal)
@@ -75,6 +81,16 @@ class ProductSourceContract:
         ref = make_product(price=Decimal("1.00"), available=1)
         odd = ["no-such-product", "", "0", "-1", "9" * 30, "a/b", "ü", "' OR 1=1 --"]
         assert set(source.fetch([ref, *odd])) == {ref}
+
+    def test_fetch_takes_a_ref_as_it_is(self, source: ProductSource, make_product: MakeProduct) -> None:
+        ref = make_product(price=Decimal("1.00"), available=1)
+        others = [f" {ref}", f"{ref} ", f"0{ref}", *({ref.lower(), ref.upper()} - {ref})]
+        assert set(source.fetch(others)) == set()
+
+    def test_fetch_reads_its_refs_once(self, source: ProductSource, make_product: MakeProduct) -> None:
+        refs = [make_product(price=Decimal("1.00"), available=1) for _number in range(2)]
+        assert set(source.fetch(iter(refs))) == set(refs)
+        assert set(source.fetch([])) == set()
 
     def test_fetch_costs_the_same_for_many(self, source: ProductSource, make_product: MakeProduct) -> None:
         refs = [make_product(price=Decimal("1.00"), available=1) for _number in range(12)]
@@ -105,6 +121,22 @@ class ProductSourceContract:
     def test_reserve_names_an_unknown_product_as_short(self, source: ProductSource) -> None:
         with transaction.atomic():
             assert dict(source.reserve({"no-such-product": 1}, reference="ORDER-1")) == {"no-such-product": 0}
+
+    def test_a_product_that_is_gone_stops_no_order(self, source: ProductSource, make_product: MakeProduct) -> None:
+        ref = make_product(price=Decimal("1.00"), available=5)
+        with transaction.atomic():
+            source.reserve({ref: 3}, reference="ORDER-1")
+            source.release({ref: 3, "no-such-product": 1}, reference="ORDER-1")
+        self._assert_available(source, {ref: 5})
+
+    def test_what_one_order_took_another_cannot(self, source: ProductSource, make_product: MakeProduct) -> None:
+        if not self.counts_stock:
+            return
+        ref = make_product(price=Decimal("1.00"), available=5)
+        with transaction.atomic():
+            assert dict(source.reserve({ref: 3}, reference="ORDER-1")) == {}
+            assert dict(source.reserve({ref: 3}, reference="ORDER-2")) == {ref: 2}
+        self._assert_available(source, {ref: 2})
 
     def test_reserve_goes_with_the_transaction(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=5)
@@ -142,14 +174,16 @@ class ProductSourceContract:
 
 
 class PaymentProviderContract:
-    """What orders relies on. A provider that nobody calls back has ``has_webhooks = False``; one whose service cannot
-    recognise a repeated start has ``start_is_idempotent = False``.
+    """What orders relies on. A provider that nobody calls back has ``has_webhooks = False``, one whose calls are not
+    signed ``signs_webhooks = False`` (its events are not confirmed, or it asks before it believes); one whose service
+    cannot recognise a repeated start has ``start_is_idempotent = False``.
 
     Fixtures to give: ``provider``; for webhooks ``make_webhook(kind=..., reference=..., amount=..., event_id=...)``, a
     request as the provider sends it; ``break_network()``, after which nothing answers (None without a network).
     """
 
     has_webhooks: ClassVar[bool] = True
+    signs_webhooks: ClassVar[bool] = True
     start_is_idempotent: ClassVar[bool] = True
     amount: ClassVar[Decimal] = Decimal("12.50")
 
@@ -188,7 +222,10 @@ class PaymentProviderContract:
         answer = provider.start(request_to_pay)
         assert isinstance(answer, PaymentStart)
         assert answer.reference
+        assert answer.status in get_args(PaymentStatus)
         assert answer.redirect_url or answer.instructions or answer.status == "captured"
+        assert answer.expires_at is None or answer.expires_at.tzinfo is not None
+        json.dumps(dict(answer.data))  # it is kept with the payment
 
     def test_start_twice_is_one_payment(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
         if not self.start_is_idempotent:
@@ -201,6 +238,14 @@ class PaymentProviderContract:
         state = provider.fetch(dict(answer.data), reference=answer.reference)
         assert state is None or (isinstance(state, PaymentState) and state.status != "captured")
 
+    def test_fetch_before_the_start_was_answered_is_no_fault(self, provider: PaymentProvider) -> None:
+        """After a crash the expiry job asks about a payment of which only our own row is known."""
+        try:
+            state = provider.fetch({}, reference="")
+        except (PaymentDeclined, ProviderUnavailable):
+            return
+        assert state is None or state.status != "captured"
+
     def test_refund_of_one_id_is_made_once(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
         answer = provider.start(request_to_pay)
         request = RefundRequest(refund_id="refund-1", amount=Decimal("2.50"), currency="KES", reason="test")
@@ -210,6 +255,7 @@ class PaymentProviderContract:
         except PaymentDeclined:
             return
         assert isinstance(first, RefundResult)
+        assert first.status in ("pending", "succeeded", "failed")
         assert first.reference == second.reference
 
     def test_network_trouble_is_told_as_such(
@@ -221,14 +267,16 @@ class PaymentProviderContract:
         if break_network is None:
             return
         break_network()
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises(ProviderUnavailable) as caught:
             provider.start(request_to_pay)
+        assert not any(secret in str(caught.value) for secret in self._secrets(provider))
 
     def test_webhook_becomes_an_event(self, provider: PaymentProvider, make_webhook: MakeWebhook | None) -> None:
         if not self.has_webhooks:
             return
         first = self._read(provider, make_webhook, kind="captured", reference="ref-1", amount=self.amount)
         assert [(event.kind, event.reference, event.amount) for event in first] == [("captured", "ref-1", self.amount)]
+        assert {event.currency for event in first} <= {"", "KES"}
         assert all(event.event_id and isinstance(event, PaymentEvent) for event in first)
 
     def test_webhook_sent_again_has_the_same_event_id(
@@ -245,6 +293,14 @@ class PaymentProviderContract:
         first, second = self._read(provider, make_webhook, **call), self._read(provider, make_webhook, **call)
         assert [event.event_id for event in first] == [event.event_id for event in second]
 
+    def test_a_changed_call_is_refused(self, provider: PaymentProvider, make_webhook: MakeWebhook | None) -> None:
+        if not self.has_webhooks or not self.signs_webhooks or make_webhook is None:
+            return
+        request = make_webhook(kind="captured", reference="ref-1", amount=self.amount, event_id="evt-1")
+        request._body = request.body + b" "  # noqa: SLF001 - as on its way
+        with pytest.raises(InvalidWebhook):
+            list(provider.read_webhook(request))
+
     def test_calls_of_strangers_are_refused(self, provider: PaymentProvider) -> None:
         request = HttpRequest()
         request.method = "POST"
@@ -253,12 +309,17 @@ class PaymentProviderContract:
             list(provider.read_webhook(request))
 
     def test_secrets_do_not_show(self, provider: PaymentProvider) -> None:
-        secrets = [
-            str(value)
+        assert not any(secret in repr(provider) for secret in self._secrets(provider))
+
+    def _secrets(self, provider: PaymentProvider) -> list[str]:
+        """Texts in attributes that sound secret, alone or in a list."""
+        values = [
+            value
             for name, value in vars(provider).items()
             if any(word in name for word in ("secret", "key", "passkey", "token"))
         ]
-        assert not any(secret and secret in repr(provider) for secret in secrets)
+        texts = [one for value in values for one in (value if isinstance(value, (list, tuple)) else [value])]
+        return [text for text in texts if isinstance(text, str) and text]
 
     def _read(self, provider: PaymentProvider, make_webhook: MakeWebhook | None, **call: Any) -> list[PaymentEvent]:
         if make_webhook is None:
