@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from shop_notify.checks import check_settings
 from shop_notify.notifiers import MemoryNotifier
+from shop_notify.presets import ORDER_ROUTES, SHOP_ROUTES, STOCK_ROUTES
 
 ROUTE = {
     "signal": "testproject.library.signals.loan_made",
@@ -112,6 +113,29 @@ def test_list_notifiers_tells_installed_configured_and_missing(settings):
 def test_list_notifiers_names_nothing_missing_where_nothing_is(settings):
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": {"BACKEND": "email"}}, "ROUTES": [ROUTE]}
     assert "Missing" not in run("list_notifiers")
+
+
+def test_routes_of_an_app_that_is_not_there_are_told_with_what_to_take(settings):
+    """Two packages of the three are a usual site, and the preset knows the third."""
+    messages = {"shop_catalog.signals.absent": "ORDER_ROUTES", "shop_orders.signals.absent": "STOCK_ROUTES"}
+    for signal, routes in messages.items():
+        assert found(settings, ROUTES=[{**ROUTE, "signal": signal}]) == ["E004"]
+        (message,) = check_settings(None)
+        assert f"shop_notify.presets.{routes}" in message.hint
+
+
+def test_presets_are_those_of_each_app_and_both():
+    assert {route["signal"].split(".")[0] for route in ORDER_ROUTES} == {"shop_orders"}
+    assert {route["signal"].split(".")[0] for route in STOCK_ROUTES} == {"shop_catalog"}
+    assert [*ORDER_ROUTES, *STOCK_ROUTES] == SHOP_ROUTES
+
+
+def test_what_goes_nowhere_is_told_once_for_all_routes(settings):
+    routes = [{**ROUTE, "via": ["email", "sms"], "to": ["admins"]}, {**ROUTE, "via": ["sms"], "to": ["admins"]}]
+    assert found(settings, ROUTES=routes, NOTIFIERS={"email": {"BACKEND": "email"}}, ADMINS=[]) == ["W003", "W004"]
+    (message,) = [message for message in check_settings(None) if message.id == "shop_notify.W004"]
+    assert message.msg.count(ROUTE["event"]) == 1
+    assert '"sms": {"BACKEND": "shop_notify.notifiers.ConsoleNotifier"}' in message.hint
 
 
 def test_hint_for_a_missing_text_names_a_folder_that_is_looked_into(settings):

@@ -56,11 +56,13 @@ def _notifiers() -> Iterator[CheckMessage]:
 
 
 def _notifier_hint(alias: str) -> str:
-    notifier = f'{{"{alias}": {{"BACKEND": "shop_notify.notifiers.EmailNotifier", "OPTIONS": {{}}}}}}'
-    return f'SHOP_NOTIFY = {{"NOTIFIERS": {notifier}}}'
+    """For e-mail the notifier itself; for any other word one that needs no account."""
+    backend = "EmailNotifier" if alias == "email" else "ConsoleNotifier"
+    return f'SHOP_NOTIFY = {{"NOTIFIERS": {{..., "{alias}": {{"BACKEND": "shop_notify.notifiers.{backend}"}}}}}}'
 
 
 def _routes() -> Iterator[CheckMessage]:
+    read = []
     for number, entry in enumerate(app_settings.ROUTES):
         try:
             route = routes.Route.read(entry)
@@ -68,7 +70,40 @@ def _routes() -> Iterator[CheckMessage]:
             hint = '{"signal": "myapp.signals.done", "event": "done", "to": ["customer"], "via": ["email"]}'
             yield Error(f"Route {number}: {error}", hint=hint, id="shop_notify.E003")
             continue
+        read.append(route)
         yield from _route(number, route)
+    yield from _nowhere(read)
+
+
+def _nowhere(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
+    """What goes to nobody, or by nothing: told once for all routes, since a preset has many."""
+    to_admins = [route for route in read if routes.ADMINS in route.to]
+    if to_admins and not app_settings.ADMINS:
+        yield Warning(
+            f"There are no administrators, and to them go {_events(to_admins)}.",
+            hint='SHOP_NOTIFY = {"ADMINS": ["shop@example.org"], ...}',
+            id="shop_notify.W003",
+        )
+    for alias in dict.fromkeys(alias for route in read for alias in route.via):
+        if alias not in app_settings.NOTIFIERS:
+            going = _events([route for route in read if alias in route.via])
+            yield Warning(
+                f"“{alias}” is not configured, so nothing is sent by it: {going}.",
+                hint=f"{_notifier_hint(alias)} If that is meant so, add this check to SILENCED_SYSTEM_CHECKS.",
+                id="shop_notify.W004",
+            )
+
+
+def _events(read: Sequence[routes.Route]) -> str:
+    return ", ".join(dict.fromkeys(f"“{route.event}”" for route in read))
+
+
+def _signal_hint(path: str) -> str:
+    presets = {"shop_catalog": "ORDER_ROUTES", "shop_orders": "STOCK_ROUTES"}
+    app = path.partition(".")[0]
+    if app in presets:
+        return f"Install {app}, or take shop_notify.presets.{presets[app]} in place of SHOP_ROUTES."
+    return "Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route."
 
 
 def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
@@ -79,26 +114,14 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
     if not isinstance(signal, Signal):
         yield Error(
             f"Route {number}: “{route.signal}” is no signal.",
-            hint="Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route.",
+            hint=_signal_hint(route.signal),
             id="shop_notify.E004",
         )
     for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
         if path and not _importable(path):
             yield Error(f"Route {number}: “{path}” cannot be imported.", id="shop_notify.E005")
-    if routes.ADMINS in route.to and not app_settings.ADMINS:
-        yield Warning(
-            f"Route {number}: “{route.event}” goes to the administrators, and there are none.",
-            hint='SHOP_NOTIFY = {"ADMINS": ["shop@example.org"], ...}',
-            id="shop_notify.W003",
-        )
     for alias in route.via:
-        if alias not in app_settings.NOTIFIERS:
-            yield Warning(
-                f"Route {number}: “{route.event}” goes by “{alias}”, which is not configured: nothing is sent there.",
-                hint=_notifier_hint(alias),
-                id="shop_notify.W004",
-            )
-        elif not _has_template(route, alias):
+        if alias in app_settings.NOTIFIERS and not _has_template(route, alias):
             yield Warning(
                 f"Route {number}: there is no text for “{route.event}” by “{alias}”.",
                 hint=f"Write shop_notify/{route.event}/message.txt in the templates folder of an app or of the site.",

@@ -9,7 +9,7 @@ _PAYMENT = "shop_orders.signals.payment_status_changed"
 # Only where the event has no e-mail of its own.
 _SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
 
-SHOP_ROUTES: list[dict[str, Any]] = [
+ORDER_ROUTES: list[dict[str, Any]] = [
     {
         "signal": "shop_orders.signals.order_placed",
         "event": "order_placed",
@@ -103,4 +103,5 @@ STOCK_ROUTES: list[dict[str, Any]] = [
 ]
 """The catalog app's events."""
 
-SHOP_ROUTES += STOCK_ROUTES
+SHOP_ROUTES: list[dict[str, Any]] = [*ORDER_ROUTES, *STOCK_ROUTES]
+"""Both. A site that has one of the two apps takes the routes of that one."""
