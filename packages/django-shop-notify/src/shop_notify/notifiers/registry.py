@@ -86,7 +86,7 @@ def get_notifier(alias: str) -> Notifier:
         notifier = notifier_class(alias)(alias=alias, **options_of(alias))
     except (TypeError, ValueError) as error:
         raise UnknownNotifier(
-            _("The OPTIONS of “%(alias)s” are not accepted: %(error)s") % {"alias": alias, "error": error}
+            _("The notifier “%(alias)s” cannot be made: %(error)s") % {"alias": alias, "error": error}
         ) from error
     _built[alias] = (config, notifier)
     return notifier
