@@ -4,7 +4,7 @@ import io
 
 import django
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection
 from shop_notify.checks import check_settings
 from shop_notify.notifiers import MemoryNotifier
@@ -108,6 +108,10 @@ def test_list_notifiers_tells_installed_configured_and_missing(settings):
     assert "email  email  ready, channel email" in said
     assert "broken  pigeon  broken:" in said
     assert said.rstrip().endswith("sms")
+
+
+def test_list_notifiers_runs_where_check_finds_errors():
+    assert load_command_class("shop_notify", "list_notifiers").requires_system_checks == ()
 
 
 def test_list_notifiers_names_nothing_missing_where_nothing_is(settings):

@@ -39,7 +39,7 @@ def _notifiers() -> Iterator[CheckMessage]:
         try:
             notifier = registry.get_notifier(alias)
         except UnknownNotifier as error:
-            hint = f'Write "{alias}": {{"BACKEND": "dotted.path.or.name", "OPTIONS": {{...}}}}. Names: manage.py list_notifiers.'
+            hint = f'Write "{alias}": {{"BACKEND": "dotted.path.or.name", "OPTIONS": {{...}}}}; see manage.py list_notifiers.'
             yield Error(str(error), hint=hint, id="shop_notify.E001")
             continue
         if notifier.is_metered and not app_settings.PHONE_REGIONS:
