@@ -39,7 +39,8 @@ def _notifiers() -> Iterator[CheckMessage]:
         try:
             notifier = registry.get_notifier(alias)
         except UnknownNotifier as error:
-            hint = f'Write "{alias}": {{"BACKEND": "dotted.path.or.name", "OPTIONS": {{...}}}}; see manage.py list_notifiers.'
+            line = f'"{alias}": {{"BACKEND": "dotted.path.or.name", "OPTIONS": {{...}}}}'
+            hint = f"Write {line}; `manage.py list_notifiers` shows the names."
             yield Error(str(error), hint=hint, id="shop_notify.E001")
             continue
         if notifier.is_metered and not app_settings.PHONE_REGIONS:
