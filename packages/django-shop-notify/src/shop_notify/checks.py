@@ -100,12 +100,11 @@ def _events(read: Sequence[routes.Route]) -> str:
     return ", ".join(dict.fromkeys(f"“{route.event}”" for route in read))
 
 
-def _signal_hint(path: str) -> str:
+def _preset_without(path: str) -> str:
+    """For a route of the preset: what a site takes that does not have the app."""
     presets = {"shop_catalog": "ORDER_ROUTES", "shop_orders": "STOCK_ROUTES"}
     app = path.partition(".")[0]
-    if app in presets:
-        return f"Install {app}, or take shop_notify.presets.{presets[app]} in place of SHOP_ROUTES."
-    return "Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route."
+    return f" A site without {app} takes shop_notify.presets.{presets[app]}." if app in presets else ""
 
 
 def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
@@ -116,7 +115,8 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
     if not isinstance(signal, Signal):
         yield Error(
             f"Route {number}: “{route.signal}” is no signal.",
-            hint=_signal_hint(route.signal),
+            hint="Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route."
+            f"{_preset_without(route.signal)}",
             id="shop_notify.E004",
         )
     for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
