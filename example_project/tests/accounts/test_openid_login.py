@@ -37,6 +37,18 @@ def test_the_login_page_has_the_button(provider, client):
     assert "/accounts/oidc/work/login/" in page
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_account_leads_to_the_connections_where_there_is_a_provider(provider, client, user, settings, is_there):
+    if not is_there:
+        settings.SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"APPS": []}}
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    page = client.get("/account/").content.decode()
+
+    assert ('href="/accounts/3rdparty/"' in page) is is_there
+    assert 'href="/accounts/sessions/"' in page
+
+
 def test_a_verified_address_makes_an_account_and_a_customer(provider, client):
     answer = log_in_with(provider, client)
 
