@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
@@ -16,7 +18,9 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
-from shop_orders.models import Customer
+from shop_catalog import inventory, products
+from shop_orders import carts, checkout
+from shop_orders.models import Customer, Order
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +83,25 @@ def test_an_unverified_address_must_be_verified_here(provider, client):
     assert client.get("/api/v1/auth/customers/profile/").status_code == 401
     assert [message.to for message in mail.outbox] == [["new@example.org"]]
     assert not EmailAddress.objects.filter(verified=True).exists()
+
+
+def test_a_guests_orders_come_along_once_the_address_is_proved(provider, client):
+    products.create(sku="MUG", name="Market mug", price=Decimal(950))
+    inventory.receive({"MUG": 1}, reference="first")
+    cart, _token = carts.find_or_open()
+    carts.add_item(cart, "MUG", 1)
+    contact = checkout.Contact(email="new@example.org", name="Test Guest", phone="0712 345 678")
+    order = checkout.place_order(cart, contact=contact, delivery="pickup", provider="on_delivery")
+    provider.claims["email_verified"] = False
+    mail.outbox.clear()
+
+    log_in_with(provider, client)
+    assert not Order.objects.exclude(customer__user=None).exists()
+    code = re.search(r"^[0-9A-Z-]{6,9}$", mail.outbox[0].body, re.MULTILINE)[0]
+    client.post("/accounts/confirm-email/", {"code": code})
+
+    order.refresh_from_db()
+    assert order.customer.user == User.objects.get()
 
 
 def test_without_an_address_one_is_asked_for(provider, client):
