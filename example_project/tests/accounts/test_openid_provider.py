@@ -60,10 +60,10 @@ def authorize(browser, *, scope, **more):
     return browser.get("/identity/o/authorize", sent)
 
 
-def code_for(user, *, scope="openid email orders:read orders:write"):
+def code_for(user, *, scope="openid email orders:read orders:write", **more):
     browser = Client()
     browser.force_login(user)
-    page = authorize(browser, scope=scope)
+    page = authorize(browser, scope=scope, **more)
     assert page.status_code == 200, page.content
     form = page.context["form"]
     fields = {name: form[name].value() for name in form.fields}
@@ -173,6 +173,24 @@ def test_a_refused_challenge_is_told_to_no_stranger(app, user):
     answer = authorize(browser, scope="openid", redirect_uri=evil, code_challenge_method="plain")
 
     assert "Location" not in answer
+
+
+@pytest.mark.parametrize("by_header", [True, False])
+def test_a_challenge_that_was_taken_off_on_the_way_is_missed(app, user, by_header):
+    app.type = "confidential"
+    app.set_secret("app-secret")
+    app.save()
+    code = code_for(user, code_challenge=None, code_challenge_method=None)
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT}
+    basic = base64.b64encode(b"app:app-secret").decode()
+    headers = {"Authorization": f"Basic {basic}"} if by_header else {}
+    fields |= {} if by_header else {"client_id": "app", "client_secret": "app-secret"}
+
+    proved = Client().post("/identity/o/api/token", {**fields, "code_verifier": VERIFIER}, headers=headers)
+    plain = Client().post("/identity/o/api/token", fields, headers=headers)
+
+    assert (proved.status_code, proved.json()) == (400, {"error": "invalid_grant"})
+    assert plain.status_code == 200
 
 
 def test_a_code_works_once(app, user):

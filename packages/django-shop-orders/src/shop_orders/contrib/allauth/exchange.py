@@ -16,7 +16,9 @@ from __future__ import annotations
 import hashlib
 import logging
 
+from allauth.core.internal import httpkit
 from allauth.idp.oidc import app_settings, views
+from allauth.idp.oidc.internal.oauthlib import authorization_codes
 from allauth.idp.oidc.models import Token
 from django.core.cache import cache
 from django.db import transaction
@@ -58,11 +60,20 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
     key = _key("code", code)
     if not cache.add(key, 1, timeout=app_settings.AUTHORIZATION_CODE_EXPIRES_IN):
         logger.warning("An authorization code that was exchanged before was presented again.")
-        return JsonResponse({"error": "invalid_grant"}, status=400)
-    answer = _answer(request)
+        return _refusal()
+    answer = _refusal() if _is_stripped(request, code) else _answer(request)
     if answer.status_code != 200:
         cache.delete(key)
     return answer
+
+
+def _is_stripped(request: HttpRequest, code: str) -> bool:
+    """Whether the app proves what nobody asked of it: its challenge was taken off on the way (RFC 9700, 4.8.2)."""
+    if not request.POST.get("code_verifier"):
+        return False
+    client_id = request.POST.get("client_id") or httpkit.extract_basic_auth(request.headers)[0]
+    asked = authorization_codes.lookup(client_id or "", code)
+    return asked is not None and "pkce" not in asked
 
 
 def _refresh(request: HttpRequest, value: str) -> HttpResponse:
@@ -76,6 +87,10 @@ def _refresh(request: HttpRequest, value: str) -> HttpResponse:
     elif key in cache:
         logger.warning("A refresh token that was exchanged before was presented again.")
     return answer
+
+
+def _refusal() -> HttpResponse:
+    return JsonResponse({"error": "invalid_grant"}, status=400)
 
 
 def _answer(request: HttpRequest) -> HttpResponse:
