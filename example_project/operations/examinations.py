@@ -121,7 +121,8 @@ def periodic_jobs() -> Findings:
         yield Finding(
             what=f"{len(jobs)} jobs of {package} have not run when they should."
             + "".join(f"\n  {job}" for job in jobs),
-            mend=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`.",
+            mend=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`."
+            " The first round takes a worker up to two minutes.",
         )
 
 
