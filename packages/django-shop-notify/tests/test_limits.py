@@ -349,6 +349,13 @@ def test_mail_that_can_be_muted_shows_the_link(language, words, mailbox):
     assert link in text
 
 
+def test_link_is_the_same_whenever_it_is_asked_for(monkeypatch):
+    row = Notification(channel="email", alias="email", group="news", recipient_key="c")
+    link = unsubscribing.link(row)
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
+    assert unsubscribing.link(row) == link != ""
+
+
 def test_transactional_mail_has_no_unsubscribe_link(mailbox):
     queue(alias="email", channel="email", address="c@example.org", recipient_key="customer:1")
     delivery.deliver_due()

@@ -21,10 +21,10 @@ def headers(row: Notification) -> Mapping[str, str]:
 
 
 def link(row: Notification) -> str:
-    """The absolute URL that mutes this group and alias for this recipient."""
+    """The absolute URL that mutes this group and alias for this recipient, the same at all times."""
     if not row.group or not row.recipient_key or not app_settings.BASE_URL:
         return ""
-    token = signing.dumps([row.recipient_key, row.group, row.alias], salt=SALT, compress=True)
+    token = signing.Signer(salt=SALT).sign_object([row.recipient_key, row.group, row.alias], compress=True)
     try:
         return app_settings.BASE_URL + reverse("shop_notify:unsubscribe", args=[token])
     except NoReverseMatch:
@@ -37,7 +37,7 @@ def read(token: str) -> tuple[str, str, str]:
     Raises:
         BadSignature: the link is not one of ours.
     """
-    key, group, alias = signing.loads(token, salt=SALT)
+    key, group, alias = signing.Signer(salt=SALT).unsign_object(token)
     return key, group, alias
 
 
