@@ -102,6 +102,11 @@ def test_drag_and_drop_moves_through_the_gate(admin, shop):
     assert statistics.of_category("tools").count == 1
 
 
+def test_the_column_of_handles_has_a_heading(admin, shop):
+    heads = admin.get(url("category", "changelist")).content.decode().partition("<thead>")[2].partition("</thead>")[0]
+    assert "Move" in heads
+
+
 def test_category_form_keeps_a_move_made_meanwhile(admin, shop):
     food = categories.get("food")
     page = admin.get(url("category", "change", food.pk))
