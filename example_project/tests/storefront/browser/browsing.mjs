@@ -31,7 +31,8 @@ export async function visitor(options = {}) {
   const page = await context.newPage();
   page.on("pageerror", (error) => fault(`${page.url()}: ${error.message}`));
   page.on("console", (message) => {
-    const isExpected = message.text().includes("404 (Not Found)") && page.url().includes("/nothing/");
+    const isExpected = message.text().includes("404 (Not Found)") && page.url().includes("/nothing/")
+      || message.text().includes("403 (Forbidden)") && page.url().endsWith("/cart/add/");
     if (["error", "warning"].includes(message.type()) && !isExpected) {
       fault(`${page.url()}: ${message.text().slice(0, 300)}`);
     }
@@ -43,6 +44,11 @@ export const open = (page, path) => page.goto(base + path, { waitUntil: "load" }
 
 export async function look(page, path) {
   await open(page, path);
+  await examine(page, path);
+}
+
+// The page as it stands, such as after a form was sent.
+export async function examine(page, path) {
   const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(tooWide <= 0, `${path} is ${tooWide} px wider than the window`);
   await page.evaluate(axeSource);

@@ -1,5 +1,5 @@
 // One browser session against a running shop: node shop.mjs <address> <scenario>. Ends with 1 and a sentence if something is wrong.
-import { base, end, expect, look, open, visitor } from "./browsing.mjs";
+import { base, end, examine, expect, look, open, visitor } from "./browsing.mjs";
 
 const scenario = process.argv[3];
 
@@ -27,6 +27,8 @@ async function enterDetails(page, { payment = "on_delivery" } = {}) {
   await page.check(`input[name=payment][value=${payment}]`);
   await Promise.all([page.waitForURL("**/checkout/review/"), page.click("main .buttons button")]);
 }
+
+const forget = (page, name) => page.context().clearCookies({ name });
 
 const placeButton = "form[action='/checkout/place/'] button";
 const orderNumber = (page) => new URL(page.url()).pathname.split("/")[2];
@@ -133,7 +135,14 @@ const scenarios = {
       for (const width of [1280, 320]) {
         const options = { colorScheme, viewport: { width, height: 800 }, bypassCSP: true };
         const guest = await visitor(options);
+        await look(guest, "/cart/");
+        await look(guest, "/category/kitchen/?min_price=99999");
         await add(guest, "market-mug");
+        await open(guest, "/checkout/");
+        await guest.fill("#id_phone", "12");
+        await guest.click("main .buttons button");
+        await guest.waitForSelector(".errorlist");
+        await examine(guest, "/checkout/ with errors");
         await enterDetails(guest, { payment: "test" });
         const paths = ["/", "/orders/?sent=1", "/categories/", "/category/kitchen/", "/search/?q=mug", "/search/?q=zzz", "/cart/", "/checkout/",
           "/product/market-mug/", "/product/acacia-shirt/", "/product/market-mug/reviews/", "/checkout/review/", "/orders/",
@@ -150,6 +159,13 @@ const scenarios = {
         await open(guest, pay);
         await Promise.all([guest.waitForURL("**/payments/test/**"), guest.click("main form button")]);
         await look(guest, guest.url().slice(base.length));
+        await Promise.all([guest.waitForURL("**/thanks/**"), guest.click("button[value=refuse]")]);
+        await examine(guest, "a refused payment");
+        await forget(guest, "csrftoken");
+        await open(guest, "/product/market-mug/");
+        await forget(guest, "csrftoken");
+        await Promise.all([guest.waitForURL("**/cart/add/"), guest.evaluate(() => document.querySelector("form.panel").submit())]);
+        await examine(guest, "a form without its cookie");
         await guest.context().close();
 
         const customer = await visitor(options);
@@ -162,6 +178,10 @@ const scenarios = {
           "/accounts/logout/", "/product/market-mug/review/", `/orders/${number}/`]) {
           await look(customer, path);
         }
+        await customer.click("#cancel");
+        await customer.click("text=Cancel the order");
+        await customer.waitForSelector("text=This order is cancelled.");
+        await examine(customer, "a cancelled order");
         await customer.context().close();
       }
     }

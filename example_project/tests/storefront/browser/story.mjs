@@ -117,7 +117,9 @@ for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390]) {
     const page = await visitor({ colorScheme, viewport: { width, height: 800 }, bypassCSP: true });
     await logIn(page, "staff");
-    for (const path of ["/admin/", "/admin/?days=7", place, place.replace("/change/", "/step/deliver/"),
+    for (const path of ["/admin/", "/admin/?days=7", "/admin/shop_orders/order/", "/admin/shop_catalog/category/",
+      "/admin/shop_catalog/product/", "/admin/shop_catalog/product/import/", "/admin/shop_catalog/review/",
+      "/admin/shop_notify/notification/", link.slice(base.length), place, place.replace("/change/", "/step/deliver/"),
       place.replace("/change/", "/step/note/"), "/demo/inbox/"]) {
       await look(page, path);
     }
