@@ -1,0 +1,51 @@
+"""Words of the packages that visitors and staff read here.
+
+The packages speak English. Here their words come into the shop's catalogue, which speaks for the packages too.
+"""
+
+from django.utils.translation import gettext_noop
+
+STATUSES = [
+    gettext_noop("pending"),
+    gettext_noop("confirmed"),
+    gettext_noop("processing"),
+    gettext_noop("shipped"),
+    gettext_noop("delivered"),
+    gettext_noop("cancelled"),
+    gettext_noop("unpaid"),
+    gettext_noop("authorised"),
+    gettext_noop("paid"),
+    gettext_noop("partly refunded"),
+    gettext_noop("refunded"),
+    gettext_noop("failed"),
+]
+WAYS_TO_PAY = [
+    gettext_noop("Bank transfer"),
+    gettext_noop("Card"),
+    gettext_noop("Pay on delivery"),
+    gettext_noop("Test payment"),
+    gettext_noop("Pay when your order is delivered."),
+    gettext_noop("Send %(amount)s %(currency)s to %(account)s with the reference %(reference)s."),
+]
+CHARGES = [gettext_noop("Tax"), gettext_noop("Tax, included")]
+STEPS = [
+    gettext_noop("Confirm"),
+    gettext_noop("Start processing"),
+    gettext_noop("Ship"),
+    gettext_noop("Note as delivered"),
+    gettext_noop("Record the payment"),
+    gettext_noop("Refund"),
+    gettext_noop("Cancel the order"),
+    gettext_noop("Write a note"),
+]
+REFUSALS = [
+    gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
+    gettext_noop("This cart has been ordered already. Start a new one."),
+    gettext_noop("The cart is empty. Add a product before placing an order."),
+    gettext_noop("Log in to place an order."),
+    gettext_noop("There are unpaid orders waiting. Pay or cancel one of them first."),
+    gettext_noop("This order does not wait for a payment."),
+    gettext_noop("The payment was declined. Try again or choose another way to pay."),
+    gettext_noop("The payment provider does not answer. Try again in a moment."),
+    gettext_noop("The shop is busy. Try again in a moment."),
+]
