@@ -47,7 +47,7 @@ class CategoryAdmin(DraggableMPTTAdmin):
     @admin.display(description=_("Move"))
     def tree_actions(self, item: Category) -> str:
         """mptt's handle, under a heading for who hears the table."""
-        handle: str = super().tree_actions(item)
+        handle: str = super().tree_actions(item)  # type: ignore[misc]
         return handle
 
     @admin.action(description=_("Move up among their siblings"), permissions=["change"])
