@@ -13,8 +13,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -86,7 +88,7 @@ admin.site.unregister(Order)
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
     list_filter = (*OrderAdmin.list_filter, SalesFilter, ShelfFilter, "currency")  # type: ignore[assignment]
-    list_display = ("number", "state", "payment_state", "amount", "contact_name", "placed_at")  # type: ignore[assignment]
+    list_display = ("number", "state", "payment_state", "amount", "contact_name", "placed")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 
     @admin.display(description=_("status"), ordering="status")
@@ -100,6 +102,10 @@ class OrderWorkplace(OrderAdmin):
     @admin.display(description=_("total"), ordering="total")
     def amount(self, order: Order) -> str:
         return money(order.total, order.currency)
+
+    @admin.display(description=_("placed"), ordering="placed_at")
+    def placed(self, order: Order) -> str:
+        return date_format(localtime(order.placed_at), "SHORT_DATETIME_FORMAT")
 
     def get_urls(self) -> list[Any]:
         resend = self.admin_site.admin_view(require_POST(self.resend))
