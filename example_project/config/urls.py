@@ -1,17 +1,30 @@
 from allauth.account.decorators import secure_admin_login
 from django.conf import settings
 from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from shop_catalog import media
 
 from config import docs
 from config.api import api
 
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-"""The admin's log-in is the shop's: the same limits, second factor and other providers."""
+admin.site.login = secure_admin_login(require_safe(admin.site.login))  # type: ignore[method-assign]
+"""The admin's log-in is the shop's: the same limits, second factor and other providers.
+
+Django's own form is not for staff either: who is logged in could try the passwords of others there without a limit.
+"""
+
+
+def absent(request: HttpRequest, **parameters: str) -> HttpResponse:  # noqa: ARG001
+    """What allauth mounts and the shop has not: numbers of phones to be verified, and devices without a keyboard."""
+    raise Http404
+
 
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
+    path("_allauth/<slug:client>/v1/account/phone", absent),
+    path("_allauth/<slug:client>/v1/auth/phone/<path:step>", absent),
     path("_allauth/", include("allauth.headless.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
@@ -29,6 +42,8 @@ urlpatterns = [
 if settings.OIDC_PROVIDER:
     from shop_orders.contrib.allauth import exchange
 
+    urlpatterns.append(path("identity/o/device", absent))
+    urlpatterns.append(path("identity/o/api/device/code", absent))
     urlpatterns.append(path("identity/o/authorize", exchange.authorize))
     urlpatterns.append(path("identity/o/api/token", exchange.token))
     urlpatterns.append(path("", include("allauth.idp.urls")))

@@ -3,14 +3,28 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from accounts.models import User
+from allauth.idp.oidc.models import Client as App
+from allauth.idp.oidc.models import Token
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.utils import timezone
+from shop_catalog import categories, inventory, products, reviews
+from shop_notify.models import Notification
+from shop_orders import payments
+from shop_orders.models import Order
 
+API = "/api/v1"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -90,3 +104,69 @@ def provider(settings: Any) -> Any:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+MakeToken = Callable[[User | None, list[str]], str]
+
+
+@pytest.fixture
+def world(make_user: Callable[..., Any]) -> dict[str, str]:
+    """What the owner of an order has, and the parameters of the paths that lead to it."""
+    owner = make_user("owner@example.org")
+    kitchen = categories.create("Kitchen")
+    mug = products.create(sku="MUG", name="Market mug", price=Decimal(950), categories=[kitchen])
+    inventory.receive({"MUG": 10}, reference="first")
+    browser = Client()
+    browser.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
+    browser.post(f"{API}/orders/cart/add_item/", {"product": "MUG"}, content_type="application/json")
+    placed = browser.post(
+        f"{API}/orders/orders/",
+        {
+            "contact": {"email": owner.email, "name": "Test Customer", "phone": "0712 345 678"},
+            "shipping_address": {"name": "Test Customer", "line1": "Court 1", "city": "Nairobi", "country": "KE"},
+            "delivery": "home",
+            "payment_provider": "on_delivery",
+        },
+        content_type="application/json",
+    )
+    assert placed.status_code == 201, placed.content
+    review = reviews.submit(mug, user=owner, rating=5, title="Solid")
+    note = Notification.objects.create(
+        event="order_placed", alias="email", channel="email", address="owner@example.org", state="sent"
+    )
+    order = Order.objects.get()
+    return {
+        "number": order.number,
+        "payment_id": str(payments.start(order.pk).public_id),
+        "id": str(review.public_id),
+        "notification_id": str(note.public_id),
+    }
+
+
+@pytest.fixture
+def people(world: dict[str, str], make_user: Callable[..., User]) -> dict[str, User]:
+    """Who may call: the owner, another customer, and staff without and with the permissions of the shop."""
+    manager = make_user("manager@example.org", is_staff=True)
+    manager.user_permissions.set(Permission.objects.filter(content_type__app_label__startswith="shop_"))
+    return {
+        "owner": User.objects.get(email="owner@example.org"),
+        "stranger": make_user("stranger@example.org"),
+        "staff_without": make_user("clerk@example.org", is_staff=True),
+        "staff": manager,
+    }
+
+
+@pytest.fixture
+def make_token(db: None) -> MakeToken:
+    """Access tokens as the provider gives them, of one app."""
+    app = App.objects.create(id="app", name="The App")
+
+    def make(user: User | None, scopes: list[str]) -> str:
+        value = f"token-{user.pk if user else 'nobody'}-{'-'.join(scopes)}"
+        token = Token(client=app, user=user, type="at", expires_at=timezone.now() + timedelta(hours=1))
+        token.set_value(value)
+        token.set_scopes(scopes)
+        token.save()
+        return value
+
+    return make

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from allauth.idp.oidc.models import Client as App
-from allauth.idp.oidc.models import Token
+from accounts.models import User
 from config.api import api as mounted
-from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.utils import timezone
 from PIL import Image
-from shop_catalog import categories, inventory, products, reviews
-from shop_notify.models import Notification
-from shop_orders import payments
-from shop_orders.models import Customer, Order
+from shop_orders.models import Customer
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-and-odd-one-42"
 BASE = "/api/v1"
+MakeToken = Callable[[User | None, list[str]], str]
 SCOPES = ("shop:read", "shop:write", "orders:read", "orders:write", "staff")
 PEOPLE = ("anonymous", "owner", "stranger", "staff_without", "staff")
 
@@ -140,64 +134,16 @@ def routes() -> list[tuple[str, str]]:
 
 
 def test_every_route_has_a_row():
+    served = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(pattern.pattern)) for pattern in mounted.urls[0]}
+
     assert routes() == sorted(MATRIX)
-
-
-def token_for(user: Any, app: App, scopes: list[str]) -> str:
-    """An access token as the provider gives it."""
-    value = f"token-{app.pk}-{user.pk if user else 'nobody'}-{'-'.join(scopes)}"
-    token = Token(client=app, user=user, type="at", expires_at=timezone.now() + timedelta(hours=1))
-    token.set_value(value)
-    token.set_scopes(scopes)
-    token.save()
-    return value
+    assert served - {""} == {path.removeprefix("/") for _method, path in MATRIX}
 
 
 @pytest.fixture
-def world(make_user: Callable[..., Any]) -> dict[str, str]:
-    """What the owner owns, and the parameters of the paths that lead to it."""
-    owner = make_user("owner@example.org")
-    kitchen = categories.create("Kitchen")
-    mug = products.create(sku="MUG", name="Market mug", price=Decimal(950), categories=[kitchen])
-    inventory.receive({"MUG": 10}, reference="first")
-    browser = Client()
-    browser.force_login(owner, backend="django.contrib.auth.backends.ModelBackend")
-    browser.post(f"{BASE}/orders/cart/add_item/", {"product": "MUG"}, content_type="application/json")
-    placed = browser.post(
-        f"{BASE}/orders/orders/",
-        {
-            "contact": {"email": owner.email, "name": "Test Customer", "phone": "0712 345 678"},
-            "shipping_address": {"name": "Test Customer", "line1": "Court 1", "city": "Nairobi", "country": "KE"},
-            "delivery": "home",
-            "payment_provider": "on_delivery",
-        },
-        content_type="application/json",
-    )
-    assert placed.status_code == 201, placed.content
-    review = reviews.submit(mug, user=owner, rating=5, title="Solid")
-    note = Notification.objects.create(
-        event="order_placed", alias="email", channel="email", address="owner@example.org", state="sent"
-    )
-    order = Order.objects.get()
-    return {
-        "number": order.number,
-        "payment_id": str(payments.start(order.pk).public_id),
-        "id": str(review.public_id),
-        "notification_id": str(note.public_id),
-    }
-
-
-@pytest.fixture
-def caller(request: pytest.FixtureRequest, world: Any, make_user: Callable[..., Any]) -> tuple[str, Client]:
+def caller(request: pytest.FixtureRequest, people: dict[str, User], make_token: MakeToken) -> tuple[str, Client]:
     """The name of a caller and a client that sends its credential."""
     name: str = request.param
-    owner = Customer.objects.get(user__email="owner@example.org").user
-    stranger = make_user("stranger@example.org")
-    staff_without = make_user("clerk@example.org", is_staff=True)
-    manager = make_user("manager@example.org", is_staff=True)
-    manager.user_permissions.set(Permission.objects.filter(content_type__app_label__startswith="shop_"))
-    people = {"owner": owner, "stranger": stranger, "staff_without": staff_without, "staff": manager}
-    app = App.objects.create(id="app", name="The App")
     if name == "anonymous":
         return name, Client()
     if name in people:
@@ -205,11 +151,12 @@ def caller(request: pytest.FixtureRequest, world: Any, make_user: Callable[..., 
         answer = Client().post(f"{BASE}/auth/customers/login/", login, content_type="application/json")
         token = answer.json()["access_token"]
     elif name == "partner":
-        token = token_for(None, app, list(SCOPES))
+        token = make_token(None, list(SCOPES))
     elif name == "customer with the scope staff":
-        token = token_for(owner, app, ["staff"])
+        token = make_token(people["owner"], ["staff"])
     else:
-        token = token_for(manager if name == "scope staff" else owner, app, [name.removeprefix("scope ")])
+        user = people["staff"] if name == "scope staff" else people["owner"]
+        token = make_token(user, [name.removeprefix("scope ")])
     return name, Client(headers={"Authorization": f"Bearer {token}"})
 
 
