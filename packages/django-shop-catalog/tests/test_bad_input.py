@@ -9,8 +9,10 @@ import json
 from decimal import Decimal
 
 import pytest
+from asgiref.sync import async_to_sync
 from conftest import API
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.handlers.asgi import ASGIHandler
 from django.test import Client
 from PIL import Image
 from shop_catalog import categories, inventory, products, reviews
@@ -221,3 +223,33 @@ def test_a_form_that_is_none_is_refused(shop, staff_api):
 def test_a_path_that_is_none_is_404(shop):
     for path in ("/products/apple/nothing/", "/categories/food/nothing/", "/reviews/x/y/"):
         assert Client().get(API + path).status_code == 404
+
+
+def test_a_large_body_without_a_length_gets_413():
+    """As an ASGI server hands it on when it comes in chunks."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"{API}/products/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"host", b"testserver")],
+    }
+    parts = iter([b'{"name": "', *[b"x" * 100_000] * 3, b'"}'])
+    sent = []
+
+    async def receive():
+        part = next(parts)
+        return {"type": "http.request", "body": part, "more_body": part != b'"}'}
+
+    async def send(message):
+        sent.append(message)
+
+    async def call():
+        application = ASGIHandler()
+        application.load_middleware(is_async=True)
+        with await application.read_body(receive) as body:
+            request, _error = application.create_request(scope, body)
+            await application.send_response(await application.get_response_async(request), send)
+
+    async_to_sync(call)()
+    assert sent[0]["status"] == 413

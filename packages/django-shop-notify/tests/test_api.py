@@ -4,7 +4,9 @@ import json
 import uuid
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import Permission
+from django.core.handlers.asgi import ASGIHandler
 from django.test import Client
 from shop_notify import delivery
 from shop_notify.models import Notification, Preference
@@ -284,3 +286,33 @@ def test_muted_recipient_gets_no_newsletter_but_every_transactional_message(user
     announce()
     delivery.deliver_due()
     assert dict(Notification.objects.values_list("event", "state")) == {"newsletter": "skipped", "loan_made": "sent"}
+
+
+def test_a_large_body_without_a_length_gets_413():
+    """As an ASGI server hands it on when it comes in chunks."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"{STAFF}preview/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"host", b"testserver")],
+    }
+    parts = iter([b'{"name": "', *[b"x" * 100_000] * 3, b'"}'])
+    sent = []
+
+    async def receive():
+        part = next(parts)
+        return {"type": "http.request", "body": part, "more_body": part != b'"}'}
+
+    async def send(message):
+        sent.append(message)
+
+    async def call():
+        application = ASGIHandler()
+        application.load_middleware(is_async=True)
+        with await application.read_body(receive) as body:
+            request, _error = application.create_request(scope, body)
+            await application.send_response(await application.get_response_async(request), send)
+
+    async_to_sync(call)()
+    assert sent[0]["status"] == 413

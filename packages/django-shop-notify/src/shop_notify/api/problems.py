@@ -294,6 +294,8 @@ def _check_body(request: HttpRequest, *, wants_json: bool) -> HttpResponse | Non
         body = request.body
     except RequestDataTooBig:
         return problem(413, _("The request body is too large."))
+    if len(body) > MAX_BODY_BYTES:  # sent in chunks, without a length
+        return problem(413, _("The request body is larger than 256 kB."))
     if not body or not wants_json:
         return None
     if request.content_type != "application/json":
