@@ -1,6 +1,10 @@
+import threading
+
 import pytest
+from django.contrib.auth.signals import user_logged_in
+from django.db import connection, transaction
 from django.test import Client, RequestFactory
-from shop_orders import carts, checkout, guest_links, pages
+from shop_orders import carts, checkout, guest_links, locking, pages
 from shop_orders.models import Cart
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +59,34 @@ def test_order_is_found_by_its_owner_or_by_the_link(guest_order, place, user):
     assert pages.own_order(request, mine.number) == mine
     assert pages.own_order(request, theirs.number) is None
     assert pages.own_order(request, theirs.number, guest_links.token_for(theirs.number)) == theirs
+
+
+@pytest.mark.pg
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_log_in_does_not_fail_for_a_cart_that_is_locked(user, book, monkeypatch):
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    client = Client()
+    client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    request = RequestFactory().get("/")
+    request.COOKIES[pages.COOKIE] = client.cookies[pages.COOKIE].value
+    is_locked, is_done = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Cart.objects.select_for_update().get()
+            is_locked.set()
+            is_done.wait(10)
+        connection.close()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    is_locked.wait(10)
+    try:
+        user_logged_in.send(type(user), request=request, user=user)
+    finally:
+        is_done.set()
+        holder.join()
+    assert Cart.objects.get(customer=None).is_open
+    user_logged_in.send(type(user), request=request, user=user)
+    assert Cart.objects.get(customer__user=user).items.get().quantity == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in
@@ -12,8 +13,10 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 from shop_orders import carts, customers, guest_links
-from shop_orders.exceptions import CartNotFound
+from shop_orders.exceptions import Busy, CartNotFound
 from shop_orders.models import Cart, Order
+
+logger = logging.getLogger(__name__)
 
 COOKIE = "shop_cart"
 COOKIE_MAX_AGE_SECONDS = 60 * 24 * 3600
@@ -107,3 +110,6 @@ def _take_over(sender: Any, request: HttpRequest | None, user: Any, **kwargs: An
         carts.merge(token, customer=customers.for_user(user))
     except CartNotFound:
         return
+    except Busy:
+        # A log-in does not fail for a cart, whose token waits for the next merge.
+        logger.warning("A guest's cart was not merged at log-in: its row was locked for too long")
