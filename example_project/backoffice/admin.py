@@ -33,7 +33,7 @@ from storefront.templatetags.storefront import money
 
 from backoffice import order_page, sales, steps
 
-FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay"})
+FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay", "capture"})
 """Steps that bring an order on; the others are for when something is not as it should be."""
 
 
@@ -148,8 +148,7 @@ class OrderWorkplace(OrderAdmin):
             raise Http404
         if not self._may(request, STEPS[name]):
             raise PermissionDenied
-        form_class = steps.form_of(name)
-        form = form_class(request.POST or None, order=order, initial=steps.initial(order))
+        form = STEPS[name].form(request.POST or None, order=order)
         is_taken = request.method == "POST" and "look" not in request.POST
         if is_taken and form.is_valid():
             try:
@@ -189,12 +188,11 @@ class OrderWorkplace(OrderAdmin):
         if name == "note":
             return None
         if not form.is_bound:
-            form_class = steps.form_of(name)
-            blank = form_class(None, order=order, initial=steps.initial(order))
+            form_class = STEPS[name].form
+            blank = form_class(None, order=order)
             values = {field: blank.get_initial_for_field(blank.fields[field], field) for field in blank.fields}
-            form = form_class(
-                {field: value for field, value in values.items() if value not in {None, False}}, order=order
-            )
+            given = {field: value for field, value in values.items() if value is not None and value is not False}
+            form = form_class(given, order=order)
         return steps.foresee(name, order, form.options(), by=request.user) if form.is_valid() else None
 
 
