@@ -228,7 +228,16 @@ def types(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html, every warning an error."""
-    _install(session, "sphinx", "furo", "myst-parser", "-r", "example_project/requirements.txt", *_editable(*PACKAGES))
+    _install(
+        session,
+        "sphinx",
+        "furo",
+        "myst-parser",
+        "pytest",
+        "-r",
+        "example_project/requirements.txt",
+        *_editable(*PACKAGES),
+    )
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     session.log("Open docs/_build/html/index.html.")
 
