@@ -20,6 +20,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
+from shop_notify.models import Notification
 from shop_orders import customers
 from shop_orders.models import Order
 
@@ -299,7 +300,7 @@ def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
         "order_id": str(Order.objects.get().pk),
         "path": "x.png",
         "payment_id": str(uuid.uuid4()),
-        "pk": "1",
+        "pk": str(Notification.objects.get().pk),
         "provider_id": "work",
         "public_id": str(kept[0].public_id),
         "secret": "guess",
@@ -410,6 +411,8 @@ def _least(field: Any) -> Any:
             return 1
         case models.JSONField():
             return {}
+        case models.GenericIPAddressField():
+            return "127.0.0.1"
     return uuid.uuid4().hex[: field.max_length]
 
 
