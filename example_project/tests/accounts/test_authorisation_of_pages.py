@@ -14,6 +14,7 @@ import pytest
 from accounts.models import User
 from django.contrib import admin
 from django.contrib.admin.utils import quote
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import models, transaction
 from django.http import HttpResponse
@@ -292,7 +293,7 @@ def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
         "app_label": "shop_orders",
         "client": "app",
         "code": "not_found",
-        "content_type_id": "1",
+        "content_type_id": str(ContentType.objects.get_for_model(Order).pk),
         "id": str(people["owner"].pk),
         "name": "confirm",
         "number": world["number"],
