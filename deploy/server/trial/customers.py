@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import queue
@@ -24,13 +23,11 @@ class Customers:
 
     def __init__(self, topology: Topology, number: int) -> None:
         self.topology, self.number = topology, number
-        self.waiting: queue.Queue[int] = queue.Queue()
+        self.waiting: queue.Queue[int | None] = queue.Queue()
         self.placed: dict[int, str] = {}
         self.statuses: Counter[int] = Counter()
         self.slowest = 0.0
         self.errors: list[str] = []
-        for index in range(number):
-            self.waiting.put(index)
 
     @staticmethod
     def email(index: int) -> str:
@@ -41,31 +38,41 @@ class Customers:
         return f"+2547000{index:05d}"
 
     def order(self, faults: Mapping[str, str]) -> None:
-        """Place all orders, with a fault after each equal part of them."""
+        """Place all orders, an equal part for each fault, which comes when half of its part is placed.
+
+        However fast the machine is, there are orders under way when something dies.
+        """
         threads = [threading.Thread(target=self._client) for _client in range(CLIENTS)]
         for thread in threads:
             thread.start()
-        for count, (name, what) in enumerate(faults.items(), start=1):
-            unit = self.topology.units[name]
-            while len(self.placed) < count * self.number / (len(faults) + 1) and not self.errors:
-                time.sleep(0.01)
+        part = self.number / max(1, len(faults))
+        for count, (name, what) in enumerate(faults.items()):
+            self._come(round(count * part), round((count + 1) * part))
+            while len(self.placed) < (count + 0.5) * part and not self.errors:
+                time.sleep(0.001)
+            self.topology.units[name].kill()
             say(f"  after {len(self.placed)} orders {what}")
-            unit.kill()
-            while not self.errors and not (unit.starts > 1 and self.topology.is_whole()):
+            while not self.errors and not (self.topology.units[name].starts > 1 and self.topology.is_whole()):
                 time.sleep(0.1)
+        if not faults:
+            self._come(0, self.number)
+        for _thread in threads:
+            self.waiting.put(None)
         for thread in threads:
             thread.join()
 
+    def _come(self, first: int, last: int) -> None:
+        for index in range(first, last):
+            self.waiting.put(index)
+
     def _client(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while not self.errors:
-                index = self.waiting.get_nowait()
-                started = time.monotonic()
-                try:
-                    self._one(index)
-                except Failed as error:
-                    self.errors.append(str(error))
-                self.slowest = max(self.slowest, time.monotonic() - started)
+        while (index := self.waiting.get()) is not None and not self.errors:
+            started = time.monotonic()
+            try:
+                self._one(index)
+            except Failed as error:
+                self.errors.append(str(error))
+            self.slowest = max(self.slowest, time.monotonic() - started)
 
     def _one(self, index: int) -> None:
         item = {"product": "SMOKE-1", "quantity": 1}
