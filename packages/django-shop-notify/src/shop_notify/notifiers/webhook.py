@@ -113,6 +113,9 @@ class WebhookNotifier(Notifier):
                 target = (url.path or "/") + (f"?{url.query}" if url.query else "")
                 connection.request("POST", target, body, dict(headers))
                 response = connection.getresponse()
+                if time.monotonic() >= until:
+                    # Hung up within the headers, which then look as if they had ended here.
+                    raise UnknownOutcome(_("The endpoint did not answer in time."))
                 _read(response, until)
             except (OSError, http.client.HTTPException) as error:
                 raise UnknownOutcome(_("The endpoint did not answer properly.")) from error
