@@ -426,6 +426,7 @@ SHOP_NOTIFY = {
     "CONTEXT": {"shop_name": SHOP_NAME},
     "BASE_URL": SITE_URL,
     "PHONE_REGIONS": PHONE_REGIONS,
+    "SMS_LIMITS": {"hour": env.number("SMS_PER_HOUR", 500, least=1)},
     "REQUEST_RECIPIENT": "config.hooks.recipient_key",
     "API_AUTH": ORDERS_AUTH,
     "STAFF_API_AUTH": STAFF_AUTH,
