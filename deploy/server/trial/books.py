@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
 from trial.customers import CLIENTS, Customers
 from trial.tools import Failed, expect, say
 from trial.topology import Topology
+
+NUMBER = re.compile(r"\b[0-9A-Z]{5}-[0-9A-Z]{5}\b")
 
 
 class Books:
@@ -44,12 +47,9 @@ class Books:
         address: Callable[[int], str],
         unknown: set[str] | frozenset[str] = frozenset(),
     ) -> None:
-        arrived = Counter(
-            index
-            for index, number in self.customers.placed.items()
-            for to, text in received
-            if to == address(index) and number in text
-        )
+        told = Counter((to, number) for to, text in received for number in set(NUMBER.findall(text)))
+        placed = self.customers.placed.items()
+        arrived = Counter({index: count for index, number in placed if (count := told[address(index), number])})
         lost = [index for index in self.customers.placed if not arrived[index] and address(index) not in unknown]
         twice = sum(count - 1 for count in arrived.values())
         say(f"{what}: {len(arrived)} of {len(self.customers.placed)}, {len(unknown)} unknown, {twice} sent again.")
