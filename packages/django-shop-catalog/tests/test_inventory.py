@@ -57,9 +57,23 @@ def test_same_reservation_twice_is_one():
 def test_same_reference_with_another_quantity_is_refused():
     product("A", 5)
     inventory.reserve({"A": 2}, reference="order-1")
-    with pytest.raises(MovementConflict):
+    with pytest.raises(MovementConflict), transaction.atomic():
         inventory.reserve({"A": 3}, reference="order-1")
     assert levels("A") == (5, 2)
+
+
+def test_refused_reservation_ends_the_callers_transaction():
+    """It may have written a part, and sets no savepoint."""
+    product("A", 5)
+    product("B", 5)
+    inventory.reserve({"A": 2}, reference="order-1")
+    with transaction.atomic():
+        with pytest.raises(MovementConflict):
+            inventory.reserve({"A": 3, "B": 1}, reference="order-1")
+        assert transaction.get_rollback()
+        transaction.set_rollback(True)
+    assert (levels("A"), levels("B")) == ((5, 2), (5, 0))
+    assert inventory.differences() == []
 
 
 def test_release_gives_back_once():
@@ -144,9 +158,9 @@ def test_stock_never_exceeds_what_the_column_holds():
 def test_number_of_statements_does_not_grow_with_the_lines(django_assert_num_queries):
     for number in range(20):
         product(f"P{number}", 5)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(3):
         inventory.reserve({"P0": 1}, reference="one")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(3):
         inventory.reserve({f"P{number}": 1 for number in range(20)}, reference="twenty")
 
 
@@ -262,7 +276,8 @@ def test_any_sequence_keeps_stock_equal_to_its_ledger(moves):
             sku_change = {"A": -quantity if kind == "adjust" else quantity}
             is_repeated = kind not in {"adjust", "count"} and key in seen
             try:
-                short = verb(sku_change, **options)
+                with transaction.atomic():
+                    short = verb(sku_change, **options)
             except MovementConflict:
                 assert is_repeated
                 assert seen[key] != quantity

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
@@ -120,10 +121,14 @@ def count(
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
     """Take stock for all SKUs or none. Answers ``{}`` or, for each short SKU, what is available.
 
-    What cannot be bought (unknown, a group, unpublished) is short with 0 available.
+    What cannot be bought (unknown, a group, unpublished) is short with 0 available. A checkout has a transaction that
+    any error ends, so none is nested in it by a savepoint.
+
+    Raises:
+        MovementConflict: the ledger has the reference with another quantity. The caller's transaction has to end.
     """
     wanted = _positive(quantities)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         rows = _lock(wanted, strict=False)
         short = {
             sku: available
@@ -274,12 +279,15 @@ def _insert(movements: Sequence[StockMovement]) -> set[int]:
                 INSERT INTO {table} ({columns}) VALUES {", ".join([row] * len(part))}
                 ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
             """  # noqa: S608 - the names are ours, the values are parameters
-            values = (
-                field.get_db_prep_save(field.pre_save(m, add=True), connection) for m in part for field in fields
-            )
-            cursor.execute(sql, list(values))
+            cursor.execute(sql, [_prepared(movement, field, connection) for movement in part for field in fields])
             written |= {product_id for (product_id,) in cursor.fetchall()}
     return written
+
+
+def _prepared(movement: StockMovement, field: Any, connection: BaseDatabaseWrapper) -> Any:
+    value = field.pre_save(movement, add=True)
+    is_plain = type(value) in (int, str) and not field.is_relation
+    return value if is_plain else field.get_db_prep_save(value, connection)
 
 
 def _announce_after_commit(event_id: uuid.UUID) -> None:

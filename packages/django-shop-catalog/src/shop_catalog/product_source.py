@@ -26,9 +26,11 @@ from shop_catalog.models.image import image_url
 
 @dataclass(frozen=True)
 class CatalogProduct:
-    """What a seller needs to know of a product. ``ref`` is the SKU; ``weight`` is in kg."""
+    """What a seller needs to know of a product. ``ref`` is the SKU; ``weight`` is in kg.
 
-    ref: str
+    Its addresses are made when they are asked for: a cart shows them, an order does not.
+    """
+
     sku: str
     name: str
     unit_price: Decimal
@@ -37,8 +39,23 @@ class CatalogProduct:
     price_includes_tax: bool
     available: int
     weight: Decimal | None
-    url: str
-    image: str
+    page_slug: str
+    picture: Mapping[str, Any] | None
+
+    @property
+    def ref(self) -> str:
+        return self.sku
+
+    @property
+    def url(self) -> str:
+        """As ``Product.get_absolute_url`` has it."""
+        name = app_settings.PRODUCT_URL
+        return reverse(name, kwargs={"slug": self.page_slug}) if name else ""
+
+    @property
+    def image(self) -> str:
+        picture = self.picture
+        return image_url(picture["file"], "thumb" if picture["has_renditions"] else "") if picture else ""
 
 
 class CatalogProductSource:
@@ -89,7 +106,6 @@ class _Row(NamedTuple):
 def _seen(row: _Row) -> CatalogProduct:
     options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
     return CatalogProduct(
-        ref=row.sku,
         sku=row.sku,
         name=f"{row.name} ({options})" if options else row.name,
         unit_price=money.quantise(row.price),
@@ -98,14 +114,9 @@ def _seen(row: _Row) -> CatalogProduct:
         price_includes_tax=app_settings.PRICES_INCLUDE_TAX,
         available=row.stock_quantity - row.reserved_quantity,
         weight=row.weight,
-        url=_page_url(row.parent_slug or row.slug),
-        image=image_url(row.picture["file"], "thumb" if row.picture["has_renditions"] else "") if row.picture else "",
+        page_slug=row.parent_slug or row.slug,
+        picture=row.picture,
     )
-
-
-def _page_url(slug: str) -> str:
-    """As ``Product.get_absolute_url`` has it."""
-    return reverse(app_settings.PRODUCT_URL, kwargs={"slug": slug}) if app_settings.PRODUCT_URL else ""
 
 
 def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
