@@ -5,7 +5,7 @@ import threading
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking, open_carts
+from shop_orders import cart_lines, carts, customers, hot_write, locking, open_carts
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.models import Cart, CartItem, Charge, Order, OrderEvent
 from testproject.books.models import Book
@@ -88,12 +88,12 @@ def test_add_costs_the_same_for_every_size_of_cart(shopper, statements):
 @pytest.mark.pg
 @pytest.mark.parametrize("lines", [1, 3, 30])
 @pytest.mark.django_db(transaction=True)
-def test_checkout_takes_thirteen_statements(shopper, statements, lines):
+def test_checkout_takes_eleven_statements(shopper, statements, lines):
     for number in range(lines):
         add(shopper, number)
     log_in, of_the_source = 1, 3
     taken = statements(lambda: post(shopper, "orders", {"shipping_address": ADDRESS}))
-    assert taken == log_in + of_the_source + 9
+    assert taken == log_in + of_the_source + 7
     assert Order.objects.get().lines.count() == lines
 
 
@@ -104,7 +104,7 @@ def test_guests_checkout_takes_as_many_and_one_for_the_customer(guest, statement
     for number in range(lines - 1):
         add(guest, number)
     contact = {"contact": {"email": "guest@example.org"}, "shipping_address": ADDRESS}
-    assert statements(lambda: post(guest, "orders", contact)) == 3 + 10
+    assert statements(lambda: post(guest, "orders", contact)) == 3 + 8
     assert Order.objects.get().lines.count() == lines
 
 
@@ -113,16 +113,23 @@ def test_compiled_reads_are_what_the_orm_says(customer, books):
     _cart, token = carts.add_to_cart("isbn-0", 2)
     mine, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
     carts.add_item(mine, "isbn-2")
-    for query, values in (
-        (open_carts._OF_USER, {"user": customer.user_id}),
-        (open_carts._OF_TOKEN, {"token_hash": carts.hash_token(token)}),
-        (open_carts._ITEMS, {"cart": mine.pk}),
+    for query, shape, values in (
+        (open_carts._OF_USER, [True], {"user": customer.user_id}),
+        (open_carts._OF_USER, [False], {"user": customer.user_id}),
+        (open_carts._OF_TOKEN, [], {"token_hash": carts.hash_token(token)}),
+        (open_carts._ITEMS, [], {"cart": mine.pk}),
     ):
-        rows = [tuple(row) for row in query.rows(**values)]
-        assert rows == [tuple(row) for row in query.plain_rows(**values)]
+        rows = [tuple(row) for row in query.rows(*shape, **values)]
+        assert rows == [tuple(row) for row in query.plain_rows(*shape, **values)]
         assert rows
+
+
+@pytest.mark.django_db
+def test_cart_is_closed_once(customer, books):
+    cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with transaction.atomic():
-        assert [tuple(row) for row in checkout._LOCK.rows(cart=mine.pk)] == [("open",)]
+        assert [cart_lines.close(cart, patience=None) for _turn in range(2)] == [True, False]
+    assert Cart.objects.get().status == Cart.Status.ORDERED
 
 
 @pytest.mark.django_db
@@ -134,6 +141,8 @@ def test_contents_are_the_rows(customer, books):
     for name in ("public_id", "email", "created_at", "user_id"):
         assert getattr(found.customer, name) == getattr(customers.for_user(customer.user), name)
     assert [item.price_when_added for item in found.items] == [2, 2]
+    bare = carts.contents(user=customer.user, with_items=False)
+    assert (bare.customer, bare.cart, bare.items) == (customer, mine, ())
 
 
 @pytest.mark.django_db

@@ -1,7 +1,8 @@
-"""The statements behind an add to the cart, written by hand: no queryset can add to what a conflicting row holds.
+"""The statements by which carts are filled and closed, written by hand.
 
-The names come from the models' meta. PostgreSQL takes all of it as one statement; SQLite, which has no writes in WITH,
-takes two in a transaction that excludes every other writer.
+No queryset can add to what a conflicting row holds, nor say in the same statement how long it waits. The names come
+from the models' meta. PostgreSQL takes an add as one statement; SQLite, which has no writes in WITH, takes two in a
+transaction that excludes every other writer.
 """
 
 from __future__ import annotations
@@ -37,13 +38,24 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
     return in_transaction(work) if connection.in_atomic_block else try_twice(work)
 
 
+def close(cart: Cart, *, patience: str | None) -> bool:
+    """Note that an open cart is ordered, which locks its row until the transaction ends; False when it is not open.
+
+    With a ``patience`` such as ``"5s"`` this is how long all of the transaction waits for any lock.
+    """
+    connection = connections[router.db_for_write(Cart)]
+    with connection.cursor() as cursor:
+        sql, values = _use(connection, cart, patience=patience, status=Cart.Status.ORDERED)
+        cursor.execute(sql, values)
+        return cursor.fetchone() is not None
+
+
 def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
-    cart.updated_at = timezone.now()
     if not cart.pk:
         first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
     else:
         patience = None if connection.in_atomic_block else locking.LOCK_TIMEOUT
-        first, values = _touch_sql(connection.alias, patient=True), [cart.updated_at, patience, cart.pk]
+        first, values = _use(connection, cart, patience=patience)
     sql = f"WITH opened (id) AS ({first}) {_put_sql(connection.alias)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *_put_values(connection, item, most)])
@@ -52,13 +64,11 @@ def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, 
 
 
 def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
-    cart.updated_at = timezone.now()
     with connection.cursor() as cursor:
         if not cart.pk:
             cursor.execute(_open_sql(connection.alias), hot_write.prepared(cart, connection))
         else:
-            values = [connection.ops.adapt_datetimefield_value(cart.updated_at), cart.pk]
-            cursor.execute(_touch_sql(connection.alias, patient=False), values)
+            cursor.execute(*_use(connection, cart))
         opened = cursor.fetchone()
         if opened is None:
             return False
@@ -66,6 +76,16 @@ def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem,
         cursor.execute(sql, [*opened, *_put_values(connection, item, most)])
         row = cursor.fetchone()
     return _noted(connection.alias, cart, item, row)
+
+
+def _use(
+    connection: BaseDatabaseWrapper, cart: Cart, *, patience: str | None = None, status: str = Cart.Status.OPEN
+) -> tuple[str, list[Any]]:
+    """The statement that updates an open cart, and its values."""
+    cart.updated_at = timezone.now()
+    now = connection.ops.adapt_datetimefield_value(cart.updated_at)
+    waits = [patience] if connection.vendor == "postgresql" else []
+    return _use_sql(connection.alias, str(status)), [now, *waits, cart.pk]
 
 
 def _put_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
@@ -90,11 +110,13 @@ def _open_sql(alias: str) -> str:
 
 
 @lru_cache
-def _touch_sql(alias: str, *, patient: bool) -> str:
-    quote = connections[alias].ops.quote_name
-    table = quote(Cart._meta.db_table)
-    waits = f"FROM {PATIENCE}" if patient else ""
-    return f"UPDATE {table} SET updated_at = %s {waits} WHERE id = %s AND status = 'open' RETURNING id"  # noqa: S608
+def _use_sql(alias: str, status: str) -> str:
+    """Update an open cart, and so lock it; no row where it is open no more."""
+    connection = connections[alias]
+    table = connection.ops.quote_name(Cart._meta.db_table)
+    waits = f"FROM {PATIENCE}" if connection.vendor == "postgresql" else ""
+    new = f"updated_at = %s, status = '{status}'"
+    return f"UPDATE {table} SET {new} {waits} WHERE id = %s AND status = 'open' RETURNING id"  # noqa: S608
 
 
 @lru_cache

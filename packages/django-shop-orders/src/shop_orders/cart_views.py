@@ -26,9 +26,17 @@ class LineView:
     price_when_added: Decimal
     line_total: Decimal | None
     available: int | None
-    url: str
-    image: str
     changes: tuple[str, ...]
+    on_sale: SourceProduct | None
+    """The product as its source sells it now; None when it is gone."""
+
+    @property
+    def url(self) -> str:
+        return self.on_sale.url if self.on_sale else ""
+
+    @property
+    def image(self) -> str:
+        return self.on_sale.image if self.on_sale else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +113,8 @@ def _line_view(item: CartItem, product: SourceProduct | None) -> LineView:
             price_when_added=item.price_when_added,
             line_total=None,
             available=0,
-            url="",
-            image="",
             changes=("gone",),
+            on_sale=None,
         )
     changes = []
     if product.unit_price != item.price_when_added:
@@ -123,7 +130,6 @@ def _line_view(item: CartItem, product: SourceProduct | None) -> LineView:
         price_when_added=item.price_when_added,
         line_total=product.unit_price * item.quantity,
         available=product.available,
-        url=product.url,
-        image=product.image,
         changes=tuple(changes),
+        on_sale=product,
     )

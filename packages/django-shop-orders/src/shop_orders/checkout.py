@@ -12,13 +12,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import connections, router
+from django.db import connection, connections, router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from shop_orders import carts, customers, events, hot_write, phones
+from shop_orders import cart_lines, carts, customers, events, hot_write, locking, phones
 from shop_orders.conf import app_settings, load_hook
 from shop_orders.exceptions import (
     CartClosed,
@@ -30,7 +30,6 @@ from shop_orders.exceptions import (
     TooManyUnpaidOrders,
     TotalChanged,
 )
-from shop_orders.hot_query import HotQuery
 from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.money import quantise
@@ -79,8 +78,9 @@ def place_order(
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
-    One transaction: lock the cart, price it, compare ``expected_total``, ask the validators, write the rows, reserve
-    last. A cart that was ordered already answers its order: two clicks, two tabs or a repeated request give one order.
+    One transaction: close the cart, which locks it, price it, compare ``expected_total``, ask the validators, write
+    the rows, reserve last. A cart that was ordered already answers its order: two clicks, two tabs or a repeated
+    request give one order.
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
@@ -105,7 +105,9 @@ def place_order(
             expected_total=expected_total,
             by=by,
             notify=notify,
-        )
+            patience=None if connection.in_atomic_block else locking.LOCK_TIMEOUT,
+        ),
+        is_patient=True,
     )
 
 
@@ -122,12 +124,11 @@ def _place(
     expected_total: Decimal | None,
     by: Any,
     notify: bool,
+    patience: str | None,
 ) -> Order:
-    status = _lock(cart)
-    if status == Cart.Status.ORDERED:
-        return Order.objects.select_related("customer").get(cart=cart)
-    if status != Cart.Status.OPEN:
-        raise CartClosed
+    # This locks the cart. The lines are read afterwards, so that no add slips through.
+    if not cart_lines.close(cart, patience=patience):
+        return _order_of(cart)
     choices = _Choices(
         contact=_clean_contact(contact, cart.customer),
         shipping_address=_clean_shipping(shipping_address, cart.customer),
@@ -147,13 +148,12 @@ def _place(
     return order
 
 
-def _lock(cart: Cart) -> str:
-    """Lock the cart's row; its status as it is now. The lines are read afterwards, so that no add slips through."""
-    rows = _LOCK.rows(cart=cart.pk)
-    if not rows:
+def _order_of(cart: Cart) -> Order:
+    """The order that the cart became."""
+    order = Order.objects.select_related("customer").filter(cart=cart).first()
+    if order is None:
         raise CartClosed
-    status: str = rows[0][0]
-    return status
+    return order
 
 
 def _price(cart: Cart, choices: _Choices, expected_total: Decimal | None) -> Draft:
@@ -224,25 +224,26 @@ def _one_at_a_time(contacts: Iterable[str]) -> None:
     No row stands for them that could be locked, so PostgreSQL locks a number made of the text. SQLite lets one write
     at a time anyway.
     """
-    connection = connections[router.db_for_write(Order)]
-    if connection.vendor != "postgresql":
+    writer = connections[router.db_for_write(Order)]
+    if writer.vendor != "postgresql":
         return
     digests = (hashlib.sha256(f"shop_orders.unpaid:{contact}".encode()).digest() for contact in contacts)
     keys = sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
-    with connection.cursor() as cursor:
+    with writer.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(['pg_advisory_xact_lock(%s)'] * len(keys))}", keys)
 
 
 def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[OrderLine], list[Charge]]:
     customer = cart.customer or _guest(choices)
     expires_after: timedelta | None = choices.provider.expires_after
-    is_confirmed = choices.provider.confirms_at_placement or not draft.total
+    total = draft.total
+    is_confirmed = choices.provider.confirms_at_placement or not total
     now = timezone.now()
     order = Order(
         customer=customer,
         cart=cart,
         status=OrderStatus.CONFIRMED if is_confirmed else OrderStatus.PENDING,
-        payment_status=PaymentStatus.UNPAID if draft.total else PaymentStatus.PAID,
+        payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
         contact_name=choices.contact.name,
         email=choices.contact.email,
         phone=choices.contact.phone,
@@ -257,9 +258,9 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
         charges_total=draft.charges_total,
         net_total=draft.net_total,
         tax_total=draft.tax_total,
-        total=draft.total,
+        total=total,
         placed_at=now,
-        expires_at=now + expires_after if expires_after is not None and draft.total else None,
+        expires_at=now + expires_after if expires_after is not None and total else None,
     )
     _insert(order)
     lines = [
@@ -291,7 +292,6 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
     ]
     hot_write.insert(lines)
     hot_write.insert(charges)
-    hot_write.update(Cart, [cart.pk], status=Cart.Status.ORDERED, updated_at=now)
     _remember(order, lines=lines, charges=charges)
     return order, lines, charges
 
@@ -332,12 +332,3 @@ def _reserve(order: Order, draft: Draft) -> None:
     short = product_source().reserve({line.product_ref: line.quantity for line in draft.lines}, reference=order.number)
     if short:
         raise InsufficientStock(short)
-
-
-def _build_lock(p: Any) -> QuerySet[Any, Any]:
-    carts_found = Cart.objects.filter(pk=p("cart", Cart._meta.get_field("id"))).order_by()
-    rows: QuerySet[Any, Any] = carts_found.select_for_update().values_list("status")
-    return rows
-
-
-_LOCK = HotQuery(Cart, _build_lock)

@@ -46,6 +46,18 @@ class Parameter(Expression):
         return "%s", [Slot(self.name, self.output_field)]
 
 
+class Word(Value):
+    """A word of ours, such as a status, that is written into the statement instead of being sent with it.
+
+    Only so PostgreSQL sees that a partial index will do, and keeps one plan; else it plans at every execution.
+    """
+
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if not str(self.value).isidentifier():
+            raise ValueError(f"{self.value!r} is no plain word.")
+        return f"'{self.value}'", []
+
+
 class Statement(NamedTuple):
     sql: str
     parameters: tuple[Any, ...]

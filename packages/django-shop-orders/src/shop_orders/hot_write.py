@@ -8,11 +8,26 @@ models is sent. PostgreSQL and SQLite read the statements alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+PLAIN_TYPES: dict[str, type] = {
+    "AutoField": int,
+    "BigAutoField": int,
+    "BooleanField": bool,
+    "CharField": str,
+    "IntegerField": int,
+    "PositiveIntegerField": int,
+    "PositiveSmallIntegerField": int,
+    "TextField": str,
+}
+PLAIN_TYPES_OF_POSTGRESQL: dict[str, type] = {"DateTimeField": datetime, "DecimalField": Decimal, "UUIDField": UUID}
 
 
 def insert(rows: Sequence[models.Model], *, on_conflict: str = "") -> bool:
@@ -50,7 +65,11 @@ def note_stored(row: models.Model, key: Any, alias: str) -> None:
 
 def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     """The values of a new row's columns, as the database wants them."""
-    return [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in columns(type(row))]
+    values = []
+    for field, name, plain in _plan(type(row), connection.vendor):
+        value = getattr(row, name) if name else field.pre_save(row, add=True)
+        values.append(value if type(value) is plain else field.get_db_prep_save(value, connection))
+    return values
 
 
 @lru_cache
@@ -67,6 +86,35 @@ def statement(model: type[models.Model], alias: str, count: int, on_conflict: st
 def columns(model: type[models.Model]) -> tuple[Any, ...]:
     """All but the key, which the database counts."""
     return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+
+
+class _Column(NamedTuple):
+    """``name`` is the attribute to read, "" where a field makes its value itself, such as ``auto_now``.
+
+    Values of the type ``plain`` go to the driver as they are, which is what the field would say after a dozen calls.
+    """
+
+    field: Any
+    name: str
+    plain: type | None
+
+
+@lru_cache
+def _plan(model: type[models.Model], vendor: str) -> tuple[_Column, ...]:
+    return tuple(
+        _Column(
+            field,
+            field.attname if type(field).pre_save is models.Field.pre_save else "",
+            _plain_type(field.target_field if field.is_relation else field, vendor),
+        )
+        for field in columns(model)
+    )
+
+
+def _plain_type(field: Any, vendor: str) -> type | None:
+    is_of_django = type(field).__module__ == models.Field.__module__
+    known = PLAIN_TYPES | (PLAIN_TYPES_OF_POSTGRESQL if vendor == "postgresql" else {})
+    return known.get(field.get_internal_type()) if is_of_django else None
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 
 EXPONENTS = {
     **dict.fromkeys(
@@ -43,7 +44,12 @@ def exponent(currency: str) -> int:
 
 def quantise(amount: Decimal, currency: str) -> Decimal:
     """The amount with the currency's decimals, rounded half up."""
-    return amount.quantize(Decimal(1).scaleb(-exponent(currency)), rounding=ROUND_HALF_UP)
+    return amount.quantize(_unit(currency), rounding=ROUND_HALF_UP)
+
+
+@cache
+def _unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-exponent(currency))
 
 
 def as_text(amount: Decimal, currency: str) -> str:

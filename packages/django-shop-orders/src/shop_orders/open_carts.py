@@ -15,7 +15,7 @@ from django.utils import timezone
 from shop_orders import customers
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, CartNotFound
-from shop_orders.hot_query import HotQuery
+from shop_orders.hot_query import HotQuery, Word
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.money import exponent
 
@@ -29,15 +29,17 @@ class Contents:
     items: tuple[CartItem, ...] = ()
 
 
-def contents(*, user: Any = None, token: str = "") -> Contents:
+def contents(*, user: Any = None, token: str = "", with_items: bool = True) -> Contents:
     """The open cart of a user, who becomes a customer on first use, or of a guest's token, in one statement.
+
+    ``with_items=False`` is for who reads the lines later, under the lock of a checkout.
 
     Raises:
         CartNotFound: as in ``find``.
     """
     if user is None:
         return _open_of_token(token) if token else Contents()
-    rows = _OF_USER.rows(user=user.pk)
+    rows = _OF_USER.rows(with_items, user=user.pk)
     if not rows:
         return Contents(customer=customers.for_user(user))
     customer = Customer.from_db(router.db_for_write(Customer), _CUSTOMER, rows[0][: len(_CUSTOMER)])
@@ -123,14 +125,14 @@ def _open_of_token(token: str) -> Contents:
 
 
 def _cart_of(rows: Sequence[Sequence[Any]], customer: Customer | None) -> Contents:
-    """What rows say that hold the columns of a cart and of one of its lines each; both may be NULL."""
+    """What rows say that hold the columns of a cart and maybe of one of its lines each; both may be NULL."""
     if not rows or rows[0][0] is None:
         return Contents()
     alias, width = router.db_for_write(Cart), len(_CART)
     cart = Cart.from_db(alias, _CART, rows[0][:width])
     if customer is not None:
         cart.customer = customer
-    lines = [CartItem.from_db(alias, _ITEM, row[width:]) for row in rows if row[width] is not None]
+    lines = [CartItem.from_db(alias, _ITEM, row[width:]) for row in rows if row[width:] and row[width] is not None]
     return Contents(cart=cart, items=tuple(lines))
 
 
@@ -139,11 +141,13 @@ _CART = [field.attname for field in Cart._meta.concrete_fields]
 _ITEM = [field.attname for field in CartItem._meta.concrete_fields]
 
 
-def _build_of_user(p: Any) -> QuerySet[Any, Any]:
+def _build_of_user(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT001 - a shape
     mine = Customer.objects.filter(user=p("user", Customer._meta.get_field("user")))
-    joined = mine.annotate(cart=FilteredRelation("carts", condition=Q(carts__status="open")))
-    columns = (*_CUSTOMER, *(f"cart__{name}" for name in _CART), *(f"cart__items__{name}" for name in _ITEM))
-    rows: QuerySet[Any, Any] = joined.order_by("cart__items__id").values_list(*columns)
+    joined = mine.annotate(cart=FilteredRelation("carts", condition=Q(carts__status=Word("open"))))
+    columns = [*_CUSTOMER, *(f"cart__{name}" for name in _CART)]
+    if with_items:
+        columns += [f"cart__items__{name}" for name in _ITEM]
+    rows: QuerySet[Any, Any] = joined.order_by("cart__items__id" if with_items else "id").values_list(*columns)
     return rows
 
 

@@ -64,7 +64,7 @@ def place_order(
     request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: IdempotencyKey
 ) -> HttpResponse:
     user = customers.user_of(request)
-    known = carts.contents(user=user) if user is not None else carts.Contents()
+    known = carts.contents(user=user, with_items=False) if user is not None else carts.Contents()
     # A guest's cart that was ordered already is taken too: it leads to the same order.
     cart, customer = known.cart if user is not None else carts.by_token(x_cart_token), known.customer
     owner = customer.key if customer else f"cart:{cart.public_id if cart else ''}"

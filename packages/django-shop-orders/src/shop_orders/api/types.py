@@ -6,8 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from ninja import Schema
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _plain_decimal(value: Any) -> Any:
@@ -42,7 +41,7 @@ Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[-a-zA-Z0-9
 When = Annotated[datetime, AfterValidator(_sane_time)]
 
 
-class In(Schema):
-    """Base of every request body: unknown fields are refused."""
+class In(BaseModel):
+    """Base of every request body: unknown fields are refused. It is read from JSON only, never from attributes."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
