@@ -1,7 +1,8 @@
 """``python -m bench.orders [--rounds 5] [--races 10]``: what a flow of three adds and a checkout costs, and for whom.
 
 Peers, in turn in each round: e1 (hand-written SQL), our own statements replayed by hand, ours with the recommended
-database options and with Django's, and the usual form. Ratios within one run on PostgreSQL.
+database options and with Django's, the usual form, and the reference shop in Django REST framework where that is
+installed. Ratios within one run on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import random
@@ -39,8 +41,11 @@ from bench.shop.replay import ADDRESS
 
 CUSTOMERS = (1, 8, 32)
 ADDS = 3
-USUAL = "usual form"
+LIMIT = "e1"
 BY_HAND = "our statements by hand"
+OURS = "ours recommended"
+USUAL = "usual form"
+DRF = "DRF reference"
 
 
 @dataclass(frozen=True)
@@ -71,16 +76,19 @@ def main() -> int:
         _python(url, "-c", f"from bench.shop import replay; replay.record({str(recording)!r})")
         peers = all_peers(url, recording)
         with contextlib.ExitStack() as stack:
-            servers = [stack.enter_context(running(peer)) for peer in peers]
-            check_equal(servers[0], servers[2])
+            servers = {peer.name: stack.enter_context(running(peer)) for peer in peers}
+            check_equal(servers[LIMIT], servers[OURS])
+            if DRF in servers:
+                check_alike(servers[OURS], servers[DRF])
             postmaster = postmaster_of(url)
             samples = [
                 measure(server, customers, seconds=options.seconds, postmaster=postmaster)
                 for _round in range(options.rounds)
                 for customers in CUSTOMERS
-                for server in servers
+                for server in servers.values()
             ]
-            races = [race(servers[2], url, number) for number in range(options.races)]
+            racers = [servers[name] for name in (OURS, DRF) if name in servers]
+            races = [race(server, url, number) for server in racers for number in range(options.races)]
     rows = summary(samples)
     moment = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
     RESULTS.mkdir(exist_ok=True)
@@ -96,13 +104,18 @@ def all_peers(url: str, recording: Path) -> list[Peer]:
     common = {"DATABASE_URL": url}
     project = {**common, "DJANGO_SETTINGS_MODULE": "bench.shop.settings"}
     wsgi = "bench.ours.wsgi:application"
-    return [
-        Peer("e1", "bench.limit.shop:application", common),
+    peers = [
+        Peer(LIMIT, "bench.limit.shop:application", common),
         Peer(BY_HAND, "bench.shop.replay:application", {**common, "BENCH_RECORDING": str(recording)}),
-        Peer("ours recommended", wsgi, {**project, "BENCH_DATABASE": "recommended"}),
+        Peer(OURS, wsgi, {**project, "BENCH_DATABASE": "recommended"}),
         Peer("ours default", wsgi, {**project, "BENCH_DATABASE": "default"}),
         Peer(USUAL, wsgi, {**project, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.shop.usual"}),
     ]
+    if importlib.util.find_spec("rest_framework") is None:
+        print("No DRF reference: djangorestframework is not installed.", file=sys.stderr, flush=True)
+        return peers
+    reference = {**common, "DJANGO_SETTINGS_MODULE": "bench.reference.settings", "BENCH_DATABASE": "default"}
+    return [*peers, Peer(DRF, wsgi, reference)]
 
 
 @contextlib.contextmanager
@@ -136,20 +149,42 @@ def check_equal(limit: Server, ours: Server) -> None:
     Raises:
         AssertionError: they do not; a speed would mean nothing.
     """
-    skus = [f"SKU-{number:07}" for number in (11, 22, 33)]
-    answers = []
-    for server, customer in ((limit, "customer998@example.org"), (ours, "customer998@example.org")):
-        flow = [_post(server, customer, path, body) for path, body in _flow([*skus[:2], skus[0]])]
-        order = flow[-1]
-        for made_up in ("number", "placed_at"):
-            assert order.pop(made_up)
-        for cart in flow[:-1]:
-            for line in cart["lines"]:
-                line.pop("available")  # the first of the two flows has taken some
-        answers.append(flow)
-    if answers[0] != answers[1]:
-        raise AssertionError(f"e1: {answers[0]}\nours: {answers[1]}")
+    expected, found = _answers(limit), _answers(ours)
+    if expected != found:
+        raise AssertionError(f"e1: {expected}\nours: {found}")
     print("Equal answers: add, checkout.", file=sys.stderr, flush=True)
+
+
+def check_alike(ours: Server, reference: Server) -> None:
+    """All that the reference shop answers is what ours answers; ours says some things more.
+
+    Raises:
+        AssertionError: it is not.
+    """
+    whole, part = _answers(ours), _answers(reference)
+    if part != _shared(whole, part):
+        raise AssertionError(f"ours: {whole}\n{reference.peer.name}: {part}")
+
+
+def _answers(server: Server) -> list[Any]:
+    """The answers to one flow, without what is made up and without what earlier flows have taken."""
+    skus = [f"SKU-{number:07}" for number in (11, 22, 11)]
+    answers = [_post(server, "customer998@example.org", path, body) for path, body in _flow(skus)]
+    for made_up in ("number", "placed_at"):
+        assert answers[-1].pop(made_up)
+    for cart in answers[:-1]:
+        for line in cart["lines"]:
+            assert line.pop("available")
+    return answers
+
+
+def _shared(whole: Any, part: Any) -> Any:
+    """What of the whole has a place in the part too."""
+    if isinstance(part, dict):
+        return {key: _shared(whole[key], value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_shared(one, other) for one, other in zip(whole, part, strict=True)]
+    return whole
 
 
 def measure(server: Server, customers: int, *, seconds: float, postmaster: int) -> Sample:
@@ -245,7 +280,13 @@ def race(server: Server, url: str, number: int) -> dict[str, Any]:
         connection.execute("DELETE FROM shop_orders_cartitem WHERE product_ref = %s", (sku,))
     assert left is not None
     both = Counter(f"{first} and {second}" for first, second in zip(statuses[::2], statuses[1::2], strict=True))
-    return {"sold": ordered, "left": left[0], "answers": dict(both), "deadlocks": _deadlocks(url) - before}
+    return {
+        "peer": server.peer.name,
+        "sold": ordered,
+        "left": left[0],
+        "answers": dict(both),
+        "deadlocks": _deadlocks(url) - before,
+    }
 
 
 async def _race(server: Server, sku: str, buyers: Sequence[str], number: int) -> list[int]:
@@ -293,13 +334,18 @@ def _deadlocks(url: str) -> int:
 
 
 def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """One row a peer and number of customers: medians over the rounds, and ratios to e1, to by-hand and to usual."""
+    """A row a peer and number of customers: medians over the rounds, ratios to other peers (None without them)."""
     cells: dict[tuple[int, str], list[Sample]] = {}
     for sample in samples:
         cells.setdefault((sample.customers, sample.peer), []).append(sample)
 
     def middle(customers: int, peer: str, name: str) -> float:
         return median(getattr(sample, name) for sample in cells[customers, peer])
+
+    def times(customers: int, peer: str, other: str, name: str) -> float | None:
+        if (customers, other) not in cells:
+            return None
+        return round(middle(customers, peer, name) / middle(customers, other, name), 2)
 
     rows = []
     for (customers, peer), found in cells.items():
@@ -312,20 +358,15 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
                 "web_ms": round(middle(customers, peer, "web_cpu_ms"), 2),
                 "database_ms": round(middle(customers, peer, "database_cpu_ms"), 2),
                 "flows_per_second": round(middle(customers, peer, "flows_per_second"), 1),
-                "x_of_usual": round(
-                    middle(customers, peer, "flows_per_second") / middle(customers, USUAL, "flows_per_second"), 2
-                ),
+                "x_of_usual": times(customers, peer, USUAL, "flows_per_second"),
+                "x_of_drf": times(customers, peer, DRF, "flows_per_second"),
                 "add_p50": round(middle(customers, peer, "add_p50"), 2),
                 "add_p99": round(middle(customers, peer, "add_p99"), 2),
-                "add_x_e1": round(middle(customers, peer, "add_p50") / middle(customers, "e1", "add_p50"), 2),
+                "add_x_e1": times(customers, peer, LIMIT, "add_p50"),
                 "checkout_p50": round(middle(customers, peer, "checkout_p50"), 2),
                 "checkout_p99": round(middle(customers, peer, "checkout_p99"), 2),
-                "checkout_x_by_hand": round(
-                    middle(customers, peer, "checkout_p50") / middle(customers, BY_HAND, "checkout_p50"), 2
-                ),
-                "checkout_x_e1": round(
-                    middle(customers, peer, "checkout_p50") / middle(customers, "e1", "checkout_p50"), 2
-                ),
+                "checkout_x_by_hand": times(customers, peer, BY_HAND, "checkout_p50"),
+                "checkout_x_e1": times(customers, peer, LIMIT, "checkout_p50"),
                 "failures": sum(sample.failures for sample in found),
             }
         )
@@ -334,7 +375,7 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     lines = [" | ".join(rows[0]), " | ".join("---" for _column in rows[0])]
-    lines += [" | ".join(str(value) for value in row.values()) for row in rows]
+    lines += [" | ".join("" if value is None else str(value) for value in row.values()) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 
 
