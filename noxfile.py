@@ -303,9 +303,16 @@ def lighthouse(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
-    """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options."""
-    _install(session, *_editable("catalog"), "psycopg[binary,pool]", "granian", "orjson")
-    session.run("python", "-m", "bench", *session.posargs)
+    """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options.
+
+    ``-- orders`` measures cart and checkout, beside a shop in Django REST framework too.
+    """
+    tools = ["psycopg[binary,pool]", "granian", "orjson", "djangorestframework"]
+    _install(session, *_editable("catalog", "orders"), *tools)
+    if session.posargs[:1] == ["orders"]:
+        session.run("python", "-m", "bench.orders", *session.posargs[1:])
+    else:
+        session.run("python", "-m", "bench", *session.posargs)
 
 
 @nox.session(name="production-smoke", python=NEWEST)
