@@ -2,7 +2,8 @@
 
 Peers, in turn in each round: e1 (hand-written SQL), our own statements replayed by hand, ours with the recommended
 database options and with Django's, the usual form, and the reference shop in Django REST framework where that is
-installed. Ratios within one run on PostgreSQL.
+installed; with ``--oscar`` django-oscar and its API too, after ``pip install django-oscar django-oscar-api``. Ratios
+within one run on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ import psycopg
 from bench import data
 from bench.__main__ import RESULTS, postmaster_of
 from bench.cpu import tree_ms
+from bench.peers.oscar import flow as oscar_flow
 from bench.servers import SOURCES, Peer, Server, running
 from bench.shop.replay import ADDRESS
 
@@ -46,6 +48,12 @@ BY_HAND = "our statements by hand"
 OURS = "ours recommended"
 USUAL = "usual form"
 DRF = "DRF reference"
+OSCAR = "oscar-api"
+WSGI = "bench.ours.wsgi:application"
+OSCAR_SETTINGS = {"DJANGO_SETTINGS_MODULE": "bench.peers.oscar.settings", "BENCH_DATABASE": "default"}
+
+Flow = list[tuple[str, Any]]
+"""Paths and bodies. A body may be a function of the last answer."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +77,23 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of load in a round of one peer")
     parser.add_argument("--races", type=int, default=10, help="of 200 customers for 50 units")
+    parser.add_argument("--oscar", action="store_true", help="with django-oscar and django-oscar-api")
     options = parser.parse_args()
+    if options.oscar and importlib.util.find_spec("oscarapi") is None:
+        parser.error("--oscar needs more: pip install django-oscar django-oscar-api")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are stopped
     with postgres.server() as server, database(server) as url, tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "flow.pickle"
         _python(url, "-c", f"from bench.shop import replay; replay.record({str(recording)!r})")
         peers = all_peers(url, recording)
         with contextlib.ExitStack() as stack:
+            if options.oscar:
+                peers.append(stack.enter_context(oscar(server)))
             servers = {peer.name: stack.enter_context(running(peer)) for peer in peers}
             check_equal(servers[LIMIT], servers[OURS])
             if DRF in servers:
                 check_alike(servers[OURS], servers[DRF])
-            postmaster = postmaster_of(url)
-            samples = [
-                measure(server, customers, seconds=options.seconds, postmaster=postmaster)
-                for _round in range(options.rounds)
-                for customers in CUSTOMERS
-                for server in servers.values()
-            ]
+            samples = measured(servers.values(), url, rounds=options.rounds, seconds=options.seconds)
             racers = [servers[name] for name in (OURS, DRF) if name in servers]
             races = [race(server, url, number) for server in racers for number in range(options.races)]
     rows = summary(samples)
@@ -103,42 +110,55 @@ def main() -> int:
 def all_peers(url: str, recording: Path) -> list[Peer]:
     common = {"DATABASE_URL": url}
     project = {**common, "DJANGO_SETTINGS_MODULE": "bench.shop.settings"}
-    wsgi = "bench.ours.wsgi:application"
     peers = [
         Peer(LIMIT, "bench.limit.shop:application", common),
         Peer(BY_HAND, "bench.shop.replay:application", {**common, "BENCH_RECORDING": str(recording)}),
-        Peer(OURS, wsgi, {**project, "BENCH_DATABASE": "recommended"}),
-        Peer("ours default", wsgi, {**project, "BENCH_DATABASE": "default"}),
-        Peer(USUAL, wsgi, {**project, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.shop.usual"}),
+        Peer(OURS, WSGI, {**project, "BENCH_DATABASE": "recommended"}),
+        Peer("ours default", WSGI, {**project, "BENCH_DATABASE": "default"}),
+        Peer(USUAL, WSGI, {**project, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.shop.usual"}),
     ]
     if importlib.util.find_spec("rest_framework") is None:
         print("No DRF reference: djangorestframework is not installed.", file=sys.stderr, flush=True)
         return peers
     reference = {**common, "DJANGO_SETTINGS_MODULE": "bench.reference.settings", "BENCH_DATABASE": "default"}
-    return [*peers, Peer(DRF, wsgi, reference)]
+    return [*peers, Peer(DRF, WSGI, reference)]
 
 
 @contextlib.contextmanager
 def database(server_url: str) -> Iterator[str]:
     """A migrated database with 10,000 products, enough stock, and a customer for each of 1,000 users."""
-    name = f"bench_orders_{os.getpid()}"
-    url = server_url.rsplit("/", 1)[0] + f"/{name}"
+    with _empty_database(server_url, f"bench_orders_{os.getpid()}") as url:
+        _python(url, "-m", "django", "migrate", "--verbosity=0")
+        data.load(url, scale=1)
+        with psycopg.connect(url, autocommit=True) as loaded:
+            loaded.execute("UPDATE shop_catalog_product SET stock_quantity = 1000000")
+            loaded.execute(
+                "INSERT INTO shop_orders_customer (id, public_id, user_id, first_name, last_name, email, phone,"
+                " language, created_at, updated_at) SELECT 10000000 + id, gen_random_uuid(), id, first_name,"
+                " last_name, email, '', '', now(), now() FROM auth_user"
+            )
+            for table, start in (("cart", 2), ("cartitem", 3), ("order", 4), ("orderline", 5), ("orderevent", 6)):
+                loaded.execute(f"ALTER SEQUENCE shop_orders_{table}_id_seq RESTART WITH {start}0000000")
+            loaded.execute("VACUUM ANALYZE")
+        yield url
+
+
+@contextlib.contextmanager
+def oscar(server_url: str) -> Iterator[Peer]:
+    """django-oscar with a database of its own: as many products, stock and users."""
+    with _empty_database(server_url, f"bench_oscar_{os.getpid()}") as url:
+        # Its checks ask for the middleware of the admin, which the API does without.
+        _python(url, "-m", "django", "migrate", "--verbosity=0", "--skip-checks", **OSCAR_SETTINGS)
+        _python(url, "-m", "bench.peers.oscar.load", **OSCAR_SETTINGS)
+        yield Peer(OSCAR, WSGI, {"DATABASE_URL": url, **OSCAR_SETTINGS})
+
+
+@contextlib.contextmanager
+def _empty_database(server_url: str, name: str) -> Iterator[str]:
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
         try:
-            _python(url, "-m", "django", "migrate", "--verbosity=0")
-            data.load(url, scale=1)
-            with psycopg.connect(url, autocommit=True) as loaded:
-                loaded.execute("UPDATE shop_catalog_product SET stock_quantity = 1000000")
-                loaded.execute(
-                    "INSERT INTO shop_orders_customer (id, public_id, user_id, first_name, last_name, email, phone,"
-                    " language, created_at, updated_at) SELECT 10000000 + id, gen_random_uuid(), id, first_name,"
-                    " last_name, email, '', '', now(), now() FROM auth_user"
-                )
-                for table, start in (("cart", 2), ("cartitem", 3), ("order", 4), ("orderline", 5), ("orderevent", 6)):
-                    loaded.execute(f"ALTER SEQUENCE shop_orders_{table}_id_seq RESTART WITH {start}0000000")
-                loaded.execute("VACUUM ANALYZE")
-            yield url
+            yield server_url.rsplit("/", 1)[0] + f"/{name}"
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -187,6 +207,16 @@ def _shared(whole: Any, part: Any) -> Any:
     return whole
 
 
+def measured(servers: Collection[Server], url: str, *, rounds: int, seconds: float) -> list[Sample]:
+    postmaster = postmaster_of(url)
+    return [
+        measure(server, customers, seconds=seconds, postmaster=postmaster)
+        for _round in range(rounds)
+        for customers in CUSTOMERS
+        for server in servers
+    ]
+
+
 def measure(server: Server, customers: int, *, seconds: float, postmaster: int) -> Sample:
     """Some customers, each with a connection of its own, buy one thing after the other for some seconds."""
     asyncio.run(_shop(server, customers, min(1.0, seconds)))
@@ -220,6 +250,7 @@ async def _shop(server: Server, customers: int, seconds: float) -> tuple[list[fl
     adds: list[float] = []
     checkouts: list[float] = []
     failures = 0
+    flow = FLOWS.get(server.peer.name, _flow)
     until = time.perf_counter() + seconds
 
     async def buy(number: int) -> None:
@@ -228,13 +259,15 @@ async def _shop(server: Server, customers: int, seconds: float) -> tuple[list[fl
         async with _connection(server) as ask:
             while time.perf_counter() < until:
                 skus = [f"SKU-{key:07}" for key in rng.sample(range(1, 10_001), ADDS)]
-                for step, (path, body) in enumerate(_flow(skus)):
+                content = b""
+                for step, (path, given) in enumerate(flow(skus)):
+                    body = given(json.loads(content)) if callable(given) else given
                     started = time.perf_counter()
-                    status, _content = await ask(
-                        path, body, f"customer{number + 1}@example.org", {"X-Step": str(step)}
-                    )
+                    status, content = await ask(path, body, f"customer{number + 1}@example.org", {"X-Step": str(step)})
                     (adds if step < ADDS else checkouts).append((time.perf_counter() - started) * 1000)
-                    failures += status >= 300
+                    if status >= 300:
+                        failures += 1
+                        break
 
     await asyncio.gather(*(buy(number) for number in range(customers)))
     return adds, checkouts, failures
@@ -360,6 +393,7 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
                 "flows_per_second": round(middle(customers, peer, "flows_per_second"), 1),
                 "x_of_usual": times(customers, peer, USUAL, "flows_per_second"),
                 "x_of_drf": times(customers, peer, DRF, "flows_per_second"),
+                "x_of_oscar": times(customers, peer, OSCAR, "flows_per_second"),
                 "add_p50": round(middle(customers, peer, "add_p50"), 2),
                 "add_p99": round(middle(customers, peer, "add_p99"), 2),
                 "add_x_e1": times(customers, peer, LIMIT, "add_p50"),
@@ -374,14 +408,20 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    lines = [" | ".join(rows[0]), " | ".join("---" for _column in rows[0])]
-    lines += [" | ".join("" if value is None else str(value) for value in row.values()) for row in rows]
+    """As Markdown, without the ratios to peers that were not there."""
+    columns = [column for column, value in rows[0].items() if value is not None]
+    lines = [" | ".join(columns), " | ".join("---" for _column in columns)]
+    lines += [" | ".join(str(row[column]) for column in columns) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def _flow(skus: Sequence[str]) -> list[tuple[str, Any]]:
+def _flow(skus: Sequence[str]) -> Flow:
     adds = [("/orders/cart/add_item/", {"product": sku, "quantity": 1}) for sku in skus]
     return [*adds, ("/orders/orders/", {"shipping_address": ADDRESS})]
+
+
+FLOWS: Mapping[str, Callable[[Sequence[str]], Flow]] = {OSCAR: oscar_flow.flow}
+"""Of those that do not answer at our addresses."""
 
 
 def _post(server: Server, customer: str, path: str, body: Any) -> Any:
@@ -395,15 +435,16 @@ def _post(server: Server, customer: str, path: str, body: Any) -> Any:
         raise AssertionError(f"{server.peer.name} {path}: {error.code} {error.read()[:500]!r}") from error
 
 
-def _python(url: str, *arguments: str) -> None:
-    environment = {
+def _python(url: str, *arguments: str, **environment: str) -> None:
+    surroundings = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(map(str, SOURCES)),
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "bench.shop.settings",
         "BENCH_DATABASE": "recommended",
+        **environment,
     }
-    subprocess.run([sys.executable, *arguments], check=True, env=environment)
+    subprocess.run([sys.executable, *arguments], check=True, env=surroundings)
 
 
 if __name__ == "__main__":
