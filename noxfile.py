@@ -305,9 +305,11 @@ def lighthouse(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options.
 
-    ``-- orders`` measures cart and checkout, beside a shop in Django REST framework too.
+    ``-- orders`` measures cart and checkout, beside a shop in Django REST framework too; with ``--oscar`` django-oscar
+    and its API are installed and set beside it.
     """
     tools = ["psycopg[binary,pool]", "granian", "orjson", "djangorestframework"]
+    tools += ["django-oscar", "django-oscar-api"] if "--oscar" in session.posargs else []
     _install(session, *_editable("catalog", "orders"), *tools)
     if session.posargs[:1] == ["orders"]:
         session.run("python", "-m", "bench.orders", *session.posargs[1:])
