@@ -1,6 +1,6 @@
 """What the reference shop does: rows are locked, checked and saved one by one.
 
-It is correct: it sells no more than there is, and writes the same rows as ours.
+It sells no more than there is, and writes as many rows to the same tables as ours; its events have no payload.
 """
 
 from decimal import Decimal
