@@ -12,12 +12,11 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
@@ -233,20 +232,12 @@ def _book(
 ) -> None:
     """Write the movements of locked rows and change their counters. What the ledger has already is not made again."""
     movements = [
-        StockMovement(
-            product_id=rows[sku].id,
-            kind=kind,
-            stock_change=change.stock,
-            reserved_change=change.reserved,
-            reference=reference,
-            reason=reason,
-            created_by_id=None if by is None else by.pk,
-            crossing=_crossing(rows[sku], change),
-        )
+        _Movement(rows[sku].id, *change, _crossing(rows[sku], change), uuid.uuid4())
         for sku, change in changes.items()
         if sku in rows
     ]
-    written = _insert(movements)
+    author = None if by is None else by.pk
+    written = _insert(movements, kind=kind, reference=reference, reason=reason, created_by_id=author)
     if len(written) < len(movements):
         recorded = _recorded(kind, rows.values(), reference)
         _refuse_other_quantities(recorded, changes, reference=reference)
@@ -261,33 +252,55 @@ def _book(
             transaction.on_commit(partial(_announce_after_commit, movement.event_id), robust=True)
 
 
-def _insert(movements: Sequence[StockMovement]) -> set[int]:
-    """Write movements; answers the products of those that the ledger did not have yet.
+class _Movement(NamedTuple):
+    """The columns in which the movements of one statement differ."""
+
+    product_id: int
+    stock_change: int
+    reserved_change: int
+    crossing: str
+    event_id: uuid.UUID
+
+
+def _insert(movements: Sequence[_Movement], **shared: Any) -> set[int]:
+    """Write movements, ``shared`` in their other columns; answers the products that the ledger did not have yet.
 
     Written by hand, since the ORM does not tell which rows ON CONFLICT passed over. The names come from the model.
     """
     connection = connections[router.db_for_write(StockMovement)]
-    quote = connection.ops.quote_name
-    fields: list[Any] = [field for field in StockMovement._meta.concrete_fields if not field.primary_key]
-    table, columns = quote(StockMovement._meta.db_table), ", ".join(quote(field.column) for field in fields)
-    row = f"({', '.join(['%s'] * len(fields))})"
+    fields = _fields()
+    shared["created_at"] = timezone.now()
+    alike = [fields[name].get_db_prep_save(value, connection) for name, value in shared.items()]
+    sql, places = _insert_sql(connection.alias, tuple(shared))
     written = set()
     with connection.cursor() as cursor:
         for start in range(0, len(movements), CHUNK):
             part = movements[start : start + CHUNK]
-            sql = f"""
-                INSERT INTO {table} ({columns}) VALUES {", ".join([row] * len(part))}
-                ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
-            """  # noqa: S608 - the names are ours, the values are parameters
-            cursor.execute(sql, [_prepared(movement, field, connection) for movement in part for field in fields])
+            values: list[Any] = []
+            for *own, event_id in part:
+                values += [*own, fields["event_id"].get_db_prep_save(event_id, connection), *alike]
+            cursor.execute(sql % ", ".join([places] * len(part)), values)
             written |= {product_id for (product_id,) in cursor.fetchall()}
     return written
 
 
-def _prepared(movement: StockMovement, field: Any, connection: BaseDatabaseWrapper) -> Any:
-    value = field.pre_save(movement, add=True)
-    is_plain = type(value) in (int, str) and not field.is_relation
-    return value if is_plain else field.get_db_prep_save(value, connection)
+@cache
+def _fields() -> dict[str, Any]:
+    return {field.attname: field for field in StockMovement._meta.concrete_fields}
+
+
+@lru_cache
+def _insert_sql(alias: str, shared: tuple[str, ...]) -> tuple[str, str]:
+    """The statement with a place for its rows, and a row's places."""
+    quote = connections[alias].ops.quote_name
+    own = _Movement._fields  # noqa: SLF001 - public in named tuples
+    names = [quote(_fields()[name].column) for name in (*own, *shared)]
+    table = quote(StockMovement._meta.db_table)
+    sql = f"""
+        INSERT INTO {table} ({", ".join(names)}) VALUES %s
+        ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
+    """  # noqa: S608 - the names are ours, the values are parameters
+    return sql, f"({', '.join(['%s'] * len(names))})"
 
 
 def _announce_after_commit(event_id: uuid.UUID) -> None:
