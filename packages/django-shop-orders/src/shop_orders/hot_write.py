@@ -7,10 +7,11 @@ models is sent. PostgreSQL and SQLite read the statements alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -65,11 +66,13 @@ def note_stored(row: models.Model, key: Any, alias: str) -> None:
 
 def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     """The values of a new row's columns, as the database wants them."""
-    values = []
-    for field, name, plain in _plan(type(row), connection.vendor):
-        value = getattr(row, name) if name else field.pre_save(row, add=True)
-        values.append(value if type(value) is plain else field.get_db_prep_save(value, connection))
-    return values
+    plan = _plan(type(row), connection.vendor)
+    for field in plan.made:
+        setattr(row, field.attname, field.pre_save(row, add=True))
+    return [
+        value if type(value) is plain or value is None else field.get_db_prep_save(value, connection)
+        for value, plain, field in zip(plan.read(row), plan.plain_types, plan.fields, strict=True)
+    ]
 
 
 @lru_cache
@@ -88,26 +91,26 @@ def columns(model: type[models.Model]) -> tuple[Any, ...]:
     return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
 
 
-class _Column(NamedTuple):
-    """``name`` is the attribute to read, "" where a field makes its value itself, such as ``auto_now``.
+class _Plan(NamedTuple):
+    """How the rows of a model are read. ``made`` are fields such as ``auto_now``, which set their value themselves.
 
-    Values of the type ``plain`` go to the driver as they are, which is what the field would say after a dozen calls.
+    Values of a plain type go to the driver as they are, which is what the field would say after a dozen calls.
     """
 
-    field: Any
-    name: str
-    plain: type | None
+    fields: tuple[Any, ...]
+    made: tuple[Any, ...]
+    read: Callable[[models.Model], tuple[Any, ...]]
+    plain_types: tuple[type | None, ...]
 
 
 @lru_cache
-def _plan(model: type[models.Model], vendor: str) -> tuple[_Column, ...]:
-    return tuple(
-        _Column(
-            field,
-            field.attname if type(field).pre_save is models.Field.pre_save else "",
-            _plain_type(field.target_field if field.is_relation else field, vendor),
-        )
-        for field in columns(model)
+def _plan(model: type[models.Model], vendor: str) -> _Plan:
+    fields = columns(model)
+    return _Plan(
+        fields=fields,
+        made=tuple(field for field in fields if type(field).pre_save is not models.Field.pre_save),
+        read=attrgetter(*(field.attname for field in fields)),
+        plain_types=tuple(_plain_type(field.target_field if field.is_relation else field, vendor) for field in fields),
     )
 
 
