@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from shop_orders import lifecycle, payments
+from shop_orders import inbox, lifecycle, payments
 from shop_orders.exceptions import (
     InvalidInput,
     NotPayable,
@@ -459,6 +459,62 @@ def test_webhook_may_be_faster_than_the_refunds_answer(order):
     payments.send_refund(queued.pk)
     order.refresh_from_db()
     assert (order.refunded_amount, Refund.objects.count()) == (10, 1)
+
+
+@pytest.fixture
+def failed(order):
+    """A refund of 10 that went out and did not arrive."""
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    (refund,) = payments.refund(order.pk, amount=Decimal(10))
+    tell("refund_failed", payment, event_id="evt-failed", refund_id=str(refund.public_id), error="closed account")
+    return refund
+
+
+def reconcile_by(memory_provider, monkeypatch, answer):
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+    payments.reconcile()
+    return ProviderEvent.objects.get(provider_event_id="evt-late").outcome
+
+
+@pytest.mark.parametrize(
+    ("stands", "outcome", "refunded"), [(0, "ignored", 0), (10, "applied", 10), (4, "applied", 4), (26, "held", 0)]
+)
+def test_total_that_may_hold_a_failed_refund_is_asked_about(
+    order, memory_provider, monkeypatch, failed, stands, outcome, refunded
+):
+    assert tell("refunded", failed.payment, event_id="evt-late", amount=Decimal(10)) == "waiting"
+    assert tell("refunded", failed.payment, event_id="evt-late", amount=Decimal(10)) == "waiting"
+    order.refresh_from_db()
+    assert order.refunded_amount == 0
+    answer = PaymentState(status="captured", captured=Decimal(25), refunded=Decimal(stands))
+    assert reconcile_by(memory_provider, monkeypatch, answer) == outcome
+    order.refresh_from_db()
+    assert order.refunded_amount == refunded
+
+
+@pytest.mark.parametrize("answer", [None, PaymentState(status="captured", captured=Decimal(25))])
+def test_total_that_nobody_can_be_asked_about_is_told_to_staff(order, memory_provider, monkeypatch, failed, answer):
+    tell("refunded", failed.payment, event_id="evt-late", amount=Decimal(10))
+    assert reconcile_by(memory_provider, monkeypatch, answer) == "held"
+    order.refresh_from_db()
+    assert order.refunded_amount == 0
+    assert "10.00 KES" in order.events.get(kind="payment_held").message
+
+
+def test_refund_that_fails_while_its_provider_is_asked_leaves_the_total_for_the_next_time(order, memory_provider):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    first, second = (payments.refund(order.pk, amount=Decimal(10))[0] for _time in range(2))
+    tell("refund_failed", payment, event_id="evt-2", refund_id=str(first.public_id))
+    tell("refunded", payment, event_id="evt-late", amount=Decimal(20))
+    (claim,) = inbox.claims()
+    asked_at = timezone.now()
+    answer = PaymentState(status="captured", refunded=Decimal(10))
+    tell("refund_failed", payment, event_id="evt-3", refund_id=str(second.public_id))
+    assert inbox.settle(claim.pk, answer, asked_at=asked_at).outcome == "waiting"
+    order.refresh_from_db()
+    assert order.refunded_amount == 0
 
 
 def test_refund_returns_goods_to_stock_once(place, memory_provider):

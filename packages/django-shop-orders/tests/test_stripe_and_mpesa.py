@@ -170,25 +170,10 @@ def test_stripe_lost_webhook_is_made_up_for(card, fake_stripe):
 def test_stripe_refund_goes_out_once(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.ask(card)
-    fake_stripe.sessions[card.provider_reference]["payment_intent"] = "pi_1"
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
-    assert (refund.status, fake_stripe.refunds) == ("succeeded", [1000])
-    event = {
-        "id": "evt_9",
-        "object": "event",
-        "type": "charge.refunded",
-        "data": {
-            "object": {
-                "id": "ch_1",
-                "object": "charge",
-                "amount_refunded": 1000,
-                "currency": "kes",
-                "metadata": {"payment_id": str(card.public_id)},
-            }
-        },
-    }
+    assert (refund.status, [row["amount"] for row in fake_stripe.refunds]) == ("succeeded", [1000])
     provider = payments.payment_provider("card")
-    (news,) = provider.read_webhook(stripe_call(event))
+    (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_9")))
     assert payments.apply_event("card", news).outcome == "ignored"
     card.order.refresh_from_db()
     assert card.order.refunded_amount == 10
@@ -204,7 +189,6 @@ def refund_event(kind, refund, status, event_id):
 def test_stripe_refund_that_does_not_arrive_is_money_of_ours_again(client, card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.ask(card)
-    fake_stripe.sessions[card.provider_reference]["payment_intent"] = "pi_1"
     (refund,) = payments.refund(card.order_id)
     assert state(card)[2] == "refunded"
     for kind, status, event_id in (
@@ -222,6 +206,38 @@ def test_stripe_refund_that_does_not_arrive_is_money_of_ours_again(client, card,
     assert (refund.status, refund.error, card.refunded_amount) == ("failed", "unknown", 0)
     assert card.order.events.filter(kind="refund_failed").count() == 1
     assert [row.status for row in payments.refund(card.order_id)] == ["succeeded"]
+
+
+def charge_event(payment, refunded, event_id):
+    metadata = {"payment_id": str(payment.public_id)}
+    charge = {"id": "ch_1", "object": "charge", "amount_refunded": refunded, "currency": "kes", "metadata": metadata}
+    return {"id": event_id, "object": "event", "type": "charge.refunded", "data": {"object": charge}}
+
+
+@pytest.mark.django_db
+def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_stripe):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    (refund,) = payments.refund(card.order_id, amount=Decimal(10))
+    provider = payments.payment_provider("card")
+
+    def tell(event):
+        (news,) = provider.read_webhook(stripe_call(event))
+        return payments.apply_event("card", news).outcome
+
+    assert tell(refund_event("refund.failed", refund, "failed", "evt_1")) == "applied"
+    fake_stripe.refunds[0]["status"] = "failed"
+    assert tell(charge_event(card, 1000, "evt_2")) == "waiting"
+    payments.reconcile()
+    assert ProviderEvent.objects.get(provider_event_id="evt_2").outcome == "ignored"
+    assert state(card)[2] == "paid"
+    assert (card.order.refunded_amount, Refund.objects.count()) == (0, 1)
+
+    fake_stripe.refunds.append({"id": "re_dashboard", "object": "refund", "status": "succeeded", "amount": 700})
+    assert tell(charge_event(card, 700, "evt_3")) == "waiting"
+    payments.reconcile()
+    assert state(card)[2] == "part_refunded"
+    assert [(row.amount, row.status) for row in Refund.objects.order_by("id")] == [(10, "failed"), (7, "succeeded")]
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ that we do not know is kept too.
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -53,8 +54,12 @@ def claims(order_id: int | None = None) -> QuerySet[ProviderEvent]:
     return rows.select_related("payment").order_by("id")
 
 
-def settle(row_id: int, state: PaymentState) -> ProviderEvent:
-    """Decide a claim by what the provider says now. An amount that it does not name is taken from the claim."""
+def settle(row_id: int, state: PaymentState, *, asked_at: datetime) -> ProviderEvent:
+    """Decide a claim by what the provider says now. An amount that it does not name is taken from the claim.
+
+    A total of refunds stays a claim if one of them failed while the provider was asked, and is held for staff if the
+    provider does not name it.
+    """
 
     def work() -> ProviderEvent:
         order_id = ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id)
@@ -63,6 +68,8 @@ def settle(row_id: int, state: PaymentState) -> ProviderEvent:
         row = ProviderEvent.objects.select_for_update(of=("self",)).get(pk=row_id)
         if row.outcome != Outcome.WAITING:
             return row
+        if row.kind == "refunded":
+            return _settle_refunds(order, payment, row, state, asked_at=asked_at)
         amount = row.amount if row.kind == state.status else None
         row.data = {**row.data, "claimed": row.kind, CLAIM: False}
         row.kind, row.detail = state.status, state.error[:500]
@@ -91,13 +98,31 @@ def look_again(*, limit: int) -> None:
             apply_event(row.provider, _as_event(row))
 
 
+def _settle_refunds(
+    order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, asked_at: datetime
+) -> ProviderEvent:
+    if refunds.failed(payment).filter(updated_at__gte=asked_at).exists():
+        return row
+    row.data = {**row.data, CLAIM: False}
+    if state.refunded is None:
+        refunds.tell_of_doubt(order, payment, row.amount)
+        row.outcome = Outcome.HELD
+        row.save(update_fields=["data", "outcome"])
+        return row
+    row.amount, row.currency = state.refunded, state.currency
+    row.save(update_fields=["amount", "currency", "data"])
+    return _decide(order, payment, row)
+
+
 def _decide(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     if row.provider_reference and not payment.provider_reference:
         payment.provider_reference = row.provider_reference
         payment.save(update_fields=["provider_reference", "updated_at"])
+    if row.kind == "refunded" and CLAIM not in row.data and refunds.is_in_doubt(payment, row.amount):
+        row.data[CLAIM] = True
     if row.data.get(CLAIM):
         row.outcome = Outcome.WAITING
-        row.save(update_fields=["outcome", "payment"])
+        row.save(update_fields=["outcome", "payment", "data"])
         return row
     if row.kind == "captured":
         payment = _paid_with(order, payment, row)

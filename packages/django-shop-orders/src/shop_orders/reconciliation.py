@@ -76,16 +76,20 @@ def _settle_one(claim: ProviderEvent) -> bool:
     """Whether the provider has an opinion on what it called us about."""
     provider = payment_provider(claim.provider)
     data = claim.payment.data if claim.payment else {}
+    reference = claim.provider_reference or (claim.payment.provider_reference if claim.payment else "")
+    asked_at = timezone.now()
     try:
-        state = provider.fetch(data, reference=claim.provider_reference)
+        state = provider.fetch(data, reference=reference)
     except ProviderUnavailable:
         logger.warning("Payment provider %s does not answer", claim.provider)
         return False
     except PaymentDeclined as error:
         state = PaymentState(status="failed", error=str(error))
+    if state is None and claim.kind == "refunded":
+        state = PaymentState(status="captured")  # which does not say what went back
     if state is None or state.status == "pending":
         return False
-    return inbox.settle(claim.pk, state).outcome == ProviderEvent.Outcome.APPLIED
+    return inbox.settle(claim.pk, state, asked_at=asked_at).outcome == ProviderEvent.Outcome.APPLIED
 
 
 def _reconcile_one(payment: Payment) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -157,6 +157,28 @@ def note_news(order: Order, payment: Payment, *, amount: Decimal | None, currenc
         elsewhere = Refund.objects.create(payment=payment, amount=news, reason=_("Refunded at the provider."))
         _succeeded(order, payment, elsewhere)
     return Outcome.APPLIED
+
+
+def failed(payment: Payment) -> QuerySet[Refund]:
+    return payment.refunds.filter(status=Refund.Status.FAILED)
+
+
+def is_in_doubt(payment: Payment, total: Decimal | None) -> bool:
+    """Whether a total that a provider told of may hold a refund that has failed since. Its news come in any order."""
+    total = payment.captured_amount if total is None else total
+    is_news = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
+    return is_news and failed(payment).exists()
+
+
+def tell_of_doubt(order: Order, payment: Payment, total: Decimal | None) -> None:
+    """Nobody can say whether a failed refund is in the total: staff look at the provider's page."""
+    text = _("%(provider)s reports that %(amount)s %(currency)s went back in all. A refund that failed may be in it.")
+    message = text % {
+        "provider": payment.provider,
+        "amount": as_text(payment.captured_amount if total is None else total, payment.currency),
+        "currency": payment.currency,
+    }
+    events.record(order, "payment_held", is_public=False, message=message)
 
 
 def note_failure(order: Order, payment: Payment, refund_id: str, *, error: str) -> ProviderEvent.Outcome:

@@ -21,9 +21,9 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def handle_call(self):
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                is_json = "json" in self.headers.get("Content-Type", "")
-                body = json.loads(raw) if is_json else {k: v[0] for k, v in parse_qs(raw).items()}
                 url = urlsplit(self.path)
+                is_json = "json" in self.headers.get("Content-Type", "")
+                body = json.loads(raw) if is_json else {k: v[0] for k, v in parse_qs(raw or url.query).items()}
                 fake.calls.append((self.command, url.path, body))
                 status, answer = fake.answer(self.command, url.path, body, self.headers)
                 content = json.dumps(answer).encode()
@@ -65,13 +65,21 @@ class FakeStripe(Server):
         if parts[1:3] == ["checkout", "sessions"]:
             found = self._session(method, parts[3:], body)
         elif parts[1:] == ["refunds"]:
-            found = {"id": f"re_{len(self.refunds)}", "object": "refund", "status": "succeeded", **body}
-            self.refunds.append(int(body["amount"]))
+            found = self._refunds(method, body)
         else:
             return 404, {"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}
         if method == "POST" and key:
             self.by_key[key] = found
         return 200, found
+
+    def _refunds(self, method, body):
+        if method == "GET":
+            return {"object": "list", "url": "/v1/refunds", "has_more": False, "data": self.refunds}
+        number = f"re_{len(self.refunds)}"
+        metadata = {"refund_id": body["metadata[refund_id]"]}
+        refund = {"id": number, "object": "refund", "amount": int(body["amount"]), "metadata": metadata}
+        self.refunds.append({**refund, "status": "succeeded"})
+        return self.refunds[-1]
 
     def _session(self, method, rest, body):
         if not rest:
@@ -90,15 +98,16 @@ class FakeStripe(Server):
             return self.sessions[session_id]
         if rest[1:] == ["expire"]:
             self.sessions[rest[0]]["status"] = "expired"
-        return self.sessions[rest[0]]
+        session = self.sessions[rest[0]]
+        if session["payment_intent"] and method == "GET":
+            charge = {"id": "ch_1", "object": "charge", "amount_refunded": sum(row["amount"] for row in self.refunds)}
+            intent = {"id": "pi_1", "object": "payment_intent", "latest_charge": charge}
+            is_expanded = "expand[0]" in body
+            return {**session, "payment_intent": intent if is_expanded else "pi_1"}
+        return session
 
-    def pay(self, session_id, refunded=0):
-        intent = {
-            "id": "pi_1",
-            "object": "payment_intent",
-            "latest_charge": {"id": "ch_1", "object": "charge", "amount_refunded": refunded},
-        }
-        self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent=intent)
+    def pay(self, session_id):
+        self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent="pi_1")
 
 
 class FakeDaraja(Server):

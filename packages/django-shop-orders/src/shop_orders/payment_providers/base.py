@@ -66,6 +66,7 @@ class PaymentState:
     reference: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None
+    """What went back, without refunds that failed."""
     currency: str = ""
     error: str = ""
 

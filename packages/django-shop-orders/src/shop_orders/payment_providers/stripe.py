@@ -67,6 +67,8 @@ KINDS: Mapping[str, EventKind] = {
 }
 """A refund that changed is news only if it did not arrive. Accounts before 2024-10-28 send the last name for it."""
 
+NOT_ARRIVED = ("failed", "canceled")
+
 
 class StripeCheckout(PaymentProvider):
     """``webhook_secrets`` are the signing secrets of the endpoint, the new and the old one during a rotation."""
@@ -142,7 +144,7 @@ class StripeCheckout(PaymentProvider):
                 status="captured",
                 reference=reference,
                 captured=_from_stripe(session.amount_total, currency),
-                refunded=_refunded(session.payment_intent, currency),
+                refunded=self._refunded(session.payment_intent, currency),
                 currency=currency,
             )
         return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=reference)
@@ -171,6 +173,15 @@ class StripeCheckout(PaymentProvider):
             )
         ]
 
+    def _refunded(self, intent: Any, currency: str) -> Decimal | None:
+        """The sum of the refunds that stand, one by one: whether a total holds those that failed is not documented."""
+        amount = getattr(getattr(intent, "latest_charge", None), "amount_refunded", None)
+        if not amount:
+            return None if amount is None else Decimal(0)
+        params = {"payment_intent": intent.id, "limit": 100}
+        rows = self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
+        return _from_stripe(sum(row.amount for row in rows if row.status not in NOT_ARRIVED), currency)
+
     def _verified(self, request: HttpRequest) -> Any:
         signature = request.headers.get("Stripe-Signature", "")
         for secret in self.webhook_secrets:
@@ -192,7 +203,7 @@ class StripeCheckout(PaymentProvider):
 
 
 def _refund_news(event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
-    if refund.get("status") not in ("failed", "canceled"):
+    if refund.get("status") not in NOT_ARRIVED:
         return []
     refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
     error = str(refund.get("failure_reason") or refund["status"])
@@ -219,9 +230,3 @@ def _to_stripe(amount: Decimal, currency: str) -> int:
 
 def _from_stripe(amount: int, currency: str) -> Decimal:
     return quantise(Decimal(amount).scaleb(-_exponent(currency)), currency)
-
-
-def _refunded(intent: Any, currency: str) -> Decimal | None:
-    charge = getattr(intent, "latest_charge", None)
-    amount = getattr(charge, "amount_refunded", None)
-    return None if amount is None else _from_stripe(amount, currency)
