@@ -38,6 +38,22 @@ def test_lists_open(shopkeeper, place, model):
     assert page.status_code == 200
 
 
+def test_payments_are_listed_by_the_status_of_their_refunds(shopkeeper, place, memory_provider):
+    memory_provider.refund_status = "pending"
+    waiting, other = place(provider="memory"), place(provider="memory")
+    for order in (waiting, other):
+        payment = payments.start(order.pk)
+        payments.note_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
+    for _part in range(2):
+        payments.refund(waiting.pk, amount=Decimal(1))
+    url = reverse("admin:shop_orders_payment_changelist")
+    page = shopkeeper.get(url, {"refunds__status__exact": "pending"})
+    assert [row.order for row in page.context["cl"].result_list] == [waiting]
+    assert "status of its refunds" in page.content.decode()
+    page = shopkeeper.get(reverse("admin:shop_orders_payment_change", args=[waiting.payments.get().pk]))
+    assert "refund_" in page.content.decode()
+
+
 def test_order_page_shows_everything_and_lets_nothing_be_typed(shopkeeper, place, user):
     order = place(quantity=3)
     payments.record_payment(order.pk, by=user)

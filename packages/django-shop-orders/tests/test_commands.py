@@ -1,6 +1,7 @@
 """What an operator reads."""
 
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -8,6 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from shop_orders import carts, payments
 from shop_orders.models import Cart, Order, OrderEvent, Payment
+from shop_orders.payment_providers import PaymentState
 from shop_orders.signals import order_placed
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,18 @@ def test_reconcile_payments(place, memory_provider):
     memory_provider.outcomes[payment.provider_reference] = "captured"
     Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
     assert lines("reconcile_payments") == ["1 changed, 0 wait"]
+
+
+def test_reconcile_payments_counts_the_refunds_that_wait(place, memory_provider):
+    payment = payments.start(place(provider="memory").pk)
+    payments.note_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
+    memory_provider.refund_status = "pending"
+    for _part in range(2):
+        payments.refund(payment.order_id, amount=Decimal(1))
+    assert lines("reconcile_payments", dry_run=True) == [
+        "memory: 2 refunds pending",
+        "0 pieces of news are kept",
+    ]
 
 
 def test_prune_carts_shows_its_progress(book):

@@ -175,6 +175,16 @@ class RefundsTwice(Provider):
         return RefundResult(reference=f"refund-{next(numbers)}")
 
 
+class TellsOfAnotherRefund(Provider):
+    def fetch_refund(self, state, *, reference, refund_reference):
+        return RefundResult(reference="the-last-one")
+
+
+class AnswersThePaymentsState(Provider):
+    def fetch_refund(self, state, *, reference, refund_reference):
+        return self.fetch(state, reference=reference)
+
+
 class PaidAtOnceForFree(Provider):
     def fetch(self, state, *, reference):
         return PaymentState(status="captured", reference=reference)
@@ -216,6 +226,8 @@ class KeepsWhatIsNoJson(Provider):
         (CountsCents, "test_webhook_becomes_an_event"),
         (ChargesTwice, "test_start_twice_is_one_payment"),
         (RefundsTwice, "test_refund_of_one_id_is_made_once"),
+        (TellsOfAnotherRefund, "test_a_refund_can_be_asked_about"),
+        (AnswersThePaymentsState, "test_a_refund_can_be_asked_about"),
         (PaidAtOnceForFree, "test_fetch_says_that_nothing_was_paid"),
         (StumblesBeforeStart, "test_fetch_before_the_start_was_answered_is_no_fault"),
         (TellsItsSecret, "test_secrets_do_not_show"),

@@ -13,7 +13,7 @@ from shop_orders.exceptions import (
     UnknownPaymentProvider,
 )
 from shop_orders.models import Order, OrderLine, Payment, ProviderEvent, Refund
-from shop_orders.payment_providers import PaymentEvent, PaymentState
+from shop_orders.payment_providers import PaymentEvent, PaymentState, RefundResult
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
@@ -515,6 +515,68 @@ def test_refund_that_fails_while_its_provider_is_asked_leaves_the_total_for_the_
     assert inbox.settle(claim.pk, answer, asked_at=asked_at).outcome == "waiting"
     order.refresh_from_db()
     assert order.refunded_amount == 0
+
+
+@pytest.fixture
+def pending(order, memory_provider):
+    """A refund that the provider has and did not bring to an end."""
+    tell("captured", payments.start(order.pk))
+    memory_provider.refund_status = "pending"
+    (refund,) = payments.refund(order.pk, amount=Decimal(10))
+    assert refund.status == "pending"
+    memory_provider.calls.clear()
+    return refund
+
+
+def look_later():
+    Refund.objects.update(next_attempt_at=timezone.now())
+    return payments.reconcile()
+
+
+@pytest.mark.parametrize(("said", "payment_status"), [("succeeded", "part_refunded"), ("failed", "paid")])
+def test_refund_that_waits_for_long_is_asked_about(order, memory_provider, pending, said, payment_status):
+    assert (payments.reconcile(), memory_provider.calls) == (0, [])
+    assert (look_later(), memory_provider.calls) == (0, ["fetch_refund"])
+    assert (payments.reconcile(), memory_provider.calls) == (0, ["fetch_refund"])
+    memory_provider.refund_status = said
+    assert look_later() == 1
+    assert state(order) == ("confirmed", payment_status)
+    pending.refresh_from_db()
+    assert (pending.status, pending.provider_reference) == (said, f"refund_{pending.public_id}")
+    assert look_later() == 0
+
+
+def test_refund_of_which_the_provider_knows_nothing_stays_and_says_why(order, memory_provider, pending):
+    for trouble in ("is_down", "forgets"):
+        setattr(memory_provider, trouble, True)
+        assert look_later() == 0
+        pending.refresh_from_db()
+        assert (pending.status, bool(pending.error)) == ("pending", True)
+        setattr(memory_provider, trouble, False)
+        look_later()
+        pending.refresh_from_db()
+        assert (pending.status, pending.error) == ("pending", "")
+
+
+def test_refund_stays_with_a_provider_that_cannot_be_asked(order, memory_provider, monkeypatch, pending):
+    monkeypatch.delattr(memory_provider, "fetch_refund")
+    assert look_later() == 0
+    pending.refresh_from_db()
+    assert (pending.status, pending.next_attempt_at > timezone.now()) == ("pending", True)
+
+
+def test_refund_that_another_process_asks_about_is_left_alone(order, memory_provider, monkeypatch, pending):
+    Refund.objects.update(next_attempt_at=timezone.now())
+    inner = []
+
+    def fetch_refund(provider, *args, **kwargs):
+        inner.append(payments.reconcile())  # as in another process, while this one waits for the answer
+        return RefundResult()
+
+    monkeypatch.setattr(memory_provider, "fetch_refund", fetch_refund)
+    assert (payments.reconcile(), inner) == (1, [0])
+    order.refresh_from_db()
+    assert order.refunded_amount == 10
 
 
 def test_refund_returns_goods_to_stock_once(place, memory_provider):

@@ -241,6 +241,27 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("said", "status", "payment_status"),
+    [
+        ("succeeded", "succeeded", "refunded"),
+        ("failed", "failed", "paid"),
+        ("canceled", "failed", "paid"),
+        ("requires_action", "pending", "paid"),
+    ],
+)
+def test_stripe_refund_that_waits_is_asked_about(card, fake_stripe, said, status, payment_status):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    fake_stripe.refund_status = "pending"
+    assert [row.status for row in payments.refund(card.order_id)] == ["pending"]
+    fake_stripe.refunds[0]["status"] = said
+    Refund.objects.update(next_attempt_at=timezone.now())
+    payments.reconcile()
+    assert (Refund.objects.get().status, state(card)[2]) == (status, payment_status)
+
+
+@pytest.mark.django_db
 def test_stripe_session_of_a_cancelled_order_is_closed(card, fake_stripe):
     lifecycle.cancel(card.order_id)
     Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))

@@ -321,9 +321,17 @@ class OrderEventAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("order",)
 
 
+class RefundStatusFilter(admin.ChoicesFieldListFilter):
+    """Payments of which money is on its way back, or did not arrive."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = gettext_lazy("status of its refunds")
+
+
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ("amount", "status", "reason", "actor", "error", "created_at")
+    fields = ("amount", "status", "provider_reference", "reason", "actor", "error", "created_at")
 
 
 @admin.register(Payment)
@@ -338,7 +346,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
         "refunded_amount",
         "created_at",
     )
-    list_filter = ("status", "provider")
+    list_filter = ("status", "provider", ("refunds__status", RefundStatusFilter))
     search_fields = ("order__number", "provider_reference")
     list_select_related = ("order",)
     inlines = (RefundInline,)

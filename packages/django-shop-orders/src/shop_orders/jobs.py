@@ -37,7 +37,7 @@ JOBS: tuple[Job, ...] = (
         name="reconcile_payments",
         function=payments.reconcile,
         every=timedelta(minutes=5),
-        undone="A payment whose webhook got lost is noticed only when its order expires.",
+        undone="A payment whose webhook got lost is noticed only when its order expires, a refund never.",
     ),
     Job(
         name="expire_orders",

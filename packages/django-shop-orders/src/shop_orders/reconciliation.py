@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from shop_orders import inbox, lifecycle
@@ -14,7 +15,7 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payment_states import note_state
-from shop_orders.refunds import send_refund
+from shop_orders.refunds import ask_about, send_refund
 
 logger = logging.getLogger(__name__)
 
@@ -35,22 +36,22 @@ def ask(payment: Payment) -> Payment:
 
 
 def reconcile(*, limit: int = 200) -> int:
-    """Ask about payments that wait, give up those of cancelled orders, and look again at news that are kept.
+    """Ask about payments and refunds that wait, give up payments of cancelled orders, look again at news kept.
 
-    Returns how many payments changed. A webhook that got lost is made up for here.
+    Returns how many of them changed. A webhook that got lost is made up for here.
     """
     inbox.look_again(limit=limit)
     settled = sum(_one_of_many(partial(_settle_one, claim)) for claim in inbox.claims()[:limit])
     waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET)
     payments = waiting.order_by("updated_at").select_related("order")[:limit]
-    return settled + sum(_one_of_many(partial(_reconcile_one, payment)) for payment in payments)
+    changed = sum(_one_of_many(partial(_reconcile_one, payment)) for payment in payments)
+    waiting_refunds = _due(Refund.Status.PENDING)[:limit]
+    return settled + changed + sum(_one_of_many(partial(_ask_about_one, pk)) for pk in waiting_refunds)
 
 
 def send_due_refunds(*, limit: int = 200) -> int:
     """Send the refunds that wait; returns how many went through."""
-    due = Refund.objects.filter(status=Refund.Status.QUEUED, next_attempt_at__lte=timezone.now())
-    keys = due.order_by("next_attempt_at").values_list("pk", flat=True)[:limit]
-    return sum(_one_of_many(partial(_send_one, pk)) for pk in keys)
+    return sum(_one_of_many(partial(_send_one, pk)) for pk in _due(Refund.Status.QUEUED)[:limit])
 
 
 def expire_due(*, limit: int = 500) -> int:
@@ -66,6 +67,16 @@ def _one_of_many(work: Callable[[], bool]) -> bool:
     except Exception:
         logger.exception("A periodic job leaves a row for the next time")
         return False
+
+
+def _due(status: Refund.Status) -> QuerySet[Refund, int]:
+    """Keys of the refunds of a status about which something is to be done now, the oldest first."""
+    due = Refund.objects.filter(status=status, next_attempt_at__lte=timezone.now())
+    return due.order_by("next_attempt_at").values_list("pk", flat=True)
+
+
+def _ask_about_one(refund_id: int) -> bool:
+    return ask_about(refund_id).status != Refund.Status.PENDING
 
 
 def _send_one(refund_id: int) -> bool:

@@ -29,6 +29,8 @@ from shop_orders.product_sources import product_source
 Outcome = ProviderEvent.Outcome
 LEASE = timedelta(minutes=2)
 """For so long the process that asks a provider has a refund for itself."""
+ASK_EVERY = timedelta(hours=1)
+"""A refund may wait at its provider for days: so often it is asked about."""
 
 
 def refund(
@@ -100,6 +102,30 @@ def send_refund(refund_id: int) -> Refund:
         _try_later(refund, type(error).__name__)  # its text may hold a secret
         raise
     return in_transaction(lambda: _note_result(refund_id, result))
+
+
+def ask_about(refund_id: int) -> Refund:
+    """Ask the provider what became of a refund that waits there. One that another process asks about is left alone.
+
+    While the provider cannot say, it stays pending with what was the matter.
+    """
+    now = timezone.now()
+    waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.PENDING)
+    is_ours = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + ASK_EVERY)
+    refund = Refund.objects.select_related("payment").get(pk=refund_id)
+    if not is_ours:
+        return refund
+    payment, result, trouble = refund.payment, None, ""
+    try:
+        result = payment_provider(payment.provider).fetch_refund(
+            payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference
+        )
+    except (PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider) as error:
+        trouble = str(error)[:500]
+    if result is not None and result.status != "pending":
+        return in_transaction(lambda: _note_result(refund_id, result))
+    waiting.exclude(error=trouble).update(error=trouble)
+    return refund
 
 
 def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
@@ -229,7 +255,7 @@ def _note_result(refund_id: int, result: RefundResult) -> Refund:
     payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
     if refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
         return refund  # its webhook was faster
-    refund.provider_reference = result.reference
+    refund.provider_reference = result.reference or refund.provider_reference
     if result.status == "succeeded":
         _succeeded(order, payment, refund)
         return refund
@@ -237,7 +263,8 @@ def _note_result(refund_id: int, result: RefundResult) -> Refund:
     if result.status == "failed":
         _tell_of_failure(order, refund, result.error)
     else:
-        refund.save(update_fields=["status", "provider_reference", "updated_at"])
+        refund.next_attempt_at = timezone.now() + ASK_EVERY
+        refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])
     return refund
 
 

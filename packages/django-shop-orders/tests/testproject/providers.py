@@ -54,6 +54,7 @@ class FakeStripe(Server):
     def __init__(self):
         super().__init__()
         self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
+        self.refund_status = "succeeded"
 
     def answer(self, method, path, body, headers):
         if self.error:
@@ -66,6 +67,8 @@ class FakeStripe(Server):
             found = self._session(method, parts[3:], body)
         elif parts[1:] == ["refunds"]:
             found = self._refunds(method, body)
+        elif parts[1] == "refunds":
+            found = next(row for row in self.refunds if row["id"] == parts[2])
         else:
             return 404, {"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}
         if method == "POST" and key:
@@ -78,7 +81,7 @@ class FakeStripe(Server):
         number = f"re_{len(self.refunds)}"
         metadata = {"refund_id": body["metadata[refund_id]"]}
         refund = {"id": number, "object": "refund", "amount": int(body["amount"]), "metadata": metadata}
-        self.refunds.append({**refund, "status": "succeeded"})
+        self.refunds.append({**refund, "status": self.refund_status})
         return self.refunds[-1]
 
     def _session(self, method, rest, body):

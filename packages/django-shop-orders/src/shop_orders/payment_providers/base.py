@@ -105,7 +105,8 @@ class RefundRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundResult:
-    """What became of a refund. One that is ``pending`` ends by the provider's event of the kind ``refunded``."""
+    """What became of a refund. One that is ``pending`` ends by the provider's event of the kind ``refunded``, or when
+    ``fetch_refund`` says so."""
 
     status: Literal["pending", "succeeded", "failed"] = "succeeded"
     reference: str = ""
@@ -152,6 +153,19 @@ class PaymentProvider:
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
         """Send money back."""
         raise NotImplementedError
+
+    def fetch_refund(
+        self,
+        state: Mapping[str, Any],  # noqa: ARG002
+        *,
+        reference: str,  # noqa: ARG002
+        refund_reference: str,  # noqa: ARG002
+    ) -> RefundResult | None:
+        """What became of a refund that waits, by the ``reference`` of its RefundResult; None where it cannot be asked.
+
+        A refund stays as it is if this raises, even PaymentDeclined: money may still be on its way.
+        """
+        return None
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
         """Make a payment that was not made impossible, as far as the provider can. Default: nothing."""

@@ -121,13 +121,18 @@ class StripeCheckout(PaymentProvider):
             "amount": _to_stripe(request.amount, request.currency),
             "metadata": {"refund_id": request.refund_id},
         }
-        refund = self._ask(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}")))
-        match refund.status:
-            case "succeeded":
-                return RefundResult(reference=refund.id)
-            case "failed" | "canceled":
-                return RefundResult(status="failed", reference=refund.id, error=str(refund.status))
-        return RefundResult(status="pending", reference=refund.id)
+        return _result(self._ask(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}"))))
+
+    def fetch_refund(
+        self,
+        state: Mapping[str, Any],  # noqa: ARG002
+        *,
+        reference: str,  # noqa: ARG002
+        refund_reference: str,
+    ) -> RefundResult | None:
+        if not refund_reference:
+            return None
+        return _result(self._ask(lambda: self.api.refunds.retrieve(refund_reference)))
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
         with suppress(PaymentDeclined):  # it is complete or expired already: fetch will say which
@@ -200,6 +205,13 @@ class StripeCheckout(PaymentProvider):
         except self.stripe.StripeError as error:
             logger.warning("Stripe could not be asked: %s", type(error).__name__)
             raise ProviderUnavailable from error
+
+
+def _result(refund: Any) -> RefundResult:
+    if refund.status in NOT_ARRIVED:
+        error = str(getattr(refund, "failure_reason", None) or refund.status)
+        return RefundResult(status="failed", reference=refund.id, error=error)
+    return RefundResult(status="succeeded" if refund.status == "succeeded" else "pending", reference=refund.id)
 
 
 def _refund_news(event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers.base import (
@@ -80,7 +80,8 @@ class MemoryProductSource:
 
 
 class MemoryPaymentProvider(PaymentProvider):
-    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``decline``, ``is_down``, ``forgets``.
+    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``, ``is_down``,
+    ``forgets``.
 
     ``calls`` lists what it was asked, ``refunds`` what it sent back.
     """
@@ -89,6 +90,7 @@ class MemoryPaymentProvider(PaymentProvider):
     amounts: ClassVar[dict[str, Decimal]] = {}
     refunds: ClassVar[dict[str, Decimal]] = {}
     calls: ClassVar[list[str]] = []
+    refund_status: ClassVar[Literal["pending", "succeeded", "failed"]] = "succeeded"
     decline: ClassVar[bool] = False
     is_down: ClassVar[bool] = False
     forgets: ClassVar[bool] = False
@@ -103,6 +105,7 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.amounts.clear()
         cls.refunds.clear()
         cls.calls.clear()
+        cls.refund_status = "succeeded"
         cls.decline = cls.is_down = cls.forgets = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
@@ -120,7 +123,17 @@ class MemoryPaymentProvider(PaymentProvider):
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
         self._answer("refund")
         self.refunds[request.refund_id] = request.amount
-        return RefundResult(reference=f"refund_{request.refund_id}")
+        return RefundResult(status=self.refund_status, reference=f"refund_{request.refund_id}")
+
+    def fetch_refund(
+        self,
+        state: Mapping[str, Any],  # noqa: ARG002
+        *,
+        reference: str,  # noqa: ARG002
+        refund_reference: str,
+    ) -> RefundResult | None:
+        self._answer("fetch_refund")
+        return RefundResult(status=self.refund_status, reference=refund_reference)
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
         self._answer("cancel")
@@ -138,5 +151,5 @@ class MemoryPaymentProvider(PaymentProvider):
             raise ProviderUnavailable
         if self.decline and call in {"start", "capture", "refund"}:
             raise PaymentDeclined
-        if self.forgets and call == "fetch":
+        if self.forgets and call in {"fetch", "fetch_refund"}:
             raise PaymentDeclined

@@ -258,6 +258,21 @@ class PaymentProviderContract:
         assert first.status in ("pending", "succeeded", "failed")
         assert first.reference == second.reference
 
+    def test_a_refund_can_be_asked_about(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
+        """``fetch_refund`` is optional; where it answers, it speaks of the refund that it was asked about."""
+        answer = provider.start(request_to_pay)
+        request = RefundRequest(refund_id="refund-1", amount=Decimal("2.50"), currency="KES", reason="test")
+        try:
+            made = provider.refund(dict(answer.data), reference=answer.reference, request=request)
+        except PaymentDeclined:
+            return
+        said = provider.fetch_refund(dict(answer.data), reference=answer.reference, refund_reference=made.reference)
+        if said is None:
+            return
+        assert isinstance(said, RefundResult)
+        assert said.status in ("pending", "succeeded", "failed")
+        assert said.reference in ("", made.reference)
+
     def test_network_trouble_is_told_as_such(
         self,
         provider: PaymentProvider,

@@ -5,13 +5,13 @@ from django.core.management.base import BaseCommand
 from django.db.models import Count
 
 from shop_orders import payments
-from shop_orders.models import Payment, ProviderEvent
+from shop_orders.models import Payment, ProviderEvent, Refund
 
 
 class Command(BaseCommand):
     help = (
-        "Ask payment providers about payments that wait: a lost webhook is no lost payment. Run it every five "
-        "minutes, or shop_orders_jobs; it may run twice at once."
+        "Ask payment providers about payments and refunds that wait: a lost webhook is no lost payment. Run it every "
+        "five minutes, or shop_orders_jobs; it may run twice at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,5 +29,8 @@ class Command(BaseCommand):
         waiting = Payment.objects.filter(status__in=Payment.OPEN).values_list("provider", "status")
         for provider, status, count in waiting.annotate(Count("pk")).order_by("provider", "status"):
             self.stdout.write(f"{provider}: {count} {status}")
+        refunds = Refund.objects.filter(status=Refund.Status.PENDING).values_list("payment__provider")
+        for provider, count in refunds.annotate(Count("pk")).order_by("payment__provider"):
+            self.stdout.write(f"{provider}: {count} refunds pending")
         kept = (ProviderEvent.Outcome.WAITING, ProviderEvent.Outcome.UNMATCHED)
         self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} pieces of news are kept")
