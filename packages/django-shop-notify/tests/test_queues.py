@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
-from shop_notify import queues
+from shop_notify import jobs, queues
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
 from testproject.library import signals
@@ -163,6 +163,7 @@ def test_loop_delivers_and_ends_at_sigterm(mailbox, settings, monkeypatch):
     try:
         announce()
         assert wait_for(lambda: Notification.objects.filter(state="sent").exists())
+        assert wait_for(lambda: not jobs.overdue(), seconds=5)
     finally:
         loop.send_signal(signal.SIGTERM)
         assert loop.wait(10) == 0
