@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import django
 import pytest
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection
-from shop_notify.checks import check_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from shop_notify.checks import check_poll, check_settings
+from shop_notify.models import JobRun, Notification
 from shop_notify.notifiers import MemoryNotifier
 from shop_notify.presets import ORDER_ROUTES, SHOP_ROUTES, STOCK_ROUTES
 
@@ -196,6 +200,41 @@ def test_test_notifier_tells_a_bug_without_the_secret(settings):
         run("test_notifier", "buggy", "--to", "member@example.org", "--text", "raise")
     with pytest.raises(CommandError, match="returned no receipt"):
         run("test_notifier", "buggy", "--to", "member@example.org")
+
+
+@pytest.fixture
+def written():
+    """A message, with which a site is in use."""
+    return Notification.objects.create(event="loan_made", alias="email", channel="email", address="a@example.org")
+
+
+def poll_findings(databases=("default",)):
+    return [message.id for message in check_poll(None, databases=databases)]
+
+
+@pytest.mark.django_db
+def test_site_where_nothing_looks_at_the_outbox_from_time_to_time_is_found(written):
+    assert poll_findings() == ["shop_notify.W011"]
+    run("shop_notify_jobs")
+    assert poll_findings() == []
+    JobRun.objects.update(last_finished_at=timezone.now() - timedelta(minutes=4))
+    (message,) = check_poll(None, databases=["default"])
+    assert "shop_notify_jobs" in message.hint
+
+
+@pytest.mark.django_db
+def test_poll_is_not_asked_for_where_nothing_was_sent_or_the_database_is_not_looked_at(written):
+    assert poll_findings(databases=None) == poll_findings(databases=["other"]) == []
+    Notification.objects.all().delete()
+    assert poll_findings() == []
+
+
+@pytest.mark.django_db
+def test_poll_is_not_asked_for_before_the_tables_are_there(monkeypatch):
+    monkeypatch.setattr(connection.introspection, "table_names", list)
+    with CaptureQueriesContext(connection) as queries:
+        assert poll_findings() == []
+    assert len(queries) == 0
 
 
 def test_queue_of_postgresql_on_another_database_is_found(settings):

@@ -10,22 +10,52 @@ import django
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own names
-from django.db import connection
+from django.db import connection, connections, router
 from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
 
-from shop_notify import queues, rendering, routes
+from shop_notify import jobs, queues, rendering, routes
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
-from shop_notify.models import Notification
+from shop_notify.models import JobRun, Notification
 from shop_notify.notifiers import registry
 
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
     return [*_names(), *_notifiers(), *_routes(), *_queue(), *_mail()]
+
+
+@register(Tags.database)
+def check_poll(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Whether anything looks at the outbox of a site in use from time to time.
+
+    No setting tells: it may be cron, a timer, a schedule of the queue or the loop. Each of them leaves its note in the
+    database, which ``migrate`` and ``check --database`` look at.
+    """
+    alias = router.db_for_read(JobRun)
+    if alias not in (databases or ()):
+        return []
+    tables = {model._meta.db_table for model in (JobRun, Notification)}
+    if not tables.issubset(connections[alias].introspection.table_names()):
+        return []
+    late = [job for job in jobs.overdue() if job.name == "deliver"]
+    if not late or not Notification.objects.exists():
+        return []
+    return [
+        Warning(
+            f"Nothing looks at the outbox from time to time. {late[0].undone}",
+            hint="Run `manage.py shop_notify_jobs` each minute, by cron or any scheduler, or `deliver_notifications "
+            "--loop`.",
+            id="shop_notify.W011",
+        )
+    ]
 
 
 def _names() -> Iterator[CheckMessage]:
