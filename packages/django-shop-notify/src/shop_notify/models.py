@@ -167,6 +167,7 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         ordering = ["id"]
+        indexes = [models.Index(fields=["finished_at"], name="shop_notify_attempt_lately")]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"
