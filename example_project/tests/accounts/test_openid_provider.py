@@ -200,6 +200,27 @@ def test_a_code_works_once(app, user):
     assert exchange(code).status_code == 400
 
 
+@pytest.mark.parametrize("refreshes", [0, 2])
+def test_a_code_that_comes_again_ends_the_tokens_of_its_first_use(app, user, api, refreshes):
+    other = tokens_for(user)
+    code = code_for(user)
+    tokens = exchange(code).json()
+    for _time in range(refreshes):
+        fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "app"}
+        tokens = Client().post("/identity/o/api/token", fields).json()
+
+    again = exchange(code, client_id="stranger")
+
+    assert (again.status_code, again.json()) == (400, {"error": "invalid_grant"})
+    api.token = tokens["access_token"]
+    assert api.get(PROFILE).status_code == 401
+    fields = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "app"}
+    assert Client().post("/identity/o/api/token", fields).status_code == 400
+    api.token = other["access_token"]
+    assert api.get(PROFILE).status_code == 200
+    assert Token.objects.count() == 2
+
+
 def test_a_foreign_redirect_is_refused_without_a_redirect(app, user):
     browser = Client()
     browser.force_login(user)
