@@ -447,6 +447,14 @@ def test_every_cell_of_the_models_in_the_admin(visitor, paths):
     assert not wrong, "\n".join(f"{path}: {found}" for path, found in wrong.items())
 
 
+@pytest.mark.parametrize("model", [*admin.site._registry], ids=lambda model: model._meta.label_lower)
+def test_the_way_from_the_admin_to_a_page_is_404_for_any_key_that_is_none(client, people, model):
+    client.force_login(people["staff"], backend="django.contrib.auth.backends.ModelBackend")
+    for content_type in (ContentType.objects.get_for_model(model).pk, "x"):
+        for key in ("1000000000", "no-key"):
+            assert client.get(f"/admin/r/{content_type}/{key}/").status_code == 404
+
+
 def test_staff_try_no_passwords_of_others_at_the_log_in_of_the_admin(client, people):
     """Django's own form has no limit and asks for no second factor."""
     client.force_login(people["staff_without"], backend="django.contrib.auth.backends.ModelBackend")
