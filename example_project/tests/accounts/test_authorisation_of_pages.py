@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from accounts.models import User
+from demo.models import Mail
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.contenttypes.models import ContentType
@@ -19,7 +20,7 @@ from django.core.cache import cache
 from django.db import models, transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, include, path
 from django.utils import timezone
 from shop_notify.models import Notification
 from shop_orders import customers
@@ -202,6 +203,9 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "account/addresses/<uuid:public_id>/delete/": (known("login", 405), owned("login", 302)),
     "account/addresses/<uuid:public_id>/default/": (known("login", 405), owned("login", 302)),
     "account/messages/": (known("login", 200), known("login", 302)),
+    "demo/inbox/": (alike(200), alike(405)),
+    "demo/inbox/mail/<int:number>/": (alike(200), alike(405)),
+    "demo/inbox/fail-next-sms/": (alike(405), alike(302)),
     "robots.txt": (alike(200), alike(405)),
     "sitemap.xml": (alike(200), alike(200)),
     "sitemap-<slug:section>.xml": (alike(200), alike(200)),
@@ -250,6 +254,17 @@ MODELS: dict[str, tuple[int, ...]] = {
 }
 
 
+class WithDemo:
+    """The routes of the site, and those that only the demo adds."""
+
+    urlpatterns = (path("demo/", include("demo.urls")), path("", include("config.urls")))
+
+
+@pytest.fixture(autouse=True)
+def _with_demo(settings: Any) -> None:
+    settings.ROOT_URLCONF = WithDemo
+
+
 def routes() -> Iterator[str]:
     """The pattern of every route, without those of the API, which have a matrix of their own."""
     return (route for route in _walk(get_resolver().url_patterns) if not route.startswith("api/v1/"))
@@ -282,6 +297,12 @@ def test_every_route_has_a_row():
 
 def test_every_model_of_the_admin_has_a_row():
     assert sorted(model._meta.label_lower for model in admin.site._registry) == sorted(MODELS)
+
+
+def test_the_inbox_of_the_demo_is_nowhere_else(client, settings):
+    settings.ROOT_URLCONF = "config.urls"
+    for route in ("inbox/", "inbox/mail/1/", "inbox/fail-next-sms/"):
+        assert (client.get(f"/demo/{route}").status_code, client.post(f"/demo/{route}").status_code) == (404, 404)
 
 
 @pytest.fixture
@@ -373,11 +394,13 @@ def wanted(cells: Cells, name: str, path: str) -> Cell:
 def test_every_cell_of_the_pages(visitor, paths, settings):
     settings.ACCOUNT_RATE_LIMITS = False
     name, client_for = visitor
+    mail = Mail.objects.create(recipient="jua@example.org", subject="A mail to somebody")
+    others = {"category": {"slug": "kitchen"}, "demo": {"number": str(mail.pk)}}
     wrong = {}
     for row, both in PAGES.items():
         for client in ("app", "browser") if "<client>" in row else ("",):
             route = row.replace("<client>", client)
-            values = {**paths, "slug": "kitchen"} if route.startswith("category/") else paths
+            values = paths | others.get(route.partition("/")[0], {})
             path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found, values=values: values[found[1]], route)
             for method, cells in zip(("GET", "POST"), both, strict=True):
                 cache.clear()
