@@ -1,13 +1,14 @@
 """The admin: every page opens, every write goes through the verbs."""
 
 import io
+import re
 from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image
-from shop_catalog import categories, inventory, products, reviews, statistics
+from shop_catalog import categories, images, inventory, products, reviews, statistics
 from shop_catalog.models import Category, Product, ProductUpload, Review, StockMovement
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +53,30 @@ def form_of(page):
         data[f"{name}_0"] = data[f"{name}_1"] = ""
         data.pop(name, None)
     return data
+
+
+def unnamed_cells(html):
+    """The fields of tables that are typed into, and bear no name."""
+    tables = "".join(re.findall(r"<tbody>.*?</tbody>", html, re.DOTALL))
+    fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", tables)
+    assert fields
+    return [field for field in fields if "aria-label=" not in field and 'type="hidden"' not in field]
+
+
+def test_fields_in_tables_have_the_name_of_their_column(admin, shop):
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20)).save(buffer, "PNG")
+    buffer.seek(0)
+    images.add(shop, file=buffer, alt="An apple")
+    html = admin.get(url("product", "change", shop.pk)).content.decode()
+    assert unnamed_cells(html) == []
+    for name in ("Category", "Position", "File", "Delete"):
+        assert f'aria-label="{name}"' in html
+
+
+def test_an_empty_list_with_a_search_shows_its_name(admin, shop):
+    for model, name in (("product", "Group"), ("product", "Category"), ("category", "Parent")):
+        assert f'data-placeholder="{name}"' in admin.get(url(model, "add")).content.decode()
 
 
 def test_every_page_opens(admin, shop, customer):

@@ -7,16 +7,23 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
 
 from shop_catalog import images
+from shop_catalog.admin.forms import NamesRelations
 from shop_catalog.exceptions import CategoryCycle, InvalidImage
 from shop_catalog.models import Category, write_gate
 
 
 class CategoryForm(MPTTAdminForm):
     """A new picture is opened and checked like any upload."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "image" in self.fields:  # Django 6.1 names the group of the file and its check box, not the file
+            self.fields["image"].widget.attrs["aria-label"] = capfirst(str(self.fields["image"].label))
 
     def clean_image(self) -> Any:
         file = self.cleaned_data["image"]
@@ -30,7 +37,7 @@ class CategoryForm(MPTTAdminForm):
 
 
 @admin.register(Category)
-class CategoryAdmin(DraggableMPTTAdmin):
+class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
     """Drag a row to move it with all below it. Saving, moving and deleting pass the tree's gate in the model."""
 
     form = CategoryForm

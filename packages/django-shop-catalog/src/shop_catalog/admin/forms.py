@@ -1,11 +1,15 @@
-"""Forms of the product admin."""
+"""Forms of the admin, and what names their fields."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from shop_catalog import images, money, products
@@ -46,6 +50,33 @@ class ProductForm(forms.ModelForm):
         if start and end and start >= end:
             self.add_error("publish_until", _("The publication ends before it begins."))
         return values
+
+
+class NamedCells(forms.BaseInlineFormSet):
+    """A table names its columns, not the fields in them (as of Django 6.1): each bears the name of its column."""
+
+    def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
+        super().add_fields(form, index)
+        for field in form.fields.values():
+            widget: Any = getattr(field.widget, "widget", field.widget)  # the admin wraps that of a relation
+            widget.attrs.setdefault("aria-label", capfirst(str(field.label)))
+
+
+class NamedAutocomplete(AutocompleteSelect):
+    """The box that stands for the list takes its name from what it shows, so an empty one shows the field's name."""
+
+    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
+        attrs = super().build_attrs(base_attrs, extra_attrs=extra_attrs)
+        return {**attrs, "data-placeholder": capfirst(str(self.field.verbose_name))}
+
+
+class NamesRelations(BaseModelAdmin):
+    """``autocomplete_fields`` that a screen reader can name."""
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = NamedAutocomplete(db_field, self.admin_site, using=kwargs.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class ImageForm(forms.ModelForm):

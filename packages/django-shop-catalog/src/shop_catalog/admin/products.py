@@ -26,7 +26,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from shop_catalog import images, inventory, money, product_import, products
-from shop_catalog.admin.forms import FORMAT_BY_SUFFIX, ImageForm, ProductForm, StockForm, UploadForm
+from shop_catalog.admin.forms import (
+    FORMAT_BY_SUFFIX,
+    ImageForm,
+    NamedCells,
+    NamesRelations,
+    ProductForm,
+    StockForm,
+    UploadForm,
+)
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload, StockMovement
 from shop_catalog.product_import import Report
@@ -72,8 +80,9 @@ class StockFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CategoryInline(admin.TabularInline):
+class CategoryInline(NamesRelations, admin.TabularInline):
     model = ProductCategory
+    formset = NamedCells
     extra = 0
     fields = ("category", "position")
     autocomplete_fields = ("category",)
@@ -84,6 +93,7 @@ class CategoryInline(admin.TabularInline):
 class ImageInline(admin.TabularInline):
     model = ProductImage
     form = ImageForm
+    formset = NamedCells
     extra = 0
     fields = ("preview", "file", "alt", "position", "is_primary")
     readonly_fields = ("preview",)
@@ -120,7 +130,7 @@ class VariantInline(admin.TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
+class ProductAdmin(NamesRelations, admin.ModelAdmin):
     form = ProductForm
     change_form_template = "admin/shop_catalog/product/change_form.html"
     change_list_template = "admin/shop_catalog/product/change_list.html"
