@@ -471,6 +471,41 @@ def failed(order):
     return refund
 
 
+def tell_of_failure(payment, *, event_id, reference="re-1", amount=10):
+    return tell("refund_failed", payment, event_id=event_id, amount=Decimal(amount), refund_reference=reference)
+
+
+def test_refund_made_at_the_provider_that_fails_is_money_of_ours_again(order):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    tell("refunded", payment, event_id="evt-2", amount=Decimal(10))
+    payments.refund(order.pk, amount=Decimal(10))
+    assert tell_of_failure(payment, event_id="evt-3") == "applied"
+    assert tell_of_failure(payment, event_id="evt-4") == "ignored"
+    assert state(order) == ("confirmed", "part_refunded")
+    assert order.refunded_amount == 10
+    assert [(row.status, row.attempts) for row in Refund.objects.order_by("id")] == [("failed", 0), ("succeeded", 1)]
+    assert order.events.get(kind="refund_failed").is_public is False
+
+
+def test_refund_made_at_the_provider_may_fail_before_its_total_is_told(order, memory_provider, monkeypatch):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    assert tell_of_failure(payment, event_id="evt-2") == "applied"
+    assert tell("refunded", payment, event_id="evt-late", amount=Decimal(10)) == "waiting"
+    answer = PaymentState(status="captured", captured=Decimal(25), refunded=Decimal(0))
+    assert reconcile_by(memory_provider, monkeypatch, answer) == "ignored"
+    assert state(order) == ("confirmed", "paid")
+
+
+@pytest.mark.parametrize("fields", [{"reference": ""}, {"amount": 26}, {"amount": 0}])
+def test_failure_of_a_refund_that_says_too_little_changes_nothing(order, fields):
+    payment = payments.start(order.pk)
+    tell("captured", payment)
+    assert tell_of_failure(payment, event_id="evt-2", **fields) == "ignored"
+    assert Refund.objects.count() == 0
+
+
 def reconcile_by(memory_provider, monkeypatch, answer):
     monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
     payments.reconcile()

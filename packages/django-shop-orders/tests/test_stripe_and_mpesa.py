@@ -241,6 +241,22 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("is_known", [True, False])
+def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card, fake_stripe, is_known):
+    fake_stripe.pay(card.provider_reference)
+    payments.ask(card)
+    provider = payments.payment_provider("card")
+    (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
+    assert payments.apply_event("card", news).outcome == "applied"
+    thing = {"id": "re_9", "object": "refund", "status": "failed", "metadata": {}, "amount": 1000, "currency": "kes"}
+    thing["payment_intent"] = f"pi_{card.provider_reference}" if is_known else "pi_of_another_shop"
+    event = {"id": "evt_2", "object": "event", "type": "refund.failed", "data": {"object": thing}}
+    (news,) = provider.read_webhook(stripe_call(event))
+    assert payments.apply_event("card", news).outcome == ("applied" if is_known else "unmatched")
+    assert state(card)[2] == ("paid" if is_known else "part_refunded")
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("said", "status", "payment_status"),
     [

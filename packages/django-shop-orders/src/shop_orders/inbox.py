@@ -128,7 +128,14 @@ def _decide(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent
         payment = _paid_with(order, payment, row)
     row.payment = payment
     if row.kind == "refund_failed":
-        row.outcome = refunds.note_failure(order, payment, row.data.get("refund_id", ""), error=row.detail)
+        row.outcome = refunds.note_failure(
+            order,
+            payment,
+            row.data.get("refund_id", ""),
+            reference=row.data.get("refund_reference", ""),
+            amount=row.amount,
+            error=row.detail,
+        )
     else:
         row.outcome = payment_states.apply(
             order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail
@@ -198,6 +205,7 @@ def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> Provid
                 data={
                     **event.data,
                     **({"refund_id": event.refund_id} if event.refund_id else {}),
+                    **({"refund_reference": event.refund_reference} if event.refund_reference else {}),
                     **({} if event.is_confirmed else {CLAIM: True}),
                 },
                 detail=event.error[:500],
@@ -219,6 +227,7 @@ def _as_event(row: ProviderEvent) -> PaymentEvent:
         reference=row.provider_reference,
         payment_id=str(row.payment.public_id) if row.payment else "",
         refund_id=row.data.get("refund_id", ""),
+        refund_reference=row.data.get("refund_reference", ""),
         amount=row.amount,
         currency=row.currency,
         error=row.detail,

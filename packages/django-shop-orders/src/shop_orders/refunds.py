@@ -207,9 +207,12 @@ def tell_of_doubt(order: Order, payment: Payment, total: Decimal | None) -> None
     events.record(order, "payment_held", is_public=False, message=message)
 
 
-def note_failure(order: Order, payment: Payment, refund_id: str, *, error: str) -> ProviderEvent.Outcome:
+def note_failure(
+    order: Order, payment: Payment, refund_id: str, *, reference: str = "", amount: Decimal | None = None, error: str
+) -> ProviderEvent.Outcome:
     """A refund did not arrive, perhaps days later: the money is ours again. Order and payment are locked."""
-    refund = next((row for row in payment.refunds.all() if str(row.public_id) == refund_id), None)
+    ours = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
+    refund = next(ours, None) or _made_elsewhere(payment, reference=reference, amount=amount)
     if refund is None or refund.status == Refund.Status.FAILED:
         return Outcome.IGNORED
     if refund.status == Refund.Status.SUCCEEDED:
@@ -221,6 +224,21 @@ def note_failure(order: Order, payment: Payment, refund_id: str, *, error: str) 
     refund.status = Refund.Status.FAILED
     _tell_of_failure(order, refund, error)
     return Outcome.APPLIED
+
+
+def _made_elsewhere(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
+    """A refund that we did not ask the provider for. One that failed before its total was told is written down."""
+    if not reference or amount is None or not 0 < amount <= payment.captured_amount:
+        return None
+    named = payment.refunds.filter(provider_reference=reference).first()
+    if named is not None:
+        return named
+    counted = payment.refunds.filter(status=Refund.Status.SUCCEEDED, attempts=0, provider_reference="", amount=amount)
+    refund = counted.order_by("id").last() or Refund.objects.create(
+        payment=payment, amount=amount, status=Refund.Status.PENDING, reason=_("Refunded at the provider.")
+    )
+    refund.provider_reference = reference
+    return refund
 
 
 def _tell_of_failure(order: Order, refund: Refund, error: str) -> None:

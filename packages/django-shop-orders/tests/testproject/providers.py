@@ -65,6 +65,11 @@ class FakeStripe(Server):
         parts = path.strip("/").split("/")
         if parts[1:3] == ["checkout", "sessions"]:
             found = self._session(method, parts[3:], body)
+        elif parts[1] == "payment_intents":
+            session = self.sessions.get(parts[2].removeprefix("pi_"))
+            if session is None:
+                return 404, {"error": {"type": "invalid_request_error", "message": "No such payment_intent"}}
+            found = {"id": parts[2], "object": "payment_intent", "metadata": session["metadata"]}
         elif parts[1:] == ["refunds"]:
             found = self._refunds(method, body)
         elif parts[1] == "refunds":

@@ -86,6 +86,8 @@ class PaymentEvent:
     reference: str = ""
     payment_id: str = ""
     refund_id: str = ""
+    refund_reference: str = ""
+    """The provider's name for the refund: with ``amount`` it tells of one that failed and that we did not ask for."""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""

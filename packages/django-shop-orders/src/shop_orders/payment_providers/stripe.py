@@ -161,7 +161,7 @@ class StripeCheckout(PaymentProvider):
             return []
         thing = event.data.object.to_dict()
         if kind == "refund_failed":
-            return _refund_news(event.id, thing)
+            return self._refund_news(event.id, thing)
         if event.type == "checkout.session.completed" and thing.get("payment_status") != "paid":
             kind = "pending"
         currency = str(thing.get("currency") or "").upper()
@@ -186,6 +186,36 @@ class StripeCheckout(PaymentProvider):
         params = {"payment_intent": intent.id, "limit": 100}
         rows = self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
         return _from_stripe(sum(row.amount for row in rows if row.status not in NOT_ARRIVED), currency)
+
+    def _refund_news(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
+        if refund.get("status") not in NOT_ARRIVED:
+            return []
+        refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
+        currency = str(refund.get("currency") or "").upper()
+        minor = refund.get("amount")
+        return [
+            PaymentEvent(
+                event_id=event_id,
+                kind="refund_failed",
+                refund_id=refund_id,
+                refund_reference=str(refund["id"]),
+                payment_id="" if refund_id else self._payment_of(refund),
+                amount=None if minor is None else _from_stripe(int(minor), currency),
+                currency=currency,
+                error=str(refund.get("failure_reason") or refund["status"]),
+            )
+        ]
+
+    def _payment_of(self, refund: Mapping[str, Any]) -> str:
+        """Our id of the payment of a refund that was made in Stripe's dashboard, which does not name it."""
+        intent = str(refund.get("payment_intent") or "")
+        if not intent:
+            return ""
+        try:
+            found = self._ask(lambda: self.api.payment_intents.retrieve(intent))
+        except PaymentDeclined:
+            return ""
+        return str(getattr(found.metadata, "payment_id", ""))
 
     def _verified(self, request: HttpRequest) -> Any:
         signature = request.headers.get("Stripe-Signature", "")
@@ -212,14 +242,6 @@ def _result(refund: Any) -> RefundResult:
         error = str(getattr(refund, "failure_reason", None) or refund.status)
         return RefundResult(status="failed", reference=refund.id, error=error)
     return RefundResult(status="succeeded" if refund.status == "succeeded" else "pending", reference=refund.id)
-
-
-def _refund_news(event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
-    if refund.get("status") not in NOT_ARRIVED:
-        return []
-    refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
-    error = str(refund.get("failure_reason") or refund["status"])
-    return [PaymentEvent(event_id=event_id, kind="refund_failed", refund_id=refund_id, error=error)]
 
 
 def _once(key: str) -> dict[str, str]:
