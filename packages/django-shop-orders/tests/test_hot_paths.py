@@ -1,11 +1,12 @@
 """What an add and a checkout cost in statements, and that the compiled ones say what the ORM says."""
 
+import contextlib
 import threading
 
 import pytest
 from django.db import connection, transaction
 from django.test import Client
-from shop_orders import cart_lines, carts, customers, hot_write, locking, open_carts
+from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking, open_carts
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.models import Cart, CartItem, Charge, Order, OrderEvent
 from testproject.books.models import Book
@@ -196,17 +197,14 @@ def test_statement_of_an_add_holds_the_limit_itself(customer, books):
         carts.add_item(cart, "isbn-0")
 
 
-@pytest.mark.pg
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
-    cart, _token = carts.add_to_cart("isbn-0", customer=customer)
+@contextlib.contextmanager
+def held(rows):
+    """Rows that another transaction has locked."""
     is_locked, is_done = threading.Event(), threading.Event()
 
     def hold():
         with transaction.atomic():
-            Cart.objects.select_for_update().get(pk=cart.pk)
+            list(rows.select_for_update())
             is_locked.set()
             is_done.wait(10)
         connection.close()
@@ -215,12 +213,51 @@ def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
     holder.start()
     is_locked.wait(10)
     try:
-        with pytest.raises(Busy):
-            carts.add_item(cart, "isbn-0")
+        yield
     finally:
         is_done.set()
         holder.join()
-    assert carts.add_item(cart, "isbn-0").quantity == 2
+
+
+def lock_timeout():
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
-        assert cursor.fetchone() == ("0",)
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.pg
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    cart, _token = carts.add_to_cart("isbn-0", customer=customer)
+    with held(Cart.objects.filter(pk=cart.pk)), pytest.raises(Busy):
+        carts.add_item(cart, "isbn-0")
+    assert carts.add_item(cart, "isbn-0").quantity == 2
+    assert lock_timeout() == "0"
+
+
+@pytest.mark.pg
+@pytest.mark.slow
+@pytest.mark.parametrize("waits_for", [Cart, Book])
+@pytest.mark.django_db(transaction=True)
+def test_checkout_waits_for_a_lock_only_so_long(customer, books, monkeypatch, waits_for):
+    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    cart, _token = carts.add_to_cart("isbn-0", customer=customer)
+    with held(waits_for.objects.all()), pytest.raises(Busy):
+        checkout.place_order(cart, shipping_address=ADDRESS)
+    assert (Cart.objects.get().status, Order.objects.count()) == ("open", 0)
+    assert checkout.place_order(cart, shipping_address=ADDRESS).cart == cart
+    assert lock_timeout() == "0"
+
+
+@pytest.mark.pg
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_checkout_leaves_the_time_to_wait_of_the_callers_transaction(customer, books):
+    cart, _token = carts.add_to_cart("isbn-0", customer=customer)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '7s'")
+        checkout.place_order(cart, shipping_address=ADDRESS)
+        assert lock_timeout() == "7s"
