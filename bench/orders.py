@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -275,16 +276,25 @@ async def _shop(server: Server, customers: int, seconds: float) -> tuple[list[fl
 
 @contextlib.asynccontextmanager
 async def _connection(server: Server) -> Any:
-    """A kept-alive HTTP connection: ``await ask(path, body, token, headers)`` answers status and content."""
+    """A kept-alive HTTP connection: ``await ask(path, body, token, headers)`` answers status and content.
+
+    It sends back the cookie that it was given last, as a browser with one session would.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    cookie = ""
 
     async def ask(path: str, body: Any, token: str, headers: dict[str, str]) -> tuple[int, bytes]:
+        nonlocal cookie
         content = json.dumps(body).encode()
         lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json"]
         lines += [f"Authorization: Bearer {token}", f"Content-Length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += [f"Cookie: {cookie}"] if cookie else []
         writer.write("\r\n".join([*lines, "", ""]).encode() + content)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        if given := re.search(r"set-cookie: ([^;\r]+)", head, re.IGNORECASE):
+            cookie = given[1]
+        head = head.lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         return int(head.split()[1]), await reader.readexactly(length)
 

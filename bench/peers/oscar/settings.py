@@ -1,4 +1,7 @@
-"""django-oscar with its API alone: no pages, no mail, sessions that need no database."""
+"""django-oscar with its API, set up as both are documented: a new Django project's middleware and sessions.
+
+Left out is what serves pages alone (the basket of a page, flat pages), and mail.
+"""
 
 import oscar
 from oscar.defaults import *  # noqa: F403
@@ -6,9 +9,16 @@ from oscar.defaults import *  # noqa: F403
 from bench.ours.settings import *  # noqa: F403
 
 INSTALLED_APPS = [*oscar.INSTALLED_APPS, "rest_framework", "oscarapi"]
-MIDDLEWARE = ["django.contrib.sessions.middleware.SessionMiddleware", "django.middleware.common.CommonMiddleware"]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
 ROOT_URLCONF = "bench.peers.oscar.urls"
-SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 STATIC_URL = "/static/"

@@ -7,13 +7,13 @@ from decimal import Decimal
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
 from shop_catalog import categories, category_tree, images, products
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 from shop_catalog.models import ProductImage
-from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
+from shop_catalog.models.image import RENDITION_WIDTHS, image_url, rendition_name
 
 pytestmark = pytest.mark.django_db
 
@@ -306,3 +306,20 @@ def test_nothing_but_pictures_is_served(client, path):
     default_storage.save("invoices/1.png", ContentFile(b"x"))
     default_storage.save("shop_catalog/products/page.html", ContentFile(b"<script>"))
     assert client.get(f"/media/{path}").status_code == 404
+
+
+def test_address_of_a_picture_follows_the_settings(settings):
+    assert image_url("a/b c.webp", "thumb") == f"{settings.MEDIA_URL}a/b%20c.thumb.webp"
+    settings.MEDIA_URL = "https://cdn.example.org/"
+    assert image_url("a/b c.webp", "thumb") == "https://cdn.example.org/a/b%20c.thumb.webp"
+
+
+def test_storage_that_signs_its_addresses_is_asked_each_time(monkeypatch):
+    class Signing(FileSystemStorage):
+        def url(self, name):
+            signed.append(name)
+            return f"{super().url(name)}?signature={len(signed)}"
+
+    signed = []
+    monkeypatch.setattr(ProductImage._meta.get_field("file"), "storage", Signing(base_url="/media/"))
+    assert [image_url("a.webp") for _time in range(2)] == ["/media/a.webp?signature=1", "/media/a.webp?signature=2"]

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -39,9 +40,15 @@ class Slot(NamedTuple):
     field: Field[Any, Any]
 
     def prepared(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
-        """The value as the database wants it. A text is so already, which a field says after a dozen calls."""
-        is_text = type(value) is str and isinstance(self.field, CharField)
-        return value if is_text else self.field.get_db_prep_value(value, connection)
+        """The value as the database wants it. Texts, and times for PostgreSQL, are so already.
+
+        Their fields would say the same after a dozen calls.
+        """
+        if type(value) is str and isinstance(self.field, CharField):
+            return value
+        if type(value) is datetime and value.tzinfo is not None and connection.vendor == "postgresql":
+            return value
+        return self.field.get_db_prep_value(value, connection)
 
 
 class LiteralInteger(IntegerField):  # type: ignore[type-arg]

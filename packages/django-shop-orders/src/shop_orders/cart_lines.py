@@ -54,8 +54,7 @@ def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, 
     if not cart.pk:
         first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
     else:
-        patience = None if connection.in_atomic_block else locking.LOCK_TIMEOUT
-        first, values = _use(connection, cart, patience=patience)
+        first, values = _use(connection, cart, patience=locking.patience())
     sql = f"WITH opened (id) AS ({first}) {_put_sql(connection.alias)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *_put_values(connection, item, most)])

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import connection, connections, router
+from django.db import connections, router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -105,7 +105,7 @@ def place_order(
             expected_total=expected_total,
             by=by,
             notify=notify,
-            patience=None if connection.in_atomic_block else locking.LOCK_TIMEOUT,
+            patience=locking.patience(),
         ),
         is_patient=True,
     )

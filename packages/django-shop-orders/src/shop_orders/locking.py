@@ -15,6 +15,11 @@ LOCK_TIMEOUT = "5s"
 """How long PostgreSQL lets us wait for a lock."""
 
 
+def patience() -> str | None:
+    """How long a transaction that begins now waits for a lock; None for work in a caller's, whose own limit counts."""
+    return None if connection.in_atomic_block else LOCK_TIMEOUT
+
+
 def in_transaction(work: Callable[[], Result], *, is_patient: bool = False) -> Result:
     """Run ``work`` in one transaction; after a deadlock or a lock timeout once more, from the start.
 

@@ -38,6 +38,7 @@ from shop_catalog.exceptions import (
     UnknownReview,
     UnreadableFile,
 )
+from shop_catalog.types import UNSAFE
 
 logger = logging.getLogger(__name__)
 Operation = TypeVar("Operation", bound=Callable[..., Any])
@@ -367,7 +368,7 @@ def _check_value(value: Any, depth: int) -> None:  # noqa: C901 - one case per k
         raise _UnsafeValue(_("The JSON is nested more than 20 levels deep."))
     match value:
         case str():
-            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            if UNSAFE.search(value):
                 raise _UnsafeValue(_("Texts must not contain NUL characters or lone surrogates."))
         case bool() | None:
             return

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
+from typing import Any
 
+from django.core.files.storage import FileSystemStorage
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +15,9 @@ from shop_catalog.models.product import Product
 
 RENDITION_WIDTHS = {"thumb": 240, "card": 480, "large": 1200}
 """Name and width in pixels of the smaller copies made of every picture."""
+
+MAX_URLS = 16_384
+"""Addresses that a process keeps, about 4 MB."""
 
 
 class ProductImage(models.Model):
@@ -51,9 +57,20 @@ class ProductImage(models.Model):
 
 def image_url(name: str, rendition: str = "") -> str:
     """URL of a picture or of its smaller copy, from its name alone: no file is opened."""
-    storage = ProductImage._meta.get_field("file").storage
-    url: str = storage.url(rendition_name(name, rendition) if rendition else name)
+    file = rendition_name(name, rendition) if rendition else name
+    storage = _storage()
+    # Django's own storage needs nothing but these two. Another one may sign its addresses for some minutes.
+    return _kept_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
+
+
+@lru_cache(maxsize=MAX_URLS)
+def _kept_url(_base_url: str, file: str) -> str:
+    url: str = _storage().url(file)
     return url
+
+
+def _storage() -> Any:
+    return ProductImage._meta.get_field("file").storage
 
 
 def rendition_name(name: str, rendition: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from ninja import Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+UNSAFE = re.compile("[\0\ud800-\udfff]")
+"""What no database keeps in a text: NUL and lone surrogates."""
 
 
 def _plain_decimal(value: Any) -> Any:
@@ -20,7 +24,7 @@ def _plain_decimal(value: Any) -> Any:
 
 
 def _safe_text(value: str) -> str:
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if UNSAFE.search(value):
         raise ValueError("Texts must not contain NUL characters or lone surrogates.")
     return value
 

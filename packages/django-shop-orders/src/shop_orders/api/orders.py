@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import Header, Query
+from ninja import Header, Query, Schema
 
 from shop_orders import carts, checkout, customers, guest_links, idempotency, lifecycle, pages, tracking
 from shop_orders.api import answers, auth
@@ -27,7 +27,7 @@ from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, TotalChang
 from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
-Work = Callable[[], tuple[int, Any]]
+Work = Callable[[], tuple[int, Schema]]
 
 IdempotencyKey = Annotated[
     ShortText,
@@ -101,9 +101,9 @@ def cancel_order(
 ) -> HttpResponse:
     order = own_order(request, number, x_order_token)
 
-    def work() -> tuple[int, Any]:
+    def work() -> tuple[int, Schema]:
         cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
-        return 200, answers.order(cancelled).model_dump(mode="json")
+        return 200, answers.order(cancelled)
 
     return once(request, order.customer.key, f"cancel_order {order.number}", idempotency_key, work)
 
@@ -140,20 +140,31 @@ def own_order(request: HttpRequest, number: str, token: str) -> Order:
     return order
 
 
-def once(request: HttpRequest, owner: str, route: str, key: str, work: Work) -> HttpResponse:
-    """Answer ``work`` as JSON; with a key, the same answer every time."""
-    return as_response(run_once(request, owner, route, key, work))
+def once(
+    request: HttpRequest, owner: str, route: str, key: str, work: Work, *, run: Any = idempotency.run
+) -> HttpResponse:
+    """Answer the status and schema of ``work`` as JSON; with a key, the same answer every time."""
+    if not key:
+        status, body = work()
+        return answers.as_json(body, status=status)
+    return as_response(run_once(request, owner, route, key, partial(_noted, work), run=run))
 
 
 def once_outside(request: HttpRequest, owner: str, route: str, key: str, work: Work) -> HttpResponse:
     """``once`` for work that talks over the network."""
-    return as_response(run_once(request, owner, route, key, work, run=idempotency.run_outside))
+    return once(request, owner, route, key, work, run=idempotency.run_outside)
 
 
 def run_once(
-    request: HttpRequest, owner: str, route: str, key: str, work: Work, *, run: Any = idempotency.run
+    request: HttpRequest,
+    owner: str,
+    route: str,
+    key: str,
+    work: Callable[[], tuple[int, Any]],
+    *,
+    run: Any = idempotency.run,
 ) -> idempotency.Answer:
-    """What ``work`` answered, now or under the same key before."""
+    """What ``work`` answered, a status and plain JSON values, now or under the same key before."""
     if not key:
         status, body = work()
         return idempotency.Answer(status=status, body=body)
@@ -190,7 +201,13 @@ def _one(rows: Any, number: str) -> Order:
     return order
 
 
-def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Any]:
+def _noted(work: Work) -> tuple[int, Any]:
+    """What ``work`` answers, as it is kept under a key."""
+    status, body = work()
+    return status, body.model_dump(mode="json")
+
+
+def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Schema]:
     if cart is None:
         raise CartNotFound if token and customer is None else CartEmpty
     address = payload.shipping_address
@@ -211,8 +228,7 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
         error.extra = {**error.extra, "cart": answers.cart(view).model_dump(mode="json")}
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    placed = PlacedOrderOut.model_construct(**answers.order_fields(order), guest_token=guest_token)
-    return 201, placed.model_dump(mode="json")
+    return 201, PlacedOrderOut.model_construct(**answers.order_fields(order), guest_token=guest_token)
 
 
 def _address(address: AddressIn | None) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Payments of the caller's order."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
+from ninja import Schema
 
 from shop_orders import payments
 from shop_orders.api import answers, auth
@@ -45,7 +44,7 @@ def start_payment(
     if not url_has_allowed_host_and_scheme(return_url, {request.get_host()}):
         return_url = ""
 
-    def work() -> tuple[int, Any]:
+    def work() -> tuple[int, Schema]:
         payment = payments.start(
             order.pk,
             provider=payload.payment_provider,
@@ -53,6 +52,6 @@ def start_payment(
             return_url=return_url,
             base_url=f"{request.scheme}://{request.get_host()}",
         )
-        return 201, answers.payment(payment).model_dump(mode="json")
+        return 201, answers.payment(payment)
 
     return once_outside(request, order.customer.key, f"start_payment {order.number}", idempotency_key, work)

@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
 
+from shop_orders.api.types import UNSAFE
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     Busy,
@@ -360,7 +361,7 @@ def _check_value(value: Any, depth: int) -> None:  # noqa: C901 - one case a JSO
         raise _UnsafeValue(_("The JSON is nested more than 20 levels deep."))
     match value:
         case str():
-            if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            if UNSAFE.search(value):
                 raise _UnsafeValue(_("Texts must not contain NUL characters or lone surrogates."))
         case bool() | None:
             return

@@ -236,9 +236,9 @@ def capture(
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
 
-    def work() -> tuple[int, Any]:
+    def work() -> tuple[int, Schema]:
         payments.capture(payment.pk, by=user, notify=payload.notify)
-        return 200, _answer(_order(number)).model_dump(mode="json")
+        return 200, _answer(_order(number))
 
     return once_outside(request, f"user:{user.pk}", f"staff_capture {payment_id} {number}", idempotency_key, work)
 
@@ -304,9 +304,9 @@ def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
 def _run(request: HttpRequest, number: str, name: str, key: str, verb: Callable[[], Any]) -> HttpResponse:
     """Run a verb once and answer the order as it is then."""
 
-    def work() -> tuple[int, Any]:
+    def work() -> tuple[int, Schema]:
         verb()
-        return 200, _answer(_order(number)).model_dump(mode="json")
+        return 200, _answer(_order(number))
 
     user = auth.check_permission(request, "shop_orders.view_order")
     return once(request, f"user:{user.pk}", f"staff_{name} {number}", key, work)
