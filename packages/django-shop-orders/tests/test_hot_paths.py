@@ -4,11 +4,12 @@ import contextlib
 import threading
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import Client
 from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking, open_carts
 from shop_orders.exceptions import Busy, CartClosed
-from shop_orders.models import Cart, CartItem, Charge, Order, OrderEvent
+from shop_orders.hot_query import HotQuery, Parameter
+from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
 from testproject.books.models import Book
 
 ADDRESS = {"line1": "1 Test Road", "city": "Nairobi", "country": "KE"}
@@ -261,3 +262,53 @@ def test_checkout_leaves_the_time_to_wait_of_the_callers_transaction(customer, b
             cursor.execute("SET LOCAL lock_timeout = '7s'")
         checkout.place_order(cart, shipping_address=ADDRESS)
         assert lock_timeout() == "7s"
+
+
+@pytest.fixture
+def prepared(transactional_db):
+    """The connection as it is recommended for PostgreSQL: the server prepares statements."""
+    usual = connections["default"]
+    usual.close()
+    options = {**usual.settings_dict["OPTIONS"], "server_side_binding": True, "prepare_threshold": 0}
+    connections["default"] = type(usual)({**usual.settings_dict, "OPTIONS": options}, "default")
+    yield connections["default"]
+    connections["default"].close()
+    connections["default"] = usual
+
+
+@pytest.fixture
+def sold(transactional_db):
+    """Enough that PostgreSQL would rather not read a table from end to end."""
+    buyers = Customer.objects.bulk_create(Customer(first_name=f"Customer {number}") for number in range(100))
+    bought = Cart.objects.bulk_create(Cart(customer=buyer, status=Cart.Status.ORDERED) for buyer in buyers * 30)
+    CartItem.objects.bulk_create(
+        CartItem(cart=cart, product_ref="isbn-0", quantity=1, price_when_added=2) for cart in bought
+    )
+    Book.objects.bulk_create(Book(isbn=f"old-{number}", title="A book", sale_price=2) for number in range(3000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def planned_anew():
+    """The prepared statements that PostgreSQL still plans after the five times that it tries each of them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE custom_plans > 5")
+        return [statement for (statement,) in cursor.fetchall()]
+
+
+@pytest.mark.pg
+def test_no_statement_is_planned_at_each_execution(sold, prepared, shopper):
+    for _order in range(9):
+        for number in range(3):
+            add(shopper, number)
+        post(shopper, "orders", {"shipping_address": ADDRESS})
+    assert planned_anew() == []
+
+
+@pytest.mark.pg
+def test_status_as_a_parameter_would_be_planned_at_each_execution(sold, prepared, monkeypatch):
+    monkeypatch.setattr(open_carts, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
+    query = HotQuery(Customer, open_carts._build_of_user)
+    for _time in range(9):
+        query.rows(True, user=1, status="open")
+    assert len(planned_anew()) == 1
