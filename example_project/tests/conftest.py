@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,49 @@ from django.test import Client
 
 PASSWORD = "a-long-and-odd-one-42"
 AUTH = "/api/v1/auth/customers/"
+TESTS = Path(__file__).resolve().parent
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip browser tests, and say why, where node, Chromium or what npm installs is missing."""
+    missing = ["node is not installed"] if not shutil.which("node") else []
+    missing += ["Chromium is not installed"] if not CHROMIUM else []
+    for item in items:
+        if TESTS / "oidc" in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+        if item.get_closest_marker("browser") is None:
+            continue
+        item.add_marker(pytest.mark.slow)
+        folder = _scripts_of(item.path)
+        reasons = missing if (folder / "node_modules").is_dir() else [*missing, f"npm ci was not run in {folder.name}"]
+        if reasons:
+            item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
+
+
+@pytest.fixture
+def node(request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Run a script of the browser tests; what it printed, or a failure with what it complained about."""
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            ["node", *arguments],
+            cwd=_scripts_of(request.path),
+            env={**os.environ, "CHROMIUM": CHROMIUM},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr or done.stdout
+        return done.stdout
+
+    return run
+
+
+def _scripts_of(test: Path) -> Path:
+    """The folder with the scripts that a test runs. The log-in's own are about other machines than the shop."""
+    return TESTS / "oidc" if TESTS / "oidc" in test.parents else TESTS / "storefront" / "browser"
 
 
 @pytest.fixture(autouse=True)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 from accounts.models import User
 from allauth.account.models import EmailAddress
 from shop_orders import carts, checkout, customers
 from shop_orders.models import Order
 
-HERE = Path(__file__).resolve().parents[1] / "storefront" / "browser"
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 PASSWORD = "a-long-and-odd-one-42"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not shutil.which("node"), reason="node is not installed"),
-    pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed"),
-    pytest.mark.skipif(not (HERE / "node_modules").is_dir(), reason="npm ci was not run in tests/storefront/browser"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_orders_are_worked_on_without_a_mouse(live_server, settings, shelves, make_user):
+def test_orders_are_worked_on_without_a_mouse(live_server, settings, shelves, make_user, node):
     settings.SHOP_ORDERS = {
         **settings.SHOP_ORDERS,
         "PAYMENT_PROVIDERS": {
@@ -39,17 +25,7 @@ def test_orders_are_worked_on_without_a_mouse(live_server, settings, shelves, ma
     chief = User.objects.create_superuser("staff@example.org", PASSWORD)
     EmailAddress.objects.create(user=chief, email=chief.email, primary=True, verified=True)
 
-    done = subprocess.run(
-        ["node", "workplace.mjs", live_server.url, str(first.pk), str(second.pk), chief.email, PASSWORD],
-        cwd=HERE,
-        env={**os.environ, "CHROMIUM": CHROMIUM},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr or done.stdout
+    node("workplace.mjs", live_server.url, str(first.pk), str(second.pk), chief.email, PASSWORD)
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.status, first.payment_status, first.refunded_amount) == ("delivered", "part_refunded", 950)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,26 +13,7 @@ from accounts.models import User
 from allauth.idp.oidc.models import Client as App
 
 HERE = Path(__file__).resolve().parent
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 ALL = ["openid", "profile", "email", "shop:read", "shop:write", "orders:read", "orders:write"]
-
-Run = Callable[..., str]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, and say why, where node, Chromium or what npm installs is missing."""
-    reasons = {
-        "node is not installed": not shutil.which("node"),
-        "Chromium is not installed": not CHROMIUM,
-        "npm ci was not run in tests/oidc": not (HERE / "node_modules").is_dir(),
-    }
-    missing = [reason for reason, is_missing in reasons.items() if is_missing]
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.slow)
-            if missing:
-                item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
 
 
 def free_port() -> int:
@@ -47,26 +26,6 @@ def free_port() -> int:
 def shop(live_server: Any, settings: Any) -> str:
     settings.SITE_URL = live_server.url
     return str(live_server.url)
-
-
-@pytest.fixture
-def node() -> Run:
-    """Run a script here; what it printed, or a failure with what it complained about."""
-
-    def run(*arguments: str) -> str:
-        done = subprocess.run(
-            ["node", *arguments],
-            cwd=HERE,
-            env={**os.environ, "CHROMIUM": CHROMIUM},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr or done.stdout
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture
