@@ -6,6 +6,7 @@ from shop_orders import checks
 
 SOURCE = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
 
+BANK = {"BACKEND": "shop_orders.payment_providers.BankTransfer"}
 DOOR = {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}
 SHIPPING = {"BACKEND": "shop_orders.pricing.flat_rate_shipping"}
 
@@ -93,6 +94,10 @@ def test_missing_settings_have_a_line_to_paste(settings):
         ({"PAYMENT_PROVIDERS": {"gold": {}}}, "E014", '{"on_delivery": {...}}'),
         ({"PAYMENT_PROVIDERS": {"a/b": DOOR}}, "E019", "letters"),
         ({"PAYMENT_PROVIDERS": {"a" * 51: DOOR}}, "E019", "50"),
+        ({"PAYMENT_PROVIDERS": {"bank": {**BANK, "OPTIONS": {"account": "A", "days": -3}}}}, "E020", '{"days": 7}'),
+        ({"PAYMENT_PROVIDERS": {"bank": {**BANK, "OPTIONS": {"account": "A", "days": 0}}}}, "E020", "BankTransfer"),
+        ({"TRANSITIONS": {"confirmed": ["pending"]}}, "E021", "Remove it"),
+        ({"TRANSITIONS": {"cancelled": ["confirmed"]}}, "E021", "stock"),
         ({"PRICING": [{"OPTIONS": {}}]}, "E014", '["mysite'),
         ({"PRICING": [{**SHIPPING, "OPTIONS": {"fee": 1}}]}, "E007", '"PRICING"'),
         ({"API_AUTH": None}, "E014", "django_auth"),

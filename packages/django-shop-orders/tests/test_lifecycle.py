@@ -78,6 +78,16 @@ def test_settings_add_moves(place, memory_provider, shop_settings):
     assert lifecycle.start_processing(order.pk).status == "processing"
 
 
+def test_settings_bring_no_cancelled_order_back(place, shop_settings):
+    """Its stock is on sale again."""
+    order = place()
+    lifecycle.cancel(order.pk)
+    shop_settings(TRANSITIONS={"cancelled": ["confirmed", "processing"]})
+    for verb in (lifecycle.confirm, lifecycle.start_processing):
+        with pytest.raises(InvalidTransition):
+            verb(order.pk)
+
+
 def test_cancel_gives_the_stock_back_once(place):
     order = place(quantity=3)
     assert Book.objects.get().on_hand == 7

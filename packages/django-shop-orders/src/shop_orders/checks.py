@@ -321,12 +321,20 @@ def _providers() -> Iterator[checks.CheckMessage]:
                 id="shop_orders.E019",
             )
         try:
-            import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+            provider = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
         except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
             yield checks.Error(
                 f"The payment provider {alias!r} cannot be made: {error}",
                 hint=f'Write "{alias}": {{"BACKEND": "dotted.path.of.its.class", "OPTIONS": {{...}}}}.',
                 id="shop_orders.E006",
+            )
+            continue
+        time_to_pay = getattr(provider, "expires_after", None)
+        if time_to_pay is not None and not _is_duration(time_to_pay):
+            yield checks.Error(
+                f"The payment provider {alias!r} gives no time to pay: its orders would be cancelled at once.",
+                hint=f'Give {type(provider).__name__} more, such as "OPTIONS": {{"days": 7}} or {{"minutes": 60}}.',
+                id="shop_orders.E020",
             )
 
 
@@ -431,4 +439,10 @@ def _choices() -> Iterator[checks.CheckMessage]:
             f'SHOP_ORDERS["TRANSITIONS"] names unknown statuses: {", ".join(sorted(wrong))}.',
             hint=f"The statuses are {', '.join(OrderStatus.values)}.",
             id="shop_orders.E012",
+        )
+    if moves.get(OrderStatus.CANCELLED) or any(OrderStatus.PENDING in targets for targets in moves.values()):
+        yield checks.Error(
+            'SHOP_ORDERS["TRANSITIONS"] leads out of cancelled or back to pending, which no verb does.',
+            hint="Remove it. A cancelled order gave its stock back: place another one.",
+            id="shop_orders.E021",
         )

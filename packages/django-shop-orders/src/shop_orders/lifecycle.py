@@ -27,7 +27,9 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 
 
 def allowed(status: str) -> frozenset[str]:
-    """The statuses that may follow this one on this site."""
+    """The statuses that may follow this one on this site. None follows cancelled, since the stock was given back."""
+    if status == OrderStatus.CANCELLED:
+        return frozenset()
     built_in = TRANSITIONS.get(OrderStatus(status), frozenset())
     return frozenset(map(str, built_in)) | frozenset(app_settings.TRANSITIONS.get(status, ()))
 
