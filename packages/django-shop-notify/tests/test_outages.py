@@ -45,7 +45,7 @@ def free_port():
 
 
 class Proxy:
-    """A TCP proxy to the database that can be cut."""
+    """A TCP proxy to a server, which can be cut with all who are connected."""
 
     def __init__(self, host, port):
         self.target = (host, port)
@@ -154,20 +154,35 @@ def outage(cut, mend):
     return thread
 
 
+def repeated(got):
+    """How many were sent more than once: of one worker the mail that was taken just when the line broke."""
+    return sum(got.values()) - len(got)
+
+
 def test_mail_server_that_is_down(worker):
-    mailbox, port = Mailbox(), free_port()
-    controllers = [Controller(mailbox, hostname="127.0.0.1", port=port) for _ in range(2)]
-    controllers[0].start()
-    worker(SITE_SMTP_PORT=str(port))
-    cutting = outage(controllers[0].stop, controllers[1].start)
+    mailbox = Mailbox()
+    controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    proxy = Proxy("127.0.0.1", controller.port)
+    worker(SITE_SMTP_PORT=str(proxy.port))
+    cutting = outage(proxy.down, proxy.up)
     count = load("email", lambda number: f"{number}@example.org")
     cutting.join()
     took = drained()
-    controllers[1].stop()
+    proxy.down()
+    controller.stop()
     got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
-    print({"outage": "smtp", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
+    print(
+        {
+            "outage": "smtp",
+            "messages": count,
+            "lost": count - len(got),
+            "drained": round(took, 1),
+            "extra": repeated(got),
+        }
+    )
     assert len(got) == count
-    assert set(got.values()) == {1}
+    assert repeated(got) <= 1
     assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
 
 
@@ -300,6 +315,14 @@ def test_database_that_is_down(worker):
     assert process.poll() is None
     controller.stop()
     got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
-    print({"outage": "database", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
+    print(
+        {
+            "outage": "database",
+            "messages": count,
+            "lost": count - len(got),
+            "drained": round(took, 1),
+            "extra": repeated(got),
+        }
+    )
     assert len(got) == count
-    assert set(got.values()) == {1}
+    assert repeated(got) <= 1
