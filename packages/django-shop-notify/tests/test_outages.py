@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -23,7 +22,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from conftest import Mailbox
-from django.db import connection
+from django.db import connection, connections
 from gateway import Gateway
 from shop_notify.models import Notification
 from testproject.ledger import accepted
@@ -33,15 +32,14 @@ FULL = os.environ.get("SHOP_TEST_FULL") == "1"
 OUTAGE, RATE, DRAIN = (30.0, 5.0, 120.0) if FULL else (1.5, 20.0, 20.0)
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+writing = threading.Lock()
+"""Held while the load writes a message."""
 
 
 def free_port():
-    """Below the ports that clients are given: who calls a server that is away could else be calling himself."""
-    for port in random.sample(range(20_000, 32_000), 100):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise RuntimeError("No free port.")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 class Proxy:
@@ -117,14 +115,15 @@ def load(alias, address_of):
     """One message each moment for as long as it takes to see an outage from before to after."""
     until, number = time.monotonic() + OUTAGE * 2, 0
     while time.monotonic() < until:
-        Notification.objects.create(
-            event_id=f"load-{number}",
-            event="order_confirmed",
-            alias=alias,
-            channel=alias,
-            address=address_of(number),
-            context={"order": {"number": number}},
-        )
+        with writing:
+            Notification.objects.create(
+                event_id=f"load-{number}",
+                event="order_confirmed",
+                alias=alias,
+                channel=alias,
+                address=address_of(number),
+                context={"order": {"number": number}},
+            )
         number += 1
         time.sleep(1 / RATE)
     return number
@@ -138,6 +137,18 @@ def drained():
             return time.monotonic() - began
         time.sleep(0.1)
     raise AssertionError(list(Notification.objects.open().values_list("state", "attempts", "last_error")))
+
+
+def between_messages(cut):
+    """``cut`` once nothing is under way: a mail that is taken and not noted yet comes twice, as in test_crashes."""
+
+    def when_idle():
+        with writing:
+            drained()
+            cut()
+        connections.close_all()
+
+    return when_idle
 
 
 def outage(cut, mend):
@@ -154,35 +165,22 @@ def outage(cut, mend):
     return thread
 
 
-def repeated(got):
-    """How many were sent more than once: of one worker the mail that was taken just when the line broke."""
-    return sum(got.values()) - len(got)
-
-
 def test_mail_server_that_is_down(worker):
     mailbox = Mailbox()
     controller = Controller(mailbox, hostname="127.0.0.1", port=free_port())
     controller.start()
     proxy = Proxy("127.0.0.1", controller.port)
     worker(SITE_SMTP_PORT=str(proxy.port))
-    cutting = outage(proxy.down, proxy.up)
+    cutting = outage(between_messages(proxy.down), proxy.up)
     count = load("email", lambda number: f"{number}@example.org")
     cutting.join()
     took = drained()
     proxy.down()
     controller.stop()
     got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
-    print(
-        {
-            "outage": "smtp",
-            "messages": count,
-            "lost": count - len(got),
-            "drained": round(took, 1),
-            "extra": repeated(got),
-        }
-    )
+    print({"outage": "smtp", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
     assert len(got) == count
-    assert repeated(got) <= 1
+    assert set(got.values()) == {1}
     assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
 
 
@@ -308,21 +306,13 @@ def test_database_that_is_down(worker):
     controller.start()
     url = f"postgres://{settings['USER']}:{settings['PASSWORD']}@127.0.0.1:{proxy.port}/x"
     process = worker(SITE_SMTP_PORT=str(port), database_url=url)
-    cutting = outage(proxy.down, proxy.up)
+    cutting = outage(between_messages(proxy.down), proxy.up)
     count = load("email", lambda number: f"{number}@example.org")
     cutting.join()
     took = drained()
     assert process.poll() is None
     controller.stop()
     got = Counter(envelope.rcpt_tos[0] for envelope in mailbox.envelopes)
-    print(
-        {
-            "outage": "database",
-            "messages": count,
-            "lost": count - len(got),
-            "drained": round(took, 1),
-            "extra": repeated(got),
-        }
-    )
+    print({"outage": "database", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
     assert len(got) == count
-    assert repeated(got) <= 1
+    assert set(got.values()) == {1}
