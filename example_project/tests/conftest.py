@@ -27,14 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     missing = ["node is not installed"] if not shutil.which("node") else []
     missing += ["Chromium is not installed"] if not CHROMIUM else []
     for item in items:
-        if TESTS / "oidc" in item.path.parents:
-            item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") is None:
             continue
         item.add_marker(pytest.mark.slow)
         folder = _scripts_of(item.path)
-        reasons = missing if (folder / "node_modules").is_dir() else [*missing, f"npm ci was not run in {folder.name}"]
-        if reasons:
+        here = (
+            [] if (folder / "node_modules").is_dir() else [f"npm ci was not run in {folder.relative_to(TESTS.parent)}"]
+        )
+        if reasons := [*missing, *here]:
             item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
 
 
@@ -42,14 +42,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def node(request: pytest.FixtureRequest) -> Callable[..., str]:
     """Run a script of the browser tests; what it printed, or a failure with what it complained about."""
 
+    folder = _scripts_of(request.path)
+
     def run(*arguments: str) -> str:
         done = subprocess.run(
             ["node", *arguments],
-            cwd=_scripts_of(request.path),
+            cwd=folder,
             env={**os.environ, "CHROMIUM": CHROMIUM},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=120 if folder.name == "oidc" else 600,
             check=False,
         )
         assert done.returncode == 0, done.stderr or done.stdout

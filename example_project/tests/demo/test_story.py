@@ -32,4 +32,4 @@ def demo(tmp_path):
 
 
 def test_the_whole_story_can_be_seen_in_the_demo(demo, node):
-    node("story.mjs", demo)
+    assert node("story.mjs", demo).endswith("\n0 faults\n")

@@ -17,7 +17,7 @@ joserfc = pytest.importorskip("joserfc.jwt", reason="pip install authlib")
 JoseError = pytest.importorskip("joserfc.errors").JoseError
 KeySet = pytest.importorskip("joserfc.jwk").KeySet
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PROFILE = "/api/v1/auth/customers/profile/"
 EXERCISED = {
     "issuer": "test_every_word_of_the_discovery_document_is_true",

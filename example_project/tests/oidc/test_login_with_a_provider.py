@@ -11,7 +11,7 @@ from allauth.socialaccount.models import SocialAccount
 from shop_catalog import categories, inventory, products
 from shop_orders.models import Cart, Customer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

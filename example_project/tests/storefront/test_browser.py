@@ -36,4 +36,4 @@ def test_in_the_browser(scenario, live_server, settings, mug, shirt, user, node)
     reviews.moderate(reviews.submit(mug, user=user, rating=5, title="Solid"), status="published")
     if scenario.endswith("reviews and cancels"):
         mug.reviews.all().delete()
-    node("shop.mjs", live_server.url, scenario)
+    assert node("shop.mjs", live_server.url, scenario).endswith("0 faults\n")

@@ -61,5 +61,6 @@ export async function examine(page, path, exclude = []) {
 
 export async function end() {
   await browser.close();
+  console.log(`${faults.length} faults`);
   process.exit(faults.length ? 1 : 0);
 }
