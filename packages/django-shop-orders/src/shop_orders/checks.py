@@ -332,7 +332,7 @@ def _providers() -> Iterator[checks.CheckMessage]:
         time_to_pay = getattr(provider, "expires_after", None)
         if time_to_pay is not None and not _is_duration(time_to_pay):
             yield checks.Error(
-                f"The payment provider {alias!r} gives no time to pay: its orders would be cancelled at once.",
+                f"The payment provider {alias!r} gives {time_to_pay!r} to pay: no timedelta above zero, and not None.",
                 hint=f'Give {type(provider).__name__} more, such as "OPTIONS": {{"days": 7}} or {{"minutes": 60}}.',
                 id="shop_orders.E020",
             )
