@@ -71,6 +71,8 @@ class Word(Value):
 
 
 class Statement(NamedTuple):
+    """A compiled query: its text, its values or their slots in order, and what Django makes of a row's columns."""
+
     sql: str
     parameters: tuple[Any, ...]
     converters: tuple[tuple[int, tuple[Callable[..., Any], ...], Any], ...]
