@@ -27,7 +27,33 @@ LOCKS = sorted((ROOT / "example_project/tests").glob("*/package-lock.json")) + s
 
 
 def project(name):
-    return tomllib.loads((ROOT / f"packages/django-shop-{name}/pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return load(ROOT / f"packages/django-shop-{name}")
+
+
+def load(folder):
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_readme_names_distribution_folder_and_import_of_every_package():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(django-shop-[\w-]+)` \| `packages/([\w-]+)` \| `(\w+)` \|", text, re.MULTILINE)
+    folders = [path.parent for path in sorted(ROOT.glob("packages/*/pyproject.toml"))]
+    found = {(load(folder)["name"], folder.name, next(folder.glob("src/*")).name) for folder in folders}
+    assert len(rows) == len(found)
+    assert set(rows) == found
+
+
+def test_the_catalogues_old_name_stands_only_where_it_is_said_whose_it_is():
+    """On the index it belongs to somebody else; as the name of a folder it follows a slash."""
+    name = re.compile(r"(?<![\w/-])django-shop-catalog(?![\w-])")
+    patterns = (
+        "*.md", "*.py", "*.ini", "*.toml", ".github/**/*.yml", "docs/**/*.md", "deploy/**/*.*", "packages/*/*.*",
+        "packages/*/src/**/*.py", "packages/*/src/**/*.po", "packages/*/tests/**/*.py", "plugins/*/*.*", "tests/*.*",
+        "example_project/*.*", "example_project/*/*.py",
+    )  # fmt: skip
+    files = {file for pattern in patterns for file in ROOT.glob(pattern) if file.is_file()} - {Path(__file__)}
+    found = {str(file.relative_to(ROOT)) for file in files if name.search(file.read_text(encoding="utf-8"))}
+    assert found == {"README.md", "packages/django-shop-catalog/CHANGELOG.md"}
 
 
 @pytest.mark.parametrize("name", DEPENDENCIES)

@@ -18,6 +18,9 @@ from email.parser import Parser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DISTRIBUTIONS = {"catalog": "django-shop-catalogue", "orders": "django-shop-orders", "notify": "django-shop-notify"}
+"""The names on the index."""
+
 DEPENDENCIES = {
     "catalog": {"django", "django-ninja", "django-mptt", "pillow"},
     "orders": {"django", "django-ninja", "phonenumberslite"},
@@ -82,7 +85,7 @@ def _build(name: str, folder: Path) -> Path:
         str(source),
     ]
     _run(command, cwd=folder, quiet=True)
-    return next((folder / "dist").glob(f"django_shop_{name}-*.whl"))
+    return next((folder / "dist").glob(f"{DISTRIBUTIONS[name].replace('-', '_')}-*.whl"))
 
 
 def _look_inside(name: str, wheel: Path) -> None:
