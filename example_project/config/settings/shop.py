@@ -1,0 +1,125 @@
+"""How this project joins the three packages: ``SHOP_CATALOG``, ``SHOP_ORDERS`` and ``SHOP_NOTIFY``, at the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from shop_notify.presets import SHOP_ROUTES
+
+from config.settings.base import (
+    ADMIN_EMAIL,
+    DEBUG,
+    DEMO,
+    PHONE_REGIONS,
+    SECRET_KEY,
+    SHOP_CURRENCY,
+    SHOP_NAME,
+    SITE_URL,
+    env,
+)
+
+SHOP_AUTH = "shop_orders.contrib.allauth.auth.shop_auth"
+ORDERS_AUTH = "shop_orders.contrib.allauth.auth.orders_auth"
+STAFF_AUTH = "shop_orders.contrib.allauth.auth.staff_auth"
+PROBLEM_TYPE_BASE = f"{SITE_URL}/problems/"
+
+SHOP_DELIVERY = {
+    "home": {
+        "label": _("Home delivery"),
+        "hint": _("Two to four working days"),
+        "price": env.amount("SHIPPING_PRICE", "350"),
+        "free_from": env.amount("SHIPPING_FREE_FROM", "5000"),
+    },
+    "express": {
+        "label": _("Express delivery"),
+        "hint": _("The next working day"),
+        "price": env.amount("SHIPPING_PRICE_EXPRESS", "700"),
+    },
+    "pickup": {"label": _("Collect it yourself"), "hint": _("Ready the same day"), "needs_address": False},
+}
+
+PAYMENT_PROVIDERS: dict[str, dict[str, Any]] = {
+    "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
+}
+BANK_ACCOUNT = env.text("BANK_ACCOUNT", "Acacia, Sample Bank, account 0123456789" if DEMO else "")
+if BANK_ACCOUNT:
+    PAYMENT_PROVIDERS["bank_transfer"] = {
+        "BACKEND": "shop_orders.payment_providers.BankTransfer",
+        "OPTIONS": {"account": BANK_ACCOUNT},
+    }
+if DEMO or DEBUG:
+    PAYMENT_PROVIDERS["test"] = {
+        "BACKEND": "shop_orders.payment_providers.HostedTestProvider",
+        "OPTIONS": {"secrets": [SECRET_KEY]},
+    }
+
+env.needs("AFRICAS_TALKING_USERNAME", "AFRICAS_TALKING_API_KEY", "AFRICAS_TALKING_FROM")
+NOTIFIERS: dict[str, dict[str, Any]] = {"email": {"BACKEND": "email"}}
+if env.text("AFRICAS_TALKING_USERNAME", ""):
+    NOTIFIERS["sms"] = {
+        "BACKEND": "africastalking",
+        "OPTIONS": {
+            "username": env.text("AFRICAS_TALKING_USERNAME"),
+            "api_key": env.text("AFRICAS_TALKING_API_KEY"),
+            "sender": env.text("AFRICAS_TALKING_FROM", "") or None,
+            "base_url": env.url("AFRICAS_TALKING_URL", "", "http", "https"),
+            "report_secret": env.text("AFRICAS_TALKING_REPORT_SECRET", ""),
+        },
+    }
+
+ORDER_LINK_ROUTE: dict[str, Any] = {
+    "signal": "storefront.signals.order_link_asked",
+    "event": "order_link",
+    "to": ["customer"],
+    "via": ["email"],
+    "priority": 1,
+    "expires_after_minutes": 60,
+}
+
+SHOP_CATALOG = {
+    "CURRENCY": SHOP_CURRENCY,
+    "PRICES_INCLUDE_TAX": True,
+    "PRODUCT_URL": "storefront:product",
+    "API_AUTH": SHOP_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+    "VERIFIED_PURCHASE": "storefront.purchases.has_bought",
+}
+
+SHOP_ORDERS = {
+    "CURRENCY": SHOP_CURRENCY,
+    "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
+    "PRICING": [
+        "storefront.shipping.charge",
+        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": env.rate("TAX_RATE", "0.16")}},
+    ],
+    "PAYMENT_PROVIDERS": PAYMENT_PROVIDERS,
+    "PHONE_REGIONS": PHONE_REGIONS,
+    "API_AUTH": ORDERS_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+    "VERIFIED_EMAILS": "shop_orders.contrib.allauth.emails.verified_emails",
+    "ORDER_URL": "storefront.links.order_url",
+    "DELIVERIES": "storefront.deliveries.of_order",
+    "MAX_QUANTITY": env.number("MAX_QUANTITY", 999, least=1),
+}
+
+SHOP_NOTIFY = {
+    "NOTIFIERS": NOTIFIERS,
+    "ROUTES": [
+        {**route, "via": via}
+        for route in [*SHOP_ROUTES, ORDER_LINK_ROUTE]
+        if (via := [alias for alias in route["via"] if alias in NOTIFIERS])
+    ],
+    "QUEUE": "shop_notify.queues.django_q2",
+    "ADMINS": [ADMIN_EMAIL],
+    "CONTEXT": {"shop_name": SHOP_NAME},
+    "BASE_URL": SITE_URL,
+    "PHONE_REGIONS": PHONE_REGIONS,
+    "SMS_LIMITS": {"hour": env.number("SMS_PER_HOUR", 500, least=1)},
+    "REQUEST_RECIPIENT": "config.hooks.recipient_key",
+    "API_AUTH": ORDERS_AUTH,
+    "STAFF_API_AUTH": STAFF_AUTH,
+    "PROBLEM_TYPE_BASE": PROBLEM_TYPE_BASE,
+}
