@@ -220,7 +220,7 @@ def types(session: nox.Session) -> None:
     _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
     sources += [
-        f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")
+        f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "drawings", "storefront", "operations")
     ]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
 

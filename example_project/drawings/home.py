@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.drawings.sketch import LEAF, STEEL, WHITE, Sketch, tone
+from drawings.sketch import LEAF, STEEL, WHITE, Sketch, tone
 
 
 def lamp(s: Sketch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from demo.drawings.sketch import LEAF, WHITE, WOOD, Sketch, tone
+from drawings.sketch import LEAF, WHITE, WOOD, Sketch, tone
 
 
 def backpack(s: Sketch) -> None:
