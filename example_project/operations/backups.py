@@ -79,6 +79,7 @@ def verify(folder: Path) -> Mapping[str, Any]:
     for name, checksum in manifest["files"].items():
         if not (folder / name).is_file() or _checksum(folder / name) != checksum:
             raise BackupError(f"{name} in {folder} is missing or damaged. Take another backup.")
+    _check_members(folder / MEDIA)
     return manifest
 
 
@@ -97,6 +98,7 @@ def restore(folder: Path, *, overwrite: bool = False) -> None:
             "The database or the folder of uploads is not empty. "
             "Restore into empty ones, or say --overwrite to lose what is there."
         )
+    _check_targets(folder / MEDIA, media)
     _load(folder)
     _unpack(folder / MEDIA, media)
 
@@ -157,15 +159,65 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def _pack(media: Path, archive: Path) -> None:
-    with tarfile.open(archive, "w") as tar:
-        if media.is_dir():
-            tar.add(media, arcname=".")
+    """Write folders and files alone: links are followed, so that a restore needs none and loses nothing."""
+    with tarfile.open(archive, "w", dereference=True) as tar:
+        for folder, folders, names in os.walk(media, followlinks=True):
+            path = Path(folder)
+            if path.resolve() in [parent.resolve() for parent in path.parents]:  # a link to a folder above it
+                folders.clear()
+                continue
+            tar.add(path, arcname=path.relative_to(media), recursive=False)
+            for file in sorted(path / name for name in names):
+                if file.is_file():
+                    tar.add(file, arcname=file.relative_to(media))
+
+
+def _check_members(archive: Path) -> None:
+    """Refuse an archive with anything but folders and files below the folder that it is unpacked into.
+
+    ``TarFile.extractall`` has a filter for this, but not in Python 3.11.0 to 3.11.3, and it lets links through.
+    """
+    try:
+        with tarfile.open(archive) as tar:
+            refused = [member.name for member in tar if not _is_harmless(member)]
+    except (OSError, tarfile.TarError):
+        raise BackupError(f"{archive} is missing or no archive. Take another backup.")
+    if refused:
+        raise BackupError(
+            f"{archive} was not written by `manage.py backup`: it holds links, devices or names that lead out of the "
+            f"folder of uploads, such as {refused[0]!r}. Nothing was restored."
+        )
+
+
+def _is_harmless(member: tarfile.TarInfo) -> bool:
+    path = Path(member.name)
+    return (member.isreg() or member.isdir()) and not (path.anchor or ".." in path.parts or "\0" in member.name)
+
+
+def _check_targets(archive: Path, media: Path) -> None:
+    """Refuse to write through a link that lies in the folder of uploads and leads out of it."""
+    root = media.resolve()
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if not (media / member.name).resolve().is_relative_to(root):
+                raise BackupError(f"{media / member.name} leads out of the folder of uploads: remove the link first.")
 
 
 def _unpack(archive: Path, media: Path) -> None:
-    media.mkdir(parents=True, exist_ok=True)
+    """Write the folders and files of an archive that was checked, with the times and permissions of the files."""
     with tarfile.open(archive) as tar:
-        tar.extractall(media, filter="data")
+        for member in tar:
+            target = media / member.name
+            if member.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            content = tar.extractfile(member)
+            assert content is not None  # noqa: S101 - it is of a file
+            with content, target.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            target.chmod(member.mode & 0o644 | 0o600)
+            os.utime(target, (member.mtime, member.mtime))
 
 
 def _has_files(folder: Path) -> bool:

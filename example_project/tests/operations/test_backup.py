@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -151,3 +152,109 @@ def test_a_backup_that_fails_leaves_none_behind_its_name(shop, tmp_path, monkeyp
     with pytest.raises(CommandError, match="pg_dump is not installed"):
         call_command("backup", str(tmp_path / "backups"))
     assert [path.suffix for path in (tmp_path / "backups").iterdir()] == [".partial"]
+
+
+@pytest.fixture
+def python_3_11_0(monkeypatch):
+    """The archives of Python 3.11.0 to 3.11.3, which know no filter."""
+    original = tarfile.TarFile.extractall
+
+    def extractall(self, path=".", members=None, *, numeric_owner=False):
+        original(self, path, members, numeric_owner=numeric_owner)
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", extractall)
+    for name in ("data_filter", "tar_filter", "fully_trusted_filter"):
+        monkeypatch.delattr(tarfile, name, raising=False)
+
+
+def test_pictures_come_back_on_a_python_whose_archives_have_no_filter(shop, settings, tmp_path, python_3_11_0):
+    folder = backup(tmp_path / "backups")
+    before = pictures(settings.MEDIA_ROOT)
+    times = {path: path.stat().st_mtime_ns for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()}
+    shutil.rmtree(settings.MEDIA_ROOT)
+    call_command("restore", str(folder), "--overwrite")
+    assert pictures(settings.MEDIA_ROOT) == before
+    for path, time in times.items():
+        assert abs(path.stat().st_mtime_ns - time) < 1_000_000
+        assert path.stat().st_mode & 0o7777 == 0o644
+
+
+def hostile(name, kind=tarfile.REGTYPE, target=""):
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.mode = kind, target, 0o4777
+    return member
+
+
+HOSTILE = {
+    "absolute": hostile("/tmp/shop-escaped"),
+    "above": hostile("../shop-escaped"),
+    "above in the middle": hostile("products/../../shop-escaped"),
+    "symbolic link out": hostile("products/link", tarfile.SYMTYPE, "/etc"),
+    "symbolic link within": hostile("products/link", tarfile.SYMTYPE, "other"),
+    "hard link": hostile("products/link", tarfile.LNKTYPE, "../../secret"),
+    "character device": hostile("products/null", tarfile.CHRTYPE),
+    "block device": hostile("products/disk", tarfile.BLKTYPE),
+    "pipe": hostile("products/pipe", tarfile.FIFOTYPE),
+}
+
+
+def put_into(folder, *members):
+    """Add members to a backup's archive and correct its manifest, as an attacker would."""
+    with tarfile.open(folder / backups.MEDIA, "a") as tar:
+        for member in members:
+            tar.addfile(member)
+    manifest = json.loads((folder / backups.MANIFEST).read_text())
+    manifest["files"][backups.MEDIA] = hashlib.sha256((folder / backups.MEDIA).read_bytes()).hexdigest()
+    (folder / backups.MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("options", [["--overwrite"], ["--verify"]], ids=["restored", "verified"])
+@pytest.mark.parametrize("member", HOSTILE.values(), ids=HOSTILE)
+def test_an_archive_that_leaves_its_folder_is_refused_and_nothing_touched(shop, settings, tmp_path, member, options):
+    folder = backup(tmp_path / "backups")
+    put_into(folder, member)
+    before = books(), pictures(settings.MEDIA_ROOT), sorted(Path(settings.MEDIA_ROOT).parent.iterdir())
+    with pytest.raises(CommandError, match=r"links, devices or names that lead out .* Nothing was restored"):
+        call_command("restore", str(folder), *options)
+    assert (books(), pictures(settings.MEDIA_ROOT), sorted(Path(settings.MEDIA_ROOT).parent.iterdir())) == before
+    assert not Path("/tmp/shop-escaped").exists()
+
+
+def test_a_link_in_the_folder_of_uploads_is_not_written_through(shop, settings, tmp_path):
+    folder = backup(tmp_path / "backups")
+    put_into(folder, hostile("elsewhere/file"))
+    (tmp_path / "outside").mkdir()
+    (Path(settings.MEDIA_ROOT) / "elsewhere").symlink_to(tmp_path / "outside")
+    before = books()
+    with pytest.raises(CommandError, match="leads out of the folder of uploads: remove the link first"):
+        call_command("restore", str(folder), "--overwrite")
+    assert books() == before
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_what_links_lead_to_is_in_the_backup_as_files(shop, settings, tmp_path):
+    media = Path(settings.MEDIA_ROOT)
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk/large.jpg").write_bytes(b"large")
+    (media / "disk").symlink_to(tmp_path / "disk")
+    (media / "loop").symlink_to(media)
+    (media / "broken").symlink_to(tmp_path / "gone")
+    (media / "first.jpg").write_bytes(b"twice")
+    (media / "second.jpg").hardlink_to(media / "first.jpg")
+    folder = backup(tmp_path / "backups")
+    shutil.rmtree(media)
+    call_command("restore", str(folder), "--overwrite")
+    assert (media / "disk/large.jpg").read_bytes() == b"large"
+    assert (media / "first.jpg").read_bytes() == (media / "second.jpg").read_bytes() == b"twice"
+    assert not (media / "loop").exists()
+    assert not any(path.is_symlink() for path in media.rglob("*"))
+
+
+def test_a_folder_of_uploads_that_is_a_link_is_backed_up(shop, settings, tmp_path):
+    before = pictures(settings.MEDIA_ROOT)
+    (tmp_path / "media-link").symlink_to(settings.MEDIA_ROOT)
+    settings.MEDIA_ROOT = tmp_path / "media-link"
+    folder = backup(tmp_path / "backups")
+    settings.MEDIA_ROOT = tmp_path / "restored"
+    call_command("restore", str(folder), "--overwrite")
+    assert pictures(tmp_path / "restored") == before
