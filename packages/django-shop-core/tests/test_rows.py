@@ -75,10 +75,6 @@ def test_update_sets_columns_of_some_rows():
     rows.update(Thing, [made[0].pk, made[2].pk], count=9, price=None)
     found = list(Thing.objects.order_by("name").values_list("count", "price"))
     assert found == [(9, None), (3, Decimal("1.5")), (9, None)]
-        (9, None),
-        (3, Decimal("1.5")),
-        (9, None),
-    ]
 
 
 def test_bulk_insert_and_update_store_awkward_values():

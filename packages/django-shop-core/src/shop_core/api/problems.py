@@ -152,7 +152,7 @@ class Problems:
             case Http404():
                 return self.response(404)
             case HttpError():
-                return self.response(error.status_code, str(error))
+                return self.response(error.status_code, "" if error.status_code == 401 else str(error))
             case RequestDataTooBig():
                 return self._refusal(413, "body_too_large")
             case SuspiciousOperation() | MultiPartParserError():
@@ -254,10 +254,8 @@ class Problems:
         detail = json.loads(response.content).get("detail", "")
         if isinstance(detail, list):
             answer = self.response(response.status_code, errors=self._field_problems(detail))
-        elif response.status_code == 401:
-            answer = self.response(401)
         else:
-            answer = self.response(response.status_code, str(detail))
+            answer = self.response(response.status_code, "" if response.status_code == 401 else str(detail))
         for name in ("Retry-After", "WWW-Authenticate"):
             if name in response:
                 answer[name] = response[name]
