@@ -39,7 +39,9 @@ PROBLEMS = problems.Problems(
     retry_after={Busy: 1},
     type_base=lambda: "https://shop.example/problems/",
 )
-OTHER = problems.Problems(titles={}, sentences=dict.fromkeys(problems.REASONS, "x"), statuses={})
+OTHER = problems.Problems(
+    titles=PROBLEMS.titles, sentences=PROBLEMS.sentences, statuses={}, type_base=PROBLEMS.type_base
+)
 router = Router()
 PROBLEMS.install(router)
 RAISED = {
