@@ -5,18 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import postgres
-import psycopg
+from bench import databases, goals, run
+from bench.servers import RESULTS
 
-from bench import goals, run
-
-RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("endpoint", "peer", "cpu_ms", "web_ms", "database_ms", "x_of_e1", "x_of_naive", "best_requests_per_second")
 
 
@@ -50,8 +44,8 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         url = options.database
         if url is None:
-            url = stack.enter_context(run.database(stack.enter_context(postgres.server()), scale=plan.scale))
-        samples = run.measured(url, plan, postmaster=postmaster_of(url))
+            url = stack.enter_context(run.database(stack.enter_context(databases.server()), scale=plan.scale))
+        samples = run.measured(url, plan, postmaster=databases.postmaster_of(url))
     RESULTS.mkdir(exist_ok=True)
     moment = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
     (RESULTS / f"{moment}-{plan.scale}x.json").write_text(run.as_json(plan, samples))
@@ -72,18 +66,6 @@ def table(rows: list[dict[str, object]]) -> str:
     lines = [" | ".join(COLUMNS), " | ".join("---" for _column in COLUMNS)]
     lines += [" | ".join(str(row[column]) for column in COLUMNS) for row in rows]
     return "\n".join(f"| {line} |" for line in lines)
-
-
-def postmaster_of(url: str) -> int:
-    """The process id of the server's parent process, which is on this machine."""
-    with psycopg.connect(url) as connection:
-        backend = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert backend is not None
-    with psycopg.connect(url) as connection:
-        pid = connection.execute("SELECT pg_backend_pid()").fetchone()
-        assert pid is not None
-        answer = subprocess.run(["ps", "-o", "ppid=", "-p", str(pid[0])], capture_output=True, text=True, check=True)
-    return int(answer.stdout)
 
 
 if __name__ == "__main__":

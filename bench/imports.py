@@ -11,19 +11,14 @@ import json
 import os
 import random
 import resource
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import postgres
-
-from bench import data, run
+from bench import data, databases, run
 
 SINGLE = 200
 """Rows of the way that writes one at a time; its figure is scaled."""
@@ -35,8 +30,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", action="store_true", help="import so many rows once and say what memory it took")
     options = parser.parse_args()
-    with postgres.server() as server, run.database(server, scale=1) as url:
-        os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bench.ours.settings"}
+    with databases.server() as server, run.database(server, scale=1) as url:
+        os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings"}
         import django
 
         django.setup()
@@ -44,9 +39,7 @@ def main() -> int:
             memory(options.rows)
         else:
             compare(options.rows, options.rounds)
-        from django.db import connection
-
-        connection.close_pool()
+        databases.close_pool()
     return 0
 
 

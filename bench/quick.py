@@ -17,9 +17,9 @@ from statistics import median
 from typing import Any
 
 from bench import run
-from bench.__main__ import postmaster_of
 from bench.cpu import tree_ms
-from bench.servers import ROOT, SOURCES
+from bench.databases import postmaster_of
+from bench.servers import ROOT, SOURCES, Peer
 
 SECONDS = 0.8
 """Of one endpoint in one round."""
@@ -89,7 +89,7 @@ def _ask(application: Any, path: str) -> None:
         raise AssertionError(f"{path}: {status[0]}")
 
 
-def _asked(peer: run.Peer, url: str) -> dict[str, float]:
+def _asked(peer: Peer, url: str) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES)), **peer.environment}
     command = [sys.executable, "-m", "bench.quick", url, "--peer", peer.name]
     answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import random
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from typing import Any
 
 import psycopg
 
-from bench import data
+from bench import data, databases
 from bench.load import Sample, measure
-from bench.servers import SOURCES, Peer, Server, running
+from bench.servers import Peer, Server, running
 
 SAMPLED_URLS = 50
 ENDPOINTS = (
@@ -33,6 +32,7 @@ ENDPOINTS = (
     "search",
 )
 PEERS = ("e1", "ours recommended", "ours default", "naive")
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings"}
 RENDITIONS = "thumb,card,large"
 
 
@@ -51,35 +51,29 @@ class Plan:
 def peers(database_url: str) -> list[Peer]:
     """The hand-written limit, ours with both sets of database options, and the naive form."""
     common = {"DATABASE_URL": database_url, "BENCH_RENDITIONS": RENDITIONS}
-    django = {**common, "DJANGO_SETTINGS_MODULE": "bench.ours.settings"}
-    wsgi = "bench.ours.wsgi:application"
+    django = {**common, **SETTINGS}
+    wsgi = "bench.peers.ours.wsgi:application"
     return [
-        Peer("e1", "bench.limit.app:application", common),
+        Peer("e1", "bench.peers.limit.catalog:application", common),
         Peer("ours recommended", wsgi, {**django, "BENCH_DATABASE": "recommended"}),
         Peer("ours default", wsgi, {**django, "BENCH_DATABASE": "default"}),
-        Peer("naive", wsgi, {**django, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.naive.urls"}),
+        Peer("naive", wsgi, {**django, "BENCH_DATABASE": "default", "BENCH_URLS": "bench.peers.usual.catalog"}),
     ]
 
 
 @contextlib.contextmanager
 def database(server_url: str, *, scale: int) -> Iterator[str]:
     """A migrated database with the catalogue of that scale, its statistics folded."""
-    name = f"bench_{scale}_{os.getpid()}"
-    url = server_url.rsplit("/", 1)[0] + f"/{name}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        try:
-            fill(url, scale=scale)
-            yield url
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with databases.empty_database(server_url, f"bench_{scale}_{os.getpid()}") as url:
+        fill(url, scale=scale)
+        yield url
 
 
 def fill(url: str, *, scale: int) -> None:
     """Migrate an empty database, load the catalogue of that scale and fold its statistics."""
-    _manage(url, "migrate", "--verbosity=0")
+    databases.run_python(url, "-m", "django", "migrate", "--verbosity=0", **SETTINGS)
     data.load(url, scale=scale)
-    _manage(url, "shop_catalog_jobs", "--all", "--verbosity=0")
+    databases.run_python(url, "-m", "django", "shop_catalog_jobs", "--all", "--verbosity=0", **SETTINGS)
     with psycopg.connect(url, autocommit=True) as loaded:
         loaded.execute("VACUUM ANALYZE")
 
@@ -208,7 +202,7 @@ def _answer(server: Server, path: str) -> Any:
 
 
 def _moment(moment: Any) -> str:
-    return moment.isoformat().replace("+", "%2B")
+    return str(moment.isoformat().replace("+", "%2B"))
 
 
 def _cursor(moment: Any, key: int) -> str:
@@ -218,14 +212,4 @@ def _cursor(moment: Any, key: int) -> str:
         settings.configure(SECRET_KEY="only for the bench")
     from shop_catalog import cursors
 
-    return cursors.seal(["newest", moment.isoformat(), key])
-
-
-def _manage(database_url: str, *arguments: str) -> None:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(map(str, SOURCES)),
-        "DATABASE_URL": database_url,
-        "DJANGO_SETTINGS_MODULE": "bench.ours.settings",
-    }
-    subprocess.run([sys.executable, "-m", "django", *arguments], check=True, env=environment)
+    return str(cursors.seal(["newest", moment.isoformat(), key]))

@@ -17,7 +17,8 @@ from pathlib import Path
 from bench.cpu import tree_ms
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [ROOT, *(ROOT / f"packages/django-shop-{name}/src" for name in ("catalog", "orders", "notify"))]
+SOURCES = [ROOT, *sorted(ROOT.glob("packages/*/src"))]
+RESULTS = ROOT / "bench" / "results"
 START_SECONDS = 30
 
 

@@ -11,14 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-import postgres
-
-from bench import data, run
+from bench import data, databases, run
 
 ROWS = 10_000
 ROUNDS = 3
@@ -28,10 +24,10 @@ SINGLE = 300
 
 def main() -> int:
     chosen = sys.argv[1:] or ["products", "categories", "prices"]
-    with postgres.server() as server, run.database(server, scale=1) as url:
+    with databases.server() as server, run.database(server, scale=1) as url:
         os.environ |= {
             "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "bench.ours.settings",
+            "DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings",
             "BENCH_DATABASE": "default",
         }
         import django
@@ -43,9 +39,7 @@ def main() -> int:
                 compare(ways())
         if "prices" in chosen:
             price_changes()
-        from django.db import connection
-
-        connection.close_pool()
+        databases.close_pool()
     return 0
 
 

@@ -11,7 +11,8 @@ class BearerAuthentication(TokenAuthentication):
     keyword = "Bearer"
 
     def authenticate_credentials(self, key: str) -> tuple[Any, str]:
-        user = get_user_model().objects.filter(username=key, is_active=True).first()
+        users: Any = get_user_model().objects
+        user = users.filter(username=key, is_active=True).first()
         if user is None:
             raise AuthenticationFailed("This token is not valid.")
         return user, key

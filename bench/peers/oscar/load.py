@@ -9,7 +9,7 @@ import django
 from django.apps import apps
 from django.db import connection
 
-from bench import data
+from bench import data, databases
 
 IN_STOCK = 1_000_000
 
@@ -29,7 +29,7 @@ def main() -> None:
     fill("analytics.ProductRecord", ({"product_id": number} for number in numbers))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    connection.close_pool()
+    databases.close_pool()
 
 
 def fill(name: str, rows: Iterable[dict[str, Any]]) -> None:

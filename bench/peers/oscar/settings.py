@@ -6,7 +6,7 @@ Left out is what serves pages alone (the basket of a page, flat pages), and mail
 import oscar
 from oscar.defaults import *  # noqa: F403
 
-from bench.ours.settings import *  # noqa: F403
+from bench.peers.ours.catalog_settings import *  # noqa: F403
 
 INSTALLED_APPS = [*oscar.INSTALLED_APPS, "rest_framework", "oscarapi"]
 MIDDLEWARE = [

@@ -1,0 +1,1 @@
+"""What cart and checkout cost, beside other shops: ``python -m bench.orders``."""

@@ -1,0 +1,53 @@
+"""Checks before a measurement: the peers return the same for the same flow."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from bench.orders.flows import flow_of_ours, post
+from bench.servers import Server
+
+
+def check_equal(limit: Server, ours: Server) -> None:
+    """Ours and the limit answer the same JSON to the same flow, what they make up aside.
+
+    Raises:
+        AssertionError: they do not; a speed would mean nothing.
+    """
+    expected, found = _answers(limit), _answers(ours)
+    if expected != found:
+        raise AssertionError(f"e1: {expected}\nours: {found}")
+    print("Equal answers: add, checkout.", file=sys.stderr, flush=True)
+
+
+def check_alike(ours: Server, reference: Server) -> None:
+    """All that the reference shop answers is what ours answers; ours says some things more.
+
+    Raises:
+        AssertionError: it is not.
+    """
+    whole, part = _answers(ours), _answers(reference)
+    if part != _shared(whole, part):
+        raise AssertionError(f"ours: {whole}\n{reference.peer.name}: {part}")
+
+
+def _answers(server: Server) -> list[Any]:
+    """The answers to one flow, without what is made up and without what earlier flows have taken."""
+    skus = [f"SKU-{number:07}" for number in (11, 22, 11)]
+    answers = [post(server, "customer998@example.org", path, body) for path, body in flow_of_ours(skus)]
+    for made_up in ("number", "placed_at"):
+        assert answers[-1].pop(made_up)
+    for cart in answers[:-1]:
+        for line in cart["lines"]:
+            assert line.pop("available")
+    return answers
+
+
+def _shared(whole: Any, part: Any) -> Any:
+    """What of the whole has a place in the part too."""
+    if isinstance(part, dict):
+        return {key: _shared(whole[key], value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_shared(one, other) for one, other in zip(whole, part, strict=True)]
+    return whole

@@ -1,1 +1,0 @@
-"""Compiled queries, writers of rows, and transactions."""

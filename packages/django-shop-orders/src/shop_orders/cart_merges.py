@@ -1,0 +1,105 @@
+"""A guest's cart brought into the customer's, by the policy of CART_MERGE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shop_orders import open_carts
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import CartNotFound
+from shop_orders.locking import in_transaction
+from shop_orders.models import Cart, CartItem, Customer
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeChange:
+    """What a merge did to one product: ``added``, ``quantity_changed``, ``limited`` or ``dropped``."""
+
+    product: str
+    name: str
+    code: str
+    quantity: int
+    was: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeReport:
+    """The customer's cart after a merge, and what changed in it, to be shown."""
+
+    cart: Cart
+    changes: tuple[MergeChange, ...]
+
+
+def merge(token: str, *, customer: Customer) -> MergeReport:
+    """Bring the cart of a guest's token into the customer's, by the policy of CART_MERGE. The token ends here.
+
+    Raises:
+        CartNotFound: nobody has this token, or it was merged or ordered already.
+    """
+    target, _token = open_carts.find_or_open(customer=customer)
+
+    def work() -> MergeReport:
+        guest = Cart.objects.select_for_update().filter(token_hash=open_carts.hash_token(token), customer=None).first()
+        if guest is None or not guest.is_open:
+            raise CartNotFound
+        account = open_carts.lock(target)
+        mine = {item.product_ref: item for item in account.items.all()}
+        theirs = {item.product_ref: item for item in guest.items.all()}
+        wanted = _merged({r: i.quantity for r, i in mine.items()}, {r: i.quantity for r, i in theirs.items()})
+        changes = _apply_merge(account, mine, theirs, wanted)
+        guest.status = Cart.Status.MERGED
+        guest.save(update_fields=["status", "updated_at"])
+        return MergeReport(cart=account, changes=tuple(changes))
+
+    return in_transaction(work)
+
+
+def _merged(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, int]:
+    """The quantities after a merge, before MAX_QUANTITY. An empty cart never wins."""
+    policy = app_settings.CART_MERGE
+    if policy == "account":
+        return dict(account or guest)
+    if policy == "guest":
+        return dict(guest or account)
+    pairs = {ref: (account.get(ref, 0), guest.get(ref, 0)) for ref in {**account, **guest}}
+    return {ref: max(pair) if policy == "larger" else sum(pair) for ref, pair in pairs.items()}
+
+
+def _apply_merge(
+    account: Cart, mine: Mapping[str, CartItem], theirs: Mapping[str, CartItem], wanted: Mapping[str, int]
+) -> list[MergeChange]:
+    changes = []
+    for ref in {**mine, **theirs}:
+        item, other = mine.get(ref), theirs.get(ref)
+        was = item.quantity if item else 0
+        quantity = min(wanted.get(ref, 0), app_settings.MAX_QUANTITY)
+        source = item or other
+        assert source is not None  # noqa: S101 - ref comes from one of them
+        if quantity == 0 and item is not None:
+            item.delete()
+        elif quantity and item is None:
+            CartItem.objects.create(
+                cart=account,
+                product_ref=ref,
+                quantity=quantity,
+                name=source.name,
+                price_when_added=source.price_when_added,
+            )
+        elif item is not None and quantity != was:
+            item.quantity = quantity
+            item.save(update_fields=["quantity"])
+        code = _merge_code(was=was, quantity=quantity, wanted=wanted.get(ref, 0))
+        if code:
+            changes.append(MergeChange(product=ref, name=source.name, code=code, quantity=quantity, was=was))
+    return changes
+
+
+def _merge_code(*, was: int, quantity: int, wanted: int) -> str:
+    if quantity < wanted:
+        return "limited"
+    if quantity == 0:
+        return "dropped"
+    if was == 0:
+        return "added"
+    return "quantity_changed" if quantity != was else ""

@@ -1,0 +1,135 @@
+"""A cart with today's prices and stock, and what changed since the products were added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from shop_orders import open_carts
+from shop_orders.conf import app_settings
+from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.pricing import Draft, DraftLine, price
+from shop_orders.product_sources import SourceProduct, product_source
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineView:
+    """A line of a cart as it is now. ``changes`` has ``gone``, ``price_changed`` or ``short``."""
+
+    product: str
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Decimal | None
+    price_when_added: Decimal
+    line_total: Decimal | None
+    available: int | None
+    changes: tuple[str, ...]
+    on_sale: SourceProduct | None
+    """The product as its source sells it now; None when it is gone."""
+
+    @property
+    def url(self) -> str:
+        return self.on_sale.url if self.on_sale else ""
+
+    @property
+    def image(self) -> str:
+        return self.on_sale.image if self.on_sale else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CartView:
+    """A cart with today's prices, and the draft of the order it would become. ``cart`` is None for an empty one."""
+
+    cart: Cart | None
+    lines: tuple[LineView, ...]
+    draft: Draft
+
+    @property
+    def can_be_ordered(self) -> bool:
+        return bool(self.lines) and not any({"gone", "short"} & set(line.changes) for line in self.lines)
+
+    @property
+    def item_count(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+
+def view(
+    cart: Cart | None,
+    *,
+    customer: Customer | None = None,
+    shipping_address: Mapping[str, Any] | None = None,
+    delivery: str = "",
+    payment_provider: str = "",
+) -> CartView:
+    """The cart with today's prices and stock, and what changed since the products were added."""
+    items = open_carts.items(cart) if cart is not None else []
+    products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
+    draft = Draft(
+        lines=[],
+        currency=app_settings.CURRENCY,
+        customer=customer,
+        shipping_address=shipping_address or {},
+        delivery=delivery,
+        payment_provider=payment_provider,
+    )
+    return show(cart, items, products, draft)
+
+
+def show(
+    cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
+) -> CartView:
+    """The view of lines and products that are at hand. ``draft`` says what else is known of the order to come."""
+    draft = replace(
+        draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
+    )
+    lines = tuple(_line_view(item, products.get(item.product_ref)) for item in items)
+    return CartView(cart=cart, lines=lines, draft=price(draft) if draft.lines else draft)
+
+
+def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
+    return DraftLine(
+        product_ref=product.ref,
+        sku=product.sku,
+        name=product.name,
+        quantity=item.quantity,
+        unit_price=product.unit_price,
+        tax_class=product.tax_class,
+        price_includes_tax=product.price_includes_tax,
+        weight=product.weight,
+    )
+
+
+def _line_view(item: CartItem, product: SourceProduct | None) -> LineView:
+    if product is None:
+        return LineView(
+            product=item.product_ref,
+            sku="",
+            name=item.name,
+            quantity=item.quantity,
+            unit_price=None,
+            price_when_added=item.price_when_added,
+            line_total=None,
+            available=0,
+            changes=("gone",),
+            on_sale=None,
+        )
+    changes = []
+    if product.unit_price != item.price_when_added:
+        changes.append("price_changed")
+    if product.available is not None and product.available < item.quantity:
+        changes.append("short")
+    return LineView(
+        product=product.ref,
+        sku=product.sku,
+        name=product.name,
+        quantity=item.quantity,
+        unit_price=product.unit_price,
+        price_when_added=item.price_when_added,
+        line_total=product.unit_price * item.quantity,
+        available=product.available,
+        changes=tuple(changes),
+        on_sale=product,
+    )
