@@ -23,9 +23,11 @@ def page(name):
 
 
 def names_in_code(file, pattern):
+    """``file`` may be a glob: a module or a folder of modules in each package."""
     for package, folder in SOURCES.items():
-        for name in re.findall(pattern, (folder / file).read_text(encoding="utf-8"), re.MULTILINE):
-            yield package, name
+        for path in sorted(folder.glob(file)):
+            for name in re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE):
+                yield package, name
 
 
 def openapi():
@@ -47,7 +49,8 @@ def test_every_signal_is_there():
 
 
 def test_every_check_is_there_and_has_a_text():
-    found = {name for _package, name in names_in_code("checks.py", r'"(shop_\w+\.[EW]\d{3})"')}
+    pattern = r'"(shop_\w+\.[EW]\d{3})"'
+    found = {name for file in ("checks.py", "checks/*.py") for _package, name in names_in_code(file, pattern)}
     rows = re.findall(r"^\| `(shop_\w+\.[EW]\d{3})` \| \w* \| (\S[^|]*) \|", page("checks"), re.MULTILINE)
     assert len(found) > 30
     assert {name for name, _text in rows} == found

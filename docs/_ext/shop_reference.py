@@ -152,9 +152,11 @@ def checks() -> str:
 
 
 def checks_of(package: str) -> Iterator[tuple[str, str, str, str]]:
-    """Id, level, message and hint of each message in the package's ``checks`` module, as its source writes them."""
-    tree = ast.parse(inspect.getsource(importlib.import_module(f"{package}.checks")))
-    for function in [node for node in tree.body if isinstance(node, ast.FunctionDef)]:
+    """Id, level, message and hint of each message in the package's ``checks``, as its source writes them."""
+    home = Path(inspect.getfile(importlib.import_module(f"{package}.checks")))
+    files = sorted(home.parent.glob("*.py")) if home.name == "__init__.py" else [home]
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    for function in [node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]:
         names = {
             target.id: node.value
             for node in ast.walk(function)

@@ -25,8 +25,8 @@ from shop_notify import outbox
 from shop_notify.exceptions import ShopNotifyError
 from shop_notify.models import Notification
 from shop_orders.admin import STEPS, OrderAdmin, possible_steps
+from shop_orders.admin.forms import StepForm
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.forms import StepForm
 from shop_orders.models import Order, OrderLine, OrderStatus, PaymentStatus
 from storefront import shipping
 from storefront.templatetags.storefront import money

@@ -7,7 +7,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
 from django.urls import reverse
-from shop_orders import admin, exports, lifecycle, payments
+from shop_orders import admin, lifecycle, payments
+from shop_orders.admin import exports
 from shop_orders.models import Order
 from shop_orders.payment_providers import PaymentState
 from testproject.books.models import Book

@@ -6,7 +6,8 @@ import threading
 import pytest
 from django.db import connection, connections, transaction
 from django.test import Client
-from shop_orders import cart_lines, carts, checkout, customers, hot_write, locking, open_carts
+from shop_orders import carts, checkout, customers, hot_write, locking
+from shop_orders.carts import finding, queries
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.hot_query import HotQuery, Parameter
 from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
@@ -116,10 +117,10 @@ def test_compiled_reads_are_what_the_orm_says(customer, books):
     mine, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
     carts.add_item(mine, "isbn-2")
     for query, shape, values in (
-        (open_carts._OF_USER, [True], {"user": customer.user_id}),
-        (open_carts._OF_USER, [False], {"user": customer.user_id}),
-        (open_carts._OF_TOKEN, [], {"token_hash": carts.hash_token(token)}),
-        (open_carts._ITEMS, [], {"cart": mine.pk}),
+        (finding._OF_USER, [True], {"user": customer.user_id}),
+        (finding._OF_USER, [False], {"user": customer.user_id}),
+        (finding._OF_TOKEN, [], {"token_hash": carts.hash_token(token)}),
+        (finding._ITEMS, [], {"cart": mine.pk}),
     ):
         rows = [tuple(row) for row in query.rows(*shape, **values)]
         assert rows == [tuple(row) for row in query.plain_rows(*shape, **values)]
@@ -130,7 +131,7 @@ def test_compiled_reads_are_what_the_orm_says(customer, books):
 def test_cart_is_closed_once(customer, books):
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with transaction.atomic():
-        assert [cart_lines.close(cart, patience=None) for _turn in range(2)] == [True, False]
+        assert [queries.close(cart, patience=None) for _turn in range(2)] == [True, False]
     assert Cart.objects.get().status == Cart.Status.ORDERED
 
 
@@ -187,7 +188,7 @@ def test_statement_of_an_add_holds_the_limit_itself(customer, books):
 
     def put(quantity, most):
         item = CartItem(product_ref="isbn-0", quantity=quantity, name="A book", price_when_added=2)
-        return cart_lines.add(cart, item, most=most), item.quantity
+        return queries.add(cart, item, most=most), item.quantity
 
     assert put(2, 5) == (True, 5)
     assert put(1, 5) == (False, 1)
@@ -307,8 +308,8 @@ def test_no_statement_is_planned_at_each_execution(sold, prepared, shopper):
 
 @pytest.mark.pg
 def test_status_as_a_parameter_would_be_planned_at_each_execution(sold, prepared, monkeypatch):
-    monkeypatch.setattr(open_carts, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
-    query = HotQuery(Customer, open_carts._build_of_user)
+    monkeypatch.setattr(finding, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
+    query = HotQuery(Customer, finding._build_of_user)
     for _time in range(9):
         query.rows(True, user=1, status="open")
     assert len(planned_anew()) == 1

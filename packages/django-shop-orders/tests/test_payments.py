@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
-from shop_orders import inbox, lifecycle, payments
+from shop_orders import lifecycle, payments
 from shop_orders.exceptions import (
     InvalidInput,
     NotPayable,
@@ -14,6 +14,7 @@ from shop_orders.exceptions import (
 )
 from shop_orders.models import Order, OrderLine, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentEvent, PaymentState, RefundResult
+from shop_orders.payments import inbox
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db

@@ -15,6 +15,7 @@ from django.utils import timezone
 from shop_orders import lifecycle, payments
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Order, Payment, ProviderEvent, Refund
+from shop_orders.payment_providers import payment_provider
 from shop_orders.testing import PaymentProviderContract
 from testproject.providers import FakeDaraja, FakeStripe
 
@@ -172,7 +173,7 @@ def test_stripe_refund_goes_out_once(card, fake_stripe):
     payments.ask(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
     assert (refund.status, [row["amount"] for row in fake_stripe.refunds]) == ("succeeded", [1000])
-    provider = payments.payment_provider("card")
+    provider = payment_provider("card")
     (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_9")))
     assert payments.apply_event("card", news).outcome == "ignored"
     card.order.refresh_from_db()
@@ -219,7 +220,7 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
     fake_stripe.pay(card.provider_reference)
     payments.ask(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
-    provider = payments.payment_provider("card")
+    provider = payment_provider("card")
 
     def tell(event):
         (news,) = provider.read_webhook(stripe_call(event))
@@ -245,7 +246,7 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
 def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card, fake_stripe, is_known):
     fake_stripe.pay(card.provider_reference)
     payments.ask(card)
-    provider = payments.payment_provider("card")
+    provider = payment_provider("card")
     (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
     assert payments.apply_event("card", news).outcome == "applied"
     thing = {"id": "re_9", "object": "refund", "status": "failed", "metadata": {}, "amount": 1000, "currency": "kes"}

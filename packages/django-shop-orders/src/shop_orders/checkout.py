@@ -18,7 +18,8 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from shop_orders import cart_lines, carts, customers, events, hot_write, locking, phones
+from shop_orders import carts, customers, events, hot_write, locking, phones
+from shop_orders.carts import queries
 from shop_orders.conf import app_settings, load_hook
 from shop_orders.exceptions import (
     CartClosed,
@@ -127,7 +128,7 @@ def _place(
     patience: str | None,
 ) -> Order:
     # This locks the cart. The lines are read afterwards, so that no add slips through.
-    if not cart_lines.close(cart, patience=patience):
+    if not queries.close(cart, patience=patience):
         return _order_of(cart)
     choices = _Choices(
         contact=_clean_contact(contact, cart.customer),

@@ -6,9 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from shop_orders import payments
 from shop_orders.exceptions import Busy, InvalidWebhook, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.payment_providers import payment_provider
+from shop_orders.payments import inbox
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -25,7 +25,7 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
         return _refusal("too_large", 413)
     try:
         for event in list(provider.read_webhook(request)):
-            payments.apply_event(alias, event)
+            inbox.apply_event(alias, event)
     except InvalidWebhook as error:
         return _refusal(error.code, 400)
     except (Busy, ProviderUnavailable) as error:

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Body, Header, Query
 
 from shop_orders import carts, customers
-from shop_orders.api import answers, auth
+from shop_orders.api import auth, representations
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import AddItemIn, CartOut, MergeOut, RemoveItemIn, SetQuantityIn
@@ -20,7 +20,7 @@ CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description
 
 
 def _answer(cart: Cart | None, customer: Customer | None) -> CartOut:
-    return answers.cart(carts.view(cart, customer=customer))
+    return representations.cart(carts.view(cart, customer=customer))
 
 
 @router.get(
@@ -47,7 +47,7 @@ def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
 def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) -> HttpResponse:
     contents = carts.contents(user=customers.user_of(request), token=x_cart_token)
     view, new_token = carts.add_and_view(contents, payload.product, payload.quantity)
-    response = answers.as_json(answers.cart(view))
+    response = representations.as_json(representations.cart(view))
     if new_token:
         response[CART_TOKEN_HEADER] = new_token
     return response
@@ -119,4 +119,4 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
 def merge(request: HttpRequest, x_cart_token: CartToken) -> MergeOut:
     customer = auth.customer(request)
     report = carts.merge(x_cart_token, customer=customer)
-    return answers.merge(report, carts.view(report.cart, customer=customer))
+    return representations.merge(report, carts.view(report.cart, customer=customer))

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import Header, Query, Schema
 
 from shop_orders import carts, checkout, customers, guest_links, idempotency, lifecycle, pages, tracking
-from shop_orders.api import answers, auth
+from shop_orders.api import auth, representations
 from shop_orders.api.cart import CartToken
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
@@ -81,7 +81,7 @@ def place_order(
     summary="One order",
 )
 def get_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> OrderOut:
-    return answers.order(own_order(request, number, token))
+    return representations.order(own_order(request, number, token))
 
 
 @router.post(
@@ -103,7 +103,7 @@ def cancel_order(
 
     def work() -> tuple[int, Schema]:
         cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
-        return 200, answers.order(cancelled)
+        return 200, representations.order(cancelled)
 
     return once(request, order.customer.key, f"cancel_order {order.number}", idempotency_key, work)
 
@@ -122,8 +122,8 @@ def track_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> Tr
         number=followed.order.number,
         status=followed.order.status,
         payment_status=followed.order.payment_status,
-        events=[answers.event(event) for event in followed.events],
-        shipments=[answers.shipment(shipment) for shipment in followed.shipments],
+        events=[representations.event(event) for event in followed.events],
+        shipments=[representations.shipment(shipment) for shipment in followed.shipments],
         deliveries=list(followed.deliveries),
     )
 
@@ -146,7 +146,7 @@ def once(
     """Answer the status and schema of ``work`` as JSON; with a key, the same answer every time."""
     if not key:
         status, body = work()
-        return answers.as_json(body, status=status)
+        return representations.as_json(body, status=status)
     return as_response(run_once(request, owner, route, key, partial(_noted, work), run=run))
 
 
@@ -189,7 +189,7 @@ def page(rows: Any, limit: int) -> OrderPage:
     """A page of a queryset of orders, newest first."""
     found = list(rows.order_by("-placed_at", "-pk").annotate(item_count=Sum("lines__quantity"))[: limit + 1])
     return OrderPage(
-        items=[answers.summary(order) for order in found[:limit]],
+        items=[representations.summary(order) for order in found[:limit]],
         next=found[limit - 1].number if len(found) > limit else None,
     )
 
@@ -225,10 +225,10 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
         )
     except TotalChanged as error:
         view = carts.view(cart, customer=customer, shipping_address=_address(address), delivery=payload.delivery)
-        error.extra = {**error.extra, "cart": answers.cart(view).model_dump(mode="json")}
+        error.extra = {**error.extra, "cart": representations.cart(view).model_dump(mode="json")}
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    return 201, PlacedOrderOut.model_construct(**answers.order_fields(order), guest_token=guest_token)
+    return 201, PlacedOrderOut.model_construct(**representations.order_fields(order), guest_token=guest_token)
 
 
 def _address(address: AddressIn | None) -> dict[str, Any]:

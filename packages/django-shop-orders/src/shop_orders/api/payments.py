@@ -5,7 +5,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from ninja import Schema
 
 from shop_orders import payments
-from shop_orders.api import answers, auth
+from shop_orders.api import auth, representations
 from shop_orders.api.orders import IdempotencyKey, OrderTokenHeader, OrderTokenQuery, once_outside, own_order
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
@@ -21,7 +21,7 @@ from shop_orders.api.schemas import PaymentOut, StartPaymentIn
     summary="The payments of an order",
 )
 def list_payments(request: HttpRequest, number: str, token: OrderTokenQuery) -> list[PaymentOut]:
-    return [answers.payment(payment) for payment in own_order(request, number, token).payments.all()]
+    return [representations.payment(payment) for payment in own_order(request, number, token).payments.all()]
 
 
 @router.post(
@@ -52,6 +52,6 @@ def start_payment(
             return_url=return_url,
             base_url=f"{request.scheme}://{request.get_host()}",
         )
-        return 201, answers.payment(payment)
+        return 201, representations.payment(payment)
 
     return once_outside(request, order.customer.key, f"start_payment {order.number}", idempotency_key, work)

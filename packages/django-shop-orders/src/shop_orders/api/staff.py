@@ -11,7 +11,7 @@ from ninja import Query, Schema
 from pydantic import Field
 
 from shop_orders import lifecycle, payments
-from shop_orders.api import answers, auth
+from shop_orders.api import auth, representations
 from shop_orders.api.orders import IdempotencyKey, Limit, as_response, before, once, once_outside, page, run_once
 from shop_orders.api.problems import responses
 from shop_orders.api.routers import staff_router
@@ -337,19 +337,21 @@ def _quantities(lines: list[ItemIn]) -> dict[str, int]:
 def _answer(order: Order) -> StaffOrderOut:
     refunds = Refund.objects.filter(payment__order=order).select_related("payment").order_by("id")
     return StaffOrderOut(
-        **answers.order_fields(order),
+        **representations.order_fields(order),
         customer=str(order.customer.public_id),
         allowed_statuses=sorted(lifecycle.allowed(order.status)),
         events=[_event(event) for event in order.events.select_related("actor").order_by("id")],
-        payments=[answers.payment(payment) for payment in order.payments.all()],
+        payments=[representations.payment(payment) for payment in order.payments.all()],
         refunds=[_refund(row) for row in refunds],
-        shipments=[answers.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")],
+        shipments=[
+            representations.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")
+        ],
     )
 
 
 def _event(row: OrderEvent) -> StaffEventOut:
     return StaffEventOut(
-        **answers.event(row).model_dump(),
+        **representations.event(row).model_dump(),
         is_public=row.is_public,
         actor=str(row.actor or ""),
         is_waiting=row.is_waiting,

@@ -1,9 +1,8 @@
-"""A workplace for shopkeepers. Statuses are read-only: actions run the verbs."""
+"""The page of an order. Statuses are read-only: steps run the actions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,72 +14,13 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from shop_orders import exports, lifecycle, payments
-from shop_orders.exceptions import NotPayable, ShopOrdersError
-from shop_orders.forms import CancelForm, NoteForm, PayForm, RefundForm, ResolveForm, ShipForm, StepForm, TellForm
-from shop_orders.models import (
-    Address,
-    Cart,
-    CartItem,
-    Charge,
-    Customer,
-    IdempotencyKey,
-    JobRun,
-    Order,
-    OrderEvent,
-    OrderLine,
-    OrderStatus,
-    Payment,
-    ProviderEvent,
-    Refund,
-    Shipment,
-    ShipmentLine,
-)
+from shop_orders import lifecycle
+from shop_orders.admin import exports
+from shop_orders.admin.read_only import ReadOnly
+from shop_orders.admin.steps import STEPS, Step, possible_steps
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Charge, Order, OrderEvent, OrderLine, Payment, Shipment
 from shop_orders.money import as_text
-
-
-class ReadOnly:
-    """Rows that only the verbs write."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-
-class AddressInline(admin.StackedInline):
-    model = Address
-    extra = 0
-
-
-@admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
-    list_display = ("__str__", "email", "phone", "language", "is_guest", "created_at")
-    search_fields = ("first_name", "last_name", "email", "phone", "public_id")
-    readonly_fields = ("public_id", "created_at", "updated_at", "anonymised_at")
-    raw_id_fields = ("user",)
-    inlines = (AddressInline,)
-
-    @admin.display(boolean=True, description=gettext_lazy("guest"))
-    def is_guest(self, customer: Customer) -> bool:
-        return customer.is_guest
-
-
-class CartItemInline(ReadOnly, admin.TabularInline):
-    model = CartItem
-    extra = 0
-
-
-@admin.register(Cart)
-class CartAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("public_id", "customer", "status", "updated_at")
-    list_filter = ("status",)
-    list_select_related = ("customer",)
-    inlines = (CartItemInline,)
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):
@@ -112,80 +52,6 @@ class OrderEventInline(ReadOnly, admin.TabularInline):
     @admin.display(boolean=True, description=gettext_lazy("announced"))
     def is_told(self, event: OrderEvent) -> bool:
         return not event.is_waiting
-
-
-@dataclass(frozen=True)
-class Step:
-    """What staff can do with an order on its page: the verb, and a form for what there is to say."""
-
-    label: Any
-    permission: str
-    verb: Callable[..., Any]
-    form: type[StepForm]
-
-
-def _capture(order_id: int, **options: Any) -> None:
-    for payment in Payment.objects.filter(order_id=order_id, status=Payment.Status.AUTHORISED).order_by("id"):
-        payments.capture(payment.pk, **options)
-
-
-def _resolve(order_id: int, **options: Any) -> None:
-    held = Payment.objects.filter(order_id=order_id, status=Payment.Status.HELD).order_by("id").first()
-    if held is None:
-        raise NotPayable
-    payments.resolve(held.pk, **options)
-
-
-STEPS: Mapping[str, Step] = {
-    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, TellForm),
-    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, TellForm),
-    "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
-    "deliver": Step(gettext_lazy("Note as delivered"), "process_order", lifecycle.deliver, TellForm),
-    "capture": Step(gettext_lazy("Take the money"), "refund_order", _capture, TellForm),
-    "resolve": Step(gettext_lazy("Look at the held payment"), "refund_order", _resolve, ResolveForm),
-    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, PayForm),
-    "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
-    "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
-    "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.note, NoteForm),
-}
-
-
-def possible_steps(order: Order) -> list[str]:
-    """The names of the steps that make sense now."""
-    statuses = lifecycle.allowed(order.status)
-    by_status = {
-        "confirm": "confirmed",
-        "process": "processing",
-        "ship": "shipped",
-        "deliver": "delivered",
-        "cancel": "cancelled",
-    }
-    names = [name for name, status in by_status.items() if status in statuses]
-    states = set(order.payments.values_list("status", flat=True))
-    if Payment.Status.AUTHORISED in states and order.status != OrderStatus.CANCELLED:
-        names.append("capture")
-    if Payment.Status.HELD in states:
-        names.append("resolve")
-    manual = {provider.alias for provider in payments.ways_to_pay() if provider.is_manual}
-    if order.amount_due and order.payment_provider in manual:
-        names.append("pay")
-    if order.refundable_amount:
-        names.append("refund")
-    return [*names, "note"]
-
-
-def _address_lines(address: Mapping[str, str]) -> list[str]:
-    """An address below its name, as it is written on a parcel."""
-    lines = [
-        ("company",),
-        ("line1",),
-        ("line2",),
-        ("postal_code", "city"),
-        ("region",),
-        ("country",),
-    ]
-    written = (" ".join(filter(None, (address.get(field, "") for field in fields))) for fields in lines)
-    return [line for line in written if line]
 
 
 class RefundDueFilter(admin.SimpleListFilter):
@@ -313,69 +179,15 @@ class OrderAdmin(admin.ModelAdmin):
             self.message_user(request, text % {"count": done}, messages.SUCCESS)
 
 
-@admin.register(OrderEvent)
-class OrderEventAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("created_at", "order", "kind", "new_status", "signal", "announced_at", "attempts", "last_error")
-    list_filter = ("kind", "signal", ("announced_at", admin.EmptyFieldListFilter))
-    search_fields = ("order__number",)
-    list_select_related = ("order",)
-
-
-class RefundStatusFilter(admin.ChoicesFieldListFilter):
-    """Payments of which money is on its way back, or did not arrive."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.title = gettext_lazy("status of its refunds")
-
-
-class RefundInline(ReadOnly, admin.TabularInline):
-    model = Refund
-    fields = ("amount", "status", "provider_reference", "reason", "actor", "error", "created_at")
-
-
-@admin.register(Payment)
-class PaymentAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = (
-        "order",
-        "provider",
-        "status",
-        "amount",
-        "currency",
-        "captured_amount",
-        "refunded_amount",
-        "created_at",
-    )
-    list_filter = ("status", "provider", ("refunds__status", RefundStatusFilter))
-    search_fields = ("order__number", "provider_reference")
-    list_select_related = ("order",)
-    inlines = (RefundInline,)
-
-
-@admin.register(ProviderEvent)
-class ProviderEventAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("received_at", "provider", "kind", "provider_reference", "outcome", "detail")
-    list_filter = ("outcome", "provider", "kind")
-    search_fields = ("provider_reference", "provider_event_id")
-
-
-class ShipmentLineInline(ReadOnly, admin.TabularInline):
-    model = ShipmentLine
-    fields = ("order_line", "quantity")
-
-
-@admin.register(Shipment)
-class ShipmentAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("number", "carrier", "tracking_number", "shipped_at")
-    search_fields = ("number", "tracking_number", "order__number")
-    inlines = (ShipmentLineInline,)
-
-
-@admin.register(JobRun)
-class JobRunAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("name", "last_started_at", "last_finished_at", "last_error")
-
-
-@admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnly, admin.ModelAdmin):
-    list_display = ("route", "key", "status", "created_at")
+def _address_lines(address: Mapping[str, str]) -> list[str]:
+    """An address below its name, as it is written on a parcel."""
+    lines = [
+        ("company",),
+        ("line1",),
+        ("line2",),
+        ("postal_code", "city"),
+        ("region",),
+        ("country",),
+    ]
+    written = (" ".join(filter(None, (address.get(field, "") for field in fields))) for fields in lines)
+    return [line for line in written if line]

@@ -10,12 +10,13 @@ from functools import partial
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from shop_orders import inbox, lifecycle
+from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentState, payment_provider
-from shop_orders.payment_states import note_state
-from shop_orders.refunds import ask_about, send_refund
+from shop_orders.payments import inbox
+from shop_orders.payments.account import note_state
+from shop_orders.payments.refunds import ask_about, send_refund
 
 logger = logging.getLogger(__name__)
 

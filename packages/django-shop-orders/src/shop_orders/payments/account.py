@@ -7,11 +7,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from shop_orders import events, lifecycle, payment_status, refunds
+from shop_orders import events, lifecycle
 from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, PaymentStatus, ProviderEvent
 from shop_orders.money import as_text
 from shop_orders.payment_providers import PaymentState
+from shop_orders.payments import order_status, refunds
 
 Outcome = ProviderEvent.Outcome
 
@@ -73,7 +74,7 @@ def apply(
         case _:
             return Outcome.IGNORED
     payment.save(update_fields=["status", "error", "updated_at"])
-    payment_status.update(order, payment, by=by, notify=notify)
+    order_status.update(order, payment, by=by, notify=notify)
     return Outcome.APPLIED
 
 
@@ -106,7 +107,7 @@ def book(order: Order, payment: Payment, came: Decimal, *, by: Any, notify: bool
     payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
     order.paid_amount += came
     order.save(update_fields=["paid_amount", "updated_at"])
-    payment_status.update(order, payment, by=by, notify=notify)
+    order_status.update(order, payment, by=by, notify=notify)
     if order.payment_status == PaymentStatus.PAID:
         lifecycle.confirm_paid(order)
     if order.refund_due:

@@ -1,12 +1,7 @@
-"""Payments: started, recorded and captured. The network is never touched inside a transaction.
-
-Every change locks the order first, then the payment, then the inbox: the order in which nothing waits in a circle.
-Refunds, the inbox and reconciliation have modules of their own; their verbs are found here too.
-"""
+"""Starting a payment with a provider, which is called outside of any transaction."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -15,12 +10,11 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import events, inbox, lifecycle, payment_states, payment_status, phones
-from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached, UnknownPaymentProvider
-from shop_orders.inbox import apply_event
+from shop_orders import lifecycle, phones
+from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached
 from shop_orders.locking import in_transaction
 from shop_orders.models import OrderStatus, Payment, PaymentStatus
-from shop_orders.money import as_text, quantise
+from shop_orders.money import quantise
 from shop_orders.payment_providers import (
     PaymentProvider,
     PaymentRequest,
@@ -29,27 +23,8 @@ from shop_orders.payment_providers import (
     aliases,
     payment_provider,
 )
-from shop_orders.payment_states import note_state
-from shop_orders.reconciliation import ask, expire_due, reconcile, send_due_refunds
-from shop_orders.refunds import queue_refund, refund, send_refund
-
-__all__ = [
-    "apply_event",
-    "ask",
-    "capture",
-    "expire_due",
-    "note_state",
-    "queue_refund",
-    "reconcile",
-    "record_payment",
-    "refund",
-    "remember",
-    "resolve",
-    "send_due_refunds",
-    "send_refund",
-    "start",
-    "ways_to_pay",
-]
+from shop_orders.payments import account, inbox, order_status
+from shop_orders.payments.account import note_state
 
 
 def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str = "", base_url: str = "") -> Payment:
@@ -78,83 +53,6 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
         _forget_try(payment.pk)
         raise
     return in_transaction(lambda: _note_start(payment.pk, answer))
-
-
-def record_payment(
-    order_id: int, *, amount: Decimal | None = None, provider: str = "", by: Any = None, notify: bool = True
-) -> Payment:
-    """Staff saw the money: note it for a provider that nobody else speaks for (pay on delivery, bank transfer).
-
-    ``amount`` is what came, by default all that is due.
-
-    Raises:
-        NotPayable: nothing is due, or more than that came.
-        UnknownPaymentProvider: the provider is not one that people speak for.
-    """
-
-    def work() -> Payment:
-        order = lifecycle.lock(order_id)
-        alias = provider or order.payment_provider
-        if not payment_provider(alias).is_manual:
-            raise UnknownPaymentProvider(alias)
-        came = order.amount_due if amount is None else quantise(amount, order.currency)
-        if not 0 < came <= order.amount_due:
-            raise NotPayable
-        payment = order.payments.filter(provider=alias, amount=came, status__in=Payment.OPEN).first()
-        if payment is None:
-            payment = Payment.objects.create(
-                order=order, provider=alias, amount=came, currency=order.currency, status=Payment.Status.PENDING
-            )
-        payment_states.apply(order, payment, "captured", amount=came, currency=order.currency, by=by, notify=notify)
-        return payment
-
-    return in_transaction(work)
-
-
-def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
-    """Take the money that a provider holds for us. Capturing what was captured changes nothing.
-
-    Raises:
-        NotPayable: the payment is not authorised, or its order is cancelled.
-        PaymentDeclined, ProviderUnavailable: the provider did not do it.
-    """
-    payment = Payment.objects.select_related("order").get(pk=payment_id)
-    if payment.status == Payment.Status.CAPTURED:
-        return payment
-    if payment.status != Payment.Status.AUTHORISED or payment.order.status == OrderStatus.CANCELLED:
-        raise NotPayable
-    state = payment_provider(payment.provider).capture(
-        payment.data, reference=payment.provider_reference, amount=payment.amount, currency=payment.currency
-    )
-    return note_state(payment_id, state, by=by, notify=notify)
-
-
-def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = True) -> Payment:
-    """Staff found out what came of a held payment: ``amount`` in the order's currency, 0 for nothing.
-
-    It counts as any other money: what is still due can be paid, what is too much goes back.
-
-    Raises:
-        NotPayable: the payment is not held.
-    """
-
-    def work() -> Payment:
-        order, payment = payment_states.lock(payment_id)
-        came = quantise(amount, order.currency)
-        if payment.status != Payment.Status.HELD or came < 0:
-            raise NotPayable
-        text = _("%(amount)s %(currency)s came of a payment that was held: %(error)s")
-        words = {"amount": as_text(came, order.currency), "currency": order.currency, "error": payment.error}
-        events.record(order, "payment_resolved", is_public=False, by=by, message=text % words)
-        if came:
-            payment_states.book(order, payment, came, by=by, notify=notify)
-        else:
-            payment.status = Payment.Status.CANCELLED
-            payment.save(update_fields=["status", "updated_at"])
-            payment_status.update(order, payment, by=by, notify=notify)
-        return payment
-
-    return in_transaction(work)
 
 
 def remember(payment_id: int, **data: Any) -> None:
@@ -196,7 +94,7 @@ def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
         payment.status, payment.expires_at = Payment.Status.PENDING, now + provider.start_once_for
         payment.instructions = str(provider.instructions)
         payment.save(update_fields=["status", "expires_at", "instructions", "updated_at"])
-        payment_status.update(order, payment)
+        order_status.update(order, payment)
     return payment, is_ours
 
 
@@ -232,7 +130,7 @@ def _webhook_url(base_url: str, alias: str) -> str:
 
 
 def _note_start(payment_id: int, answer: PaymentStart) -> Payment:
-    order, payment = payment_states.lock(payment_id)
+    order, payment = account.lock(payment_id)
     payment.provider_reference = answer.reference
     payment.redirect_url = answer.redirect_url
     payment.instructions = answer.instructions
@@ -240,6 +138,6 @@ def _note_start(payment_id: int, answer: PaymentStart) -> Payment:
     payment.data = {**payment.data, **answer.data}
     payment.save()
     amount = payment.amount if answer.status == "captured" else None
-    payment_states.apply(order, payment, answer.status, amount=amount, currency=payment.currency)
+    account.apply(order, payment, answer.status, amount=amount, currency=payment.currency)
     inbox.take_early(order, payment)
     return payment

@@ -1,7 +1,4 @@
-"""Carts: one open cart for each customer; a guest's is found by a token.
-
-Finding, showing and merging have modules of their own; their verbs are found here too.
-"""
+"""What is in a cart: add, change and remove items."""
 
 from __future__ import annotations
 
@@ -10,38 +7,15 @@ from collections.abc import Callable
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import cart_lines, cart_views
-from shop_orders.cart_merges import MergeChange, MergeReport, merge
-from shop_orders.cart_views import CartView, LineView, view
+from shop_orders.carts import queries, views
+from shop_orders.carts.finding import Contents, find, lock, new_cart
+from shop_orders.carts.views import CartView
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, InsufficientStock, InvalidQuantity, UnknownProduct
 from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, CartItem, Customer
-from shop_orders.open_carts import Contents, by_token, contents, find, find_or_open, hash_token, lock, new_cart
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import SourceProduct, product_source
-
-__all__ = [
-    "CartView",
-    "Contents",
-    "LineView",
-    "MergeChange",
-    "MergeReport",
-    "add_and_view",
-    "add_item",
-    "add_to_cart",
-    "by_token",
-    "clear",
-    "contents",
-    "find",
-    "find_or_open",
-    "hash_token",
-    "merge",
-    "prune",
-    "remove_item",
-    "set_quantity",
-    "view",
-]
 
 
 def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
@@ -81,7 +55,7 @@ def add_and_view(known: Contents, ref: str, quantity: int = 1) -> tuple[CartView
     cart, new_token = (known.cart, "") if known.cart is not None else new_cart(known.customer)
     lines[ref] = _add(cart, product, quantity, there=lines[ref].quantity if ref in lines else 0)
     draft = Draft(lines=[], currency=app_settings.CURRENCY, customer=known.customer)
-    return cart_views.show(cart, list(lines.values()), products, draft), new_token
+    return views.show(cart, list(lines.values()), products, draft), new_token
 
 
 def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
@@ -163,7 +137,7 @@ def _add(cart: Cart, product: SourceProduct, quantity: int, *, there: int) -> Ca
     item = CartItem(
         product_ref=product.ref, quantity=quantity, name=product.name[:500], price_when_added=product.unit_price
     )
-    if not cart_lines.add(cart, item, most=most):
+    if not queries.add(cart, item, most=most):
         if not Cart.objects.open().filter(pk=cart.pk).exists():
             raise CartClosed
         _check_quantity(product, most + 1)

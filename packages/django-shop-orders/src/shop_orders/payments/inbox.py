@@ -12,11 +12,12 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from shop_orders import events, lifecycle, payment_states, refunds
+from shop_orders import events, lifecycle
 from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent
 from shop_orders.money import as_text
 from shop_orders.payment_providers import PaymentEvent, PaymentState
+from shop_orders.payments import account, refunds
 
 Outcome = ProviderEvent.Outcome
 UNDECIDED = (Outcome.RECEIVED, Outcome.WAITING, Outcome.UNMATCHED)
@@ -137,7 +138,7 @@ def _decide(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent
             error=row.detail,
         )
     else:
-        row.outcome = payment_states.apply(
+        row.outcome = account.apply(
             order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail
         )
     row.save(update_fields=["outcome", "payment", "data"])

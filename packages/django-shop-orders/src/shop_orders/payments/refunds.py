@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import events, lifecycle, payment_status
+from shop_orders import events, lifecycle
 from shop_orders.exceptions import (
     InvalidInput,
     PaymentDeclined,
@@ -24,6 +24,7 @@ from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent, Refund
 from shop_orders.money import as_text, quantise
 from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
+from shop_orders.payments import order_status
 from shop_orders.product_sources import product_source
 
 Outcome = ProviderEvent.Outcome
@@ -220,7 +221,7 @@ def note_failure(
         payment.save(update_fields=["refunded_amount", "updated_at"])
         order.refunded_amount -= refund.amount
         order.save(update_fields=["refunded_amount", "updated_at"])
-        payment_status.update(order, payment, notify=False)
+        order_status.update(order, payment, notify=False)
     refund.status = Refund.Status.FAILED
     _tell_of_failure(order, refund, error)
     return Outcome.APPLIED
@@ -293,7 +294,7 @@ def _succeeded(order: Order, payment: Payment, refund: Refund) -> None:
     payment.save(update_fields=["refunded_amount", "updated_at"])
     order.refunded_amount += refund.amount
     order.save(update_fields=["refunded_amount", "updated_at"])
-    payment_status.update(order, payment, by=refund.actor, notify=False)
+    order_status.update(order, payment, by=refund.actor, notify=False)
     events.record(
         order,
         "refunded",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shop_orders import open_carts
+from shop_orders.carts import finding
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartNotFound
 from shop_orders.locking import in_transaction
@@ -37,13 +37,13 @@ def merge(token: str, *, customer: Customer) -> MergeReport:
     Raises:
         CartNotFound: nobody has this token, or it was merged or ordered already.
     """
-    target, _token = open_carts.find_or_open(customer=customer)
+    target, _token = finding.find_or_open(customer=customer)
 
     def work() -> MergeReport:
-        guest = Cart.objects.select_for_update().filter(token_hash=open_carts.hash_token(token), customer=None).first()
+        guest = Cart.objects.select_for_update().filter(token_hash=finding.hash_token(token), customer=None).first()
         if guest is None or not guest.is_open:
             raise CartNotFound
-        account = open_carts.lock(target)
+        account = finding.lock(target)
         mine = {item.product_ref: item for item in account.items.all()}
         theirs = {item.product_ref: item for item in guest.items.all()}
         wanted = _merged({r: i.quantity for r, i in mine.items()}, {r: i.quantity for r, i in theirs.items()})

@@ -1,0 +1,1 @@
+"""Problem documents, guards of request bodies, types and credentials for django-ninja routers."""

@@ -1,0 +1,119 @@
+"""Credentials: the auths that a setting names, asked at each request, and described in the OpenAPI document."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, overload
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+from ninja.security.apikey import APIKeyCookie, APIKeyHeader, APIKeyQuery
+
+from shop_core.conf import BaseSettings
+
+Auth = Callable[[HttpRequest], Any]
+
+GUEST = "guest"
+"""``request.auth`` of a caller without credentials."""
+
+OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
+"""``openapi_extra`` of an operation that guests may use: no credential is one of the alternatives."""
+
+
+class Auths(Sequence[Auth]):
+    """The ``auth`` of an operation, as ninja takes it: a callable that asks the auths of a setting, and their schemes.
+
+    The setting holds a dotted path or a list of them: of callables, of ninja's auth objects or classes, or of lists of
+    these. With ``guests=True`` a caller without credentials is a ``GUEST``; one with a broken credential is refused.
+    """
+
+    def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:
+        self.app_settings = app_settings
+        self.name = name
+        self.guests = guests
+
+    def __call__(self, request: HttpRequest) -> Any:
+        auths = self.configured()
+        for auth in auths:
+            # A session that is not there is no reason to refuse a request for its CSRF token.
+            if isinstance(auth, APIKeyCookie) and not was_given(request, auth):
+                continue
+            caller = auth(request)
+            if caller:
+                return caller
+        if self.guests and not any(was_given(request, auth) and not _is_session(auth) for auth in auths):
+            return GUEST
+        return None
+
+    def configured(self) -> tuple[Auth, ...]:
+        """The auth objects that the setting names now.
+
+        Raises:
+            ImproperlyConfigured: a path cannot be imported.
+        """
+        value: str | Sequence[str] = getattr(self.app_settings, self.name)
+        return _load(self.app_settings.setting, (value,) if isinstance(value, str) else tuple(value))
+
+    def __iter__(self) -> Iterator[Auth]:
+        yield self
+        try:
+            auths = self.configured()
+        except ImproperlyConfigured:
+            return
+        yield from (_scheme_of(auth) for auth in auths if hasattr(auth, "openapi_security_schema"))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> Auth: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Auth]: ...
+
+    def __getitem__(self, index: int | slice) -> Auth | Sequence[Auth]:
+        return list(iter(self))[index]
+
+
+def was_given(request: HttpRequest, auth: Auth) -> bool:
+    """Whether the request carries the parameter that this auth reads: a cookie, a query parameter or a header.
+
+    An auth that does not say what it reads is taken to read ``Authorization``.
+    """
+    match auth:
+        case APIKeyCookie():
+            return auth.param_name in request.COOKIES
+        case APIKeyQuery():
+            return auth.param_name in request.GET
+        case APIKeyHeader():
+            return auth.param_name in request.headers
+    return getattr(auth, "header", "Authorization") in request.headers
+
+
+def _is_session(auth: Auth) -> bool:
+    """A guest has a session too, so its cookie is no credential that could be broken."""
+    return isinstance(auth, APIKeyCookie) and auth.param_name == settings.SESSION_COOKIE_NAME
+
+
+@cache
+def _load(setting: str, paths: tuple[str, ...]) -> tuple[Auth, ...]:
+    auths: list[Any] = []
+    for path in paths:
+        try:
+            found = import_string(path)
+        except ImportError as error:
+            raise ImproperlyConfigured(f"{path!r} in {setting} cannot be imported: {error}") from error
+        group: Sequence[Any] = found if isinstance(found, (list, tuple)) else [found]
+        auths += [auth() if inspect.isclass(auth) else auth for auth in group]
+    return tuple(auths)
+
+
+def _scheme_of(auth: Auth) -> Auth:
+    """An auth that lets nobody in and shows the scheme of another one in the OpenAPI document."""
+    members = {"openapi_security_schema": auth.openapi_security_schema, "__call__": lambda _self, _request: None}  # type: ignore[attr-defined]
+    scheme: Auth = type(type(auth).__name__, (), members)()
+    return scheme

@@ -1,0 +1,100 @@
+"""Guards of request bodies: what the parser, the database or a later reader cannot take is refused first."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
+
+from shop_core.api.types import UNSAFE
+
+MAX_BODY_BYTES = 256 * 1024
+MAX_FORM_BYTES = 6 * 1024 * 1024
+"""A form brings one picture; a longer one is refused before it is read."""
+
+MAX_JSON_DEPTH = 20
+
+
+class BodyRefused(Exception):
+    """``status`` is the HTTP status, ``reason`` the code of the sentence that explains it."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+def check(request: HttpRequest, *, wants_json: bool) -> None:
+    """Read the body of a request and refuse what is too large, not JSON, or holds values that cannot be kept.
+
+    Raises:
+        BodyRefused: 413 ``body_too_large`` or ``form_too_large``, 415 ``not_json``, 400 ``unreadable_json``, or 422
+            with a reason of ``check_value``.
+    """
+    if request.method in {"GET", "HEAD", "OPTIONS"}:
+        return
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    if request.content_type == "multipart/form-data" and not wants_json:
+        if length > MAX_FORM_BYTES:
+            raise BodyRefused(413, "form_too_large")
+        return
+    body = _read(request, length)
+    if not body or not wants_json:
+        return
+    if request.content_type != "application/json":
+        raise BodyRefused(415, "not_json")
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise BodyRefused(400, "unreadable_json") from None
+    check_value(value)
+
+
+def check_value(value: Any, depth: int = 0) -> None:
+    """Refuse JSON that parses, but holds something that cannot be kept.
+
+    Raises:
+        BodyRefused: 422 ``too_deep``, ``unsafe_text``, ``integer_too_large`` or ``number_not_finite``.
+    """
+    if depth > MAX_JSON_DEPTH:
+        raise BodyRefused(422, "too_deep")
+    match value:
+        case str() if UNSAFE.search(value):
+            raise BodyRefused(422, "unsafe_text")
+        case int() if abs(value) >= 2**63:
+            raise BodyRefused(422, "integer_too_large")
+        case float() if not math.isfinite(value):
+            raise BodyRefused(422, "number_not_finite")
+        case list():
+            for item in value:
+                check_value(item, depth + 1)
+        case dict():
+            for key, item in value.items():
+                check_value(key, depth + 1)
+                check_value(item, depth + 1)
+
+
+def _read(request: HttpRequest, length: int) -> bytes:
+    if length > MAX_BODY_BYTES:
+        raise BodyRefused(413, "body_too_large")
+    try:
+        body = request.body
+    except RequestDataTooBig:
+        raise BodyRefused(413, "body_too_large") from None
+    if len(body) > MAX_BODY_BYTES:  # sent in chunks, without a length
+        raise BodyRefused(413, "body_too_large")
+    return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError
+    return values

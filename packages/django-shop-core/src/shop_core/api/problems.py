@@ -1,0 +1,287 @@
+"""Errors as RFC 9457 problem documents, made by the router itself, so that they look the same on any host.
+
+A package has one ``Problems`` object with its tables. ``install(router)`` puts two decorators on a router: the one
+around the operation's function answers our own errors where they are raised, before the host's exception handlers see
+them; the one around the whole view checks the body before it is parsed, and rewrites what the host's NinjaAPI answered
+by itself (401, 403, 422, 429).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, IntegrityError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from ninja import NinjaAPI, Router, Schema
+from ninja.errors import HttpError, ValidationError
+
+from shop_core.api import bodies
+from shop_core.db.transactions import is_passing
+from shop_core.exceptions import ShopError
+
+logger = logging.getLogger(__name__)
+Operation = TypeVar("Operation", bound=Callable[..., Any])
+
+CONTENT_TYPE = "application/problem+json"
+
+CODES: Mapping[int, str] = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "permission_denied",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    422: "invalid",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+"""HTTP status: the code of a problem that has none of its own."""
+
+REASONS = (
+    "body_too_large", "busy", "conflict", "form_too_large", "integer_too_large", "invalid", "not_an_amount",
+    "not_authenticated", "not_found", "not_json", "number_not_finite", "time_out_of_range", "time_without_offset",
+    "too_deep", "unavailable", "unreadable_json", "unreadable_request", "unsafe_text", "value_not_stored",
+)  # fmt: skip
+"""Codes that core returns; ``sentences`` of every package explains them all."""
+
+HANDLED: tuple[type[Exception], ...] = (
+    ShopError, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation, MultiPartParserError,
+    OperationalError, IntegrityError, DataError, OverflowError, UnicodeEncodeError,
+)  # fmt: skip
+"""What ``register`` answers for a host's own operations."""
+
+
+class FieldProblem(Schema):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(Schema):
+    """An RFC 9457 problem document. ``code`` is stable; ``type`` leads to its documentation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem] = []
+
+
+def responses(*statuses: int) -> dict[int, type[Problem]]:
+    """The error responses of an operation, declared beside its good one: ``{200: Out, **responses(404, 409)}``.
+
+    What every operation may respond with (400, 413, 415, 422, 429, 503) is included.
+    """
+    return dict.fromkeys(sorted({400, 413, 415, 422, 429, 503, *statuses}), Problem)
+
+
+def reads_stream(operation: Operation) -> Operation:
+    """Mark an operation that reads its body itself, under a limit of its own."""
+    operation.reads_stream = True  # type: ignore[attr-defined]
+    return operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """The tables of one package, and the problem documents made from them.
+
+    ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
+    ``statuses``: error class to HTTP status, 409 for the rest (``Busy`` belongs to 503), and ``retry_after``: error
+    class to seconds; a subclass inherits both. ``type_base`` returns the URL prefix of problem types, or nothing.
+    """
+
+    titles: Mapping[int, str | Promise]
+    sentences: Mapping[str, str | Promise]
+    statuses: Mapping[type[Exception], int]
+    retry_after: Mapping[type[Exception], int] = field(default_factory=dict)
+    type_base: Callable[[], str] = str
+
+    def response(
+        self,
+        status: int,
+        detail: str = "",
+        *,
+        code: str = "",
+        errors: Iterable[Mapping[str, str]] = (),
+        extra: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
+    ) -> HttpResponse:
+        """A problem document as a response; without ``detail`` the sentence of its code.
+
+        ``extra`` holds extension members (RFC 9457, 3.2) of plain JSON values, ``retry_after`` is in seconds.
+        """
+        code = code or CODES.get(status, "error")
+        base = self.type_base()
+        body = {
+            "type": f"{base}{code}/" if base else "about:blank",
+            "title": str(self.titles.get(status, "")),
+            "status": status,
+            "detail": detail or str(self.sentences.get(code, code)),
+            "code": code,
+            "errors": list(errors),
+            **(extra or {}),
+        }
+        response = HttpResponse(json.dumps(body), status=status, content_type=CONTENT_TYPE)
+        if retry_after is not None:
+            response["Retry-After"] = str(retry_after)
+        if status == 401:
+            response["WWW-Authenticate"] = "Bearer"
+        return response
+
+    def from_exception(self, error: Exception) -> HttpResponse | None:
+        """The response for an error that the API explains; None for a bug, which stays an exception."""
+        match error:
+            case ShopError():
+                return self._tables_of(error)._from_shop_error(error)  # noqa: SLF001 - of the same class
+            case ValidationError():
+                return self.response(422, errors=self._field_problems(error.errors))
+            case Http404():
+                return self.response(404)
+            case HttpError():
+                return self.response(error.status_code, "" if error.status_code == 401 else str(error))
+            case RequestDataTooBig():
+                return self._refusal(413, "body_too_large")
+            case SuspiciousOperation() | MultiPartParserError():
+                return self._refusal(400, "unreadable_request")
+            case OperationalError() if is_passing(error):
+                logger.error("The database refused an operation", exc_info=error)
+                return self.response(503, retry_after=1)
+            case IntegrityError():
+                logger.error("A constraint stopped an operation that should have been refused before", exc_info=error)
+                return self.response(409)
+            case DataError() | OverflowError() | UnicodeEncodeError():
+                logger.error("A value reached the database that should have been refused before", exc_info=error)
+                return self._refusal(422, "value_not_stored")
+        return None
+
+    def install(self, router: Router) -> None:
+        """Give every operation of a router problem documents. Call it once, where the router is made."""
+        router.add_decorator(self._answer_errors, mode="operation")
+        router.add_decorator(self._answer_problems, mode="view")
+
+    def register(self, api: NinjaAPI) -> None:
+        """Answer a host's own operations in the same way, and declare the media type of problems in its OpenAPI.
+
+        The answers are the same whichever package's ``register`` a host calls, and however many of them.
+        """
+        for kind in HANDLED:
+            api.add_exception_handler(kind, self._handle)
+        make_document = api.get_openapi_schema
+
+        @functools.wraps(make_document)
+        def with_media_type(*args: Any, **kwargs: Any) -> Any:
+            return _declare_media_type(make_document(*args, **kwargs))
+
+        api.get_openapi_schema = with_media_type  # type: ignore[method-assign]
+
+    def _tables_of(self, error: ShopError) -> Problems:
+        """The tables of the package whose error it is; core's own errors are explained by the package that asks."""
+        return import_string(error.problems) if error.problems else self
+
+    def _from_shop_error(self, error: ShopError) -> HttpResponse:
+        known = type(error).__mro__
+        status = next((self.statuses[kind] for kind in known if kind in self.statuses), 409)
+        retry_after = next((self.retry_after[kind] for kind in known if kind in self.retry_after), None)
+        message = str(self.sentences.get(str(error), error))
+        errors = [{"field": error.field, "code": error.code, "message": message}] if error.field else []
+        return self.response(
+            status, message, code=error.code, errors=errors, extra=error.extra, retry_after=retry_after
+        )
+
+    def _refusal(self, status: int, reason: str) -> HttpResponse:
+        return self.response(status, str(self.sentences[reason]))
+
+    def _handle(self, _request: HttpRequest, error: Any) -> HttpResponse:
+        response = self.from_exception(error)
+        if response is None:
+            raise error
+        return response
+
+    def _answer_errors(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(operation)
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return operation(request, *args, **kwargs)
+            except Exception as error:
+                response = self.from_exception(error)
+                if response is None:
+                    raise
+                return response
+
+        return answered
+
+    def _answer_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        operation: Any = inspect.unwrap(run).__self__
+        streams = getattr(operation.view_func, "reads_stream", False)
+        wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
+
+        @functools.wraps(run)
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                if not streams:
+                    bodies.check(request, wants_json=wants_json)
+                return self._as_problem(run(request, *args, **kwargs))
+            except bodies.BodyRefused as refused:
+                return self._refusal(refused.status, refused.reason)
+            except Exception as error:
+                response = self.from_exception(error)
+                if response is None:
+                    raise
+                return response
+
+        return answered
+
+    def _as_problem(self, response: HttpResponseBase) -> HttpResponseBase:
+        """What the host's NinjaAPI answered by itself, as a problem document."""
+        if response.status_code < 400 or not isinstance(response, HttpResponse):
+            return response
+        if not response.get("Content-Type", "").startswith("application/json"):
+            return response
+        detail = json.loads(response.content).get("detail", "")
+        if isinstance(detail, list):
+            answer = self.response(response.status_code, errors=self._field_problems(detail))
+        else:
+            answer = self.response(response.status_code, "" if response.status_code == 401 else str(detail))
+        for name in ("Retry-After", "WWW-Authenticate"):
+            if name in response:
+                answer[name] = response[name]
+        return answer
+
+    def _field_problems(self, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+        """Pydantic's errors as field, code and message; what was sent in is not repeated."""
+        return [
+            {
+                "field": ".".join(str(part) for part in error.get("loc", ())[1:] if part != "payload"),
+                "code": str(error.get("type", "invalid")),
+                "message": self._message(str(error.get("msg", ""))),
+            }
+            for error in errors
+        ]
+
+    def _message(self, text: str) -> str:
+        """A reason of ours as its sentence, a message of pydantic as it is."""
+        text = text.removeprefix("Value error, ")
+        return str(self.sentences.get(text, text))
+
+
+def _declare_media_type(document: Any) -> Any:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation.get("responses", {}).items():
+                if int(status) >= 400 and "application/json" in response.get("content", {}):
+                    response["content"] = {CONTENT_TYPE: response["content"]["application/json"]}
+    return document

@@ -1,0 +1,59 @@
+"""Annotated types of request schemas: what the database cannot keep is refused by them, with a 422.
+
+Their errors are codes; the package's table of problems has the sentences.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+UNSAFE = re.compile("[\0\ud800-\udfff]")
+"""What no database keeps in a text: NUL and lone surrogates."""
+
+
+def _plain_decimal(value: Any) -> Any:
+    """Only a plain decimal text: no exponent, sign, blanks, underscores or digits of other scripts."""
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str) or not value.isascii() or not value.replace(".", "", 1).isdigit():
+        raise ValueError("not_an_amount")
+    return value
+
+
+def safe_text(value: str) -> str:
+    """The text, unless a database cannot keep it.
+
+    Raises:
+        ValueError: ``unsafe_text``.
+    """
+    if UNSAFE.search(value):
+        raise ValueError("unsafe_text")
+    return value
+
+
+def _sane_time(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("time_without_offset")
+    if not 1900 <= value.year <= 2200:
+        raise ValueError("time_out_of_range")
+    return value
+
+
+Money = Annotated[Decimal, BeforeValidator(_plain_decimal), Field(ge=0, max_digits=14, decimal_places=4)]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Text = Annotated[str, Field(max_length=10_000), AfterValidator(safe_text)]
+ShortText = Annotated[str, Field(max_length=200), AfterValidator(safe_text)]
+SearchText = Annotated[str, Field(max_length=100), AfterValidator(safe_text)]
+Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[-a-zA-Z0-9_]+$")]
+When = Annotated[datetime, AfterValidator(_sane_time)]
+
+
+class In(BaseModel):
+    """Base of every request body: unknown fields are refused. It is read from JSON only, never from attributes."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)

@@ -1,0 +1,40 @@
+"""Typed settings: one dict per package in the project's settings, one property per setting, read live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+class BaseSettings:
+    """Reads one dict of the project's settings at each access, so that tests can override it.
+
+    A subclass names the dict in ``setting`` and has one property per entry, with its default and a docstring.
+    """
+
+    setting: ClassVar[str]
+
+    def get(self, name: str, default: Any) -> Any:
+        return self._values().get(name, default)
+
+    def require(self, name: str) -> Any:
+        """The value of a setting without a default.
+
+        Raises:
+            ImproperlyConfigured: it is missing.
+        """
+        values = self._values()
+        if name not in values:
+            raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
+        return values[name]
+
+    def unknown(self) -> list[str]:
+        """Names in the dict that are not settings, such as misspelt ones, for ``manage.py check``."""
+        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
+
+    def _values(self) -> Mapping[str, Any]:
+        values: Mapping[str, Any] = getattr(settings, self.setting, {})
+        return values

@@ -1,0 +1,125 @@
+"""Thousands of rows at once, for imports, without the expressions that Django builds for each value.
+
+The names in the statements are columns of models, the values are data. No model instance is saved and no signal is
+sent. PostgreSQL gets its rows by COPY, which needs psycopg 3; other databases and drivers get a VALUES list or arrays.
+Each function runs in the caller's transaction, on the database to which the model is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import models
+
+from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values
+from shop_core.db.transactions import connection_of
+
+CHUNK = 1000
+"""Rows per statement."""
+
+
+def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of plain values, in the order of the field names."""
+    connection = connection_of(model)
+    if not _copies(connection):
+        insert_values(model, names, list(rows))
+        return
+    fields = [field_of(model, name) for name in names]
+    target = f"{connection.ops.quote_name(model._meta.db_table)} ({_columns(connection, fields)})"
+    for part in chunks(list(rows), CHUNK):
+        _copy(connection, target, fields, part)
+
+
+def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Change some columns of rows that exist. ``names`` begins with the primary key; lock the rows before."""
+    connection = connection_of(model)
+    quote = connection.ops.quote_name
+    fields = [field_of(model, name) for name in names]
+    table = quote(model._meta.db_table)
+    changes = ", ".join(f"{quote(field.column)} = new.{quote(field.column)}" for field in fields[1:])
+    key = quote(fields[0].column)
+    for part in chunks(list(rows), _chunk_size(connection, fields)):
+        with connection.cursor() as cursor:
+            if _copies(connection):
+                columns = _columns(connection, fields)
+                cursor.execute(f"CREATE TEMPORARY TABLE new AS SELECT {columns} FROM {table} WHERE false")  # noqa: S608
+                _copy(connection, "new", fields, part)
+                cursor.execute(f"UPDATE {table} SET {changes} FROM new WHERE {table}.{key} = new.{key}")  # noqa: S608
+                cursor.execute("DROP TABLE new")
+            else:
+                source, parameters = _source(connection, fields, part)
+                sql = f"UPDATE {table} SET {changes} FROM {source} WHERE {table}.{key} = new.{key}"  # noqa: S608
+                cursor.execute(sql, parameters)
+
+
+def take_keys(model: type[models.Model], count: int) -> list[int]:
+    """Keys for new rows, drawn before they are inserted. Empty on SQLite, which gives a key only with its row."""
+    connection = connection_of(model)
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [connection.ops.quote_name(model._meta.db_table), field_of(model, "id").column, count],
+        )
+        return [key for (key,) in cursor.fetchall()]
+
+
+def analyse(*grown: type[models.Model]) -> None:
+    """Let PostgreSQL count tables that have just grown; until then it plans as if they were still small."""
+    connection = connection_of(grown[0])
+    if connection.vendor == "postgresql":
+        tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in grown)
+        with connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {tables}")
+
+
+def _copies(connection: Any) -> bool:
+    return connection.vendor == "postgresql" and hasattr(connection.Database, "Copy")
+
+
+def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
+    texts = [
+        [_copied(field, value) for value in column]
+        for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
+    lines = "".join("\t".join(line) + "\n" for line in zip(*texts, strict=True))
+    statement = f"COPY {target} FROM STDIN"
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
+        copy.write(lines)
+
+
+def _copied(field: Any, value: Any) -> str:
+    """A value in the text format of COPY."""
+    if value is None:
+        return "\\N"
+    text = json.dumps(value, cls=field.encoder) if isinstance(field, models.JSONField) else str(value)
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _columns(connection: Any, fields: Sequence[Any]) -> str:
+    return ", ".join(connection.ops.quote_name(field.column) for field in fields)
+
+
+def _source(connection: Any, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """The rows as a table named ``new`` with the columns' names."""
+    quote = connection.ops.quote_name
+    prepared = [
+        [field.get_db_prep_save(value, connection) for value in column]
+        for field, column in zip(fields, zip(*rows, strict=True), strict=True)
+    ]
+    names = [quote(field.column) for field in fields]
+    if connection.vendor == "postgresql":
+        arrays = ", ".join(f"%s::{field.cast_db_type(connection)}[]" for field in fields)
+        return f"UNNEST({arrays}) AS new ({', '.join(names)})", prepared
+    row = f"({', '.join(['%s'] * len(fields))})"
+    values = ", ".join([row] * len(rows))
+    columns = ", ".join(f"column{number} AS {name}" for number, name in enumerate(names, start=1))
+    flat = [value for line in zip(*prepared, strict=True) for value in line]
+    return f"(SELECT {columns} FROM (VALUES {values})) AS new", flat  # noqa: S608
+
+
+def _chunk_size(connection: Any, fields: Sequence[Any]) -> int:
+    return CHUNK if connection.vendor == "postgresql" else max(min(CHUNK, MAX_PARAMETERS // len(fields)), 1)

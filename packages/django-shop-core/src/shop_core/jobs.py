@@ -1,0 +1,145 @@
+"""Periodic jobs: each package lists its own, and one command per package runs those that are due.
+
+An app whose ``jobs.py`` has ``RUN_BY = "shop_orders"`` and ``JOBS``, such as a contrib app or a plugin, adds its jobs
+to the command of that package. The package's table keeps the runs of all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import import_module
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.module_loading import module_has_submodule
+
+logger = logging.getLogger(__name__)
+
+EARLY = 0.9
+"""A job is due after this part of its interval: a scheduler that comes every minute sometimes comes early."""
+
+MISSED_RUNS, SHORTEST_DELAY = 3, timedelta(minutes=15)
+"""A job is overdue when it has not finished for this many of its intervals, and for at least this long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Work to repeat. ``function`` may run twice at once. ``consequence`` says what happens if it never runs."""
+
+    name: str
+    function: Callable[[], object]
+    every: timedelta
+    consequence: str
+
+
+def describe(error: Exception) -> str:
+    """The error as the table of runs keeps it."""
+    return f"{type(error).__name__}: {error}"[:500]
+
+
+class Schedule:
+    """The jobs that one package's command runs. ``runs`` is the package's model of runs, one row per job's name."""
+
+    def __init__(
+        self,
+        label: str,
+        jobs: Sequence[Job],
+        *,
+        runs: type[models.Model],
+        describe: Callable[[Exception], str] = describe,
+    ) -> None:
+        self.label = label
+        self.own = tuple(jobs)
+        self.rows = runs._default_manager
+        self.describe = describe
+
+    def all(self) -> tuple[Job, ...]:
+        """The package's own jobs, then those of installed apps that name the package in ``RUN_BY``."""
+        return (*self.own, *(job for module in self._joined() for job in module.JOBS))
+
+    def run_due(self, *, run_all: bool = False) -> list[str]:
+        """Run the jobs that are due, or all. Returns the names of those that failed."""
+        return [job.name for job in self.all() if self._claim(job, run_all=run_all) and not self._run(job)]
+
+    def run(self, job: Job) -> bool:
+        """Run one job now and record the run. Returns False where it raised; the error is logged and recorded."""
+        self._claim(job, run_all=True)
+        return self._run(job)
+
+    def overdue(self) -> list[Job]:
+        """The jobs that failed at their last run, or have not finished in time, for health views."""
+        runs, now = self.runs(), timezone.now()
+
+        def is_late(job: Job) -> bool:
+            run = runs.get(job.name)
+            if run is None or run.last_error or run.last_finished_at is None:
+                return True
+            return bool(now - run.last_finished_at > max(MISSED_RUNS * job.every, SHORTEST_DELAY))
+
+        return [job for job in self.all() if is_late(job)]
+
+    def runs(self) -> dict[str, Any]:
+        """The last run of each job that ever started, by the job's name."""
+        rows: Iterable[Any] = self.rows.all()
+        return {run.name: run for run in rows}
+
+    def _joined(self) -> Iterator[Any]:
+        for config in apps.get_app_configs():
+            if config.label != self.label and module_has_submodule(config.module, "jobs"):
+                module = import_module(f"{config.name}.jobs")
+                if getattr(module, "RUN_BY", "") == self.label:
+                    yield module
+
+    def _claim(self, job: Job, *, run_all: bool) -> bool:
+        """Record that the job starts, if it is due: of two runners that come at once, one starts it."""
+        now = timezone.now()
+        self.rows.get_or_create(name=job.name)
+        due = Q() if run_all else Q(last_started_at=None) | Q(last_started_at__lte=now - job.every * EARLY)
+        return self.rows.filter(due, name=job.name).update(last_started_at=now) == 1
+
+    def _run(self, job: Job) -> bool:
+        row = self.rows.filter(name=job.name)
+        try:
+            job.function()
+        except Exception as error:
+            logger.exception("The job %s failed", job.name)
+            row.update(last_error=self.describe(error))
+            return False
+        row.update(last_finished_at=timezone.now(), last_error="")
+        return True
+
+
+class JobsCommand(BaseCommand):
+    """The command of a package: runs what is due, with ``--all`` everything, with ``--list`` shows the last runs."""
+
+    schedule: ClassVar[Schedule]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--list", action="store_true", help="show the jobs and when they last ran; run nothing")
+        parser.add_argument("--all", action="store_true", help="run every job now, due or not")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        if options["list"]:
+            self._list()
+            return
+        failed = self.schedule.run_due(run_all=options["all"])
+        if failed:
+            raise CommandError(f"Failed: {', '.join(failed)}. The log and --list have the errors.")
+
+    def _list(self) -> None:
+        runs, late = self.schedule.runs(), self.schedule.overdue()
+        for job in self.schedule.all():
+            run = runs.get(job.name)
+            finished = run.last_finished_at.isoformat(timespec="seconds") if run and run.last_finished_at else "never"
+            self.stdout.write(f"{job.name}  every {job.every}  finished {finished}  {'late' if job in late else 'ok'}")
+            if job in late:
+                self.stdout.write(f"    {job.consequence}")
+            if run and run.last_error:
+                self.stdout.write(f"    last error: {run.last_error}")

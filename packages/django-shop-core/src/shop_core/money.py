@@ -1,0 +1,50 @@
+"""Amounts: decimals, rounded half up to the number of decimals that ISO 4217 gives the currency."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR = "CLF UYW"
+EXPONENTS = {
+    **dict.fromkeys(_NONE.split(), 0),
+    **dict.fromkeys(_THREE.split(), 3),
+    **dict.fromkeys(_FOUR.split(), 4),
+}
+"""ISO 4217 minor units of the currencies that do not have two."""
+
+MAX_AMOUNT = Decimal("9999999999.9999")
+"""The largest amount that the columns of the packages hold: 14 digits, 4 of them decimals."""
+
+
+def exponent(currency: str) -> int:
+    """The number of decimals of a currency."""
+    return EXPONENTS.get(currency, 2)
+
+
+@cache
+def unit(currency: str) -> Decimal:
+    """The smallest amount of a currency: ``Decimal("0.01")`` for KES, ``Decimal("1")`` for UGX."""
+    return Decimal(1).scaleb(-exponent(currency))
+
+
+def quantise(amount: Decimal, currency: str) -> Decimal:
+    """The amount with the currency's decimals, rounded half up."""
+    return amount.quantize(unit(currency), rounding=ROUND_HALF_UP)
+
+
+def as_text(amount: Decimal, currency: str) -> str:
+    """The amount as an API writes it: plain digits with the currency's decimals."""
+    return f"{quantise(amount, currency):f}"
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """The amount in the currency's smallest unit, such as cents."""
+    return int(quantise(amount, currency).scaleb(exponent(currency)))
+
+
+def from_minor_units(amount: int, currency: str) -> Decimal:
+    """The amount that a payment provider writes in the currency's smallest unit."""
+    return quantise(Decimal(amount).scaleb(-exponent(currency)), currency)

@@ -1,0 +1,319 @@
+"""Problem documents, bodies and credentials of a router that is mounted on a host which knows nothing of us."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, IntegrityError, OperationalError
+from django.http import Http404
+from django.test import Client, RequestFactory
+from django.urls import path
+from ninja import NinjaAPI, Router
+from ninja.errors import HttpError
+from ninja.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HttpBearer, django_auth
+from shop_core.api import bodies, problems, types
+from shop_core.api.auth import GUEST, Auths, was_given
+from shop_core.conf import BaseSettings
+from shop_core.exceptions import Busy, ShopError
+
+pytestmark = pytest.mark.django_db
+
+
+class ThingError(ShopError):
+    problems = f"{__name__}.PROBLEMS"
+
+
+class ThingGone(ThingError):
+    code = "thing_gone"
+
+
+class ThingMissing(ThingGone):
+    code = "thing_missing"
+
+
+PROBLEMS = problems.Problems(
+    titles={404: "Not here", 409: "Conflict", 422: "Not valid", 503: "Later"},
+    sentences={reason: f"Sentence of {reason}." for reason in problems.REASONS},
+    statuses={ThingGone: 404, Busy: 503},
+    retry_after={Busy: 1},
+    type_base=lambda: "https://shop.example/problems/",
+)
+OTHER = problems.Problems(
+    titles=PROBLEMS.titles, sentences=PROBLEMS.sentences, statuses={}, type_base=PROBLEMS.type_base
+)
+router = Router()
+PROBLEMS.install(router)
+RAISED = {
+    "gone": ThingGone("The thing is gone."),
+    "missing": ThingMissing("It never was."),
+    "other": ThingError("Wrong.", field="name", extra={"limit": 3}),
+    "busy": Busy(),
+    "404": Http404(),
+    "http": HttpError(403, "No."),
+    "large": RequestDataTooBig(),
+    "suspicious": SuspiciousOperation(),
+    "locked": OperationalError("database is locked"),
+    "integrity": IntegrityError("duplicate"),
+    "data": DataError("too long"),
+    "overflow": OverflowError("2**70"),
+    "bug": ZeroDivisionError("a bug"),
+}
+
+
+class Body(types.In):
+    name: types.ShortText = ""
+    price: types.Money = None
+    at: types.When = None
+    data: object = None
+
+
+@router.get("/raise/{name}")
+def raise_it(request, name: str):
+    raise RAISED[name]
+
+
+@router.post("/body")
+def read(request, payload: Body):
+    return {"name": payload.name}
+
+
+class KeyHeader(APIKeyHeader):
+    param_name = "X-Key"
+
+    def authenticate(self, request, key):
+        return "app" if key == "good" else None
+
+
+class KeyQuery(APIKeyQuery):
+    param_name = "key"
+
+    def authenticate(self, request, key):
+        return "app" if key == "good" else None
+
+
+class KeyCookie(APIKeyCookie):
+    param_name = "key"
+
+    def __init__(self):
+        super().__init__(csrf=False)
+
+    def authenticate(self, request, key):
+        return "app" if key == "good" else None
+
+
+class Bearer(HttpBearer):
+    def authenticate(self, request, token):
+        return "app" if token == "good" else None
+
+
+GROUP = [KeyHeader, KeyQuery(), KeyCookie, Bearer(), django_auth]
+
+
+class Settings(BaseSettings):
+    setting = "THINGS"
+
+    @property
+    def AUTH(self):
+        return self.get("AUTH", f"{__name__}.GROUP")
+
+
+@router.get("/guests", auth=Auths(Settings(), "AUTH", guests=True))
+def guests(request):
+    return {"caller": str(request.auth)}
+
+
+@router.post("/members", auth=Auths(Settings(), "AUTH"))
+def members(request):
+    return {"caller": str(request.auth)}
+
+
+api = NinjaAPI(urls_namespace="core-tests")
+api.add_router("/things/", router)
+
+
+@api.get("/hosts/{name}")
+def of_the_host(request, name: str):
+    raise RAISED[name]
+
+
+PROBLEMS.register(api)
+OTHER.register(api)
+urlpatterns = [path("api/", api.urls)]
+
+
+@pytest.fixture
+def client(settings):
+    settings.ROOT_URLCONF = __name__
+    return Client(raise_request_exception=False)
+
+
+CASES = [
+    ("gone", 404, "thing_gone", "The thing is gone."),
+    ("missing", 404, "thing_missing", "It never was."),
+    ("other", 409, "error", "Wrong."),
+    ("busy", 503, "busy", "Sentence of busy."),
+    ("404", 404, "not_found", "Sentence of not_found."),
+    ("http", 403, "permission_denied", "No."),
+    ("large", 413, "too_large", "Sentence of body_too_large."),
+    ("suspicious", 400, "bad_request", "Sentence of unreadable_request."),
+    ("locked", 503, "unavailable", "Sentence of unavailable."),
+    ("integrity", 409, "conflict", "Sentence of conflict."),
+    ("data", 422, "invalid", "Sentence of value_not_stored."),
+    ("overflow", 422, "invalid", "Sentence of value_not_stored."),
+]
+
+
+@pytest.mark.parametrize(("name", "status", "code", "detail"), CASES)
+def test_errors_become_problem_documents(client, name, status, code, detail):
+    response = client.get(f"/api/things/raise/{name}")
+    problem = response.json()
+    assert response.headers["Content-Type"] == problems.CONTENT_TYPE
+    assert (response.status_code, problem["status"], problem["code"], problem["detail"]) == (
+        status,
+        status,
+        code,
+        detail,
+    )
+    assert problem["type"] == f"https://shop.example/problems/{code}/"
+    assert response.headers.get("Retry-After") == ("1" if status == 503 else None)
+
+
+@pytest.mark.parametrize("name", [case[0] for case in CASES if case[0] in {"gone", "missing", "other"}])
+def test_error_of_a_package_has_its_tables_whichever_package_was_registered_last(client, name):
+    theirs = client.get(f"/api/hosts/{name}")
+    ours = client.get(f"/api/things/raise/{name}")
+    assert (theirs.status_code, theirs.json()) == (ours.status_code, ours.json())
+
+
+def test_field_and_extra_of_an_error_are_shown(client):
+    problem = client.get("/api/things/raise/other").json()
+    assert problem["errors"] == [{"field": "name", "code": "error", "message": "Wrong."}]
+    assert problem["limit"] == 3
+
+
+def test_bug_stays_an_exception(client):
+    assert client.get("/api/things/raise/bug").status_code == 500
+    assert client.get("/api/hosts/bug").status_code == 500
+
+
+BODIES = [
+    (b'{"name": "a"}', "application/json", 200, None),
+    (b"", "application/json", 422, None),
+    (b'{"name": "a"}', "text/plain", 415, "not_json"),
+    (b'{"name": "a", "name": "b"}', "application/json", 400, "unreadable_json"),
+    (b'{"name": NaN}', "application/json", 400, "unreadable_json"),
+    (b"[" * 50_000, "application/json", 400, "unreadable_json"),
+    ('{"name": "a"}'.encode("utf-16"), "application/json", 400, "unreadable_json"),
+    (b'{"name": "a\\u0000"}', "application/json", 422, "unsafe_text"),
+    (b'{"\\ud800": "a"}', "application/json", 422, "unsafe_text"),
+    (b'{"data": ' + b"9" * 30 + b"}", "application/json", 422, "integer_too_large"),
+    (b'{"data": 1e999}', "application/json", 422, "number_not_finite"),
+    (b'{"data": ' + b"[" * 21 + b"]" * 21 + b"}", "application/json", 422, "too_deep"),
+    (b'{"name": "' + b"a" * bodies.MAX_BODY_BYTES + b'"}', "application/json", 413, "body_too_large"),
+    (b'{"name": "' + b"a" * 3_000_000 + b'"}', "application/json", 413, "body_too_large"),
+]
+
+
+@pytest.mark.parametrize(("body", "media_type", "status", "reason"), BODIES)
+def test_bodies_that_cannot_be_taken_are_refused(client, body, media_type, status, reason):
+    response = client.generic("POST", "/api/things/body", body, content_type=media_type)
+    assert response.status_code == status
+    if reason:
+        assert response.json()["detail"] == f"Sentence of {reason}."
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("price", "1e5", "Sentence of not_an_amount."),
+        ("price", "-1", "Sentence of not_an_amount."),
+        ("price", 5, "Sentence of not_an_amount."),
+        ("at", "2026-01-31T12:00:00", "Sentence of time_without_offset."),
+        ("at", "1066-10-14T12:00:00Z", "Sentence of time_out_of_range."),
+        ("id", 5, "Extra inputs are not permitted"),
+    ],
+)
+def test_fields_are_refused_with_the_sentence_of_their_reason(client, field, value, message):
+    response = client.post("/api/things/body", json.dumps({field: value}), content_type="application/json")
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["field"], error["message"]) == (422, field, message)
+
+
+@pytest.mark.parametrize("value", ["12.5", "0", "12"])
+def test_plain_amounts_are_taken(client, value):
+    response = client.post("/api/things/body", json.dumps({"price": value}), content_type="application/json")
+    assert response.status_code == 200
+
+
+def test_long_form_is_refused_before_it_is_read():
+    request = RequestFactory().post("/", {"a": "b"})
+    bodies.check(request, wants_json=False)
+    request.META["CONTENT_LENGTH"] = str(bodies.MAX_FORM_BYTES + 1)
+    with pytest.raises(bodies.BodyRefused, match="form_too_large"):
+        bodies.check(request, wants_json=False)
+
+
+WAYS = {
+    "header": lambda key: {"headers": {"X-Key": key}},
+    "query": lambda key: {"query_params": {"key": key}},
+    "bearer": lambda key: {"headers": {"Authorization": f"Bearer {key}"}},
+    "cookie": lambda key: {"cookie": key},
+}
+
+
+def get(client, way, key):
+    extra = WAYS[way](key)
+    if cookie := extra.pop("cookie", None):
+        client.cookies["key"] = cookie
+    if query := extra.pop("query_params", None):
+        return client.get("/api/things/guests", query, **extra)
+    return client.get("/api/things/guests", **extra)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_valid_credential_counts_and_a_broken_one_is_refused(client, way):
+    assert get(client, way, "good").json() == {"caller": "app"}
+    refused = get(client, way, "bad")
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert refused.json()["detail"] == "Sentence of not_authenticated."
+
+
+def test_none_is_a_guest_or_refused(client):
+    assert client.get("/api/things/guests").json() == {"caller": GUEST}
+    assert client.post("/api/things/members").status_code == 401
+
+
+def test_session_of_a_guest_is_no_broken_credential(client):
+    client.cookies["sessionid"] = "gone"
+    assert client.get("/api/things/guests").json() == {"caller": GUEST}
+    client.force_login(User.objects.create(username="ann"))
+    assert client.get("/api/things/guests").json() == {"caller": "ann"}
+
+
+def test_session_needs_its_csrf_token(settings):
+    settings.ROOT_URLCONF = __name__
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.create(username="ann"))
+    response = strict.post("/api/things/members")
+    assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
+
+
+def test_unknown_kind_of_auth_is_taken_to_read_the_authorization_header():
+    request = RequestFactory().get("/", headers={"Authorization": "Digest x"})
+    assert was_given(request, lambda _request: None)
+    assert not was_given(RequestFactory().get("/"), lambda _request: None)
+
+
+def test_setting_that_cannot_be_imported_is_named(settings):
+    settings.THINGS = {"AUTH": "testproject.nothing"}
+    with pytest.raises(ImproperlyConfigured, match=r"'testproject.nothing' in THINGS cannot be imported"):
+        Auths(Settings(), "AUTH").configured()
+
+
+def test_schemes_stand_in_the_openapi_document(settings):
+    settings.ROOT_URLCONF = __name__
+    document = api.get_openapi_schema()
+    schemes = document["components"]["securitySchemes"]
+    assert set(schemes) == {"KeyHeader", "KeyQuery", "KeyCookie", "Bearer", "SessionAuth"}
+    assert schemes["KeyHeader"] == {"type": "apiKey", "in": "header", "name": "X-Key"}

@@ -1,0 +1,43 @@
+"""The rules that keep core small: Django alone, no text, no app."""
+
+import ast
+from pathlib import Path
+
+import shop_core
+
+SOURCE = Path(shop_core.__file__).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+MOST_LINES = 1500
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_core_stays_small():
+    assert len(FILES) > 10
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in FILES) <= MOST_LINES
+
+
+def test_nothing_in_core_is_translated():
+    assert [(path.name, name) for path in FILES for name in imports(path) if "gettext" in name] == []
+    assert [path.name for path in SOURCE.rglob("*") if path.name in {"locale", "templates", "migrations"}] == []
+
+
+def test_core_imports_django_and_below_api_ninja():
+    allowed = {"django", "shop_core", *__import__("sys").stdlib_module_names}
+    strays = [
+        (str(path.relative_to(SOURCE)), name)
+        for path in FILES
+        for name in imports(path)
+        if name.partition(".")[0] not in allowed | ({"ninja", "pydantic"} if "api" in path.parts else set())
+    ]
+    assert strays == []
+
+
+def test_core_has_no_models():
+    assert [path for path in FILES if path.name in {"models.py", "apps.py", "admin.py"}] == []

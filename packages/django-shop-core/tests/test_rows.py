@@ -1,0 +1,157 @@
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+import pytest
+from django.db import connection
+from django.db.models import CharField, DecimalField
+from django.test.utils import CaptureQueriesContext
+from shop_core.db import bulk, rows
+from shop_core.db.compiled import CompiledQuery, LiteralInteger, Word
+from testproject.things.models import Thing
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+KEY = uuid.UUID(int=7)
+NAMES = ("name", "price", "count", "made_at", "key", "data", "changed_at")
+
+
+class ThingRow(NamedTuple):
+    name: str
+    price: Decimal | None
+
+
+def things(*names):
+    return [
+        Thing(name=name, price=Decimal("1.5"), count=3, made_at=NOON, key=KEY, data={"a": ["b", None]})
+        for name in names
+    ]
+
+
+def stored():
+    return list(Thing.objects.order_by("name").values_list("name", "price", "count", "made_at", "key", "data"))
+
+
+def expected(*names):
+    return [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}) for name in names]
+
+
+def test_insert_stores_what_save_would_store_and_gives_keys():
+    made = things("a", "b")
+    assert rows.insert(made)
+    assert stored() == expected("a", "b")
+    assert [Thing.objects.get(pk=row.pk).name for row in made] == ["a", "b"]
+    assert all(row.changed_at and not row._state.adding for row in made)
+    made[0].count = 4
+    made[0].save()
+    assert Thing.objects.count() == 2
+
+
+def test_insert_of_nothing_sends_nothing(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert not rows.insert([])
+
+
+def test_conflicting_insert_returns_false():
+    rows.insert(things("a"))
+    [again] = things("a")
+    assert not rows.insert([again], on_conflict="ON CONFLICT (name) DO NOTHING")
+    assert again.pk is None
+    assert Thing.objects.count() == 1
+
+
+def test_insert_values_returns_a_field_of_what_was_written():
+    values = [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}, NOON) for name in "abc"]
+    rows.insert_values(Thing, NAMES, values[:1])
+    found = rows.insert_values(Thing, NAMES, values, on_conflict="ON CONFLICT (name) DO NOTHING", returning="name")
+    assert sorted(found) == ["b", "c"]
+    assert stored() == expected("a", "b", "c")
+
+
+def test_update_sets_columns_of_some_rows():
+    made = things("a", "b", "c")
+    rows.insert(made)
+    rows.update(Thing, [made[0].pk, made[2].pk], count=9, price=None)
+    found = list(Thing.objects.order_by("name").values_list("count", "price"))
+    assert found == [(9, None), (3, Decimal("1.5")), (9, None)]
+
+
+def test_bulk_insert_and_update_store_awkward_values():
+    awkward = ["tab\there", "line\nbreak", "back\\slash", "\\N", "quote'\"", "ünï", "%s"]
+    values = [(name, None, 1, NOON, KEY, {"text": name}, NOON) for name in awkward]
+    bulk.insert(Thing, NAMES, values)
+    assert {row.name: row.data["text"] for row in Thing.objects.all()} == {name: name for name in awkward}
+    keys = dict(Thing.objects.values_list("name", "pk"))
+    bulk.update(Thing, ("id", "count", "price"), [(keys[name], 5, Decimal("2.25")) for name in awkward[:3]])
+    assert Thing.objects.filter(count=5, price=Decimal("2.25")).count() == 3
+    assert Thing.objects.filter(count=1, price=None).count() == 4
+
+
+@pytest.mark.pg
+def test_keys_are_drawn_before_rows_are_inserted():
+    first, second = bulk.take_keys(Thing, 2)
+    bulk.insert(Thing, ("id", *NAMES), [(second, "a", None, 1, None, None, {}, NOON)])
+    assert Thing.objects.get().pk == second
+    assert first != second
+
+
+def cheap(p, *names):
+    found = Thing.objects.filter(price__lte=p("most", DecimalField(max_digits=14, decimal_places=4)))
+    found = found.filter(count=p("count", LiteralInteger())).order_by("name")
+    return found.exclude(name__in=[Word(name) for name in names]).values_list("name", "price")
+
+
+CHEAP = CompiledQuery(Thing, cheap, row=ThingRow)
+
+
+def test_compiled_query_returns_named_rows_like_its_plain_queryset():
+    rows.insert(things("a", "b", "c"))
+    found = CHEAP.rows("b", most=Decimal(2), count=3)
+    assert (
+        found
+        == CHEAP.plain_rows("b", most=Decimal(2), count=3)
+        == [ThingRow("a", Decimal("1.5")), ThingRow("c", Decimal("1.5"))]
+    )
+    assert CHEAP.first(most=Decimal(1), count=3) is None
+    assert CHEAP.first(most=Decimal(2), count=3).name == "a"
+
+
+def test_compiled_query_is_compiled_once_for_a_shape(monkeypatch):
+    calls = []
+    query = CompiledQuery(Thing, lambda p, *names: calls.append(names) or cheap(p, *names))
+    monkeypatch.delenv("SHOP_PLAIN_QUERIES", raising=False)
+    for _call in range(3):
+        query.rows(most=Decimal(1), count=1)
+        query.rows("b", most=Decimal(1), count=1)
+    assert calls == [(), ("b",)]
+
+
+def test_plain_queryset_runs_when_asked_for_and_on_a_newer_django(monkeypatch):
+    calls = []
+    query = CompiledQuery(Thing, lambda p: calls.append(1) or cheap(p), row=ThingRow)
+    rows.insert(things("a"))
+    monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
+    assert [query.rows(most=Decimal(2), count=3) for _call in range(2)] == [[ThingRow("a", Decimal("1.5"))]] * 2
+    assert len(calls) == 2
+    monkeypatch.delenv("SHOP_PLAIN_QUERIES")
+    monkeypatch.setattr("django.VERSION", (99, 0, 0, "final", 0))
+    query.rows(most=Decimal(2), count=3)
+    assert len(calls) == 3
+
+
+def test_words_and_literals_stand_in_the_statement():
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        CHEAP.rows("b", most=Decimal(2), count=3)
+    assert "'b'" in captured[0]["sql"]
+    assert "(3)" in captured[0]["sql"]
+    with pytest.raises(ValueError, match="not a plain word"):
+        CHEAP.rows("b' OR 1=1", most=Decimal(2), count=3)
+
+
+def test_text_parameter_may_hold_anything():
+    query = CompiledQuery(Thing, lambda p: Thing.objects.filter(name=p("name", CharField())).values_list("name"))
+    rows.insert(things("it's %s; --"))
+    assert query.rows(name="it's %s; --") == [("it's %s; --",)]

@@ -1,0 +1,169 @@
+import sqlite3
+import threading
+
+import psycopg.errors
+import pytest
+from django.db import OperationalError, connection, transaction
+from shop_core.db.transactions import LOCK_TIMEOUT, in_transaction, is_passing, lock_timeout
+from shop_core.exceptions import Busy
+from testproject.things.models import Thing
+
+PASSING = ["08006", "40001", "40003", "40P01", "53300", "55P03", "57014", "57P01", "57P03"]
+MISTAKES = ["40002", "55000", "55006", "58030", "42P01", "22003", "25006"]
+
+
+def refused(state):
+    error = OperationalError("refused")
+    error.__cause__ = psycopg.errors.lookup(state)("refused") if state else psycopg.OperationalError("connection lost")
+    return error
+
+
+@pytest.mark.parametrize("state", [*PASSING, None])
+def test_refusals_that_pass(state):
+    assert is_passing(refused(state))
+
+
+@pytest.mark.parametrize("state", MISTAKES)
+def test_refusals_that_are_mistakes(state):
+    assert not is_passing(refused(state))
+
+
+@pytest.mark.parametrize(
+    ("text", "passing"),
+    [("database is locked", True), ("database table is busy", True), ("no such table: x", False), ("disk I/O", False)],
+)
+def test_refusals_of_sqlite(text, passing):
+    error = OperationalError(text)
+    error.__cause__ = sqlite3.OperationalError(text)
+    assert is_passing(error) is passing
+
+
+@pytest.mark.django_db(transaction=True)
+def test_passing_refusal_is_repeated_from_the_start():
+    calls = []
+
+    @in_transaction(Thing)
+    def work(name):
+        Thing.objects.create(name=name)
+        calls.append(name)
+        if len(calls) == 1:
+            raise refused("40P01")
+        return "done"
+
+    assert work("a") == "done"
+    assert calls == ["a", "a"]
+    assert Thing.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_second_refusal_is_busy_and_leaves_nothing():
+    @in_transaction(Thing)
+    def work():
+        Thing.objects.create(name="a")
+        raise refused("55P03")
+
+    with pytest.raises(Busy):
+        work()
+    assert not Thing.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mistake_is_not_repeated():
+    calls = []
+
+    @in_transaction(Thing)
+    def work():
+        calls.append(1)
+        raise refused("58030")
+
+    with pytest.raises(OperationalError):
+        work()
+    assert calls == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_of_a_transaction_it_is_a_savepoint_and_repeats_nothing():
+    calls = []
+
+    @in_transaction(Thing)
+    def work():
+        calls.append(1)
+        Thing.objects.create(name="inner")
+        raise refused("40P01")
+
+    with transaction.atomic():
+        Thing.objects.create(name="outer")
+        with pytest.raises(OperationalError):
+            work()
+    assert calls == [1]
+    assert list(Thing.objects.values_list("name", flat=True)) == ["outer"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_time_to_wait_is_the_callers_inside_of_his_transaction():
+    assert lock_timeout(connection) == LOCK_TIMEOUT
+    with transaction.atomic():
+        assert lock_timeout(connection) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_router_is_asked_at_each_call(settings):
+    asked = []
+
+    class Router:
+        def db_for_write(self, model, **_hints):
+            asked.append(model)
+            return "default"
+
+    settings.DATABASE_ROUTERS = [Router()]
+    work = in_transaction(Thing)(lambda: 1)
+    assert asked == []
+    work()
+    work()
+    assert asked == [Thing, Thing]
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_lock_is_waited_for_no_longer_than_said():
+    @in_transaction(Thing)
+    def shown():
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            return cursor.fetchone()[0]
+
+    assert shown() == LOCK_TIMEOUT
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone()[0] == "0"
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_deadlock_of_two_ends_with_both_done():
+    Thing.objects.create(name="a")
+    Thing.objects.create(name="b")
+    first_lock = threading.Barrier(2, timeout=10)
+    tries = []
+
+    @in_transaction(Thing)
+    def touch(first, second):
+        tries.append(first)
+        Thing.objects.select_for_update().get(name=first)
+        if tries.count(first) == 1:
+            first_lock.wait()
+        Thing.objects.filter(name=second).update(count=Thing.objects.get(name=second).count + 1)
+
+    def run(*names):
+        try:
+            touch(*names)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=names) for names in (("a", "b"), ("b", "a"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert len(tries) == 3
+    assert sorted(Thing.objects.values_list("count", flat=True)) == [1, 1]

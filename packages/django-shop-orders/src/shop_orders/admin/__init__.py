@@ -1,0 +1,19 @@
+"""The admin: a workplace for shopkeepers."""
+
+from shop_orders.admin import customers, payments, records
+from shop_orders.admin.exports import orders_csv
+from shop_orders.admin.forms import StepForm
+from shop_orders.admin.orders import OrderAdmin
+from shop_orders.admin.steps import STEPS, Step, possible_steps
+
+__all__ = [
+    "STEPS",
+    "OrderAdmin",
+    "Step",
+    "StepForm",
+    "customers",
+    "orders_csv",
+    "payments",
+    "possible_steps",
+    "records",
+]

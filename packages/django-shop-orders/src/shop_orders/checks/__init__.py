@@ -1,0 +1,94 @@
+"""Wrong settings, found by ``manage.py check``, with the line to paste.
+
+docs/reference/orders-settings.md lists them by setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core import checks
+from django.db import connections
+from django.urls import NoReverseMatch, reverse
+
+from shop_orders.checks.hooks import check_auth, check_hooks
+from shop_orders.checks.products import check_source
+from shop_orders.checks.providers import calls_us, check_providers, working_providers
+from shop_orders.checks.shapes import check_shapes
+from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
+from shop_orders.payment_providers import HostedTestProvider
+
+__all__ = ["check_databases", "check_deployment", "check_settings", "check_urls", "register"]
+
+PARTS = (
+    check_names,
+    check_currency,
+    check_source,
+    check_providers,
+    check_hooks,
+    check_auth,
+    check_regions,
+    check_choices,
+)
+
+
+def register() -> None:
+    checks.register(check_settings, "shop_orders")
+    checks.register(check_databases, "shop_orders")
+    checks.register(check_urls, "shop_orders")
+    checks.register(check_deployment, "shop_orders", deploy=True)
+
+
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """All checks of the SHOP_ORDERS setting."""
+    wrong_shapes = list(check_shapes())
+    if wrong_shapes:
+        return wrong_shapes  # the other checks read what these say is not there
+    return [message for part in PARTS for message in part()]
+
+
+def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """SQLite needs IMMEDIATE transactions: with the default nine of ten concurrent checkouts fail as locked."""
+    return [
+        checks.Warning(
+            f'The SQLite database "{alias}" does not begin transactions with IMMEDIATE: concurrent writes will fail.',
+            hint='Paste into its OPTIONS: "transaction_mode": "IMMEDIATE", "timeout": 20, '
+            '"init_command": "PRAGMA journal_mode=WAL;"',
+            id="shop_orders.W002",
+        )
+        for alias in connections
+        if connections[alias].vendor == "sqlite"
+        and connections[alias].settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE"
+    ]
+
+
+def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Providers that call us need an address."""
+    if not any(calls_us(provider) for provider in working_providers().values()):
+        return []
+    try:
+        reverse("shop_orders:webhook", args=["alias"])
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "Payment providers have no address to call: a payment is noticed only when they are asked.",
+                hint='Paste into urlpatterns: path("payments/", include("shop_orders.urls")),',
+                id="shop_orders.W006",
+            )
+        ]
+    return []
+
+
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """What must not go live."""
+    return [
+        checks.Warning(
+            f"The payment provider {alias!r} is the test provider: everybody can press Pay, and no money moves.",
+            hint=f'Remove "{alias}" from SHOP_ORDERS["PAYMENT_PROVIDERS"].',
+            id="shop_orders.W007",
+        )
+        for alias, provider in working_providers().items()
+        if isinstance(provider, HostedTestProvider)
+    ]

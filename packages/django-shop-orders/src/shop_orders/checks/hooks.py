@@ -1,0 +1,97 @@
+"""Checks of the settings that name callables: hooks and the authentication of the API."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+from ninja.security.apikey import APIKeyCookie
+
+from shop_orders.conf import app_settings
+
+HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
+MIDDLEWARE = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+
+
+def check_hooks() -> Iterator[checks.CheckMessage]:
+    """Every dotted path leads to a callable that takes its OPTIONS."""
+    entries: list[tuple[str, str | Mapping[str, Any]]] = [(name, getattr(app_settings, name)) for name in HOOKS]
+    for name in ("PRICING", "VALIDATORS"):
+        entries += [(name, entry) for entry in getattr(app_settings, name)]
+    for name, entry in entries:
+        path = entry if isinstance(entry, str) else entry.get("BACKEND", "")
+        if not path and name in ("ORDER_URL", "DELIVERIES"):
+            continue
+        options = {} if isinstance(entry, str) else entry.get("OPTIONS", {})
+        try:
+            problem = _problem_of(import_string(path), options)
+        except (ImportError, AttributeError) as error:
+            problem = f"which cannot be imported: {error}"
+        if problem:
+            yield checks.Error(
+                f'SHOP_ORDERS["{name}"] names {path!r}, {problem}',
+                hint=f'Write the dotted path of a callable: "{name}": "mysite.shop.{name.lower()}".',
+                id="shop_orders.E007",
+            )
+
+
+def _problem_of(hook: Any, options: Mapping[str, Any]) -> str:
+    if not callable(hook):
+        return "which is no callable"
+    try:
+        if options:
+            inspect.signature(hook).bind_partial(**options)
+    except TypeError as error:
+        return f"which does not take its OPTIONS: {error}"
+    return ""
+
+
+def check_auth() -> Iterator[checks.CheckMessage]:
+    """API_AUTH and STAFF_API_AUTH lead to something by which people can log in."""
+    for name in ("API_AUTH", "STAFF_API_AUTH"):
+        value = getattr(app_settings, name)
+        paths: Iterable[str] = (value,) if isinstance(value, str) else value
+        if not paths:
+            yield checks.Error(
+                f'SHOP_ORDERS["{name}"] is empty: nobody could log in.',
+                hint=f'Remove it, or paste: "{name}": "ninja.security.django_auth".',
+                id="shop_orders.E008",
+            )
+        for path in paths:
+            try:
+                found = _auth_at(path)
+                if name == "API_AUTH":
+                    yield from _session(path, found)
+            except (ImportError, AttributeError, TypeError) as error:
+                yield checks.Error(
+                    f'SHOP_ORDERS["{name}"] names {path!r}, which cannot be used: {error}',
+                    hint=f'Write the dotted path of an auth object: "{name}": "ninja.security.django_auth".',
+                    id="shop_orders.E009",
+                )
+
+
+def _auth_at(path: str) -> Any:
+    found = import_string(path)
+    if not callable(found) and not isinstance(found, (list, tuple)):
+        raise TypeError(f"a {type(found).__name__} lets nobody in")
+    return found
+
+
+def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:
+    """The session is no auth where nothing reads it."""
+    auths = found if isinstance(found, (list, tuple)) else [found]
+    missing = [name for name in MIDDLEWARE if name not in settings.MIDDLEWARE]
+    if missing and any(isinstance(auth, APIKeyCookie) for auth in auths):
+        lines = "\n".join(f'    "{name}",' for name in missing)
+        yield checks.Error(
+            f"{path} reads the session, but MIDDLEWARE has nothing that brings it: nobody could log in by it.",
+            hint=f"Paste into MIDDLEWARE:\n{lines}",
+            id="shop_orders.E015",
+        )

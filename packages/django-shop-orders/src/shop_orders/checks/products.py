@@ -1,0 +1,107 @@
+"""Checks of PRODUCT_SOURCE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
+from django.db import models, router
+
+from shop_orders.conf import app_settings
+from shop_orders.models import Order
+from shop_orders.product_sources import ModelProductSource, product_source
+
+SOURCE_METHODS = ("fetch", "reserve", "release", "ship", "restock")
+
+
+def check_source() -> Iterator[checks.CheckMessage]:
+    """The source that PRODUCT_SOURCE names, and the model behind it."""
+    if "PRODUCT_SOURCE" not in getattr(settings, app_settings.setting, {}):
+        yield checks.Warning(
+            "SHOP_ORDERS has no PRODUCT_SOURCE: there is nothing to sell.",
+            hint="Run `python manage.py shop_orders_quickstart yourapp.YourModel` and paste what it prints.",
+            id="shop_orders.W004",
+        )
+        return
+    try:
+        source: Any = product_source()
+    except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
+        yield checks.Error(
+            f'SHOP_ORDERS["PRODUCT_SOURCE"] cannot be made: {error}',
+            hint="BACKEND is the dotted path of a class, OPTIONS its keywords.",
+            id="shop_orders.E002",
+        )
+        return
+    missing = [name for name in SOURCE_METHODS if not callable(getattr(source, name, None))]
+    if missing:
+        yield checks.Error(
+            f'SHOP_ORDERS["PRODUCT_SOURCE"] has no {", ".join(missing)}: it is no product source.',
+            hint=f"Give {type(source).__name__} these methods, as shop_orders.product_sources.ProductSource has them.",
+            id="shop_orders.E016",
+        )
+    if isinstance(source, ModelProductSource):
+        yield from _model_source(source)
+
+
+def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    names = {field.name for field in source.model._meta.get_fields()}
+    for option in ("ref", "stock"):
+        name = getattr(source, option)
+        if name and name not in names:
+            yield _no_field(source, option, name)
+    for option in ("name", "price", "sku", "tax_class", "weight", "image"):
+        name = getattr(source, option)
+        if (name or option in ("name", "price")) and not hasattr(source.model, name or " "):
+            yield _no_field(source, option, name)
+    yield from _model_filters(source)
+    if source.stock in names:
+        yield from _model_stock(source)
+    try:
+        is_unique = getattr(source.model._meta.get_field(source.ref), "unique", False)
+    except FieldDoesNotExist:
+        return
+    if not is_unique:
+        yield checks.Error(
+            f"{source.model._meta.label}.{source.ref} is the products' reference and is not unique.",
+            hint=f'Make it unique, or name another one: "OPTIONS": {{"ref": "{source.model._meta.pk.name}"}}.',
+            id="shop_orders.E004",
+        )
+
+
+def _model_filters(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    try:
+        source.model._default_manager.filter(**source.filters)
+    except (FieldError, ValidationError, ValueError, TypeError) as error:
+        yield checks.Error(
+            f"The filters of PRODUCT_SOURCE do not fit {source.model._meta.label}: {error}",
+            hint='Write them as for a queryset: "OPTIONS": {"filters": {"is_active": True}}.',
+            id="shop_orders.E017",
+        )
+
+
+def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    if not isinstance(source.model._meta.get_field(source.stock), models.IntegerField):
+        yield checks.Error(
+            f"{source.model._meta.label}.{source.stock} is the stock and no whole-number field.",
+            hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where nobody counts.',
+            id="shop_orders.E018",
+        )
+    if router.db_for_write(source.model) != router.db_for_write(Order):
+        yield checks.Warning(
+            f"{source.model._meta.label} lives in another database than the orders: an order that is undone would not "
+            "give its stock back.",
+            hint='Move it, or leave "stock" out of the OPTIONS and count with a source of your own.',
+            id="shop_orders.W008",
+        )
+
+
+def _no_field(source: ModelProductSource, option: str, name: str) -> checks.CheckMessage:
+    fields = ", ".join(field.name for field in source.model._meta.fields)
+    return checks.Error(
+        f'PRODUCT_SOURCE says "{option}": "{name}", but {source.model._meta.label} has no {name}.',
+        hint=f'Name one of: {fields}. For example "OPTIONS": {{"{option}": "..."}}.',
+        id="shop_orders.E003",
+    )

@@ -1,0 +1,67 @@
+"""Checks of PAYMENT_PROVIDERS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from django.core import checks
+from django.utils.module_loading import import_string
+
+from shop_orders.checks.shapes import is_duration
+from shop_orders.conf import app_settings
+from shop_orders.payment_providers import PaymentProvider
+
+ALIAS = re.compile(r"[-\w]{1,50}")
+"""What can stand in an address and in the payments' column."""
+
+
+def check_providers() -> Iterator[checks.CheckMessage]:
+    """Each configured provider can be constructed and used."""
+    providers = app_settings.PAYMENT_PROVIDERS
+    if not providers:
+        yield checks.Error(
+            'SHOP_ORDERS["PAYMENT_PROVIDERS"] is empty: nobody could pay.',
+            hint='Paste: "PAYMENT_PROVIDERS": {"on_delivery": '
+            '{"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}}',
+            id="shop_orders.E005",
+        )
+    for alias, config in providers.items():
+        if not ALIAS.fullmatch(str(alias)):
+            yield checks.Error(
+                f"The payment provider {alias!r} has a name that cannot stand in an address.",
+                hint="Take up to 50 letters, digits, - and _.",
+                id="shop_orders.E019",
+            )
+        try:
+            provider = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+        except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
+            yield checks.Error(
+                f"The payment provider {alias!r} cannot be made: {error}",
+                hint=f'Write "{alias}": {{"BACKEND": "dotted.path.of.its.class", "OPTIONS": {{...}}}}.',
+                id="shop_orders.E006",
+            )
+            continue
+        time_to_pay = getattr(provider, "expires_after", None)
+        if time_to_pay is not None and not is_duration(time_to_pay):
+            yield checks.Error(
+                f"The payment provider {alias!r} gives {time_to_pay!r} to pay: no timedelta above zero, and not None.",
+                hint=f'Give {type(provider).__name__} more, such as "OPTIONS": {{"days": 7}} or {{"minutes": 60}}.',
+                id="shop_orders.E020",
+            )
+
+
+def working_providers() -> dict[str, PaymentProvider]:
+    """Those that can be made; what is wrong with the others says E006."""
+    made = {}
+    for alias, config in app_settings.PAYMENT_PROVIDERS.items():
+        try:
+            made[alias] = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+        except Exception:  # noqa: BLE001, S112
+            continue
+    return made
+
+
+def calls_us(provider: PaymentProvider) -> bool:
+    """Whether the provider sends webhooks."""
+    return type(provider).read_webhook is not PaymentProvider.read_webhook
