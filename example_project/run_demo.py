@@ -2,7 +2,8 @@
 
     python run_demo.py [--port 8000] [--host 127.0.0.1] [--fresh] [--data-dir var/demo] [--check]
 
-Nothing but the installed requirements is needed. Ctrl-C stops everything.
+Nothing but the installed requirements is needed. Ctrl-C stops everything. Several demos can run side by side, in one
+folder or in several; each uses ports of its own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -63,6 +65,7 @@ LOCAL = {
     "PYTHONUTF8": "1",
 }
 PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
+LOCK = "preparation.lock"
 
 
 def main() -> int:
@@ -97,27 +100,63 @@ def read_options() -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> int:
-    if options.fresh:
-        shutil.rmtree(options.data_dir, ignore_errors=True)
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    ports = choose_ports(options)
-    environment = demo_environment(options.data_dir, ports)
-    with step("Database and sample data"):
-        done = subprocess.run([sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False)
-    if done.returncode:
-        say("FAILED: the database could not be prepared; see the messages above. --fresh begins with an empty one.")
-        return 1
-    with Processes(environment) as processes:
-        with step("Web server, worker, mail server and SMS gateway"):
-            start_all(processes, options.host, ports)
-            for name in ("mail", "sms"):
-                wait_until(partial(connect, ports[name]), f"Port {ports[name]}", processes)
-            healthz = f"http://127.0.0.1:{ports['web']}/healthz"
-            wait_until(partial(read, healthz), healthz, processes)
-        if options.check:
-            return check(ports["web"])
-        welcome(options, ports)
-        return processes.wait()
+    with contextlib.ExitStack() as reservations:
+        with step("Database and sample data"):
+            ports, environment = prepare(options, reservations)
+        with Processes(environment) as processes:
+            with step("Web server, worker, mail server and SMS gateway"):
+                start_all(processes, options.host, ports)
+                for name in ("mail", "sms"):
+                    wait_until(partial(connect, ports[name]), f"Port {ports[name]}", processes)
+                healthz = f"http://127.0.0.1:{ports['web']}/healthz"
+                wait_until(partial(read, healthz), healthz, processes)
+            if options.check:
+                return check(ports["web"])
+            welcome(options, ports)
+            return processes.wait()
+
+
+def prepare(options: argparse.Namespace, reservations: contextlib.ExitStack) -> tuple[dict[str, int], dict[str, str]]:
+    """Choose ports, create and fill the database, and return the ports and the processes' environment.
+
+    Links in the sample data contain the port, so it is chosen first. If another program takes it during the
+    preparation, the preparation is repeated with another port, which is quick once the data is there.
+    """
+    with alone_in(options.data_dir):
+        if options.fresh:
+            empty(options.data_dir)
+        while True:
+            ports = choose_ports(options, reservations)
+            environment = demo_environment(options.data_dir, ports)
+            done = subprocess.run(
+                [sys.executable, "manage.py", "prepare_demo"], cwd=HERE, env=environment, check=False
+            )
+            if done.returncode:
+                raise SystemExit(
+                    "FAILED: the database could not be prepared; see the messages above. "
+                    "--fresh begins with an empty one."
+                )
+            if all(is_free(address(options, name), port) for name, port in ports.items()):
+                return ports, environment
+            reservations.close()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Let one start at a time prepare a folder. SQLite's lock works on every system and ends with its process."""
+    with contextlib.closing(sqlite3.connect(folder / LOCK, timeout=600, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
+
+
+def empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.startswith(LOCK):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
@@ -182,16 +221,38 @@ def kept_key(path: Path) -> Path:
     return path
 
 
-def choose_ports(options: argparse.Namespace) -> dict[str, int]:
-    """The usual ports, or free ones where these are taken."""
+def choose_ports(options: argparse.Namespace, reservations: contextlib.ExitStack) -> dict[str, int]:
+    """The usual ports, or free ones where these are taken; other demos leave them alone until the stack is closed."""
     wanted = {**PORTS, "web": options.port} if not options.check else dict.fromkeys(PORTS, 0)
     ports: dict[str, int] = {}
     for name, port in wanted.items():
-        host = options.host if name == "web" else "127.0.0.1"
-        ports[name] = port if port and is_free(host, port) else free_port(host)
+        host = address(options, name)
+        ports[name] = port
+        while not (ports[name] and is_free(host, ports[name]) and reserve(ports[name], reservations)):
+            ports[name] = free_port(host)
         if port and ports[name] != port:
             say(f"Port {port} is taken; using {ports[name]} instead.")
     return ports
+
+
+def address(options: argparse.Namespace, name: str) -> str:
+    return str(options.host) if name == "web" else "127.0.0.1"
+
+
+def reserve(port: int, reservations: contextlib.ExitStack) -> bool:
+    """Bind the UDP port of the same number, so that another demo that starts now chooses a different one.
+
+    The TCP port itself cannot be held, because the web server must open it. The web server would not find out that the
+    port is taken either: with SO_REUSEPORT two of them share one.
+    """
+    sign = socket.socket(type=socket.SOCK_DGRAM)
+    try:
+        sign.bind(("127.0.0.1", port))
+    except OSError:
+        sign.close()
+        return False
+    reservations.enter_context(sign)
+    return True
 
 
 def is_free(host: str, port: int) -> bool:

@@ -1,13 +1,121 @@
 """The demo, as a newcomer starts it: all its processes, one whole order, nothing left behind."""
 
+import argparse
+import contextlib
+import importlib.util
 import os
+import re
+import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def run_demo():
+    spec = importlib.util.spec_from_file_location("run_demo", ROOT / "example_project/run_demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def reservations():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def options(folder, port=0):
+    return argparse.Namespace(port=port, host="127.0.0.1", data_dir=folder, fresh=False, check=False)
+
+
+def test_demos_that_start_at_once_choose_different_ports(run_demo, tmp_path, reservations):
+    """Neither listens yet: until then the first has only said which ports it will take."""
+    port = run_demo.free_port("127.0.0.1")
+    first = run_demo.choose_ports(options(tmp_path, port), reservations)
+    second = run_demo.choose_ports(options(tmp_path, port), reservations)
+    assert first["web"] == port
+    assert len({*first.values(), *second.values()}) == 6
+
+
+def test_a_port_that_is_taken_during_the_preparation_is_left_alone(run_demo, tmp_path, reservations, monkeypatch):
+    other = socket.socket()
+    told = []
+
+    def prepare(command, *, env, **_options):
+        port = int(env["SITE_URL"].rpartition(":")[2])
+        if not told:
+            other.bind(("127.0.0.1", port))
+            other.listen()
+        told.append(port)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run_demo.subprocess, "run", prepare)
+    with other:
+        ports, environment = run_demo.prepare(options(tmp_path, run_demo.free_port("127.0.0.1")), reservations)
+        assert told[0] == other.getsockname()[1] != told[1]
+    assert told[1:] == [ports["web"]]
+    assert environment["SITE_URL"] == f"http://127.0.0.1:{ports['web']}"
+
+
+def test_one_demo_at_a_time_prepares_a_folder(run_demo, tmp_path):
+    is_second_in = threading.Event()
+
+    def second():
+        with run_demo.alone_in(tmp_path):
+            is_second_in.set()
+
+    thread = threading.Thread(target=second)
+    with run_demo.alone_in(tmp_path):
+        thread.start()
+        assert not is_second_in.wait(0.3)
+    assert is_second_in.wait(10)
+    thread.join()
+
+
+def test_a_fresh_start_keeps_nothing_but_its_lock(run_demo, tmp_path):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media/picture.webp").touch()
+    (tmp_path / "db.sqlite3").touch()
+    with run_demo.alone_in(tmp_path):
+        run_demo.empty(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [run_demo.LOCK]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("SHOP_TEST_FULL") != "1", reason="starts two whole demos: set SHOP_TEST_FULL=1")
+@pytest.mark.parametrize("folders", [("one", "one"), ("one", "other")], ids=["one folder", "a folder each"])
+def test_two_demos_that_start_at_once_both_sell(tmp_path, folders):
+    command = [sys.executable, "-u", str(ROOT / "example_project/run_demo.py"), "--data-dir"]
+    demos = [
+        subprocess.Popen(
+            [*command, str(tmp_path / folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for folder in folders
+    ]
+    try:
+        for demo in demos:
+            said = []
+            for line in demo.stdout:
+                said.append(line)
+                if found := re.search(r"The shop +(\S+)/$", line):
+                    with urllib.request.urlopen(f"{found[1]}/api/v1/products/products/", timeout=10) as answer:
+                        assert answer.status == 200
+                    break
+            else:
+                pytest.fail("".join(said))
+        assert [demo.poll() for demo in demos] == [None, None]
+    finally:
+        for demo in demos:
+            demo.terminate()
+        for demo in demos:
+            demo.communicate(timeout=60)
 
 
 @pytest.mark.slow
