@@ -1,0 +1,39 @@
+"""The classes that a plugin implements or receives."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+
+from shop_reference.definitions import members
+from shop_reference.markdown import paragraphs
+
+CLASSES: Mapping[str, tuple[str, str]] = {
+    "Product sources": ("shop_orders.product_sources", "ProductSource SourceProduct"),
+    "Payment providers": (
+        "shop_orders.payment_providers",
+        "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult",
+    ),
+    "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),
+    "Kits and stand-ins of shop_orders": (
+        "shop_orders.testing",
+        "ProductSourceContract PaymentProviderContract MemoryProductSource MemoryProduct MemoryPaymentProvider",
+    ),
+    "Notifiers": ("shop_notify.notifiers", "Notifier Message Receipt Report"),
+    "Kits of shop_notify": ("shop_notify.testing", "NotifierContract ReportContract Transport"),
+    "Search backends": ("shop_catalog.search", "SearchBackend"),
+}
+"""By title, the module and the names of the classes."""
+
+
+def extension_points() -> str:
+    """The classes of CLASSES: docstrings, fields and methods."""
+    parts = []
+    for title, (path, names) in CLASSES.items():
+        module = importlib.import_module(path)
+        parts.append(f"## {title}")
+        for name in names.split():
+            class_ = getattr(module, name)
+            parts += [f"### {name}", f"`{path}.{name}`", paragraphs(inspect.getdoc(class_)), *members(class_)]
+    return "\n\n".join(part for part in parts if part)

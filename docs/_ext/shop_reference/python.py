@@ -1,0 +1,108 @@
+"""The functions that a site may call, and every exception."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shop_reference.definitions import call, entry, members
+from shop_reference.markdown import paragraphs, table, words
+
+FUNCTIONS: Mapping[str, Mapping[str, str]] = {
+    "shop_catalog": {
+        "categories": "create change move reorder delete get check repair",
+        "category_tree": "current version",
+        "category_import": "import_paths",
+        "products": "create change set_price delete get lowest_recent_price",
+        "product_import": "import_rows",
+        "row_readers": "read_rows",
+        "inventory": "receive adjust count reserve release ship restock differences",
+        "images": "add make_primary reorder remove set_of_category remove_of_category",
+        "reviews": "submit change moderate reply delete get",
+        "listing": "Filters page count cursor_of place_of",
+        "facets": "of",
+        "suggestions": "suggest",
+        "product_page": "find",
+        "statistics": "of_category",
+        "media": "serve",
+        "jobs": "run_due overdue",
+        "api.problems": "register",
+    },
+    "shop_orders": {
+        "carts": (
+            "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity "
+            "remove_item clear view merge prune"
+        ),
+        "checkout": "Contact place_order",
+        "lifecycle": "allowed confirm start_processing ship deliver cancel note",
+        "payments": (
+            "ways_to_pay start record_payment capture resolve refund queue_refund ask note_state reconcile expire_due"
+        ),
+        "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
+        "tracking": "Tracking of",
+        "guest_links": "token_for is_valid",
+        "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
+        "pricing": "price",
+        "events": "order_payload announce_due muted",
+        "phones": "normalise",
+        "product_sources": "product_source",
+        "payment_providers": "aliases payment_provider",
+        "money": "quantise as_text exponent minor_units from_minor_units",
+        "jobs": "run_due overdue",
+        "api.problems": "register",
+    },
+    "shop_notify": {
+        "delivery": "wake_up",
+        "outbox": "resend",
+        "notifiers": "get_notifier installed",
+        "queues": "wake",
+        "history": "deliveries label",
+        "previews": "Preview of_signal of_notification",
+        "preferences": "groups choices read write",
+        "suppressions": "suppress lift suppressed",
+        "overrides": "validate",
+        "samples": "values_for",
+        "segments": "count_segments",
+        "health": "notifiers oldest_due_at",
+        "pruning": "prune",
+        "jobs": "run overdue",
+        "api.problems": "register",
+    },
+}
+"""Functions that a site may call, module by module, in the order in which they are met; classes that they return."""
+
+
+def python() -> str:
+    """The functions of FUNCTIONS with their docstrings, and every exception."""
+    parts = []
+    for package, modules in FUNCTIONS.items():
+        parts.append(f"## {package}")
+        for name, functions in modules.items():
+            module = importlib.import_module(f"{package}.{name}")
+            entries = [_public(getattr(module, function)) for function in functions.split()]
+            parts += [f"### {package}.{name}", words(_first(module)), *entries]
+        parts += [f"### {package}.exceptions", table(("exception", "code", "what it says"), _exceptions(package))]
+    return "\n\n".join(parts)
+
+
+def _public(thing: Any) -> str:
+    """A function's definition, or a class with the table of its fields."""
+    if not isinstance(thing, type):
+        return entry(call(thing), thing)
+    return "\n\n".join([f"`{thing.__name__}`", paragraphs(inspect.getdoc(thing)), *members(thing)])
+
+
+def _exceptions(package: str) -> Iterator[tuple[str, str, str]]:
+    for name, error in vars(importlib.import_module(f"{package}.exceptions")).items():
+        if isinstance(error, type) and issubclass(error, Exception):
+            parent = "" if error.__base__ is Exception else f"<br>a {error.__base__.__name__}"
+            default = getattr(error, "default_message", None)
+            text = words(vars(error).get("__doc__")) or (str(default()) if default else "")
+            yield f"`{name}`{parent}", f"`{error.code}`", text
+
+
+def _first(module: Any) -> str:
+    """The first paragraph of a module's docstring."""
+    return (inspect.getdoc(module) or "").split("\n\n")[0]

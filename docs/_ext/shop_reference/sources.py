@@ -1,0 +1,8 @@
+"""What the pages are made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("shop_catalog", "shop_orders", "shop_notify")
