@@ -81,8 +81,9 @@ nox.options.sessions = ["tests"]
 
 CONSTRAINTS = "tests/constraints.txt"
 SUPPORTED = ("3.11", "3.12", "3.13")
-PACKAGES = ("catalog", "orders", "notify")
-SUITES = ("suite", "orders", "notify", "catalog")
+APPS = ("catalog", "orders", "notify")
+PACKAGES = ("core", *APPS)
+SUITES = ("suite", "orders", "notify", "catalog", "core")
 """The longest first, so that none runs alone at the end."""
 
 
@@ -128,10 +129,13 @@ def _install(session: nox.Session, *arguments: str) -> None:
     stamp.write_text(digest.hexdigest())
 
 
-def _editable(*packages: str) -> list[str]:
-    extras = {"orders": "[allauth,stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
+def _editable(*apps: str) -> list[str]:
+    """The core and these apps, so that a change in the tree is seen at once."""
+    extras = {"core": "[api]", "orders": "[allauth,stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
     return [
-        part for package in packages for part in ("-e", f"packages/django-shop-{package}{extras.get(package, '')}")
+        part
+        for package in ("core", *apps)
+        for part in ("-e", f"packages/django-shop-{package}{extras.get(package, '')}")
     ]
 
 
@@ -216,7 +220,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check the types of the three packages and the example with mypy, strictly."""
+    """Check the types of the four packages, the example and the bench with mypy, strictly."""
     _install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
     sources += [
@@ -237,7 +241,7 @@ def docs(session: nox.Session) -> None:
         "pytest",
         "-r",
         "example_project/requirements.txt",
-        *_editable(*PACKAGES),
+        *_editable(*APPS),
     )
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     session.log("Open docs/_build/html/index.html.")
@@ -258,9 +262,9 @@ def proofs(session: nox.Session) -> None:
     ``-- orders -k races``.
     """
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "hypothesis", "aiosmtpd", "celery", "redis"]
-    _install(session, *_editable(*PACKAGES), *tools)
-    chosen = [name for name in session.posargs if name in PACKAGES] or PACKAGES
-    options = [option for option in session.posargs if option not in PACKAGES] or ["-m", "slow"]
+    _install(session, *_editable(*APPS), *tools)
+    chosen = [name for name in session.posargs if name in APPS] or APPS
+    options = [option for option in session.posargs if option not in APPS] or ["-m", "slow"]
     with _database(session) if os.environ.get("DATABASE_URL") != "" else contextlib.nullcontext("") as url:
         environment = {"SHOP_TEST_FULL": "1", "DATABASE_URL": url}
         for name in chosen:

@@ -10,7 +10,8 @@ lock() {
 }
 
 lock --constraint tests/constraints.txt --output-file deploy/requirements.txt \
-  --no-emit-package django-shop-catalogue --no-emit-package django-shop-orders --no-emit-package django-shop-notify \
+  --no-emit-package django-shop-core --no-emit-package django-shop-catalogue \
+  --no-emit-package django-shop-orders --no-emit-package django-shop-notify \
   example_project/requirements.txt
 echo "hatchling" | lock --constraint tests/constraints.txt --output-file deploy/requirements-build.txt -
 

@@ -1,6 +1,6 @@
-"""Build the three wheels, look inside, install each alone and run its suite from outside the tree.
+"""Build the four wheels, look inside, install each app with the core alone and run its suite from outside the tree.
 
-``python tests/wheels.py [catalog|orders|notify ...]``; exits 1 and says why at the first thing that is wrong.
+``python tests/wheels.py [core|catalog|orders|notify ...]``; exits 1 and says why at the first thing that is wrong.
 """
 
 from __future__ import annotations
@@ -18,20 +18,43 @@ from email.parser import Parser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DISTRIBUTIONS = {"catalog": "django-shop-catalogue", "orders": "django-shop-orders", "notify": "django-shop-notify"}
+DISTRIBUTIONS = {
+    "core": "django-shop-core",
+    "catalog": "django-shop-catalogue",
+    "orders": "django-shop-orders",
+    "notify": "django-shop-notify",
+}
 """The names on the index."""
 
 DEPENDENCIES = {
-    "catalog": {"django", "django-ninja", "django-mptt", "pillow"},
-    "orders": {"django", "django-ninja", "phonenumberslite"},
-    "notify": {"django"},
+    "core": {"django"},
+    "catalog": {"django-shop-core", "django-mptt", "pillow"},
+    "orders": {"django-shop-core", "phonenumberslite"},
+    "notify": {"django-shop-core"},
 }
 """What a site gets that installs one package, and nothing else."""
 
-EXTRAS = {"catalog": "", "orders": "[stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
+EXTRAS = {
+    "core": "[api]",
+    "catalog": "",
+    "orders": "[stripe,mpesa]",
+    "notify": "[africastalking,api,django-q2,anymail]",
+}
 TEST_TOOLS = ["pytest", "pytest-django", "hypothesis", "psycopg[binary,pool]"]
-MORE_TEST_TOOLS = {"catalog": [], "orders": [], "notify": ["aiosmtpd", "celery", "redis"]}
+MORE_TEST_TOOLS = {"core": [], "catalog": [], "orders": [], "notify": ["aiosmtpd", "celery", "redis"]}
 CONTENTS = ("py.typed", "migrations/0001_initial.py", "templates/", "locale/")
+NOT_IN_CORE = CONTENTS[1:]
+"""The core is a library without models, and holds no text that people read."""
+IMPORT_CORE = """
+import importlib, pkgutil
+from django.conf import settings
+settings.configure()
+import shop_core
+names = [module.name for module in pkgutil.walk_packages(shop_core.__path__, "shop_core.", onerror=lambda name: None)]
+for name in names:
+    if not (name + ".").startswith("shop_core.api."):
+        importlib.import_module(name)
+"""
 SECRETS = re.compile(
     rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|rk)_live_\w{8,}|\bwhsec_[\w+/]{16,}|\bAKIA[0-9A-Z]{16}\b"
     rb"|\batsk_\w{16,}|\bgh[pousr]_\w{20,}|\bpypi-\w{20,}|://[^/\s:@]+:[^/\s@{}<]+@"
@@ -46,23 +69,24 @@ class Broken(Exception):
 def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="shop-wheels-") as folder:
         try:
+            core = _build("core", Path(folder))
             for name in names or list(DEPENDENCIES):
-                check(name, Path(folder))
+                check(name, core, Path(folder))
         except Broken as error:
             print(f"wheels: {error}", file=sys.stderr)
             return 1
     return 0
 
 
-def check(name: str, folder: Path) -> None:
+def check(name: str, core: Path, folder: Path) -> None:
     """Build, look inside, install alone, start, and run the package's suite on the installed wheel."""
-    wheel = _build(name, folder)
+    wheel = core if name == "core" else _build(name, folder)
     _look_inside(name, wheel)
     python = _environment(folder / f"env-{name}")
-    _install(python, str(wheel))
+    _install(python, str(core), str(wheel))
     _run(_pip("check", python), cwd=folder, quiet=True)
     _starts_alone(name, python, folder)
-    _install(python, f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
+    _install(python, str(core), f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
     suite = folder / f"suite-{name}"
     shutil.copytree(ROOT / f"packages/django-shop-{name}/tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
     environment = {**os.environ}
@@ -94,8 +118,9 @@ def _look_inside(name: str, wheel: Path) -> None:
         leaking = [file for file in files if SECRETS.search(archive.read(file))]
         metadata = Parser().parsestr(archive.read(next(f for f in files if f.endswith("/METADATA"))).decode())
     for content in CONTENTS:
-        if not any(file.startswith(f"shop_{name}/{content}") for file in files):
-            raise Broken(f"{wheel.name} has no {content}")
+        has = any(file.startswith(f"shop_{name}/{content}") for file in files)
+        if has == (name == "core" and content in NOT_IN_CORE):
+            raise Broken(f"{wheel.name} has {content}" if has else f"{wheel.name} has no {content}")
     strange = {file.partition("/")[0] for file in files} - {
         f"shop_{name}",
         f"{wheel.name.rpartition('-py3')[0]}.dist-info",
@@ -129,7 +154,13 @@ def _pip(command: str, python: Path) -> list[str]:
 
 
 def _starts_alone(name: str, python: Path, folder: Path) -> None:
-    """With nothing but the wheel and its hard dependencies, Django starts with the app and knows its migrations."""
+    """With nothing but the wheel and its hard dependencies, Django starts with the app and knows its migrations.
+
+    Of the core, every module but the API's can be imported, although django-ninja is not installed.
+    """
+    if name == "core":
+        _run([str(python), "-c", IMPORT_CORE], cwd=folder)
+        return
     program = f"""
 import django
 from django.conf import settings
