@@ -26,7 +26,8 @@ def api() -> str:
     common = ", ".join(sorted(everywhere))
     parts = [f"Besides what its row names, every operation may respond with {common} and a problem document."]
     parts += [
-        f"## {tag}\n\n" + table(("operation", "does", "for", "takes", "responses"), rows) for tag, rows in by_tag.items()
+        f"## {tag}\n\n" + table(("operation", "does", "for", "takes", "responses"), rows)
+        for tag, rows in by_tag.items()
     ]
     parts.append("## Bodies")
     for name, schema in sorted(document["components"]["schemas"].items()):
@@ -42,7 +43,9 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], everywhere:
     for status, response in operation["responses"].items():
         if status in everywhere:
             continue
-        schemas = [_schema(content["schema"]) for content in response.get("content", {}).values() if "schema" in content]
+        schemas = [
+            _schema(content["schema"]) for content in response.get("content", {}).values() if "schema" in content
+        ]
         named = [schema for schema in schemas if schema not in {"", "[Problem](#problem)"}]
         responses.append(f"{status} {named[0]}" if named else status)
     return (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -17,12 +18,14 @@ from allauth.idp.oidc.models import Client as App
 from allauth.idp.oidc.models import Token
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.utils import timezone
 from shop_catalog import categories, inventory, products, reviews
 from shop_notify.models import Notification
-from shop_orders import payments
+from shop_orders import customers, payments
 from shop_orders.models import Order
+from tests.accounts.matrix import SCOPES, TOKENS, log_in
 
 API = "/api/v1"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -170,3 +173,64 @@ def make_token(db: None) -> MakeToken:
         return value
 
     return make
+
+
+@pytest.fixture
+def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
+    """The parameters of the routes: what the owner has, and guesses."""
+    kept = customers.set_addresses(customers.for_user(people["owner"]), [{"line1": "x", "city": "y", "country": "KE"}])
+    return {
+        "alias": "email",
+        "app_label": "shop_orders",
+        "client": "app",
+        "code": "not_found",
+        "content_type_id": str(ContentType.objects.get_for_model(Order).pk),
+        "id": str(people["owner"].pk),
+        "name": "confirm",
+        "number": world["number"],
+        "object_id": "1",
+        "order_id": str(Order.objects.get().pk),
+        "path": "x.png",
+        "payment_id": str(uuid.uuid4()),
+        "pk": str(Notification.objects.get().pk),
+        "provider_id": "work",
+        "public_id": str(kept[0].public_id),
+        "secret": "guess",
+        "section": "products",
+        "slug": "market-mug",
+        "step": "verify",
+        "token": "guess",
+        "url": "nothing/",
+    }
+
+
+@pytest.fixture
+def visitor(
+    request: pytest.FixtureRequest, people: dict[str, User], make_token: Callable[..., str]
+) -> tuple[str, Callable[[str], Client]]:
+    """Whose cells count, and a new client for a path, with the session or the bearer token of the caller."""
+    name: str = request.param
+    match name:
+        case "anonymous":
+            token = ""
+        case "partner":
+            token = make_token(None, SCOPES)
+        case "every scope of the owner":
+            token = make_token(people["owner"], SCOPES)
+        case "every scope of staff":
+            token = make_token(people["staff"], SCOPES)
+        case _other:
+            token = log_in(people["owner" if name in TOKENS else name])
+    bearer = {"Authorization": f"Bearer {token}"} if token else {}
+    session = Client()
+    if name in people:
+        session.force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
+
+    def client_for(path: str) -> Client:
+        by_token = name in TOKENS or path.startswith("/_allauth/app/")
+        client = Client(headers=bearer if by_token else {}, raise_request_exception=False)
+        if not by_token:
+            client.cookies.load({key: morsel.value for key, morsel in session.cookies.items()})
+        return client
+
+    return name, client_for

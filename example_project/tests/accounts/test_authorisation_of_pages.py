@@ -6,54 +6,27 @@ A row says what GET and POST without a body answer to each of PEOPLE. A bearer t
 from __future__ import annotations
 
 import re
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from accounts.models import User
 from demo.models import Mail
 from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
-from django.db import models, transaction
-from django.http import HttpResponse
-from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, include, path
-from django.utils import timezone
-from shop_notify.models import Notification
-from shop_orders import customers
-from shop_orders.models import Order
+from tests.accounts.matrix import (
+    PEOPLE,
+    TOKENS,
+    Cells,
+    alike,
+    cell_of,
+    desk,
+    known,
+    owned,
+    wanted,
+)
 
 pytestmark = pytest.mark.django_db
-PEOPLE = ("anonymous", "owner", "stranger", "staff_without", "staff")
-SCOPES = ["shop:read", "shop:write", "orders:read", "orders:write", "staff"]
-TOKENS = ("login token of the owner", "every scope of the owner", "every scope of staff", "partner")
-PASSWORD = "a-long-and-odd-one-42"
-
-Cell = int | str
-Cells = tuple[Cell, ...]
-
-
-def alike(cell: Cell) -> Cells:
-    return (cell,) * 5
-
-
-def known(anonymous: Cell, anybody: Cell) -> Cells:
-    """Everybody who is logged in meets the same."""
-    return (anonymous, *(anybody,) * 4)
-
-
-def owned(anonymous: Cell, owner: Cell, others: Cell = 404) -> Cells:
-    return (anonymous, owner, *(others,) * 3)
-
-
-def desk(staff_without: Cell, staff: Cell) -> Cells:
-    """The admin, where customers are sent to the log-in page."""
-    return ("login", "login", "login", staff_without, staff)
-
-
 # Route, as the site's patterns spell it: the cells of GET and of POST. 302 leads on, "login" to the log-in page.
 PAGES: dict[str, tuple[Cells, Cells]] = {
     "accounts/login/": (known(200, 302), known(200, 302)),
@@ -211,48 +184,6 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "sitemap-<slug:section>.xml": (alike(200), alike(200)),
 }
 
-ACTIONS = ("changelist", "add", "history", "delete", "change")
-EDITED = (200, 200, 200, 200, 200)
-READ = (200, 403, 200, 403, 200)
-CLOSED = (403, 403, 403, 403, 403)
-
-# Model in the admin: what each of ACTIONS answers to staff with the permissions of the shop.
-MODELS: dict[str, tuple[int, ...]] = {
-    "account.emailaddress": CLOSED,
-    "accounts.user": CLOSED,
-    "allauth_idp_oidc.client": CLOSED,
-    "allauth_idp_oidc.token": CLOSED,
-    "auth.group": CLOSED,
-    "django_q.failure": CLOSED,
-    "django_q.ormq": CLOSED,
-    "django_q.schedule": CLOSED,
-    "django_q.success": CLOSED,
-    "mfa.authenticator": CLOSED,
-    "shop_catalog.category": EDITED,
-    "shop_catalog.jobrun": READ,
-    "shop_catalog.product": EDITED,
-    "shop_catalog.review": (200, 403, 200, 200, 200),
-    "shop_catalog.stockmovement": READ,
-    "shop_notify.jobrun": READ,
-    "shop_notify.notification": READ,
-    "shop_notify.preference": EDITED,
-    "shop_notify.suppression": EDITED,
-    "shop_notify.templateoverride": EDITED,
-    "shop_orders.cart": READ,
-    "shop_orders.customer": EDITED,
-    "shop_orders.idempotencykey": READ,
-    "shop_orders.jobrun": READ,
-    "shop_orders.order": READ,
-    "shop_orders.orderevent": READ,
-    "shop_orders.payment": READ,
-    "shop_orders.providerevent": READ,
-    "shop_orders.shipment": READ,
-    "socialaccount.socialaccount": CLOSED,
-    "socialaccount.socialapp": CLOSED,
-    "socialaccount.socialtoken": CLOSED,
-    "usersessions.usersession": CLOSED,
-}
-
 
 class WithDemo:
     """The routes of the site, and those that only the demo adds."""
@@ -285,9 +216,9 @@ def own_rows() -> set[str]:
 
 
 def is_of_model(route: str) -> bool:
-    """Whether MODELS has the cells of a route."""
-    labels = "|".join(label.replace(".", "/") for label in MODELS)
-    one = f"<path:object_id>/(({'|'.join(ACTIONS)})/)?"
+    """Whether a route belongs to a model in the admin; those have a matrix of their own."""
+    labels = "|".join(model._meta.label_lower.replace(".", "/") for model in admin.site._registry)
+    one = "<path:object_id>/((history|delete|change)/)?"
     return bool(re.fullmatch(f"admin/({labels})/(add/|{one})?", route))
 
 
@@ -295,98 +226,10 @@ def test_every_route_has_a_row():
     assert {route for route in routes() if not is_of_model(route)} == own_rows()
 
 
-def test_every_model_of_the_admin_has_a_row():
-    assert sorted(model._meta.label_lower for model in admin.site._registry) == sorted(MODELS)
-
-
 def test_the_inbox_of_the_demo_is_nowhere_else(client, settings):
     settings.ROOT_URLCONF = "config.urls"
     for route in ("inbox/", "inbox/mail/1/", "inbox/fail-next-sms/"):
         assert (client.get(f"/demo/{route}").status_code, client.post(f"/demo/{route}").status_code) == (404, 404)
-
-
-@pytest.fixture
-def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
-    """The parameters of the routes: what the owner has, and guesses."""
-    kept = customers.set_addresses(customers.for_user(people["owner"]), [{"line1": "x", "city": "y", "country": "KE"}])
-    return {
-        "alias": "email",
-        "app_label": "shop_orders",
-        "client": "app",
-        "code": "not_found",
-        "content_type_id": str(ContentType.objects.get_for_model(Order).pk),
-        "id": str(people["owner"].pk),
-        "name": "confirm",
-        "number": world["number"],
-        "object_id": "1",
-        "order_id": str(Order.objects.get().pk),
-        "path": "x.png",
-        "payment_id": str(uuid.uuid4()),
-        "pk": str(Notification.objects.get().pk),
-        "provider_id": "work",
-        "public_id": str(kept[0].public_id),
-        "secret": "guess",
-        "section": "products",
-        "slug": "market-mug",
-        "step": "verify",
-        "token": "guess",
-        "url": "nothing/",
-    }
-
-
-@pytest.fixture
-def visitor(
-    request: pytest.FixtureRequest, people: dict[str, User], make_token: Callable[..., str]
-) -> tuple[str, Callable[[str], Client]]:
-    """Whose cells count, and a new client for a path, with the session or the bearer token of the caller."""
-    name: str = request.param
-    match name:
-        case "anonymous":
-            token = ""
-        case "partner":
-            token = make_token(None, SCOPES)
-        case "every scope of the owner":
-            token = make_token(people["owner"], SCOPES)
-        case "every scope of staff":
-            token = make_token(people["staff"], SCOPES)
-        case _other:
-            token = log_in(people["owner" if name in TOKENS else name])
-    bearer = {"Authorization": f"Bearer {token}"} if token else {}
-    session = Client()
-    if name in people:
-        session.force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
-
-    def client_for(path: str) -> Client:
-        by_token = name in TOKENS or path.startswith("/_allauth/app/")
-        client = Client(headers=bearer if by_token else {}, raise_request_exception=False)
-        if not by_token:
-            client.cookies.load({key: morsel.value for key, morsel in session.cookies.items()})
-        return client
-
-    return name, client_for
-
-
-def log_in(user: User) -> str:
-    login = {"email": user.email, "password": PASSWORD}
-    answer = Client().post("/api/v1/auth/customers/login/", login, content_type="application/json")
-    return str(answer.json()["access_token"])
-
-
-def cell_of(client: Client, method: str, path: str) -> Cell:
-    """What a visit answers. It is undone, so that all visits meet the same world."""
-    kind = {"content_type": "application/json"} if path.startswith("/_allauth/") else {}
-    with transaction.atomic():
-        answer: HttpResponse = client.get(path) if method == "GET" else client.post(path, {}, **kind)
-        transaction.set_rollback(True)
-    is_login = answer.status_code == 302 and re.match(r"/(accounts|admin)/login/", answer["Location"])
-    return "login" if is_login else answer.status_code
-
-
-def wanted(cells: Cells, name: str, path: str) -> Cell:
-    """A bearer token is nobody's on a page; in allauth's API for apps the token of a log-in is its user's."""
-    if name == "login token of the owner" and path.startswith("/_allauth/app/"):
-        return cells[PEOPLE.index("owner")]
-    return cells[0] if name in TOKENS else cells[PEOPLE.index(name)]
 
 
 @pytest.mark.slow
@@ -409,80 +252,3 @@ def test_every_cell_of_the_pages(visitor, paths, settings):
                     wrong[method, route] = (found, wanted(cells, name, path))
 
     assert not wrong, "\n".join(f"{route}: {found}" for route, found in wrong.items())
-
-
-def some_row(model: type[models.Model]) -> models.Model:
-    """A row of a model: one that is there, else one with the least that its columns take."""
-    least = {field.name: _least(field) for field in model._meta.concrete_fields if _is_required(field)}
-    if model._meta.label_lower == "django_q.failure":
-        least["success"] = False
-    return model._default_manager.first() or model._default_manager.create(**least)
-
-
-def _is_required(field: Any) -> bool:
-    return not (field.null or field.blank or field.has_default() or isinstance(field, models.AutoField))
-
-
-def _least(field: Any) -> Any:
-    if field.is_relation:
-        return some_row(field.related_model)
-    if field.choices:
-        return field.choices[0][0]
-    match field:
-        case models.DateTimeField():
-            return timezone.now()
-        case models.IntegerField() | models.DecimalField():
-            return 1
-        case models.JSONField():
-            return {}
-        case models.GenericIPAddressField():
-            return "127.0.0.1"
-    return uuid.uuid4().hex[: field.max_length]
-
-
-def _after_a_form(cell: Cell, with_permission: dict[str, int], action: str) -> set[Cell]:
-    """What POST answers where GET shows a form: that form again, or where it leads. What is only read takes none."""
-    if cell != 200:
-        return {cell}
-    is_read_only = tuple(with_permission.values()) == READ and action == "change"
-    return {403} if is_read_only else {200, 302}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("visitor", [*PEOPLE, *TOKENS], indirect=True)
-def test_every_cell_of_the_models_in_the_admin(visitor, paths):
-    name, client_for = visitor
-    wrong = {}
-    for model in admin.site._registry:
-        base = f"/admin/{model._meta.label_lower.replace('.', '/')}/"
-        key = quote(some_row(model).pk)
-        with_permission = dict(zip(ACTIONS, MODELS[model._meta.label_lower], strict=True))
-        for action, status in with_permission.items():
-            path = base + {"changelist": "", "add": "add/"}.get(action, f"{key}/{action}/")
-            cell = wanted(desk(403, status), name, path)
-            for method, met in (("GET", {cell}), ("POST", _after_a_form(cell, with_permission, action))):
-                found = cell_of(client_for(path), method, path)
-                if found not in met:
-                    wrong[method, path] = (found, met)
-        if cell_of(client_for(base), "GET", f"{base}{key}/") != wanted(desk(302, 302), name, base):
-            wrong["GET", f"{base}{key}/"] = "not led to the form"
-
-    assert not wrong, "\n".join(f"{path}: {found}" for path, found in wrong.items())
-
-
-@pytest.mark.parametrize("model", [*admin.site._registry], ids=lambda model: model._meta.label_lower)
-def test_the_way_from_the_admin_to_a_page_is_404_for_any_key_that_is_none(client, people, model):
-    client.force_login(people["staff"], backend="django.contrib.auth.backends.ModelBackend")
-    for content_type in (ContentType.objects.get_for_model(model).pk, "x"):
-        for key in ("1000000000", "no-key"):
-            assert client.get(f"/admin/r/{content_type}/{key}/").status_code == 404
-
-
-def test_staff_try_no_passwords_of_others_at_the_log_in_of_the_admin(client, people):
-    """Django's own form has no limit and asks for no second factor."""
-    client.force_login(people["staff_without"], backend="django.contrib.auth.backends.ModelBackend")
-
-    answer = client.post("/admin/login/", {"username": people["staff"].email, "password": PASSWORD})
-
-    assert answer.status_code == 405
-    assert client.get("/admin/shop_orders/order/").status_code == 403

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
@@ -12,9 +11,9 @@ import pytest
 from accounts.models import User
 from allauth.idp.oidc.models import Client as App
 from allauth.idp.oidc.models import Token
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.test import Client
-from shop_orders.models import Cart, Customer
+from shop_orders.models import Cart
 
 pytestmark = pytest.mark.django_db
 REDIRECT = "https://app.example.org/callback"
@@ -30,16 +29,6 @@ def app(db):
     app.set_redirect_uris([REDIRECT])
     app.set_scopes(ALL)
     app.set_grant_types(["authorization_code", "refresh_token"])
-    app.save()
-    return app
-
-
-@pytest.fixture
-def partner(db):
-    app = App(id="partner", name="The Partner")
-    app.set_secret("partner-secret")
-    app.set_scopes(["shop:read", "orders:read", "orders:write", "staff"])
-    app.set_grant_types(["client_credentials"])
     app.save()
     return app
 
@@ -85,15 +74,6 @@ def tokens_for(user, **options):
     answer = exchange(code_for(user, **options))
     assert answer.status_code == 200, answer.content
     return answer.json()
-
-
-def credentials(scope):
-    basic = base64.b64encode(b"partner:partner-secret").decode()
-    return Client().post(
-        "/identity/o/api/token",
-        {"grant_type": "client_credentials", "scope": scope},
-        headers={"Authorization": f"Basic {basic}"},
-    )
 
 
 def test_discovery_tells_the_truth(client):
@@ -293,39 +273,6 @@ def test_the_staff_scope_gives_no_permission_that_the_user_lacks(app, user, api)
     assert answer.json()["code"] != "insufficient_scope"
 
 
-def test_a_partner_reads_the_catalogue_but_is_no_customer(partner, api):
-    api.token = credentials("shop:read orders:read orders:write").json()["access_token"]
-
-    assert api.get("/api/v1/products/products/").status_code == 200
-    assert api.get(PROFILE).status_code == 401
-    assert api.get("/api/v1/orders/orders/").status_code == 401
-    assert not Customer.objects.exists()
-
-
-def test_a_partner_does_not_borrow_the_session_that_comes_along(partner, user, client, api):
-    client.force_login(user)
-    api.client = client
-    api.token = credentials("orders:read").json()["access_token"]
-
-    assert api.get(PROFILE).status_code == 401
-
-
-def test_a_partner_with_the_staff_scope_is_no_staff(partner, api):
-    api.token = credentials("staff").json()["access_token"]
-
-    assert api.get("/api/v1/orders/staff/orders/").status_code == 401
-
-
-def test_a_wrong_secret_gets_no_token(partner):
-    basic = base64.b64encode(b"partner:wrong").decode()
-
-    answer = Client().post(
-        "/identity/o/api/token", {"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {basic}"}
-    )
-
-    assert answer.status_code == 401
-
-
 def test_revoking_ends_a_token(app, user, api):
     tokens = tokens_for(user)
     api.token = tokens["access_token"]
@@ -385,43 +332,6 @@ def test_a_guest_cart_is_not_opened_by_a_token_of_somebody(app, user, api):
 
     assert api.get("/api/v1/orders/cart/").status_code == 200
     assert not Cart.objects.exists()
-
-
-def test_the_command_makes_an_app_and_shows_its_secret_once():
-    output = io.StringIO()
-
-    call_command(
-        "create_oidc_client",
-        "Till",
-        "--redirect-uri",
-        REDIRECT,
-        "--scope",
-        "openid",
-        "--scope",
-        "shop:read",
-        stdout=output,
-    )
-
-    told = dict(line.split(": ") for line in output.getvalue().splitlines())
-    app = App.objects.get()
-    assert app.id == told["client_id"]
-    assert app.check_secret(told["client_secret"])
-    assert app.get_scopes() == ["openid", "shop:read"]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["X"],
-        ["X", "--redirect-uri", REDIRECT, "--client-credentials"],
-        ["X", "--client-credentials", "--scope", "root"],
-    ],
-)
-def test_the_command_refuses_what_makes_no_sense(arguments):
-    with pytest.raises(CommandError):
-        call_command("create_oidc_client", *arguments)
-
-    assert not App.objects.exists()
 
 
 def test_expired_tokens_are_cleared(app, user):

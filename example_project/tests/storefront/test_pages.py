@@ -159,7 +159,7 @@ def test_static_files_of_the_pages_exist(seen):
     from django.contrib.staticfiles import finders
 
     names = set(re.findall(r'(?:src|href)="/static/([^"#]+)', seen.get("/")))
-    assert {"storefront/shop.css", "storefront/shop.js", "storefront/icons.svg"} <= names
+    assert {"storefront/styles/base.css", "storefront/shop.js", "storefront/icons.svg"} <= names
     assert [name for name in names if not finders.find(name)] == []
 
 

@@ -1,0 +1,59 @@
+"""Rows that say who may open a page, and the visits that compare them with the site."""
+
+from __future__ import annotations
+
+import re
+
+from accounts.models import User
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+
+PEOPLE = ("anonymous", "owner", "stranger", "staff_without", "staff")
+SCOPES = ["shop:read", "shop:write", "orders:read", "orders:write", "staff"]
+TOKENS = ("login token of the owner", "every scope of the owner", "every scope of staff", "partner")
+PASSWORD = "a-long-and-odd-one-42"
+
+Cell = int | str
+Cells = tuple[Cell, ...]
+
+
+def alike(cell: Cell) -> Cells:
+    return (cell,) * 5
+
+
+def known(anonymous: Cell, anybody: Cell) -> Cells:
+    """Everybody who is logged in meets the same."""
+    return (anonymous, *(anybody,) * 4)
+
+
+def owned(anonymous: Cell, owner: Cell, others: Cell = 404) -> Cells:
+    return (anonymous, owner, *(others,) * 3)
+
+
+def desk(staff_without: Cell, staff: Cell) -> Cells:
+    """The admin, where customers are sent to the log-in page."""
+    return ("login", "login", "login", staff_without, staff)
+
+
+def log_in(user: User) -> str:
+    login = {"email": user.email, "password": PASSWORD}
+    answer = Client().post("/api/v1/auth/customers/login/", login, content_type="application/json")
+    return str(answer.json()["access_token"])
+
+
+def cell_of(client: Client, method: str, path: str) -> Cell:
+    """What a visit answers. It is undone, so that all visits meet the same world."""
+    kind = {"content_type": "application/json"} if path.startswith("/_allauth/") else {}
+    with transaction.atomic():
+        answer: HttpResponse = client.get(path) if method == "GET" else client.post(path, {}, **kind)
+        transaction.set_rollback(True)
+    is_login = answer.status_code == 302 and re.match(r"/(accounts|admin)/login/", answer["Location"])
+    return "login" if is_login else answer.status_code
+
+
+def wanted(cells: Cells, name: str, path: str) -> Cell:
+    """A bearer token is nobody's on a page; in allauth's API for apps the token of a log-in is its user's."""
+    if name == "login token of the owner" and path.startswith("/_allauth/app/"):
+        return cells[PEOPLE.index("owner")]
+    return cells[0] if name in TOKENS else cells[PEOPLE.index(name)]
