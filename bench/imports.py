@@ -209,10 +209,9 @@ def _save(row: Any) -> None:
 
 
 def _import(stream: Lines, count: int) -> None:
-    from shop_catalog.product_import import import_rows
-    from shop_catalog.row_readers import JSON_LINES, read_rows
+    from shop_catalog.imports import JSON_LINES, import_products, read_rows
 
-    report = import_rows(read_rows(stream, file_format=JSON_LINES))
+    report = import_products(read_rows(stream, file_format=JSON_LINES))
     if report.rows != count or report.errors:
         raise AssertionError(f"{report.rows} rows, {len(report.errors)} errors: {report.errors[:3]}")
 

@@ -55,9 +55,8 @@ def compare(ways: dict[str, Callable[[], float]]) -> None:
 
 
 def products() -> dict[str, Callable[[], float]]:
+    from shop_catalog.imports import RawRow, import_products
     from shop_catalog.models import Product
-    from shop_catalog.product_import import import_rows
-    from shop_catalog.row_readers import RawRow
 
     def fresh() -> None:
         _execute("TRUNCATE shop_catalog_product RESTART IDENTITY CASCADE")
@@ -82,11 +81,11 @@ def products() -> dict[str, Callable[[], float]]:
     def ours() -> float:
         fresh()
         raw = [RawRow(number, row) for number, row in enumerate(rows(ROWS), start=1)]
-        return _timed(ROWS, lambda: _expect(import_rows(raw), ROWS))
+        return _timed(ROWS, lambda: _expect(import_products(raw), ROWS))
 
     def again() -> float:
         raw = [RawRow(number, row) for number, row in enumerate(rows(ROWS), start=1)]
-        return _timed(ROWS, lambda: _expect(import_rows(raw), ROWS))
+        return _timed(ROWS, lambda: _expect(import_products(raw), ROWS))
 
     def bulk_create() -> float:
         fresh()
@@ -106,7 +105,7 @@ def products() -> dict[str, Callable[[], float]]:
 
     return {
         "COPY of finished rows, nothing checked": floor,
-        "ours: import_rows, new": ours,
+        "ours: import_products, new": ours,
         "ours: the same file again": again,
         "bulk_create, nothing checked": bulk_create,
         "full_clean and save": clean_and_save,
@@ -114,7 +113,7 @@ def products() -> dict[str, Callable[[], float]]:
 
 
 def categories() -> dict[str, Callable[[], float]]:
-    from shop_catalog.category_import import import_paths
+    from shop_catalog.imports import import_categories
     from shop_catalog.models import Category
 
     paths = [
@@ -131,11 +130,11 @@ def categories() -> dict[str, Callable[[], float]]:
 
     def ours() -> float:
         fresh()
-        return _timed(11_110, lambda: import_paths(paths))
+        return _timed(11_110, lambda: import_categories(paths))
 
     def rebuild() -> float:
         fresh()
-        import_paths(paths)
+        import_categories(paths)
         return _timed(11_110, Category.objects.rebuild)
 
     def delayed() -> float:
@@ -154,7 +153,11 @@ def categories() -> dict[str, Callable[[], float]]:
 
         return _timed(11_110, work)
 
-    return {"ours: import_paths": ours, "mptt's rebuild() alone": rebuild, "save under delay_mptt_updates()": delayed}
+    return {
+        "ours: import_categories": ours,
+        "mptt's rebuild() alone": rebuild,
+        "save under delay_mptt_updates()": delayed,
+    }
 
 
 def price_changes() -> None:

@@ -20,7 +20,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from shop_catalog import category_tree
+from shop_catalog import categories
 from shop_notify import outbox
 from shop_notify.exceptions import ShopNotifyError
 from shop_notify.models import Notification
@@ -71,7 +71,7 @@ class ShelfFilter(admin.SimpleListFilter):
     parameter_name = "shelf"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        roots = category_tree.current().children.get(None, ())
+        roots = categories.current_tree().children.get(None, ())
         return [*((node.slug, node.name) for node in roots), (sales.NO_CATEGORY, _("In no category any more"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:  # noqa: ARG002

@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Count, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
-from shop_catalog import category_tree
+from shop_catalog import categories
 from shop_catalog.models import Category, Product, ProductCategory
 from shop_orders.models import Order, OrderLine, OrderStatus
 from shop_orders.money import quantise
@@ -98,7 +98,7 @@ def by_category(period: Period) -> dict[str, list[Shelf]]:
     for row in lines.annotate(sum=Sum("line_total")):
         for slug in shelves.get(row["product_ref"], {NO_CATEGORY}):
             sums[row["order__currency"]][slug] += quantise(row["sum"], row["order__currency"])
-    by_slug = category_tree.current().by_slug
+    by_slug = categories.current_tree().by_slug
     return {
         currency: sorted(
             (
@@ -142,7 +142,7 @@ def _on_any_shelf() -> Q:
 
 def _shelves_of(refs: Iterable[object]) -> dict[str, set[str]]:
     """``{SKU: slugs of the top categories}``; a variant stands where its group does, and where it does itself."""
-    tree = category_tree.current()
+    tree = categories.current_tree()
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in ("product", "product__variants"):
         links = ProductCategory.objects.filter(**{f"{path}__sku__in": refs}).order_by()

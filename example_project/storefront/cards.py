@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.db.models import Prefetch, prefetch_related_objects
 from django.urls import reverse
-from shop_catalog import listing
+from shop_catalog import browsing
 from shop_catalog.models import Product, ProductImage, ProductKind
 
 from storefront import pictures
@@ -43,7 +43,7 @@ def price_tag(amount: Decimal, compare_at: Decimal | None, *, is_from: bool = Fa
     return PriceTag(amount=amount, before=before, is_from=is_from)
 
 
-def of_rows(rows: Iterable[listing.Row]) -> list[Card]:
+def of_rows(rows: Iterable[browsing.ListedProduct]) -> list[Card]:
     return [
         Card(
             name=row.name,

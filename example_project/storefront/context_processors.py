@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
-from shop_catalog import category_tree
+from shop_catalog import categories
 from shop_orders import pages
 
 
@@ -22,8 +22,8 @@ def shop(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def top_categories() -> list[category_tree.Node]:
-    return [node for node in category_tree.current().children.get(None, ()) if node.is_visible]
+def top_categories() -> list[categories.Node]:
+    return [node for node in categories.current_tree().children.get(None, ()) if node.is_visible]
 
 
 def cart_count(request: HttpRequest) -> int:

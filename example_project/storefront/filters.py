@@ -1,4 +1,4 @@
-"""What a visitor narrows a list to: from the address to ``listing.Filters`` and back to links."""
+"""What a visitor narrows a list to: from the address to ``browsing.Filters`` and back to links."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.formats import sanitize_separators
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_catalog import listing, money
+from shop_catalog import browsing, money
 
 from storefront.templatetags.storefront import price
 
@@ -74,8 +74,8 @@ class Choice:
     def sorts(self) -> dict[str, Any]:
         return {key: label for key, label in SORTS.items() if key != "relevance" or self.text}
 
-    def filters(self) -> listing.Filters:
-        return listing.Filters(
+    def filters(self) -> browsing.Filters:
+        return browsing.Filters(
             q=self.text,
             category=self.category,
             min_price=self.min_price,

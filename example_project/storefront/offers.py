@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.db.models import Count
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from shop_catalog.browsing import ProductPage
 from shop_catalog.models import ProductKind, Review
-from shop_catalog.product_page import ProductView
 
 from storefront import cards, pictures
 
@@ -30,9 +30,9 @@ class Offer:
         return 0 < self.available <= FEW_LEFT
 
 
-def of_product(view: ProductView) -> list[Offer]:
+def of_product(view: ProductPage) -> list[Offer]:
     """One offer for a simple product, one for each variant of a group."""
-    if view.values["kind"] == ProductKind.GROUP:
+    if view.product.kind == ProductKind.GROUP:
         return [
             Offer(
                 sku=variant.sku,
@@ -42,11 +42,11 @@ def of_product(view: ProductView) -> list[Offer]:
             )
             for variant in view.variants
         ]
-    price = cards.price_tag(view.values["price"], view.values["compare_at_price"])
-    return [Offer(sku=view.values["sku"], label=view.values["name"], price=price, available=max(view.available, 0))]
+    price = cards.price_tag(view.product.price, view.product.compare_at_price)
+    return [Offer(sku=view.product.sku, label=view.product.name, price=price, available=max(view.available, 0))]
 
 
-def option_names(view: ProductView) -> str:
+def option_names(view: ProductPage) -> str:
     """What the variants differ in: ``size``, or ``size / colour``."""
     return " / ".join(dict.fromkeys(name for variant in view.variants for name in variant.options))
 
@@ -57,8 +57,8 @@ def chosen(offers: list[Offer], sku: str) -> Offer | None:
     return next((offer for offer in buyable if offer.sku == sku), buyable[0] if buyable else None)
 
 
-def pictures_of(view: ProductView) -> list[pictures.Picture]:
-    return [pictures.of_image(image, alt=view.values["name"]) for image in view.images]
+def pictures_of(view: ProductPage) -> list[pictures.Picture]:
+    return [pictures.of_image(image, alt=view.product.name) for image in view.images]
 
 
 def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
@@ -69,15 +69,15 @@ def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
     return [(stars, counts.get(stars, 0), round(100 * counts.get(stars, 0) / total)) for stars in (5, 4, 3, 2, 1)]
 
 
-def facts(view: ProductView) -> list[tuple[str, str]]:
+def facts(view: ProductPage) -> list[tuple[str, str]]:
     """Attributes, weight and SKU in words. A group's SKU says nothing to a buyer."""
     found = [
         (name.replace("_", " ").capitalize(), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
-        for name, value in view.values["attributes"].items()
+        for name, value in view.product.attributes.items()
     ]
-    if view.values["weight"]:
-        weight = number_format(view.values["weight"].normalize(), use_l10n=True)
+    if view.product.weight:
+        weight = number_format(view.product.weight.normalize(), use_l10n=True)
         found.append((_("Weight"), _("%(weight)s kg") % {"weight": weight}))
-    if view.values["kind"] != ProductKind.GROUP:
-        found.append((_("Article number"), view.values["sku"]))
+    if view.product.kind != ProductKind.GROUP:
+        found.append((_("Article number"), view.product.sku))
     return found

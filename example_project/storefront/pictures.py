@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shop_catalog.browsing import Image
 from shop_catalog.models import ProductImage
 from shop_catalog.models.image import image_url
-from shop_catalog.product_page import Image
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
-from shop_catalog import category_tree
+from shop_catalog import categories
 from shop_catalog.models import Product
 
 PRIVATE = ("account", "cart", "checkout", "orders", "search")
@@ -28,11 +28,11 @@ class PageSitemap(Sitemap):  # type: ignore[type-arg]
 
 
 class CategorySitemap(Sitemap):  # type: ignore[type-arg]
-    def items(self) -> list[category_tree.Node]:
-        nodes = category_tree.current().nodes.values()
+    def items(self) -> list[categories.Node]:
+        nodes = categories.current_tree().nodes.values()
         return sorted((node for node in nodes if node.is_visible), key=lambda node: node.slug)
 
-    def location(self, item: category_tree.Node) -> str:
+    def location(self, item: categories.Node) -> str:
         return reverse("storefront:category", kwargs={"slug": item.slug})
 
 

@@ -12,19 +12,18 @@ from shop_reference.markdown import paragraphs, table, words
 
 FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "shop_catalog": {
-        "categories": "create change move reorder delete get check repair",
-        "category_tree": "current version",
-        "category_import": "import_paths",
+        "categories": (
+            "create change move reorder delete get check repair current_tree tree_at tree_version CategoryTree Node"
+        ),
         "products": "create change set_price delete get lowest_recent_price",
-        "product_import": "import_rows",
-        "row_readers": "read_rows",
         "inventory": "receive adjust count reserve release ship restock differences",
+        "imports": "import_products import_categories read_rows",
         "images": "add make_primary reorder remove set_of_category remove_of_category",
         "reviews": "submit change moderate reply delete get",
-        "listing": "Filters page count cursor_of place_of",
-        "facets": "of",
-        "suggestions": "suggest",
-        "product_page": "find",
+        "browsing": (
+            "Filters Place list_products count_products count_facets place_to_cursor place_from_cursor find_product "
+            "suggest"
+        ),
         "statistics": "of_category",
         "media": "serve",
         "jobs": "run_due overdue",

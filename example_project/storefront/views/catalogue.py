@@ -11,10 +11,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from shop_catalog import category_tree, listing, product_page
-from shop_catalog import facets as catalog_facets
+from shop_catalog import browsing
+from shop_catalog import categories as catalog_categories
 from shop_catalog import reviews as review_verbs
-from shop_catalog import suggestions as catalog_suggestions
 from shop_catalog.exceptions import InvalidCursor, ShopCatalogError
 from shop_catalog.models import Category, Product, Review
 from shop_orders.conf import app_settings
@@ -32,8 +31,8 @@ REVIEWS_PER_PAGE = 20
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    featured = cards.of_rows(listing.page(listing.Filters(featured=True, in_stock=True), limit=8).rows)
-    newest = cards.of_rows(listing.page(listing.Filters(), limit=8).rows)
+    featured = cards.of_rows(browsing.list_products(browsing.Filters(featured=True, in_stock=True), limit=8).rows)
+    newest = cards.of_rows(browsing.list_products(browsing.Filters(), limit=8).rows)
     context = {
         "featured": featured,
         "newest": newest,
@@ -45,7 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def categories(request: HttpRequest) -> HttpResponse:
-    tree = category_tree.current()
+    tree = catalog_categories.current_tree()
     shelves = [
         (node, image, [child for child in tree.children.get(node.id, ()) if child.is_visible])
         for node, image in _shelves()
@@ -55,7 +54,7 @@ def categories(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def category(request: HttpRequest, slug: str) -> HttpResponse:
-    tree = category_tree.current()
+    tree = catalog_categories.current_tree()
     node = tree.by_slug.get(slug)
     if node is None or not node.is_visible:
         raise Http404
@@ -82,18 +81,18 @@ def search(request: HttpRequest) -> HttpResponse:
 def suggestions(request: HttpRequest) -> HttpResponse:
     """A few categories and products for what was typed so far, as a piece of a page."""
     text = Choice(request.GET).text
-    found = catalog_suggestions.suggest(text, limit=SUGGESTED)
+    found = browsing.suggest(text, limit=SUGGESTED)
     context = {"text": text, "products": cards.of_products(found.products), "categories": found.categories[:3]}
     return render(request, "storefront/parts/suggestions.html", context)
 
 
 @require_safe
 def product(request: HttpRequest, slug: str) -> HttpResponse:
-    view = product_page.find(slug)
+    view = browsing.find_product(slug)
     if view is None:
         raise Http404
-    if view.values["parent__slug"]:
-        return redirect("storefront:product", slug=view.values["parent__slug"])
+    if view.product.group_slug:
+        return redirect("storefront:product", slug=view.product.group_slug)
     return render(request, "storefront/product.html", _product(request, view))
 
 
@@ -131,10 +130,10 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/review.html", context)
 
 
-def _shelves() -> list[tuple[category_tree.Node, str]]:
+def _shelves() -> list[tuple[catalog_categories.Node, str]]:
     """The top of the tree with a picture for each: its own, or that of a well-rated product below it."""
-    tree = category_tree.current()
-    page = listing.page(listing.Filters(in_stock=True), ordering="rating", limit=SHELF_SAMPLE)
+    tree = catalog_categories.current_tree()
+    page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=SHELF_SAMPLE)
     pictures: dict[int, str] = {}
     for row, card in zip(page.rows, cards.of_rows(page.rows), strict=True):
         for node in page.categories[row.id]:
@@ -147,10 +146,10 @@ def _shelves() -> list[tuple[category_tree.Node, str]]:
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
     """A page of products with its filters, for category and search alike."""
     filters = choice.filters()
-    facets = catalog_facets.of(filters)
+    facets = browsing.count_facets(filters)
     place = _place(request.GET.get("after", ""), choice.sort)
-    page = listing.page(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE)
-    total, is_exact = listing.count(filters)
+    page = browsing.list_products(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE)
+    total, is_exact = browsing.count_products(filters)
     return {
         "cards": cards.of_rows(page.rows),
         "choice": choice,
@@ -162,32 +161,32 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
         "total": total,
         "is_exact": is_exact,
         "is_first_page": place is None,
-        "next_url": choice.url(after=listing.cursor_of(page.next, ordering=choice.sort)) if page.next else "",
+        "next_url": choice.url(after=browsing.place_to_cursor(page.next, ordering=choice.sort)) if page.next else "",
     }
 
 
-def _place(cursor: str, ordering: str) -> listing.Place | None:
+def _place(cursor: str, ordering: str) -> browsing.Place | None:
     """Where the page before ended; the first page for a cursor that is not (or no longer) good."""
     if not cursor:
         return None
     try:
-        return listing.place_of(cursor, ordering=ordering)
+        return browsing.place_from_cursor(cursor, ordering=ordering)
     except InvalidCursor:
         return None
 
 
-def _product(request: HttpRequest, view: product_page.ProductView) -> dict[str, Any]:
-    values = view.values
+def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]:
+    details = view.product
     found = offers.of_product(view)
     chosen = offers.chosen(found, request.GET.get("sku", ""))
     differs = len({offer.price.amount for offer in found}) > 1
     path = view.paths[0] if view.paths else []
-    rows = Review.objects.filter(product=values["id"]).published().select_related("author")
-    price = chosen.price if chosen else cards.price_tag(values["price"], values["compare_at_price"], is_from=differs)
+    rows = Review.objects.filter(product=details.id).published().select_related("author")
+    price = chosen.price if chosen else cards.price_tag(details.price, details.compare_at_price, is_from=differs)
     return {
-        "product": values,
+        "product": details,
         "price": price,
-        "lowest_price": values["lowest_price"] if price.before and values["lowest_price"] < price.amount else None,
+        "lowest_price": details.lowest_price if price.before and details.lowest_price < price.amount else None,
         "offers": found,
         "chosen": chosen,
         "option_names": offers.option_names(view),
@@ -198,8 +197,8 @@ def _product(request: HttpRequest, view: product_page.ProductView) -> dict[str, 
         "path": path,
         "top_slug": path[0].slug if path else "",
         "reviews": list(rows[:REVIEWS_SHOWN]),
-        "bars": offers.rating_bars(values["id"]) if values["rating_count"] else [],
-        "related": cards.of_rows(listing.page(listing.Filters(related_to=values["slug"]), limit=4).rows),
+        "bars": offers.rating_bars(details.id) if details.rating_count else [],
+        "related": cards.of_rows(browsing.list_products(browsing.Filters(related_to=details.slug), limit=4).rows),
     }
 
 

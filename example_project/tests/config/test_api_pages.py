@@ -45,13 +45,13 @@ def test_a_wrong_method_is_a_problem_document(client):
 
 
 def test_a_crash_is_a_problem_document(monkeypatch):
-    from shop_catalog import category_tree
+    from shop_catalog import categories
 
     def crash():
         raise RuntimeError("a secret of the shop")
 
-    monkeypatch.setattr(category_tree, "current", crash)
-    monkeypatch.setattr(category_tree, "version", crash)
+    monkeypatch.setattr(categories, "current_tree", crash)
+    monkeypatch.setattr(categories, "tree_version", crash)
 
     answer = Client(raise_request_exception=False).get("/api/v1/products/categories/tree/")
 

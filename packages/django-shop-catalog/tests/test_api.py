@@ -8,7 +8,7 @@ from conftest import API, Api
 from django.db import OperationalError
 from django.test import Client
 from pydantic import TypeAdapter
-from shop_catalog import categories, category_tree, inventory, products, reviews
+from shop_catalog import categories, inventory, products, reviews
 from shop_catalog.api import schemas
 from shop_catalog.models import Category, Product, StockMovement
 
@@ -269,7 +269,7 @@ def test_tree_that_was_rolled_back_is_not_served(shop, anyone):
     before = anyone.get("/categories/tree/").content
     with transaction.atomic():
         categories.create("Never")
-        assert "never" in category_tree.current().by_slug
+        assert "never" in categories.current_tree().by_slug
         transaction.set_rollback(True)
     categories.create("Really")
     assert b"Really" in anyone.get("/categories/tree/").content
@@ -282,13 +282,13 @@ def test_category_moves_by_patch(shop, staff_api):
     assert [link["slug"] for link in tools["ancestors"]] == ["food", "fruit"]
     moved = staff_api.patch("/categories/tools/", {"parent": None, "before": "food", "name": "Toolbox"}).json()
     assert (moved["ancestors"], moved["name"]) == ([], "Toolbox")
-    assert [node.slug for node in category_tree.current().walk()] == ["tools", "food", "fruit"]
+    assert [node.slug for node in categories.current_tree().walk()] == ["tools", "food", "fruit"]
     answer = staff_api.patch("/categories/food/", {"parent": "fruit"})
     assert (answer.status_code, answer.json()["code"]) == (422, "category_cycle")
     answer = staff_api.delete("/categories/food/")
     assert (answer.status_code, answer.json()["code"]) == (409, "category_not_empty")
     assert staff_api.delete("/categories/food/?children=move_up").status_code == 204
-    assert [node.slug for node in category_tree.current().walk()] == ["fruit", "tools"]
+    assert [node.slug for node in categories.current_tree().walk()] == ["fruit", "tools"]
 
 
 def test_stock_by_the_api(shop, staff_api):
@@ -465,19 +465,19 @@ def test_bad_queries_are_refused(shop, anyone):
 
 
 def test_a_busy_database_is_503_and_a_bug_stays_a_bug(shop, anyone, monkeypatch):
-    from shop_catalog import listing
+    from shop_catalog import browsing
 
     def busy(*_args, **_options):
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr(listing, "page", busy)
+    monkeypatch.setattr(browsing, "list_products", busy)
     answer = anyone.get("/products/")
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
 
     def broken(*_args, **_options):
         raise OperationalError("no such table: shelves")
 
-    monkeypatch.setattr(listing, "page", broken)
+    monkeypatch.setattr(browsing, "list_products", broken)
     with pytest.raises(OperationalError):
         anyone.get("/products/")
 
@@ -504,9 +504,9 @@ def test_a_host_that_registers_declares_the_media_type():
 
 
 def test_five_hundred_categories_and_lists_keep_their_statements(anyone, django_assert_num_queries):
-    from shop_catalog.category_import import import_paths
+    from shop_catalog.imports import import_categories
 
-    import_paths([f"Root {number % 5} > Leaf {number}" for number in range(500)])
+    import_categories([f"Root {number % 5} > Leaf {number}" for number in range(500)])
     anyone.get("/categories/")
     with django_assert_num_queries(1):
         anyone.get("/categories/", limit=100)

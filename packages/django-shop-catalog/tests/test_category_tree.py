@@ -9,9 +9,10 @@ from django.db.models import ProtectedError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from mptt.exceptions import InvalidMove
-from shop_catalog import categories, tree
-from shop_catalog.category_import import import_paths
+from shop_catalog import categories
+from shop_catalog.categories import nested_sets
 from shop_catalog.exceptions import CategoryCycle, CategoryNotEmpty, DuplicateValue, UnknownCategory
+from shop_catalog.imports import import_categories
 from shop_catalog.models import Category, CategoryTreeVersion
 
 pytestmark = pytest.mark.django_db
@@ -267,9 +268,9 @@ def test_a_cycle_loses_only_one_link(animals):
 
 
 def test_numbering_survives_a_chain_of_two_thousand():
-    rows = [tree.Row(number, number - 1 or None, 0, "x", 0, 0, 0, 0) for number in range(1, 2001)]
-    numbers = tree.number(rows)
-    assert numbers[2000] == tree.Numbers(1, 2000, 2001, 1999)
+    rows = [nested_sets.TreeNode(number, number - 1 or None, 0, "x", 0, 0, 0, 0) for number in range(1, 2001)]
+    numbers = nested_sets.number(rows)
+    assert numbers[2000] == nested_sets.Numbers(1, 2000, 2001, 1999)
 
 
 FULL = bool(os.environ.get("SHOP_TEST_FULL"))
@@ -360,7 +361,7 @@ def _siblings(rows):
 
 
 def test_import_reads_paths_and_indented_lines():
-    report = import_paths(
+    report = import_categories(
         ["# a comment", "Food > Fruit > Apples", "Food > Fruit", "", "Tools", "  Hammers", "    Small"]
     )
     assert (report.lines, report.created, report.errors) == (5, 6, [])
@@ -370,31 +371,31 @@ def test_import_reads_paths_and_indented_lines():
 
 def test_import_twice_adds_nothing():
     lines = ["A > B", "A > C", "D"]
-    import_paths(lines)
-    report = import_paths(lines)
+    import_categories(lines)
+    report = import_categories(lines)
     assert report.created == 0
     assert outline() == ["A", "-B", "-C", "D"]
 
 
 def test_import_adds_below_what_is_there(animals):
-    import_paths(["Animals > Cats > Tigers", "Plants"])
+    import_categories(["Animals > Cats > Tigers", "Plants"])
     assert outline() == ["Animals", "-Birds", "-Cats", "--Lions", "--Tigers", "Zoo", "Plants"]
     assert categories.check() == []
 
 
 def test_import_tells_bad_lines_by_number():
-    report = import_paths(["A > > C", "B", "x" * 201, "nul\0"])
+    report = import_categories(["A > > C", "B", "x" * 201, "nul\0"])
     assert [number for number, _reason in report.errors] == [1, 3, 4]
     assert outline() == ["B"]
 
 
 def test_import_dry_run_writes_nothing():
-    assert import_paths(["A > B"], dry_run=True).created == 2
+    assert import_categories(["A > B"], dry_run=True).created == 2
     assert Category.objects.count() == 0
 
 
 def test_same_name_below_two_parents_gets_two_slugs():
-    import_paths(["Cars > Parts", "Bikes > Parts"])
+    import_categories(["Cars > Parts", "Bikes > Parts"])
     assert sorted(Category.objects.filter(name="Parts").values_list("slug", flat=True)) == ["bikes-parts", "parts"]
 
 

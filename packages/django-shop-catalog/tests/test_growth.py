@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from shop_catalog import bulk_write, categories, category_tree, listing, statistics
+from shop_catalog import browsing, bulk_write, categories, statistics
 from shop_catalog.models import Category, Product, ProductCategory
 
 API = "/api/v1/products"
@@ -81,8 +81,8 @@ def requests():
     """By name the path of a hot read and the most statements that it may take."""
     newest = Product.objects.order_by("-created_at")
     middle = newest[newest.count() // 2]
-    place = listing.Place(middle.created_at, middle.pk)
-    cursor = urlencode({"cursor": listing.cursor_of(place, ordering="newest")})
+    place = browsing.Place(middle.created_at, middle.pk)
+    cursor = urlencode({"cursor": browsing.place_to_cursor(place, ordering="newest")})
     products = f"{API}/products/"
     return {
         "list": (products, 2),
@@ -111,7 +111,7 @@ def pages_read(statements):
 def measured():
     """By name: how many statements a request takes and how many pages of 8 kB these read."""
     client, found = Client(), {}
-    category_tree.current()
+    categories.current_tree()
     for name, (path, most) in requests().items():
         client.get(path)
         with CaptureQueriesContext(connection) as context:

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image
-from shop_catalog import categories, category_tree, images, products
+from shop_catalog import categories, images, products
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
 from shop_catalog.models import ProductImage
 from shop_catalog.models.image import RENDITION_WIDTHS, image_url, rendition_name
@@ -189,10 +189,10 @@ def test_renditions_are_made_for_a_category_that_came_without_and_broken_files_a
     food = categories.create("Food")
     type(food).objects.filter(pk=food.pk).update(image=name)
     ProductImage.objects.create(product=product, file="shop_catalog/products/gone.png", width=1, height=1)
-    [node] = category_tree.current().walk()
+    [node] = categories.current_tree().walk()
     assert node.renditions == dict.fromkeys(RENDITION_WIDTHS, node.image)
     assert images.make_renditions() == 1
-    [node] = category_tree.current().walk()
+    [node] = categories.current_tree().walk()
     assert node.renditions["card"].endswith(".card.png")
 
 

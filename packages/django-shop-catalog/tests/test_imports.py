@@ -8,9 +8,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from shop_catalog import categories, inventory, products, signals, statistics
+from shop_catalog.imports import RawRow, import_products, read_rows
 from shop_catalog.models import Product, ProductCategory, ProductImage, StockMovement
-from shop_catalog.product_import import import_rows
-from shop_catalog.row_readers import RawRow, read_rows
 
 pytestmark = pytest.mark.django_db
 BULK = "/products/bulk_create/"
@@ -18,7 +17,7 @@ BULK = "/products/bulk_create/"
 
 def load(text, file_format="csv", **options):
     content = text if isinstance(text, bytes) else text.encode()
-    return import_rows(read_rows(io.BytesIO(content), file_format=file_format), **options)
+    return import_products(read_rows(io.BytesIO(content), file_format=file_format), **options)
 
 
 def told(report):
@@ -348,7 +347,7 @@ AWKWARD = "back\\slash \\N\ttab\nline\rreturn 'quote' \"double\" {brace} %s Ã© æ
 def test_awkward_text_arrives_as_it_was_when_new_and_when_changed():
     for text in (AWKWARD, AWKWARD[::-1]):
         row = {"sku": "a", "name": "A", "price": "1.00", "description": text, "attributes": {text: [text, None, 1]}}
-        report = import_rows([RawRow(1, row)])
+        report = import_products([RawRow(1, row)])
         assert report.errors == []
         product = Product.objects.get(sku="a")
         assert (product.description, product.attributes) == (text.strip(), {text: [text, None, 1]})
@@ -358,9 +357,9 @@ def test_awkward_text_arrives_as_it_was_when_new_and_when_changed():
 @pytest.mark.django_db
 def test_unchanged_rows_are_not_written_again():
     rows = [RawRow(1, {"sku": "a", "name": "A", "price": "1.00"}), RawRow(2, {"sku": "b", "name": "B", "price": "1"})]
-    import_rows(rows)
+    import_products(rows)
     before = dict(Product.objects.values_list("sku", "updated_at"))
-    report = import_rows([RawRow(1, {"sku": "a", "price": "2.00"}), rows[1]])
+    report = import_products([RawRow(1, {"sku": "a", "price": "2.00"}), rows[1]])
     after = dict(Product.objects.values_list("sku", "updated_at"))
     assert (report.updated, report.errors) == (2, [])
     assert after["a"] > before["a"]

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_catalog import inventory, products, signals
 from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
+from shop_catalog.inventory import announcements
 from shop_catalog.models import Product, StockMovement
 
 pytestmark = pytest.mark.django_db
@@ -230,7 +231,7 @@ def test_crossing_that_a_receiver_failed_on_is_announced_again(heard, monkeypatc
         signals.stock_low.disconnect(fail)
     assert StockMovement.objects.unannounced().count() == 1
     assert inventory.announce_pending() == 0
-    monkeypatch.setattr(inventory, "ANNOUNCE_AFTER", inventory.ANNOUNCE_AFTER * 0)
+    monkeypatch.setattr(announcements, "GRACE_PERIOD", announcements.GRACE_PERIOD * 0)
     assert inventory.announce_pending() == 1
     assert StockMovement.objects.unannounced().count() == 0
     assert [event[0] for event in heard] == ["low", "low"]

@@ -6,11 +6,13 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.utils import timezone
-from shop_catalog import categories, category_tree, facets, inventory, listing, product_page, products, suggestions
+from shop_catalog import browsing, categories, inventory, products
+from shop_catalog.browsing import Filters, listing, queries
+from shop_catalog.categories import queries as categories_queries
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
-from shop_catalog.listing import Filters
 from shop_catalog.models import Category, Product
 from shop_catalog.search import simplify
+from shop_catalog.statistics import queries as statistics_queries
 
 pytestmark = pytest.mark.django_db
 ALL = Filters()
@@ -48,12 +50,12 @@ def skus(filters=ALL, ordering="newest", limit=5):
     """All SKUs of a list, read page by page."""
     found, after = [], None
     while True:
-        page = listing.page(filters, ordering=ordering, after=after, limit=limit)
+        page = browsing.list_products(filters, ordering=ordering, after=after, limit=limit)
         found += [row.sku for row in page.rows]
         if page.next is None:
             return found
         assert len(page.rows) == limit
-        after = listing.place_of(listing.cursor_of(page.next, ordering=ordering), ordering=ordering)
+        after = browsing.place_from_cursor(browsing.place_to_cursor(page.next, ordering=ordering), ordering=ordering)
 
 
 def test_pages_have_no_gap_and_no_repeat(shop):
@@ -62,7 +64,7 @@ def test_pages_have_no_gap_and_no_repeat(shop):
 
 
 def assert_pages_are_whole(ordering):
-    column, is_descending = listing.ORDERINGS[ordering]
+    column, is_descending = browsing.ORDERINGS[ordering]
     rows = Product.objects.listed().published()
     sign = "-" if is_descending else ""
     expected = list(rows.order_by(f"{sign}{column}", f"{sign}pk").values_list("sku", flat=True))
@@ -72,10 +74,10 @@ def assert_pages_are_whole(ordering):
 
 
 def test_pages_survive_inserts_and_deletes_between_them(shop):
-    first = listing.page(Filters(), ordering="price", limit=10)
+    first = browsing.list_products(Filters(), ordering="price", limit=10)
     products.create("NEW", name="New", price=Decimal("0.01"))
     products.delete(products.get(first.rows[-1].sku))
-    rest = listing.page(Filters(), ordering="price", after=first.next, limit=100)
+    rest = browsing.list_products(Filters(), ordering="price", after=first.next, limit=100)
     assert {row.sku for row in first.rows}.isdisjoint(row.sku for row in rest.rows)
     assert len(first.rows) + len(rest.rows) == 24
 
@@ -107,15 +109,15 @@ def test_compiled_statements_answer_what_the_plain_queryset_answers(shop):
 
 
 def assert_hot_equals_plain(filters, ordering):
-    first = listing.page(filters, ordering=ordering, limit=3)
+    first = browsing.list_products(filters, ordering=ordering, limit=3)
     for after in (None, first.next):
         values = listing._parameters(filters, after=after)
         expected = None
         for walks in (False, True) if filters.category else (False,):
-            shape = (listing._shape(filters), None, walks, ordering, after is not None, 50)
-            hot = [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
-            assert hot == listing._PAGE.plain_rows(*shape, **values)
-            assert hot == [tuple(row) for row in listing._PAGE.rows(*shape, **values)]
+            shape = (filters.shape, None, walks, ordering, after is not None, 50)
+            hot = [tuple(row) for row in queries._PAGE.rows(*shape, **values)]
+            assert hot == queries._PAGE.plain_rows(*shape, **values)
+            assert hot == [tuple(row) for row in queries._PAGE.rows(*shape, **values)]
             assert expected is None or hot == expected
             expected = hot
 
@@ -123,66 +125,63 @@ def assert_hot_equals_plain(filters, ordering):
 def test_large_categories_are_walked_along_the_order():
     """A walk of 20 passes 20 * 50,000 / 500 = 2,000 products, as the links' 500 rows cost: the two are even."""
     wanted = Filters(category="food")
-    values = {"below": 500, "newest": 50_000}
+    values = {"product_count": 500, "newest_id": 50_000}
     assert listing._walks(wanted, values, limit=20)
-    assert not listing._walks(wanted, {**values, "below": 499}, limit=20)
+    assert not listing._walks(wanted, {**values, "product_count": 499}, limit=20)
     assert not listing._walks(wanted, values, limit=21)
     assert not listing._walks(Filters(category="food", featured=True), values, limit=20)
-    assert not listing._walks(wanted, {**values, "below": None}, limit=20)
+    assert not listing._walks(wanted, {**values, "product_count": None}, limit=20)
     assert not listing._walks(Filters(), {}, limit=20)
 
 
 def test_every_hot_read_equals_its_plain_queryset(shop):
-    from shop_catalog import statistics
-
     now = timezone.now()
     group = products.get("G")
     ids = {f"id{index}": pk for index, pk in enumerate(Product.objects.values_list("pk", flat=True)[:10])}
     bounds = Category.objects.values("tree_id", "lft", "rght").get(slug="tools")
     reads = [
-        (listing._BOUNDS, (), {"slug": "fruit"}),
-        (listing._LINKS, (10,), ids),
-        (category_tree._VERSION, (), {}),
-        (category_tree._NODES, (), {}),
-        (statistics._READ, (statistics.LARGE, statistics.NEAR), {"slug": "food", "now": now}),
-        (statistics._READ, (0, 3), {"slug": "food", "now": now}),
-        (statistics._ENDS, (False,), {**bounds, "now": now}),
-        (statistics._ENDS, (True,), {**bounds, "now": now}),
-        (product_page._PRODUCT, (False,), {"slug": "shirt", "now": now, "since": now - timedelta(days=30)}),
-        (product_page._PRODUCT, (True,), {"slug": "off", "now": now, "since": now - timedelta(days=30)}),
-        (product_page._IMAGES, (), {"own": group.pk, "listed": group.pk}),
-        (product_page._VARIANTS, (False,), {"group": group.pk, "now": now}),
-        (product_page._LINKS, (), {"product": group.pk}),
+        (queries._BOUNDS, (), {"slug": "fruit"}),
+        (queries._LINKS, (10,), ids),
+        (categories_queries._VERSION, (), {}),
+        (statistics_queries._READ, (statistics_queries.LARGE, statistics_queries.NEAR), {"slug": "food", "now": now}),
+        (statistics_queries._READ, (0, 3), {"slug": "food", "now": now}),
+        (statistics_queries._ENDS, (False,), {**bounds, "now": now}),
+        (statistics_queries._ENDS, (True,), {**bounds, "now": now}),
+        (queries._PRODUCT, (False,), {"slug": "shirt", "now": now, "since": now - timedelta(days=30)}),
+        (queries._PRODUCT, (True,), {"slug": "off", "now": now, "since": now - timedelta(days=30)}),
+        (queries._IMAGES, (), {"own": group.pk, "listed": group.pk}),
+        (queries._VARIANTS, (False,), {"group": group.pk, "now": now}),
+        (queries._PATHS, (), {"product": group.pk}),
     ]
     for query, shape, values in reads:
         plain = [tuple(row) for row in query.plain_rows(*shape, **values)]
         assert [tuple(row) for row in query.rows(*shape, **values)] == plain
-        assert plain != [] or query is product_page._IMAGES
+        assert plain != [] or query is queries._IMAGES
 
 
 def test_hot_read_is_compiled_once_per_shape(shop):
-    listing.page(Filters(), limit=7)
-    before = listing._PAGE._statement.cache_info()
-    listing.page(Filters(), limit=7)
-    listing.page(Filters(), limit=7)
-    after = listing._PAGE._statement.cache_info()
+    browsing.list_products(Filters(), limit=7)
+    before = queries._PAGE._statement.cache_info()
+    browsing.list_products(Filters(), limit=7)
+    browsing.list_products(Filters(), limit=7)
+    after = queries._PAGE._statement.cache_info()
     assert (after.hits - before.hits, after.misses - before.misses) == (2, 0)
 
 
 @pytest.mark.parametrize(("filters", "statements"), [(Filters(), 2), (Filters(category="food"), 3)])
 def test_statements_do_not_grow_with_the_page(shop, django_assert_num_queries, filters, statements):
-    category_tree.current()
+    categories.current_tree()
     for limit in (2, 20):
         with django_assert_num_queries(statements):
-            listing.page(filters, limit=limit)
+            browsing.list_products(filters, limit=limit)
 
 
 def test_detail_takes_four_statements_at_most(shop, django_assert_num_queries):
-    category_tree.current()
+    categories.current_tree()
     with django_assert_num_queries(3):
-        product_page.find("product-0")
+        browsing.find_product("product-0")
     with django_assert_num_queries(4):
-        product_page.find("shirt")
+        browsing.find_product("shirt")
 
 
 def test_filters_narrow_exactly(shop):
@@ -200,7 +199,7 @@ def test_filters_narrow_exactly(shop):
 
 def test_unknown_category_is_told():
     with pytest.raises(UnknownCategory):
-        listing.page(Filters(category="nowhere"))
+        browsing.list_products(Filters(category="nowhere"))
 
 
 def test_attributes_are_any_of_a_name_and_all_of_the_names(shop):
@@ -214,7 +213,7 @@ def test_attributes_are_any_of_a_name_and_all_of_the_names(shop):
 
 
 def test_facets_count_what_matches(shop):
-    found = facets.of(Filters(category="food", attributes=(("colour", "red"),)))
+    found = browsing.count_facets(Filters(category="food", attributes=(("colour", "red"),)))
     matching = set(skus(Filters(category="food", attributes=(("colour", "red"),))))
     rows = Product.objects.filter(sku__in=matching)
     assert found.attributes["colour"] == {
@@ -229,40 +228,40 @@ def test_facets_count_what_matches(shop):
 
 
 def test_facets_count_a_group_by_its_variants(shop):
-    found = facets.of(Filters(category="tools"))
+    found = browsing.count_facets(Filters(category="tools"))
     assert (found.attributes["size"]["L"], found.attributes["size"]["M"]) == (1, 1)
 
 
 def test_count_is_capped(shop, monkeypatch):
-    assert listing.count(Filters()) == (24, True)
+    assert browsing.count_products(Filters()) == (24, True)
     monkeypatch.setattr(listing, "COUNT_CAP", 10)
-    assert listing.count(Filters()) == (10, False)
+    assert browsing.count_products(Filters()) == (10, False)
 
 
 @pytest.mark.parametrize("cursor", ["", "abc", "A" * 40, "____"])
 def test_made_up_cursors_are_refused(cursor):
     with pytest.raises(InvalidCursor):
-        listing.place_of(cursor, ordering="newest")
+        browsing.place_from_cursor(cursor, ordering="newest")
 
 
 def test_cursor_of_another_order_is_refused_and_shows_no_key(shop):
-    page = listing.page(Filters(), ordering="price", limit=2)
-    cursor = listing.cursor_of(page.next, ordering="price")
+    page = browsing.list_products(Filters(), ordering="price", limit=2)
+    cursor = browsing.place_to_cursor(page.next, ordering="price")
     with pytest.raises(InvalidCursor):
-        listing.place_of(cursor, ordering="newest")
+        browsing.place_from_cursor(cursor, ordering="newest")
     import base64
 
     assert str(page.next.id).encode() not in base64.urlsafe_b64decode(cursor + "===")
 
 
 def test_changed_cursor_is_refused(shop):
-    page = listing.page(Filters(), ordering="name", limit=2)
-    cursor = listing.cursor_of(page.next, ordering="name")
+    page = browsing.list_products(Filters(), ordering="name", limit=2)
+    cursor = browsing.place_to_cursor(page.next, ordering="name")
     for index in range(len(cursor)):
         changed = cursor[:index] + ("A" if cursor[index] != "A" else "B") + cursor[index + 1 :]
         if index < len(cursor) - 1:
             with pytest.raises(InvalidCursor):
-                listing.place_of(changed, ordering="name")
+                browsing.place_from_cursor(changed, ordering="name")
 
 
 @pytest.fixture
@@ -387,11 +386,11 @@ def test_search_backend_is_a_setting(teapots, settings):
 def test_suggestions_name_products_and_categories(teapots):
     categories.create("Teapots")
     hidden = categories.create("Teapots of old", is_active=False)
-    found = suggestions.suggest("teap")
+    found = browsing.suggest("teap")
     assert {product.sku for product in found.products} == {"TP-1", "TP-2", "CUP"}
     assert [node.name for node in found.categories] == ["Teapots"]
     assert hidden.slug not in {node.slug for node in found.categories}
-    assert suggestions.suggest("t") == ([], [])
+    assert browsing.suggest("t") == ([], [])
 
 
 def test_simplify_takes_case_accents_and_blanks_away():

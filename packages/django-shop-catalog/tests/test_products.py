@@ -241,7 +241,7 @@ def test_products_of_a_fixture_are_searchable_and_counted(tmp_path):
     import json
 
     from django.core.management import call_command
-    from shop_catalog import listing, statistics
+    from shop_catalog import browsing, statistics
 
     food = categories.create("Food")
     rows = [
@@ -256,7 +256,7 @@ def test_products_of_a_fixture_are_searchable_and_counted(tmp_path):
         row["fields"] |= {"updated_at": "2026-01-01T00:00:00Z"}
     (tmp_path / "products.json").write_text(json.dumps(rows))
     call_command("loaddata", str(tmp_path / "products.json"), verbosity=0)
-    found = listing.page(listing.Filters(q="fig"), ordering="relevance")
+    found = browsing.list_products(browsing.Filters(q="fig"), ordering="relevance")
     assert [row.sku for row in found.rows] == ["F"]
     assert statistics.of_category("food").count == 1
     statistics.fold()

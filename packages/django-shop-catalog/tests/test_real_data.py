@@ -17,10 +17,8 @@ from decimal import ROUND_HALF_UP, Decimal
 import pytest
 from django.db import connection
 from shop_catalog import categories, inventory, statistics
-from shop_catalog.category_import import import_paths
+from shop_catalog.imports import import_categories, import_products, read_rows
 from shop_catalog.models import Category, Product
-from shop_catalog.product_import import import_rows
-from shop_catalog.row_readers import read_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 IS_FULL = bool(os.environ.get("SHOP_TEST_FULL"))
@@ -71,7 +69,7 @@ def read_items(folder, paths):
 def items(shared_data, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "GBP"}
     paths = read_paths(shared_data)
-    report = import_paths(paths)
+    report = import_categories(paths)
     assert (report.created, report.errors) == (len(paths), [])
     assert categories.check() == []
     items = read_items(shared_data, paths)
@@ -85,7 +83,7 @@ def items(shared_data, settings):
         }
         for item in items.values()
     ]
-    report = import_rows(read_rows(io.BytesIO("\n".join(map(json.dumps, rows)).encode()), file_format="ndjson"))
+    report = import_products(read_rows(io.BytesIO("\n".join(map(json.dumps, rows)).encode()), file_format="ndjson"))
     assert (report.created, report.errors) == (len(items), [])
     assert inventory.differences() == []
     return items

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_catalog import categories, products, statistics
 from shop_catalog.exceptions import CategoryCycle, CategoryNotEmpty
+from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Category, CategoryStatistics, Product, StatisticsChange
-from shop_catalog.product_import import import_rows
-from shop_catalog.row_readers import RawRow
+from shop_catalog.statistics import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -79,8 +79,8 @@ def test_unknown_category_is_none():
 
 
 def test_read_of_a_large_subtree_is_one_statement_once_folded(shop, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(statistics, "LARGE", 4)
-    monkeypatch.setattr(statistics, "NEAR", 3)
+    monkeypatch.setattr(queries, "LARGE", 4)
+    monkeypatch.setattr(queries, "NEAR", 3)
     statistics.fold()
     statistics.of_category("food")
     with django_assert_num_queries(1):
@@ -96,8 +96,8 @@ def test_read_of_a_small_subtree_looks_through_its_products(shop, django_assert_
 
 
 def test_ends_far_from_those_of_the_shop_are_found_all_the_same(shop, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(statistics, "LARGE", 1)
-    monkeypatch.setattr(statistics, "NEAR", 2)
+    monkeypatch.setattr(queries, "LARGE", 1)
+    monkeypatch.setattr(queries, "NEAR", 2)
     tools = categories.get("tools")
     for number in range(5):
         products.create(f"cheap-{number}", name="Cheap", price=Decimal("0.10"), categories=[tools])
@@ -140,7 +140,7 @@ def test_product_that_comes_into_its_first_category_is_counted_there(shop):
 def test_imported_product_that_comes_into_its_first_category_is_counted_there(shop):
     products.create("pear", name="Pear", price=Decimal("2.00"))
     statistics.fold()
-    report = import_rows([RawRow(1, {"sku": "pear", "categories": "fruit"})])
+    report = import_products([RawRow(1, {"sku": "pear", "categories": "fruit"})])
     assert (report.updated, report.errors) == (1, [])
     assert statistics.of_category("fruit").count == 3
     assert_exact()
@@ -261,7 +261,7 @@ def change_product(product, step, value):
         products.change(product, categories=list(Category.objects.filter(slug__in=value)))
 
 
-@pytest.mark.parametrize(("large", "near"), [(statistics.LARGE, statistics.NEAR), (1, 2)])
+@pytest.mark.parametrize(("large", "near"), [(queries.LARGE, queries.NEAR), (1, 2)])
 @pytest.mark.django_db(transaction=True)
 @settings(
     max_examples=8,
@@ -270,8 +270,8 @@ def change_product(product, step, value):
 )
 @given(st.lists(STEPS, min_size=4, max_size=20), st.integers(0, 5))
 def test_figures_equal_brute_force_after_any_steps(monkeypatch, large, near, steps, fold_at):
-    monkeypatch.setattr(statistics, "LARGE", large)
-    monkeypatch.setattr(statistics, "NEAR", near)
+    monkeypatch.setattr(queries, "LARGE", large)
+    monkeypatch.setattr(queries, "NEAR", near)
     with transaction.atomic():
         made = []
         for number, slug in enumerate(CATEGORIES):

@@ -10,9 +10,9 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection, connections
 from django.test import Client
 from mptt.exceptions import InvalidMove
-from shop_catalog import categories, category_tree
-from shop_catalog.category_import import import_paths
+from shop_catalog import categories
 from shop_catalog.exceptions import ShopCatalogError
+from shop_catalog.imports import import_categories
 from shop_catalog.models import Category, gate
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,7 +22,7 @@ OPERATIONS = 2000 if os.environ.get("SHOP_TEST_FULL") else 160
 
 
 def plant(size=60):
-    import_paths([f"Root {number % 6} > Branch {number % 20} > Leaf {number}" for number in range(size)])
+    import_categories([f"Root {number % 6} > Branch {number % 20} > Leaf {number}" for number in range(size)])
 
 
 def random_pair(rng):
@@ -102,7 +102,7 @@ def test_eight_writers_leave_a_sound_tree():
     assert errors == []
     assert categories.check() == []
     assert Category.objects.count() > before
-    tree = category_tree.current()
+    tree = categories.current_tree()
     assert len(tree.nodes) == Category.objects.count()
 
 

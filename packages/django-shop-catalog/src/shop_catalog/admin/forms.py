@@ -15,10 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from shop_catalog import images, money, products
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import InvalidImage, InvalidProduct
+from shop_catalog.imports import FORMAT_BY_SUFFIX
 from shop_catalog.models import Product, ProductImage, ProductKind
-from shop_catalog.row_readers import CSV, JSON_ARRAY, JSON_LINES
-
-FORMAT_BY_SUFFIX = {"csv": CSV, "json": JSON_ARRAY, "jsonl": JSON_LINES, "ndjson": JSON_LINES}
 
 
 class ProductForm(forms.ModelForm):

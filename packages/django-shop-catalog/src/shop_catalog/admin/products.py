@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-import django
 from django.contrib import admin, messages
-from django.contrib.admin import helpers
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
-from django.db.models import F, JSONField, Q, QuerySet
+from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -25,20 +18,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from shop_catalog import images, inventory, money, product_import, products
+from shop_catalog import images, money, products
 from shop_catalog.admin.forms import (
-    FORMAT_BY_SUFFIX,
     ImageForm,
     NamedCells,
     NamesRelations,
     ProductForm,
-    StockForm,
-    UploadForm,
 )
-from shop_catalog.exceptions import ShopCatalogError
-from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, ProductUpload, StockMovement
-from shop_catalog.product_import import Report
-from shop_catalog.row_readers import read_rows
+from shop_catalog.admin.pages import staff_user
+from shop_catalog.admin.stock import StockFilter, StockPages
+from shop_catalog.admin.uploads import ImportPages
+from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
 
 OWN_REFERENCE = re.compile("[0-9a-f]{32}")
 """What the ledger writes where nobody gave a reference."""
@@ -57,27 +47,6 @@ ONLY_OF_SOLD = {
 
 HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
-
-
-class StockFilter(admin.SimpleListFilter):
-    """The low-stock list, and what is sold out."""
-
-    title = _("stock")
-    parameter_name = "stock"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
-        return [("low", _("Below its threshold")), ("out", _("Sold out")), ("in", _("In stock"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        has_stock = Q(stock_quantity__gt=F("reserved_quantity"))
-        match self.value():
-            case "low":
-                return queryset.filter(low_stock_threshold__gt=F("stock_quantity") - F("reserved_quantity"))
-            case "out":
-                return queryset.exclude(has_stock).exclude(kind=ProductKind.GROUP)
-            case "in":
-                return queryset.filter(has_stock)
-        return queryset
 
 
 class CategoryInline(NamesRelations, admin.TabularInline):
@@ -130,7 +99,7 @@ class VariantInline(admin.TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(NamesRelations, admin.ModelAdmin):
+class ProductAdmin(NamesRelations, StockPages, ImportPages):
     form = ProductForm
     change_form_template = "admin/shop_catalog/product/change_form.html"
     change_list_template = "admin/shop_catalog/product/change_list.html"
@@ -157,15 +126,6 @@ class ProductAdmin(NamesRelations, admin.ModelAdmin):
             {"fields": ("on_hand", "reserved", "available", "low_stock_threshold", "weight", "stock_history")},
         ),
     )
-
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [
-            path("stock/", wrap(self.stock_view), name="shop_catalog_product_stock"),
-            path("import/", wrap(self.import_view), name="shop_catalog_product_import"),
-            path("import/<uuid:public_id>/", wrap(self.confirm_view), name="shop_catalog_product_import_confirm"),
-            *super().get_urls(),
-        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Any:
         fixed = super().get_readonly_fields(request, obj)
@@ -250,11 +210,11 @@ class ProductAdmin(NamesRelations, admin.ModelAdmin):
         names = form.changed_data if change else form.cleaned_data
         values: Any = {name: form.cleaned_data[name] for name in names if name in fields and name in form.cleaned_data}
         if change:
-            written = products.change(Product.objects.get(pk=obj.pk), by=_staff(request), **values)
+            written = products.change(Product.objects.get(pk=obj.pk), by=staff_user(request), **values)
         else:
             if obj.kind == ProductKind.GROUP:
                 values.pop("price", None)
-            written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=_staff(request), **values)
+            written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=staff_user(request), **values)
         obj.pk = written.pk
         obj.refresh_from_db()
         obj._state.adding = False  # noqa: SLF001 - the verb saved another instance of the same row
@@ -288,90 +248,9 @@ class ProductAdmin(NamesRelations, admin.ModelAdmin):
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._set_active(request, queryset, is_active=False)
 
-    @admin.action(description=_("Receive, adjust or count stock"), permissions=["change"])
-    def change_stock(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:  # noqa: ARG002
-        ids = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
-        return HttpResponseRedirect(f"{reverse('admin:shop_catalog_product_stock')}?ids={ids}")
-
-    def stock_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask for quantity and reason, then book it for the products named in ``ids``."""
-        if not self.has_change_permission(request) or not request.user.has_perm("shop_catalog.add_stockmovement"):
-            raise PermissionDenied
-        ids = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isascii() and pk.isdigit()]
-        chosen = list(Product.objects.filter(pk__in=ids[:1000]).exclude(kind=ProductKind.GROUP).order_by("name"))
-        form = StockForm(request.POST or None)
-        if chosen and form.is_valid() and self._book(request, form, chosen):
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
-        return self._page(
-            request, "stock", gettext("Receive, adjust or count stock"), {"form": form, "products": chosen}
-        )
-
-    def import_view(self, request: HttpRequest) -> HttpResponse:
-        """Take a file and show what its import would do."""
-        self._require_import(request)
-        form = UploadForm(request.POST or None, request.FILES or None)
-        if form.is_valid():
-            file = form.cleaned_data["file"]
-            upload = ProductUpload.objects.create(
-                file_name=file.name[-200:],
-                file_format=FORMAT_BY_SUFFIX[form.suffix(file.name)],
-                content=file.read(),
-                created_by_id=_staff(request).pk,
-            )
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import_confirm", args=[upload.public_id]))
-        return self._page(request, "import", gettext("Import products"), {"form": form})
-
-    def confirm_view(self, request: HttpRequest, public_id: Any) -> HttpResponse:
-        """Show the preview of an uploaded file; POST imports it."""
-        self._require_import(request)
-        upload = ProductUpload.objects.filter(public_id=public_id, created_by=_staff(request).pk).first()
-        if upload is None:
-            raise Http404(gettext("This upload is gone. Send the file again."))
-        try:
-            report = self._import(request, upload, dry_run=request.method != "POST")
-        except ShopCatalogError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            upload.delete()
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import"))
-        if request.method == "POST":
-            upload.delete()
-            done = gettext("%(created)d created, %(updated)d updated, %(failed)d failed.")
-            self.message_user(request, done % vars(report), messages.SUCCESS)
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
-        context = {"report": report, "upload": upload}
-        return self._page(request, "import_preview", gettext("Import products: preview"), context)
-
-    def _import(self, request: HttpRequest, upload: ProductUpload, *, dry_run: bool) -> Report:
-        rows = read_rows(io.BytesIO(bytes(upload.content)), file_format=upload.file_format)
-        return product_import.import_rows(rows, dry_run=dry_run, by=_staff(request))
-
-    def _require_import(self, request: HttpRequest) -> None:
-        if not self.has_add_permission(request) or not self.has_change_permission(request):
-            raise PermissionDenied
-
-    def _book(self, request: HttpRequest, form: StockForm, chosen: Iterable[Product]) -> bool:
-        values = form.cleaned_data
-        verb = {"receive": inventory.receive, "adjust": inventory.adjust, "count": inventory.count}[values["kind"]]
-        quantities = {product.sku: values["quantity"] for product in chosen}
-        try:
-            verb(quantities, reason=values["reason"], reference=values["reference"], by=_staff(request))
-        except ShopCatalogError as error:
-            form.add_error(None, str(error))
-            return False
-        self.message_user(request, gettext("The stock was changed."), messages.SUCCESS)
-        return True
-
-    def _page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
-        base = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        base["has_breadcrumb_list"] = django.VERSION >= (6, 1)
-        if "form" in context:
-            form = context["form"]
-            base["adminform"] = helpers.AdminForm(form, [(None, {"fields": list(form.fields)})], {})
-        return TemplateResponse(request, f"admin/shop_catalog/product/{name}.html", {**base, **context})
-
     def _set_active(self, request: HttpRequest, queryset: QuerySet[Any], *, is_active: bool) -> None:
         for product in queryset.select_related("parent"):
-            products.change(product, is_active=is_active, by=_staff(request))
+            products.change(product, is_active=is_active, by=staff_user(request))
         self.message_user(request, gettext("%(count)d products changed.") % {"count": len(queryset)}, messages.SUCCESS)
 
     def _save_categories(self, product: Product, formset: Any) -> None:
@@ -401,11 +280,6 @@ class ProductAdmin(NamesRelations, admin.ModelAdmin):
                 ProductImage.objects.filter(pk=form.instance.pk).update(alt=values["alt"], position=values["position"])
                 if values["is_primary"]:
                     images.make_primary(form.instance)
-
-
-def _staff(request: HttpRequest) -> AbstractBaseUser:
-    """The admin lets nobody else in."""
-    return cast("AbstractBaseUser", request.user)
 
 
 def _tell(formset: Any) -> None:

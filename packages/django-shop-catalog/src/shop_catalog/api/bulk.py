@@ -11,12 +11,12 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
 
-from shop_catalog import product_import
+from shop_catalog import imports
 from shop_catalog.api import auth, problems
 from shop_catalog.api.routing import router
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import FileTooLarge, UnreadableFile
-from shop_catalog.row_readers import CSV, JSON_ARRAY, JSON_LINES, LimitedReader, RawRow, read_rows
+from shop_catalog.imports import CSV, FORMAT_BY_SUFFIX, JSON_ARRAY, JSON_LINES, LimitedReader, RawRow, read_rows
 
 FORMAT_BY_TYPE = {
     "application/json": JSON_ARRAY,
@@ -24,7 +24,6 @@ FORMAT_BY_TYPE = {
     "application/jsonl": JSON_LINES,
     "text/csv": CSV,
 }
-FORMAT_BY_SUFFIX = {"csv": CSV, "json": JSON_ARRAY, "jsonl": JSON_LINES, "ndjson": JSON_LINES}
 MULTIPART_SLACK = 64 * 1024
 
 BODY = {
@@ -83,7 +82,7 @@ def bulk_create_products(request: HttpRequest, options: Query[BulkOptions]) -> A
     user = auth.require(request, "shop_catalog.change_product")
     stream, file_format = _upload(request)
     rows = _limited(read_rows(LimitedReader(stream, max_bytes=app_settings.BULK_MAX_BYTES), file_format=file_format))
-    report = product_import.import_rows(rows, on_error=options.on_error, dry_run=options.dry_run, by=user)
+    report = imports.import_products(rows, on_error=options.on_error, dry_run=options.dry_run, by=user)
     status = 207 if report.failed else 200 if options.dry_run else 201
     return Status(status, asdict(report))
 

@@ -10,11 +10,12 @@ from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
 
-from shop_catalog import categories, category_tree, cursors, money, statistics
+from shop_catalog import categories, cursors, money, statistics
 from shop_catalog.api import auth, problems
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import AveragePrice, CategoryDetail, CategoryIn, CategoryPage, CategoryPatch, TreeNode
-from shop_catalog.category_tree import MAX_DEPTH, Node
+from shop_catalog.categories import Node
+from shop_catalog.categories.cached_tree import MAX_DEPTH
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownCategory
 from shop_catalog.models import Category
@@ -42,7 +43,7 @@ class CategoryFilters(Schema):
 def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> Any:
     if filters.include_inactive:
         auth.require(request, "shop_catalog.view_category")
-    tree = category_tree.current()
+    tree = categories.current_tree()
     parent = _node(tree, filters.parent, with_hidden=filters.include_inactive) if filters.parent else None
     nodes = [
         node
@@ -70,12 +71,12 @@ def get_category_tree(
     root: Slug | None = None,
     depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = MAX_DEPTH,
 ) -> Any:
-    version = category_tree.version()
+    version = categories.tree_version()
     etag = f'"{_short(f"{version}/{root}/{depth}")}"'
     if etag in request.headers.get("If-None-Match", ""):
         response = HttpResponse(status=304)
     else:
-        body = category_tree.at_version(version).answer(root or "", depth)
+        body = categories.tree_at(version).nested_json(root or "", depth)
         if body is None:
             raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": root})
         response = HttpResponse(body, content_type="application/json")
@@ -171,7 +172,7 @@ def delete_category(request: HttpRequest, slug: Path[Slug], children: Literal["r
 
 
 def category_detail(request: HttpRequest, slug: str) -> dict[str, Any]:
-    tree = category_tree.current()
+    tree = categories.current_tree()
     node = _node(tree, slug, with_hidden=auth.is_staff(request, "shop_catalog.view_category"))
     description, position = Category.objects.filter(pk=node.id).values_list("description", "position").get()
     prices = statistics.of_category(slug)
@@ -185,14 +186,14 @@ def category_detail(request: HttpRequest, slug: str) -> dict[str, Any]:
     }
 
 
-def _node(tree: category_tree.CategoryTree, slug: Path[Slug], *, with_hidden: bool) -> Node:
+def _node(tree: categories.CategoryTree, slug: Path[Slug], *, with_hidden: bool) -> Node:
     node = tree.by_slug.get(slug)
     if node is None or not (node.is_visible or with_hidden):
         raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
     return node
 
 
-def _item(tree: category_tree.CategoryTree, node: Node) -> dict[str, Any]:
+def _item(tree: categories.CategoryTree, node: Node) -> dict[str, Any]:
     return {
         "slug": node.slug,
         "name": node.name,

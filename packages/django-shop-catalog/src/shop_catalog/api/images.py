@@ -10,7 +10,7 @@ from ninja.errors import HttpError
 from ninja.files import UploadedFile
 from ninja.responses import Status
 
-from shop_catalog import categories, images, product_page
+from shop_catalog import browsing, categories, images
 from shop_catalog.api import auth, problems
 from shop_catalog.api.categories import CATEGORY_PATH, category_detail
 from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
@@ -34,10 +34,10 @@ class ImageDetails(Schema):
     openapi_extra=auth.OPTIONAL,
 )
 def list_images(request: HttpRequest, slug: Path[Slug]) -> Any:
-    view = product_page.find(slug, with_unpublished=auth.is_staff(request, "shop_catalog.view_product"))
-    if view is None:
+    page = browsing.find_product(slug, with_unpublished=auth.is_staff(request, "shop_catalog.view_product"))
+    if page is None:
         raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
-    return [image_out(image) for image in view.images]
+    return [image_out(image) for image in page.images]
 
 
 @router.post(

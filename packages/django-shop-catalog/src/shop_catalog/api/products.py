@@ -13,7 +13,7 @@ from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
 
-from shop_catalog import categories, facets, inventory, listing, money, product_page, products
+from shop_catalog import browsing, categories, inventory, money, products
 from shop_catalog.api import auth, problems
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
@@ -60,7 +60,7 @@ class ProductFilters(Paging):
 def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
     if filters.include_inactive:
         auth.require(request, "shop_catalog.view_product")
-    wanted = listing.Filters(
+    wanted = browsing.Filters(
         q=filters.q,
         category=filters.category or "",
         min_price=filters.min_price,
@@ -75,7 +75,7 @@ def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
     order = filters.order or ("relevance" if filters.q else "newest")
     body = _page(wanted, order=order, paging=filters)
     if filters.count:
-        body["count"], body["count_is_exact"] = listing.count(wanted)
+        body["count"], body["count_is_exact"] = browsing.count_products(wanted)
     if filters.facets:
         body["facets"] = _facets(wanted)
     return _json(body)
@@ -90,7 +90,7 @@ def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
     openapi_extra=auth.OPTIONAL,
 )
 def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any:  # noqa: ARG001
-    return _json(_page(listing.Filters(featured=True), order="newest", paging=paging))
+    return _json(_page(browsing.Filters(featured=True), order="newest", paging=paging))
 
 
 @router.get(
@@ -102,10 +102,10 @@ def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any: 
     openapi_extra=auth.OPTIONAL,
 )
 def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
-    view = product_page.find(slug)
-    if view is None and auth.is_staff(request, "shop_catalog.view_product"):
-        view = product_page.find(slug, with_unpublished=True)
-    return _json(_detail(view, slug))
+    page = browsing.find_product(slug)
+    if page is None and auth.is_staff(request, "shop_catalog.view_product"):
+        page = browsing.find_product(slug, with_unpublished=True)
+    return _json(_detail(page, slug))
 
 
 @router.post(
@@ -123,7 +123,7 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
         product = products.create(payload.sku, kind=payload.kind, parent=parent, by=user, **values)
         if payload.stock_quantity:
             inventory.receive({product.sku: payload.stock_quantity}, reason=_("On hand at the start"), by=user)
-    return Status(201, _detail(product_page.find(product.slug, with_unpublished=True), product.slug))
+    return Status(201, _detail(browsing.find_product(product.slug, with_unpublished=True), product.slug))
 
 
 @router.patch(
@@ -136,7 +136,7 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
 def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch) -> Any:
     user = auth.require(request, "shop_catalog.change_product")
     product = products.change(by_slug(slug), by=user, **_values(payload, without=set()))
-    return _detail(product_page.find(product.slug, with_unpublished=True), product.slug)
+    return _detail(browsing.find_product(product.slug, with_unpublished=True), product.slug)
 
 
 @router.delete(
@@ -159,7 +159,7 @@ def by_slug(slug: str) -> Product:
     return product
 
 
-def image_out(image: product_page.Image | ProductImage) -> dict[str, Any]:
+def image_out(image: browsing.Image | ProductImage) -> dict[str, Any]:
     return {
         "id": image.public_id,
         "url": image.url,
@@ -178,18 +178,18 @@ def _attribute(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _page(wanted: listing.Filters, *, order: str, paging: Paging) -> dict[str, Any]:
-    after = listing.place_of(paging.cursor, ordering=order) if paging.cursor else None
-    page = listing.page(wanted, ordering=order, after=after, limit=paging.limit)
+def _page(wanted: browsing.Filters, *, order: str, paging: Paging) -> dict[str, Any]:
+    after = browsing.place_from_cursor(paging.cursor, ordering=order) if paging.cursor else None
+    page = browsing.list_products(wanted, ordering=order, after=after, limit=paging.limit)
     currency = app_settings.CURRENCY
     return {
         "items": [_item(row, page.categories[row.id], currency) for row in page.rows],
-        "next": listing.cursor_of(page.next, ordering=order) if page.next is not None else None,
+        "next": browsing.place_to_cursor(page.next, ordering=order) if page.next is not None else None,
     }
 
 
-def _facets(wanted: listing.Filters) -> dict[str, Any]:
-    found = facets.of(wanted)
+def _facets(wanted: browsing.Filters) -> dict[str, Any]:
+    found = browsing.count_facets(wanted)
     return {
         **asdict(found),
         "min_price": money.to_text(found.min_price),
@@ -198,7 +198,7 @@ def _facets(wanted: listing.Filters) -> dict[str, Any]:
     }
 
 
-def _item(row: listing.Row, nodes: list[Any], currency: str) -> dict[str, Any]:
+def _item(row: browsing.ListedProduct, nodes: list[Any], currency: str) -> dict[str, Any]:
     return {
         "sku": row.sku,
         "slug": row.slug,
@@ -216,47 +216,47 @@ def _item(row: listing.Row, nodes: list[Any], currency: str) -> dict[str, Any]:
     }
 
 
-def _card(row: listing.Row) -> dict[str, Any] | None:
+def _card(row: browsing.ListedProduct) -> dict[str, Any] | None:
     if not row.image:
         return None
     return {"url": image_url(row.image, "card" if row.image_has_renditions else ""), "alt": row.image_alt}
 
 
-def _detail(view: product_page.ProductView | None, slug: str) -> dict[str, Any]:
-    if view is None:
+def _detail(page: browsing.ProductPage | None, slug: str) -> dict[str, Any]:
+    if page is None:
         raise UnknownProduct(_("There is no product %(slug)s.") % {"slug": slug})
-    values = view.values
+    product = page.product
     return {
-        "sku": values["sku"],
-        "slug": values["slug"],
-        "name": values["name"],
-        "kind": values["kind"],
-        "group": values["parent__slug"],
-        "description": values["description"],
-        "price": money.to_text(values["price"]),
-        "compare_at_price": money.to_text(values["compare_at_price"]),
-        "lowest_price_30_days": money.to_text(values["lowest_price"]),
+        "sku": product.sku,
+        "slug": product.slug,
+        "name": product.name,
+        "kind": product.kind,
+        "group": product.group_slug,
+        "description": product.description,
+        "price": money.to_text(product.price),
+        "compare_at_price": money.to_text(product.compare_at_price),
+        "lowest_price_30_days": money.to_text(product.lowest_price),
         "currency": app_settings.CURRENCY,
         "price_includes_tax": app_settings.PRICES_INCLUDE_TAX,
-        "tax_class": values["tax_class"],
-        "attributes": values["attributes"],
-        "options": values["options"],
-        "weight": None if values["weight"] is None else str(values["weight"]),
-        "available": view.available,
-        "in_stock": view.available > 0,
-        "is_active": values["is_active"],
-        "is_featured": values["is_featured"],
-        "publish_from": values["publish_from"],
-        "publish_until": values["publish_until"],
-        "rating": str(values["rating_average"]),
-        "rating_count": values["rating_count"],
-        "images": [image_out(image) for image in view.images],
-        "variants": [_variant(variant) for variant in view.variants],
-        "breadcrumbs": [[{"slug": node.slug, "name": node.name} for node in path] for path in view.paths],
+        "tax_class": product.tax_class,
+        "attributes": product.attributes,
+        "options": product.options,
+        "weight": None if product.weight is None else str(product.weight),
+        "available": page.available,
+        "in_stock": page.available > 0,
+        "is_active": product.is_active,
+        "is_featured": product.is_featured,
+        "publish_from": product.publish_from,
+        "publish_until": product.publish_until,
+        "rating": str(product.rating_average),
+        "rating_count": product.rating_count,
+        "images": [image_out(image) for image in page.images],
+        "variants": [_variant(variant) for variant in page.variants],
+        "breadcrumbs": [[{"slug": node.slug, "name": node.name} for node in path] for path in page.paths],
     }
 
 
-def _variant(variant: product_page.Variant) -> dict[str, Any]:
+def _variant(variant: browsing.Variant) -> dict[str, Any]:
     return {
         "sku": variant.sku,
         "slug": variant.slug,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shop_catalog.category_import import import_paths
+from shop_catalog.imports import import_categories
 
 
 class Command(BaseCommand):
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             raise CommandError(f"The file cannot be read: {error}")
         except UnicodeDecodeError:
             raise CommandError("The file is not text in UTF-8.")
-        report = import_paths(text.splitlines(), dry_run=options["dry_run"])
+        report = import_categories(text.splitlines(), dry_run=options["dry_run"])
         for number, problem in report.errors:
             self.stderr.write(f"line {number}: {problem}")
         verb = "would be added" if options["dry_run"] else "added"

@@ -8,10 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from shop_catalog.exceptions import UnreadableFile
-from shop_catalog.product_import import Report, import_rows
-from shop_catalog.row_readers import CSV, FORMATS, JSON_ARRAY, JSON_LINES, read_rows
-
-FORMAT_BY_SUFFIX = {".csv": CSV, ".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_ARRAY}
+from shop_catalog.imports import FORMAT_BY_SUFFIX, FORMATS, Report, import_products, read_rows
 
 
 class Command(BaseCommand):
@@ -30,13 +27,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
-        file_format = options["format"] or FORMAT_BY_SUFFIX.get(path.suffix.lower())
+        file_format = options["format"] or FORMAT_BY_SUFFIX.get(path.suffix.lower().removeprefix("."))
         if file_format is None:
             raise CommandError(f"{path.name} does not say its format. Add --format csv, ndjson or json.")
         try:
             with path.open("rb") as stream:
                 size = path.stat().st_size
-                report = import_rows(
+                report = import_products(
                     read_rows(stream, file_format=file_format),
                     on_error=options["on_error"],
                     dry_run=options["dry_run"],

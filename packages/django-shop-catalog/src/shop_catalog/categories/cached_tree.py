@@ -1,4 +1,4 @@
-"""The category tree as every process keeps it: read whole once per version, then walked in memory."""
+"""The category tree in memory: each process reads it once per version."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core.files.storage import Storage
-from django.db.models import QuerySet, Subquery
 from pydantic_core import to_json
 
-from shop_catalog.hot_query import HotQuery
-from shop_catalog.models import Category, CategoryTreeVersion, write_gate
+from shop_catalog.categories import queries
+from shop_catalog.models import Category, write_gate
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
 
 MAX_DEPTH = 64
@@ -38,27 +37,36 @@ class Node(NamedTuple):
 
     @property
     def picture(self) -> dict[str, Any] | None:
-        """The picture as answers show it."""
+        """The picture as the API shows it."""
         return {"url": self.image, "renditions": self.renditions} if self.image else None
+
+
+class _Row(NamedTuple):
+    """The columns of a category that the tree keeps."""
+
+    id: int
+    parent_id: int | None
+    slug: str
+    name: str
+    image: str
+    has_renditions: bool
+    level: int
+    is_active: bool
 
 
 class CategoryTree:
     """The tree at one version. Immutable; share it freely."""
 
-    def __init__(self, version: uuid.UUID, rows: Iterable[tuple[Any, ...]], storage: Storage) -> None:
+    def __init__(self, version: uuid.UUID, rows: Iterable[_Row], storage: Storage) -> None:
         self.version = version
         self.nodes: dict[int, Node] = {}
         self.children: defaultdict[int | None, list[Node]] = defaultdict(list)
-        for pk, parent_id, slug, name, image, has_renditions, level, is_active in rows:
-            parent = self.nodes.get(parent_id)
-            is_visible = is_active and (parent.is_visible if parent is not None else parent_id is None)
-            url = storage.url(image) if image else ""
-            renditions = _rendition_urls(storage, image, has_renditions=has_renditions) if image else {}
-            node = Node(pk, parent_id, slug, name, url, level, is_active, is_visible, renditions)
-            self.nodes[pk] = node
-            self.children[parent_id].append(node)
+        for row in rows:
+            node = self._node(row, storage)
+            self.nodes[row.id] = node
+            self.children[row.parent_id].append(node)
         self.by_slug = {node.slug: node for node in self.nodes.values()}
-        self.answer = lru_cache(maxsize=128)(self._answer)
+        self.nested_json = lru_cache(maxsize=128)(self._nested_json)
 
     def path(self, category_id: int) -> list[Node]:
         """From the root to the category, for breadcrumbs; empty if it is unknown."""
@@ -75,7 +83,16 @@ class CategoryTree:
             yield node
             yield from self.walk(node.id)
 
-    def _answer(self, root: str = "", depth: int = MAX_DEPTH) -> bytes | None:
+    def _node(self, row: _Row, storage: Storage) -> Node:
+        parent = self.nodes.get(row.parent_id) if row.parent_id is not None else None
+        is_visible = row.is_active and (parent.is_visible if parent is not None else row.parent_id is None)
+        image, renditions = "", {}
+        if row.image:
+            image = storage.url(row.image)
+            renditions = _rendition_urls(storage, row.image, has_renditions=row.has_renditions)
+        return Node(row.id, row.parent_id, row.slug, row.name, image, row.level, row.is_active, is_visible, renditions)
+
+    def _nested_json(self, root: str = "", depth: int = MAX_DEPTH) -> bytes | None:
         """The visible tree as nested JSON, from the roots or below one category; ``None`` for an unknown root."""
         if not root:
             return to_json([self._nested(node, depth) for node in self.children.get(None, ()) if node.is_visible])
@@ -99,23 +116,22 @@ _trees: dict[str, CategoryTree] = {}
 _building = threading.Lock()
 
 
-def current() -> CategoryTree:
+def current_tree() -> CategoryTree:
     """The tree as it is now: one small statement, and a second one after a change."""
-    return at_version(version())
+    return tree_at(tree_version())
 
 
-def version() -> uuid.UUID:
+def tree_version() -> uuid.UUID:
     """The tree's version, which changes in the transaction of every change."""
-    rows = _VERSION.rows()
-    if not rows:
-        with write_gate():
+    version = queries.tree_version()
+    while version is None:
+        with write_gate():  # writes the row
             pass
-        rows = _VERSION.rows()
-    value: uuid.UUID = rows[0][0]
-    return value
+        version = queries.tree_version()
+    return version
 
 
-def at_version(version: uuid.UUID) -> CategoryTree:
+def tree_at(version: uuid.UUID) -> CategoryTree:
     """The tree for a version that was just read. It is read after the version, so it is never older."""
     alias = Category.objects.db
     tree = _trees.get(alias)
@@ -123,9 +139,15 @@ def at_version(version: uuid.UUID) -> CategoryTree:
         with _building:
             tree = _trees.get(alias)
             if tree is None or tree.version != version:
-                tree = CategoryTree(version, _NODES.rows(), Category._meta.get_field("image").storage)
+                tree = CategoryTree(version, _read_rows(), Category._meta.get_field("image").storage)
                 _trees[alias] = tree
     return tree
+
+
+def _read_rows() -> list[_Row]:
+    """All categories, parents before their children."""
+    columns = ("pk", "parent_id", "slug", "name", "image", "has_renditions", "level", "is_active")
+    return [_Row(*values) for values in Category.objects.values_list(*columns)]
 
 
 def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
@@ -134,22 +156,3 @@ def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dic
         rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
         for rendition in RENDITION_WIDTHS
     }
-
-
-def version_expression() -> Subquery:
-    """The tree's version as a column of another statement."""
-    return Subquery(CategoryTreeVersion.objects.filter(pk=1).values("version"))
-
-
-def _build_version(_p: Any) -> QuerySet[Any, Any]:
-    return CategoryTreeVersion.objects.filter(pk=1).values_list("version")
-
-
-def _build_nodes(_p: Any) -> QuerySet[Any, Any]:
-    columns = ("pk", "parent_id", "slug", "name", "image", "has_renditions", "level", "is_active")
-    rows: QuerySet[Any, Any] = Category.objects.values_list(*columns)
-    return rows
-
-
-_VERSION = HotQuery(CategoryTreeVersion, _build_version)
-_NODES = HotQuery(Category, _build_nodes)

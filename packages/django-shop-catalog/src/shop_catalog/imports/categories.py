@@ -10,7 +10,9 @@ from typing import NamedTuple
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from shop_catalog import bulk_write, categories, tree
+from shop_catalog import bulk_write
+from shop_catalog.categories import nested_sets
+from shop_catalog.categories.repairs import write_numbers
 from shop_catalog.models import Category, write_gate
 from shop_catalog.slugs import MAX_LENGTH, unused_slug
 
@@ -35,7 +37,7 @@ class CategoryReport:
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
-def import_paths(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
+def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
     """Add the categories that are missing, in the order of the file after those that are there.
 
     One transaction behind the gate: the numbers of the whole tree are made in memory and written in chunks.
@@ -59,10 +61,10 @@ def import_paths(lines: Iterable[str], *, dry_run: bool = False) -> CategoryRepo
     return report
 
 
-def _existing() -> tuple[dict[Path, int], list[tree.Row]]:
+def _existing() -> tuple[dict[Path, int], list[nested_sets.TreeNode]]:
     """The categories by their path of names, and the tree's rows."""
-    columns = ("pk", "parent_id", "position", "name", *tree.NUMBERS)
-    rows = [tree.Row(*values) for values in Category.objects.values_list(*columns)]
+    columns = ("pk", "parent_id", "position", "name", *nested_sets.NUMBERS)
+    rows = [nested_sets.TreeNode(*values) for values in Category.objects.values_list(*columns)]
     paths: dict[int, Path] = {}
     for row in rows:
         above = paths.get(row.parent_id, ()) if row.parent_id is not None else ()
@@ -111,20 +113,21 @@ def _slug(path: Path, taken: set[str]) -> str:
     return unused_slug(stem, taken)
 
 
-def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[tree.Row]) -> None:
+def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
     """Number the whole tree with stand-in keys, then write level by level, so that parents have keys."""
     keys = dict(known)
     keys |= {path: -number for number, path in enumerate(fresh, start=1)}
     unnumbered = [
-        tree.Row(keys[path], keys.get(path[:-1]), new.position, path[-1], 0, 0, 0, 0) for path, new in fresh.items()
+        nested_sets.TreeNode(keys[path], keys.get(path[:-1]), new.position, path[-1], 0, 0, 0, 0)
+        for path, new in fresh.items()
     ]
-    numbers = tree.number([*rows, *unnumbered])
-    categories.write_numbers(rows, numbers)
+    numbers = nested_sets.number([*rows, *unnumbered])
+    write_numbers(rows, numbers)
     for depth in range(1, max(map(len, fresh)) + 1):
         level = {path: new for path, new in fresh.items() if len(path) == depth}
         bulk_write.insert(
             Category,
-            (*COLUMNS, *tree.NUMBERS),
+            (*COLUMNS, *nested_sets.NUMBERS),
             (
                 (path[-1], new.slug, keys.get(path[:-1]), "", "", True, new.position, *numbers[keys[path]])
                 for path, new in level.items()

@@ -1,27 +1,20 @@
-"""The catalogue as a source of products for who sells them: a cart, an order, a till.
-
-The class has the shape that ``shop_orders`` asks for and imports nothing of it.
-"""
+"""Products of this catalogue for a seller."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, JSONObject
-from django.db.models.lookups import In
 from django.urls import reverse
 from django.utils import timezone
 
 from shop_catalog import inventory, money
 from shop_catalog.conf import app_settings
-from shop_catalog.hot_query import HotQuery
-from shop_catalog.managers import published_at
-from shop_catalog.models import Product, ProductImage
 from shop_catalog.models.image import image_url
+from shop_catalog.product_source import queries
+from shop_catalog.product_source.queries import ProductOnSale
 
 
 @dataclass(frozen=True)
@@ -66,9 +59,8 @@ class CatalogProductSource:
         wanted = set(refs)
         if not wanted:
             return {}
-        parameters = inventory.sku_parameters(wanted)
-        found = _ON_SALE.rows(len(parameters), now=timezone.now(), **parameters)
-        return {row.sku: _seen(row) for row in (_Row(*values) for values in found)}
+        rows = queries.products_on_sale(wanted, now=timezone.now())
+        return {row.sku: _product_of(row) for row in rows}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Take stock for all lines or none. Returns ``{}`` or, for each short ref, what is available."""
@@ -87,23 +79,7 @@ class CatalogProductSource:
         inventory.restock(quantities, reference=reference)
 
 
-class _Row(NamedTuple):
-    """The columns of a product on sale. ``picture`` has the name of a file and whether renditions lie beside it."""
-
-    sku: str
-    name: str
-    options: dict[str, Any]
-    price: Decimal
-    tax_class: str
-    stock_quantity: int
-    reserved_quantity: int
-    weight: Decimal | None
-    slug: str
-    parent_slug: str | None
-    picture: dict[str, Any] | None
-
-
-def _seen(row: _Row) -> CatalogProduct:
+def _product_of(row: ProductOnSale) -> CatalogProduct:
     options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
     return CatalogProduct(
         sku=row.sku,
@@ -117,38 +93,3 @@ def _seen(row: _Row) -> CatalogProduct:
         page_slug=row.parent_slug or row.slug,
         picture=row.picture,
     )
-
-
-def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
-    sku, now = Product._meta.get_field("sku"), p("now", Product._meta.get_field("publish_from"))
-    named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
-    pictures = ProductImage.objects.order_by("-is_primary", "position", "id")
-    picture = pictures.values(json=JSONObject(file="file", has_renditions="has_renditions"))
-    rows: QuerySet[Any, Any] = (
-        Product.objects.filter(named)
-        .sellable()
-        .filter(published_at(now), Q(parent__isnull=True) | published_at(now, prefix="parent__"))
-        .annotate(
-            picture=Coalesce(
-                Subquery(picture.filter(product=OuterRef("pk"))[:1]),
-                Subquery(picture.filter(product=OuterRef("parent"))[:1]),
-            )
-        )
-        .values_list(
-            "sku",
-            "name",
-            "options",
-            "price",
-            "tax_class",
-            "stock_quantity",
-            "reserved_quantity",
-            "weight",
-            "slug",
-            "parent__slug",
-            "picture",
-        )
-    )
-    return rows
-
-
-_ON_SALE = HotQuery(Product, _build_on_sale)

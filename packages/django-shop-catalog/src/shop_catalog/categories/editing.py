@@ -1,13 +1,12 @@
-"""What can be done to the category tree. Every verb goes through the write gate."""
+"""Changes of the category tree. Each one holds the write gate until its transaction ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 from django.utils.translation import gettext as _
 
-from shop_catalog import bulk_write, tree
 from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
 from shop_catalog.models import Category, write_gate
 from shop_catalog.slugs import free_slug
@@ -135,37 +134,6 @@ def get(slug: str) -> Category:
     if category is None:
         raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
     return category
-
-
-def check() -> list[tree.Fault]:
-    """What is wrong with the tree; empty when it is sound."""
-    return tree.find_faults(_rows())
-
-
-def repair() -> int:
-    """Mend the tree: orphans and one category of each parent cycle become roots, all numbers are made anew.
-
-    Answers how many categories were changed. Siblings keep the order of position and name.
-    """
-    with write_gate():
-        rows = _rows()
-        loose = tree.loose_parents(rows)
-        Category.objects.filter(pk__in=loose).update(parent=None)
-        rows = [tree.Row(row.id, None, *row[2:]) if row.id in loose else row for row in rows]
-        return len(loose.keys() | write_numbers(rows, tree.number(rows)))
-
-
-def write_numbers(rows: Iterable[tree.Row], numbers: Mapping[int, tree.Numbers]) -> set[int]:
-    """Write the numbers of existing categories where they differ; answers whose. Call it inside the gate."""
-    changed = {row.id: numbers[row.id] for row in rows if numbers[row.id] != row[4:]}
-    names = ("id", *tree.NUMBERS)
-    bulk_write.update(Category, names, ((pk, *new) for pk, new in changed.items()))
-    return set(changed)
-
-
-def _rows() -> list[tree.Row]:
-    columns = ("pk", "parent_id", "position", "name", *tree.NUMBERS)
-    return [tree.Row(*values) for values in Category.objects.order_by("pk").values_list(*columns)]
 
 
 def _refuse_taken_slug(slug: str) -> None:

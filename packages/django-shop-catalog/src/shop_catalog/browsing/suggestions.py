@@ -1,18 +1,17 @@
-"""What a search box suggests while somebody types."""
+"""Suggestions for a search box while somebody types."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from shop_catalog import category_tree
-from shop_catalog.category_tree import Node
+from shop_catalog import categories
 from shop_catalog.models import Product
 from shop_catalog.search import backend, simplify
 
 
 class Suggestions(NamedTuple):
     products: list[Product]
-    categories: list[Node]
+    categories: list[categories.Node]
 
 
 def suggest(text: str, *, limit: int = 5) -> Suggestions:
@@ -23,7 +22,7 @@ def suggest(text: str, *, limit: int = 5) -> Suggestions:
     products = backend(Product).suggest(Product.objects.listed().published(), text, limit=limit)
     nodes = [
         node
-        for node in category_tree.current().walk()
+        for node in categories.current_tree().walk()
         if node.is_visible and all(word in simplify(node.name) for word in words)
     ]
     return Suggestions(products, nodes[:limit])

@@ -1,6 +1,6 @@
-"""The arithmetic of the category tree: nested-set numbers from parents, and what can be wrong with them.
+"""Nested sets: the numbers that follow from parents and sibling order, and the faults that they can have.
 
-Pure functions over plain rows, so that another tree package can stand behind the same few names.
+Pure functions over plain rows: no database, and nothing of django-mptt.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 
-class Row(NamedTuple):
-    """A category as far as the tree goes. Siblings stand in the order of ``position``, then ``name``."""
+class TreeNode(NamedTuple):
+    """The columns of a category that place it in the tree. Siblings are ordered by ``position``, then ``name``."""
 
     id: int
     parent_id: int | None
@@ -21,6 +21,10 @@ class Row(NamedTuple):
     lft: int
     rght: int
     level: int
+
+    @property
+    def numbers(self) -> Numbers:
+        return Numbers(self.tree_id, self.lft, self.rght, self.level)
 
 
 class Numbers(NamedTuple):
@@ -41,9 +45,9 @@ class Fault(NamedTuple):
     message: str
 
 
-def loose_parents(rows: Iterable[Row]) -> dict[int, str]:
+def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
     """Categories whose parent cannot stay: ``orphan`` (no such parent) or ``cycle`` (one of each parent cycle)."""
-    parents = {row.id: row.parent_id for row in rows}
+    parents = {row.id: row.parent_id for row in nodes}
     loose = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
     settled: set[int | None] = {None, *loose}
     for start in sorted(parents):
@@ -60,10 +64,10 @@ def loose_parents(rows: Iterable[Row]) -> dict[int, str]:
     return loose
 
 
-def number(rows: Iterable[Row]) -> dict[int, Numbers]:
+def number(nodes: Iterable[TreeNode]) -> dict[int, Numbers]:
     """The nested-set numbers that the parents and the order of siblings ask for. Parents must be sound."""
-    children: defaultdict[int | None, list[Row]] = defaultdict(list)
-    for row in rows:
+    children: defaultdict[int | None, list[TreeNode]] = defaultdict(list)
+    for row in nodes:
         children[row.parent_id].append(row)
     for siblings in children.values():
         siblings.sort(key=lambda row: (row.position, row.name, row.id))
@@ -74,12 +78,12 @@ def number(rows: Iterable[Row]) -> dict[int, Numbers]:
 
 
 def _number_tree(
-    root: Row, tree_id: int, children: Mapping[int | None, Sequence[Row]], numbers: dict[int, Numbers]
+    root: TreeNode, tree_id: int, children: Mapping[int | None, Sequence[TreeNode]], numbers: dict[int, Numbers]
 ) -> None:
     """Number one tree without recursion, so that depth has no limit."""
     counter = 1
     opened: dict[int, int] = {root.id: counter}
-    stack: list[tuple[int, Iterator[Row]]] = [(root.id, iter(children.get(root.id, ())))]
+    stack: list[tuple[int, Iterator[TreeNode]]] = [(root.id, iter(children.get(root.id, ())))]
     while stack:
         node, rest = stack[-1]
         child = next(rest, None)
@@ -92,7 +96,7 @@ def _number_tree(
         numbers[node] = Numbers(tree_id, opened[node], counter, len(stack))
 
 
-def find_faults(rows: Sequence[Row]) -> list[Fault]:
+def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
     """All that is wrong with a tree, worst first. An empty list means that it is sound."""
     loose = loose_parents(rows)
     faults = [
@@ -123,7 +127,7 @@ def find_faults(rows: Sequence[Row]) -> list[Fault]:
     return faults
 
 
-def _row_faults(row: Row, parent: Row | None, descendants: int | None) -> Iterator[Fault]:
+def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None) -> Iterator[Fault]:
     if row.lft >= row.rght:
         yield Fault(row.id, "bounds", f"Category {row.id} ends before it begins.")
     elif descendants is not None and row.rght - row.lft != 2 * descendants + 1:
@@ -140,7 +144,7 @@ def _row_faults(row: Row, parent: Row | None, descendants: int | None) -> Iterat
         yield Fault(row.id, "level", f"Category {row.id} has level {row.level}, its parent {parent.level}.")
 
 
-def _count_descendants(rows: Sequence[Row], loose: Mapping[int, str]) -> dict[int, int]:
+def _count_descendants(rows: Sequence[TreeNode], loose: Mapping[int, str]) -> dict[int, int]:
     """Descendants by parent links alone; empty where a cycle makes the question pointless."""
     if "cycle" in loose.values():
         return {}

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from shop_catalog import category_tree, listing
-from shop_catalog.listing import Filters
+from shop_catalog import categories
+from shop_catalog.browsing import listing
+from shop_catalog.browsing.filters import Filters
+from shop_catalog.browsing.matching import has_stock_column
 from shop_catalog.models import Product, ProductKind
 
 CAP = 10_000
@@ -33,7 +35,7 @@ class Facets:
     is_complete: bool
 
 
-def of(filters: Filters) -> Facets:
+def count_facets(filters: Filters) -> Facets:
     """The facets of a list."""
     rows, is_complete = _rows(filters)
     attributes = _attribute_counts(rows)
@@ -55,13 +57,13 @@ def of(filters: Filters) -> Facets:
 
 def _rows(filters: Filters) -> tuple[list[dict[str, Any]], bool]:
     columns = ("pk", "kind", "price", "rating_average", "attributes", "has_stock")
-    matching = listing.matching(filters).order_by("-pk").annotate(has_stock=listing.has_stock_column())
+    matching = listing.matching(filters).order_by("-pk").annotate(has_stock=has_stock_column())
     rows = list(matching.values(*columns)[: CAP + 1])
     return rows[:CAP], len(rows) <= CAP
 
 
 def _category_counts(product_ids: list[int]) -> dict[str, int]:
-    tree = category_tree.current()
+    tree = categories.current_tree()
     counts: Counter[str] = Counter()
     for start in range(0, len(product_ids), 1000):
         for nodes in listing.categories_of(product_ids[start : start + 1000]).values():

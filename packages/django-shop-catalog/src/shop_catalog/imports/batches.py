@@ -1,78 +1,28 @@
-"""Products from a file: validated row by row, written in chunks with a fixed number of statements each, by SKU."""
+"""A chunk of valid product rows on its way into the database."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
-from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from pydantic import TypeAdapter, ValidationError
 
-from shop_catalog import bulk_write, inventory, money, products, signals, statistics
+from shop_catalog import bulk_write, inventory, money, products, statistics
 from shop_catalog.exceptions import InvalidProduct
-from shop_catalog.models import (
-    Category,
-    MovementKind,
-    PriceChange,
-    Product,
-    ProductCategory,
-    ProductKind,
-    StatisticsChange,
-    StockMovement,
-)
-from shop_catalog.product_rows import COPIED, ProductRow
-from shop_catalog.row_readers import RawRow
-
-CHUNK = 1000
-MAX_ERRORS = 1000
-"""Errors told in a report; more are counted."""
+from shop_catalog.imports.columns import COPIED, ProductRow
+from shop_catalog.imports.reports import Report, RowError
+from shop_catalog.models import MovementKind, PriceChange, Product, ProductCategory, ProductKind, StockMovement
 
 KEPT = ("rating_average", "rating_count")
 COMPARED = (*COPIED, "search_text", "is_scheduled")
 WRITTEN = (*COMPARED, "updated_at")
 INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *KEPT, "created_at")
-
-OnError = Literal["stop", "report"]
-
-
-@dataclass
-class RowError:
-    """What is wrong with one row."""
-
-    row: int
-    sku: str
-    field: str
-    code: str
-    reason: str
-
-
-@dataclass
-class Report:
-    """What an import did, or would do. With errors and ``on_error="stop"`` nothing was written."""
-
-    rows: int = 0
-    created: int = 0
-    updated: int = 0
-    failed: int = 0
-    is_written: bool = True
-    errors: list[RowError] = field(default_factory=list)
-
-    def add(self, error: RowError) -> None:
-        self.failed += 1
-        if len(self.errors) < MAX_ERRORS:
-            self.errors.append(error)
-
-
-_ROW = TypeAdapter(ProductRow)
 
 
 @dataclass
@@ -100,110 +50,7 @@ class _Entry:
         return self.old_values != _values(self.product, COMPARED)
 
 
-def import_rows(
-    rows: Iterable[RawRow],
-    *,
-    on_error: OnError = "report",
-    dry_run: bool = False,
-    by: AbstractBaseUser | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Report:
-    """Create and update products by SKU; a SKU that comes again changes the product again.
-
-    ``on_error="stop"`` writes all or nothing; ``"report"`` writes what is right, a chunk at a time. A dry run writes
-    nothing. ``progress`` is told how many rows are done. Sends ``products_imported`` after commit.
-    """
-    report = Report()
-    if on_error == "stop" or dry_run:
-        with transaction.atomic():
-            _import(rows, report, by=by, progress=progress)
-            if dry_run or report.failed:
-                report.is_written = False
-                transaction.set_rollback(True)
-    else:
-        _import(rows, report, by=by, progress=progress)
-    report.errors.sort(key=lambda error: error.row)
-    if report.is_written and (report.created or report.updated):
-        transaction.on_commit(partial(_announce, report), robust=True)
-    return report
-
-
-def _import(
-    rows: Iterable[RawRow],
-    report: Report,
-    *,
-    by: AbstractBaseUser | None,
-    progress: Callable[[int], None] | None,
-) -> None:
-    places = _category_places()
-    for chunk in _chunks(rows):
-        parsed = [pair for raw in chunk if (pair := _parse(raw, report)) is not None]
-        with transaction.atomic():
-            _write_chunk(parsed, places, report, by=by)
-        report.rows += len(chunk)
-        if progress is not None:
-            progress(report.rows)
-    if report.rows >= CHUNK:
-        bulk_write.analyse(Product, ProductCategory, StatisticsChange)
-
-
-def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
-    """Chunks in which no SKU comes twice, so that a later row finds what an earlier one wrote."""
-    source = iter(rows)
-    while block := list(islice(source, CHUNK)):
-        seen: set[Any] = set()
-        chunk: list[RawRow] = []
-        for raw in block:
-            sku = str(raw.values.get("sku"))
-            if sku in seen:
-                yield chunk
-                seen, chunk = set(), []
-            seen.add(sku)
-            chunk.append(raw)
-        yield chunk
-
-
-def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
-    sku = str(raw.values.get("sku", ""))[:64]
-    if raw.problem:
-        report.add(RowError(raw.number, sku, "", "unreadable", raw.problem))
-        return None
-    try:
-        return raw.number, _ROW.validate_python(raw.values)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        report.add(RowError(raw.number, sku, place, first["type"], first["msg"].removeprefix("Value error, ")))
-        return None
-
-
-def _category_places() -> dict[str, int]:
-    """Categories by slug and by path: ``"Animals > Birds"``."""
-    by_id: dict[int, str] = {}
-    places: dict[str, int] = {}
-    for pk, parent_id, slug, name in Category.objects.values_list("pk", "parent_id", "slug", "name"):
-        by_id[pk] = f"{by_id[parent_id]} > {name}" if parent_id in by_id else name
-        places[by_id[pk]] = pk
-        places[slug] = pk
-    return places
-
-
-def _write_chunk(
-    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], report: Report, *, by: AbstractBaseUser | None
-) -> None:
-    """Groups and simple products first, so that their variants find them."""
-    first = [pair for pair in parsed if not _is_variant(pair[1])]
-    then = [pair for pair in parsed if _is_variant(pair[1])]
-    for part in (first, then):
-        if part:
-            _Batch(part, places, report, by=by).write()
-
-
-def _is_variant(row: ProductRow) -> bool:
-    return row.kind == "variant" or row.parent is not None
-
-
-class _Batch:
+class Batch:
     """Rows that are written together: each step is one or two statements, however many rows there are."""
 
     def __init__(
@@ -456,15 +303,3 @@ def _slug_choices(row: ProductRow) -> list[str]:
     end = slugify(row.sku)
     stem = slugify(row.name)
     return [choice[:100] for choice in (stem, f"{stem[: 100 - len(end) - 1]}-{end}" if stem else end) if choice]
-
-
-def _announce(report: Report) -> None:
-    payload = {
-        "version": 1,
-        "created": report.created,
-        "updated": report.updated,
-        "failed": report.failed,
-        "notify": True,
-        "recipients": {},
-    }
-    signals.products_imported.send_robust(sender=Product, payload=payload, event_id=str(uuid.uuid4()))

@@ -16,6 +16,7 @@ CSV = "csv"
 JSON_LINES = "ndjson"
 JSON_ARRAY = "json"
 FORMATS = (CSV, JSON_LINES, JSON_ARRAY)
+FORMAT_BY_SUFFIX = {"csv": CSV, "json": JSON_ARRAY, "jsonl": JSON_LINES, "ndjson": JSON_LINES}
 MAX_LINE = 1024 * 1024
 
 

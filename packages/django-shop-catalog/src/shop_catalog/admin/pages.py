@@ -1,0 +1,29 @@
+"""Pages of their own in the product admin."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import django
+from django.contrib import admin
+from django.contrib.admin import helpers
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+
+class PageAdmin(admin.ModelAdmin):
+    """An admin that renders further pages beside the list and the form."""
+
+    def render_page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
+        base = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        base["has_breadcrumb_list"] = django.VERSION >= (6, 1)
+        if "form" in context:
+            form = context["form"]
+            base["adminform"] = helpers.AdminForm(form, [(None, {"fields": list(form.fields)})], {})
+        return TemplateResponse(request, f"admin/shop_catalog/product/{name}.html", {**base, **context})
+
+
+def staff_user(request: HttpRequest) -> AbstractBaseUser:
+    """The user of an admin request, who is always logged in."""
+    return cast("AbstractBaseUser", request.user)

@@ -1,0 +1,149 @@
+"""Lists of products: one page at a time, with a number of statements and a cost that do not grow with the shop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet, Value
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from shop_catalog import categories, cursors
+from shop_catalog.browsing import queries
+from shop_catalog.browsing.filters import ORDERINGS, Filters
+from shop_catalog.browsing.matching import matching_products
+from shop_catalog.browsing.queries import ListedProduct, Place
+from shop_catalog.exceptions import InvalidCursor, UnknownCategory
+from shop_catalog.models import Product
+from shop_catalog.search import backend
+
+COUNT_CAP = 1000
+"""Matching products are counted exactly up to here."""
+
+
+@dataclass(frozen=True)
+class Page:
+    rows: list[ListedProduct]
+    next: Place | None
+    categories: dict[int, list[categories.Node]]
+
+
+def list_products(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
+    """One page of listed products, and where the next one begins.
+
+    Two statements, one more each for a category and a search.
+
+    Raises:
+        UnknownCategory: the category of the filter does not exist.
+    """
+    rows = _rows(filters, ordering=ordering, after=after, limit=limit)
+    last = rows[limit - 1] if len(rows) > limit else None
+    rows = rows[:limit]
+    return Page(
+        rows=rows,
+        next=Place(last.sort_value, last.id) if last is not None else None,
+        categories=categories_of([row.id for row in rows]),
+    )
+
+
+def count_products(filters: Filters) -> tuple[int, bool]:
+    """How many products match, up to ``COUNT_CAP``, and whether that is all."""
+    found = matching(filters).order_by()[: COUNT_CAP + 1].count()
+    return min(found, COUNT_CAP), found <= COUNT_CAP
+
+
+def matching(filters: Filters) -> QuerySet[Any, Any]:
+    """The listed products that match, as a plain queryset."""
+    values = _parameters(filters, after=None)
+    return matching_products(lambda name, field: Value(values[name], output_field=field), filters)
+
+
+def categories_of(product_ids: list[int]) -> dict[int, list[categories.Node]]:
+    """The visible categories of listed products, by product. One statement; names come from the tree in memory."""
+    if not product_ids:
+        return {}
+    links = queries.category_links(product_ids)
+    found: dict[int, list[categories.Node]] = {pk: [] for pk in product_ids}
+    tree = categories.tree_at(links[0].tree_version) if links else None
+    for link in links:
+        node = tree.nodes.get(link.category_id) if tree is not None else None
+        if node is not None and node.is_visible:
+            found[link.product_id].append(node)
+    return found
+
+
+def place_to_cursor(place: Place, *, ordering: str) -> str:
+    """A place as an opaque cursor, good for this order only."""
+    value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
+    return cursors.seal([ordering, value, place.id])
+
+
+def place_from_cursor(cursor: str, *, ordering: str) -> Place:
+    """
+    Raises:
+        InvalidCursor: it is no cursor of ours, or one of another order.
+    """
+    values = cursors.unseal(cursor)
+    if len(values) != 3 or values[0] != ordering:
+        raise InvalidCursor(_("The cursor belongs to another order. Begin again without one."))
+    _ordering, text, pk = values
+    column = ORDERINGS[ordering].column
+    if column == "created_at" or (column == "relevance" and not text.isdigit()):
+        return Place(datetime.fromisoformat(text), pk)
+    if column in {"price", "rating_average"}:
+        return Place(Decimal(text), pk)
+    return Place(int(text) if column == "relevance" else text, pk)
+
+
+def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -> list[ListedProduct]:
+    """One row more than the page shows: it says whether there is a next page."""
+    values = _parameters(filters, after=after)
+    search = backend(Product).prepare(filters.q) if filters.q else None
+    if filters.attributes or (filters.q and search is None):
+        return queries.uncompiled_page_rows(
+            filters, values, ordering=ordering, has_after=after is not None, limit=limit + 1
+        )
+    return queries.page_rows(
+        filters,
+        values if search is None else {**values, **search.values},
+        search=None if search is None else search.shape,
+        walks=_walks(filters, values, limit=limit),
+        ordering=ordering,
+        has_after=after is not None,
+        limit=limit + 1,
+    )
+
+
+def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "now": timezone.now(),
+        "min_price": filters.min_price,
+        "max_price": filters.max_price,
+        "rating": filters.rating,
+        "related_to": filters.related_to,
+    }
+    if after is not None:
+        values |= {"after_value": after.value, "after_id": after.id}
+    if filters.category:
+        bounds = queries.subtree_bounds(filters.category)
+        if bounds is None:
+            raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": filters.category})
+        values |= bounds._asdict()
+    return values
+
+
+def _walks(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
+    """Whether a page of a category is looked for along the order, asking each product for a link.
+
+    The walk passes ``limit * all / below`` products; from its links the subtree's ``below`` products are read and
+    sorted, a row at four times the cost. The newest key stands for the number of all. Other filters make the walk
+    longer by a factor that only the database can guess: then, and where nothing is kept yet, the choice is its own.
+    """
+    below, newest = values.get("product_count"), values.get("newest_id")
+    if below is None or newest is None or filters != Filters(category=filters.category):
+        return False
+    return bool(4 * below * below >= limit * newest)

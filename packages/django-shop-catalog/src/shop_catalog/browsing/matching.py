@@ -1,0 +1,106 @@
+"""The products that match filters, as a queryset with parameters."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.db.models.lookups import In
+
+from shop_catalog.browsing.filters import Filters
+from shop_catalog.hot_query import LiteralInteger
+from shop_catalog.managers import is_linked_below, published_at
+from shop_catalog.models import Category, Product, ProductCategory, ProductKind
+from shop_catalog.search import backend
+
+
+def matching_products(
+    p: Any, filters: Filters, *, search: Hashable = None, walks: bool = False, is_best: bool = False
+) -> QuerySet[Any, Any]:
+    """``search`` is the shape of a prepared search, ``is_best`` says that the list is ordered by relevance."""
+    products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
+    if not filters.with_unpublished:
+        products = products.filter(published_at(p("now", product_field("publish_from"))))
+    if filters.category:
+        products = products.filter(_in_subtree(p, walks=walks))
+    products = products.filter(*_conditions(p, filters))
+    if filters.in_stock is not None:
+        products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
+    if filters.related_to:
+        products = _related(p, products)
+    wanted: defaultdict[str, list[str]] = defaultdict(list)
+    for name, value in filters.attributes:
+        wanted[name].append(value)
+    for name, values in wanted.items():
+        products = _with_attribute(products, name, values)
+    if filters.q and search is not None:
+        products = backend(Product).narrow(products, p, search, is_best=is_best)
+    elif filters.q:
+        found = backend(Product).best if is_best else backend(Product).search
+        products = found(products, filters.q)
+    return products
+
+
+def _in_subtree(p: Any, *, walks: bool) -> Any:
+    """Where the database has a choice, the subtree's numbers stand in the statement, so that it plans for them."""
+    names = ("tree_id", "lft", "rght")
+    if walks:
+        return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
+    tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
+    return Exists(
+        ProductCategory.objects.filter(
+            product=OuterRef("pk"),
+            category__tree_id=tree_id,
+            category__lft__gte=lft,
+            category__lft__lte=rght,
+        )
+    )
+
+
+def _conditions(p: Any, filters: Filters) -> Iterator[Q]:
+    if filters.min_price is not None:
+        yield Q(price__gte=p("min_price", product_field("price")))
+    if filters.max_price is not None:
+        yield Q(price__lte=p("max_price", product_field("price")))
+    if filters.featured is not None:
+        yield Q(is_featured=filters.featured)
+    if filters.rating is not None:
+        yield Q(rating_average__gte=p("rating", product_field("rating_average")))
+
+
+def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    slug = p("related_to", product_field("slug"))
+    mine = ProductCategory.objects.filter(Q(product__slug=slug)).values("category")
+    shared = ProductCategory.objects.filter(product=OuterRef("pk"), category__in=mine)
+    return products.filter(Exists(shared)).exclude(Q(slug=slug))
+
+
+def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) -> QuerySet[Any, Any]:
+    """One of these values among the own attributes, or among a variant's attributes or options."""
+    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True)
+    has_variant = Exists(variants.filter(_has_value("options", name, values) | _has_value("attributes", name, values)))
+    return products.filter(_has_value("attributes", name, values) | has_variant)
+
+
+def _has_value(column: str, name: str, values: list[str]) -> Q:
+    """A JSON column holds one of the values under this name, compared as text. The name is no part of a lookup."""
+    return Q(In(Cast(KeyTextTransform(name, column), TextField()), values))
+
+
+def has_stock() -> Q:
+    """Something is available: of a simple product itself, of a group any active variant."""
+    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock_quantity__gt=F("reserved_quantity"))
+    return Q(stock_quantity__gt=F("reserved_quantity")) | Q(Q(kind=ProductKind.GROUP), Exists(variants))
+
+
+def has_stock_column() -> Case:
+    """``has_stock`` as a column."""
+    return Case(When(has_stock(), then=Value(True)), default=Value(False), output_field=BooleanField())  # noqa: FBT003
+
+
+def product_field(name: str) -> Any:
+    return Product._meta.get_field(name)

@@ -1,0 +1,56 @@
+"""The page of one product: four statements at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from shop_catalog import categories
+from shop_catalog.browsing import queries
+from shop_catalog.browsing.queries import Image, ProductDetails, Variant
+from shop_catalog.models import ProductKind
+from shop_catalog.products import LOWEST_PRICE_WINDOW
+
+
+@dataclass(frozen=True)
+class ProductPage:
+    """A product with its images, variants and breadcrumbs. A variant has its group's images and paths."""
+
+    product: ProductDetails
+    images: list[Image]
+    variants: list[Variant]
+    paths: list[list[categories.Node]]
+
+    @property
+    def available(self) -> int:
+        own = self.product.stock_quantity - self.product.reserved_quantity
+        return own + sum(variant.available for variant in self.variants)
+
+
+def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | None:
+    """The page of a product or a variant; ``None`` for an unknown or unpublished one."""
+    now = timezone.now()
+    product = queries.product_details(
+        slug, now=now, since=now - LOWEST_PRICE_WINDOW, with_unpublished=with_unpublished
+    )
+    if product is None:
+        return None
+    variants = []
+    if product.kind == ProductKind.GROUP:
+        variants = queries.product_variants(product.id, now=now, with_unpublished=with_unpublished)
+    return ProductPage(
+        product=product._replace(lowest_price=min(product.price, product.lowest_price)),
+        images=queries.product_images(product.id, product.listed_id),
+        variants=variants,
+        paths=_paths(product.listed_id),
+    )
+
+
+def _paths(listed_id: int) -> list[list[categories.Node]]:
+    links = queries.path_links(listed_id)
+    if not links:
+        return []
+    tree = categories.tree_at(links[0].tree_version)
+    paths = [tree.path(link.category_id) for link in links]
+    return [path for path in paths if path and path[-1].is_visible]

@@ -1,0 +1,342 @@
+"""Compiled statements of lists and product pages."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Hashable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import (
+    BooleanField,
+    Expression,
+    F,
+    FilteredRelation,
+    IntegerField,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import In
+
+from shop_catalog.browsing.filters import ORDERINGS, Filters
+from shop_catalog.browsing.matching import has_stock_column, matching_products, product_field
+from shop_catalog.categories.queries import version_expression
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.managers import published_at
+from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
+from shop_catalog.models.image import image_url
+
+
+class ListedProduct(NamedTuple):
+    """A product as lists show it. ``sort_value`` is what it is ordered by."""
+
+    id: int
+    slug: str
+    sku: str
+    name: str
+    kind: str
+    price: Decimal
+    compare_at_price: Decimal | None
+    in_stock: bool
+    is_featured: bool
+    is_active: bool
+    rating_average: Decimal
+    rating_count: int
+    image: str | None
+    image_alt: str | None
+    image_has_renditions: bool | None
+    sort_value: Any
+
+
+class Place(NamedTuple):
+    """Where a page ends: the sort value and the key of its last row."""
+
+    value: Any
+    id: int
+
+
+class SubtreeBounds(NamedTuple):
+    """A category's place in the tree, how many products are below it, and the newest product of the shop."""
+
+    tree_id: int
+    lft: int
+    rght: int
+    product_count: int | None
+    newest_id: int | None
+
+
+class CategoryLink(NamedTuple):
+    product_id: int
+    category_id: int
+    tree_version: uuid.UUID
+
+
+class PathLink(NamedTuple):
+    category_id: int
+    tree_version: uuid.UUID
+
+
+class ProductDetails(NamedTuple):
+    """A product's columns. ``listed_id`` is its group's or its own; ``lowest_price`` that of the last 30 days."""
+
+    id: int
+    listed_id: int
+    sku: str
+    slug: str
+    name: str
+    kind: str
+    group_slug: str | None
+    description: str
+    price: Decimal
+    compare_at_price: Decimal | None
+    lowest_price: Decimal
+    tax_class: str
+    attributes: dict[str, Any]
+    options: dict[str, Any]
+    weight: Decimal | None
+    stock_quantity: int
+    reserved_quantity: int
+    is_active: bool
+    is_featured: bool
+    publish_from: datetime | None
+    publish_until: datetime | None
+    rating_average: Decimal
+    rating_count: int
+
+
+class Image(NamedTuple):
+    """A picture as its row says; no file is opened for it."""
+
+    public_id: uuid.UUID
+    file: str
+    alt: str
+    width: int
+    height: int
+    is_primary: bool
+    has_renditions: bool
+
+    @property
+    def url(self) -> str:
+        return image_url(self.file)
+
+    def rendition_url(self, rendition: str) -> str:
+        return image_url(self.file, rendition if self.has_renditions else "")
+
+
+class Variant(NamedTuple):
+    sku: str
+    slug: str
+    name: str
+    options: dict[str, Any]
+    price: Decimal
+    compare_at_price: Decimal | None
+    stock_quantity: int
+    reserved_quantity: int
+    is_active: bool
+
+    @property
+    def available(self) -> int:
+        return self.stock_quantity - self.reserved_quantity
+
+
+def page_rows(
+    filters: Filters,
+    values: Mapping[str, Any],
+    *,
+    search: Hashable,
+    walks: bool,
+    ordering: str,
+    has_after: bool,
+    limit: int,
+) -> list[ListedProduct]:
+    """One page of listed products, compiled. ``values`` has what ``filters`` are narrowed to."""
+    rows = _PAGE.rows(filters.shape, search, walks, ordering, has_after, limit, **values)
+    return [ListedProduct(*row) for row in rows]
+
+
+def uncompiled_page_rows(
+    filters: Filters, values: Mapping[str, Any], *, ordering: str, has_after: bool, limit: int
+) -> list[ListedProduct]:
+    """As ``page_rows``, for filters whose values decide the SQL, and for searches that are not prepared."""
+
+    def constant(name: str, field: Any) -> Value:
+        return Value(values[name], output_field=field)
+
+    rows = _build_page(constant, filters, None, False, ordering, has_after, limit)  # noqa: FBT003
+    return [ListedProduct(*row) for row in rows]
+
+
+def subtree_bounds(slug: str) -> SubtreeBounds | None:
+    rows = _BOUNDS.rows(slug=slug)
+    return SubtreeBounds(*rows[0]) if rows else None
+
+
+def category_links(product_ids: list[int]) -> list[CategoryLink]:
+    """The categories of listed products, with the tree's version. One statement for any ten products."""
+    padded = product_ids + product_ids[-1:] * (-len(product_ids) % 10)
+    rows = _LINKS.rows(len(padded), **{f"id{index}": pk for index, pk in enumerate(padded)})
+    return [CategoryLink(*row) for row in rows]
+
+
+def product_details(slug: str, *, now: datetime, since: datetime, with_unpublished: bool) -> ProductDetails | None:
+    """One product; its lowest price is looked for among the changes after ``since``."""
+    rows = _PRODUCT.rows(with_unpublished, slug=slug, now=now, since=since)
+    return ProductDetails(*rows[0]) if rows else None
+
+
+def product_images(product_id: int, listed_id: int) -> list[Image]:
+    return [Image(*row) for row in _IMAGES.rows(own=product_id, listed=listed_id)]
+
+
+def product_variants(group_id: int, *, now: datetime, with_unpublished: bool) -> list[Variant]:
+    return [Variant(*row) for row in _VARIANTS.rows(with_unpublished, group=group_id, now=now)]
+
+
+def path_links(listed_id: int) -> list[PathLink]:
+    """The categories of a listed product in their order, with the tree's version."""
+    return [PathLink(*row) for row in _PATHS.rows(product=listed_id)]
+
+
+class _RowIsAfter(Expression):
+    """``(a, b) < (c, d)``: the condition of a keyset page, which an index on both columns answers."""
+
+    def __init__(self, column: Any, key: Any, *, value: Any, id: Any, is_descending: bool) -> None:  # noqa: A002
+        super().__init__(output_field=BooleanField())
+        self.parts = [column, key, value, id]
+        self.operator = "<" if is_descending else ">"
+
+    conditional = True
+
+    def get_source_expressions(self) -> list[Any]:
+        return self.parts
+
+    def set_source_expressions(self, expressions: Any) -> None:
+        self.parts = list(expressions)
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002
+        texts, parameters = [], []
+        for part in self.parts:
+            sql, values = compiler.compile(part)
+            texts.append(sql)
+            parameters += values
+        column, key, value, pk = texts
+        return f"({column}, {key}) {self.operator} ({value}, {pk})", parameters
+
+
+def _build_page(
+    p: Any,
+    filters: Filters,
+    search: Hashable,
+    walks: bool,  # noqa: FBT001
+    ordering: str,
+    has_after: bool,  # noqa: FBT001
+    limit: int,
+) -> QuerySet[Any, Any]:
+    column, is_descending = ORDERINGS[ordering]
+    products = matching_products(p, filters, search=search, walks=walks, is_best=column == "relevance")
+    if column == "relevance" and not filters.q:
+        column = "created_at"
+    if has_after:
+        field = IntegerField() if column == "relevance" else product_field(column)
+        beyond = _RowIsAfter(
+            F(column),
+            F("pk"),
+            value=p("after_value", field),
+            id=p("after_id", IntegerField()),
+            is_descending=is_descending,
+        )
+        products = products.filter(beyond)
+    sign = "-" if is_descending else ""
+    rows: QuerySet[Any, Any] = (
+        products.annotate(
+            main_image=FilteredRelation("images", condition=Q(images__is_primary=True)),
+            has_stock=has_stock_column(),
+        )
+        .order_by(f"{sign}{column}", f"{sign}pk")
+        .values_list(
+            "pk",
+            "slug",
+            "sku",
+            "name",
+            "kind",
+            "price",
+            "compare_at_price",
+            "has_stock",
+            "is_featured",
+            "is_active",
+            "rating_average",
+            "rating_count",
+            "main_image__file",
+            "main_image__alt",
+            "main_image__has_renditions",
+            column,
+        )
+    )
+    limited: QuerySet[Any, Any] = rows[:limit]
+    return limited
+
+
+def _build_bounds(p: Any) -> QuerySet[Any, Any]:
+    slug = p("slug", Category._meta.get_field("slug"))
+    newest = Subquery(Product.objects.order_by("-pk").values("pk")[:1])
+    rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug)
+    return rows.values_list("tree_id", "lft", "rght", "statistics__product_count", newest)
+
+
+def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
+    ids: Iterable[Any] = [p(f"id{index}", IntegerField()) for index in range(size)]
+    links = ProductCategory.objects.filter(In(F("product_id"), ids)).order_by("product", "position", "pk")
+    columns: QuerySet[Any, Any] = links.values_list("product_id", "category_id", version_expression())
+    return columns
+
+
+def _build_product(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
+    now, since = p("now", product_field("publish_from")), p("since", product_field("publish_from"))
+    products: QuerySet[Any, Any] = Product.objects.filter(slug=p("slug", product_field("slug")))
+    if not with_unpublished:
+        products = products.filter(published_at(now), Q(parent__isnull=True) | published_at(now, prefix="parent__"))
+    recent = PriceChange.objects.order_by().filter(product=OuterRef("pk"), changed_at__gte=since)
+    lowest = recent.values("product").annotate(lowest=Min("old_price")).values("lowest")
+    listed_id = Coalesce(F("parent_id"), F("pk"))
+    rows: QuerySet[Any, Any] = products.annotate(
+        listed_id=listed_id, group_slug=F("parent__slug"), lowest_price=Coalesce(Subquery(lowest), F("price"))
+    )
+    columns: QuerySet[Any, Any] = rows.values_list(*ProductDetails._fields)
+    return columns
+
+
+def _build_images(p: Any) -> QuerySet[Any, Any]:
+    products = [p("own", product_field("id")), p("listed", product_field("id"))]
+    return (
+        ProductImage.objects.filter(In(F("product_id"), products))
+        .order_by("-is_primary", "position", "id")
+        .values_list(*Image._fields)
+    )
+
+
+def _build_variants(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
+    variants: QuerySet[Any, Any] = Product.objects.filter(parent=p("group", product_field("id")))
+    if not with_unpublished:
+        variants = variants.filter(published_at(p("now", product_field("publish_from"))))
+    return variants.order_by("position", "pk").values_list(*Variant._fields)
+
+
+def _build_paths(p: Any) -> QuerySet[Any, Any]:
+    links = ProductCategory.objects.filter(product=p("product", product_field("id"))).order_by("position", "pk")
+    columns: QuerySet[Any, Any] = links.values_list("category_id", version_expression())
+    return columns
+
+
+_PAGE = HotQuery(Product, _build_page)
+_BOUNDS = HotQuery(Category, _build_bounds)
+_LINKS = HotQuery(ProductCategory, _build_links)
+_PRODUCT = HotQuery(Product, _build_product)
+_IMAGES = HotQuery(ProductImage, _build_images)
+_VARIANTS = HotQuery(Product, _build_variants)
+_PATHS = HotQuery(ProductCategory, _build_paths)

@@ -1,0 +1,33 @@
+"""Compiled statements of the category room."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet, Subquery
+
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.models import CategoryTreeVersion
+
+
+class TreeVersion(NamedTuple):
+    version: uuid.UUID
+
+
+def tree_version() -> uuid.UUID | None:
+    """The version of the tree, ``None`` before the first write."""
+    rows = _VERSION.rows()
+    return rows[0][0] if rows else None
+
+
+def version_expression() -> Subquery:
+    """The tree's version as a column of another statement."""
+    return Subquery(CategoryTreeVersion.objects.filter(pk=1).values("version"))
+
+
+def _build_version(_p: Any) -> QuerySet[Any, Any]:
+    return CategoryTreeVersion.objects.filter(pk=1).values_list("version")
+
+
+_VERSION = HotQuery(CategoryTreeVersion, _build_version)

@@ -1,0 +1,141 @@
+"""Products from a file: validated row by row, written in chunks, matched by SKU."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from pydantic import TypeAdapter, ValidationError
+
+from shop_catalog import bulk_write, signals
+from shop_catalog.imports.batches import Batch
+from shop_catalog.imports.columns import ProductRow
+from shop_catalog.imports.reports import Report, RowError
+from shop_catalog.imports.row_readers import RawRow
+from shop_catalog.models import Category, Product, ProductCategory, StatisticsChange
+
+CHUNK = 1000
+
+OnError = Literal["stop", "report"]
+
+_ROW = TypeAdapter(ProductRow)
+
+
+def import_products(
+    rows: Iterable[RawRow],
+    *,
+    on_error: OnError = "report",
+    dry_run: bool = False,
+    by: AbstractBaseUser | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Create and update products by SKU; a SKU that comes again changes the product again.
+
+    ``on_error="stop"`` writes all or nothing; ``"report"`` writes what is right, a chunk at a time. A dry run writes
+    nothing. ``progress`` is told how many rows are done. Sends ``products_imported`` after commit.
+    """
+    report = Report()
+    if on_error == "stop" or dry_run:
+        with transaction.atomic():
+            _import(rows, report, by=by, progress=progress)
+            if dry_run or report.failed:
+                report.is_written = False
+                transaction.set_rollback(True)
+    else:
+        _import(rows, report, by=by, progress=progress)
+    report.errors.sort(key=lambda error: error.row)
+    if report.is_written and (report.created or report.updated):
+        transaction.on_commit(partial(_announce, report), robust=True)
+    return report
+
+
+def _import(
+    rows: Iterable[RawRow],
+    report: Report,
+    *,
+    by: AbstractBaseUser | None,
+    progress: Callable[[int], None] | None,
+) -> None:
+    places = _category_places()
+    for chunk in _chunks(rows):
+        parsed = [pair for raw in chunk if (pair := _parse(raw, report)) is not None]
+        with transaction.atomic():
+            _write_chunk(parsed, places, report, by=by)
+        report.rows += len(chunk)
+        if progress is not None:
+            progress(report.rows)
+    if report.rows >= CHUNK:
+        bulk_write.analyse(Product, ProductCategory, StatisticsChange)
+
+
+def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
+    """Chunks in which no SKU comes twice, so that a later row finds what an earlier one wrote."""
+    source = iter(rows)
+    while block := list(islice(source, CHUNK)):
+        seen: set[Any] = set()
+        chunk: list[RawRow] = []
+        for raw in block:
+            sku = str(raw.values.get("sku"))
+            if sku in seen:
+                yield chunk
+                seen, chunk = set(), []
+            seen.add(sku)
+            chunk.append(raw)
+        yield chunk
+
+
+def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
+    sku = str(raw.values.get("sku", ""))[:64]
+    if raw.problem:
+        report.add(RowError(raw.number, sku, "", "unreadable", raw.problem))
+        return None
+    try:
+        return raw.number, _ROW.validate_python(raw.values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        report.add(RowError(raw.number, sku, place, first["type"], first["msg"].removeprefix("Value error, ")))
+        return None
+
+
+def _category_places() -> dict[str, int]:
+    """Categories by slug and by path: ``"Animals > Birds"``."""
+    by_id: dict[int, str] = {}
+    places: dict[str, int] = {}
+    for pk, parent_id, slug, name in Category.objects.values_list("pk", "parent_id", "slug", "name"):
+        by_id[pk] = f"{by_id[parent_id]} > {name}" if parent_id in by_id else name
+        places[by_id[pk]] = pk
+        places[slug] = pk
+    return places
+
+
+def _write_chunk(
+    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], report: Report, *, by: AbstractBaseUser | None
+) -> None:
+    """Groups and simple products first, so that their variants find them."""
+    first = [pair for pair in parsed if not _is_variant(pair[1])]
+    then = [pair for pair in parsed if _is_variant(pair[1])]
+    for part in (first, then):
+        if part:
+            Batch(part, places, report, by=by).write()
+
+
+def _is_variant(row: ProductRow) -> bool:
+    return row.kind == "variant" or row.parent is not None
+
+
+def _announce(report: Report) -> None:
+    payload = {
+        "version": 1,
+        "created": report.created,
+        "updated": report.updated,
+        "failed": report.failed,
+        "notify": True,
+        "recipients": {},
+    }
+    signals.products_imported.send_robust(sender=Product, payload=payload, event_id=str(uuid.uuid4()))

@@ -1,0 +1,60 @@
+"""Announcements of products that cross their low-stock threshold, after the transaction that moved them."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.utils import timezone
+
+from shop_catalog import signals
+from shop_catalog.models import Product, StockMovement
+
+logger = logging.getLogger(__name__)
+
+GRACE_PERIOD = timedelta(minutes=1)
+"""How long a crossing is left to the process that made it before the periodic job announces it."""
+
+
+def announce_on_commit(event_id: uuid.UUID) -> None:
+    """Announce a crossing as soon as the transaction has committed."""
+    transaction.on_commit(partial(_announce_event, event_id), robust=True)
+
+
+def announce_pending() -> int:
+    """Announce the crossings that a crash or a failing receiver left over. Returns how many were announced."""
+    waiting = StockMovement.objects.unannounced().filter(created_at__lt=timezone.now() - GRACE_PERIOD)
+    return sum(_announce(movement_id) for movement_id in waiting.order_by("id").values_list("id", flat=True))
+
+
+def _announce_event(event_id: uuid.UUID) -> None:
+    movement_id = StockMovement.objects.filter(event_id=event_id).values_list("id", flat=True).first()
+    if movement_id is not None:
+        _announce(movement_id)
+
+
+def _announce(movement_id: int) -> bool:
+    """Send the signal of a crossing unless it was sent. True when every receiver returned without error."""
+    movement = StockMovement.objects.select_related("product").filter(pk=movement_id).unannounced().first()
+    if movement is None:
+        return True
+    product = movement.product
+    payload = {
+        "version": 1,
+        "product": {"sku": product.sku, "name": product.name, "slug": product.listed.slug},
+        "available": product.available_quantity,
+        "threshold": product.low_stock_threshold,
+        "notify": True,
+        "recipients": {},
+    }
+    signal = signals.stock_low if movement.crossing == "low" else signals.stock_back
+    results = signal.send_robust(sender=Product, product=product, payload=payload, event_id=str(movement.event_id))
+    for receiver, error in results:
+        if isinstance(error, Exception):
+            logger.error("%r failed on crossing %s", receiver, movement.event_id, exc_info=error)
+            return False
+    StockMovement.objects.filter(pk=movement.pk).update(announced_at=timezone.now())
+    return True

@@ -1,0 +1,151 @@
+"""Compiled and hand-written statements of the stock room.
+
+Written by hand: ``insert_movements``, since the ORM does not tell which rows ON CONFLICT passed over, and
+``update_counters``, since the ORM knows no UPDATE from a list of values.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+from django.db import connections, router
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
+from django.db.models.lookups import In
+from django.utils import timezone
+
+from shop_catalog.hot_query import HotQuery
+from shop_catalog.managers import published_at
+from shop_catalog.models import Product, ProductKind, StockMovement
+
+CHUNK = 1000
+"""Movements written by one statement."""
+
+
+class Change(NamedTuple):
+    """The effect of one movement on a product."""
+
+    stock: int = 0
+    reserved: int = 0
+
+
+class StockRow(NamedTuple):
+    """The counters of a locked product, and whether it can be bought now."""
+
+    id: int
+    sku: str
+    stock_quantity: int
+    reserved_quantity: int
+    low_stock_threshold: int | None
+    is_on_sale: bool
+
+    @property
+    def available_quantity(self) -> int:
+        return self.stock_quantity - self.reserved_quantity
+
+    @property
+    def sellable_quantity(self) -> int:
+        return self.available_quantity if self.is_on_sale else 0
+
+
+class Movement(NamedTuple):
+    """The columns in which the movements of one statement differ."""
+
+    product_id: int
+    stock_change: int
+    reserved_change: int
+    crossing: str
+    event_id: uuid.UUID
+
+
+def lock_stock(skus: Iterable[str]) -> dict[str, StockRow]:
+    """Lock the stock rows of some SKUs in primary-key order. Groups have no stock and count as unknown."""
+    wanted = set(skus)
+    if not wanted:
+        return {}
+    parameters = sku_parameters(wanted)
+    rows = _STOCK_ROWS.rows(len(parameters), now=timezone.now(), **parameters)
+    return {row.sku: row for row in (StockRow(*values) for values in rows)}
+
+
+def insert_movements(movements: Sequence[Movement], **shared: Any) -> set[int]:
+    """Write movements, ``shared`` in their other columns. Returns the products that the ledger did not have yet."""
+    connection = connections[router.db_for_write(StockMovement)]
+    fields = _fields()
+    shared["created_at"] = timezone.now()
+    alike = [fields[name].get_db_prep_save(value, connection) for name, value in shared.items()]
+    sql, places = _insert_sql(connection.alias, tuple(shared))
+    written = set()
+    with connection.cursor() as cursor:
+        for start in range(0, len(movements), CHUNK):
+            part = movements[start : start + CHUNK]
+            values: list[Any] = []
+            for *own, event_id in part:
+                values += [*own, fields["event_id"].get_db_prep_save(event_id, connection), *alike]
+            cursor.execute(sql % ", ".join([places] * len(part)), values)
+            written |= {product_id for (product_id,) in cursor.fetchall()}
+    return written
+
+
+def update_counters(changes: Mapping[int, Change]) -> int:
+    """Change the counters of products, by primary key, where the stock allows it. Returns how many were changed."""
+    connection = connections[router.db_for_write(Product)]
+    table = connection.ops.quote_name(Product._meta.db_table)
+    rows = ", ".join(["(%s, %s, %s)"] * len(changes))
+    sql = f"""
+        UPDATE {table} SET stock_quantity = stock_quantity + change.column2,
+            reserved_quantity = reserved_quantity + change.column3
+        FROM (VALUES {rows}) AS change
+        WHERE {table}.id = change.column1
+            AND reserved_quantity + change.column3 BETWEEN 0 AND stock_quantity + change.column2
+    """  # noqa: S608 - the names are ours, the values are parameters
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [value for pk, change in changes.items() for value in (pk, *change)])
+        return int(cursor.rowcount)
+
+
+def sku_parameters(skus: Iterable[str]) -> dict[str, str]:
+    """Parameters ``sku0``, ``sku1``, ... of a compiled query.
+
+    There are 1, 2, 4, 8, ... of them, the last one repeated, so that carts of all sizes share a few statements.
+    """
+    named = list(skus)
+    places = 1 << (len(named) - 1).bit_length()
+    return {f"sku{place}": named[min(place, len(named) - 1)] for place in range(places)}
+
+
+@cache
+def _fields() -> dict[str, Any]:
+    return {field.attname: field for field in StockMovement._meta.concrete_fields}
+
+
+@lru_cache
+def _insert_sql(alias: str, shared: tuple[str, ...]) -> tuple[str, str]:
+    """The statement with a place for its rows, and a row's places."""
+    quote = connections[alias].ops.quote_name
+    own = Movement._fields
+    names = [quote(_fields()[name].column) for name in (*own, *shared)]
+    table = quote(StockMovement._meta.db_table)
+    sql = f"""
+        INSERT INTO {table} ({", ".join(names)}) VALUES %s
+        ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
+    """  # noqa: S608 - the names are ours, the values are parameters
+    return sql, f"({', '.join(['%s'] * len(names))})"
+
+
+def _build_stock_rows(p: Any, places: int) -> QuerySet[Any, Any]:
+    sku, now = Product._meta.get_field("sku"), p("now", Product._meta.get_field("publish_from"))
+    group = Product.objects.filter(published_at(now), pk=OuterRef("parent"))
+    on_sale = published_at(now) & (Q(parent__isnull=True) | Q(Exists(group)))
+    named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
+    products = Product.objects.filter(named).exclude(kind=ProductKind.GROUP).order_by("pk").select_for_update()
+    counted = products.annotate(is_on_sale=ExpressionWrapper(on_sale, output_field=BooleanField()))
+    rows: QuerySet[Any, Any] = counted.values_list(
+        "id", "sku", "stock_quantity", "reserved_quantity", "low_stock_threshold", "is_on_sale"
+    )
+    return rows
+
+
+_STOCK_ROWS = HotQuery(Product, _build_stock_rows)

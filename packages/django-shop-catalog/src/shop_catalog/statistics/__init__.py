@@ -1,0 +1,38 @@
+"""Count, average, lowest and highest price of the products in a category's subtree, each product counted once.
+
+Count and sum are stored. A change of a product writes one ``StatisticsChange`` row in its own transaction, a periodic
+job folds these rows into the stored figures, and a read adds the rows that are not folded yet: it is always exact.
+
+* A price or a publication changes: the row holds the difference, for all categories above the product.
+* A product changes its categories, or a category its parent: the categories whose products changed are counted again.
+  Until the fold, a read counts them too: exact, but slower.
+* A product with a publication time in the future (``is_scheduled``) is not in the stored figures; reads look at it.
+"""
+
+from shop_catalog.statistics.changes import (
+    ancestors_of,
+    contribution,
+    contributions,
+    record,
+    record_many,
+    recount,
+    recount_all,
+)
+from shop_catalog.statistics.figures import Figures, counted
+from shop_catalog.statistics.folding import fold
+from shop_catalog.statistics.prices import PriceStatistics, of_category
+
+__all__ = [
+    "Figures",
+    "PriceStatistics",
+    "ancestors_of",
+    "contribution",
+    "contributions",
+    "counted",
+    "fold",
+    "of_category",
+    "record",
+    "record_many",
+    "recount",
+    "recount_all",
+]

@@ -1,0 +1,183 @@
+"""Compiled statements of the price statistics, and the querysets that they share with plain counting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connections, router, transaction
+from django.db.models import DecimalField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThanOrEqual
+
+from shop_catalog.hot_query import HotQuery, LiteralInteger
+from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
+from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
+
+LARGE = 500
+"""From this many products on, lowest and highest are looked for among the shop's cheapest and dearest ..."""
+
+NEAR = 500
+"""... so many of them; smaller subtrees, and those without a product there, are looked through themselves."""
+
+
+SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
+
+
+class SubtreeFigures(NamedTuple):
+    """What is stored about a category's subtree, and what is to be added to it.
+
+    ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` where the prices of the
+    subtree are not near the ends of the shop's prices.
+    """
+
+    tree_id: int
+    lft: int
+    rght: int
+    is_stale: bool
+    stored_count: int
+    stored_sum: Decimal
+    unfolded_count: int
+    unfolded_sum: Decimal
+    scheduled_count: int
+    scheduled_sum: Decimal
+    lowest: Decimal | None
+    highest: Decimal | None
+
+    @property
+    def count(self) -> int:
+        return self.stored_count + self.unfolded_count + self.scheduled_count
+
+    @property
+    def total(self) -> Decimal:
+        return self.stored_sum + self.unfolded_sum + self.scheduled_sum
+
+
+class PriceRange(NamedTuple):
+    lowest: Decimal | None
+    highest: Decimal | None
+
+
+def subtree_figures(slug: str, *, now: datetime) -> SubtreeFigures | None:
+    """The figures of a category with its subtree, ``None`` for an unknown slug. One statement."""
+    rows = _READ.rows(LARGE, NEAR, slug=slug, now=now)
+    return SubtreeFigures(*rows[0]) if rows else None
+
+
+def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRange:
+    """The lowest and the highest price, from all products of the subtree. Two statements."""
+    values = {"tree_id": tree_id, "lft": lft, "rght": rght, "now": now}
+    rows = [PriceRange(*row) for with_variants in (False, True) for row in _ENDS.rows(with_variants, **values)]
+    lowest = [row.lowest for row in rows if row.lowest is not None]
+    highest = [row.highest for row in rows if row.highest is not None]
+    return PriceRange(min(lowest, default=None), max(highest, default=None))
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """A transaction whose statements all see the database as its first one does.
+
+    In a caller's transaction on PostgreSQL the isolation level is the caller's.
+    """
+    alias = router.db_for_write(StatisticsChange)
+    connection = connections[alias]
+    is_nested = connection.in_atomic_block
+    with transaction.atomic(using=alias):
+        if connection.vendor == "postgresql" and not is_nested:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
+
+
+def sellable(products: Any) -> ProductQuerySet:
+    """Everything but groups. Written as a list of kinds: for "not a group", a prepared plan expects no rows where all
+    products are of one kind."""
+    queryset: ProductQuerySet = products.filter(kind__in=[ProductKind.SIMPLE, ProductKind.VARIANT])
+    return queryset
+
+
+def _sold(now: Any) -> ProductQuerySet:
+    """What is sold at a moment, which may be an expression."""
+    products = sellable(Product.objects.filter(published_at(now)))
+    return products.filter(Q(parent__isnull=True) | published_at(now, prefix="parent__"))
+
+
+def links_below(tree_id: Any, lft: Any, rght: Any) -> QuerySet[Any, Any]:
+    return ProductCategory.objects.filter(category__tree_id=tree_id, category__lft__gte=lft, category__lft__lte=rght)
+
+
+def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> ProductQuerySet:  # noqa: FBT001
+    """Simple products or variants of a subtree, apart: each goes by an index from the links to its rows."""
+    linked = links.values("product")
+    if with_variants:
+        return _sold(now).filter(parent__in=linked)
+    return _sold(now).filter(parent__isnull=True, pk__in=linked)
+
+
+def _build_read(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
+    """One row: bounds, is it stale, kept, noted and scheduled count and sum, lowest and highest price if near."""
+    slug, now = p("slug", Category._meta.get_field("slug")), p("now", Product._meta.get_field("publish_from"))
+
+    def links(product: Any) -> QuerySet[Any, Any]:
+        above = [OuterRef(OuterRef(name)) for name in ("tree_id", "lft", "rght")]
+        return links_below(*above).filter(product=product)
+
+    noted = StatisticsChange.objects.filter(Exists(links(OuterRef("product_id"))))
+    listed = Coalesce(OuterRef("parent_id"), OuterRef("pk"))
+    scheduled = _sold(now).filter(Exists(links(listed)), is_scheduled=True)
+
+    def total(queryset: QuerySet[Any, Any], field: str, output_field: Any) -> Any:
+        summed = Func(F(field), function="SUM", output_field=output_field)
+        return Coalesce(
+            Subquery(queryset.order_by().annotate(total=summed).values("total")), 0, output_field=output_field
+        )
+
+    def end(ordering: str) -> Subquery:
+        """The first in this order, if the subtree is large and the row among the first of the whole shop."""
+        within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
+        is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
+        is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)
+        bounds = {name: OuterRef(OuterRef(OuterRef(name))) for name in ("tree_id", "lft", "rght")}
+        found = _sold(now).filter(is_large, is_near, is_linked_below(listed, **bounds))
+        return Subquery(found.order_by(ordering).values("price")[:1])
+
+    counted_rows = Func(F("pk"), function="COUNT", output_field=IntegerField())
+    stale = StatisticsChange.objects.filter(
+        Q(category_id=OuterRef("pk")) | Q(category_id__isnull=True, product_id__isnull=True)
+    )
+    rows: QuerySet[Any, Any] = (
+        Category.objects.order_by()
+        .filter(slug=slug)
+        .values_list(
+            "tree_id",
+            "lft",
+            "rght",
+            Exists(stale),
+            Coalesce("statistics__product_count", 0),
+            Coalesce("statistics__price_sum", Decimal(0), output_field=SUM_FIELD),
+            total(noted, "count_change", IntegerField()),
+            total(noted, "sum_change", SUM_FIELD),
+            Subquery(scheduled.order_by().annotate(n=counted_rows).values("n")),
+            total(scheduled, "price", SUM_FIELD),
+            end("price"),
+            end("-price"),
+        )
+    )
+    return rows
+
+
+def _build_ends(p: Any, with_variants: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
+    """One row: lowest and highest price of the subtree's simple products, or of its variants."""
+    bounds = [p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght")]
+    products = sold_below(links_below(*bounds), p("now", Product._meta.get_field("publish_from")), with_variants)
+    price = Product._meta.get_field("price")
+    ends = [Func(F("price"), function=function, output_field=price) for function in ("MIN", "MAX")]
+    rows: QuerySet[Any, Any] = products.order_by().values_list(*ends)
+    return rows
+
+
+_READ = HotQuery(Category, _build_read)
+_ENDS = HotQuery(Product, _build_ends)
