@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from shop_catalog import browsing, bulk_write, categories, statistics
+from shop_catalog import browsing, categories, statistics
 from shop_catalog.models import Category, Product, ProductCategory
+from shop_core.db import bulk
 
 API = "/api/v1/products"
 SMALL, LARGE = 2_000, 20_000
@@ -66,11 +67,11 @@ def fill(first, last):
         )
         for n in numbers
     )
-    bulk_write.insert(Product, COLUMNS, rows)
+    bulk.insert(Product, COLUMNS, rows)
     leaves = list(Category.objects.filter(level=2).order_by("pk").values_list("pk", flat=True))
     keys = dict(Product.objects.filter(sku__in=[f"P{n}" for n in numbers]).values_list("sku", "pk"))
     links = ((keys[f"P{n}"], leaves[(n * 7 + turn * 3) % 20], turn) for n in numbers for turn in (0, 1))
-    bulk_write.insert(ProductCategory, ("product", "category", "position"), links)
+    bulk.insert(ProductCategory, ("product", "category", "position"), links)
     statistics.recount_all()
     statistics.fold()
     with connection.cursor() as cursor:

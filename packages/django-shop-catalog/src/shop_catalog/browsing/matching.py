@@ -10,9 +10,9 @@ from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySe
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.db.models.lookups import In
+from shop_core.db.compiled import LiteralInteger
 
 from shop_catalog.browsing.filters import Filters
-from shop_catalog.hot_query import LiteralInteger
 from shop_catalog.managers import is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.search import backend

@@ -23,11 +23,11 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
+from shop_core.db.compiled import CompiledQuery
 
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import has_stock_column, matching_products, product_field
 from shop_catalog.categories.queries import version_expression
-from shop_catalog.hot_query import HotQuery
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
@@ -156,8 +156,7 @@ def page_rows(
     limit: int,
 ) -> list[ListedProduct]:
     """One page of listed products, compiled. ``values`` has what ``filters`` are narrowed to."""
-    rows = _PAGE.rows(filters.shape, search, walks, ordering, has_after, limit, **values)
-    return [ListedProduct(*row) for row in rows]
+    return _PAGE.rows(filters.shape, search, walks, ordering, has_after, limit, **values)
 
 
 def uncompiled_page_rows(
@@ -173,34 +172,31 @@ def uncompiled_page_rows(
 
 
 def subtree_bounds(slug: str) -> SubtreeBounds | None:
-    rows = _BOUNDS.rows(slug=slug)
-    return SubtreeBounds(*rows[0]) if rows else None
+    return _BOUNDS.first(slug=slug)
 
 
 def category_links(product_ids: list[int]) -> list[CategoryLink]:
     """The categories of listed products, with the tree's version. One statement for any ten products."""
     padded = product_ids + product_ids[-1:] * (-len(product_ids) % 10)
-    rows = _LINKS.rows(len(padded), **{f"id{index}": pk for index, pk in enumerate(padded)})
-    return [CategoryLink(*row) for row in rows]
+    return _LINKS.rows(len(padded), **{f"id{index}": pk for index, pk in enumerate(padded)})
 
 
 def product_details(slug: str, *, now: datetime, since: datetime, with_unpublished: bool) -> ProductDetails | None:
     """One product; its lowest price is looked for among the changes after ``since``."""
-    rows = _PRODUCT.rows(with_unpublished, slug=slug, now=now, since=since)
-    return ProductDetails(*rows[0]) if rows else None
+    return _PRODUCT.first(with_unpublished, slug=slug, now=now, since=since)
 
 
 def product_images(product_id: int, listed_id: int) -> list[Image]:
-    return [Image(*row) for row in _IMAGES.rows(own=product_id, listed=listed_id)]
+    return _IMAGES.rows(own=product_id, listed=listed_id)
 
 
 def product_variants(group_id: int, *, now: datetime, with_unpublished: bool) -> list[Variant]:
-    return [Variant(*row) for row in _VARIANTS.rows(with_unpublished, group=group_id, now=now)]
+    return _VARIANTS.rows(with_unpublished, group=group_id, now=now)
 
 
 def path_links(listed_id: int) -> list[PathLink]:
     """The categories of a listed product in their order, with the tree's version."""
-    return [PathLink(*row) for row in _PATHS.rows(product=listed_id)]
+    return _PATHS.rows(product=listed_id)
 
 
 class _RowIsAfter(Expression):
@@ -333,10 +329,10 @@ def _build_paths(p: Any) -> QuerySet[Any, Any]:
     return columns
 
 
-_PAGE = HotQuery(Product, _build_page)
-_BOUNDS = HotQuery(Category, _build_bounds)
-_LINKS = HotQuery(ProductCategory, _build_links)
-_PRODUCT = HotQuery(Product, _build_product)
-_IMAGES = HotQuery(ProductImage, _build_images)
-_VARIANTS = HotQuery(Product, _build_variants)
-_PATHS = HotQuery(ProductCategory, _build_paths)
+_PAGE = CompiledQuery(Product, _build_page, row=ListedProduct, reads=True)
+_BOUNDS = CompiledQuery(Category, _build_bounds, row=SubtreeBounds, reads=True)
+_LINKS = CompiledQuery(ProductCategory, _build_links, row=CategoryLink, reads=True)
+_PRODUCT = CompiledQuery(Product, _build_product, row=ProductDetails, reads=True)
+_IMAGES = CompiledQuery(ProductImage, _build_images, row=Image, reads=True)
+_VARIANTS = CompiledQuery(Product, _build_variants, row=Variant, reads=True)
+_PATHS = CompiledQuery(ProductCategory, _build_paths, row=PathLink, reads=True)

@@ -6,8 +6,8 @@ import uuid
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet, Subquery
+from shop_core.db.compiled import CompiledQuery
 
-from shop_catalog.hot_query import HotQuery
 from shop_catalog.models import CategoryTreeVersion
 
 
@@ -17,8 +17,8 @@ class TreeVersion(NamedTuple):
 
 def tree_version() -> uuid.UUID | None:
     """The version of the tree, ``None`` before the first write."""
-    rows = _VERSION.rows()
-    return rows[0][0] if rows else None
+    row = _VERSION.first()
+    return row.version if row is not None else None
 
 
 def version_expression() -> Subquery:
@@ -30,4 +30,4 @@ def _build_version(_p: Any) -> QuerySet[Any, Any]:
     return CategoryTreeVersion.objects.filter(pk=1).values_list("version")
 
 
-_VERSION = HotQuery(CategoryTreeVersion, _build_version)
+_VERSION = CompiledQuery(CategoryTreeVersion, _build_version, row=TreeVersion, reads=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from shop_catalog import bulk_write
+from shop_core.db import bulk
+
 from shop_catalog.categories import nested_sets
 from shop_catalog.models import Category, write_gate
 
@@ -40,5 +41,5 @@ def write_numbers(nodes: Iterable[nested_sets.TreeNode], numbers: Mapping[int, n
     """
     changed = {node.id: numbers[node.id] for node in nodes if numbers[node.id] != node.numbers}
     names = ("id", *nested_sets.NUMBERS)
-    bulk_write.update(Category, names, ((pk, *new) for pk, new in changed.items()))
+    bulk.update(Category, names, ((pk, *new) for pk, new in changed.items()))
     return set(changed)

@@ -12,8 +12,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from shop_core.db import bulk
 
-from shop_catalog import bulk_write, inventory, money, products, statistics
+from shop_catalog import inventory, money, products, statistics
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.imports.columns import COPIED, ProductRow
 from shop_catalog.imports.reports import Report, RowError
@@ -203,17 +204,17 @@ class Batch:
             entry.product.stock_quantity = entry.row.stock_quantity or 0
         self._insert([entry.product for entry in new])
         changed = (_values(entry.product, ("id", *WRITTEN)) for entry in old if entry.is_changed)
-        bulk_write.update(Product, ("id", *WRITTEN), changed)
+        bulk.update(Product, ("id", *WRITTEN), changed)
         self.report.created += len(new)
         self.report.updated += len(old)
         self._write_stock(new, old)
 
     def _insert(self, new: list[Product]) -> None:
-        keys = bulk_write.take_keys(Product, len(new))
+        keys = bulk.take_keys(Product, len(new))
         for product, key in zip(new, keys, strict=bool(keys)):
             product.pk = key
         names = ("id", *INSERTED) if keys else INSERTED
-        bulk_write.insert(Product, names, (_values(product, names) for product in new))
+        bulk.insert(Product, names, (_values(product, names) for product in new))
         if not keys:
             given = dict(Product.objects.filter(sku__in=[product.sku for product in new]).values_list("sku", "pk"))
             for product in new:
@@ -222,7 +223,7 @@ class Batch:
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
         """A new product begins with its stock; of others a stated stock is a count."""
         reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
-        bulk_write.insert(
+        bulk.insert(
             StockMovement,
             (
                 "product",
@@ -262,7 +263,7 @@ class Batch:
             inventory.count(counted, reason=reason, reference=reference)
 
     def _write_prices(self) -> None:
-        bulk_write.insert(
+        bulk.insert(
             PriceChange,
             ("product", "event_id", "old_price", "new_price", "changed_at", "changed_by"),
             (
@@ -287,7 +288,7 @@ class Batch:
             ProductCategory.objects.filter(product__in=moved).delete()
             left_or_entered = {category_id for pk in moved for category_id in {*old[pk]} ^ {*changed[pk]}}
             statistics.recount(statistics.ancestors_of(left_or_entered))
-        bulk_write.insert(
+        bulk.insert(
             ProductCategory,
             ("product", "category", "position"),
             ((pk, category_id, place) for pk, ids in changed.items() for place, category_id in enumerate(ids)),

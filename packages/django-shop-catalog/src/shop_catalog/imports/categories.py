@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
+from shop_core.db import bulk
 
-from shop_catalog import bulk_write
 from shop_catalog.categories import nested_sets
 from shop_catalog.categories.repairs import write_numbers
 from shop_catalog.models import Category, write_gate
@@ -125,7 +125,7 @@ def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nest
     write_numbers(rows, numbers)
     for depth in range(1, max(map(len, fresh)) + 1):
         level = {path: new for path, new in fresh.items() if len(path) == depth}
-        bulk_write.insert(
+        bulk.insert(
             Category,
             (*COLUMNS, *nested_sets.NUMBERS),
             (
@@ -135,4 +135,4 @@ def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nest
         )
         pks = dict(Category.objects.filter(level=depth - 1).values_list("slug", "pk"))
         keys |= {path: pks[new.slug] for path, new in level.items()}
-    bulk_write.analyse(Category)
+    bulk.analyse(Category)

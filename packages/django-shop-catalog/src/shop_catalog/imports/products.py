@@ -11,8 +11,9 @@ from typing import Any, Literal
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from pydantic import TypeAdapter, ValidationError
+from shop_core.db import bulk
 
-from shop_catalog import bulk_write, signals
+from shop_catalog import signals
 from shop_catalog.imports.batches import Batch
 from shop_catalog.imports.columns import ProductRow
 from shop_catalog.imports.reports import Report, RowError
@@ -70,7 +71,7 @@ def _import(
         if progress is not None:
             progress(report.rows)
     if report.rows >= CHUNK:
-        bulk_write.analyse(Product, ProductCategory, StatisticsChange)
+        bulk.analyse(Product, ProductCategory, StatisticsChange)
 
 
 def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:

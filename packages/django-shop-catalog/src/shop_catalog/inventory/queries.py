@@ -15,8 +15,8 @@ from django.db import connections, router
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.lookups import In
 from django.utils import timezone
+from shop_core.db.compiled import CompiledQuery
 
-from shop_catalog.hot_query import HotQuery
 from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductKind, StockMovement
 
@@ -66,8 +66,7 @@ def lock_stock(skus: Iterable[str]) -> dict[str, StockRow]:
     if not wanted:
         return {}
     parameters = sku_parameters(wanted)
-    rows = _STOCK_ROWS.rows(len(parameters), now=timezone.now(), **parameters)
-    return {row.sku: row for row in (StockRow(*values) for values in rows)}
+    return {row.sku: row for row in _STOCK_ROWS.rows(len(parameters), now=timezone.now(), **parameters)}
 
 
 def insert_movements(movements: Sequence[Movement], **shared: Any) -> set[int]:
@@ -148,4 +147,4 @@ def _build_stock_rows(p: Any, places: int) -> QuerySet[Any, Any]:
     return rows
 
 
-_STOCK_ROWS = HotQuery(Product, _build_stock_rows)
+_STOCK_ROWS = CompiledQuery(Product, _build_stock_rows, row=StockRow)

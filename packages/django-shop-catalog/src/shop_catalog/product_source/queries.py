@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, JSONObject
 from django.db.models.lookups import In
+from shop_core.db.compiled import CompiledQuery
 
-from shop_catalog.hot_query import HotQuery
 from shop_catalog.inventory.queries import sku_parameters
 from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductImage
@@ -39,7 +39,7 @@ def products_on_sale(skus: Iterable[str], *, now: datetime) -> list[ProductOnSal
     One statement.
     """
     parameters = sku_parameters(skus)
-    return [ProductOnSale(*row) for row in _ON_SALE.rows(len(parameters), now=now, **parameters)]
+    return _ON_SALE.rows(len(parameters), now=now, **parameters)
 
 
 def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
@@ -63,4 +63,4 @@ def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
     return rows
 
 
-_ON_SALE = HotQuery(Product, _build_on_sale)
+_ON_SALE = CompiledQuery(Product, _build_on_sale, row=ProductOnSale, reads=True)

@@ -45,7 +45,7 @@ class SearchBackend:
         return None
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
-        """``search`` or ``best`` with ``p(name, field)`` in place of each prepared value (see ``HotQuery``)."""
+        """``search`` or ``best`` with ``p(name, field)`` in place of each prepared value (see ``CompiledQuery``)."""
         raise NotImplementedError
 
     def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:

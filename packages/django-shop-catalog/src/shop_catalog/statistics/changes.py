@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
+from shop_core.db import bulk
 
-from shop_catalog import bulk_write
 from shop_catalog.models import Category, Product, ProductKind, StatisticsChange
 from shop_catalog.statistics.figures import Figures
 from shop_catalog.statistics.queries import sellable
@@ -41,7 +41,7 @@ def record(listed_id: int, change: Figures) -> None:
 
 def record_many(changes: Iterable[tuple[int, Figures]]) -> None:
     """``record`` for many products in one statement."""
-    bulk_write.insert(
+    bulk.insert(
         StatisticsChange,
         ("product_id", "count_change", "sum_change"),
         ((listed_id, change.number, change.total) for listed_id, change in changes if change != Figures()),

@@ -12,8 +12,8 @@ from django.db import connections, router, transaction
 from django.db.models import DecimalField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
+from shop_core.db.compiled import CompiledQuery, LiteralInteger
 
-from shop_catalog.hot_query import HotQuery, LiteralInteger
 from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
@@ -63,14 +63,13 @@ class PriceRange(NamedTuple):
 
 def subtree_figures(slug: str, *, now: datetime) -> SubtreeFigures | None:
     """The figures of a category with its subtree, ``None`` for an unknown slug. One statement."""
-    rows = _READ.rows(LARGE, NEAR, slug=slug, now=now)
-    return SubtreeFigures(*rows[0]) if rows else None
+    return _FIGURES.first(LARGE, NEAR, slug=slug, now=now)
 
 
 def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRange:
     """The lowest and the highest price, from all products of the subtree. Two statements."""
     values = {"tree_id": tree_id, "lft": lft, "rght": rght, "now": now}
-    rows = [PriceRange(*row) for with_variants in (False, True) for row in _ENDS.rows(with_variants, **values)]
+    rows = [row for with_variants in (False, True) for row in _RANGE.rows(with_variants, **values)]
     lowest = [row.lowest for row in rows if row.lowest is not None]
     highest = [row.highest for row in rows if row.highest is not None]
     return PriceRange(min(lowest, default=None), max(highest, default=None))
@@ -117,7 +116,7 @@ def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> Prod
     return _sold(now).filter(parent__isnull=True, pk__in=linked)
 
 
-def _build_read(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
+def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
     """One row: bounds, is it stale, kept, noted and scheduled count and sum, lowest and highest price if near."""
     slug, now = p("slug", Category._meta.get_field("slug")), p("now", Product._meta.get_field("publish_from"))
 
@@ -169,7 +168,7 @@ def _build_read(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
     return rows
 
 
-def _build_ends(p: Any, with_variants: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
+def _build_range(p: Any, with_variants: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
     """One row: lowest and highest price of the subtree's simple products, or of its variants."""
     bounds = [p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght")]
     products = sold_below(links_below(*bounds), p("now", Product._meta.get_field("publish_from")), with_variants)
@@ -179,5 +178,5 @@ def _build_ends(p: Any, with_variants: bool) -> QuerySet[Any, Any]:  # noqa: FBT
     return rows
 
 
-_READ = HotQuery(Category, _build_read)
-_ENDS = HotQuery(Product, _build_ends)
+_FIGURES = CompiledQuery(Category, _build_figures, row=SubtreeFigures, reads=True)
+_RANGE = CompiledQuery(Product, _build_range, row=PriceRange, reads=True)
