@@ -138,7 +138,7 @@ def write_module(folder, part):
 def check_commands(part):
     """Every ``manage.py`` line names a command that exists and arguments that it understands."""
     for line in part.code.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.split("#")[0])
+        words = shlex.split(line, comments=True)
         if "manage.py" not in words:
             continue
         name, *arguments = words[words.index("manage.py") + 1 :]

@@ -69,7 +69,7 @@ class Broken(Exception):
 def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="shop-wheels-") as folder:
         try:
-            core = _build("core", Path(folder))
+            core = build("core", Path(folder))
             for name in names or list(DEPENDENCIES):
                 check(name, core, Path(folder))
         except Broken as error:
@@ -80,11 +80,11 @@ def main(names: list[str]) -> int:
 
 def check(name: str, core: Path, folder: Path) -> None:
     """Build, look inside, install alone, start, and run the package's suite on the installed wheel."""
-    wheel = core if name == "core" else _build(name, folder)
+    wheel = core if name == "core" else build(name, folder)
     _look_inside(name, wheel)
-    python = _environment(folder / f"env-{name}")
+    python = new_environment(folder / f"env-{name}")
     _install(python, str(core), str(wheel))
-    _run(_pip("check", python), cwd=folder, quiet=True)
+    run(_pip("check", python), cwd=folder, quiet=True)
     _starts_alone(name, python, folder)
     _install(python, str(core), f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
     suite = folder / f"suite-{name}"
@@ -93,10 +93,10 @@ def check(name: str, core: Path, folder: Path) -> None:
     real_data = ROOT.parent / "shared/data"
     if real_data.is_dir():  # the copy of the suite does not lie below it
         environment.setdefault("SHOP_TEST_DATA", str(real_data))
-    _run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite, env=environment)
+    run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite, env=environment)
 
 
-def _build(name: str, folder: Path) -> Path:
+def build(name: str, folder: Path) -> Path:
     source = ROOT / f"packages/django-shop-{name}"
     command = [
         sys.executable,
@@ -108,7 +108,7 @@ def _build(name: str, folder: Path) -> Path:
         str(folder / "dist"),
         str(source),
     ]
-    _run(command, cwd=folder, quiet=True)
+    run(command, cwd=folder, quiet=True)
     return next((folder / "dist").glob(f"{DISTRIBUTIONS[name].replace('-', '_')}-*.whl"))
 
 
@@ -136,14 +136,14 @@ def _look_inside(name: str, wheel: Path) -> None:
     print(f"{wheel.name}: {len(files)} files, depends on {', '.join(sorted(hard))}", flush=True)
 
 
-def _environment(folder: Path) -> Path:
+def new_environment(folder: Path) -> Path:
     venv.create(folder)
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _install(python: Path, *what: str) -> None:
     constraints = str(ROOT / "tests/constraints.txt")
-    _run([*_pip("install", python), "--quiet", "-c", constraints, *what], cwd=python.parent, quiet=True)
+    run([*_pip("install", python), "--quiet", "-c", constraints, *what], cwd=python.parent, quiet=True)
 
 
 def _pip(command: str, python: Path) -> list[str]:
@@ -159,7 +159,7 @@ def _starts_alone(name: str, python: Path, folder: Path) -> None:
     Of the core, every module but the API's can be imported, although django-ninja is not installed.
     """
     if name == "core":
-        _run([str(python), "-c", IMPORT_CORE], cwd=folder)
+        run([str(python), "-c", IMPORT_CORE], cwd=folder)
         return
     program = f"""
 import django
@@ -176,10 +176,10 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 """
-    _run([str(python), "-c", program], cwd=folder)
+    run([str(python), "-c", program], cwd=folder)
 
 
-def _run(command: list[str], *, cwd: Path, quiet: bool = False, env: dict[str, str] | None = None) -> None:
+def run(command: list[str], *, cwd: Path, quiet: bool = False, env: dict[str, str] | None = None) -> None:
     output = subprocess.PIPE if quiet else None
     answer = subprocess.run(
         command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT if quiet else None, check=False
