@@ -2,8 +2,8 @@
 
     python run_demo.py [--port 8000] [--host 127.0.0.1] [--fresh] [--data-dir var/demo] [--check]
 
-Nothing but the installed requirements is needed. Ctrl-C stops everything. Several demos can run side by side, in one
-folder or in several; each uses ports of its own.
+Only the installed requirements are needed. Ctrl-C stops everything. Several demos can run side by side, in one
+folder or in several; each uses its own ports.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ FOREIGN = [
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
 ]
-"""Variables of a real site that a demo beside it must not take over."""
+"""Variables of a real site that the demo must ignore."""
 LOCAL = {
-    # Nothing here leaves the machine, so no proxy is asked for it. macOS asks the system for its proxies otherwise,
-    # which a forked process such as the worker's does not survive.
+    # All requests stay on this machine, so no proxy is used. Otherwise macOS looks up the system's proxies, which
+    # crashes a forked process such as the worker.
     "NO_PROXY": "*",
     "no_proxy": "*",
     "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
-    # Windows has another encoding for files and pipes.
+    # Windows uses another encoding for files and pipes.
     "PYTHONUTF8": "1",
 }
 PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
@@ -72,14 +72,14 @@ def main() -> int:
     options = read_options()
     os.environ |= LOCAL
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a console may lack a letter of a message
+        sys.stdout.reconfigure(errors="replace")  # a console may not support a character of a message
     for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupt)
     try:
         with contextlib.ExitStack() as stack:
             if options.check:
-                # Windows lets nobody delete a file that a process has open, and an ended one needs a moment to let go.
+                # On Windows an open file cannot be deleted, and an ended process needs a moment to close its files.
                 folder = tempfile.TemporaryDirectory(prefix="shop-demo-", ignore_cleanup_errors=WINDOWS)
                 options.data_dir = Path(stack.enter_context(folder))
                 options.port = 0
@@ -92,10 +92,14 @@ def main() -> int:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the example shop on this machine.")
     parser.add_argument("--port", type=int, default=PORTS["web"], help="port of the shop; 0 picks a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets others in")
-    parser.add_argument("--fresh", action="store_true", help="throw the demo's data away and begin anew")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 allows access from other machines"
+    )
+    parser.add_argument("--fresh", action="store_true", help="delete the demo's data and start again")
     parser.add_argument("--data-dir", type=Path, default=HERE / "var" / "demo", help="where the demo keeps its data")
-    parser.add_argument("--check", action="store_true", help="drive one whole order in a temporary folder, then stop")
+    parser.add_argument(
+        "--check", action="store_true", help="place one complete order with a temporary folder, then stop"
+    )
     return parser.parse_args()
 
 
@@ -135,7 +139,7 @@ def prepare(options: argparse.Namespace, reservations: contextlib.ExitStack) -> 
             if done.returncode:
                 raise SystemExit(
                     "FAILED: the database could not be prepared; see the messages above. "
-                    "--fresh begins with an empty one."
+                    "--fresh starts with an empty one."
                 )
             if all(is_free(address(options, name), port) for name, port in ports.items()):
                 return ports, environment
@@ -144,7 +148,7 @@ def prepare(options: argparse.Namespace, reservations: contextlib.ExitStack) -> 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Let one start at a time prepare a folder. SQLite's lock works on every system and ends with its process."""
+    """Allow one start at a time to prepare a folder. SQLite's lock works on every system and ends with its process."""
     with contextlib.closing(sqlite3.connect(folder / LOCK, timeout=600, isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         yield
@@ -166,14 +170,14 @@ def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
     )
     services = f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}", f"--callback-url={callback}"
     processes.start("mail server and SMS gateway", [*manage, "demo_services", *services])
-    processes.start("worker", [*manage, "qcluster"], stdout=subprocess.DEVNULL)  # what periodic commands print
+    processes.start("worker", [*manage, "qcluster"], stdout=subprocess.DEVNULL)  # the output of periodic commands
     server = f"--host={host}", f"--port={ports['web']}", "--workers=1", "--blocking-threads=4", "--log-level=warning"
     granian = [sys.executable, "-m", "granian", "--interface=wsgi", "--no-ws"]
     processes.start("web server", [*granian, *server, "config.wsgi:application"])
 
 
 def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
-    """What the processes are told. Databases and servers of the surroundings are left alone."""
+    """The environment of the processes. Databases and servers of the machine are not used."""
     return {
         **os.environ,
         **dict.fromkeys(FOREIGN, ""),
@@ -198,7 +202,7 @@ def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
 
 
 def kept_secret(path: Path) -> str:
-    """A random text that stays the same from start to start."""
+    """A random text that is kept between starts."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(50))
@@ -206,7 +210,7 @@ def kept_secret(path: Path) -> str:
 
 
 def kept_key(path: Path) -> Path:
-    """An RSA key that stays the same from start to start, by which the shop signs as an OpenID Provider."""
+    """The RSA key of the OpenID Provider, which is kept between starts."""
     if not path.exists():
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
@@ -222,7 +226,7 @@ def kept_key(path: Path) -> Path:
 
 
 def choose_ports(options: argparse.Namespace, reservations: contextlib.ExitStack) -> dict[str, int]:
-    """The usual ports, or free ones where these are taken; other demos leave them alone until the stack is closed."""
+    """The usual ports, or free ones if these are taken. Other demos do not use them until the stack is closed."""
     wanted = {**PORTS, "web": options.port} if not options.check else dict.fromkeys(PORTS, 0)
     ports: dict[str, int] = {}
     for name, port in wanted.items():
@@ -273,7 +277,10 @@ def free_port(host: str) -> int:
 
 
 class Processes:
-    """The children. Each leads a group of its own, so that Ctrl-C reaches only us and we end whole groups."""
+    """The child processes.
+
+    Each has its own process group, so that Ctrl-C reaches only this process, which ends the groups.
+    """
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -301,14 +308,14 @@ class Processes:
         return next((name for name, process in self.running.items() if process.poll() is not None), "")
 
     def wait(self) -> int:
-        """Wait until one ends, which none should."""
+        """Wait until a process ends, which none should."""
         while not (name := self.ended()):
             time.sleep(0.2)
         say(f"The {name} ended with code {self.running[name].returncode}. Stopping the rest.")
         return 1
 
     def stop(self) -> None:
-        """Ask each to end, give them time for what they are doing, then end what is left of their groups."""
+        """Terminate each process, wait for running work, then kill what is left of their groups."""
         for process in self.running.values():
             if process.poll() is None:
                 process.send_signal(signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGTERM)  # type: ignore[attr-defined, unused-ignore]
@@ -333,7 +340,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """On Linux the kernel ends a child whose parent was killed and could not do it (prctl(2), PR_SET_PDEATHSIG)."""
+    """On Linux the kernel ends a child whose parent was killed (prctl(2), PR_SET_PDEATHSIG)."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None, use_errno=True)
@@ -341,7 +348,7 @@ def end_with_parent() -> Callable[[], None] | None:
 
 
 def wait_until(ask: Callable[[], None], what: str, processes: Processes) -> None:
-    """Wait until asking raises nothing, and all run."""
+    """Wait until ``ask`` raises no error, while all processes run."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if name := processes.ended():
@@ -366,17 +373,17 @@ def read(url: str) -> None:
 
 
 def check(port: int) -> int:
-    """Drive one order over HTTP and say how it went."""
+    """Place one order over HTTP and report the result."""
     sys.path.insert(0, str(HERE))
     from demo.journey import Failed, Journey
 
-    say("Driving one order:")
+    say("Placing one order:")
     try:
         Journey(f"http://127.0.0.1:{port}", say=lambda text: say(f"  {text}")).run()
     except Failed as error:
         say(f"FAILED: {error}")
         return 1
-    say("The whole order went through.")
+    say("The order was completed.")
     return 0
 
 
@@ -394,7 +401,7 @@ def welcome(options: argparse.Namespace, ports: dict[str, int]) -> None:
                   customer@example.org   a customer with orders
   Password        acacia-demo  (for all three)
 
-  Ctrl-C stops everything. Data stays in {options.data_dir}; --fresh begins anew.
+  Ctrl-C stops everything. Data stays in {options.data_dir}; --fresh starts again.
 """
     )
 

@@ -1,4 +1,4 @@
-"""What the shop does differently from allauth's defaults."""
+"""The shop's changes to allauth's defaults."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ logger = logging.getLogger(__name__)
 
 class AccountAdapter(DefaultAccountAdapter):
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
-        """Count bad passwords by address alone.
+        """Count bad passwords by IP address only.
 
-        allauth (65.21) counts by the Host header as well, and one with a port of its own begins a new count each time.
+        allauth (65.21) counts by the Host header too, so that a changed port would begin a new count.
         """
         login = credentials.get("email") or credentials.get("username") or ""
         return str(login).lower()
 
     def clean_password(self, password: str, user: Any = None) -> str:
-        """Note that whoever registers here chose a password: who comes from another provider has none."""
+        """Record that the user chose a password; users who come from another provider have none."""
         self.request.chosen_password = password
         cleaned: str = super().clean_password(password, user=user)
         return cleaned
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Tell the owner of a taken address, and do the work of a new account, so that both take equally long."""
+        """Write to the owner of a taken address, and do the work of a new account, so that both take the same time."""
         self._make_and_undo_account(getattr(self.request, "chosen_password", None))
         super().send_account_already_exists_mail(email)
 
     def generate_email_verification_code(self) -> str:
-        """Make a code. Where it is for another mail and the address is taken, its owner is told once more.
+        """Make a code. If it is requested again for a taken address, write to the owner of the address again.
 
-        allauth (65.21) writes nothing then, and is faster by the mail.
+        allauth (65.21) sends nothing in that case, and the shorter time would show that the address is taken.
         """
         waiting = self.request.session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY)
         if waiting and "user_id" not in waiting:
@@ -54,16 +54,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return code
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send at once, in the shop's name: a code is worth nothing in ten minutes.
+        """Send at once, without the outbox: a code expires after ten minutes.
 
-        A mail server that does not answer is logged and changes no answer, so that it tells nobody which addresses
-        have an account. The visitor can ask for another mail.
+        A failing mail server is logged and does not change the response, which would show which addresses have an
+        account. The visitor can ask for another e-mail.
         """
         site = SimpleNamespace(name=settings.SHOP_NAME, domain=settings.SITE_URL.partition("://")[2])
         try:
             super().send_mail(template_prefix, email, {**context, "current_site": site})
         except (OSError, smtplib.SMTPException):
-            logger.exception("The mail server did not take a mail of %s", template_prefix)
+            logger.exception("The mail server refused an e-mail of %s", template_prefix)
 
     def _make_and_undo_account(self, password: str | None) -> None:
         with transaction.atomic():

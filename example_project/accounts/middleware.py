@@ -1,4 +1,4 @@
-"""What allauth's pages answer besides: where their forms may end, and how long to wait after too many attempts."""
+"""Additions to the responses of allauth's pages: allowed form targets, and the wait after too many attempts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ HEADER = "Content-Security-Policy"
 NOWHERE = "form-action 'self'"
 
 
-Answer = Callable[[HttpRequest], HttpResponseBase]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def too_many(get_response: Answer) -> Answer:
-    """Say 429 and Retry-After (RFC 6585, 4) where a form only says in words that there were too many attempts."""
+def too_many(get_response: GetResponse) -> GetResponse:
+    """Set status 429 and Retry-After (RFC 6585, 4) where allauth's form only shows a text about too many attempts."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
@@ -47,12 +47,14 @@ def _is_locked_out(form: Any) -> bool:
     return any(error.code == "too_many_login_attempts" for messages in found for error in messages)
 
 
-def form_targets(get_response: Answer) -> Answer:
-    """Widen ``form-action`` by what one page needs. Stands before the middleware that sends the policy.
+def form_targets(get_response: GetResponse) -> GetResponse:
+    """Add the redirect targets of a page's forms to ``form-action``.
 
-    Browsers hold every redirect that follows a form against the page's ``form-action`` (CSP 3, 6.4.1.1). The forms of
-    the log-in pages are redirected to the OpenID Providers; those of the consent and log-out pages to the app that
-    asked; and a log-in for an app that needs no consent straight back to that app.
+    Stands before the middleware that sends the policy.
+
+    Browsers check every redirect after a form against the page's ``form-action`` (CSP 3, 6.4.1.1). Log-in forms are
+    redirected to the OpenID Providers; consent and log-out forms to the app that asked; and a log-in for an app that
+    needs no consent back to that app.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -68,7 +70,7 @@ def form_targets(get_response: Answer) -> Answer:
 
 
 def _targets(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
-    """What the forms of a page may be redirected to."""
+    """The URLs to which the forms of a page may be redirected."""
     if request.path.startswith("/accounts/"):
         providers: dict[str, Any] = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]
         yield from openid.origins(providers["APPS"])
@@ -79,7 +81,7 @@ def _targets(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
 
 
 def _of_asking_app(request: HttpRequest, context: dict[str, Any]) -> Iterator[str]:
-    """The app that a consent or log-out page is about; the view has checked the address that it names."""
+    """The redirect URI of the app that a consent or log-out page is for; the view has checked it."""
     form = context.get("form")
     app = context.get("client") or getattr(form, "cleaned_data", {}).get("client")
     if app is not None:
@@ -88,7 +90,7 @@ def _of_asking_app(request: HttpRequest, context: dict[str, Any]) -> Iterator[st
 
 
 def _of_waiting_app(request: HttpRequest) -> Iterator[str]:
-    """An app without a consent page that waits for the end of this log-in."""
+    """The redirect URI of an app without a consent page that waits for this log-in."""
     if not apps.is_installed("allauth.idp.oidc"):
         return
     from allauth.idp.oidc.models import Client
@@ -104,7 +106,8 @@ def _of_waiting_app(request: HttpRequest) -> Iterator[str]:
 def _sources(urls: Iterable[str]) -> Iterator[str]:
     """Source expressions (CSP 3, 2.3.1) of addresses: the origin, or the scheme where the app has one of its own.
 
-    A loopback address may have any port (RFC 8252, 7.3). There is no source for an IPv6 address: its scheme stands in.
+    A loopback address may have any port (RFC 8252, 7.3). There is no source for an IPv6 address: the scheme is used
+    instead.
     """
     for url in map(urlsplit, urls):
         if url.scheme not in {"http", "https"} or "[" in url.netloc:

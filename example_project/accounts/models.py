@@ -1,4 +1,4 @@
-"""The site's user: logs in with an e-mail address, has no user name, and a key that may be seen."""
+"""The site's user model: it logs in with an e-mail address and has no user name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """A user with this address; without a password, one that cannot be used."""
+        """Create a user. Without a password the user gets an unusable one."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
         user = self.model(email=self.normalize_email(email).lower(), **fields)
@@ -29,7 +29,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person with an account. Everything about shopping is in the customer of the orders app."""
+    """A person with an account. Addresses and orders belong to the customer of the orders app."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = None  # type: ignore[assignment]

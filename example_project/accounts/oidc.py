@@ -1,4 +1,4 @@
-"""The shop as an OpenID Provider: what it says about itself and its scopes."""
+"""The shop as an OpenID Provider: its metadata and scopes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ class OIDCAdapter(DefaultOIDCAdapter):
         "orders:write": _("Orders that it places are yours, and yours to pay."),
         "staff": _("Manage products, orders and messages of the shop, as far as you may do so yourself."),
     }
-    """What the consent page says besides."""
+    """Explanations of the scopes on the consent page."""
 
     def generate_client_secret(self) -> str:
-        """Letters and digits: RFC 6749, 2.3.1 has clients encode the rest, and allauth (65.21) does not decode it."""
+        """Letters and digits: clients encode other characters (RFC 6749, 2.3.1), and allauth (65.21) does not decode
+        it.
+        """
         return secrets.token_hex(32)
 
     def get_issuer(self) -> str:
-        """The public address, whichever host name a request came by."""
+        """The public URL, independent of the host name of the request."""
         return str(settings.SITE_URL)
 
     def populate_server_metadata(self, data: dict[str, Any]) -> None:
-        """Name what a client can really have: codes with PKCE, and the scopes of the API, at the issuer's address."""
+        """Advertise only what clients can use: codes with PKCE and the scopes of the API, at the issuer's URL."""
         data["response_types_supported"] = ["code"]
         data["grant_types_supported"] = ["authorization_code", "refresh_token", "client_credentials"]
         data["scopes_supported"] = list(self.scope_display)

@@ -1,4 +1,4 @@
-"""The order's pages as a workplace, over those of shop_orders: what the packages cannot know of each other."""
+"""The order pages of the admin: those of shop_orders with the information of the other packages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from storefront.templatetags.storefront import money
 from backoffice import order_page, sales, steps
 
 FORWARD = frozenset({"confirm", "process", "ship", "deliver", "pay", "capture"})
-"""Steps that bring an order on; the others are for when something is not as it should be."""
+"""Steps of the normal course of an order; the others are for exceptions."""
 
 
 TONES: dict[str, str] = {
@@ -47,7 +47,7 @@ TONES: dict[str, str] = {
 
 
 class SalesFilter(admin.SimpleListFilter):
-    """What the figures count."""
+    """Orders that count as sales, or those that do not."""
 
     title = _("counts as a sale")
     parameter_name = "sales"
@@ -64,11 +64,11 @@ class SalesFilter(admin.SimpleListFilter):
         return queryset
 
 
-class ShelfFilter(admin.SimpleListFilter):
-    """Orders with a product of a category or below it."""
+class CategoryFilter(admin.SimpleListFilter):
+    """Orders with a product of a category or of its subcategories."""
 
     title = _("category")
-    parameter_name = "shelf"
+    parameter_name = "category"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
         roots = categories.current_tree().children.get(None, ())
@@ -78,7 +78,7 @@ class ShelfFilter(admin.SimpleListFilter):
         slug = self.value()
         if not slug:
             return queryset
-        lines = OrderLine.objects.filter(sales.lines_on_shelf(slug), order=OuterRef("pk"))
+        lines = OrderLine.objects.filter(sales.lines_in_category(slug), order=OuterRef("pk"))
         return queryset.filter(Exists(lines))
 
 
@@ -87,7 +87,7 @@ admin.site.unregister(Order)
 
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
-    list_filter = (*OrderAdmin.list_filter, SalesFilter, ShelfFilter, "currency")  # type: ignore[assignment]
+    list_filter = (*OrderAdmin.list_filter, SalesFilter, CategoryFilter, "currency")  # type: ignore[assignment]
     list_display = ("number", "state", "payment_state", "amount", "contact_name", "placed")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 
@@ -115,7 +115,7 @@ class OrderWorkplace(OrderAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The order as a workplace. There is nothing to save: what can be done are steps."""
+        """The page of an order. It has no form to save; changes are made by steps."""
         order = self.get_object(request, unquote(object_id))
         if order is None:
             return super().change_view(request, object_id, form_url, extra_context)
@@ -142,7 +142,7 @@ class OrderWorkplace(OrderAdmin):
         return TemplateResponse(request, self.change_form_template, context)
 
     def step(self, request: HttpRequest, order_id: int, name: str) -> HttpResponse:
-        """Ask what there is to say, show what would be sent, then take the step."""
+        """Show the form of a step and a preview of its messages, then take the step."""
         order = get_object_or_404(Order.objects.select_related("customer"), pk=order_id)
         if name not in STEPS:
             raise Http404
@@ -165,7 +165,7 @@ class OrderWorkplace(OrderAdmin):
             "order": order,
             "form": form,
             "name": name,
-            "foresight": self._foresight(request, name, order, form),
+            "preview": self._preview(request, name, order, form),
         }
         return TemplateResponse(request, "backoffice/step.html", context)
 
@@ -183,8 +183,8 @@ class OrderWorkplace(OrderAdmin):
             self.message_user(request, gettext("It will be sent to %(to)s.") % {"to": row.address}, messages.SUCCESS)
         return redirect("admin:shop_orders_order_change", order_id)
 
-    def _foresight(self, request: HttpRequest, name: str, order: Order, form: StepForm) -> steps.Foresight | None:
-        """Nothing for a note, of which nobody is told, and none while the form is wrong."""
+    def _preview(self, request: HttpRequest, name: str, order: Order, form: StepForm) -> steps.StepPreview | None:
+        """The messages that the step would send; None for a note, which sends none, and for an invalid form."""
         if name == "note":
             return None
         if not form.is_bound:
@@ -193,7 +193,7 @@ class OrderWorkplace(OrderAdmin):
             values = {field: blank.get_initial_for_field(blank.fields[field], field) for field in blank.fields}
             given = {field: value for field, value in values.items() if value is not None and value is not False}
             form = form_class(given, order=order)
-        return steps.foresee(name, order, form.options(), by=request.user) if form.is_valid() else None
+        return steps.preview(name, order, form.options(), by=request.user) if form.is_valid() else None
 
 
 def _pill(words: str, tone: str) -> str:

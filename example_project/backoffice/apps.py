@@ -10,7 +10,7 @@ class BackofficeConfig(AppConfig):
 
 
 class SiteConfig(admin_apps.AdminConfig):
-    """Django's admin with the shop's figures on its first page."""
+    """Django's admin with the shop's dashboard as its first page."""
 
     default = False
     default_site = "backoffice.site.BackofficeSite"

@@ -1,6 +1,6 @@
-"""The figures of the admin's first page. Each has the address of the list that it is counted from.
+"""The dashboard: the figures of the admin's first page. Each links to the list that it counts.
 
-A panel is there only for those who may see its list. The number of queries does not depend on what was sold.
+A panel is shown only to staff who may see its list. The number of queries is constant.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TASKS: Mapping[str, tuple[Any, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A number, the list it is counted from, and what it is for."""
+    """A figure, its label, and the URL of the list that it counts."""
 
     label: Any
     value: Any
@@ -58,7 +58,7 @@ class Sales:
     total: Figure
     plot: SafeString
     days: Sequence[tuple[sales.Day, Figure]]
-    shelves: Sequence[Figure]
+    categories: Sequence[Figure]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,11 @@ class Dashboard:
     low_stock_total: Figure | None = None
     messages: Messages | None = None
     sees: frozenset[str] = field(default_factory=frozenset)
-    """Names of the panels that this person may see."""
+    """The panels that the user may see."""
 
 
 def of(request: HttpRequest, site: AdminSite) -> Dashboard:
-    """Everything that this person may see; ``?days=`` is one of PERIODS, or the middle one."""
+    """The dashboard of a user; ``?days=`` is one of PERIODS, by default the middle one."""
     asked = request.GET.get("days", "")
     count = next((days for days in PERIODS if str(days) == asked), PERIODS[1])
     period = Period.of_days(count)
@@ -96,7 +96,7 @@ def of(request: HttpRequest, site: AdminSite) -> Dashboard:
     }
     if "orders" in sees:
         board.tasks = _tasks()
-        board.sales = _sales(period, with_shelves="stock" in sees)
+        board.sales = _sales(period, with_categories="stock" in sees)
         board.statuses = _statuses(period)
     if "stock" in sees:
         board.low_stock_total, board.low_stock = _low_stock()
@@ -118,18 +118,18 @@ def _tasks() -> list[Figure]:
     ]
 
 
-def _sales(period: Period, *, with_shelves: bool) -> list[Sales]:
-    """The shop's own currency first, and there even if nothing was sold."""
+def _sales(period: Period, *, with_categories: bool) -> list[Sales]:
+    """The shop's own currency comes first, and is shown even if nothing was sold."""
     days = sales.by_day(period)
-    shelves = sales.by_category(period) if with_shelves else {}
+    by_category = sales.by_category(period) if with_categories else {}
     own = settings.SHOP_CURRENCY
     return [
-        _sales_in(currency, period, days.get(currency, []), shelves.get(currency, []))
+        _sales_in(currency, period, days.get(currency, []), by_category.get(currency, []))
         for currency in [own, *sorted(set(days) - {own})]
     ]
 
 
-def _sales_in(currency: str, period: Period, days: list[sales.Day], shelves: list[sales.Shelf]) -> Sales:
+def _sales_in(currency: str, period: Period, days: list[sales.Day], rows: list[sales.CategorySales]) -> Sales:
     days = days or [sales.Day(day=day, total=Decimal(0), orders=0) for day in period.days()]
     total = sum((day.total for day in days), Decimal(0))
     orders = sum(day.orders for day in days)
@@ -160,7 +160,7 @@ def _sales_in(currency: str, period: Period, days: list[sales.Day], shelves: lis
             )
             for day in reversed(days)
         ],
-        shelves=_shelves(period, currency, shelves),
+        categories=_categories(period, currency, rows),
     )
 
 
@@ -178,16 +178,16 @@ def _description(period: Period, days: list[sales.Day], currency: str, in_words:
     return _("Between %(first)s and %(last)s: %(sum)s. The best day was %(best)s with %(most)s.") % known
 
 
-def _shelves(period: Period, currency: str, shelves: list[sales.Shelf]) -> list[Figure]:
-    most = max((shelf.total for shelf in shelves), default=Decimal(0))
+def _categories(period: Period, currency: str, rows: list[sales.CategorySales]) -> list[Figure]:
+    most = max((row.total for row in rows), default=Decimal(0))
     return [
         Figure(
-            label=shelf.name or _("In no category any more"),
-            value=price(shelf.total, currency),
-            url=lists.sales(period, currency, shelf=shelf.slug),
-            bar=plots.share(shelf.total, most),
+            label=row.name or _("In no category any more"),
+            value=price(row.total, currency),
+            url=lists.sales(period, currency, category=row.slug),
+            bar=plots.share(row.total, most),
         )
-        for shelf in shelves
+        for row in rows
     ]
 
 

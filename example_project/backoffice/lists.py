@@ -1,4 +1,4 @@
-"""Addresses of the admin's lists, filtered to the rows behind a figure."""
+"""URLs of the admin's lists, filtered to the rows of a figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from backoffice.sales import Period
 
 
 def url(model: str, **filters: Any) -> str:
-    """A list; ``model`` is written ``shop_orders_order``."""
+    """The URL of a list; ``model`` has the form ``shop_orders_order``."""
     path = reverse(f"admin:{model}_changelist")
     return f"{path}?{urlencode(filters)}" if filters else path
 

@@ -1,4 +1,4 @@
-"""What staff see of one order: its time line with the messages that told of each step."""
+"""The time line of an order for staff, with the messages about each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REACHED = frozenset({State.SENT, State.DELIVERED, State.READ})
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Something that happened, the newest first on the page. ``tone`` is good, bad or empty."""
+    """An entry of the time line. ``tone`` is good, bad or empty."""
 
     at: datetime
     title: Any
@@ -43,11 +43,14 @@ class Message:
     label: str
     tone: str
     is_again: bool
-    """Whether it repeats or replaces another one."""
+    """Whether it was sent again, or instead of another message."""
 
 
 def entries(order: Order, *, with_messages: bool) -> list[Entry]:
-    """The whole time line, private events too. Messages hang on the event that they tell of; others stand alone."""
+    """The whole time line, including private events.
+
+    Messages belong to the event that they are about, if there is one.
+    """
     rows = Notification.objects.about(order.number).select_related("origin") if with_messages else []
     told: defaultdict[str, list[Message]] = defaultdict(list)
     for row in rows:
@@ -69,7 +72,7 @@ def entries(order: Order, *, with_messages: bool) -> list[Entry]:
 
 
 def _event_of(row: Notification) -> str:
-    """The event that a message tells of, also if it was sent again."""
+    """The event that a message is about; a resent message has the event of the first one."""
     while row.origin is not None:
         row = row.origin
     return row.event_id

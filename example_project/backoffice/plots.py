@@ -1,6 +1,6 @@
-"""Plots as SVG, drawn on the server. Colours are the stylesheet's, so that they follow the theme.
+"""Charts as SVG, drawn on the server. The stylesheet sets the colours, so that they follow the theme.
 
-A plot is a picture with a title and a description; the figures themselves belong into a table beside it.
+A chart has a title and a description; the figures themselves are in a table beside it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from django.utils.safestring import SafeString
 WIDTH, HEIGHT = 960, 270
 LEFT, RIGHT, TOP, BOTTOM = 68, 32, 20, 40
 LINES = 4
-"""Steps of the scale between nothing and its top."""
+"""The number of grid lines above zero."""
 MOST_LABELS = 8
 NICE = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3.2", "4", "6", "8", "10"))
-"""Tops of a scale, times a power of ten, whose quarters are round numbers."""
+"""Maxima of a scale, times a power of ten, whose quarters are round numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """``text`` is the figure as it is written, shown when the pointer rests on the column."""
+    """``text`` is the formatted figure, shown as a tooltip."""
 
     label: Any
     value: Decimal
@@ -32,13 +32,13 @@ class Column:
 
 
 def columns(rows: Sequence[Column], *, name: str, title: Any, description: Any) -> SafeString:
-    """Columns side by side over one scale that begins at nothing. ``name`` is unique on the page.
+    """A column chart whose scale begins at zero. ``name`` is unique on the page.
 
     Raises:
-        ValueError: a value is negative; the scale has no place for it.
+        ValueError: a value is negative.
     """
     if any(row.value < 0 for row in rows):
-        raise ValueError("A column cannot be lower than nothing.")
+        raise ValueError("A column cannot be negative.")
     top = scale_top(max((row.value for row in rows), default=Decimal(0)))
     return format_html(
         '<svg class="plot" viewBox="0 0 {} {}" role="img" aria-labelledby="{}-title {}-description">'
@@ -57,7 +57,7 @@ def columns(rows: Sequence[Column], *, name: str, title: Any, description: Any) 
 
 
 def share(value: Decimal | int, whole: Decimal | int) -> SafeString:
-    """A bar for a table's cell, as long as the part is of the whole. It says nothing that the figure does not."""
+    """A bar for a table cell that shows a value as a share of ``whole``. It is decoration only."""
     part = Decimal(value) / Decimal(whole) if whole else Decimal(0)
     return format_html(
         '<svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
@@ -67,7 +67,7 @@ def share(value: Decimal | int, whole: Decimal | int) -> SafeString:
 
 
 def scale_top(highest: Decimal) -> Decimal:
-    """The round number at or above a value at which the scale ends; 1 for nothing."""
+    """The maximum of the scale: a round number at or above a value; 1 for zero."""
     if highest <= 0:
         return Decimal(1)
     power = Decimal(10) ** highest.adjusted()
@@ -125,6 +125,6 @@ def _y(value: Decimal, top: Decimal) -> Decimal:
 
 
 def _number(value: Decimal) -> str:
-    """At most two decimals, none that say nothing, and never an exponent."""
+    """At most two decimals, no trailing zeros, and never an exponent."""
     text = f"{round(value, 2):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

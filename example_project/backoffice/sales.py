@@ -1,4 +1,4 @@
-"""What was sold: figures over the orders. A cancelled order counts nowhere; a refund lowers no figure."""
+"""Sales figures. Cancelled orders are not counted; refunds are not subtracted."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from shop_orders.models import Order, OrderLine, OrderStatus
 from shop_orders.money import quantise
 
 OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
-"""Orders that wait for somebody in the shop."""
+"""Statuses of orders that wait for the shop's staff."""
 NO_CATEGORY = "-"
 
 
 @dataclass(frozen=True)
 class Period:
-    """Days of the shop's time zone, the last one included."""
+    """A range of days in the shop's time zone, including the last one."""
 
     first: date
     last: date
@@ -40,7 +40,7 @@ class Period:
 
     @property
     def end(self) -> datetime:
-        """The first moment that is no longer in it."""
+        """The exclusive end."""
         return _midnight(self.last + timedelta(days=1))
 
     def days(self) -> list[date]:
@@ -55,8 +55,8 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelf:
-    """A category at the top of the tree with all below it; ``slug`` is NO_CATEGORY for what is in none."""
+class CategorySales:
+    """The sales of a top category with all its subcategories; ``slug`` is NO_CATEGORY for products without one."""
 
     slug: str
     name: str
@@ -64,7 +64,7 @@ class Shelf:
 
 
 def counted(period: Period) -> Q:
-    """The condition of an order that counts as a sale in a period."""
+    """The condition for orders that count as sales of a period."""
     return Q(placed_at__gte=period.start, placed_at__lt=period.end) & ~Q(status=OrderStatus.CANCELLED)
 
 
@@ -86,62 +86,62 @@ def by_day(period: Period) -> dict[str, list[Day]]:
     }
 
 
-def by_category(period: Period) -> dict[str, list[Shelf]]:
-    """``{currency: shelves, the best first}``: the line totals of their products, without delivery.
+def by_category(period: Period) -> dict[str, list[CategorySales]]:
+    """``{currency: top categories, best first}``: the line totals of their products, without delivery.
 
-    A product that stands on several shelves counts on each. Three queries and the tree, whatever was sold.
+    A product in several top categories is counted in each. Always three queries and the tree.
     """
     condition = Q(order__in=Order.objects.filter(counted(period)).order_by().values("pk"))
     lines = OrderLine.objects.filter(condition).order_by().values("order__currency", "product_ref")
-    shelves = _shelves_of(OrderLine.objects.filter(condition).order_by().values("product_ref"))
+    slugs = _categories_of(OrderLine.objects.filter(condition).order_by().values("product_ref"))
     sums: defaultdict[str, defaultdict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for row in lines.annotate(sum=Sum("line_total")):
-        for slug in shelves.get(row["product_ref"], {NO_CATEGORY}):
+        for slug in slugs.get(row["product_ref"], {NO_CATEGORY}):
             sums[row["order__currency"]][slug] += quantise(row["sum"], row["order__currency"])
     by_slug = categories.current_tree().by_slug
     return {
         currency: sorted(
             (
-                Shelf(slug=slug, name=by_slug[slug].name if slug in by_slug else "", total=total)
+                CategorySales(slug=slug, name=by_slug[slug].name if slug in by_slug else "", total=total)
                 for slug, total in totals.items()
             ),
-            key=lambda shelf: (-shelf.total, shelf.name),
+            key=lambda category: (-category.total, category.name),
         )
         for currency, totals in sums.items()
     }
 
 
 def by_status(period: Period) -> dict[str, int]:
-    """How many orders of a period, cancelled ones too, are in each status, in the order of their life."""
+    """The number of orders of a period by status, including cancelled ones, in the order of the life cycle."""
     rows = Order.objects.filter(placed_at__gte=period.start, placed_at__lt=period.end).order_by().values("status")
     counts = {row["status"]: row["count"] for row in rows.annotate(count=Count("pk"))}
     return {status.value: counts.get(status.value, 0) for status in OrderStatus}
 
 
 def open_orders() -> dict[str, int]:
-    """How many orders wait, however old: ``{status: count}`` of OPEN."""
+    """The number of open orders of any age: ``{status: count}`` of OPEN."""
     rows = Order.objects.filter(status__in=OPEN).order_by().values("status").annotate(count=Count("pk"))
     counts = {row["status"]: row["count"] for row in rows}
     return {status.value: counts.get(status.value, 0) for status in OPEN}
 
 
-def lines_on_shelf(slug: str) -> Q:
-    """The condition of an order line whose product stands on a shelf, as ``by_category`` counts it."""
+def lines_in_category(slug: str) -> Q:
+    """The condition for order lines of a top category, as ``by_category`` counts them."""
     if slug == NO_CATEGORY:
-        return ~_on_any_shelf()
+        return ~_in_any_category()
     category = Category.objects.filter(slug=slug).first()
     if category is None:
         return Q(pk__in=())
     return Q(product_ref__in=Product.objects.in_subtree(category).order_by().values("sku"))
 
 
-def _on_any_shelf() -> Q:
+def _in_any_category() -> Q:
     linked = Product.objects.filter(Q(categories__isnull=False) | Q(parent__categories__isnull=False))
     return Q(product_ref__in=linked.order_by().values("sku"))
 
 
-def _shelves_of(refs: Iterable[object]) -> dict[str, set[str]]:
-    """``{SKU: slugs of the top categories}``; a variant stands where its group does, and where it does itself."""
+def _categories_of(refs: Iterable[object]) -> dict[str, set[str]]:
+    """``{SKU: slugs of the top categories}``; a variant has the categories of its group too."""
     tree = categories.current_tree()
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in ("product", "product__variants"):

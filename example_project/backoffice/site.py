@@ -1,4 +1,4 @@
-"""The admin site: the shop's name above, its figures on the first page."""
+"""The admin site, with the shop's name in the header and the dashboard on the first page."""
 
 from __future__ import annotations
 

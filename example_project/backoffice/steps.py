@@ -1,4 +1,4 @@
-"""The steps of an order's page: what each asks, and what it would send before it is taken."""
+"""The steps of an order: taking one, and a preview of the messages that it would send."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from shop_orders.payment_providers import PaymentState
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foresight:
-    """What a step would send. ``problem`` says why it cannot be taken; ``parts`` is the number of SMS."""
+class StepPreview:
+    """The messages of a step, each with its number of SMS parts. ``problem`` says why the step cannot be taken."""
 
     messages: list[tuple[previews.Preview, int]]
     problem: str = ""
 
 
 def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> None:
-    """Run the step's verb.
+    """Call the step's action.
 
     Raises:
         ShopOrdersError: it cannot be done now.
@@ -34,19 +34,19 @@ def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Non
     STEPS[name].verb(order.pk, by=by, **options)
 
 
-def foresee(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Foresight:
-    """What the step would send to whom: it is taken in a transaction that is taken back.
+def preview(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> StepPreview:
+    """The messages that a step would send: it is taken in a transaction that is rolled back.
 
-    No provider is asked for money: the news of a good answer is assumed.
+    No provider is called: success is assumed.
     """
     try:
         with transaction.atomic():
             announced = _refund(order, options) if name == "refund" else _announced(name, order, options, by=by)
             transaction.set_rollback(True)
     except ShopOrdersError as error:
-        return Foresight(messages=[], problem=str(error))
+        return StepPreview(messages=[], problem=str(error))
     shown = [preview for signal, payload in announced for preview in previews.of_signal(signal, payload)]
-    return Foresight(messages=[(row, _parts(row)) for row in shown])
+    return StepPreview(messages=[(row, _parts(row)) for row in shown])
 
 
 def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -1,4 +1,4 @@
-"""The ASGI application, for servers that speak nothing else."""
+"""The ASGI application, for servers that do not support WSGI."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The API's documentation, without a foreign host and without a script in a page."""
+"""The API's documentation pages. They load nothing from other hosts and have no inline scripts."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -36,7 +36,7 @@ def schema(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
 
 @cache
 def _schema() -> bytes:
-    """The OpenAPI document, which does not change while the process lives."""
+    """The OpenAPI document. It does not change while the process runs."""
     return JsonResponse(api.get_openapi_schema()).content
 
 
@@ -52,7 +52,7 @@ def swagger(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def swagger_redirect(request: HttpRequest) -> HttpResponse:
-    """Where the OpenID Provider sends the code that Swagger's Authorize button asked for."""
+    """The redirect URI of Swagger's Authorize button: the OpenID Provider sends the code here."""
     return render(request, "config/swagger_redirect.html")
 
 
@@ -64,7 +64,7 @@ def redoc(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(max_age=86_400, public=True)
 def redoc_script(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
-    """ReDoc's bundle without the one picture that it would fetch from its vendor."""
+    """ReDoc's bundle without the logo that it would load from its vendor."""
     return HttpResponse(_redoc_script(), content_type="text/javascript")
 
 
@@ -78,7 +78,7 @@ def _redoc_script() -> bytes:
 
 @require_safe
 def problem(request: HttpRequest, code: str) -> HttpResponse:
-    """What a problem document's ``type`` leads to."""
+    """The page to which the ``type`` of a problem document points."""
     if code not in CODES_HELP:
         raise Http404
     return render(request, "config/problem.html", {"code": code, "help": CODES_HELP[code], "codes": CODES_HELP})

@@ -19,11 +19,11 @@ from django.core.validators import validate_email
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 LAST_PORT = 65535
-ENCODE = "Write signs such as / @ : # of a name or password as %2F %40 %3A %23."
+ENCODE = "Write characters such as / @ : # in a name or password as %2F %40 %3A %23."
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The ``NAME=value`` lines of a file, {} if there is none. Quotes around a value are taken off."""
+    """The ``NAME=value`` lines of a file, {} if there is none. Quotes around a value are removed."""
     if not path.is_file():
         return {}
     values = {}
@@ -44,10 +44,10 @@ class Env:
         self.values = {**read_dotenv(dotenv), **(os.environ if environ is None else environ)}
 
     def text(self, name: str, default: str | None = None, *, hint: str = "") -> str:
-        """A variable as it is. Without a default it must be set.
+        """The text of a variable. Without a default it must be set.
 
         Raises:
-            ImproperlyConfigured: it is missing; the message names it.
+            ImproperlyConfigured: the variable is missing.
         """
         value = self.values.get(name) or default
         if value is None:
@@ -75,24 +75,24 @@ class Env:
         return value
 
     def rate(self, name: str, default: str) -> str:
-        """A part of one, as it was written: 0.16 is 16 %."""
+        """A fraction of one, as text: 0.16 is 16 %."""
         value = self.amount(name, default)
         if float(value) > 1:
-            raise ImproperlyConfigured(f"{name} must be a part of one such as 0.16 for 16 %, not {value!r}.")
+            raise ImproperlyConfigured(f"{name} must be a fraction such as 0.16 for 16 %, not {value!r}.")
         return value
 
     def amount(self, name: str, default: str) -> str:
-        """A number that is not negative, as it was written, such as a price or a rate."""
+        """A number that is not negative, such as a price or a rate, as text."""
         value = self.text(name, default)
         if not re.fullmatch(r"[0-9]{1,10}(\.[0-9]{1,4})?", value):
             raise ImproperlyConfigured(f"{name} must be a number such as 350 or 0.16, not {value!r}.")
         return value
 
     def needs(self, wanted: str, *names: str) -> None:
-        """One of these without the one that they belong to is a mistake.
+        """Check that ``wanted`` is set if one of ``names`` is set.
 
         Raises:
-            ImproperlyConfigured: it names both.
+            ImproperlyConfigured: ``wanted`` is missing.
         """
         for name in names:
             if self.values.get(name) and not self.values.get(wanted):
@@ -105,14 +105,14 @@ class Env:
         return value
 
     def code(self, name: str, default: str, pattern: str, *, wanted: str) -> str:
-        """A text of a known form; ``wanted`` says which, with an example."""
+        """A text that matches ``pattern``; ``wanted`` describes it in the error."""
         value = self.text(name, default)
         if not re.fullmatch(pattern, value):
             raise ImproperlyConfigured(f"{name} must be {wanted}, not {value!r}.")
         return value
 
     def url(self, name: str, default: str, *schemes: str) -> str:
-        """An address with one of the schemes and a host; the default is not looked at."""
+        """An address with one of the schemes and a host; the default is not checked."""
         value = self.values.get(name) or ""
         if value and not (value.startswith(tuple(f"{scheme}://" for scheme in schemes)) and _has_host(value)):
             known = " or ".join(f"{scheme}://" for scheme in schemes)
@@ -121,14 +121,14 @@ class Env:
         return value or default
 
     def site(self, name: str, default: str) -> str:
-        """The address of a site without a path, and without a stroke at its end."""
+        """The URL of a site, without a path and without a trailing slash."""
         value = self.url(name, default, "http", "https").rstrip("/")
         if not re.fullmatch(r"https?://[^/?#\s]+", value):
             raise ImproperlyConfigured(f"{name} must be an address without a path, not {value!r}.")
         return value
 
     def redis(self, name: str) -> str:
-        """The address of a Redis server, "" if there is none."""
+        """The URL of a Redis server, "" if the variable is not set."""
         value = self.url(name, "", "redis", "rediss", "unix")
         try:
             _port, path = urlsplit(value).port, urlsplit(value).path
@@ -159,7 +159,7 @@ class Env:
         return found
 
     def email(self, name: str, default: str) -> str:
-        """An e-mail address, with or without a name: ``Shop <shop@example.org>``."""
+        """An e-mail address, with or without a display name: ``Shop <shop@example.org>``."""
         value = self.text(name, default)
         try:
             validate_email(parseaddr(value)[1])
@@ -181,7 +181,7 @@ class Env:
         return [item.strip() for item in value.split(",") if item.strip()] if value else list(default)
 
     def pem(self, name: str) -> str:
-        """A private key: the PEM itself (line ends as ``\\n``), or the path of a file that holds it. "" if unset."""
+        """A private key: the PEM text (line ends as ``\\n``) or the path of a PEM file, "" if unset."""
         value = self.values.get(name, "")
         if not value:
             return ""
@@ -193,7 +193,7 @@ class Env:
         return text
 
     def database(self, sqlite: Path) -> dict[str, Any]:
-        """The database of DATABASE_URL, else of DB_HOST and its sisters, else SQLite in ``sqlite``.
+        """The database of DATABASE_URL, else of DB_HOST and the other DB_ variables, else SQLite in ``sqlite``.
 
         Raises:
             ImproperlyConfigured: the URL's scheme is unknown, or one of the DB_ variables is missing.
@@ -238,8 +238,8 @@ class Env:
     def _postgres(self, *, options: Mapping[str, str] | None = None, **parameters: str) -> dict[str, Any]:
         """PostgreSQL with a connection pool. No statement may run for more than DB_STATEMENT_TIMEOUT_SECONDS.
 
-        Statements are prepared by the server, which saves it a third of its work; a pooler in transaction mode cannot
-        keep them, so DB_PREPARE=false is for shops behind one.
+        The server prepares statements, which saves a third of its CPU time. A pooler in transaction mode cannot keep
+        prepared statements: set DB_PREPARE=false there.
         """
         timeout_seconds = self.number("DB_STATEMENT_TIMEOUT_SECONDS", 30)
         pool_size = self.number("DB_POOL_SIZE", 8)
@@ -264,7 +264,7 @@ def _has_host(url: str) -> bool:
 
 
 def _sqlite(path: Path) -> dict[str, Any]:
-    """SQLite that several processes can write to: WAL, and write transactions that queue from their beginning."""
+    """SQLite for several writing processes: WAL, and write transactions that wait for each other when they begin."""
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,

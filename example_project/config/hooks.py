@@ -1,4 +1,4 @@
-"""What joins the packages beyond their own settings."""
+"""Hooks that connect the packages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from shop_orders import customers
 
 
 def recipient_key(request: HttpRequest) -> str:
-    """SHOP_NOTIFY["REQUEST_RECIPIENT"]: whose preferences a request is about."""
+    """SHOP_NOTIFY["REQUEST_RECIPIENT"]: the recipient whose preferences a request reads or changes."""
     customer = customers.for_request(request)
     return customer.key if customer is not None else ""

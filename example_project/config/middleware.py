@@ -1,4 +1,4 @@
-"""Headers for every page, problem documents for everything under /api/."""
+"""Response headers for every page, and problem documents for errors under /api/."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from django.utils.translation import gettext as _
 from shop_orders.api import problems
 
 API_PATHS = ("/api/", "/_allauth/app/", "/swagger.json")
-EXPOSED = "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
-TAKEN = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Cart-Token, X-Order-Token, X-Session-Token"
-Answer = Callable[[HttpRequest], HttpResponseBase]
+EXPOSED_HEADERS = "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Cart-Token, X-Order-Token, X-Session-Token"
+)
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def content_security_policy(get_response: Answer) -> Answer:
-    """Send CONTENT_SECURITY_POLICY, widened by path. Django has this from 6.0; this one serves 5.2 too."""
+def content_security_policy(get_response: GetResponse) -> GetResponse:
+    """Send CONTENT_SECURITY_POLICY with the additions of the path.
+
+    Django has its own from 6.0; this one works on 5.2 too.
+    """
     default = _policy({})
     by_path = {path: _policy(more) for path, more in settings.CONTENT_SECURITY_POLICY_BY_PATH.items()}
 
@@ -37,8 +42,8 @@ def _policy(more: dict[str, str]) -> str:
     return "; ".join(f"{name} {value}" for name, value in policy.items() if value)
 
 
-def cross_origin(get_response: Answer) -> Answer:
-    """Let scripts of CORS_ALLOWED_ORIGINS call the API (Fetch standard, 3.2). Cookies are never let through."""
+def cross_origin(get_response: GetResponse) -> GetResponse:
+    """Let scripts of CORS_ALLOWED_ORIGINS call the API (Fetch standard, 3.2). Cookies are never allowed."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         origin = request.headers.get("Origin", "")
@@ -47,10 +52,10 @@ def cross_origin(get_response: Answer) -> Answer:
         is_preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
         response = HttpResponse(status=204) if is_preflight else get_response(request)
         response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Expose-Headers"] = EXPOSED
+        response["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         if is_preflight:
             response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
-            response["Access-Control-Allow-Headers"] = TAKEN
+            response["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
             response["Access-Control-Max-Age"] = "600"
         patch_vary_headers(response, ["Origin"])
         return response
@@ -58,10 +63,11 @@ def cross_origin(get_response: Answer) -> Answer:
     return middleware
 
 
-def api_problems(get_response: Answer) -> Answer:
-    """Answer unknown addresses, wrong methods and crashes under /api/ with problem documents.
+def api_problems(get_response: GetResponse) -> GetResponse:
+    """Return problem documents for unknown addresses, wrong methods and crashes under /api/.
 
-    Routers answer their own errors so; this is for what never reaches one. Under DEBUG a crash keeps its traceback.
+    Routers do this for their own errors; this is for requests that reach no router. Under DEBUG a crash keeps its
+    traceback.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -72,7 +78,7 @@ def api_problems(get_response: Answer) -> Answer:
             return response
         if response.status_code == 500 and settings.DEBUG:
             return response
-        answer: HttpResponse = problems.problem(response.status_code, _sentence(response.status_code))
+        answer: HttpResponse = problems.problem(response.status_code, _detail(response.status_code))
         for name in ("Allow", "Retry-After", "WWW-Authenticate"):
             if name in response.headers:
                 answer[name] = response.headers[name]
@@ -81,7 +87,7 @@ def api_problems(get_response: Answer) -> Answer:
     return middleware
 
 
-def _sentence(status: int) -> str:
+def _detail(status: int) -> str:
     match status:
         case 404:
             return _("There is nothing at this address.")

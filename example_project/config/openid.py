@@ -1,7 +1,7 @@
-"""OpenID Connect from the environment: whom the shop believes, and what it needs to be believed.
+"""OpenID Connect from the environment: the providers with which people can log in.
 
 One provider: ``OIDC_ISSUER``, ``OIDC_CLIENT_ID``, ``OIDC_CLIENT_SECRET``, ``OIDC_NAME``. Several:
-``OIDC_PROVIDERS=google,work`` and the same four with the provider's name inside, ``OIDC_GOOGLE_ISSUER`` and so on.
+``OIDC_PROVIDERS=google,work`` and the same four with the provider's name in each, ``OIDC_GOOGLE_ISSUER`` and so on.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from config.env import Env
 
 
 def providers(env: Env) -> list[dict[str, Any]]:
-    """The apps of allauth's ``openid_connect`` provider. [] where no issuer is named.
+    """The apps of allauth's ``openid_connect`` provider. [] if no issuer is set.
 
     Raises:
-        ImproperlyConfigured: an issuer is no URL, or one of its sisters is missing.
+        ImproperlyConfigured: an issuer is not a URL, or one of its other variables is missing.
     """
     names = env.items("OIDC_PROVIDERS")
     if wrong := [name for name in names if not re.fullmatch("[A-Za-z0-9_-]+", name)]:
@@ -33,7 +33,7 @@ def providers(env: Env) -> list[dict[str, Any]]:
 
 
 def origins(apps: Iterable[dict[str, Any]]) -> list[str]:
-    """Where a form that logs in may be redirected to; browsers apply ``form-action`` to redirects as well."""
+    """The origins to which a log-in form may be redirected; browsers apply ``form-action`` to redirects too."""
     urls = [urlsplit(app["settings"]["server_url"]) for app in apps]
     return [f"{url.scheme}://{url.netloc}" for url in urls]
 

@@ -1,4 +1,4 @@
-"""``manage.py test`` runs pytest, so that there is one way in which the tests run."""
+"""``manage.py test`` runs pytest, so that the tests run in one way only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.conf import settings
 
 
 class PytestRunner:
-    """A test runner for Django that hands over to pytest. Options it does not know are pytest's."""
+    """A Django test runner that calls pytest. Unknown options are passed on to pytest."""
 
     def __init__(self, *, verbosity: int = 1, failfast: bool = False, keepdb: bool = False, **options: Any) -> None:
         self.arguments = [
@@ -29,7 +29,7 @@ class PytestRunner:
         parser.add_argument("-k", dest="pytest_arguments", type=lambda text: ["-k", text], default=[], metavar="EXPR")
 
     def run_tests(self, test_labels: Sequence[str]) -> int:
-        """Run them in a process of their own, whose settings are those of pytest.ini and not of the site."""
+        """Run pytest in a separate process, with the settings of pytest.ini instead of the site's."""
         command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", *self.arguments, *test_labels]
         environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
         return subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=False).returncode  # noqa: S603

@@ -1,4 +1,4 @@
-"""Settings of the example's tests: the site's own, without the surroundings of the machine."""
+"""Settings of the example's tests: the site's settings, independent of the machine's environment."""
 
 from __future__ import annotations
 

@@ -12,19 +12,22 @@ from config import docs
 from config.api import api
 
 admin.site.login = secure_admin_login(require_safe(admin.site.login))  # type: ignore[method-assign]
-"""The admin's log-in is the shop's: the same limits, second factor and other providers.
+"""The admin uses the shop's log-in, with its rate limits, second factor and OpenID Providers.
 
-Django's own form is not for staff either: who is logged in could try the passwords of others there without a limit.
+Django's own form is closed to staff too: a user who is logged in could try passwords of other users there without a
+limit.
 """
 
 
-def absent(request: HttpRequest, **parameters: str) -> HttpResponse:  # noqa: ARG001
-    """What allauth mounts and the shop has not: numbers of phones to be verified, and devices without a keyboard."""
+def not_offered(request: HttpRequest, **parameters: str) -> HttpResponse:  # noqa: ARG001
+    """404 for features of allauth that the shop does not offer: verifying phone numbers, and devices without a
+    keyboard.
+    """
     raise Http404
 
 
 def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> HttpResponse:
-    """The admin's way to an object's page. Django 5.2 answers 500 for a key that is no UUID where one is wanted."""
+    """The admin's "View on site" link. Django 5.2 responds 500 to a key that is not a valid UUID."""
     try:
         return shortcut(request, content_type_id, object_id)
     except ValidationError as error:
@@ -33,8 +36,8 @@ def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> 
 
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
-    path("_allauth/<slug:client>/v1/account/phone", absent),
-    path("_allauth/<slug:client>/v1/auth/phone/<path:step>", absent),
+    path("_allauth/<slug:client>/v1/account/phone", not_offered),
+    path("_allauth/<slug:client>/v1/auth/phone/<path:step>", not_offered),
     path("_allauth/", include("allauth.headless.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/r/<path:content_type_id>/<path:object_id>/", admin.site.admin_view(view_on_site)),
@@ -53,8 +56,8 @@ urlpatterns = [
 if settings.OIDC_PROVIDER:
     from shop_orders.contrib.allauth import exchange
 
-    urlpatterns.append(path("identity/o/device", absent))
-    urlpatterns.append(path("identity/o/api/device/code", absent))
+    urlpatterns.append(path("identity/o/device", not_offered))
+    urlpatterns.append(path("identity/o/api/device/code", not_offered))
     urlpatterns.append(path("identity/o/authorize", exchange.authorize))
     urlpatterns.append(path("identity/o/api/token", exchange.token))
     urlpatterns.append(path("", include("allauth.idp.urls")))

@@ -1,6 +1,6 @@
-"""A local SMS gateway that answers as Africa's Talking documents, and reports what became of each message.
+"""A local SMS gateway with the documented responses of Africa's Talking, and delivery reports for each message.
 
-Answer: https://developers.africastalking.com/docs/sms/sending/bulk (201, ``SMSMessageData.Recipients``).
+Response: https://developers.africastalking.com/docs/sms/sending/bulk (201, ``SMSMessageData.Recipients``).
 Report: https://developers.africastalking.com/docs/sms/notifications (a form, POSTed to the callback URL).
 """
 
@@ -30,12 +30,12 @@ GSM = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
 )
-"""The characters of GSM 03.38; any other makes the whole message UCS-2."""
+"""The characters of GSM 03.38; any other character makes the whole message UCS-2."""
 GSM_DOUBLE = set("^{}\\[~]|€")
 
 
 def segments(text: str) -> int:
-    """How many SMS a text is sent as (3GPP TS 23.038)."""
+    """The number of SMS segments of a text (3GPP TS 23.038)."""
     if set(text) <= GSM:
         length, single, part = len(text) + sum(character in GSM_DOUBLE for character in text), 160, 153
     else:
@@ -44,7 +44,7 @@ def segments(text: str) -> int:
 
 
 def accept(fields: dict[str, str]) -> dict[str, Any]:
-    """Keep one message for each number and answer as the gateway does."""
+    """Save a message for each number and return the gateway's response."""
     recipients: list[dict[str, Any]] = []
     for phone in fields.get("to", "").split(","):
         count = segments(fields.get("message", ""))
@@ -72,7 +72,7 @@ def accept(fields: dict[str, str]) -> dict[str, Any]:
 
 
 def report(message_id: str, callback_url: str) -> None:
-    """Tell the shop what became of a message, a second later and again while the shop does not take it."""
+    """Send the delivery report of a message after a second, and again until the shop accepts it."""
     close_old_connections()
     try:
         text = Text.objects.get(message_id=message_id)
@@ -129,7 +129,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: the inbox page shows what came in."""
+        """No access log: the inbox page shows the messages."""
 
 
 def server(host: str, port: int, *, callback_url: str) -> ThreadingHTTPServer:

@@ -1,4 +1,4 @@
-"""One whole order over HTTP, as a customer's app makes it, with the standard library; for ``run_demo.py --check``."""
+"""A complete order over HTTP, as a customer's app places it, for ``run_demo.py --check``. Standard library only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ E164 = "+254712345679"
 
 
 class Failed(Exception):
-    """A step did not do what it should; the message names it."""
+    """A step failed; the message names it."""
 
 
 class Journey:
@@ -32,7 +32,7 @@ class Journey:
         """Every step in order.
 
         Raises:
-            Failed: the first that went wrong.
+            Failed: at the first step that fails.
         """
         self._register()
         self._log_in()
@@ -78,7 +78,7 @@ class Journey:
         self.say(f"logged in; the token lives for {answer['expires_in']} seconds")
 
     def _product(self) -> dict[str, Any]:
-        """Something simple of which there is plenty."""
+        """A simple product with enough stock."""
         rows = self._call("GET", "/api/v1/products/products/?in_stock=true&limit=50", status=200)["items"]
         found = next((row for row in rows if row["kind"] == "simple"), None)
         if found is None:
@@ -129,7 +129,7 @@ class Journey:
             if found:
                 return found
             time.sleep(0.2)
-        raise Failed(f"{what} did not come within {TIMEOUT_SECONDS} seconds")
+        raise Failed(f"{what} did not arrive within {TIMEOUT_SECONDS} seconds")
 
     def _expect(self, value: Any, wanted: Any, what: str) -> None:
         if value != wanted:

@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps what it gets in the database, for the inbox page."""
+"""An SMTP server that saves e-mails in the database, for the inbox page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.models import Mail
 
 
 class Inbox:
-    """aiosmtpd's handler: one row a recipient."""
+    """aiosmtpd's handler. It saves one row per recipient."""
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: ARG002
         await sync_to_async(keep, thread_sensitive=False)(envelope)
@@ -23,7 +23,7 @@ class Inbox:
 
 
 def keep(envelope: Envelope) -> None:
-    """Write an envelope's message down, once for each of its recipients."""
+    """Save an envelope's message once for each recipient."""
     content = envelope.content or b""
     message = email.message_from_bytes(
         content if isinstance(content, bytes) else content.encode(), policy=email.policy.default

@@ -1,4 +1,4 @@
-"""What the demo's mail server and SMS gateway received. Empty and unused outside the demo."""
+"""The e-mails and SMS that the demo received. The tables are unused outside the demo."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Mail(models.Model):
 
 
 class Text(models.Model):
-    """An SMS that the demo's gateway accepted, and what it reported about it afterwards."""
+    """An SMS that the demo's gateway accepted, and its delivery report."""
 
     class Report(models.TextChoices):
         NONE = "", _("on its way")
@@ -52,7 +52,7 @@ class Text(models.Model):
 
 
 class Switch(models.Model):
-    """How the demo's gateway behaves: a row with this name means that the next SMS to anybody will fail."""
+    """A switch of the demo's gateway: if a row with this name exists, the next SMS fails."""
 
     name = models.CharField(max_length=40, unique=True)
 

@@ -1,4 +1,4 @@
-"""Sample orders: a month of sales, the same at each load, of which nobody is told."""
+"""Sample orders: a month of sales, the same at each load, without messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from demo.catalogue import PRODUCTS, REVIEWS
 
 DAYS = 30
 ENOUGH = 20
-"""What there is less of is left to the visitors of the demo."""
+"""Products with less stock are left for the visitors of the demo."""
 ORDERS: list[tuple[dict[str, int], str, int]] = [
     ({"MUG-RED": 2, "COF-NYE": 1}, "delivered", 16),
     ({"TSH-TRE-M": 1, "TOT-TRE": 1, "SOP-OLV": 3}, "shipped", 4),
@@ -26,7 +26,7 @@ ORDERS: list[tuple[dict[str, int], str, int]] = [
     ({"LMP-DSK": 1}, "confirmed", 1),
     ({"HON-ACA": 2, "TEA-HIB": 1}, "cancelled", 9),
 ]
-"""What the sample customer ordered, how far each order has come, and how many days ago it was placed."""
+"""The orders of the sample customer: quantities, status, and how many days ago they were placed."""
 GUESTS = [
     {"name": "Test Guest", "email": "guest@example.org", "phone": "0712 345 670"},
     {"name": "Second Guest", "email": "second.guest@example.org", "phone": ""},
@@ -36,7 +36,7 @@ ADDRESS = {"name": "Test Customer", "line1": "Acacia Court", "city": "Nairobi"}
 
 @transaction.atomic
 def place() -> None:
-    """Two customers buy what they review, the first one something in every status; then a month of everybody's."""
+    """Place the orders: of two customers for the products they review, with every status, then a month of orders."""
     chance = random.Random(2026)  # noqa: S311 - sample data
     buyers = list(User.objects.filter(is_staff=False).order_by("pk"))
     for number, user in enumerate(buyers[:2]):
@@ -58,7 +58,7 @@ def place() -> None:
 
 
 def _first_sku(sku: str) -> str:
-    """The product's own SKU, or that of a variant that there is enough of."""
+    """The product's own SKU, or that of a variant with enough stock."""
     sizes = next(item.sizes for item in PRODUCTS if item.sku == sku)
     return f"{sku}-{max(sizes, key=lambda size: sizes[size])}" if sizes else sku
 
@@ -87,7 +87,7 @@ def _sell(
     user: User | None = None,
     contact: Mapping[str, str] | None = None,
 ) -> None:
-    """One order by the same verbs as anybody's, then its times are set back."""
+    """Place an order with the usual actions, then move its times into the past."""
     cart, _token = carts.find_or_open(customer=customers.for_user(user) if user else None)
     for sku, quantity in quantities.items():
         carts.add_item(cart, sku, quantity)
@@ -123,7 +123,7 @@ def _bring_to(order: Order, status: str) -> None:
 
 
 def _set_back(order: Order, moment: datetime) -> None:
-    """Place it at ``moment``, and let what happened to it since follow step by step, none of it in the future."""
+    """Move an order to ``moment`` and its later events after it, none of them into the future."""
     order.expires_at = order.expires_at and moment + timedelta(days=7)
     Order.objects.filter(pk=order.pk).update(placed_at=moment, expires_at=order.expires_at)
     events = list(order.events.order_by("pk"))

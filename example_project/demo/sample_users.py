@@ -15,7 +15,7 @@ STAFF_APPS = ("shop_catalog", "shop_orders", "shop_notify")
 
 
 def load(*, with_passwords: bool = True) -> list[User]:
-    """The customers; the group of shopkeepers, one of them and an administrator are made besides."""
+    """Create the customers, a shopkeeper with the shopkeepers' group, and an administrator. Return the customers."""
     password = PASSWORD if with_passwords and (settings.DEMO or settings.DEBUG) else None
     if password:
         User.objects.create_superuser("admin@example.org", password, first_name="Shop", last_name="Administrator")

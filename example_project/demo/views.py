@@ -1,4 +1,4 @@
-"""The inbox of the demo: everything that the shop sent, to whomever."""
+"""The inbox of the demo: every message that the shop sent."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 @xframe_options_sameorigin
 def mail(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
-    """The HTML of a mail by itself, with no script and nothing from elsewhere: it goes into a frame."""
+    """The HTML of an e-mail, for a frame: without scripts and external content."""
     response = HttpResponse(get_object_or_404(Mail, pk=number).html)
     response["Content-Security-Policy"] = (
         "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox"
@@ -53,7 +53,7 @@ def mail(request: HttpRequest, number: int) -> HttpResponse:  # noqa: ARG001
 
 @require_POST
 def fail_next_sms(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
-    """Let the gateway report the next SMS as failed, to watch the fall-back; a second call takes it back."""
+    """Let the gateway report the next SMS as failed, to show the fallback; a second call undoes it."""
     _switch, is_new = Switch.objects.get_or_create(name=FAIL_NEXT)
     if not is_new:
         Switch.objects.filter(name=FAIL_NEXT).delete()

@@ -1,4 +1,4 @@
-"""What the illustrations are drawn with: shapes in two tones before a soft background.
+"""Drawing tools: shapes in two tones on a soft background.
 
 Coordinates run from 0 to 100 in both directions. Drawn at twice the size and scaled down, which smooths the edges.
 """
@@ -85,7 +85,7 @@ class Sketch:
 
 @functools.lru_cache(maxsize=16)
 def background(ground: Colour) -> Image.Image:
-    """A ramp from light to less light, with a soft disc. The same for all things before the same ground."""
+    """A gradient with a soft disc. It is the same for all pictures with the same ground colour."""
     edge = SIZE * SCALE
     ramp = Image.linear_gradient("L").resize((edge, edge))
     top, bottom, light = (Image.new("RGB", (edge, edge), tone(ground, factor)) for factor in (1.05, 0.93, 1.12))

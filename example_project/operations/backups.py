@@ -1,8 +1,8 @@
-"""Database and uploads as a folder of files, and back.
+"""Back up the database and the uploads to a folder of files, and restore them.
 
 A backup is a folder named for its time: the database (``database.dump`` by pg_dump, or ``database.sqlite3``), the
 uploads (``media.tar``) and ``manifest.json`` with the checksum of each. The database is read first, so that every
-picture it names is in the archive. A folder whose name ends in ``.partial`` is a backup that did not finish.
+picture in it is in the archive. A folder whose name ends in ``.partial`` is a backup that did not finish.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ FORMAT = 1
 
 
 class BackupError(Exception):
-    """The backup could not be made, is damaged, or may not be restored here; the message says what to do."""
+    """The backup could not be written, is damaged, or cannot be restored here."""
 
 
 def create(directory: Path) -> Path:
-    """Write a backup below ``directory`` and answer its folder, which appears under its name when it is whole.
+    """Write a backup below ``directory`` and return its folder. It gets its final name when it is complete.
 
     Raises:
         BackupError: the database or the uploads could not be read.
@@ -55,7 +55,7 @@ def create(directory: Path) -> Path:
 
 
 def prune(directory: Path, *, keep: int) -> list[Path]:
-    """Delete all whole backups but the newest ``keep``, and answer what was deleted."""
+    """Delete all complete backups but the newest ``keep``, and return the deleted ones."""
     old = sorted(path.parent for path in directory.glob(f"*Z/{MANIFEST}"))[:-keep]
     for folder in old:
         shutil.rmtree(folder)
@@ -63,7 +63,7 @@ def prune(directory: Path, *, keep: int) -> list[Path]:
 
 
 def verify(folder: Path) -> Mapping[str, Any]:
-    """The manifest, once every file is found as it was written.
+    """Check the checksum of every file and return the manifest.
 
     Raises:
         BackupError: something is missing or was changed.
@@ -71,23 +71,23 @@ def verify(folder: Path) -> Mapping[str, Any]:
     try:
         manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise BackupError(f"{folder} holds no readable {MANIFEST}: name a folder that `manage.py backup` has written.")
+        raise BackupError(f"{folder} holds no readable {MANIFEST}: give a folder that `manage.py backup` has written.")
     if manifest.get("format") != FORMAT:
         raise BackupError(
-            f"{folder} has another format than this version reads. Restore it with the version it is of."
+            f"{folder} has a format that this version cannot read. Restore it with the version that wrote it."
         )
     for name, checksum in manifest["files"].items():
         if not (folder / name).is_file() or _checksum(folder / name) != checksum:
-            raise BackupError(f"{name} in {folder} is missing or damaged. Take another backup.")
+            raise BackupError(f"{name} in {folder} is missing or damaged. Use another backup.")
     _check_members(folder / MEDIA)
     return manifest
 
 
 def restore(folder: Path, *, overwrite: bool = False) -> None:
-    """Put database and uploads back. Nothing is touched unless the backup is whole and there is room for it.
+    """Restore database and uploads. Nothing is changed unless the backup is complete and the target is empty.
 
     Raises:
-        BackupError: the backup is damaged, is of another kind of database, or the target is not empty.
+        BackupError: the backup is damaged or of another kind of database, or the target is not empty.
     """
     manifest = verify(folder)
     media = Path(settings.MEDIA_ROOT)
@@ -96,7 +96,7 @@ def restore(folder: Path, *, overwrite: bool = False) -> None:
     if not overwrite and (connection.introspection.table_names() or _has_files(media)):
         raise BackupError(
             "The database or the folder of uploads is not empty. "
-            "Restore into empty ones, or say --overwrite to lose what is there."
+            "Restore into empty ones, or use --overwrite to delete the existing data."
         )
     _check_targets(folder / MEDIA, media)
     _load(folder)
@@ -140,7 +140,10 @@ def _load(folder: Path) -> None:
 
 
 def _postgres(program: str, *options: str, file: Path | None = None) -> None:
-    """Run one of PostgreSQL's programs on our database. The password goes by the environment, not by the arguments."""
+    """Run one of PostgreSQL's programs on our database.
+
+    The password is passed in the environment, not in the arguments.
+    """
     arguments, environment = DatabaseClient.settings_to_cmd_args_env(connection.settings_dict, list(options))
     database = arguments.pop()
     target = ["--dbname", database, *([str(file)] if file else [])]
@@ -159,7 +162,7 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> None:
 
 
 def _pack(media: Path, archive: Path) -> None:
-    """Write folders and files alone: links are followed, so that a restore needs none and loses nothing."""
+    """Write folders and files only: links are followed, so that the archive contains no links."""
     with tarfile.open(archive, "w", dereference=True) as tar:
         for folder, folders, names in os.walk(media, followlinks=True):
             path = Path(folder)
@@ -181,7 +184,7 @@ def _check_members(archive: Path) -> None:
         with tarfile.open(archive) as tar:
             refused = [member.name for member in tar if not _is_harmless(member)]
     except (OSError, tarfile.TarError):
-        raise BackupError(f"{archive} is missing or no archive. Take another backup.")
+        raise BackupError(f"{archive} is missing or not an archive. Use another backup.")
     if refused:
         raise BackupError(
             f"{archive} was not written by `manage.py backup`: it holds links, devices or names that lead out of the "

@@ -1,4 +1,4 @@
-"""django-q2's Redis broker for a shop that sells on while Redis is away."""
+"""django-q2's Redis broker, for a shop that keeps selling while Redis is unavailable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 
 class Redis(redis_broker.Redis):
-    """Gives up at once: redis-py would try for three seconds, and a lost wake-up costs nothing but a minute."""
+    """Fails at once: redis-py would retry for three seconds, and a lost wake-up only delays work by a minute."""
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> redis.Redis:  # noqa: ARG004 - django-q2's signature

@@ -1,4 +1,4 @@
-"""Redis as a cache that may be away: reads miss, writes are dropped, no page fails because of it."""
+"""A Redis cache that tolerates outages: reads miss, writes are dropped, and no page fails."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from redis.retry import Retry
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
-"""How long nobody asks again after a failure, so that a host that does not answer costs one time-out, not hundreds."""
+"""How long Redis is not used after a failure, so that an unreachable host costs one time-out instead of hundreds."""
 
 
 def tolerant(method: Callable[..., Any], absent: Callable[..., Any]) -> Callable[..., Any]:
-    """The client's method, or ``absent`` of the same arguments while Redis is away."""
+    """The client's method, or ``absent`` with the same arguments while Redis is unavailable."""
 
     @wraps(method)
     def call(client: Client, *arguments: Any) -> Any:
@@ -30,14 +30,14 @@ def tolerant(method: Callable[..., Any], absent: Callable[..., Any]) -> Callable
             return method(client, *arguments)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             client.away_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("Redis is away (%s); working without a cache.", type(error).__name__)
+            logger.warning("Redis is unavailable (%s); working without a cache.", type(error).__name__)
             return absent(*arguments)
 
     return call
 
 
 class Client(backend.RedisCacheClient):
-    """Django's client. One that finds Redis restarted tries a second connection before it gives up."""
+    """Django's client. After a restart of Redis it tries a second connection before it gives up."""
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, retry=Retry(NoBackoff(), 1), **options)
@@ -57,7 +57,7 @@ class Client(backend.RedisCacheClient):
 
 
 class RedisCache(backend.RedisCache):
-    """Django's Redis cache over the tolerant client. Rate limits do not hold while Redis is away."""
+    """Django's Redis cache with the tolerant client. Rate limits do not work while Redis is unavailable."""
 
     def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
         super().__init__(server, params)

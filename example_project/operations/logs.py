@@ -1,4 +1,4 @@
-"""Log lines as JSON and mails about errors, with the request they belong to and without personal data."""
+"""Log lines as JSON and e-mails about errors, with the id of the request and without personal data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.utils.log import AdminEmailHandler
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The request that is being answered, "" outside of one."""
+"""The id of the current request, "" outside of a request."""
 
 PERSONAL = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
@@ -29,7 +29,7 @@ PERSONAL = (
     (re.compile(r"(?<![\w.-])(?:\d[ -]?){13,19}(?![\w.])"), "<number>"),
     (re.compile(r"(?<![\w.-])(?:\+\d|0[17])\d(?:[ -]?\d){7,12}(?![\w.])"), "<phone>"),
 )
-"""What is replaced, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers."""
+"""What is masked, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers."""
 
 
 def mask(text: str) -> str:
@@ -40,7 +40,7 @@ def mask(text: str) -> str:
 
 
 class Mask(logging.Filter):
-    """Masks message and traceback of each record, for every formatter behind it."""
+    """Masks message and traceback of each record, for every formatter of the handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
@@ -56,7 +56,7 @@ class Mask(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line. What a caller passes as ``extra={"fields": {...}}`` stands beside the message."""
+    """One JSON object a line. Fields passed as ``extra={"fields": {...}}`` are added beside the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -75,10 +75,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class ErrorMail(AdminEmailHandler):
-    """Mails an error to ADMINS: where it happened, and nothing that the visitor sent.
+    """E-mails an error to ADMINS: where it happened, without any data of the visitor.
 
-    Django's own mail holds the form, the cookies and the address. The same error is mailed again after ten minutes at
-    the earliest; the log has each one. A mail server that is away breaks no answer.
+    Django's own e-mail contains the form, the cookies and the address. The same error is sent again after ten minutes
+    at the earliest; the log has every error. A failing mail server does not affect the response.
     """
 
     QUIET_SECONDS = 600
@@ -89,9 +89,9 @@ class ErrorMail(AdminEmailHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name == "django.request" and not (record.exc_info or record.exc_text):
-            return  # An echo: the answer of an error that was mailed, in the form that the API gives it.
+            return  # The log record of the 500 response to an error that was e-mailed already.
         if record.name.startswith("django.security."):
-            return  # A stranger's request that was refused, such as one for another host: he could fill the mailbox.
+            return  # A refused request, such as one for another host: strangers could fill the mailbox.
         match = getattr(getattr(record, "request", None), "resolver_match", None)
         what = f"/{match.route}" if match else mask(record.getMessage()).partition("\n")[0]
         trace = mask(
@@ -105,7 +105,9 @@ class ErrorMail(AdminEmailHandler):
         try:
             self.send_mail(self.format_subject(subject), message)
         except Exception as error:  # noqa: BLE001 - whatever the mail server does, the answer goes out
-            logging.getLogger("shop.mail").warning("An error could not be mailed: %s", type(error).__name__)
+            logging.getLogger("shop.mail").warning(
+                "The e-mail about an error could not be sent: %s", type(error).__name__
+            )
 
     def _is_known(self, error: str) -> bool:
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: requests counted where they are answered, the rest read from the database when asked."""
+"""Metrics for Prometheus: requests are counted by each process, the rest is read from the database on each scrape."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OWN = CollectorRegistry()
 REQUESTS = Counter("shop_requests", "Requests answered.", ["method", "route", "status"], registry=OWN)
 SECONDS = Histogram(
     "shop_request_seconds",
-    "Time taken to answer.",
+    "Response time.",
     ["route"],
     registry=OWN,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
@@ -42,7 +42,10 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
 
 
 def render() -> bytes:
-    """All figures. PROMETHEUS_MULTIPROC_DIR names the folder in which the processes of one server add theirs up."""
+    """All metrics.
+
+    PROMETHEUS_MULTIPROC_DIR is the folder through which the processes of one server share their counts.
+    """
     requests = OWN
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         requests = CollectorRegistry()
@@ -53,16 +56,16 @@ def render() -> bytes:
 
 
 class ShopCollector(Collector):
-    """What the database knows. Every process answers the same, so take the maximum over them, not the sum."""
+    """Metrics from the database. Every process returns the same values: take the maximum, not the sum."""
 
     def collect(self) -> Iterator[Metric]:
         try:
             families = [*_orders(), *_stock(), *_messages(), *_work()]
             answered = 1
         except (DatabaseError, OSError) as error:
-            logger.warning("The shop's figures could not be read: %s", type(error).__name__)
+            logger.warning("The shop's metrics could not be read: %s", type(error).__name__)
             families, answered = [], 0
-        yield GaugeMetricFamily("shop_up", "Whether the figures of the shop could be read.", value=answered)
+        yield GaugeMetricFamily("shop_up", "Whether the shop's metrics could be read.", value=answered)
         yield from families
 
 
@@ -73,13 +76,13 @@ def _orders() -> Iterator[Metric]:
         by_status.add_metric([status], number)
         placed += number
     yield by_status
-    yield CounterMetricFamily("shop_orders_placed", "Orders placed since the beginning.", value=placed)
+    yield CounterMetricFamily("shop_orders_placed", "Orders placed, in total.", value=placed)
 
 
 def _stock() -> Iterator[Metric]:
     sold = Product.objects.published().sellable()
     sold_out = sold.filter(stock_quantity__lte=F("reserved_quantity")).count()
-    yield GaugeMetricFamily("shop_products_out_of_stock", "Published products of which none is left.", value=sold_out)
+    yield GaugeMetricFamily("shop_products_out_of_stock", "Published products that are sold out.", value=sold_out)
     low = sold.low_on_stock().count()
     yield GaugeMetricFamily("shop_products_low_on_stock", "Published products below their threshold.", value=low)
 
@@ -90,16 +93,16 @@ def _messages() -> Iterator[Metric]:
         by_state.add_metric([alias, state], number)
     yield by_state
     unsent = OrderEvent.objects.waiting().count()
-    yield GaugeMetricFamily("shop_events_waiting", "Order events that not every receiver has taken.", value=unsent)
+    yield GaugeMetricFamily("shop_events_waiting", "Order events that not every receiver has processed.", value=unsent)
     age = probes.outbox_age_seconds()
-    yield GaugeMetricFamily("shop_outbox_oldest_seconds", "How long due messages and events have waited.", value=age)
+    yield GaugeMetricFamily("shop_outbox_oldest_seconds", "Age of the oldest due message or event.", value=age)
 
 
 def _work() -> Iterator[Metric]:
     waiting, age = _queue()
-    yield GaugeMetricFamily("shop_queue_length", "Tasks that wait for a worker; -1: unknown.", value=waiting)
+    yield GaugeMetricFamily("shop_queue_length", "Tasks in the queue; -1: unknown.", value=waiting)
     yield GaugeMetricFamily(
-        "shop_queue_oldest_seconds", "How long the oldest task has waited; -1: unknown.", value=age
+        "shop_queue_oldest_seconds", "Age of the oldest task in the queue; -1: unknown.", value=age
     )
     overdue = GaugeMetricFamily("shop_job_overdue", "Periodic jobs that did not run in time.", labels=["job"])
     for name, _undone in probes.overdue_jobs():
@@ -108,7 +111,7 @@ def _work() -> Iterator[Metric]:
 
 
 def _queue() -> tuple[float, float]:
-    """Length and age. With the queue's server away the other figures are still worth having."""
+    """Length and age of the queue. If the queue's server is unavailable, the other metrics are still returned."""
     try:
         return task_queue.length(), task_queue.oldest_seconds()
     except redis.RedisError:

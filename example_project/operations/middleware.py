@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, a count; and 503 instead of 500 while the database is away."""
+"""For every request: an id, a log line and a count; and 503 instead of 500 while the database is unavailable."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ logger = logging.getLogger("shop.request")
 OUTAGES = (OperationalError, InterfaceError, redis.ConnectionError, redis.TimeoutError)
 ID = re.compile(r"[\w-]{8,64}", re.ASCII)
 PROBES = {"/healthz", "/readyz", "/metrics"}
-"""Asked every few seconds; a line for each would hide the others."""
+"""Requested every few seconds; they are not logged."""
 
-Answer = Callable[[HttpRequest], HttpResponseBase]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
-def request_id(get_response: Answer) -> Answer:
-    """Give each request the id of ``X-Request-ID``, or a new one; answer it, log by it, count the request.
+def request_id(get_response: GetResponse) -> GetResponse:
+    """Give each request the id of ``X-Request-ID`` or a new one, return it in the response, log and count the request.
 
-    The line names the route, not the address: addresses hold tokens and order numbers.
+    The log line has the route, not the URL: URLs contain tokens and order numbers.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -42,7 +42,7 @@ def request_id(get_response: Answer) -> Answer:
         started = time.perf_counter()
         try:
             response = get_response(request)
-            _note(request, response, time.perf_counter() - started)
+            _log_request(request, response, time.perf_counter() - started)
         finally:
             logs.request_id.reset(token)
         response["X-Request-ID"] = identity
@@ -51,7 +51,7 @@ def request_id(get_response: Answer) -> Answer:
     return middleware
 
 
-def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
+def _log_request(request: HttpRequest, response: HttpResponseBase, seconds: float) -> None:
     route = f"/{request.resolver_match.route}" if request.resolver_match else "(none)"
     metrics.count_request(request.method or "", route, response.status_code, seconds)
     fields = {
@@ -64,8 +64,8 @@ def _note(request: HttpRequest, response: HttpResponseBase, seconds: float) -> N
     logger.log(level, "%s %s %s", request.method, route, response.status_code, extra={"fields": fields})
 
 
-def unavailable(get_response: Answer) -> Answer:
-    """Answer 503 with ``Retry-After`` where a request failed because the database or Redis is away."""
+def unavailable(get_response: GetResponse) -> GetResponse:
+    """Return 503 with ``Retry-After`` if a request failed because the database or Redis is unavailable."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

@@ -1,4 +1,4 @@
-"""Questions about the shop's health. Each answers "" where all is well, else what is wrong; no host, no secret."""
+"""Health probes. Each returns "" or a description of the problem, without host names and secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shop_orders.models import OrderEvent
 from operations import task_queue
 
 LATE_SECONDS = 300
-"""Work that has waited longer than this is not being done."""
+"""Work that has waited longer than this counts as stuck."""
 
 PACKAGES: tuple[Any, ...] = (catalog_jobs, orders_jobs, notify_jobs)
 Probe = Callable[[], str]
@@ -55,7 +55,7 @@ def outbox() -> str:
 
 
 def outbox_age_seconds() -> float:
-    """How long the oldest message or event that should be on its way has waited."""
+    """The age of the oldest message or event that is due."""
     now = timezone.now()
     waiting: Iterable[datetime | None] = (
         Notification.objects.due(now).aggregate(oldest=Min("due_at"))["oldest"],
@@ -65,12 +65,12 @@ def outbox_age_seconds() -> float:
 
 
 def jobs() -> str:
-    late = [name for name, _undone in overdue_jobs()]
+    late = [name for name, _consequence in overdue_jobs()]
     return f"not run in time: {', '.join(late)}" if late else ""
 
 
 def overdue_jobs() -> Iterator[tuple[str, str]]:
-    """Name of each periodic job that is late, and what stays undone because of it."""
+    """The name of each periodic job that is late, and the consequence."""
     for package in PACKAGES:
         late = {getattr(job, "name", job) for job in package.overdue()}
         label = package.__name__.split(".")[0]
@@ -90,16 +90,16 @@ READY: Mapping[str, Probe] = {
 }
 """Without one of these the shop is not ready."""
 WARNINGS: Mapping[str, Probe] = {"jobs": jobs}
-"""Named, but no reason to send visitors elsewhere."""
+"""Reported, but the shop is ready without them."""
 
 
-def ask(probes: Mapping[str, Probe]) -> dict[str, str]:
-    """The answer of each probe; one that raises answers the kind of its error, whose text may hold a secret."""
-    return {name: _ask(probe) for name, probe in probes.items()}
+def run(probes: Mapping[str, Probe]) -> dict[str, str]:
+    """The result of each probe. For a probe that raises it is the error's class: its text may contain a secret."""
+    return {name: _run(probe) for name, probe in probes.items()}
 
 
-def _ask(probe: Probe) -> str:
+def _run(probe: Probe) -> str:
     try:
         return probe()
-    except Exception as error:  # noqa: BLE001 - a probe must name every failure, whatever its kind
+    except Exception as error:  # noqa: BLE001 - a probe must report every kind of failure
         return f"failed with {type(error).__name__}"

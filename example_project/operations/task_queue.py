@@ -1,4 +1,4 @@
-"""What waits in django-q2's queue, on either broker."""
+"""Length and age of django-q2's queue, for both brokers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from django_q.signing import BadSignature, SignedPackage
 
 
 def length() -> int:
-    """How many tasks wait."""
+    """The number of waiting tasks."""
     return int(get_broker().queue_size())
 
 
 def oldest_seconds() -> float:
-    """How long the oldest waiting task has waited, 0 where none waits."""
+    """The age of the oldest waiting task, 0 if there is none."""
     broker = get_broker()
     since = _oldest_row() if isinstance(broker, ORM) else _head(broker)
     return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
 
 
 def _oldest_row() -> datetime | None:
-    """A waiting row's ``lock`` is when it was queued; that of a running one lies ahead."""
+    """The ``lock`` of a waiting row is the time when it was queued; that of a running one is in the future."""
     now = timezone.now()
     oldest: datetime | None = OrmQ.objects.filter(lock__lte=now).aggregate(oldest=Min("lock"))["oldest"]
     return oldest
 
 
 def _head(broker: Broker) -> datetime | None:
-    """When the task at the head of the Redis list was queued; a task of another key is not read."""
+    """The time when the first task of the Redis list was queued; tasks signed with another key are not read."""
     head = broker.connection.lindex(broker.list_key, 0)
     if head is None:
         return None

@@ -1,4 +1,4 @@
-"""Addresses for machines: is the process alive, can it do its work, how much has it done?"""
+"""Endpoints for machines: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from operations import probes
 @require_safe
 @never_cache
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
-    """The process answers. Nothing else is asked, so that a lost database restarts nobody."""
+    """The process is alive. Nothing else is checked, so that a database outage restarts no process."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether the shop can do its work; 503 names what it lacks. ``?only=database,migrations`` asks less.
+    """Whether the shop is ready; 503 lists the failed probes. ``?only=database,migrations`` limits the probes.
 
-    A balancer asks for what one process needs itself: a queue that stands still is no reason to send visitors away.
+    A load balancer should ask only for what the process itself needs: a stuck queue is no reason to stop serving
+    pages.
     """
     only = {name for name in request.GET.get("only", "").split(",") if name}
     if unknown := sorted(only - probes.READY.keys()):
         return JsonResponse({"status": "unknown", "known": sorted(probes.READY), "unknown": unknown}, status=400)
-    failed = {name: text for name, text in _asked(only).items() if text}
-    warnings = {} if only else {name: text for name, text in probes.ask(probes.WARNINGS).items() if text}
+    failed = {name: text for name, text in _ready(only).items() if text}
+    warnings = {} if only else {name: text for name, text in probes.run(probes.WARNINGS).items() if text}
     answer = {"status": "failed" if failed else "ok", "failed": failed, "warnings": warnings}
     return JsonResponse(answer, status=503 if failed else 200)
 
 
-def _asked(only: set[str]) -> dict[str, str]:
-    return probes.ask({name: probe for name, probe in probes.READY.items() if not only or name in only})
+def _ready(only: set[str]) -> dict[str, str]:
+    return probes.run({name: probe for name, probe in probes.READY.items() if not only or name in only})
 
 
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    """The figures in Prometheus' text format, for whoever brings METRICS_TOKEN as a bearer token."""
+    """The metrics in Prometheus' text format, for requests with METRICS_TOKEN as a bearer token."""
     if not settings.METRICS_TOKEN:
         raise Http404
     if not constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}"):

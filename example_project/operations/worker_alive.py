@@ -1,7 +1,7 @@
-"""``python operations/worker_alive.py``: exit code 0 while the queue worker of this container is whole.
+"""``python operations/worker_alive.py``: exit code 0 while the queue worker of this container works.
 
-For health checks, which come often: it needs neither Django nor the database, only Linux' /proc. A worker is whole
-while its main process has a sentinel that guards at least a pusher, a monitor and one that does the work.
+For frequent health checks: it needs neither Django nor the database, only Linux' /proc. A worker works while its main
+process has a sentinel with at least a pusher, a monitor and one worker process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ NEEDED = 4
 
 
 def processes(proc: Path = Path("/proc")) -> dict[int, tuple[int, str]]:
-    """``{pid: (parent, command line)}`` of what runs; zombies do not."""
+    """``{pid: (parent, command line)}`` of running processes, without zombies."""
     found = {}
     for folder in proc.glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""Products as cards in a grid."""
+"""Products as cards in lists."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storefront import pictures
 
 @dataclass(frozen=True, kw_only=True)
 class PriceTag:
-    """What stands on the price tag. ``before`` is None unless the price was reduced."""
+    """The prices of a card. ``before`` is None unless the price was reduced."""
 
     amount: Decimal
     before: Decimal | None = None
@@ -61,7 +61,7 @@ def of_rows(rows: Iterable[browsing.ListedProduct]) -> list[Card]:
 
 
 def of_products(products: Sequence[Product]) -> list[Card]:
-    """Small cards, as suggestions show them: name, picture, price."""
+    """Small cards for suggestions: name, picture and price."""
     prefetch_related_objects(products, Prefetch("images", ProductImage.objects.filter(is_primary=True)))
     found = []
     for product in products:

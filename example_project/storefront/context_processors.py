@@ -1,4 +1,4 @@
-"""What every page shows: the shop's name, the top of the category tree, how much is in the cart."""
+"""Variables of every page: the shop's name, the top categories, the number of units in the cart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shop_orders import pages
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
-    """Nothing is read from the database before a template asks for it."""
+    """The database is read only if a template uses the value."""
     return {
         "shop_name": settings.SHOP_NAME,
         "shop_tagline": settings.SHOP_TAGLINE,
@@ -27,6 +27,6 @@ def top_categories() -> list[categories.Node]:
 
 
 def cart_count(request: HttpRequest) -> int:
-    """Units in the cart of the visitor, without looking at prices or stock."""
+    """The number of units in the visitor's cart; prices and stock are not checked."""
     cart = pages.current_cart(request)
     return sum(cart.items.values_list("quantity", flat=True)) if cart is not None else 0

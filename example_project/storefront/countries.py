@@ -62,5 +62,5 @@ def choices() -> list[tuple[str, Any]]:
 
 
 def name_of(code: str) -> Any:
-    """A country's name, or the code itself where we have none."""
+    """The name of a country, or the code if it is not in the list."""
     return NAMES.get(code, code)

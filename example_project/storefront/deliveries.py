@@ -1,4 +1,4 @@
-"""The messages that were sent about an order."""
+"""Messages about an order."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from shop_notify.models import Notification
 
 
 def of_order(order_number: str) -> list[dict[str, Any]]:
-    """``SHOP_ORDERS["DELIVERIES"]``: what the customer was sent, oldest first. No address and no text.
+    """``SHOP_ORDERS["DELIVERIES"]``: the messages to the customer, oldest first, without address and text.
 
-    ``event_id`` is the event of the order that it tells of.
+    ``event_id`` is the order event that the message is about.
     """
     rows = Notification.objects.filter(reference=order_number, audience="customer").order_by("created_at", "pk")
     return [

@@ -1,4 +1,4 @@
-"""What a visitor narrows a list to: from the address to ``browsing.Filters`` and back to links."""
+"""The filters of a product list: from the query string to ``browsing.Filters``, and back to links."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SIZES = ("XXS", "XS", "S", "M", "L", "XL", "XXL", "3XL")
 
 @dataclass(frozen=True)
 class Chip:
-    """A filter in force, and the address of the list without it."""
+    """An active filter, and the URL of the list without it."""
 
     label: str
     url: str
@@ -49,14 +49,14 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Facet:
-    """An attribute with its values and how many products have each."""
+    """An attribute with its values and their product counts."""
 
     name: str
     options: list[Option]
 
 
 class Choice:
-    """The visitor's choice. What makes no sense in the address is passed over, never an error."""
+    """The visitor's filters. Invalid values in the query string are ignored."""
 
     def __init__(self, query: QueryDict, *, category: str = "") -> None:
         self.query = query
@@ -86,7 +86,7 @@ class Choice:
         )
 
     def url(self, **changes: str | None) -> str:
-        """The query string with some parameters changed or, for None, left out; always from the first page."""
+        """The query string with some parameters changed, or removed for None. It leads to the first page."""
         query = self.query.copy()
         query.pop("after", None)
         for name, value in changes.items():
@@ -100,7 +100,7 @@ class Choice:
         return self.url()
 
     def other_parameters(self, *names: str) -> list[tuple[str, str]]:
-        """The address' parameters but for these, for a form that changes only them."""
+        """All parameters except these, as hidden fields of a form that changes these."""
         skipped = {"after", *names}
         return [(name, value) for name, values in self.query.lists() if name not in skipped for value in values]
 
@@ -118,7 +118,7 @@ class Choice:
         return chips
 
     def attribute_facets(self, counted: Mapping[str, Mapping[str, int]]) -> list[Facet]:
-        """The attributes to choose from; those with one value that is not chosen say nothing."""
+        """The attributes to choose from, without those that have a single value."""
         facets = []
         for name, counts in counted.items():
             chosen = {value for key, value in self.attributes if key == name}
@@ -140,7 +140,7 @@ class Choice:
 
 
 def _rank(counted: tuple[str, int]) -> tuple[int, int, str]:
-    """Clothing sizes from small to large, then numbers by what they count, then words."""
+    """The sort key: clothing sizes from small to large, then numbers, then words."""
     value = counted[0]
     if value.upper() in SIZES:
         return 0, SIZES.index(value.upper()), value
@@ -158,7 +158,7 @@ def _amount(text: str) -> Decimal | None:
 
 
 def _attributes(query: QueryDict) -> tuple[tuple[str, str], ...]:
-    """``attr=colour:red`` as pairs. A name is one plain word, so that it can be nothing but a key."""
+    """``attr=colour:red`` as pairs. A name must be one plain word, since it becomes a JSON key in a query."""
     pairs = (part.partition(":") for part in query.getlist("attr")[:MAX_ATTRIBUTES])
     return tuple(
         (name, value[:100])

@@ -1,4 +1,4 @@
-"""Forms of the shop, rendered by its own field template."""
+"""The shop's forms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RATINGS = [
 
 
 class FieldRenderer(DjangoTemplates):
-    """Django's renderer with the shop's template for a field: label, widget, help and errors tied together."""
+    """Django's renderer with the shop's field template: label, widget, help text and errors."""
 
     field_template_name = "storefront/forms/field.html"
 
@@ -43,7 +43,7 @@ def text(label: Any, *, max_length: int = 200, required: bool = True, autocomple
 
 
 class PhoneField(forms.CharField):
-    """A phone as people write it; cleaned to E.164."""
+    """A phone number in any usual form; cleaned to E.164."""
 
     def __init__(self, **options: Any) -> None:
         widget = forms.TextInput({"type": "tel", "autocomplete": "tel"})
@@ -82,7 +82,7 @@ class FindOrderForm(ShopForm):
 
 
 class AddressFields(ShopForm):
-    """The fields of an address. The names are those of ``shop_orders.customers.ADDRESS_FIELDS``."""
+    """The fields of an address, named as in ``shop_orders.customers.ADDRESS_FIELDS``."""
 
     line1 = text(gettext_lazy("Street and house, or how to find it"), autocomplete="address-line1")
     line2 = text(gettext_lazy("Flat, floor, landmark"), required=False, autocomplete="address-line2")
@@ -101,7 +101,7 @@ class AddressFields(ShopForm):
 
 
 class AddressForm(AddressFields):
-    """An address that a customer keeps."""
+    """A saved address of a customer."""
 
     label = text(pgettext_lazy("of an address", "Name of this address"), max_length=50, required=False)
     name = text(gettext_lazy("Who receives it"), autocomplete="name")
@@ -167,7 +167,7 @@ class CheckoutForm(AddressFields):
         return values
 
     def shipping_address(self) -> dict[str, str]:
-        """The address of a valid form; {} where the buyer collects."""
+        """The address of a valid form; {} if the customer collects the order."""
         values = self.cleaned_data
         if not shipping.choices()[values["delivery"]].needs_address:
             return {}

@@ -1,4 +1,4 @@
-"""Addresses of pages for messages, which are written outside any request."""
+"""URLs of pages for messages, which are written outside of requests."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.urls import reverse
 
 
 def order_path(order_number: str, token: str = "", *, name: str = "order") -> str:
-    """The path of a page about an order; a guest's has the signed token."""
+    """The path of a page about an order, with the signed token for guests."""
     path = reverse(f"storefront:{name}", kwargs={"number": order_number})
     return f"{path}?{urlencode({'token': token})}" if token else path
 
 
 def order_url(order_number: str, token: str) -> str:
-    """``SHOP_ORDERS["ORDER_URL"]``: where a message about an order leads."""
+    """``SHOP_ORDERS["ORDER_URL"]``: the URL of an order in messages."""
     return f"{settings.SITE_URL}{order_path(order_number, token)}"

@@ -1,4 +1,7 @@
-"""For those who lost the link to an order: it goes to the order's own address, and everybody reads the same answer."""
+"""Send the link to an order again, to the e-mail address of the order.
+
+The response never shows whether the order exists.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from storefront.signals import order_link_asked
 logger = logging.getLogger(__name__)
 
 LIMITS = {"address": (3, 3600), "visitor": (20, 3600)}
-"""How often one e-mail address may be written to, and one visitor may ask, in how many seconds."""
+"""For an e-mail address and for a visitor, the number of e-mails and the period in seconds."""
 
 
 def send(number: str, email: str, *, visitor: str) -> None:
-    """Send the link of an order if it exists, has this address, and neither was asked for too often.
+    """Send the link of an order if it exists, has this e-mail address, and no limit is reached.
 
-    ``visitor`` is an IP address or anything else that tells visitors apart.
+    ``visitor`` identifies the visitor, such as an IP address.
     """
     if not (_may("visitor", visitor) and _may("address", email.lower())):
-        logger.warning("Too many links of orders were asked for.")
+        logger.warning("Too many requests for links to orders.")
         return
     order = Order.objects.select_related("customer").numbered(_as_written(number)).filter(email__iexact=email).first()
     if order is None:
@@ -37,7 +40,7 @@ def send(number: str, email: str, *, visitor: str) -> None:
 
 
 def _as_written(number: str) -> str:
-    """Numbers are capitals; people type them as they like."""
+    """Order numbers are upper case; people may type lower case."""
     return number.strip().upper()
 
 
@@ -48,4 +51,4 @@ def _may(kind: str, who: str) -> bool:
     try:
         return cache.incr(key) <= most
     except ValueError:
-        return True  # it ran out between the two calls
+        return True  # it expired between the two calls

@@ -1,4 +1,4 @@
-"""Log-in with something in a guest's cart: both carts become one, and the customer reads what changed."""
+"""Merge a guest's cart at log-in and tell the customer what changed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from shop_orders.carts import MergeChange, MergeReport
 from shop_orders.exceptions import ShopOrdersError
 
 NAMED = 4
-"""Changes that are told one by one; of more than these only the number is told."""
+"""The number of changes that are listed one by one; more changes are only counted."""
 
 
 def connect() -> None:
-    """Merge before ``shop_orders.pages`` does, which then finds nothing left to merge."""
+    """Merge before ``shop_orders.pages`` does, which then has nothing left to merge."""
     user_logged_in.connect(_merge, dispatch_uid="storefront.merging")
 
 
 def sentences(report: MergeReport) -> list[str]:
-    """What a merge did, for the customer; empty if the cart is as it was."""
+    """The changes of a merge for the customer; empty if nothing changed."""
     told = [_sentence(change) for change in report.changes]
     if len(told) <= NAMED:
         return told

@@ -1,4 +1,4 @@
-"""What can be bought on a product's page."""
+"""The offers of a product page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shop_catalog.models import ProductKind, Review
 from storefront import cards, pictures
 
 FEW_LEFT = 5
-"""From here on the page says how many are left."""
+"""At or below this number the page shows how many are left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +47,12 @@ def of_product(view: ProductPage) -> list[Offer]:
 
 
 def option_names(view: ProductPage) -> str:
-    """What the variants differ in: ``size``, or ``size / colour``."""
+    """The options in which the variants differ: ``size``, or ``size / colour``."""
     return " / ".join(dict.fromkeys(name for variant in view.variants for name in variant.options))
 
 
 def chosen(offers: list[Offer], sku: str) -> Offer | None:
-    """The offer of a SKU if it can be bought, else the first that can; None when all are sold out."""
+    """The offer of a SKU if it is available, else the first available one; None if all are sold out."""
     buyable = [offer for offer in offers if offer.available]
     return next((offer for offer in buyable if offer.sku == sku), buyable[0] if buyable else None)
 
@@ -62,7 +62,7 @@ def pictures_of(view: ProductPage) -> list[pictures.Picture]:
 
 
 def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
-    """For five stars down to one: the stars, how many reviews, and how many per cent of all."""
+    """For five stars down to one: the stars, the number of reviews, and their percentage."""
     rows = Review.objects.filter(product=product_id).published().order_by().values_list("rating")
     counts = dict(rows.annotate(count=Count("pk")))
     total = sum(counts.values()) or 1
@@ -70,7 +70,7 @@ def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
 
 
 def facts(view: ProductPage) -> list[tuple[str, str]]:
-    """Attributes, weight and SKU in words. A group's SKU says nothing to a buyer."""
+    """Attributes, weight and SKU as texts. A group's SKU is left out."""
     found = [
         (name.replace("_", " ").capitalize(), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
         for name, value in view.product.attributes.items()

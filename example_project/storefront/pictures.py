@@ -1,4 +1,4 @@
-"""Pictures of products as templates need them: a URL for each size that exists."""
+"""Product pictures for templates: a URL for each existing size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Picture:
 
 
 def of_file(name: str | None, *, alt: str, has_renditions: bool) -> Picture | None:
-    """The picture of a file name in the storage; None for None."""
+    """The picture of a file in the storage; None for None."""
     if not name:
         return None
     thumb, card, large = (image_url(name, size if has_renditions else "") for size in ("thumb", "card", "large"))
@@ -28,7 +28,7 @@ def of_file(name: str | None, *, alt: str, has_renditions: bool) -> Picture | No
 
 
 def of_image(image: ProductImage | Image, *, alt: str) -> Picture:
-    """``alt`` stands in where the picture has no text of its own."""
+    """``alt`` is used if the picture has no text of its own."""
     return Picture(
         thumb=image.rendition_url("thumb"),
         card=image.rendition_url("card"),

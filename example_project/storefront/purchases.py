@@ -1,4 +1,4 @@
-"""Who bought what, for the mark of a verified purchase beside a review."""
+"""Whether a user bought a product, for the "verified purchase" mark of a review."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from shop_orders.models import OrderLine, OrderStatus
 
 
 def has_bought(user: Any, refs: Collection[str]) -> bool:
-    """``SHOP_CATALOG["VERIFIED_PURCHASE"]``: one of these is in an order of the user that was accepted."""
+    """``SHOP_CATALOG["VERIFIED_PURCHASE"]``: whether an accepted order of the user contains one of these."""
     lines = OrderLine.objects.filter(order__customer__user=user, product_ref__in=refs)
     return lines.exclude(order__status__in=(OrderStatus.PENDING, OrderStatus.CANCELLED)).exists()

@@ -1,4 +1,4 @@
-"""What to say to a visitor when a verb refused."""
+"""Error messages for visitors when an action is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storefront.templatetags.storefront import money
 
 
 def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> str:
-    """The error in the words of a shop: names instead of references, money as it is written here.
+    """The message of an error, with product names instead of references and amounts in local format.
 
     ``names`` is ``{product ref: name}``.
     """

@@ -1,6 +1,7 @@
-"""How an order comes to its buyer: the choices at checkout, what each costs, and that nothing else is taken.
+"""The delivery options: their choices at checkout, their prices, and the validator that refuses others.
 
-``SHOP_DELIVERY`` in the settings names them: ``{alias: {"label", "hint", "price", "free_from", "needs_address"}}``.
+They are defined by the setting ``SHOP_DELIVERY``: ``{alias: {"label", "hint", "price", "free_from",
+"needs_address"}}``.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ class Delivery:
 
 
 def choices() -> dict[str, Delivery]:
-    """The deliveries of the settings, in their order."""
+    """The delivery options in the order of the setting."""
     configured: Mapping[str, Mapping[str, Any]] = settings.SHOP_DELIVERY
     return {alias: _delivery(alias, **options) for alias, options in configured.items()}
 
 
 def charge(draft: Draft) -> Iterable[Charge]:
-    """A pricing hook: what the chosen delivery costs. Before it is chosen nothing is known and nothing is added."""
+    """A pricing hook: the price of the chosen delivery option. Nothing is added before one is chosen."""
     chosen = choices().get(draft.delivery)
     if chosen is None:
         return
@@ -47,10 +48,10 @@ def charge(draft: Draft) -> Iterable[Charge]:
 
 
 def refuse_unknown(draft: Draft) -> None:
-    """A validator: an order needs one of the deliveries, and an address where that is delivered to.
+    """A validator: an order needs a known delivery option, and an address unless it is collected.
 
     Raises:
-        CheckoutRefused: it has not.
+        CheckoutRefused: one of them is missing.
     """
     chosen = choices().get(draft.delivery)
     if chosen is None:

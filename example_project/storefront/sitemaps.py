@@ -1,4 +1,4 @@
-"""What search engines may find: home, categories and products."""
+"""The sitemap and robots.txt: search engines may index home, categories and products."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shop_catalog import categories
 from shop_catalog.models import Product
 
 PRIVATE = ("account", "cart", "checkout", "orders", "search")
-"""Pages of the shop that are about one visitor, or have no end."""
+"""Pages that are private or have endless variants, such as the search."""
 PRIVATE_PATHS = ("/accounts/", "/admin/", "/api/", "/payments/", "/notify/", "/i18n/")
 
 

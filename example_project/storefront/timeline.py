@@ -1,4 +1,4 @@
-"""The time line of an order in words, with the messages that told of each step."""
+"""The time line of an order for its customer, with the messages about each step."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Entry:
 
 
 def entries(tracking: Tracking) -> list[Entry]:
-    """What happened, newest first."""
+    """The entries of the time line, newest first."""
     told: defaultdict[str, list[Message]] = defaultdict(list)
     for delivery in tracking.deliveries:
         told[str(delivery.get("event_id", ""))].append(_message(delivery))

@@ -1,6 +1,6 @@
-"""Words of the packages that visitors and staff read here.
+"""Texts of the packages that visitors and staff see.
 
-The packages speak English. Here their words come into the shop's catalogue, which speaks for the packages too.
+They are listed here so that makemessages adds them to the shop's own translations.
 """
 
 from django.utils.translation import gettext_noop

@@ -1,4 +1,4 @@
-"""What the consent page says about scopes."""
+"""Scopes on the consent page."""
 
 from __future__ import annotations
 

@@ -52,28 +52,28 @@ MFA_PASSKEY_LOGIN_ENABLED = PASSKEYS
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PASSKEYS and not SECURE
 MFA_TOTP_ISSUER = SHOP_NAME
 
-# Log in with other OpenID Providers (config/openid.py says which variables)
+# Log in with other OpenID Providers (config/openid.py lists the variables)
 
 OIDC_APPS = openid.providers(env)
 OIDC_REDIRECT_ORIGINS = env.origins("OIDC_REDIRECT_ORIGINS")
-"""Origins besides the issuers' to which their log-in leads before anybody types, such as a broker's own source."""
+"""Further origins to which an issuer redirects at log-in, such as the provider behind a broker."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
-"""An address that a provider names never opens an account that is here already; its owner connects the two."""
+"""An e-mail address from a provider never logs in to an existing account; the account's owner connects the two."""
 SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
 SOCIALACCOUNT_STORE_TOKENS = False
 
 # Be an OpenID Provider for apps and partners
 
 SWAGGER_CLIENT_ID = env.text("SWAGGER_CLIENT_ID", "swagger" if DEMO else "")
-"""The public client by which /swagger/ logs in; its redirect URI is SITE_URL/swagger/oauth2-redirect/."""
+"""The public OpenID client of /swagger/; its redirect URI is SITE_URL/swagger/oauth2-redirect/."""
 OIDC_PROVIDER = env.flag("OIDC_PROVIDER", default=bool(env.pem("OIDC_PROVIDER_KEY")))
 if OIDC_PROVIDER:
     INSTALLED_APPS.append("allauth.idp.oidc")
     if not env.pem("OIDC_PROVIDER_KEY"):
         raise ImproperlyConfigured("OIDC_PROVIDER_KEY is not set. Make one with: openssl genrsa -out oidc.pem 2048")
     IDP_OIDC_PRIVATE_KEY = env.pem("OIDC_PROVIDER_OLD_KEY") or env.pem("OIDC_PROVIDER_KEY")
-    """The key before the newest: what it signed stays good while it is listed."""
+    """The previous key: its signatures stay valid while it is listed."""
     IDP_OIDC_PRIVATE_KEYS = [{"pem": env.pem("OIDC_PROVIDER_KEY"), "issued_at": "2020-01-01T00:00:00+00:00"}]
     IDP_OIDC_ADAPTER = "accounts.oidc.OIDCAdapter"
     IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600

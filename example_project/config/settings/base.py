@@ -19,7 +19,7 @@ DEMO = env.flag("DEMO")
 """The whole shop on one machine with sample data, known passwords and an inbox that anyone can read."""
 DEBUG = env.flag("DEBUG")
 DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
-"""Where SQLite and uploads live."""
+"""The folder of the SQLite database and the uploads."""
 SECRET_KEY = env.text(
     "SECRET_KEY",
     "only-for-development-and-never-for-a-site-that-others-can-reach" if DEBUG else None,
@@ -27,7 +27,7 @@ SECRET_KEY = env.text(
 )
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 SITE_URL = env.site("SITE_URL", "http://127.0.0.1:8000")
-"""Where the world finds the shop; links in messages and the address for delivery reports begin with it."""
+"""The public URL of the shop; links in messages and the delivery report URL begin with it."""
 SECURE = SITE_URL.startswith("https://")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", ["*"] if DEMO else ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.origins("CSRF_TRUSTED_ORIGINS", [SITE_URL] if SECURE else [])
@@ -136,7 +136,7 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 PROXY_COUNT = env.number("PROXY_COUNT", 0)
-"""How many proxies of ours stand in front. What they did not add to X-Forwarded-For is not believed."""
+"""The number of our own proxies in front of the shop. Other entries of X-Forwarded-For are not trusted."""
 if PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -156,14 +156,14 @@ CONTENT_SECURITY_POLICY = {
     "form-action": "'self'",
 }
 CORS_ALLOWED_ORIGINS = env.origins("CORS_ALLOWED_ORIGINS")
-"""Other sites whose scripts may call the API, with tokens and never with cookies."""
+"""Other origins whose scripts may call the API with tokens, never with cookies."""
 CONTENT_SECURITY_POLICY_BY_PATH: dict[str, dict[str, str]] = {
     "/admin/": {"style-src": "'self' 'unsafe-inline'"},
     "/redoc/": {"style-src": "'self' 'unsafe-inline'", "worker-src": "'self' blob:"},
     "/swagger/oauth2-redirect/": {},
     "/swagger/": {"style-src": "'self' 'unsafe-inline'"},
 }
-"""What pages of others need besides: they write styles into their markup. No page needs a script of that kind.
+"""Additions for pages of other libraries, which have inline styles. No page has inline scripts.
 
-Where forms of the accounts' pages may lead is added by ``accounts.middleware.form_targets``.
+``accounts.middleware.form_targets`` adds the origins to which forms of the account pages may be redirected.
 """

@@ -16,8 +16,8 @@ from config.settings.base import BASE_DIR, DATA_DIR, DEBUG, DEMO, SHOP_NAME, env
 
 DATABASES = {"default": env.database(DATA_DIR / "shop.sqlite3")}
 if {"qcluster", "shop_doctor"} & set(sys.argv):
-    # The cluster forks its workers, and forked processes must not share a pool's connections. The doctor wants to hear
-    # at once that there is no connection, for which a pool waits at each question.
+    # The cluster forks its workers, and forked processes must not share a pool's connections. The doctor must report a
+    # missing connection at once; a pool would wait at each query.
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     try:
@@ -46,11 +46,11 @@ STATIC_ROOT = Path(env.text("STATIC_ROOT", str(DATA_DIR / "static" if DEMO else 
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = DEMO or DEBUG
 if WHITENOISE_USE_FINDERS:
-    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns where it is missing
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns if it is missing
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(DATA_DIR / "media")))
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755
-"""The web server in front reads uploads as another user, whatever umask the shop runs under."""
+"""The web server in front reads uploads as another user, so the umask of the shop must not matter."""
 SERVE_MEDIA = env.flag("SERVE_MEDIA", default=DEMO or DEBUG)
 """Whether Django serves uploads itself; in production the web server in front of it does."""
 STORAGES = {
@@ -93,7 +93,7 @@ else:
 DEFAULT_FROM_EMAIL = env.email("DEFAULT_FROM_EMAIL", f"{SHOP_NAME} <shop@example.org>")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# Background work: the outbox is the truth, so a task that runs twice or not at all does no harm.
+# Background work. The outbox decides what is sent: a task that runs twice or not at all does no harm.
 
 Q_CLUSTER = {
     "name": "shop",
@@ -137,4 +137,4 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": env.one_of("LOG_LEVEL", "WARNING" if DEMO else "INFO", LOG_LEVELS)},
 }
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
-"""Bearer token of the address /metrics; without one the address does not exist."""
+"""Bearer token of /metrics; without one /metrics is 404."""

@@ -43,7 +43,7 @@ def money(amount: Decimal | None, currency: str = "") -> str:
 
 @register.filter
 def price(amount: Decimal | None, currency: str = "") -> str:
-    """An amount as on a price tag, without decimals that say nothing: ``KSh 1,150``."""
+    """An amount as on a price tag, without decimals if they are zero: ``KSh 1,150``."""
     return _written(amount, currency, trim=True)
 
 
@@ -60,7 +60,7 @@ def _written(amount: Decimal | None, currency: str, *, trim: bool) -> str:
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """A decorative symbol of the sprite. What it means must be said in words beside it."""
+    """A decorative symbol of the sprite. The text beside it must say what it means."""
     return format_html(
         '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         static("storefront/icons.svg"),
@@ -70,7 +70,7 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def stars(rating: Decimal | float) -> SafeString:
-    """Five stars, and the number for those who do not see them."""
+    """Five stars, and the number as text for screen readers."""
     halves = round(float(rating) * 2)
     marks = format_html_join("", "{}", ((_star(halves - 2 * place),) for place in range(5)))
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
@@ -89,7 +89,10 @@ def _star(halves: int) -> SafeString:
 
 @register.inclusion_tag("storefront/parts/picture.html")
 def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> dict[str, Any]:
-    """A picture in the sizes that exist, or a placeholder. ``sizes`` as the attribute: how wide it will be shown."""
+    """A picture in the sizes that exist, or a placeholder.
+
+    ``sizes`` is the HTML attribute: the width at which it is shown.
+    """
     return {"picture": picture, "sizes": sizes, "eager": eager}
 
 
@@ -100,7 +103,7 @@ def price_tag(tag: PriceTag) -> dict[str, Any]:
 
 @register.filter
 def plain(amount: Decimal | None) -> str:
-    """A number as a program reads it, in any language."""
+    """A number in machine-readable form, in every language."""
     return "" if amount is None else f"{amount:f}"
 
 
@@ -111,7 +114,7 @@ def item(values: Mapping[str, Any], key: Any) -> Any:
 
 @register.filter
 def address_lines(address: Mapping[str, str]) -> list[str]:
-    """The lines of an address as one writes them on a parcel, without empty ones."""
+    """The lines of a postal address, without empty ones."""
     place = " ".join(part for part in (address.get("postal_code"), address.get("city")) if part)
     country = str(countries.name_of(address.get("country", "")))
     lines = [address.get(name, "") for name in ("name", "company", "line1", "line2")]

@@ -1,4 +1,4 @@
-"""What customers keep here: profile, addresses, orders, wishes about messages."""
+"""The customer's account: profile, addresses, orders, message preferences."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def orders(request: HttpRequest) -> HttpResponse:
-    """All orders, newest first; ``?after=`` is the number of the last one on the page before."""
+    """All orders, newest first; ``?after=`` is the number of the last order on the previous page."""
     rows = _orders(customers.for_user(request.user))
     last = rows.filter(number=request.GET.get("after", "").replace("\0", "")).first()
     if last is not None:
@@ -79,7 +79,7 @@ def addresses(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def address(request: HttpRequest, public_id: uuid.UUID | None = None) -> HttpResponse:
-    """A new address, or a change to one."""
+    """Add or change an address."""
     customer = customers.for_user(request.user)
     kept = _kept_address(customer, public_id) if public_id else None
     initial = _as_row(kept) if kept else {"name": customer.name, "phone": customer.phone}
@@ -122,7 +122,7 @@ def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def messages_wanted(request: HttpRequest) -> HttpResponse:
-    """Which messages, by which way. Those that every buyer must get are always sent."""
+    """The message preferences, by group and channel. Required messages are always sent."""
     key = customers.for_user(request.user).key
     choices = preferences.choices(key)
     if request.method == "POST":
@@ -156,7 +156,7 @@ def _as_row(address: Address) -> dict[str, Any]:
 
 
 def _write_addresses(customer: Customer, others: list[Address], *, new: dict[str, Any] | None = None) -> None:
-    """The others as they are, and a new one, which may become the default instead of theirs."""
+    """Save the other addresses unchanged and a new one, which may become the default."""
     rows = [_as_row(row) for row in others]
     if new is not None and new["is_default"]:
         rows = [{**row, "is_default": False} for row in rows]

@@ -27,7 +27,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def add(request: HttpRequest) -> HttpResponse:
-    """Put a product into the cart and show the cart; htmx gets a short note and the new count instead."""
+    """Add a product and show the cart; htmx gets a short message and the new count instead."""
     ref, quantity = ref_of(request), quantity_of(request, default=1)
     is_htmx = request.headers.get("HX-Request") == "true"
     response = HttpResponse() if is_htmx else redirect("storefront:cart")
@@ -52,7 +52,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest) -> HttpResponse:
-    """Set the units of a product; 0 takes it out."""
+    """Set the quantity of a product; 0 removes it."""
     ref, quantity = ref_of(request), quantity_of(request, default=-1)
     if "remove" in request.POST:
         quantity = 0
@@ -78,12 +78,12 @@ def clear(request: HttpRequest) -> HttpResponse:
 
 
 def ref_of(request: HttpRequest) -> str:
-    """The product of the form, without the one character that PostgreSQL refuses to look for."""
+    """The product reference of the form without NUL, which PostgreSQL refuses in a query."""
     return request.POST.get("product", "").replace("\0", "")
 
 
 def quantity_of(request: HttpRequest, *, default: int) -> int:
-    """A whole number from the form; what is none becomes ``default``, which the verb refuses if it is not positive."""
+    """A whole number from the form, or ``default`` if it is not a number; the action refuses numbers below 1."""
     text = request.POST.get("quantity", "").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
@@ -94,7 +94,7 @@ def _name(ref: str) -> str:
 
 
 def _back(request: HttpRequest) -> str:
-    """The page that the form came from, if it is one of ours."""
+    """The page with the form, if it is a page of this site."""
     url = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
     return url if is_ours else "storefront:cart"

@@ -24,7 +24,7 @@ from storefront.forms import ReviewForm
 
 PAGE_SIZE = 24
 SUGGESTED = 6
-SHELF_SAMPLE = 60
+PICTURE_SAMPLE = 60
 REVIEWS_SHOWN = 5
 REVIEWS_PER_PAGE = 20
 
@@ -37,7 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "featured": featured,
         "newest": newest,
         "pictured": [card for card in featured if card.picture][:3],
-        "shelves": _shelves(),
+        "top_tiles": _top_categories(),
     }
     return render(request, "storefront/home.html", context)
 
@@ -45,11 +45,11 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def categories(request: HttpRequest) -> HttpResponse:
     tree = catalog_categories.current_tree()
-    shelves = [
+    top_tiles = [
         (node, image, [child for child in tree.children.get(node.id, ()) if child.is_visible])
-        for node, image in _shelves()
+        for node, image in _top_categories()
     ]
-    return render(request, "storefront/categories.html", {"shelves": shelves})
+    return render(request, "storefront/categories.html", {"top_tiles": top_tiles})
 
 
 @require_safe
@@ -71,7 +71,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """What matches ``?q=``; without it, everything."""
+    """The products that match ``?q=``; without it, all products."""
     choice = Choice(request.GET)
     context = {"query": choice.text, **_list(request, choice)}
     return render(request, "storefront/search.html", context)
@@ -79,7 +79,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def suggestions(request: HttpRequest) -> HttpResponse:
-    """A few categories and products for what was typed so far, as a piece of a page."""
+    """A few categories and products for the text typed so far, as an HTML fragment."""
     text = Choice(request.GET).text
     found = browsing.suggest(text, limit=SUGGESTED)
     context = {"text": text, "products": cards.of_products(found.products), "categories": found.categories[:3]}
@@ -113,7 +113,7 @@ def reviews(request: HttpRequest, slug: str) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def review(request: HttpRequest, slug: str) -> HttpResponse:
-    """Write a review, or change the one that is there."""
+    """Write a review, or change the existing one."""
     item = _listed(slug)
     mine = Review.objects.filter(product=item, author_id=request.user.pk).first()
     initial = {"rating": mine.rating, "title": mine.title, "body": mine.body} if mine else {}
@@ -130,10 +130,10 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/review.html", context)
 
 
-def _shelves() -> list[tuple[catalog_categories.Node, str]]:
-    """The top of the tree with a picture for each: its own, or that of a well-rated product below it."""
+def _top_categories() -> list[tuple[catalog_categories.Node, str]]:
+    """The top categories, each with its own picture or that of a well-rated product below it."""
     tree = catalog_categories.current_tree()
-    page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=SHELF_SAMPLE)
+    page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=PICTURE_SAMPLE)
     pictures: dict[int, str] = {}
     for row, card in zip(page.rows, cards.of_rows(page.rows), strict=True):
         for node in page.categories[row.id]:
@@ -144,7 +144,7 @@ def _shelves() -> list[tuple[catalog_categories.Node, str]]:
 
 
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
-    """A page of products with its filters, for category and search alike."""
+    """A page of products with filters, for categories and the search."""
     filters = choice.filters()
     facets = browsing.count_facets(filters)
     place = _place(request.GET.get("after", ""), choice.sort)
@@ -166,7 +166,7 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
 
 
 def _place(cursor: str, ordering: str) -> browsing.Place | None:
-    """Where the page before ended; the first page for a cursor that is not (or no longer) good."""
+    """The place where the previous page ended; the first page if the cursor is not valid (any more)."""
     if not cursor:
         return None
     try:
@@ -210,7 +210,7 @@ def _listed(slug: str) -> Product:
 
 
 def _after(rows: Any, public_id: str) -> Any:
-    """The reviews that follow one, newest first."""
+    """The reviews after ``public_id``, newest first."""
     try:
         last = rows.filter(public_id=public_id).first() if public_id else None
     except ValidationError:

@@ -1,4 +1,4 @@
-"""From the cart to the order in two steps: who, where and how; then a look at the whole."""
+"""From the cart to the order in two steps: contact, delivery and payment; then a review of everything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from storefront import links, refusals, shipping
 from storefront.forms import CheckoutForm
 
 SESSION_KEY = "checkout"
-"""Where the first step keeps what the second one orders with."""
+"""The session key under which the first step saves its values for the second."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,7 +49,7 @@ def details(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def review(request: HttpRequest) -> HttpResponse:
-    """Everything once more, with the total that the buyer agrees to by placing the order."""
+    """A review of everything, with the total that the customer agrees to by placing the order."""
     kept = request.session.get(SESSION_KEY)
     if kept is None:
         return redirect("storefront:checkout")
@@ -73,7 +73,7 @@ def review(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def place(request: HttpRequest) -> HttpResponse:
-    """Place the order of the cart that the page showed. A second click, or a second tab, leads to the same order."""
+    """Place the order of the cart that the page showed. A second click or a second tab leads to the same order."""
     cart = pages.own_cart(request, request.POST.get("cart", ""))
     if cart is None:
         messages.error(request, str(CartClosed()))
@@ -95,8 +95,10 @@ def place(request: HttpRequest) -> HttpResponse:
 
 
 def _asks_to_pay(order: Order) -> bool:
-    """Whether the buyer goes on to pay. What people watch for, such as a transfer, begins here: the confirmation tells
-    where to send the money."""
+    """Whether the customer must go to the payment page.
+
+    A payment that staff watch for, such as a transfer, is started here: the confirmation says where to send the money.
+    """
     provider = payment_provider(order.payment_provider)
     if order.amount_due <= 0 or provider.confirms_at_placement:
         return False
@@ -138,7 +140,7 @@ def _amount(text: str) -> Decimal | None:
 
 
 def _kept(form: CheckoutForm) -> dict[str, Any]:
-    """What the second step needs, as plain values for the session."""
+    """The values for the second step, as plain data for the session."""
     values = form.cleaned_data
     address = form.shipping_address()
     return {
@@ -153,7 +155,7 @@ def _kept(form: CheckoutForm) -> dict[str, Any]:
 
 
 def _known(request: HttpRequest, customer: Customer | None) -> dict[str, Any]:
-    """What the form starts with: what was entered before, else what the account knows."""
+    """The initial values of the form: those entered before, else those of the account."""
     kept = request.session.get(SESSION_KEY)
     if kept is not None:
         return dict(kept["form"])

@@ -1,4 +1,4 @@
-"""Error pages in the shop's layout. The page for 500 asks nothing of the database."""
+"""Error pages in the shop's layout. The page for 500 does not use the database."""
 
 from __future__ import annotations
 

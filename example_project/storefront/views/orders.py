@@ -1,4 +1,4 @@
-"""Pages about one order, for its customer or for who has a guest's link."""
+"""Pages about one order, for its customer or for guests with its link."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ STEPS = {
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def find(request: HttpRequest) -> HttpResponse:
-    """Customers see their orders; everybody else can have the link to theirs sent again. The answer tells nobody if
-    there is such an order."""
+    """Show customers their orders; let guests request the link to an order again.
+
+    The response does not show whether the order exists."""
     if request.user.is_authenticated:
         return redirect("storefront:account_orders")
     form = FindOrderForm(request.POST if request.method == "POST" else None)
@@ -67,7 +68,10 @@ def thanks(request: HttpRequest, number: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def pay(request: HttpRequest, number: str) -> HttpResponse:
-    """Choose how to pay, and begin. GET right after checkout begins with the way that was chosen there."""
+    """Choose a payment provider and start the payment.
+
+    GET right after checkout starts with the provider chosen there.
+    """
     order = own_order(request, number)
     if not _awaits_money(order):
         return redirect(links.order_path(number, token_of(request), name="order_thanks"))
@@ -109,7 +113,7 @@ def own_order(request: HttpRequest, number: str) -> Order:
     """The visitor's order.
 
     Raises:
-        Http404: there is none, or it is somebody else's: the answer is the same.
+        Http404: it does not exist or belongs to somebody else; the response is the same.
     """
     order = None if "\0" in number else pages.own_order(request, number, token_of(request))
     if order is None:
@@ -118,7 +122,7 @@ def own_order(request: HttpRequest, number: str) -> Order:
 
 
 def token_of(request: HttpRequest) -> str:
-    """The token of a guest's link; forms carry it on."""
+    """The token of a guest's link; forms pass it on."""
     return request.POST.get("token", "") or request.GET.get("token", "")
 
 
@@ -148,16 +152,16 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
 
 
 def _ways(order: Order) -> list[PaymentProvider]:
-    """Ways to pay an order that was placed: those that need no new decision of the shop."""
+    """The payment providers for a placed order, without those that would confirm it unpaid."""
     return [
         way for way in payments.ways_to_pay() if not way.confirms_at_placement or way.alias == order.payment_provider
     ]
 
 
 def _go_on(request: HttpRequest, order: Order, payment: Payment) -> HttpResponse:
-    """To the provider's page, or to the order.
+    """Go on to the provider's page or to the order.
 
-    A foreign page is shown as a link: browsers hold a redirect after a form against the page's ``form-action``.
+    A page of another site is shown as a link: browsers check a redirect after a form against ``form-action``.
     """
     url = payment.redirect_url
     if not url or not payment.is_open:
@@ -168,7 +172,7 @@ def _go_on(request: HttpRequest, order: Order, payment: Payment) -> HttpResponse
 
 
 def _look_at_payment(order: Order) -> None:
-    """Ask the provider about a payment that is open, since its webhook may come later than the buyer."""
+    """Ask the provider about an open payment: its webhook may arrive after the customer returns."""
     payment = order.payments.filter(status__in=Payment.OPEN).order_by("-id").first()
     if payment is None:
         return
@@ -180,7 +184,7 @@ def _look_at_payment(order: Order) -> None:
 
 
 def _awaits_money(order: Order) -> bool:
-    """Whether something is due that no provider holds for us already."""
+    """Whether an amount is due that no provider has authorised yet."""
     return order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
 
 
@@ -199,6 +203,6 @@ def _confirms_at_placement(order: Order) -> bool:
 
 
 def _instructions(order: Order) -> str:
-    """What the buyer must do to pay, such as the account to send money to."""
+    """The payment instructions for the customer, such as the bank account."""
     payment = order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").order_by("-id").first()
     return payment.instructions if payment is not None and order.amount_due else ""

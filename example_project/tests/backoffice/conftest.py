@@ -18,8 +18,8 @@ PASSWORD = "a-long-and-odd-one-42"
 
 
 @pytest.fixture
-def shelves(db: None) -> dict[str, Any]:
-    """Two shelves at the top, one below the first; a mug, a shirt in two sizes, a book that stands on both."""
+def catalogue(db: None) -> dict[str, Any]:
+    """Two catalogue at the top, one below the first; a mug, a shirt in two sizes, a book that stands on both."""
     kitchen, clothing = categories.create("Kitchen"), categories.create("Clothing")
     cups = categories.create("Cups", parent=kitchen)
     products.create("MUG", name="Market mug", price=Decimal(950), categories=[cups], low_stock_threshold=5)

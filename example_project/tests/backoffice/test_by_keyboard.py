@@ -13,7 +13,7 @@ PASSWORD = "a-long-and-odd-one-42"
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_orders_are_worked_on_without_a_mouse(live_server, settings, shelves, make_user, node):
+def test_orders_are_worked_on_without_a_mouse(live_server, settings, catalogue, make_user, node):
     settings.SHOP_ORDERS = {
         **settings.SHOP_ORDERS,
         "PAYMENT_PROVIDERS": {

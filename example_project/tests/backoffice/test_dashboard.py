@@ -54,7 +54,7 @@ def notify(state="queued", *, at=None, **fields):
 
 
 @pytest.fixture
-def sold(shelves, sell):
+def sold(catalogue, sell):
     """Two hundred orders of two months, in two currencies and every status, some in the minutes around midnight."""
     chance = random.Random(6)
     skus = ["MUG", "SHIRT-S", "SHIRT-L", "BOOK", "GIFT", "GONE"]
@@ -72,8 +72,8 @@ def sold(shelves, sell):
 
 
 def brute_force(period):
-    """``{currency: {day: (total, orders)}}`` and ``{currency: {shelf: total}}``, one order after the other."""
-    days, shelves = (
+    """``{currency: {day: (total, orders)}}`` and ``{currency: {category: total}}``, one order after the other."""
+    days, by_category = (
         defaultdict(lambda: defaultdict(lambda: [Decimal(0), 0])),
         defaultdict(lambda: defaultdict(Decimal)),
     )
@@ -86,14 +86,14 @@ def brute_force(period):
         for line in OrderLine.objects.filter(order=order):
             on = [slug for slug, skus in (("kitchen", KITCHEN), ("clothing", CLOTHING)) if line.sku in skus]
             for slug in on or [sales.NO_CATEGORY]:
-                shelves[order.currency][slug] += line.line_total
-    return days, shelves
+                by_category[order.currency][slug] += line.line_total
+    return days, by_category
 
 
 @pytest.mark.parametrize("count", [1, 7, 30, 90])
 def test_sales_by_day_are_those_of_the_orders(sold, count):
     period = Period.of_days(count)
-    expected, _shelves = brute_force(period)
+    expected, _by_category = brute_force(period)
 
     found = sales.by_day(period)
 
@@ -109,7 +109,7 @@ def test_sales_by_category_are_those_of_the_lines(sold, count):
 
     found = sales.by_category(Period.of_days(count))
 
-    assert {currency: {shelf.slug: shelf.total for shelf in rows} for currency, rows in found.items()} == expected
+    assert {currency: {row.slug: row.total for row in rows} for currency, rows in found.items()} == expected
 
 
 def test_every_figure_of_sales_links_to_its_orders(sold, staff):
@@ -129,12 +129,12 @@ def test_every_figure_of_sales_links_to_its_orders(sold, staff):
 
 def test_every_category_links_to_the_orders_with_something_from_it(sold, staff):
     client, period = staff("everything"), Period.of_days(30)
-    for currency, shelves in sales.by_category(period).items():
-        for shelf in shelves:
-            rows = listed(client, lists.sales(period, currency, shelf=shelf.slug))
-            lines = OrderLine.objects.filter(sales.lines_on_shelf(shelf.slug), order__in=rows)
-            assert sum(line.line_total for line in lines) == shelf.total
-            assert {line.order_id for line in lines} == {row.pk for row in rows}
+    for currency, rows in sales.by_category(period).items():
+        for row in rows:
+            orders = listed(client, lists.sales(period, currency, category=row.slug))
+            lines = OrderLine.objects.filter(sales.lines_in_category(row.slug), order__in=orders)
+            assert sum(line.line_total for line in lines) == row.total
+            assert {line.order_id for line in lines} == {order.pk for order in orders}
 
 
 def test_statuses_and_tasks_link_to_as_many_orders(sold, staff):
@@ -172,7 +172,7 @@ def test_a_day_of_twenty_three_hours_loses_nothing(sell):
         assert [row.total for row in sales.by_day(period)["KES"]] == [3]
 
 
-def test_a_cancelled_order_counts_nowhere_and_the_page_says_so(shelves, sell, staff):
+def test_a_cancelled_order_counts_nowhere_and_the_page_says_so(catalogue, sell, staff):
     sell({"MUG": (1, "950")}, status="cancelled")
 
     client = staff("everything")
@@ -183,7 +183,7 @@ def test_a_cancelled_order_counts_nowhere_and_the_page_says_so(shelves, sell, st
     assert "Cancelled orders do not count" in client.get("/admin/").content.decode()
 
 
-def test_sums_of_two_currencies_are_not_added(shelves, sell, staff):
+def test_sums_of_two_currencies_are_not_added(catalogue, sell, staff):
     sell({"MUG": (1, "950")})
     sell({"MUG": (1, "7.50")}, currency="USD", delivery="0")
 
@@ -195,7 +195,7 @@ def test_sums_of_two_currencies_are_not_added(shelves, sell, staff):
     ]
 
 
-def test_low_stock_is_the_list_of_low_stock(shelves, staff):
+def test_low_stock_is_the_list_of_low_stock(catalogue, staff):
     client = staff("everything")
     seen = board(client)
 
@@ -243,7 +243,7 @@ def test_the_oldest_message_that_is_not_sent_is_named(staff):
         (("shop_orders.view_order", "shop_catalog.view_product"), {"orders", "stock"}),
     ],
 )
-def test_a_panel_is_only_for_who_may_see_its_list(permissions, panels, shelves, sell, staff):
+def test_a_panel_is_only_for_who_may_see_its_list(permissions, panels, catalogue, sell, staff):
     sell({"MUG": (3, "950")})
     notify("dead")
     client = staff(*permissions)
@@ -270,7 +270,7 @@ def test_every_link_of_the_page_opens(sold, staff):
 
 
 def test_the_page_asks_as_much_of_the_database_however_much_was_sold(
-    shelves, sell, staff, django_assert_max_num_queries
+    catalogue, sell, staff, django_assert_max_num_queries
 ):
     client = staff("everything")
     sell({"MUG": (1, "950")})
@@ -304,7 +304,7 @@ def test_any_period_that_is_asked_for_gives_a_page(asked, staff):
 
 
 def test_a_category_that_is_gone_is_an_empty_list(staff, sold):
-    assert listed(staff("everything"), lists.orders(shelf="no-such-shelf")) == []
+    assert listed(staff("everything"), lists.orders(category="no-such-category")) == []
 
 
 def test_no_figure_shows_to_who_is_not_logged_in(client, sold):

@@ -16,7 +16,7 @@ from shop_catalog.models import Product
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_forms_of_the_catalogue_name_all_their_fields(live_server, shelves, node):
+def test_forms_of_the_catalogue_name_all_their_fields(live_server, catalogue, node):
     mug, shirt = Product.objects.get(sku="MUG"), Product.objects.get(sku="SHIRT")
     picture = io.BytesIO()
     Image.new("RGB", (8, 8)).save(picture, "PNG")

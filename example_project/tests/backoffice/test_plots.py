@@ -84,8 +84,8 @@ def test_what_is_written_into_a_plot_cannot_break_out():
     assert "style=" not in text
 
 
-def test_nothing_is_lower_than_nothing():
-    with pytest.raises(ValueError, match="lower"):
+def test_negative_values_are_refused():
+    with pytest.raises(ValueError, match="negative"):
         drawn(-1)
 
 

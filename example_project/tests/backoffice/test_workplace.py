@@ -27,7 +27,7 @@ ALL = (
 
 
 @pytest.fixture
-def order(shelves, make_user):
+def order(catalogue, make_user):
     """Two mugs and a book of a customer with e-mail and phone, confirmed, of which the customer was told."""
     user = make_user()
     customer = customers.update(customers.for_user(user), phone="0712 345 678")
@@ -55,8 +55,8 @@ def step(order, name):
 
 def shown(answer):
     """What the page says that would be sent."""
-    foresight = answer.context["foresight"]
-    return {(row.alias, row.address, row.subject, row.text) for row, _parts in foresight.messages}
+    preview = answer.context["preview"]
+    return {(row.alias, row.address, row.subject, row.text) for row, _parts in preview.messages}
 
 
 def written(order, known):
@@ -138,7 +138,7 @@ def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
 def test_a_step_that_is_no_longer_possible_says_why_before_and_after(order, staff):
     client = staff(*ALL)
 
-    assert "cannot become" in client.get(step(order, "deliver")).context["foresight"].problem
+    assert "cannot become" in client.get(step(order, "deliver")).context["preview"].problem
     answer = client.post(step(order, "deliver"), {"take": "1"})
 
     assert answer.status_code == 200
@@ -152,7 +152,7 @@ def test_a_wrong_form_shows_its_faults_and_no_messages(order, staff):
 
     answer = client.post(step(order, "refund"), {"amount": "-3", "take": "1"})
 
-    assert answer.context["foresight"] is None
+    assert answer.context["preview"] is None
     assert "Something is not right yet" in answer.content.decode()
     order.refresh_from_db()
     assert order.refunded_amount == 0

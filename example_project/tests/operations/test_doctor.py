@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from django.utils import timezone
 from django_q.models import OrmQ
-from operations.examinations import EXAMINATIONS, examine
+from operations.doctor import CHECKS, run_check
 from shop_notify.models import Notification
 
 
@@ -57,7 +57,7 @@ def smtp_server():
 
 
 def texts(name):
-    return " ".join(f"{finding.what} {finding.mend}" for finding in examine(name))
+    return " ".join(f"{finding.what} {finding.fix}" for finding in run_check(name))
 
 
 @pytest.fixture
@@ -75,19 +75,19 @@ def sms(settings):
 @pytest.mark.parametrize("name", ["database", "migrations", "cache", "media storage", "time zone"])
 def test_what_works_is_well(db, settings, tmp_path, name):
     settings.MEDIA_ROOT, settings.DEBUG = tmp_path, True
-    assert examine(name) == []
-    assert doctor("--only", name) == (0, f"well     {name}\nAll is well.\n")
+    assert run_check(name) == []
+    assert doctor("--only", name) == (0, f"ok       {name}\nNo problems found.\n")
 
 
-def test_every_finding_says_how_to_mend_it(db):
+def test_every_finding_says_how_to_fix_it(db):
     code, out = doctor()
     assert code == 1
-    findings = re.findall(r"^(wrong  |warning)  (.+?): .+(?:\n {11}.+)*\n {9}\S.+$", out, re.MULTILINE)
-    assert len(findings) == len(re.findall(r"^(?:wrong|warning) ", out, re.MULTILINE))
-    assert {name for _mark, name in findings} <= set(EXAMINATIONS)
+    findings = re.findall(r"^(error  |warning)  (.+?): .+(?:\n {11}.+)*\n {9}\S.+$", out, re.MULTILINE)
+    assert len(findings) == len(re.findall(r"^(?:error|warning) ", out, re.MULTILINE))
+    assert {name for _mark, name in findings} <= set(CHECKS)
 
 
-def test_warnings_alone_are_no_failure_unless_told(db, settings):
+def test_warnings_fail_only_with_strict(db, settings):
     settings.REDIS_URL = ""
     assert doctor("--only", "cache")[0] == 0
     code, out = doctor("--only", "cache", "--strict")
@@ -100,20 +100,20 @@ def test_a_lost_database(db):
         raise OperationalError("connection to server at db.example.org failed for user shop")
 
     with connection.execute_wrapper(lost):
-        (finding,) = examine("database")
+        (finding,) = run_check("database")
         others = texts("queue")
-    assert finding.what == "The database does not answer: OperationalError."
-    assert "DATABASE_URL" in finding.mend
+    assert finding.what == "The database cannot be reached: OperationalError."
+    assert "DATABASE_URL" in finding.fix
     assert "--only database migrations" in others
     assert "db.example.org" not in finding.what + others
 
 
-def test_a_queue_whose_server_is_away(db, monkeypatch):
+def test_a_queue_whose_server_is_down(db, monkeypatch):
     monkeypatch.setattr("django_q.conf.Conf.REDIS", "redis://:very-secret@127.0.0.1:1/0")
     monkeypatch.setattr("django_q.conf.Conf.BROKER_CLASS", "operations.brokers.Redis")
     monkeypatch.setattr("django_q.conf.Conf.ORM", None)
     found = texts("queue")
-    assert "The queue's server does not answer: ConnectionError." in found
+    assert "The queue's server cannot be reached: ConnectionError." in found
     assert "REDIS_URL" in found
     assert "very-secret" not in found
 
@@ -143,16 +143,16 @@ def test_messages_that_were_given_up(db):
     Notification.objects.create(
         event_id="1", event="e", alias="email", channel="email", address="a@example.org", state="dead"
     )
-    (finding,) = examine("queue")
+    (finding,) = run_check("queue")
     assert finding.what == "1 messages were given up."
     assert finding.is_warning
 
 
-def test_overdue_jobs_with_what_they_leave_undone(db):
+def test_overdue_jobs_with_their_consequences(db):
     found = texts("periodic jobs")
-    assert "jobs of shop_orders have not run when they should.\n  " in found
+    assert "jobs of shop_orders did not run in time.\n  " in found
     assert "\n  expire_orders: Unpaid orders keep their stock for ever." in found
-    assert len(examine("periodic jobs")) == 3
+    assert len(run_check("periodic jobs")) == 3
     assert "manage.py shop_orders_jobs" in found
 
 
@@ -162,12 +162,12 @@ def test_a_mail_server_that_answers_and_one_that_does_not(db, settings):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_address[1]
         with mail_at(port):
-            assert examine("mail server") == []
+            assert run_check("mail server") == []
         server.shutdown()
     with mail_at(port):
-        (finding,) = examine("mail server")
-    assert finding.what == "The mail server refuses: ConnectionRefusedError."
-    assert "EMAIL_HOST" in finding.mend
+        (finding,) = run_check("mail server")
+    assert finding.what == "The mail server reports an error: ConnectionRefusedError."
+    assert "EMAIL_HOST" in finding.fix
 
 
 def mail_at(port):
@@ -187,18 +187,18 @@ def test_a_sender_that_is_not_ours(db, settings):
 
 @pytest.mark.parametrize(
     ("status", "found"),
-    [(200, ""), (401, "The SMS gateway refuses the key of sms."), (500, "The SMS gateway of sms does not answer.")],
+    [(200, ""), (401, "The SMS gateway refuses the key of sms."), (500, "The SMS gateway of sms cannot be reached.")],
 )
 def test_the_sms_gateway_is_asked_whether_it_knows_the_key(db, sms, status, found):
     with answering(status) as address, sms(address):
-        whats = [finding.what for finding in examine("gateways")]
+        whats = [finding.what for finding in run_check("gateways")]
     assert whats == ([found] if found else [])
 
 
 def test_a_gateway_that_is_not_there(db, sms):
     with sms("http://127.0.0.1:1"):
         found = texts("gateways")
-    assert "does not answer" in found
+    assert "cannot be reached" in found
     assert "very-secret-key" not in found
 
 
@@ -219,9 +219,9 @@ def openid_at(server):
 def test_an_openid_provider_whose_configuration_is_whole(db):
     whole = {"authorization_endpoint": "a", "token_endpoint": "t", "jwks_uri": "j"}
     with answering(200, json.dumps({"issuer": "ADDRESS", **whole})) as address, openid_at(address):
-        assert examine("OpenID") == []
+        assert run_check("OpenID") == []
     with answering(200, json.dumps({"issuer": "https://i", **whole})) as address, openid_at(address):
-        assert f"The configuration of keycloak at {address} is that of another issuer, https://i." in texts("OpenID")
+        assert f"The configuration of keycloak at {address} belongs to another issuer, https://i." in texts("OpenID")
     with answering(200, json.dumps({"issuer": "i", "jwks_uri": "j"})) as address, openid_at(address):
         assert "lacks authorization_endpoint, token_endpoint" in texts("OpenID")
     with answering(404) as address, openid_at(address):
@@ -242,7 +242,7 @@ def test_static_files_that_were_not_collected(db, settings, tmp_path):
     assert "Run `manage.py collectstatic`." in texts("static files")
 
 
-def test_what_breaks_an_examination_is_a_finding(db):
+def test_a_check_that_fails_is_a_finding(db):
     with override_settings(Q_CLUSTER={}, MEDIA_ROOT=None, STORAGES={"default": {"BACKEND": "no.such.Storage"}}):
-        (finding,) = examine("media storage")
-    assert finding.what.startswith("It could not be examined: ")
+        (finding,) = run_check("media storage")
+    assert finding.what.startswith("The check failed: ")

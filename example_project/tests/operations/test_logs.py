@@ -192,7 +192,7 @@ def test_a_mail_server_that_is_away_breaks_no_answer(crash, monkeypatch, caplog)
 
     monkeypatch.setattr("django.core.mail.mail_admins", away)
     crash()
-    assert "An error could not be mailed: ConnectionRefusedError" in caplog.text
+    assert "The e-mail about an error could not be sent: ConnectionRefusedError" in caplog.text
 
 
 class Refusing(BaseEmailBackend):

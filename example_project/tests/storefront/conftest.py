@@ -25,22 +25,22 @@ GUEST = {
 
 
 @pytest.fixture
-def shelf(db: None) -> Category:
+def kitchen(db: None) -> Category:
     return categories.create("Kitchen", description="What hands touch every day.")
 
 
 @pytest.fixture
-def mug(shelf: Category) -> Product:
+def mug(kitchen: Category) -> Product:
     product = products.create(
-        sku="MUG", name="Market mug", price=Decimal(950), categories=[shelf], attributes={"colour": "red"}
+        sku="MUG", name="Market mug", price=Decimal(950), categories=[kitchen], attributes={"colour": "red"}
     )
     inventory.receive({"MUG": 10}, reference="first")
     return product
 
 
 @pytest.fixture
-def shirt(shelf: Category) -> Product:
-    group = products.create(sku="SHIRT", name="Acacia shirt", kind="group", categories=[shelf])
+def shirt(kitchen: Category) -> Product:
+    group = products.create(sku="SHIRT", name="Acacia shirt", kind="group", categories=[kitchen])
     for size, price in (("S", 1800), ("L", 2000)):
         products.create(
             sku=f"SHIRT-{size}",

@@ -22,8 +22,8 @@ def test_an_empty_shop_has_a_home(visitor):
     assert visitor.page.status_code == 200
 
 
-def test_category_shows_its_products_with_the_way_to_it(visitor, mug, shelf):
-    cups = categories.create("Cups", parent=shelf)
+def test_category_shows_its_products_with_the_way_to_it(visitor, mug, kitchen):
+    cups = categories.create("Cups", parent=kitchen)
     products.create(sku="CUP", name="Espresso cup", price=Decimal(300), categories=[cups])
     assert "Espresso cup" in visitor.get("/category/kitchen/")
     text = visitor.get("/category/cups/")
@@ -32,9 +32,9 @@ def test_category_shows_its_products_with_the_way_to_it(visitor, mug, shelf):
     assert '<span aria-current="page">Cups</span>' in text
 
 
-def test_unknown_and_hidden_categories_are_not_found(visitor, shelf):
+def test_unknown_and_hidden_categories_are_not_found(visitor, kitchen):
     assert visitor.client.get("/category/nothing/").status_code == 404
-    categories.change(shelf, is_active=False)
+    categories.change(kitchen, is_active=False)
     assert visitor.client.get("/category/kitchen/").status_code == 404
 
 
@@ -66,9 +66,9 @@ def test_what_makes_no_sense_in_the_address_is_passed_over(visitor, mug, query):
     assert visitor.page.status_code == 200
 
 
-def test_pages_follow_one_another_without_a_number(visitor, shelf):
+def test_pages_follow_one_another_without_a_number(visitor, kitchen):
     for number in range(30):
-        products.create(sku=f"P{number}", name=f"Plate {number:02}", price=Decimal(10), categories=[shelf])
+        products.create(sku=f"P{number}", name=f"Plate {number:02}", price=Decimal(10), categories=[kitchen])
     first = visitor.get("/category/kitchen/?sort=name")
     assert "Plate 23" in first
     assert "Plate 24" not in first
@@ -95,10 +95,10 @@ def test_a_filter_that_leaves_nothing_can_be_taken_off(visitor, mug):
     assert 'id="filters"' in text
 
 
-def test_sizes_stand_in_their_order_and_as_they_are_written(visitor, shelf):
+def test_sizes_stand_in_their_order_and_as_they_are_written(visitor, kitchen):
     for size in ("M", "XL", "42", "9", "S", "wide"):
         products.create(
-            sku=size, name=f"Shirt {size}", price=Decimal(10), categories=[shelf], attributes={"size": size}
+            sku=size, name=f"Shirt {size}", price=Decimal(10), categories=[kitchen], attributes={"size": size}
         )
     text = visitor.get("/category/kitchen/?attr=size:XL")
     labels = re.findall(r'id="facet-1-\d+".*?<span>([^<]*)</span>', text)
@@ -155,9 +155,9 @@ def test_a_price_that_was_reduced_shows_both(visitor, mug):
     assert "<del>KSh\N{NO-BREAK SPACE}1,000</del>" in text
 
 
-def test_lists_take_the_same_number_of_queries_however_long(visitor, shelf, mug, django_assert_max_num_queries):
+def test_lists_take_the_same_number_of_queries_however_long(visitor, kitchen, mug, django_assert_max_num_queries):
     for number in range(20):
-        products.create(sku=f"P{number}", name=f"Plate {number}", price=Decimal(10), categories=[shelf])
+        products.create(sku=f"P{number}", name=f"Plate {number}", price=Decimal(10), categories=[kitchen])
     with django_assert_max_num_queries(14):
         visitor.get("/category/kitchen/")
 

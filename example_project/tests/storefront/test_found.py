@@ -21,7 +21,7 @@ def locations(client, path):
     return [node.text.removeprefix("http://testserver") for node in ET.fromstring(answer.content).iter(LOC)]
 
 
-def test_the_sitemap_names_every_page_that_can_be_found(client, shelf, mug, shirt):
+def test_the_sitemap_names_every_page_that_can_be_found(client, kitchen, mug, shirt):
     products.create("HIDDEN", name="Hidden", price=Decimal(1), is_active=False)
     categories.create("Closed", is_active=False)
 

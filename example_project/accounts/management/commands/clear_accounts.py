@@ -1,4 +1,4 @@
-"""``manage.py clear_accounts``: delete what accounts leave behind: expired sessions and tokens."""
+"""``manage.py clear_accounts``: delete expired sessions and tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py create_oidc_client``: let an app or a partner ask for tokens."""
+"""``manage.py create_oidc_client``: register an app or a partner that may ask for tokens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ class Command(BaseCommand):
     help = "Create a client of the shop's OpenID Provider and print its id and, once, its secret."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="what people see on the consent page")
-        parser.add_argument("--redirect-uri", action="append", default=[], help="where codes may go; repeat for more")
-        parser.add_argument("--scope", action="append", default=[], help="a scope it may ask for; repeat for more")
-        parser.add_argument("--public", action="store_true", help="an app that can keep no secret; it must use PKCE")
+        parser.add_argument("name", help="the name on the consent page")
+        parser.add_argument(
+            "--redirect-uri", action="append", default=[], help="an allowed redirect URI; repeat for more"
+        )
+        parser.add_argument("--scope", action="append", default=[], help="an allowed scope; repeat for more")
+        parser.add_argument("--public", action="store_true", help="an app that cannot keep a secret; it must use PKCE")
         parser.add_argument("--client-credentials", action="store_true", help="a partner's server, without a user")
         parser.add_argument("--id", default="", help="a client id of your choice, letters and digits")
         parser.add_argument(
-            "--post-logout-redirect-uri", action="append", default=[], help="where a log-out may lead; repeat for more"
+            "--post-logout-redirect-uri",
+            action="append",
+            default=[],
+            help="an allowed redirect URI after log-out; repeat for more",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +44,9 @@ class Command(BaseCommand):
         if options["client_credentials"] == bool(options["redirect_uri"]):
             raise CommandError("Give either --redirect-uri, for an app with users, or --client-credentials.")
         if not re.fullmatch(r"[A-Za-z0-9]*", options["id"]):
-            raise CommandError("--id takes letters and digits only: clients disagree on how to send anything else.")
+            raise CommandError(
+                "--id takes letters and digits only: clients encode other characters in different ways."
+            )
         client = Client(name=options["name"], type="public" if options["public"] else "confidential")
         if options["id"]:
             client.id = options["id"]

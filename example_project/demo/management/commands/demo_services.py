@@ -13,17 +13,17 @@ from demo import gateway, mailserver
 
 
 class Command(BaseCommand):
-    help = "Run a mail server and an SMS gateway that deliver into the page /demo/inbox/."
+    help = "Run a mail server and an SMS gateway whose messages are shown at /demo/inbox/."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--smtp-port", type=int, default=8025)
         parser.add_argument("--gateway-port", type=int, default=8026)
-        parser.add_argument("--callback-url", required=True, help="Where delivery reports are sent to.")
+        parser.add_argument("--callback-url", required=True, help="The URL for delivery reports.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
-            raise CommandError("This is for the demo. Set DEMO=true if you want everyone to read every mail.")
+            raise CommandError("This is for the demo only: everyone can read every e-mail. Set DEMO=true to allow it.")
         host = options["host"]
         mail = mailserver.controller(host, options["smtp_port"])
         texts = gateway.server(host, options["gateway_port"], callback_url=options["callback_url"])

@@ -1,4 +1,4 @@
-"""``manage.py load_pictures``: give the sample products their pictures."""
+"""``manage.py load_pictures``: add the pictures of the sample products."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
 
 def _add_all(item: Item, product: Product) -> int:
-    """Pillow lets go of the interpreter while it works, so that threads use all cores."""
+    """Pillow releases the GIL while it works, so that threads use all cores."""
     try:
         for name in item.pictures:
             with (PICTURES / name).open("rb") as file:

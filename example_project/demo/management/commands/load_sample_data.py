@@ -1,4 +1,4 @@
-"""``manage.py load_sample_data``: a shop with something in it."""
+"""``manage.py load_sample_data``: fill an empty shop with sample data."""
 
 from __future__ import annotations
 
@@ -20,33 +20,35 @@ LOW_STOCK = 5
 
 
 class Command(BaseCommand):
-    help = "Fill an empty shop with categories, products, users, reviews and orders. A filled one is left alone."
+    help = (
+        "Fill an empty shop with categories, products, users, reviews and orders. A shop with products is not changed."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--without-orders", action="store_true", help="No orders, and passwords that nobody can use."
+            "--without-orders", action="store_true", help="No orders, and accounts with unusable passwords."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Product.objects.exists():
-            self.stdout.write("There are products already; nothing was changed.")
+            self.stdout.write("The shop has products already; nothing was changed.")
             return
         with transaction.atomic():
-            shelves = _load_categories()
+            by_name = _load_categories()
             for item in PRODUCTS:
-                _load_product(item, shelves[item.category])
+                _load_product(item, by_name[item.category])
             users = sample_users.load(with_passwords=not options["without_orders"])
             if not options["without_orders"]:
                 sample_orders.place()
             _load_reviews(users)
         self.stdout.write(
-            f"{len(CATEGORIES) + len(shelves)} categories, {len(PRODUCTS)} products, {len(users)} users."
+            f"{len(CATEGORIES) + len(by_name)} categories, {len(PRODUCTS)} products, {len(users)} users."
         )
         call_command("load_pictures", stdout=self.stdout)
 
 
 def _load_categories() -> dict[str, Category]:
-    """The leaves by name."""
+    """Create the categories and return the lowest ones by name."""
     leaves = {}
     for position, (name, children) in enumerate(CATEGORIES.items()):
         root = categories.create(name, description=DESCRIPTIONS[name], position=position)
@@ -55,14 +57,14 @@ def _load_categories() -> dict[str, Category]:
     return leaves
 
 
-def _load_product(item: Item, shelf: Category) -> Product:
+def _load_product(item: Item, category: Category) -> Product:
     values: dict[str, Any] = {
         "name": item.name,
         "description": item.description,
         "compare_at_price": Decimal(item.compare_at) if item.compare_at else None,
         "is_featured": item.featured,
         "attributes": item.attributes,
-        "categories": [shelf],
+        "categories": [category],
     }
     if not item.sizes:
         product = products.create(item.sku, price=item.amount, low_stock_threshold=LOW_STOCK, **values)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
 
 
 def let_swagger_log_in() -> None:
-    """The client behind Swagger's Authorize button; its address follows the port."""
+    """Create or update the OpenID client of Swagger's Authorize button; its redirect URI contains the port."""
     name = {"name": "API documentation", "type": Client.Type.PUBLIC}
     app, _is_new = Client.objects.get_or_create(id=settings.SWAGGER_CLIENT_ID, defaults=name)
     app.set_scopes(["openid", "email", "profile", *SCOPES])

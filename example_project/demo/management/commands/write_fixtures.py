@@ -1,4 +1,4 @@
-"""``manage.py write_fixtures``: write the three fixtures anew from a database with fresh sample data."""
+"""``manage.py write_fixtures``: write the three fixtures again from a database with fresh sample data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``manage.py backup``: the database and the uploads into a folder."""
+"""``manage.py backup``: write the database and the uploads to a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("directory", type=Path, metavar="DIRECTORY")
-        parser.add_argument("--keep", type=int, metavar="N", help="Delete all but the newest N backups afterwards.")
+        parser.add_argument("--keep", type=int, metavar="N", help="Afterwards delete all but the newest N backups.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         directory, keep = options["directory"], options["keep"]

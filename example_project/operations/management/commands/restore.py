@@ -1,4 +1,4 @@
-"""``manage.py restore``: the database and the uploads back from a folder."""
+"""``manage.py restore``: restore the database and the uploads from a folder."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from operations import backups
 
 
 class Command(BaseCommand):
-    help = "Put the database and the uploads of a backup into an empty database and an empty folder."
+    help = "Restore the database and the uploads of a backup into an empty database and an empty folder."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="BACKUP")
-        parser.add_argument("--overwrite", action="store_true", help="Also where there is data, which will be lost.")
-        parser.add_argument("--verify", action="store_true", help="Only see whether the backup is whole.")
+        parser.add_argument(
+            "--overwrite", action="store_true", help="Restore even if there is data, which is deleted."
+        )
+        parser.add_argument("--verify", action="store_true", help="Only check that the backup is complete.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

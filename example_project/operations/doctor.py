@@ -1,4 +1,4 @@
-"""What ``manage.py shop_doctor`` looks at. Each examination yields what is wrong and how to mend it."""
+"""The checks of ``manage.py shop_doctor``. Each yields its findings: what is wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CLOCK_TOLERANCE_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What is wrong and what to do about it. A warning does not keep the shop from working."""
+    """What is wrong and how to fix it. With a warning the shop still works."""
 
     what: str
-    mend: str
+    fix: str
     is_warning: bool = False
 
 
@@ -53,34 +53,34 @@ def database() -> Findings:
         probes.database()
     except DatabaseError as error:
         yield Finding(
-            what=f"The database does not answer: {type(error).__name__}.",
-            mend="See whether the server runs and whether DATABASE_URL, or DB_HOST and its sisters, are right.",
+            what=f"The database cannot be reached: {type(error).__name__}.",
+            fix="Check that the server runs and that DATABASE_URL or the DB_ variables are correct.",
         )
         return
     if getattr(connection, "pg_version", 150000) < 150000:
-        yield Finding(what="PostgreSQL is older than 15.", mend="Upgrade the database server.")
+        yield Finding(what="PostgreSQL is older than 15.", fix="Upgrade the database server.")
     if connection.vendor == "sqlite" and not settings.DEBUG and not settings.DEMO:
         yield Finding(
-            what="The shop runs on SQLite, which one machine and few writers can share.",
-            mend="Set DATABASE_URL=postgres://user:password@host:5432/shop.",
+            what="The shop runs on SQLite, which suits one machine and few concurrent writers.",
+            fix="Set DATABASE_URL=postgres://user:password@host:5432/shop.",
             is_warning=True,
         )
 
 
 def migrations() -> Findings:
     if wrong := probes.migrations():
-        yield Finding(what=f"{wrong}.", mend="Run `manage.py migrate`.")
+        yield Finding(what=f"{wrong}.", fix="Run `manage.py migrate`.")
 
 
 def cache() -> Findings:
     if wrong := probes.caching():
         yield Finding(
-            what=f"The cache does not work: {wrong}.", mend="See whether Redis runs and whether REDIS_URL is right."
+            what=f"The cache does not work: {wrong}.", fix="Check that Redis runs and that REDIS_URL is correct."
         )
     if not settings.REDIS_URL and not settings.DEBUG and not settings.DEMO:
         yield Finding(
-            what="Each process has a cache of its own, so rate limits count in each process alone.",
-            mend="Set REDIS_URL=redis://:password@host:6379/0.",
+            what="Each process has its own cache, so each process counts rate limits separately.",
+            fix="Set REDIS_URL=redis://:password@host:6379/0.",
             is_warning=True,
         )
 
@@ -90,24 +90,24 @@ def queue() -> Findings:
         get_broker().ping()
     except redis.RedisError as error:
         yield Finding(
-            what=f"The queue's server does not answer: {type(error).__name__}. Messages wait for the periodic jobs.",
-            mend="See whether Redis runs and whether REDIS_URL is right.",
+            what=f"The queue's server cannot be reached: {type(error).__name__}. Messages wait for the periodic jobs.",
+            fix="Check that Redis runs and that REDIS_URL is correct.",
         )
         return
     if wrong := probes.queue():
         yield Finding(
-            what=f"The queue stands still: {wrong}, {task_queue.length()} wait.",
-            mend="See whether a worker runs: `manage.py qcluster`, `systemctl status 'shop-worker@*'`.",
+            what=f"The queue is not being processed: {wrong}, {task_queue.length()} wait.",
+            fix="Check that a worker runs: `manage.py qcluster`, `systemctl status 'shop-worker@*'`.",
         )
     if wrong := probes.outbox():
         yield Finding(
-            what=f"The outbox stands still: {wrong}.",
-            mend="Start a worker, or run `manage.py deliver_notifications` and `manage.py announce_events`.",
+            what=f"The outbox is not being processed: {wrong}.",
+            fix="Start a worker, or run `manage.py deliver_notifications` and `manage.py announce_events`.",
         )
     if dead := Notification.objects.filter(state="dead").count():
         yield Finding(
             what=f"{dead} messages were given up.",
-            mend="Look at them in the admin, mend the cause and send them again from there.",
+            fix="Look at them in the admin, fix the cause and send them again there.",
             is_warning=True,
         )
 
@@ -119,16 +119,15 @@ def periodic_jobs() -> Findings:
         late.setdefault(package, []).append(f"{job}: {undone}")
     for package, jobs in late.items():
         yield Finding(
-            what=f"{len(jobs)} jobs of {package} have not run when they should."
-            + "".join(f"\n  {job}" for job in jobs),
-            mend=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`."
-            " The first round takes a worker up to two minutes.",
+            what=f"{len(jobs)} jobs of {package} did not run in time." + "".join(f"\n  {job}" for job in jobs),
+            fix=f"Run `manage.py schedule_jobs` and start a worker, or let cron run `manage.py {package}_jobs`."
+            " A new worker needs up to two minutes for the first run.",
         )
 
 
 def mail_server() -> Findings:
     if settings.DEBUG and "smtp" not in settings.EMAIL_BACKEND_CLASS:
-        yield Finding(what="Mails are printed, not sent.", mend="Set EMAIL_HOST.", is_warning=True)
+        yield Finding(what="E-mails are printed, not sent.", fix="Set EMAIL_HOST.", is_warning=True)
         return
     try:
         mailer = mail.mailers["default"] if django.VERSION >= (6, 1) else mail.get_connection()
@@ -136,13 +135,13 @@ def mail_server() -> Findings:
         mailer.close()
     except Exception as error:  # noqa: BLE001 - smtplib, ssl and socket raise each their own
         yield Finding(
-            what=f"The mail server refuses: {type(error).__name__}.",
-            mend="Correct EMAIL_HOST, EMAIL_PORT, EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD.",
+            what=f"The mail server reports an error: {type(error).__name__}.",
+            fix="Correct EMAIL_HOST, EMAIL_PORT, EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD.",
         )
     if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@example.org") and not (settings.DEBUG or settings.DEMO):
         yield Finding(
-            what="Mails go out from an address at example.org.",
-            mend="Set DEFAULT_FROM_EMAIL to an address of your domain, and ADMIN_EMAIL to yours.",
+            what="E-mails are sent from an address at example.org.",
+            fix="Set DEFAULT_FROM_EMAIL to an address of your domain, and ADMIN_EMAIL to yours.",
         )
 
 
@@ -151,7 +150,7 @@ def gateways() -> Findings:
         try:
             notifier = notifiers.get_notifier(alias)
         except UnknownNotifier as error:
-            yield Finding(what=f"Notifier {alias}: {error}", mend="Correct its variables; .env.example lists them.")
+            yield Finding(what=f"Notifier {alias}: {error}", fix="Correct its variables; .env.example lists them.")
             continue
         if isinstance(notifier, AfricasTalkingNotifier):
             yield from _africas_talking(alias, notifiers.options_of(alias))
@@ -161,16 +160,16 @@ def gateways() -> Findings:
         except Exception as error:  # noqa: BLE001 - a provider of the site may raise anything
             yield Finding(
                 what=f"Payment provider {alias} cannot be used: {type(error).__name__}.",
-                mend="Correct its BACKEND and OPTIONS in SHOP_ORDERS['PAYMENT_PROVIDERS'], or its variables.",
+                fix="Correct its BACKEND and OPTIONS in SHOP_ORDERS['PAYMENT_PROVIDERS'], or its variables.",
             )
 
 
 def _africas_talking(alias: str, options: Mapping[str, Any]) -> Findings:
-    """Ask for the account's balance, which costs nothing and needs the right key."""
+    """Request the account's balance, which is free and needs the correct key."""
     if not options.get("report_secret"):
         yield Finding(
             what=f"Notifier {alias} has no secret, so delivery reports are refused.",
-            mend="Set AFRICAS_TALKING_REPORT_SECRET to a long random text.",
+            fix="Set AFRICAS_TALKING_REPORT_SECRET to a long random text.",
             is_warning=True,
         )
     host = "api.sandbox.africastalking.com" if options["username"] == "sandbox" else "api.africastalking.com"
@@ -180,11 +179,12 @@ def _africas_talking(alias: str, options: Mapping[str, Any]) -> Findings:
     if status in {401, 403}:
         yield Finding(
             what=f"The SMS gateway refuses the key of {alias}.",
-            mend="Correct AFRICAS_TALKING_USERNAME and AFRICAS_TALKING_API_KEY; the sandbox has its own key.",
+            fix="Correct AFRICAS_TALKING_USERNAME and AFRICAS_TALKING_API_KEY; the sandbox has its own key.",
         )
     elif status is None or status >= 500:
         yield Finding(
-            what=f"The SMS gateway of {alias} does not answer.", mend="See whether this machine may reach it by HTTPS."
+            what=f"The SMS gateway of {alias} cannot be reached.",
+            fix="Check that this machine can reach it over HTTPS.",
         )
 
 
@@ -194,7 +194,7 @@ def openid() -> Findings:
         name = app.get("provider_id", "openid_connect")
         server = str(app.get("settings", {}).get("server_url", ""))
         if not (app.get("client_id") and server):
-            yield Finding(what=f"Log-in with {name} lacks its client id or server.", mend="Set the OIDC_ variables.")
+            yield Finding(what=f"Log-in with {name} lacks its client id or server.", fix="Set the OIDC_ variables.")
             continue
         yield from _discovery(name, server)
 
@@ -208,21 +208,19 @@ def _discovery(name: str, server: str) -> Findings:
     except (OSError, ValueError, TypeError) as error:
         yield Finding(
             what=f"The configuration of {name} cannot be read: {type(error).__name__}.",
-            mend="Correct the server's address; a browser must find its /.well-known/openid-configuration.",
+            fix="Correct the server's address; a browser must be able to open its /.well-known/openid-configuration.",
         )
         return
     # OpenID Connect Discovery, section 4.3: the two must be the same.
     issuer, told = address.removesuffix(well_known), str(document.get("issuer", ""))
     if told and told.rstrip("/") != issuer:
         yield Finding(
-            what=f"The configuration of {name} at {issuer} is that of another issuer, {told[:200]}.",
-            mend="Set its OIDC_ variable to that address, if it is the provider that you mean.",
+            what=f"The configuration of {name} at {issuer} belongs to another issuer, {told[:200]}.",
+            fix="Set its OIDC_ variable to that address if that is the provider you want.",
             is_warning=True,
         )
     if missing:
-        yield Finding(
-            what=f"The configuration of {name} lacks {', '.join(sorted(missing))}.", mend="Ask its operator."
-        )
+        yield Finding(what=f"The configuration of {name} lacks {', '.join(sorted(missing))}.", fix="Ask its operator.")
 
 
 def media() -> Findings:
@@ -235,27 +233,27 @@ def media() -> Findings:
     except OSError as error:
         yield Finding(
             what=f"Uploads cannot be stored: {type(error).__name__}.",
-            mend="Create MEDIA_ROOT and give it to the user of the shop.",
+            fix="Create MEDIA_ROOT and give it to the user of the shop.",
         )
         return
     if not is_whole:
-        yield Finding(what="An upload was not read back as it was written.", mend="See to the disk or the storage.")
+        yield Finding(what="An upload was read back with different content.", fix="Check the disk or the storage.")
 
 
 def static_files() -> Findings:
     if settings.DEBUG or settings.DEMO:
         return
     if not Path(settings.STATIC_ROOT, "staticfiles.json").is_file():
-        yield Finding(what="The static files are not collected.", mend="Run `manage.py collectstatic`.")
+        yield Finding(what="The static files are not collected.", fix="Run `manage.py collectstatic`.")
     elif not staticfiles_storage.exists("admin/css/base.css"):
-        yield Finding(what="Static files of the admin are missing.", mend="Run `manage.py collectstatic --clear`.")
+        yield Finding(what="Static files of the admin are missing.", fix="Run `manage.py collectstatic --clear`.")
 
 
 def time_zone() -> Findings:
     if settings.TIME_ZONE == "UTC":
         yield Finding(
-            what="Days of the dashboard begin at midnight UTC.",
-            mend="Set TIME_ZONE to the shop's own, such as Africa/Nairobi.",
+            what="The dashboard's days begin at midnight UTC.",
+            fix="Set TIME_ZONE to the shop's time zone, such as Africa/Nairobi.",
             is_warning=True,
         )
     if connection.vendor != "postgresql":
@@ -267,12 +265,12 @@ def time_zone() -> Findings:
         now, knows_zone = cursor.fetchone()
     if abs((datetime.now(UTC) - now).total_seconds()) > CLOCK_TOLERANCE_SECONDS:
         yield Finding(
-            what="The clocks of this machine and of the database differ.", mend="Run a time service (chrony) on both."
+            what="The clocks of this machine and of the database differ.", fix="Run a time service (chrony) on both."
         )
     if not knows_zone:
         yield Finding(
             what=f"The database does not know the time zone {timezone.get_default_timezone_name()}.",
-            mend="Install tzdata on the database server, or choose another TIME_ZONE.",
+            fix="Install tzdata on the database server, or choose another TIME_ZONE.",
         )
 
 
@@ -282,12 +280,12 @@ def deployment() -> Findings:
         if not message.is_silenced():
             yield Finding(
                 what=f"{message.id}: {message.msg}",
-                mend=message.hint or "See the documentation of this check.",
+                fix=message.hint or "See the documentation of this check.",
                 is_warning=message.level < checks.ERROR,
             )
 
 
-EXAMINATIONS: Mapping[str, Callable[[], Findings]] = {
+CHECKS: Mapping[str, Callable[[], Findings]] = {
     "database": database,
     "migrations": migrations,
     "cache": cache,
@@ -303,21 +301,19 @@ EXAMINATIONS: Mapping[str, Callable[[], Findings]] = {
 }
 
 
-def examine(name: str) -> list[Finding]:
-    """The findings of one examination. One that cannot be made is a finding too."""
+def run_check(name: str) -> list[Finding]:
+    """The findings of one check. A check that fails is a finding too."""
     try:
-        return list(EXAMINATIONS[name]())
+        return list(CHECKS[name]())
     except DatabaseError as error:
-        mend = "Run `manage.py shop_doctor --only database migrations` and mend what it names first."
-        return [Finding(what=f"It could not be examined: {type(error).__name__}.", mend=mend)]
-    except Exception as error:  # noqa: BLE001 - the doctor examines what is broken
-        return [
-            Finding(what=f"It could not be examined: {type(error).__name__}.", mend="Mend the other findings first.")
-        ]
+        fix = "Run `manage.py shop_doctor --only database migrations` and fix those findings first."
+        return [Finding(what=f"The check failed: {type(error).__name__}.", fix=fix)]
+    except Exception as error:  # noqa: BLE001 - a failing check must not stop the doctor
+        return [Finding(what=f"The check failed: {type(error).__name__}.", fix="Fix the other findings first.")]
 
 
 def _status(address: str, headers: Mapping[str, str]) -> int | None:
-    """The status that an address answers, None if it does not answer."""
+    """The HTTP status of a URL, None if it cannot be reached."""
     try:
         _read(address, headers)
     except urllib.error.HTTPError as error:
