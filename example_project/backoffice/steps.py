@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from shop_notify import previews
+from shop_notify.messages import Preview, preview_signal
 from shop_notify.segments import count_segments
 from shop_orders import events, payments
 from shop_orders.admin import STEPS
@@ -21,7 +21,7 @@ from shop_orders.payment_providers import PaymentState
 class StepPreview:
     """The messages of a step, each with its number of SMS parts. ``problem`` says why the step cannot be taken."""
 
-    messages: list[tuple[previews.Preview, int]]
+    messages: list[tuple[Preview, int]]
     problem: str = ""
 
 
@@ -45,7 +45,7 @@ def preview(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> 
             transaction.set_rollback(True)
     except ShopOrdersError as error:
         return StepPreview(messages=[], problem=str(error))
-    shown = [preview for signal, payload in announced for preview in previews.of_signal(signal, payload)]
+    shown = [preview for signal, payload in announced for preview in preview_signal(signal, payload)]
     return StepPreview(messages=[(row, _parts(row)) for row in shown])
 
 
@@ -77,5 +77,5 @@ def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[st
     ]
 
 
-def _parts(row: previews.Preview) -> int:
+def _parts(row: Preview) -> int:
     return count_segments(row.text).parts if row.channel == "sms" and row.text else 0

@@ -53,16 +53,16 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "api.problems": "register",
     },
     "shop_notify": {
-        "delivery": "wake_up",
-        "outbox": "resend",
+        "outbox": "put resend retry retry_dead",
+        "delivery": "wake_up deliver_due start_fallbacks receive_reports",
         "notifiers": "get_notifier installed",
         "queues": "wake",
         "history": "deliveries label",
-        "previews": "Preview of_signal of_notification",
-        "preferences": "groups choices read write",
-        "suppressions": "suppress lift suppressed",
-        "overrides": "validate",
-        "samples": "values_for",
+        "messages": "Preview preview_signal preview_notification render validate_override sample_values",
+        "recipients": (
+            "mutable_groups preference_choices read_preferences write_preferences recipient_of_user suppress "
+            "lift_suppression suppressed unsubscribe unsubscribe_link"
+        ),
         "segments": "count_segments",
         "health": "notifiers oldest_due_at",
         "pruning": "prune",

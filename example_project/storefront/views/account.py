@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from shop_notify import preferences
+from shop_notify.recipients import GroupChoice, preference_choices, write_preferences
 from shop_orders import customers
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Address, Customer, Order
@@ -124,15 +124,15 @@ def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def messages_wanted(request: HttpRequest) -> HttpResponse:
     """The message preferences, by group and channel. Required messages are always sent."""
     key = customers.for_user(request.user).key
-    choices = preferences.choices(key)
+    choices = preference_choices(key)
     if request.method == "POST":
-        preferences.write(key, {choice["group"]: _wished(request, choice) for choice in choices if choice["group"]})
+        write_preferences(key, {choice["group"]: _wished(request, choice) for choice in choices if choice["group"]})
         messages.success(request, _("Your wishes are saved."))
         return redirect("storefront:account_messages")
     return render(request, "storefront/account/messages.html", {"choices": choices, "channels": timeline.CHANNELS})
 
 
-def _wished(request: HttpRequest, choice: preferences.GroupChoice) -> dict[str, bool]:
+def _wished(request: HttpRequest, choice: GroupChoice) -> dict[str, bool]:
     return {
         way["alias"]: f"{choice['group']}.{way['alias']}" in request.POST
         for way in choice["notifiers"]

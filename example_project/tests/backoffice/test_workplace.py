@@ -60,9 +60,9 @@ def shown(answer):
 
 
 def written(order, known):
-    from shop_notify import previews
+    from shop_notify.messages import preview_notification
 
-    rows = [previews.of_notification(row) for row in Notification.objects.exclude(pk__in=known)]
+    rows = [preview_notification(row) for row in Notification.objects.exclude(pk__in=known)]
     return {(row.alias, row.address, row.subject, row.text) for row in rows}
 
 

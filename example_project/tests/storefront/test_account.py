@@ -62,14 +62,14 @@ def test_an_address_without_a_town_is_refused(customer, user):
 
 
 def test_messages_can_be_switched_off_and_on(customer, user):
-    from shop_notify import preferences
+    from shop_notify.recipients import read_preferences
 
     key = customers.for_user(user).key
     assert "(always)" in customer.get("/account/messages/")
     customer.post("/account/messages/")
-    assert not any(on for ways in preferences.read(key).values() for on in ways.values())
+    assert not any(on for ways in read_preferences(key).values() for on in ways.values())
     customer.post("/account/messages/", **{"order_updates.sms": "on"})
-    assert preferences.read(key)["order_updates"]["sms"] is True
+    assert read_preferences(key)["order_updates"]["sms"] is True
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from django.core.cache import cache
-from shop_notify import previews
+from shop_notify.messages import preview_notification
 from shop_notify.models import Notification
 
 from .conftest import Visitor
@@ -30,7 +30,7 @@ def test_the_link_goes_to_the_address_of_the_order_and_opens_it(visitor, mug, cl
     assert (answer.status_code, answer["Location"]) == (302, "/orders/?sent=1")
     row = links().get()
     assert (row.alias, row.address, row.reference) == ("email", "guest@example.org", order.number)
-    mail = previews.of_notification(row)
+    mail = preview_notification(row)
     assert mail.problem == ""
     assert order.number in mail.subject
     url = re.search(r"http://127\.0\.0\.1:8000(/orders/\S+)", mail.text)[1]  # type: ignore[index]
@@ -91,6 +91,6 @@ def test_a_customer_s_order_is_found_in_the_account(customer, mug, client):
     ask(client, order.number)
 
     row = links().get()
-    url = previews.of_notification(row).text
+    url = preview_notification(row).text
     assert "token=" not in url
     assert customer.client.get("/orders/")["Location"] == "/account/orders/"

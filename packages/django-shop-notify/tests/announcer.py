@@ -14,14 +14,14 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testproject.settings")
     django.setup()
 
-    from shop_notify import queues, routes
+    from shop_notify import outbox, queues
     from shop_notify.models import Notification
 
     pause = float(sys.argv[2]) if len(sys.argv) > 2 else 0.02
     timings = []
     for number in range(int(sys.argv[1])):
         began = time.monotonic()
-        routes.write(
+        outbox.put(
             [
                 Notification(
                     event_id=f"q2-{number}",

@@ -27,12 +27,12 @@ QUEUES = ("inline", "django_tasks", "django_q2, database", "django_q2, Redis", "
 
 NARROW = (
     "UPDATE floor_outbox SET state = 'sent' WHERE id IN (SELECT id FROM floor_outbox WHERE state = 'queued' "
-    "ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id"
+    "SAMPLE_ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 CLAIM = (
     "UPDATE shop_notify_notification SET state = 'sending', lease = gen_random_uuid(), attempts = attempts + 1, "
     "due_at = now() + interval '2 minutes', updated_at = now() WHERE id IN (SELECT id FROM shop_notify_notification "
-    "WHERE state IN ('queued', 'sending') AND due_at <= now() ORDER BY priority, due_at, id LIMIT %s "
+    "WHERE state IN ('queued', 'sending') AND due_at <= now() SAMPLE_ORDER BY priority, due_at, id LIMIT %s "
     "FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 NOTE = (
@@ -155,7 +155,7 @@ def drain(count, workers, *, harmless, **what):
 
 
 def drains(count):
-    from shop_notify.samples import ORDER
+    from shop_notify.messages import SAMPLE_ORDER
 
     figures = {}
     for workers in WORKERS:
@@ -168,7 +168,7 @@ def drains(count):
             "ours, harmless, 200 noted a commit": drain(count, workers, harmless=True),
         }
         show(figures)
-    order = {"event": "order_placed", "context": ORDER, "channel": "email"}
+    order = {"event": "order_placed", "context": SAMPLE_ORDER, "channel": "email"}
     fill(0)
     figures["1 worker, order e-mails with HTML, harmless"] = drain(count // 4, 1, harmless=True, **order)
     return figures

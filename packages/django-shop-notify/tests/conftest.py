@@ -8,7 +8,8 @@ import django
 import pytest
 from django.db import connection
 from gateway import Gateway
-from shop_notify import delivery, queues
+from shop_notify import queues
+from shop_notify.delivery import sending
 from shop_notify.notifiers import MemoryNotifier
 
 
@@ -26,7 +27,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _clean_process():
     MemoryNotifier.outbox.clear()
-    delivery._paused.clear()
+    sending._paused_until.clear()
     queues._failed_until.clear()
 
 

@@ -62,10 +62,10 @@ class Fault:
 
 
 def install(name, fault):
-    from shop_notify import notes, outbox
+    from shop_notify.delivery import claiming, queries, settling
     from testproject.ledger import LedgerNotifier
 
-    claim, settle_all, keep = outbox.claim, outbox.settle_all, notes.keep
+    claim, settle_all, keep = claiming.claim, settling.settle_all, queries.insert_attempts
     if name == "FP4":
 
         def claim_and_die(*args, **kwargs):
@@ -74,7 +74,7 @@ def install(name, fault):
                 fault()
             return claimed
 
-        outbox.claim = claim_and_die
+        claiming.claim = claim_and_die
     elif name == "FP5":
         LedgerNotifier.before = lambda self, message: fault()
     elif name == "FP6":
@@ -85,14 +85,14 @@ def install(name, fault):
             settle_all(results)
             fault()
 
-        outbox.settle_all = settle_and_die
+        settling.settle_all = settle_and_die
     elif name == "FP8":
 
         def die_in_the_transaction(attempts):
             fault()
             keep(attempts)
 
-        notes.keep = die_in_the_transaction
+        queries.insert_attempts = die_in_the_transaction
 
 
 def work(name, budget_file, every):

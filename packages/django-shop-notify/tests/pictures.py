@@ -27,10 +27,10 @@ def collect():
     from aiosmtpd.controller import Controller
     from conftest import Mailbox
     from django.conf import settings
-    from shop_notify import delivery, routes
+    from shop_notify import delivery, outbox, routes
+    from shop_notify.messages import SAMPLE_ORDER
     from shop_notify.models import Notification
     from shop_notify.presets import SHOP_ROUTES
-    from shop_notify.samples import ORDER
     from test_outages import free_port
 
     mailbox, port = Mailbox(), free_port()
@@ -55,8 +55,8 @@ def collect():
         for entry in customers:
             settings.SHOP_NOTIFY["ROUTES"] = [entry]
             recipients = {"customer": {**CUSTOMER, "language": language}}
-            payload = {**ORDER, **entry.get("when", {}), "at_placement": False, "recipients": recipients}
-            routes.write(routes.plan(entry["signal"], payload=payload, event_id=f"{language}-{entry}"))
+            payload = {**SAMPLE_ORDER, **entry.get("when", {}), "at_placement": False, "recipients": recipients}
+            outbox.put(routes.plan(entry["signal"], payload=payload, event_id=f"{language}-{entry}"))
             delivery.deliver_due()
             row = Notification.objects.order_by("-id").first()
             mail = mailbox.messages[-1]
@@ -70,18 +70,18 @@ def collect():
 
 def texts():
     """Every SMS of the preset: ``[(language, event, text, segments)]``."""
-    from shop_notify import rendering
+    from shop_notify import messages
+    from shop_notify.messages import SAMPLE_ORDER
     from shop_notify.models import Notification
     from shop_notify.presets import SHOP_ROUTES
-    from shop_notify.samples import ORDER
     from shop_notify.segments import count_segments
 
     found = []
     for language in LANGUAGES:
         for entry in SHOP_ROUTES:
             if "sms" in entry["via"]:
-                row = Notification(event=entry["event"], channel="sms", language=language, context=ORDER)
-                text = rendering.render(row).text
+                row = Notification(event=entry["event"], channel="sms", language=language, context=SAMPLE_ORDER)
+                text = messages.render(row).text
                 found.append((language, entry["event"], text, count_segments(text)))
     return found
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from django.db import OperationalError
 from django.utils import timezone
-from shop_notify import delivery, metering, outbox, reports
+from shop_notify import delivery, outbox
+from shop_notify.delivery import claiming, draining, metering, sending, settling, workers
 from shop_notify.exceptions import NotRetryable, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Attempt, DeliveryReport, Notification, State, Suppression, Worker
 from shop_notify.notifiers import MemoryNotifier, Message, Notifier, Receipt, Report
@@ -222,7 +223,7 @@ def test_notifier_that_returns_nonsense_has_an_unknown_outcome():
 
 
 def test_notifier_that_hangs_is_stopped_and_the_other_alias_goes_on(monkeypatch):
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(sending, "SEND_SECONDS", 0.3)
     queue(3, priority=1)
     queue(3, alias="memory")
 
@@ -243,10 +244,10 @@ def test_notifier_that_hangs_is_stopped_and_the_other_alias_goes_on(monkeypatch)
 
 def test_row_of_a_killed_worker_is_due_again_when_its_lease_has_run_out():
     queue()
-    worker = outbox.start_worker()
-    claimed = outbox.claim(worker)
+    worker = workers.start_worker()
+    claimed = claiming.claim(worker)
     assert [row.attempts for row in claimed.rows] == [1]
-    outbox.stop_worker(worker)
+    workers.stop_worker(worker)
     assert delivery.deliver_due() == 0
     Notification.objects.update(due_at=timezone.now())
     assert delivery.deliver_due() == 1
@@ -256,9 +257,9 @@ def test_row_of_a_killed_worker_is_due_again_when_its_lease_has_run_out():
 def test_message_that_kills_its_worker_every_time_ends_dead():
     queue()
     for _ in range(Scripted.max_attempts):
-        worker = outbox.start_worker()
-        assert outbox.claim(worker) is not None
-        outbox.stop_worker(worker)
+        worker = workers.start_worker()
+        assert claiming.claim(worker) is not None
+        workers.stop_worker(worker)
         Notification.objects.update(due_at=timezone.now())
     delivery.deliver_due()
     assert (only().state, only().last_error) == ("dead", "The worker died at every attempt.")
@@ -269,29 +270,29 @@ def test_row_with_which_two_workers_died_is_claimed_alone():
     queue(4)
     Notification.objects.filter(address="1@example.org").update(attempts=1, state="sending")
     Notification.objects.filter(address="2@example.org").update(attempts=2, state="sending")
-    worker = outbox.start_worker()
-    assert [row.address for row in outbox.claim(worker).rows] == ["0@example.org", "1@example.org"]
-    assert [row.address for row in outbox.claim(worker).rows] == ["2@example.org"]
-    assert [row.address for row in outbox.claim(worker).rows] == ["3@example.org"]
-    assert outbox.claim(worker) is None
+    worker = workers.start_worker()
+    assert [row.address for row in claiming.claim(worker).rows] == ["0@example.org", "1@example.org"]
+    assert [row.address for row in claiming.claim(worker).rows] == ["2@example.org"]
+    assert [row.address for row in claiming.claim(worker).rows] == ["3@example.org"]
+    assert claiming.claim(worker) is None
 
 
 def test_one_alias_never_holds_more_than_half_of_the_workers():
     queue(200, priority=1)
     queue(5, alias="memory")
-    workers = [outbox.start_worker() for _ in range(4)]
-    claims = [outbox.claim(worker) for worker in workers]
+    started = [workers.start_worker() for _ in range(4)]
+    claims = [claiming.claim(worker) for worker in started]
     assert [claimed and claimed.alias for claimed in claims] == ["scripted", "scripted", "memory", None]
 
 
 def test_late_worker_cannot_overwrite_what_another_has_noted():
     queue()
-    worker = outbox.start_worker()
-    first = outbox.claim(worker)
+    worker = workers.start_worker()
+    first = claiming.claim(worker)
     Notification.objects.update(due_at=timezone.now())
-    second = outbox.claim(worker)
-    assert outbox.settle(second.rows[0], outbox.Result(state=State.SENT, receipt=Receipt(provider_id="two")))
-    assert not outbox.settle(first.rows[0], outbox.Result(state=State.FAILED, detail="late"))
+    second = claiming.claim(worker)
+    assert settling.settle(second.rows[0], settling.Result(state=State.SENT, receipt=Receipt(provider_id="two")))
+    assert not settling.settle(first.rows[0], settling.Result(state=State.FAILED, detail="late"))
     assert (only().state, only().provider_id) == ("sent", "two")
 
 
@@ -342,12 +343,12 @@ def test_signals_tell_of_sent_and_failed(django_capture_on_commit_callbacks):
 
 
 def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_where_it_costs_money(monkeypatch):
-    monkeypatch.setattr(delivery, "message_of", lambda *args: time.sleep(30))
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.1)
+    monkeypatch.setattr(sending, "message_of", lambda *args: time.sleep(30))
+    monkeypatch.setattr(sending, "SEND_SECONDS", 0.1)
     queue(alias="paid", address="+254711000001")
     delivery.deliver_due()
     assert (only().state, only().last_error) == ("queued", "It took too long before anything was sent.")
-    assert delivery._pausing() == set()
+    assert sending.paused_aliases() == set()
 
 
 def test_failure_before_a_paid_message_is_sent_is_no_unknown_outcome(monkeypatch):
@@ -386,10 +387,10 @@ def test_strange_retry_after_is_bounded_and_stops_nobody(asked):
 def late_yes(state, **changes):
     """A worker whose lease ran out gets its yes while the row is in this state."""
     queue()
-    claimed = outbox.claim(outbox.start_worker())
+    claimed = claiming.claim(workers.start_worker())
     Notification.objects.update(state=state, lease=None, **changes)
-    yes = outbox.Result(state=State.SENT, outcome="accepted", receipt=Receipt(provider_id="one"))
-    outbox.settle_all([(claimed.rows[0], yes)])
+    yes = settling.Result(state=State.SENT, outcome="accepted", receipt=Receipt(provider_id="one"))
+    settling.settle_all([(claimed.rows[0], yes)])
     return only()
 
 
@@ -407,23 +408,23 @@ def test_late_yes_moves_nothing_back(state):
 
 
 def test_report_that_waits_for_a_late_yes_is_applied():
-    reports.receive("scripted", [Report(provider_id="one", status="ok", state="delivered")])
+    delivery.receive_reports("scripted", [Report(provider_id="one", status="ok", state="delivered")])
     queue()
-    claimed = outbox.claim(outbox.start_worker())
+    claimed = claiming.claim(workers.start_worker())
     Notification.objects.update(state="queued", lease=None)
-    notes = delivery._Notes(Scripted(alias="scripted"), claimed.until)
-    notes.add(claimed.rows[0], outbox.Result(state=State.SENT, receipt=Receipt(provider_id="one")))
+    notes = draining.ResultBuffer(Scripted(alias="scripted"), claimed.until)
+    notes.add(claimed.rows[0], settling.Result(state=State.SENT, receipt=Receipt(provider_id="one")))
     assert only().state == "delivered"
 
 
 def test_retried_message_is_not_moved_by_reports_about_its_first_sending():
     queue()
     delivery.deliver_due()
-    reports.receive("scripted", [Report(provider_id="p-1", status="Failed", state="failed")])
+    delivery.receive_reports("scripted", [Report(provider_id="p-1", status="Failed", state="failed")])
     outbox.retry(only())
 
     def send_while_an_old_report_comes():
-        reports.receive("scripted", [Report(provider_id="p-1", status="Rejected", state="failed")])
+        delivery.receive_reports("scripted", [Report(provider_id="p-1", status="Rejected", state="failed")])
         return Receipt(provider_id="p-2")
 
     Scripted.script = [send_while_an_old_report_comes]
@@ -435,7 +436,7 @@ def test_report_that_comes_between_our_look_and_our_note_is_applied(django_captu
     """Each of the two transactions ends before it can see the other's row."""
     queue()
     with django_capture_on_commit_callbacks() as callbacks:
-        reports.receive("scripted", [Report(provider_id="p-1", status="ok", state="delivered")])
+        delivery.receive_reports("scripted", [Report(provider_id="p-1", status="ok", state="delivered")])
     Notification.objects.update(state="sent", provider_id="p-1")
     for callback in callbacks:
         callback()
@@ -445,17 +446,17 @@ def test_report_that_comes_between_our_look_and_our_note_is_applied(django_captu
 def test_repeated_report_is_applied_where_the_first_was_left_waiting():
     queue()
     report = Report(provider_id="p-1", status="ok", state="delivered")
-    assert reports.receive("scripted", [report]) == 0
+    assert delivery.receive_reports("scripted", [report]) == 0
     Notification.objects.update(state="sent", provider_id="p-1")
-    assert reports.receive("scripted", [report]) == 1
-    assert reports.receive("scripted", [report]) == 0
+    assert delivery.receive_reports("scripted", [report]) == 1
+    assert delivery.receive_reports("scripted", [report]) == 0
 
 
 def test_report_with_characters_that_no_database_keeps():
     queue()
     delivery.deliver_due()
     report = Report(provider_id="p-1\0", status="o\0k", state="delivered", address="0@example.org\0\ud800")
-    reports.receive("scripted", [report])
+    delivery.receive_reports("scripted", [report])
     assert DeliveryReport.objects.get().status == "ok"
 
 

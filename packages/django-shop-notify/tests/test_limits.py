@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from shop_notify import delivery, fallbacks, jobs, metering, preferences, pruning, reports, suppressions, unsubscribing
+from shop_notify import delivery, jobs, pruning, recipients
+from shop_notify.delivery import metering
 from shop_notify.exceptions import PermanentFailure
 from shop_notify.models import (
     Attempt,
@@ -23,6 +24,7 @@ from shop_notify.models import (
     Suppression,
 )
 from shop_notify.notifiers import MemoryNotifier, Report
+from shop_notify.recipients import preferences
 
 pytestmark = pytest.mark.django_db
 PHONE = "+254711000001"
@@ -182,7 +184,7 @@ def test_refused_sms_is_followed_by_a_mail_once(mailbox):
     follower = Notification.objects.get(alias="email")
     assert (follower.state, follower.address, follower.origin_id) == ("sent", "c@example.org", row.pk)
     assert (follower.event_id, follower.event) == (row.event_id, row.event)
-    fallbacks.start_due()
+    delivery.start_fallbacks()
     delivery.deliver_due()
     assert [message["To"] for message in mailbox.messages] == ["c@example.org"]
 
@@ -190,18 +192,20 @@ def test_refused_sms_is_followed_by_a_mail_once(mailbox):
 def test_sms_that_is_not_delivered_in_time_is_followed_by_a_mail():
     queue(fallback=fallback())
     delivery.deliver_due()
-    assert fallbacks.start_due() == 0
+    assert delivery.start_fallbacks() == 0
     Notification.objects.update(fallback_at=timezone.now())
-    assert fallbacks.start_due() == 1
+    assert delivery.start_fallbacks() == 1
     assert Notification.objects.filter(alias="email", state="queued").count() == 1
-    assert fallbacks.start_due() == 0
+    assert delivery.start_fallbacks() == 0
 
 
 def test_sms_that_is_delivered_in_time_is_not_followed():
     queue(fallback=fallback())
     delivery.deliver_due()
     row = Notification.objects.get()
-    reports.receive("sms", [Report(provider_id=row.provider_id, status="Success", state="delivered", address=PHONE)])
+    delivery.receive_reports(
+        "sms", [Report(provider_id=row.provider_id, status="Success", state="delivered", address=PHONE)]
+    )
     row.refresh_from_db()
     assert (row.state, row.fallback_at) == ("delivered", None)
 
@@ -210,8 +214,10 @@ def test_report_of_failure_starts_the_fall_back():
     queue(fallback=fallback())
     delivery.deliver_due()
     row = Notification.objects.get()
-    reports.receive("sms", [Report(provider_id=row.provider_id, status="Failed", state="failed", address=PHONE)])
-    assert fallbacks.start_due() == 1
+    delivery.receive_reports(
+        "sms", [Report(provider_id=row.provider_id, status="Failed", state="failed", address=PHONE)]
+    )
+    assert delivery.start_fallbacks() == 1
 
 
 def test_mail_that_went_out_anyway_is_not_doubled_by_the_fall_back():
@@ -225,7 +231,7 @@ def test_mail_that_went_out_anyway_is_not_doubled_by_the_fall_back():
 
 
 def test_sms_to_a_phone_that_has_opted_out_is_followed_by_a_mail():
-    suppressions.suppress("sms", PHONE, reason="stop")
+    recipients.suppress("sms", PHONE, reason="stop")
     queue(fallback=fallback())
     delivery.deliver_due()
     assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "skipped")]
@@ -262,13 +268,13 @@ def test_fall_back_to_an_alias_that_cannot_be_loaded_stops_nothing(settings, cap
     queue()
     Paid.fails = [PermanentFailure("no route"), PermanentFailure("no route")]
     assert delivery.deliver_due() == 2
-    assert "A message has no fall-back" in caplog.text
+    assert "A message has no fallback" in caplog.text
 
 
 def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
     queue(fallback={**fallback(), "alias": "pigeon"}, fallback_at=timezone.now(), state="failed")
     queue(fallback=fallback(), fallback_at=timezone.now(), state="failed")
-    assert fallbacks.start_due() == 2
+    assert delivery.start_fallbacks() == 2
     assert Notification.objects.filter(alias="email").count() == 1
 
 
@@ -276,20 +282,20 @@ def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
 
 
 def test_suppressed_address_is_written_to_again_when_it_is_lifted():
-    suppressions.suppress("sms", PHONE, reason="stop")
-    suppressions.suppress("sms", PHONE, reason="bounce")
+    recipients.suppress("sms", PHONE, reason="stop")
+    recipients.suppress("sms", PHONE, reason="bounce")
     assert Suppression.objects.get().reason == "stop"
     queue()
     delivery.deliver_due()
     assert states() == ["skipped"]
-    assert suppressions.lift("sms", PHONE)
+    assert recipients.lift_suppression("sms", PHONE)
     queue()
     delivery.deliver_due()
     assert states() == ["sent", "skipped"]
 
 
 def test_addresses_are_suppressed_whatever_their_case():
-    suppressions.suppress("email", "Member@Example.org", reason="complaint")
+    recipients.suppress("email", "Member@Example.org", reason="complaint")
     queue(alias="email", channel="email", address="member@example.ORG")
     delivery.deliver_due()
     assert states() == ["skipped"]
@@ -351,9 +357,9 @@ def test_mail_that_can_be_muted_shows_the_link(language, words, mailbox):
 
 def test_link_is_the_same_whenever_it_is_asked_for(monkeypatch):
     row = Notification(channel="email", alias="email", group="news", recipient_key="c")
-    link = unsubscribing.link(row)
+    link = recipients.unsubscribe_link(row)
     monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
-    assert unsubscribing.link(row) == link != ""
+    assert recipients.unsubscribe_link(row) == link != ""
 
 
 def test_transactional_mail_has_no_unsubscribe_link(mailbox):
@@ -361,7 +367,7 @@ def test_transactional_mail_has_no_unsubscribe_link(mailbox):
     delivery.deliver_due()
     assert "/unsubscribe/" not in mailbox.envelopes[0].content.decode()
     assert mailbox.messages[0]["List-Unsubscribe"] is None
-    assert unsubscribing.link(Notification.objects.get()) == ""
+    assert recipients.unsubscribe_link(Notification.objects.get()) == ""
 
 
 # Pruning and jobs

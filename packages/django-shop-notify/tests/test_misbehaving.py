@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 from shop_notify import delivery
+from shop_notify.delivery import sending
 from shop_notify.exceptions import PermanentFailure, TemporaryFailure
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier, Notifier, Receipt
@@ -70,7 +71,7 @@ def speak_secrets():
 
 @pytest.fixture(autouse=True)
 def notifiers(settings, monkeypatch):
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(sending, "SEND_SECONDS", 0.3)
     monkeypatch.setattr(Bad, "secret_options", frozenset({"token"}))
     monkeypatch.setattr(Bad, "__init__", lambda self, *, alias, token: Notifier.__init__(self, alias=alias))
     settings.SHOP_NOTIFY = {
@@ -114,7 +115,7 @@ def queue(alias, count, **changes):
 def test_bad_notifier_stops_nobody_else(behave, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     # The alarm is for those that hang; on a busy machine it must not ring for the others.
-    monkeypatch.setattr(delivery, "SEND_SECONDS", 0.3 if behave in {sleep_for_ever, spin_for_ever} else 20.0)
+    monkeypatch.setattr(sending, "SEND_SECONDS", 0.3 if behave in {sleep_for_ever, spin_for_ever} else 20.0)
     monkeypatch.setattr(Bad, "behave", staticmethod(behave))
     queue("bad", 3, priority=1)
     queue("memory", 3)
@@ -141,6 +142,7 @@ def test_notifier_that_ends_its_process_hard_ends_dead_and_the_others_arrive(tmp
 import django; django.setup()
 from django.conf import settings
 from shop_notify import delivery
+from shop_notify.delivery import sending
 from testproject import ledger
 class Exiting(ledger.LedgerNotifier):
     max_attempts = 2

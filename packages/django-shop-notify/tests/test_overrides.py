@@ -3,8 +3,9 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from shop_notify import overrides, rendering
+from shop_notify import messages
 from shop_notify.exceptions import TemplateRefused
+from shop_notify.messages import overrides
 from shop_notify.models import Notification, TemplateOverride
 
 SAMPLE = {
@@ -70,11 +71,11 @@ def template(text="x", **changes):
 def test_hostile_or_broken_template_is_refused(text):
     row = template(text)
     if text == "{{ order.number":
-        assert overrides.validate(row, SAMPLE)["text"] == text
+        assert messages.validate_override(row, SAMPLE)["text"] == text
         return
     tracemalloc.start()
     with pytest.raises(TemplateRefused):
-        overrides.validate(row, SAMPLE)
+        messages.validate_override(row, SAMPLE)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * 1024 * 1024
@@ -104,7 +105,7 @@ def test_objects_are_plain_text_before_a_template_sees_them():
 def test_sms_is_capped_at_six_segments():
     row = template("{% for line in order.lines %}1234567890{% endfor %}", channel="sms")
     with pytest.raises(TemplateRefused, match="918"):
-        overrides.validate(row, SAMPLE)
+        messages.validate_override(row, SAMPLE)
 
 
 def test_html_is_escaped_and_text_is_not():
@@ -123,49 +124,49 @@ def row(**changes):
 @pytest.mark.django_db
 class TestFallBackChain:
     def test_file_of_the_language_then_english(self):
-        assert rendering.render(row(language="sw")).text.startswith("Asante")
-        assert rendering.render(row(language="sw-KE")).text.startswith("Asante")
-        assert rendering.render(row(language="en-GB")).text.startswith("Thank you")
-        assert rendering.render(row(language="fr")).text.startswith("Thank you")
+        assert messages.render(row(language="sw")).text.startswith("Asante")
+        assert messages.render(row(language="sw-KE")).text.startswith("Asante")
+        assert messages.render(row(language="en-GB")).text.startswith("Thank you")
+        assert messages.render(row(language="fr")).text.startswith("Thank you")
 
     def test_site_language_comes_before_english_for_other_languages(self, settings):
         settings.LANGUAGE_CODE = "sw"
-        assert rendering.render(row(language="fr")).text.startswith("Asante")
-        assert rendering.render(row(language="")).text.startswith("Asante")
-        assert rendering.render(row(language="en")).text.startswith("Thank you")
+        assert messages.render(row(language="fr")).text.startswith("Asante")
+        assert messages.render(row(language="")).text.startswith("Asante")
+        assert messages.render(row(language="en")).text.startswith("Thank you")
 
     def test_admin_s_template_comes_before_files_and_the_nearest_first(self):
         make = TemplateOverride.objects.create
         make(event="order_placed", channel="sms", text="any {{ order.number }}")
-        assert rendering.render(row(language="en")).text == "any K7Q"
+        assert messages.render(row(language="en")).text == "any K7Q"
         make(event="order_placed", channel="sms", language="sw", text="sw {{ order.number }}")
-        assert rendering.render(row(language="sw-KE")).text == "sw K7Q"
+        assert messages.render(row(language="sw-KE")).text == "sw K7Q"
         make(event="order_placed", channel="sms", language="sw", audience="customer", text="own {{ order.number }}")
-        assert rendering.render(row(language="sw")).text == "own K7Q"
+        assert messages.render(row(language="sw")).text == "own K7Q"
         TemplateOverride.objects.update(is_active=False)
-        assert rendering.render(row(language="sw")).text.startswith("Asante")
+        assert messages.render(row(language="sw")).text.startswith("Asante")
 
     def test_empty_parts_of_the_admin_s_template_fall_back_to_the_files(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", subject="Mine {{ order.number }}")
-        content = rendering.render(row(channel="email", language="en"))
+        content = messages.render(row(channel="email", language="en"))
         assert content.subject == "Mine K7Q"
         assert "Thank you for your order" in content.text
         assert content.html.startswith("<!doctype html>")
 
     def test_text_of_the_admin_without_html_is_a_text_mail(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", text="Just {{ order.number }}")
-        content = rendering.render(row(channel="email"))
+        content = messages.render(row(channel="email"))
         assert (content.text, content.html) == ("Just K7Q", "")
 
     def test_channel_without_words_of_its_own_takes_those_of_the_sms(self):
-        assert rendering.render(row(channel="telegram")).text.startswith("Thank you")
+        assert messages.render(row(channel="telegram")).text.startswith("Thank you")
 
     @pytest.mark.parametrize("event", ["../../etc/passwd", "a/b", "a b", ""])
     def test_event_is_no_path(self, event):
         from shop_notify.exceptions import TemplateMissing
 
         with pytest.raises(TemplateMissing):
-            rendering.render(row(event=event))
+            messages.render(row(event=event))
 
 
 EVENTS = [
@@ -194,8 +195,8 @@ def test_every_event_of_the_shop_has_words_for_mail_and_sms(event, language):
         "payment": {"amount": "1160.00"},
         "shop_name": "Duka",
     }
-    sms = rendering.render(row(event=event, language=language, context=context))
-    mail = rendering.render(row(event=event, language=language, context=context, channel="email"))
+    sms = messages.render(row(event=event, language=language, context=context))
+    mail = messages.render(row(event=event, language=language, context=context, channel="email"))
     assert "K7Q-2M4" in sms.text
     assert "{" not in sms.text + mail.text + mail.subject
     assert count_segments(sms.text).parts == 1
@@ -215,7 +216,7 @@ def test_administrators_have_words(event, audience):
         "available": 2,
         "threshold": 5,
     }
-    mail = rendering.render(row(event=event, audience=audience, context=context, channel="email"))
+    mail = messages.render(row(event=event, audience=audience, context=context, channel="email"))
     assert mail.subject
     assert mail.text
     assert mail.html

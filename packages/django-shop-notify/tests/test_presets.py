@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.core import mail
-from shop_notify import delivery, fallbacks, preferences, routes
+from shop_notify import delivery, outbox, recipients, routes
 from shop_notify.exceptions import PermanentFailure
+from shop_notify.messages import SAMPLE_ORDER
 from shop_notify.models import Notification
 from shop_notify.notifiers import Notifier
 from shop_notify.presets import SHOP_ROUTES
-from shop_notify.samples import ORDER
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +36,11 @@ def _shop(settings):
 
 
 def announce(signal, *, recipient=CUSTOMER, **changes):
-    payload = {**ORDER, "at_placement": False, "notify": True, "recipients": {"customer": recipient}, **changes}
-    routes.write(routes.plan(signal, payload=payload, event_id="e-1"))
+    payload = {**SAMPLE_ORDER, "at_placement": False, "notify": True, "recipients": {"customer": recipient}, **changes}
+    outbox.put(routes.plan(signal, payload=payload, event_id="e-1"))
     for _ in range(3):
         delivery.deliver_due()
-        fallbacks.start_due()
+        delivery.start_fallbacks()
 
 
 @pytest.mark.parametrize("status", ["confirmed", "processing", "delivered"])
@@ -76,20 +76,18 @@ def test_customer_without_an_email_address_gets_no_fall_back():
 
 
 def test_customer_who_has_muted_the_mail_gets_no_fall_back():
-    preferences.write("customer:1", {"order_updates": {"email": False}})
+    recipients.write_preferences("customer:1", {"order_updates": {"email": False}})
     announce(STATUS, new_status="confirmed")
     assert mail.outbox == []
     assert Notification.objects.get(alias="email").state == "skipped"
 
 
 def test_mail_that_falls_back_can_be_muted_by_its_link(settings):
-    from shop_notify import unsubscribing
-
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "BASE_URL": "https://shop.example.org"}
     announce(STATUS, new_status="confirmed")
     link = mail.outbox[0].extra_headers["List-Unsubscribe"].strip("<>")
-    unsubscribing.unsubscribe(link.rstrip("/").rpartition("/")[2])
-    assert preferences.read("customer:1") == {"order_updates": {"sms": True, "email": False}}
+    recipients.unsubscribe(link.rstrip("/").rpartition("/")[2])
+    assert recipients.read_preferences("customer:1") == {"order_updates": {"sms": True, "email": False}}
 
 
 def test_every_route_of_one_moment_uses_an_alias_once():
@@ -105,4 +103,4 @@ def test_every_route_of_one_moment_uses_an_alias_once():
 
 
 def _payload(**changes):
-    return {**ORDER, "at_placement": False, "recipients": {"customer": CUSTOMER}, **changes}
+    return {**SAMPLE_ORDER, "at_placement": False, "recipients": {"customer": CUSTOMER}, **changes}

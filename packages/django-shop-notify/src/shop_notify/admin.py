@@ -17,9 +17,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from shop_notify import health, outbox, overrides, previews, samples
+from shop_notify import health, outbox
 from shop_notify.exceptions import ShopNotifyError, TemplateRefused
 from shop_notify.masking import mask
+from shop_notify.messages import overrides, preview_notification, sample_values
 from shop_notify.models import Attempt, DeliveryReport, JobRun, Notification, Preference, Suppression, TemplateOverride
 
 RESEND = "shop_notify.resend_notification"
@@ -87,7 +88,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.display(description=gettext_lazy("As sent, or as it would be now"))
     def words(self, row: Notification) -> str:
-        shown = previews.of_notification(row)
+        shown = preview_notification(row)
         url = reverse("admin:shop_notify_notification_html", args=[row.pk]) if shown.html else ""
         page = format_html('<p><a href="{}" target="_blank" rel="noopener">{}</a></p>', url, _("See the HTML"))
         return format_html(
@@ -110,7 +111,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The HTML part on a page of its own, which may run and load nothing."""
         row = self._row(request, pk)
-        response = HttpResponse(previews.of_notification(row).html)
+        response = HttpResponse(preview_notification(row).html)
         response["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; sandbox"
         )
@@ -200,7 +201,7 @@ class TemplateForm(forms.ModelForm):
         if cleaned and not self.errors:
             row = TemplateOverride(**{name: cleaned[name] for name in ("event", "channel", "subject", "text", "html")})
             try:
-                overrides.validate(row, samples.values_for(row.event))
+                overrides.validate_override(row, sample_values(row.event))
             except TemplateRefused as error:
                 raise forms.ValidationError(str(error)) from error
         return cleaned
@@ -218,7 +219,7 @@ class TemplateOverrideAdmin(admin.ModelAdmin):
         if not row.pk:
             return ""
         try:
-            parts = overrides.render_row(row, samples.values_for(row.event))
+            parts = overrides.render_row(row, sample_values(row.event))
         except TemplateRefused as error:
             return str(error)
         page = format_html(

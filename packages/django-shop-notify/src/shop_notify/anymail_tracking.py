@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shop_notify import reports
 from shop_notify.conf import app_settings
+from shop_notify.delivery import receive_reports
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
@@ -33,11 +33,11 @@ SUPPRESS: Mapping[str, str] = {"bounced": "bounce", "complained": "complaint", "
 def connect() -> None:
     from anymail.signals import tracking
 
-    tracking.connect(take, dispatch_uid="shop_notify.anymail_tracking")
+    tracking.connect(apply_event, dispatch_uid="shop_notify.anymail_tracking")
 
 
-def take(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG001 - anymail's signal
-    """Apply one tracking event to the notification whose message it is about."""
+def apply_event(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG001 - anymail's signal
+    """Apply one tracking event to the notification that it reports on."""
     state = STATES.get(event.event_type)
     if state is None or not event.message_id:
         return
@@ -49,10 +49,14 @@ def take(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG001 - a
         detail=" ".join(str(part) for part in (event.reject_reason, event.mta_response, event.description) if part),
         suppress=SUPPRESS.get(event.event_type, ""),
     )
-    reports.receive(_alias_of(report.provider_id), [report])
+    receive_reports(_alias_of(report.provider_id), [report])
 
 
 def _alias_of(message_id: str) -> str:
-    """The alias that sent a message, or the first e-mail alias for one that is not noted yet."""
-    mine = Notification.objects.filter(channel="email", provider_id=message_id).values_list("alias", flat=True).first()
-    return mine or next(alias for alias in app_settings.NOTIFIERS if registry.notifier_class(alias).channel == "email")
+    """The alias that sent a message, or the first e-mail alias where the sending is not recorded yet."""
+    known = (
+        Notification.objects.filter(channel="email", provider_id=message_id).values_list("alias", flat=True).first()
+    )
+    return known or next(
+        alias for alias in app_settings.NOTIFIERS if registry.notifier_class(alias).channel == "email"
+    )

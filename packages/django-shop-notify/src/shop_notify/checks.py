@@ -16,9 +16,10 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
 
-from shop_notify import jobs, queues, rendering, routes
+from shop_notify import jobs, queues, routes
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
+from shop_notify.messages import rendering
 from shop_notify.models import JobRun, Notification
 from shop_notify.notifiers import registry
 

@@ -109,7 +109,7 @@ class AppSettings(BaseSettings):
     @property
     def REQUEST_RECIPIENT(self) -> str:
         """Dotted path of ``(request) -> recipient key``, by which customers find their own preferences."""
-        return str(self.get("REQUEST_RECIPIENT", "shop_notify.preferences.recipient_of_user"))
+        return str(self.get("REQUEST_RECIPIENT", "shop_notify.recipients.recipient_of_user"))
 
     @property
     def PROBLEM_TYPE_BASE(self) -> str:

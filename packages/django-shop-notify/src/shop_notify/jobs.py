@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q
 from django.utils import timezone
 
-from shop_notify import delivery, fallbacks, pruning
+from shop_notify import delivery, pruning
 from shop_notify.masking import mask
 from shop_notify.models import JobRun
 
@@ -30,7 +30,7 @@ class Job:
 JOBS: tuple[Job, ...] = (
     Job(
         "fall_back",
-        fallbacks.start_due,
+        delivery.start_fallbacks,
         timedelta(minutes=1),
         "A message that does not arrive is not followed by one on the other channel.",
     ),

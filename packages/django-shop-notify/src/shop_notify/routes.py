@@ -1,4 +1,4 @@
-"""Routes: which signal becomes which event, for whom, by which notifiers. They are strings, so nobody is imported."""
+"""Routes: which signal becomes which event, for whom, by which notifiers. They are strings, so no app is imported."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from functools import cache
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db import transaction
 from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 
-from shop_notify import queues
+from shop_notify import outbox
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Notifier
-from shop_notify.plain import clean, snapshot
+from shop_notify.storable import storable_payload, storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -50,15 +49,15 @@ class Route:
     context: str = ""
     """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
     event_id: str = ""
-    """Likewise ``(sender, **kwargs) -> text``. Without it the same news sent twice is two messages."""
+    """Likewise ``(sender, **kwargs) -> text``. Without it a signal that is sent twice becomes two messages."""
     reference: str = "order.number"
-    """Payload key whose value is kept with the notification, to find it by."""
+    """Payload key whose value is stored with the notification, to find it by."""
     group: str = ""
     """Event group that recipients may mute. Empty: transactional, which they may not."""
     priority: int = 5
     """1 goes first, 9 last."""
     expires_after_minutes: int | None = None
-    """What is older is not sent any more. Default: the notifier's."""
+    """Older messages are not sent any more. Default: the notifier's."""
     fallback: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered after n minutes."""
 
@@ -86,12 +85,12 @@ class Route:
 
 
 def connect() -> None:
-    """Listen to every signal that a route names, once each. What cannot be imported is left to the checks."""
+    """Connect to every signal that a route names, once each. One that cannot be imported is reported by the checks."""
     for path in {str(entry.get("signal", "")) for entry in app_settings.ROUTES}:
         try:
             signal = import_string(path)
         except ImportError:
-            logger.error(  # noqa: TRY400 - the trace says no more
+            logger.error(  # noqa: TRY400 - the trace adds nothing
                 "No signal at %s: its routes do nothing. See `manage.py check`.", path
             )
             continue
@@ -101,7 +100,7 @@ def connect() -> None:
 
 @receiver(setting_changed)
 def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa: ARG001 - Django's signal
-    """Tests that override the settings get the routes that they name."""
+    """Connect the routes of tests that override the settings."""
     if setting == app_settings.setting and enter:
         connect()
 
@@ -110,21 +109,13 @@ def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa
 def _receiver(path: str) -> Callable[..., None]:
     def receive(sender: Any, **kwargs: Any) -> None:
         kwargs.pop("signal", None)
-        write(plan(path, sender, **kwargs))
+        outbox.put(plan(path, sender, **kwargs))
 
     return receive
 
 
-def write(notifications: Sequence[Notification]) -> None:
-    """Put notifications into the outbox, each once however often it is asked for, and wake the queue after commit."""
-    if not notifications:
-        return
-    Notification.objects.bulk_create(notifications, ignore_conflicts=True)
-    transaction.on_commit(queues.wake, robust=True)
-
-
 def plan(signal: str, sender: Any = None, **kwargs: Any) -> list[Notification]:
-    """What a signal would send, to whom and by which channel, as rows that are not saved."""
+    """The notifications that a signal would send, as rows that are not saved."""
     planned: list[Notification] = []
     for route in _routes_of(signal):
         payload = import_string(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
@@ -144,7 +135,7 @@ def _event_id(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> str:
 
 
 def _rows(route: Route, payload: Mapping[str, Any], event_id: str) -> Iterator[Notification]:
-    context = snapshot({key: value for key, value in payload.items() if key not in {"recipients", "notify"}})
+    context = storable_payload({key: value for key, value in payload.items() if key not in {"recipients", "notify"}})
     reference = str(_at(payload, route.reference) or "")[:100]
     now = timezone.now()
     for audience, recipient in _recipients(route, payload):
@@ -203,7 +194,7 @@ def _addresses(via: Iterable[str], recipient: Mapping[str, Any]) -> Iterator[tup
         if alias not in configured:
             continue
         notifier = registry.notifier_class(alias)
-        address = clean(notifier.address_of(recipient, registry.options_of(alias))).strip()
+        address = storable_text(notifier.address_of(recipient, registry.options_of(alias))).strip()
         if address and len(address) <= 500:
             yield alias, notifier, address
 
@@ -223,7 +214,7 @@ def _fallback(route: Route, alias: str, recipient: Mapping[str, Any]) -> dict[st
 
 
 def _text(recipient: Mapping[str, Any], key: str, length: int) -> str:
-    return clean(str(recipient.get(key) or ""))[:length]
+    return storable_text(str(recipient.get(key) or ""))[:length]
 
 
 def _at(payload: Mapping[str, Any], path: str) -> Any:

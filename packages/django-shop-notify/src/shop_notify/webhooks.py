@@ -1,4 +1,4 @@
-"""What comes in from outside: delivery reports, and recipients who unsubscribe."""
+"""Views that providers and recipients call: delivery reports and unsubscribing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from shop_notify import reports, unsubscribing
+from shop_notify.delivery import reports
 from shop_notify.exceptions import NotMutable, ReportRefused, UnknownNotifier
-from shop_notify.notifiers import registry
+from shop_notify.recipients import unsubscribing
 
 logger = logging.getLogger(__name__)
 
@@ -22,29 +22,25 @@ MAX_REPORT_BYTES = 256 * 1024
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
 def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001
-    """Take a provider's delivery reports. 404 for whoever does not prove to be the provider."""
+    """Receive a provider's delivery reports. A caller that does not prove to be the provider gets a 404."""
     if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_REPORT_BYTES:
         return HttpResponse(status=413)
     try:
-        notifier = registry.get_notifier(alias)
-        challenge = notifier.answer_challenge(request)
-        if challenge is not None:
-            return challenge
-        reports.receive(alias, notifier.read_report(request))
+        challenge = reports.receive_request(alias, request)
     except UnknownNotifier:
         raise Http404 from None
     except ReportRefused:
         logger.warning("A delivery report for %s was refused", alias)
         raise Http404 from None
-    return HttpResponse(status=200)
+    return challenge or HttpResponse(status=200)
 
 
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """GET asks, POST mutes: mail scanners follow links, and RFC 8058 has the mail program send a POST."""
+    """GET asks for confirmation, POST mutes: mail scanners follow links, and mail programs send a POST (RFC 8058)."""
     try:
-        _key, group, _alias = unsubscribing.read(token)
+        _key, group, _alias = unsubscribing.read_token(token)
         if request.method == "POST":
             unsubscribing.unsubscribe(token)
     except (BadSignature, NotMutable, ValueError):

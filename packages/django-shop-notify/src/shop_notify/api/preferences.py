@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from ninja import Schema
 from pydantic import Field, StrictBool
 
-from shop_notify import preferences
 from shop_notify.api import auth
 from shop_notify.api.problems import responses
 from shop_notify.api.routers import router
 from shop_notify.api.types import In, ShortText
+from shop_notify.recipients import preference_choices, write_preferences
 
 
 class NotifierChoiceOut(Schema):
@@ -48,7 +48,7 @@ class PreferencesIn(In):
     summary="Which messages I get, by group and notifier",
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
-    return {"groups": preferences.choices(auth.recipient(request))}
+    return {"groups": preference_choices(auth.recipient(request))}
 
 
 @router.patch(
@@ -60,5 +60,5 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
 )
 def update_preferences(request: HttpRequest, payload: PreferencesIn) -> dict[str, Any]:
     key = auth.recipient(request)
-    preferences.write(key, payload.groups)
-    return {"groups": preferences.choices(key)}
+    write_preferences(key, payload.groups)
+    return {"groups": preference_choices(key)}

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Schema, Status
 from pydantic import Field
 
-from shop_notify import health, outbox, previews
+from shop_notify import health, messages, outbox
 from shop_notify.api import auth
 from shop_notify.api.problems import responses
 from shop_notify.api.routers import staff_router
@@ -179,7 +179,7 @@ def list_notifiers(request: HttpRequest) -> list[dict[str, Any]]:
 )
 def preview_signal(request: HttpRequest, payload: PreviewIn) -> list[dict[str, Any]]:
     auth.check_permission(request, VIEW)
-    return [vars(shown) for shown in previews.of_signal(payload.signal, payload.payload)]
+    return [vars(shown) for shown in messages.preview_signal(payload.signal, payload.payload)]
 
 
 @staff_router.post(
@@ -215,7 +215,7 @@ def get_notification(request: HttpRequest, notification_id: str) -> dict[str, An
 )
 def preview_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
     auth.check_permission(request, VIEW)
-    return vars(previews.of_notification(_notification(notification_id)))
+    return vars(messages.preview_notification(_notification(notification_id)))
 
 
 @staff_router.post(

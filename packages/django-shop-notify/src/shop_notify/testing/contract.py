@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import ResolverMatch
 
-from shop_notify.alarm import OutOfTime, time_limit
 from shop_notify.exceptions import (
     AddressRefused,
     DeliveryFailure,
@@ -21,6 +20,7 @@ from shop_notify.exceptions import (
     UnknownOutcome,
 )
 from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
 
 MESSAGE_ID = "5f0c9d1e-0000-4000-8000-000000000001"
 FAILURES: Mapping[str, type[DeliveryFailure]] = {
@@ -240,7 +240,7 @@ class NotifierContract:
                 notifier.send(self.message())
         except DeliveryFailure as failure:
             return failure
-        except OutOfTime:
+        except TimeLimitExceeded:
             pytest.fail(f"“{mode}”: no end after {self.max_seconds} seconds. Give every call a time-out of its own.")
         except Exception as error:  # noqa: BLE001 - a plugin is somebody else's code
             pytest.fail(f"“{mode}” is a {FAILURES[mode].__name__}; the notifier raised {error!r}.")

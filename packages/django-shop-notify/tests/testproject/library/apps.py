@@ -11,8 +11,8 @@ class LibraryConfig(AppConfig):
     def ready(self):
         """Shorter times for tests that kill and cut: seconds instead of minutes."""
         if "LAB_LEASE" in os.environ:
-            from shop_notify import delivery, outbox
+            from shop_notify.delivery import claiming, sending, settling, workers
 
-            outbox.LEASE = outbox.SILENCE = timedelta(seconds=float(os.environ["LAB_LEASE"]))
-            outbox.FIRST_DELAY_SECONDS = 0.3
-            delivery.SEND_SECONDS = outbox.LEASE.total_seconds() / 4
+            claiming.LEASE = workers.WORKER_TIMEOUT = timedelta(seconds=float(os.environ["LAB_LEASE"]))
+            settling.FIRST_DELAY_SECONDS = 0.3
+            sending.SEND_SECONDS = claiming.LEASE.total_seconds() / 4

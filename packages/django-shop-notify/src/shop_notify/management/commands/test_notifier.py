@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shop_notify.alarm import OutOfTime, time_limit
-from shop_notify.delivery import SEND_SECONDS
+from shop_notify.delivery.sending import SEND_SECONDS
 from shop_notify.exceptions import AddressRefused, DeliveryFailure, UnknownNotifier
 from shop_notify.masking import mask, mask_values
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Message, Receipt
+from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
 
 
 class Command(BaseCommand):
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             code = getattr(error, "provider_code", "")
             said = mask(error, secrets=secrets)
             raise CommandError(f"{type(error).__name__} {code}: {said}") from None
-        except OutOfTime:
+        except TimeLimitExceeded:
             raise CommandError(f"The notifier took longer than {SEND_SECONDS:.0f} seconds.") from None
         except Exception as error:  # noqa: BLE001
             # Not with its trace, in whose lines a secret may stand, such as the URL of a request.

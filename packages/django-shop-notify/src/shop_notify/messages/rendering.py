@@ -1,4 +1,4 @@
-"""From event, channel, audience and language to words."""
+"""Rendering: the text of a message, from event, channel, audience and language."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from django.template.loader import select_template
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from shop_notify import overrides, unsubscribing
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import TemplateMissing
+from shop_notify.messages import overrides
 from shop_notify.models import Notification
-from shop_notify.plain import clean
+from shop_notify.recipients import unsubscribing
+from shop_notify.storable import storable_text
 
 ROOT = "shop_notify"
 DEFAULT_LANGUAGE = "en"
-"""The language of the template files that lie in no folder of a language."""
+"""The language of the template files that are not in a language's folder."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -33,31 +34,31 @@ class Content:
 
 
 def render(notification: Notification, *, max_text: int = 64 * 1024) -> Content:
-    """The words of one notification, as ``Renderer`` makes them."""
+    """Render one notification. See ``Renderer.render``."""
     return Renderer().render(notification, max_text=max_text)
 
 
 class Renderer:
-    """Makes the words of some notifications of one moment: what they share is looked up once."""
+    """Renders several notifications, and looks up once the templates that they share."""
 
     def __init__(self) -> None:
         self._overrides: dict[tuple[str, str], overrides.Rows] = {}
         self._files: dict[tuple[str, ...], Any] = {}
 
     def render(self, notification: Notification, *, max_text: int = 64 * 1024) -> Content:
-        """The words of a notification.
+        """Subject, text and HTML of a notification.
 
         Each part comes from the admin's template, else from the file
         ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
         ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
 
         Raises:
-            TemplateMissing: there is no text; the message names the files that would do.
+            TemplateMissing: there is no text; the error names the file to write.
         """
         values = values_of(notification)
         with translation.override(notification.language or settings.LANGUAGE_CODE):
-            written = self._written(notification, values)
-            text = written.get("text") or self._file(notification, values, text_names(notification.channel))
+            overridden = self._overridden(notification, values)
+            text = overridden.get("text") or self._file(notification, values, text_names(notification.channel))
             if text is None:
                 raise TemplateMissing(
                     _("There is no text for “%(event)s” by %(channel)s. Write the template %(name)s.")
@@ -68,17 +69,21 @@ class Renderer:
                     }
                 )
             subject = (
-                written.get("subject")
+                overridden.get("subject")
                 or self._file(notification, values, ("email_subject.txt",))
                 or _title(notification)
             )
-            html = written.get("html") or ""
-            if not html and notification.channel == "email" and "text" not in written:
+            html = overridden.get("html") or ""
+            if not html and notification.channel == "email" and "text" not in overridden:
                 html = self._file(notification, values, ("email.html",)) or ""
-        return Content(clean(" ".join(subject.split()))[:500], clean(text.strip())[:max_text], clean(html.strip()))
+        return Content(
+            storable_text(" ".join(subject.split()))[:500],
+            storable_text(text.strip())[:max_text],
+            storable_text(html.strip()),
+        )
 
-    def _written(self, notification: Notification, values: dict[str, Any]) -> dict[str, str]:
-        """The parts that come from the admin."""
+    def _overridden(self, notification: Notification, values: dict[str, Any]) -> dict[str, str]:
+        """The parts that were written in the admin."""
         key = (notification.event, notification.channel)
         if key not in self._overrides:
             self._overrides[key] = overrides.rows_for(*key)
@@ -102,18 +107,18 @@ class Renderer:
 
 
 def values_of(notification: Notification) -> dict[str, Any]:
-    """What a template sees: the site's values, the payload's, ``recipient``, and the link that mutes an e-mail."""
+    """The values of a template: the site's, the payload's, ``recipient``, and the link that mutes an e-mail."""
     return {
         **app_settings.CONTEXT,
         **notification.context,
         "event": notification.event,
-        "unsubscribe_url": unsubscribing.link(notification) if notification.channel == "email" else "",
+        "unsubscribe_url": unsubscribing.unsubscribe_link(notification) if notification.channel == "email" else "",
         "recipient": {"name": notification.recipient_name, "language": notification.language},
     }
 
 
 def languages(language: str) -> list[str]:
-    """Where to look for a language's files, the nearest first; the empty one is English."""
+    """Folders to search for a language's files, the nearest first; the empty one is English."""
     chain: list[str] = []
     for name in (language, settings.LANGUAGE_CODE):
         code = name.lower().replace("_", "-")
@@ -129,7 +134,7 @@ def text_names(channel: str) -> tuple[str, ...]:
 
 
 def paths(notification: Notification, *names: str) -> Iterator[str]:
-    """Template names in the order in which they are looked for."""
+    """Template names in the order in which they are tried."""
     audiences = [notification.audience, ""] if _NAME.fullmatch(notification.audience) else [""]
     for name in names:
         for audience in audiences:

@@ -8,7 +8,8 @@ import pytest
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from shop_notify import delivery, notes, outbox
+from shop_notify import delivery
+from shop_notify.delivery import claiming, draining, queries, settling, workers
 from shop_notify.models import Attempt, Notification
 from shop_notify.notifiers import MemoryNotifier, Notifier, Receipt
 from shop_notify.signals import notification_sent
@@ -35,7 +36,7 @@ class Harmless(Watching):
 @pytest.fixture(autouse=True)
 def _notifiers(settings, monkeypatch):
     # On a busy machine a batch takes longer than a result may wait.
-    monkeypatch.setattr(delivery, "NOTE_SECONDS", 60.0)
+    monkeypatch.setattr(draining, "MAX_WAIT_SECONDS", 60.0)
     Watching.noted.clear()
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
@@ -105,7 +106,7 @@ def test_every_value_is_kept_as_it_was_whichever_way_it_is_noted(alias, monkeypa
 
 
 def test_harmless_messages_are_noted_now_and_then_while_the_batch_is_sent(monkeypatch):
-    monkeypatch.setattr(delivery, "NOTE_SECONDS", 0.0)
+    monkeypatch.setattr(draining, "MAX_WAIT_SECONDS", 0.0)
     queue("harmless", 3)
     delivery.deliver_due()
     assert Watching.noted == [0, 1, 2]
@@ -136,13 +137,13 @@ def test_a_message_to_the_world_takes_two_statements_and_a_transaction():
 
 def test_row_that_another_worker_has_does_not_hold_up_its_batch():
     queue("harmless", 3)
-    claimed = outbox.claim(outbox.start_worker())
+    claimed = claiming.claim(workers.start_worker())
     Notification.objects.filter(pk=claimed.rows[1].pk).update(lease=None, state="sent", provider_id="other")
     results = [
-        (row, outbox.Result(state="sent", outcome="accepted", receipt=Receipt(provider_id="mine")))
+        (row, settling.Result(state="sent", outcome="accepted", receipt=Receipt(provider_id="mine")))
         for row in claimed.rows
     ]
-    outbox.settle_all(results)
+    settling.settle_all(results)
     assert results == []
     assert list(Notification.objects.order_by("id").values_list("provider_id", flat=True)) == ["mine", "other", "mine"]
     assert Attempt.objects.count() == 3
@@ -150,16 +151,16 @@ def test_row_that_another_worker_has_does_not_hold_up_its_batch():
 
 def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
     queue("harmless", 3)
-    claimed = outbox.claim(outbox.start_worker())
-    write = notes.write
+    claimed = claiming.claim(workers.start_worker())
+    write = queries.write_results
 
     def refuse_many(noted):
         if len(noted) > 1:
             raise DataError("one of them")
         return write(noted)
 
-    monkeypatch.setattr(notes, "write", refuse_many)
-    outbox.settle_all([(row, outbox.Result(state="sent", outcome="accepted")) for row in claimed.rows])
+    monkeypatch.setattr(queries, "write_results", refuse_many)
+    settling.settle_all([(row, settling.Result(state="sent", outcome="accepted")) for row in claimed.rows])
     assert Notification.objects.filter(state="sent").count() == 3
     assert Attempt.objects.count() == 3
 
@@ -218,12 +219,12 @@ def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_noted(django_capt
 
 def test_lease_that_ran_out_is_not_written_over():
     queue("harmless", 2)
-    worker = outbox.start_worker()
-    claimed = outbox.claim(worker)
+    worker = workers.start_worker()
+    claimed = claiming.claim(worker)
     Notification.objects.update(due_at=timezone.now())
-    again = outbox.claim(worker)
-    outbox.settle_all([(row, outbox.Result(state="sent", outcome="accepted")) for row in again.rows])
-    outbox.settle_all([(row, outbox.Result(state="failed", outcome="permanent")) for row in claimed.rows])
+    again = claiming.claim(worker)
+    settling.settle_all([(row, settling.Result(state="sent", outcome="accepted")) for row in again.rows])
+    settling.settle_all([(row, settling.Result(state="failed", outcome="permanent")) for row in claimed.rows])
     assert set(Notification.objects.values_list("state", flat=True)) == {"sent"}
 
 

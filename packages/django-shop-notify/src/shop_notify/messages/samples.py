@@ -1,4 +1,4 @@
-"""Sample data to try a template with: the payload of the newest notification of its event, or an invented one."""
+"""Sample data to try a template with: the payload of the newest notification of its event, or an invented order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from shop_notify.conf import app_settings
 from shop_notify.models import Notification
 
-ORDER: dict[str, Any] = {
+SAMPLE_ORDER: dict[str, Any] = {
     "version": 1,
     "order": {
         "number": "K7Q-2M4",
@@ -39,10 +39,11 @@ ORDER: dict[str, Any] = {
 }
 
 
-def values_for(event: str) -> dict[str, Any]:
-    """What a template of this event would see."""
+def sample_values(event: str) -> dict[str, Any]:
+    """Values for a template of this event, as a notification would have them."""
     context = (
-        Notification.objects.filter(event=event).newest_first().values_list("context", flat=True).first() or ORDER
+        Notification.objects.filter(event=event).newest_first().values_list("context", flat=True).first()
+        or SAMPLE_ORDER
     )
     return {
         **app_settings.CONTEXT,

@@ -1,4 +1,4 @@
-"""A hard limit on the time that somebody else's code may take."""
+"""A hard limit on the time that a notifier may take."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class OutOfTime(BaseException):
+class TimeLimitExceeded(BaseException):
     """Not an ``Exception``, so that a notifier which catches everything does not catch this."""
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``OutOfTime`` in the block after ``seconds``, in the main thread of a Unix process.
+    """Raise ``TimeLimitExceeded`` in the block after ``seconds``, in the main thread of a Unix process.
 
-    Elsewhere nothing happens: there the notifier's own time-outs hold, and the lease.
+    Elsewhere nothing happens: there only the notifier's own time-outs and the lease limit it.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
 
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise OutOfTime
+    def expire(_number: int, _frame: FrameType | None) -> None:
+        raise TimeLimitExceeded
 
-    previous = signal.signal(signal.SIGALRM, ring)
-    # Ringing again each second gets through code that catches the first one.
+    previous = signal.signal(signal.SIGALRM, expire)
+    # Repeated each second, for code that catches the first one.
     earlier, _interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield

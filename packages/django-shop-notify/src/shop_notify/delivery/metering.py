@@ -1,4 +1,4 @@
-"""Limits on messages that cost money, counted in the database (SMS pumping)."""
+"""SMS limits: messages that cost money are counted in the database, against SMS pumping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shop_notify.models import Notification, SendCount
 
 logger = logging.getLogger(__name__)
 
-PERIODS = {"phone_10_minutes": 600, "phone_day": 86400, "customer_day": 86400, "hour": 3600}
+PERIOD_SECONDS = {"phone_10_minutes": 600, "phone_day": 86400, "customer_day": 86400, "hour": 3600}
 
 
 class OverLimit(Exception):
@@ -29,19 +29,19 @@ class OverLimit(Exception):
 
 
 def count(notification: Notification) -> None:
-    """Count one message against every limit, once however often it is tried; all of them or none.
+    """Count one message against every limit, once however often it is tried; against all of them or none.
 
     Opens its own transaction. Each count is one conditional update, so many workers together never exceed a limit.
 
     Raises:
-        OverLimit: one of them is used up.
+        OverLimit: one of the limits is used up.
     """
     if notification.metered_at is not None:
         return
     now = timezone.now()
     with transaction.atomic():
         for limit, key in _keys(notification).items():
-            _take(limit, key, now)
+            _count_one(limit, key, now)
         Notification.objects.filter(pk=notification.pk).update(metered_at=now)
     notification.metered_at = now
 
@@ -53,8 +53,8 @@ def _keys(notification: Notification) -> dict[str, str]:
     return dict(sorted(keys.items()))
 
 
-def _take(limit: str, key: str, now: datetime) -> None:
-    seconds = PERIODS[limit]
+def _count_one(limit: str, key: str, now: datetime) -> None:
+    seconds = PERIOD_SECONDS[limit]
     starts_at = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
     period = {"key": key, "seconds": seconds, "starts_at": starts_at}
     SendCount.objects.bulk_create([SendCount(**period)], ignore_conflicts=True)
@@ -62,8 +62,8 @@ def _take(limit: str, key: str, now: datetime) -> None:
     if not SendCount.objects.filter(**period, used__lt=allowed).update(used=F("used") + 1):
         raise OverLimit(limit, starts_at + timedelta(seconds=seconds))
     if limit == "hour" and SendCount.objects.filter(**period, used=allowed).exists():
-        # Django mails errors to the site's ADMINS: somebody may be pumping messages. Not told where another limit
-        # takes the count back.
+        # Django mails errors to the site's ADMINS: the shop may be under SMS pumping. After commit only, since another
+        # limit may roll the count back.
         transaction.on_commit(
             partial(logger.error, "SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed)
         )

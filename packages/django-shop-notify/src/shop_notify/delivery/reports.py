@@ -1,4 +1,4 @@
-"""Delivery reports: what a provider says later moves a notification forward, never back."""
+"""Delivery reports: what a provider reports later moves a notification forward, never back."""
 
 from __future__ import annotations
 
@@ -8,24 +8,43 @@ from functools import partial
 
 from django.db import transaction
 from django.dispatch import Signal
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from shop_notify import outbox, suppressions
+from shop_notify.delivery.settling import announce
+from shop_notify.masking import mask
 from shop_notify.models import FORWARD, DeliveryReport, Notification, State
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
-from shop_notify.plain import clean
+from shop_notify.recipients import suppressions
 from shop_notify.signals import notification_delivered, notification_failed
+from shop_notify.storable import storable_text
 
 logger = logging.getLogger(__name__)
 
-_NEWS: Mapping[str, Signal] = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
+_SIGNALS: Mapping[str, Signal] = {State.DELIVERED: notification_delivered, State.FAILED: notification_failed}
 
 
-def receive(alias: str, reports: Iterable[Report]) -> int:
-    """Keep and apply what a provider reports. Returns how many notifications changed.
+def receive_request(alias: str, request: HttpRequest) -> HttpResponse | None:
+    """Read and apply the delivery reports in a provider's request.
 
-    A report that comes twice changes nothing; one that is faster than our own note waits for it.
+    Returns the response to a provider that verifies the URL, None otherwise.
+
+    Raises:
+        UnknownNotifier: the alias is not configured.
+        ReportRefused: the request does not prove that it comes from the provider.
+    """
+    notifier = registry.get_notifier(alias)
+    challenge = notifier.answer_challenge(request)
+    if challenge is None:
+        receive_reports(alias, notifier.read_report(request))
+    return challenge
+
+
+def receive_reports(alias: str, reports: Iterable[Report]) -> int:
+    """Keep and apply delivery reports. Returns how many notifications changed.
+
+    A duplicate changes nothing. A report that arrives before the result of its attempt is recorded waits for it.
     """
     return sum(_receive(alias, report) for report in reports)
 
@@ -33,35 +52,35 @@ def receive(alias: str, reports: Iterable[Report]) -> int:
 def _receive(alias: str, report: Report) -> bool:
     if report.suppress and report.address:
         suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
-    provider_id = clean(report.provider_id)[:200]
+    provider_id = storable_text(report.provider_id)[:200]
     if not provider_id:
         return False
     with transaction.atomic():
         kept, _is_new = DeliveryReport.objects.get_or_create(
             alias=alias,
             provider_id=provider_id,
-            status=clean(report.status)[:50],
-            address=clean(report.address)[:500],
-            defaults={"state": report.state, "detail": outbox.mask_for(alias, report.detail)},
+            status=storable_text(report.status)[:50],
+            address=storable_text(report.address)[:500],
+            defaults={"state": report.state, "detail": mask(report.detail, secrets=registry.secrets_of(alias))},
         )
         if kept.notification_id is not None:
             return False
         row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
         if row is not None:
             return _apply(kept, row)
-    # Our own note may have come after the look and before the commit: then neither has seen the other.
-    transaction.on_commit(partial(_look_again, alias, provider_id), robust=True)
+    # The result may have been recorded between the query and the commit: then neither has seen the other.
+    transaction.on_commit(partial(_apply_if_recorded, alias, provider_id), robust=True)
     return False
 
 
-def _look_again(alias: str, provider_id: str) -> None:
+def _apply_if_recorded(alias: str, provider_id: str) -> None:
     row = Notification.objects.filter(alias=alias, provider_id=provider_id).first()
     if row is not None:
         apply_waiting(row)
 
 
 def apply_waiting(row: Notification) -> None:
-    """Apply the reports that came before the provider's id was noted."""
+    """Apply the reports that arrived before the provider's id was recorded."""
     with transaction.atomic():
         waiting = DeliveryReport.objects.select_for_update().filter(
             alias=row.alias, provider_id=row.provider_id, notification=None
@@ -71,7 +90,7 @@ def apply_waiting(row: Notification) -> None:
 
 
 def _apply(kept: DeliveryReport, row: Notification) -> bool:
-    if kept.address and suppressions.key(kept.address) != suppressions.key(row.address):
+    if kept.address and suppressions.stored_form(kept.address) != suppressions.stored_form(row.address):
         logger.warning("A delivery report of %s names another address than the message went to", kept.alias)
         return False
     kept.notification = row
@@ -90,5 +109,5 @@ def _apply(kept: DeliveryReport, row: Notification) -> bool:
         row.last_error = f"{kept.status}: {kept.detail}"[:500].rstrip(": ")
         row.fallback_at = now if row.fallback else None
     row.save(update_fields=["state", "lease", "updated_at", "delivered_at", "fallback_at", "last_error"])
-    outbox.tell(row, _NEWS)
+    announce(row, _SIGNALS)
     return True

@@ -1,4 +1,4 @@
-"""Another channel when the first did not arrive, once."""
+"""Fallbacks: a message by another channel when the first did not arrive, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from django.utils import timezone
 
-from shop_notify import routes
+from shop_notify import outbox
 from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
@@ -15,32 +15,33 @@ from shop_notify.notifiers import registry
 logger = logging.getLogger(__name__)
 
 BATCH = 200
-OPEN = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIPPED)
+NOT_DELIVERED = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIPPED)
 
 
-def start_due() -> int:
-    """Write the fall-back of everything that was refused, skipped, or not delivered in time. Returns how many.
+def start_fallbacks() -> int:
+    """Put the fallbacks of messages into the outbox that were refused, skipped, or not delivered in time.
 
-    The row is written before its cause is marked: a second run finds it there and writes nothing.
+    The fallback is inserted before its cause is marked, so a second run inserts nothing. Returns how many causes there
+    were.
     """
     now = timezone.now()
-    due = Notification.objects.filter(fallback_at__lte=now, state__in=OPEN).order_by("fallback_at")[:BATCH]
+    due = Notification.objects.filter(fallback_at__lte=now, state__in=NOT_DELIVERED).order_by("fallback_at")[:BATCH]
     rows = list(due)
-    routes.write([*_followers(rows)])
+    outbox.put([*_fallbacks_of(rows)])
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(fallback_at=None)
     return len(rows)
 
 
-def _followers(rows: Iterable[Notification]) -> Iterator[Notification]:
+def _fallbacks_of(rows: Iterable[Notification]) -> Iterator[Notification]:
     for row in rows:
         try:
-            yield _follower(row)
+            yield _fallback_of(row)
         except UnknownNotifier as error:
-            # The worker that has just noted another message must not suffer from it.
-            logger.error("A message has no fall-back: %s", error)  # noqa: TRY400 - the trace says no more
+            # The worker that has just delivered another message goes on.
+            logger.error("A message has no fallback: %s", error)  # noqa: TRY400 - the trace adds nothing
 
 
-def _follower(row: Notification) -> Notification:
+def _fallback_of(row: Notification) -> Notification:
     now = timezone.now()
     alias = row.fallback["alias"]
     lifetime = registry.notifier_class(alias).expires_after

@@ -1,4 +1,4 @@
-"""What recipients wish to get: by recipient key, event group and alias."""
+"""Preferences: which messages a recipient wants, by event group and alias."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shop_notify.history import label
 from shop_notify.models import Preference
 
 
-def groups() -> dict[str, list[str]]:
+def mutable_groups() -> dict[str, list[str]]:
     """``{group: aliases}`` of everything that may be muted, from the routes and their fall-backs."""
     found: dict[str, list[str]] = {}
     for entry in app_settings.ROUTES:
@@ -37,7 +37,7 @@ class NotifierChoice(TypedDict):
 
 
 class GroupChoice(TypedDict):
-    """One event group for a page of preferences. What is fixed is always sent."""
+    """One event group for a page of preferences. A fixed choice cannot be changed: it is always sent."""
 
     group: str
     label: str
@@ -45,8 +45,8 @@ class GroupChoice(TypedDict):
     notifiers: list[NotifierChoice]
 
 
-def choices(recipient_key: str) -> list[GroupChoice]:
-    """Everything a recipient may get: the transactional messages, which she cannot mute, and then the groups."""
+def preference_choices(recipient_key: str) -> list[GroupChoice]:
+    """All messages a recipient may get: the transactional ones, which cannot be muted, and then the groups."""
     always = [
         alias for alias in app_settings.NOTIFIERS if any(_is_fixed(entry, alias) for entry in app_settings.ROUTES)
     ]
@@ -56,16 +56,16 @@ def choices(recipient_key: str) -> list[GroupChoice]:
         "is_transactional": True,
         "notifiers": [_choice(alias, is_enabled=True, is_fixed=True) for alias in always],
     }
-    wished: list[GroupChoice] = [
+    optional: list[GroupChoice] = [
         {
             "group": group,
             "label": label(group),
             "is_transactional": False,
             "notifiers": [_choice(alias, is_enabled=on, is_fixed=False) for alias, on in by_alias.items()],
         }
-        for group, by_alias in read(recipient_key).items()
+        for group, by_alias in read_preferences(recipient_key).items()
     ]
-    return [fixed, *wished] if always else wished
+    return [fixed, *optional] if always else optional
 
 
 def _is_fixed(entry: Mapping[str, Any], alias: str) -> bool:
@@ -76,23 +76,26 @@ def _choice(alias: str, *, is_enabled: bool, is_fixed: bool) -> NotifierChoice:
     return {"alias": alias, "label": label(alias), "is_enabled": is_enabled, "is_fixed": is_fixed}
 
 
-def read(recipient_key: str) -> dict[str, dict[str, bool]]:
-    """``{group: {alias: wanted}}`` of one recipient."""
-    wishes = {(row.group, row.alias): row.is_enabled for row in Preference.objects.filter(recipient_key=recipient_key)}
+def read_preferences(recipient_key: str) -> dict[str, dict[str, bool]]:
+    """``{group: {alias: is wanted}}`` of one recipient."""
+    changes = {
+        (row.group, row.alias): row.is_enabled for row in Preference.objects.filter(recipient_key=recipient_key)
+    }
     return {
-        group: {alias: wishes.get((group, alias), True) for alias in aliases} for group, aliases in groups().items()
+        group: {alias: changes.get((group, alias), True) for alias in aliases}
+        for group, aliases in mutable_groups().items()
     }
 
 
 @transaction.atomic
-def write(recipient_key: str, wishes: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
-    """Change wishes, all or none, and return the whole.
+def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
+    """Change preferences, all or none, and return all of them.
 
     Raises:
         NotMutable: a group or alias is not one that can be muted.
     """
-    known = groups()
-    for group, by_alias in wishes.items():
+    known = mutable_groups()
+    for group, by_alias in changes.items():
         for alias, is_enabled in by_alias.items():
             if alias not in known.get(group, ()):
                 raise NotMutable(
@@ -102,11 +105,11 @@ def write(recipient_key: str, wishes: dict[str, dict[str, bool]]) -> dict[str, d
             Preference.objects.update_or_create(
                 recipient_key=recipient_key, group=group, alias=alias, defaults={"is_enabled": is_enabled}
             )
-    return read(recipient_key)
+    return read_preferences(recipient_key)
 
 
 def muted(recipient_keys: Iterable[str]) -> set[tuple[str, str, str]]:
-    """``{(recipient key, group, alias)}`` of what these recipients do not want."""
+    """``{(recipient key, group, alias)}`` that these recipients have muted."""
     keys = {key for key in recipient_keys if key}
     if not keys:
         return set()
@@ -118,6 +121,6 @@ def muted(recipient_keys: Iterable[str]) -> set[tuple[str, str, str]]:
 
 
 def recipient_of_user(request: HttpRequest) -> str:
-    """The default of ``REQUEST_RECIPIENT``: ``user:<primary key>`` of whoever is logged in."""
+    """The default of ``REQUEST_RECIPIENT``: ``user:<primary key>`` of the user who is logged in."""
     user = getattr(request, "user", None)
     return f"user:{user.pk}" if user is not None and user.is_authenticated else ""

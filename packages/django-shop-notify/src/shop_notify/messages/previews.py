@@ -1,4 +1,4 @@
-"""What would be sent, and what was, as it looks."""
+"""Previews: how a message was sent, or would be sent now."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from shop_notify import rendering, routes
+from shop_notify import routes
 from shop_notify.exceptions import AddressRefused, RouteRefused, ShopNotifyError
+from shop_notify.messages import rendering
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 
@@ -30,8 +31,8 @@ class Preview:
     problem: str = ""
 
 
-def of_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
-    """What a signal with this payload would send, to whom and by which channel. Nothing is written.
+def preview_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
+    """The messages that a signal with this payload would send. Nothing is written.
 
     Raises:
         RouteRefused: a route of the signal cannot read this payload.
@@ -41,16 +42,16 @@ def of_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
     except ShopNotifyError:
         raise
     except Exception as error:
-        # Somebody typed the payload, and a route's callables are the site's own.
+        # A person typed the payload, and a route's callables are the site's own: either may be wrong.
         raise RouteRefused(
             _("A route of “%(signal)s” cannot read this payload: %(error)s")
             % {"signal": signal, "error": f"{type(error).__name__}: {error}"}
         ) from error
-    return [of_notification(row) for row in planned]
+    return [preview_notification(row) for row in planned]
 
 
-def of_notification(row: Notification) -> Preview:
-    """The words of a notification as they were sent, or as they would be now."""
+def preview_notification(row: Notification) -> Preview:
+    """A notification as it was sent, or as it would be sent now."""
     shown = {
         "event": row.event,
         "alias": row.alias,

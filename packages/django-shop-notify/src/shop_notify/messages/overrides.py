@@ -1,6 +1,7 @@
-"""Messages written in the admin: plain values only, in an engine without loaders, libraries or model objects.
+"""Templates written in the admin: plain values only, in an engine without loaders, libraries or model objects.
 
-Whoever writes a template must not be able to read a password hash, call a method, include a file or fill the memory.
+The author of such a template must not be able to read a password hash, call a method, include a file or fill the
+memory.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import TemplateRefused
 from shop_notify.models import TemplateOverride
-from shop_notify.plain import clean
+from shop_notify.storable import storable_text
 
 PARTS = ("subject", "text", "html")
 MAX_SOURCE = 32 * 1024
 MAX_LOOPS = 2
 MAX_VALUE = 64 * 1024
 MAX_RENDERED = 128 * 1024
-"""While it is rendered: more than any cap, since blanks between tags do not count in the end."""
+"""While it is rendered: more than any of ``CAPS``, since blanks between tags are removed in the end."""
 CAPS: Mapping[str, int] = {"subject": 300, "text": 64 * 1024, "html": 64 * 1024, "sms": 918}
 
 _TAGS = ("if", "for", "with", "comment", "firstof", "spaceless")
@@ -47,8 +48,8 @@ _FILTERS = (
 )  # fmt: skip
 
 
-def _moment(value: Any) -> Any:
-    """A time of the payload, which is text by now."""
+def _parsed_time(value: Any) -> Any:
+    """A time of the payload, which is text in JSON."""
     if not isinstance(value, str):
         return value
     try:
@@ -59,11 +60,11 @@ def _moment(value: Any) -> Any:
 
 
 def _date(value: Any, form: Any = None) -> Any:
-    return defaultfilters.date(_moment(value), form)
+    return defaultfilters.date(_parsed_time(value), form)
 
 
 def _time(value: Any, form: Any = None) -> Any:
-    return defaultfilters.time(_moment(value), form)
+    return defaultfilters.time(_parsed_time(value), form)
 
 
 def _floatformat(value: Any, form: Any = -1) -> Any:
@@ -88,7 +89,7 @@ _OWN_FILTERS: Mapping[str, Callable[..., Any]] = {
 
 
 def _bounded(apply: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter whose result has an end: what it doubles may be doubled again and again, by one ``with`` in another."""
+    """A filter whose result is limited: nested ``with`` could double a value again and again."""
 
     @wraps(apply)
     def bounded(*args: Any, **options: Any) -> Any:
@@ -112,19 +113,19 @@ for _name in _FILTERS:
 
 
 class _PlainEngine(Engine):
-    """Knows a few tags and filters, and no way to another file."""
+    """Has a few tags and filters, and cannot load another file."""
 
     def get_template_builtins(self, builtins: list[str]) -> list[Library]:  # noqa: ARG002
         return [_library]
 
 
-class _Measured(Context):
-    """Holds what a template may still say, counted while it is rendered: two loops can make gigabytes of a page."""
+class _LimitedContext(Context):
+    """Counts down the characters that may still be rendered: two nested loops can render gigabytes."""
 
     left = MAX_RENDERED
 
 
-class _Counted(Node):
+class _CountedNode(Node):
     """A piece of text or a value, counted."""
 
     child_nodelists = ()
@@ -133,11 +134,11 @@ class _Counted(Node):
         self.node = node
 
     def render_annotated(self, context: Any) -> Any:
-        said = self.node.render_annotated(context)
-        context.left -= len(str(said)) + 1
+        rendered = self.node.render_annotated(context)
+        context.left -= len(str(rendered)) + 1
         if context.left < 0:
             raise _too_long()
-        return said
+        return rendered
 
 
 _engine = _PlainEngine(dirs=[], app_dirs=False, loaders=[], libraries={})
@@ -169,7 +170,7 @@ def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str,
 
 
 def render_row(row: TemplateOverride, values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts of one template with these values, of which only plain ones are seen.
+    """The parts of one template with these values; objects are seen as text.
 
     Raises:
         TemplateRefused: it does not render.
@@ -178,7 +179,7 @@ def render_row(row: TemplateOverride, values: Mapping[str, Any]) -> dict[str, st
     return {part: _render_part(row, part, plain) for part in PARTS if getattr(row, part)}
 
 
-def validate(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[str, str]:
+def validate_override(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[str, str]:
     """Render a template with sample data before it is saved, and return the parts.
 
     Raises:
@@ -197,8 +198,8 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
     try:
         template = Template(getattr(row, part), engine=_engine)
         _prepare(template.nodelist, 0)
-        # Django calls whatever it has rendered safe to be written into a page, and this is not.
-        rendered = clean(template.render(_Measured(plain, autoescape=part == "html")))
+        # Django marks all rendered text as safe HTML, and this is not.
+        rendered = storable_text(template.render(_LimitedContext(plain, autoescape=part == "html")))
     except TemplateRefused:
         raise
     except Exception as error:
@@ -212,10 +213,10 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
 
 
 def _prepare(nodes: Any, depth: int) -> None:
-    """Count what is said, and refuse loops inside loops inside loops, which take for ever on a long list."""
+    """Count the rendered text, and refuse three nested loops, which take for ever on a long list."""
     for index, node in enumerate(nodes):
         if isinstance(node, TextNode | VariableNode | defaulttags.FirstOfNode):
-            nodes[index] = _Counted(node)
+            nodes[index] = _CountedNode(node)
         inner = depth + isinstance(node, defaulttags.ForNode)
         if inner > MAX_LOOPS:
             raise TemplateSyntaxError(_("Loops may be nested two deep."))

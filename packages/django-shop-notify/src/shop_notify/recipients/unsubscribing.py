@@ -1,4 +1,4 @@
-"""One-click unsubscribe (RFC 8058) for what may be muted."""
+"""One-click unsubscribing (RFC 8058) from messages that may be muted."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from django.core import signing
 from django.urls import NoReverseMatch, reverse
 
-from shop_notify import preferences
 from shop_notify.conf import app_settings
 from shop_notify.models import Notification
+from shop_notify.recipients import preferences
 
 SALT = "shop_notify.unsubscribe"
 
 
 def headers(row: Notification) -> Mapping[str, str]:
-    """The headers of an e-mail that can be muted, none for others or where the site has no BASE_URL."""
-    url = link(row) if row.channel == "email" else ""
+    """The unsubscribe headers of an e-mail that can be muted; none for others, or where the site has no BASE_URL."""
+    url = unsubscribe_link(row) if row.channel == "email" else ""
     return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if url else {}
 
 
-def link(row: Notification) -> str:
+def unsubscribe_link(row: Notification) -> str:
     """The absolute URL that mutes this group and alias for this recipient, the same at all times."""
     if not row.group or not row.recipient_key or not app_settings.BASE_URL:
         return ""
@@ -31,7 +31,7 @@ def link(row: Notification) -> str:
         return ""
 
 
-def read(token: str) -> tuple[str, str, str]:
+def read_token(token: str) -> tuple[str, str, str]:
     """Recipient key, group and alias of a link.
 
     Raises:
@@ -42,11 +42,11 @@ def read(token: str) -> tuple[str, str, str]:
 
 
 def unsubscribe(token: str) -> None:
-    """Mute what the link is about. A second time changes nothing.
+    """Mute the group and alias of the link. A second call changes nothing.
 
     Raises:
         BadSignature: the link is not one of ours.
-        NotMutable: the group is no longer one that can be muted.
+        NotMutable: the group can no longer be muted.
     """
-    key, group, alias = read(token)
-    preferences.write(key, {group: {alias: False}})
+    key, group, alias = read_token(token)
+    preferences.write_preferences(key, {group: {alias: False}})

@@ -1,7 +1,8 @@
-"""Writing down what became of messages: rows and their attempts, by statements whose text is made once.
+"""The statements that record results, written by hand: the row of a notification and its attempt.
 
-To build a statement in the ORM costs more than to run it, and this one runs for every message. The ORM's fields still
-say how each value is written. PostgreSQL plans every statement anew, so it gets the rows of a batch as one JSON value.
+Reason: they run for every message, and Django takes longer to build them than the database to run them. Django's
+fields still convert each value. PostgreSQL plans each statement again, so it gets the rows of a batch as one JSON
+value.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from django.db import connection, models
 
 from shop_notify.models import Attempt, Notification, State
 
-COLUMNS = (
+RESULT_COLUMNS = (
     "state", "lease", "due_at", "updated_at", "last_error", "sent_at", "provider_id", "segments", "cost",
     "cost_currency", "subject", "text", "html", "fallback_at",
 )  # fmt: skip
-"""What noting may change."""
+"""Columns that a result may change."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class _Statement:
     fields: Mapping[str, models.Field[Any, Any]]
 
     def run(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Execute it for these rows, which are named by ``fields``. Returns how many were touched."""
+        """Execute it for these rows, ``{name of fields: value}`` each. Returns how many rows of the table changed."""
         with connection.cursor() as cursor:
             if len(rows) == 1:
                 cursor.execute(self.one, self._values(rows[0]))
@@ -46,34 +47,40 @@ class _Statement:
         return [_prepared(field, row[name]) for name, field in self.fields.items()]
 
 
-def write(noted: Sequence[tuple[Notification, Mapping[str, Any]]]) -> int:
-    """Write the changes of rows that are being sent under the lease they have. Returns how many still were."""
+def write_results(results: Sequence[tuple[Notification, Mapping[str, Any]]]) -> int:
+    """Change rows that are still ``sending`` under their lease. Returns how many were."""
     rows = []
-    for row, changes in noted:
-        values = {name: changes[name] if name in changes else getattr(row, name) for name in COLUMNS}
+    for row, changes in results:
+        values = {name: changes[name] if name in changes else getattr(row, name) for name in RESULT_COLUMNS}
         rows.append({**values, "id": row.pk, "held": row.lease})
     return _update().run(rows)
 
 
-def keep(attempts: Iterable[Mapping[str, Any]]) -> None:
+def insert_attempts(attempts: Iterable[Mapping[str, Any]]) -> None:
     """Insert attempts, given as ``{column: value}``."""
     rows = list(attempts)
     if rows:
         _insert().run(rows)
 
 
+def commit_without_flush() -> None:
+    """Let the commit of this transaction not wait for the disk (PostgreSQL)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit TO off")
+
+
 @cache
 def _update() -> _Statement:
     by_name = {field.name: field for field in Notification._meta.concrete_fields}
-    fields = {name: by_name[name] for name in COLUMNS} | {"id": by_name["id"], "held": by_name["lease"]}
+    fields = {name: by_name[name] for name in RESULT_COLUMNS} | {"id": by_name["id"], "held": by_name["lease"]}
     table, quote = connection.ops.quote_name(Notification._meta.db_table), connection.ops.quote_name
     sending = f"{table}.state = '{State.SENDING.value}'"
-    one = ", ".join(f"{quote(name)} = %s" for name in COLUMNS)
-    many = ", ".join(f"{quote(name)} = noted.{quote(name)}" for name in COLUMNS)
+    one = ", ".join(f"{quote(name)} = %s" for name in RESULT_COLUMNS)
+    many = ", ".join(f"{quote(name)} = result.{quote(name)}" for name in RESULT_COLUMNS)
     return _Statement(
         f"UPDATE {table} SET {one} WHERE id = %s AND lease = %s AND {sending}",  # noqa: S608
         f"UPDATE {table} SET {many} FROM {_recordset(fields)} "  # noqa: S608
-        f"WHERE {table}.id = noted.id AND {table}.lease = noted.held AND {sending}",
+        f"WHERE {table}.id = result.id AND {table}.lease = result.held AND {sending}",
         fields,
     )
 
@@ -92,10 +99,10 @@ def _insert() -> _Statement:
 
 
 def _recordset(fields: Mapping[str, models.Field[Any, Any]]) -> str:
-    """PostgreSQL's name for a JSON list as a table."""
+    """A JSON list as a table, in PostgreSQL's SQL."""
     quote = connection.ops.quote_name
     typed = (f"{quote(name)} {field.cast_db_type(connection)}" for name, field in fields.items())
-    return f"json_to_recordset(%s::json) AS noted({', '.join(typed)})"
+    return f"json_to_recordset(%s::json) AS result({', '.join(typed)})"
 
 
 def _prepared(field: models.Field[Any, Any], value: Any) -> Any:

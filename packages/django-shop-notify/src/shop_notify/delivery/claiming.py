@@ -1,0 +1,103 @@
+"""Claiming due rows with a lease, and releasing those that were not tried.
+
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease: the row of a killed worker is due again by
+itself. Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any other.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from shop_notify.delivery import workers
+from shop_notify.exceptions import UnknownNotifier
+from shop_notify.models import Notification, State, Worker
+from shop_notify.notifiers import registry
+
+LEASE = timedelta(seconds=120)
+BATCH = 20
+IDEMPOTENT_BATCH = 200
+"""For notifiers that are idempotent. Their messages take a moment, so nothing urgent waits long behind a batch."""
+SUSPECT_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Rows of one alias that belong to this worker alone until ``until``."""
+
+    alias: str
+    token: uuid.UUID
+    rows: list[Notification]
+    until: datetime
+
+
+def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
+    """Claim the next due rows of one alias, or return None where there is nothing this worker may claim.
+
+    Opens its own transaction, in which the other workers are locked: one alias never occupies more than half of them.
+    Rows with which two workers have died are claimed one by one, so that a message that kills its worker each time
+    delays no other.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        excluded = {*without, *workers.busy_aliases(worker, now)}
+        due = Notification.objects.due(now).exclude(alias__in=excluded).in_order()
+        alias = due.values_list("alias", flat=True).first()
+        if alias is None:
+            return None
+        rows = _before_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
+        claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
+        _write_lease(claimed, now)
+        workers.set_alias(worker, alias, now)
+    return claimed
+
+
+def _write_lease(claimed: Claim, now: datetime) -> None:
+    Notification.objects.filter(pk__in=[row.pk for row in claimed.rows]).update(
+        state=State.SENDING,
+        lease=claimed.token,
+        due_at=claimed.until,
+        attempts=F("attempts") + 1,
+        updated_at=now,
+    )
+    for row in claimed.rows:
+        row.state, row.lease, row.due_at = State.SENDING, claimed.token, claimed.until
+        row.attempts += 1
+
+
+def _batch_size(alias: str) -> int:
+    try:
+        return IDEMPOTENT_BATCH if registry.notifier_class(alias).is_idempotent else BATCH
+    except UnknownNotifier:
+        return BATCH
+
+
+def _before_suspect(rows: list[Notification]) -> list[Notification]:
+    """The first row alone if it is suspect, else the rows before the first suspect one."""
+    sound = next((index for index, row in enumerate(rows) if _is_suspect(row)), len(rows))
+    return rows[: max(1, sound)]
+
+
+def _is_suspect(row: Notification) -> bool:
+    """Its worker died, and not for the first time."""
+    return row.state == State.SENDING and row.attempts >= SUSPECT_ATTEMPTS
+
+
+def release(claimed: Claim, rows: Iterable[Notification]) -> None:
+    """Release rows that were claimed and not tried, as if they had not been claimed."""
+    Notification.objects.filter(pk__in=[row.pk for row in rows], lease=claimed.token, state=State.SENDING).update(
+        state=State.QUEUED, lease=None, due_at=timezone.now(), attempts=F("attempts") - 1
+    )
+
+
+def postpone(row: Notification, *, due_at: datetime, reason: str) -> None:
+    """Release one row until later, without counting an attempt."""
+    Notification.objects.filter(pk=row.pk, lease=row.lease, state=State.SENDING).update(
+        state=State.QUEUED, lease=None, due_at=due_at, attempts=F("attempts") - 1, last_error=reason[:500]
+    )

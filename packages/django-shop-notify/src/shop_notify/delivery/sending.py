@@ -1,0 +1,223 @@
+"""Sending one message by its notifier, and turning whatever happens into a result."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from shop_notify.delivery import metering
+from shop_notify.delivery.claiming import Claim
+from shop_notify.delivery.settling import Result, backoff
+from shop_notify.exceptions import (
+    AddressRefused,
+    DeliveryFailure,
+    PermanentFailure,
+    TemporaryFailure,
+    UnknownNotifier,
+    UnknownOutcome,
+)
+from shop_notify.masking import mask, mask_values
+from shop_notify.messages.rendering import Renderer
+from shop_notify.models import Attempt, Notification, State
+from shop_notify.notifiers import registry
+from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
+from shop_notify.recipients import preferences, suppressions, unsubscribing
+
+logger = logging.getLogger(__name__)
+
+SEND_SECONDS = 30.0
+"""The most that one message may take where a timer can stop it; far less than half of ``claiming.LEASE``."""
+PAUSE_SECONDS = 60.0
+REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
+
+_paused_until: dict[str, float] = {}
+
+
+def paused_aliases() -> set[str]:
+    """Aliases that exceeded the time limit lately: this process lets the others go first."""
+    now = time.monotonic()
+    return {alias for alias, until in _paused_until.items() if until > now}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Values that are looked up once for all rows of a claim."""
+
+    notifier: Notifier | None
+    problem: str
+    secrets: tuple[str, ...]
+    suppressed: set[str]
+    muted: set[tuple[str, str, str]]
+    renderer: Renderer
+
+    @classmethod
+    def prepare(cls, claimed: Claim) -> Batch:
+        notifier, problem = None, ""
+        try:
+            notifier = registry.get_notifier(claimed.alias)
+        except UnknownNotifier as error:
+            problem = str(error)
+        rows = claimed.rows
+        return cls(
+            notifier=notifier,
+            problem=problem,
+            secrets=registry.secrets_of(claimed.alias),
+            suppressed=suppressions.suppressed(rows[0].channel, [row.address for row in rows]),
+            muted=preferences.muted(row.recipient_key for row in rows if row.group),
+            renderer=Renderer(),
+        )
+
+    def attempt(self, row: Notification) -> Result:
+        """Send one row, or find the reason not to.
+
+        Raises:
+            OverLimit: a limit on paid messages is used up.
+        """
+        skipped = self._skipped(row)
+        if skipped is not None:
+            return skipped
+        if self.notifier is None:
+            return _temporary(row, TemporaryFailure(self.problem), Notifier.max_attempts)
+        if row.attempts > self.notifier.max_attempts:
+            return Result(state=State.DEAD, detail=_("The worker died at every attempt."))
+        started_at = timezone.now()
+        content: dict[str, str] = {}
+        result = self._outcome(self.notifier, row, content)
+        detail = mask(result.detail, secrets=self.secrets)
+        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=content)
+
+    def _outcome(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Result:
+        try:
+            return self._accepted(self._send(notifier, row, content))
+        except (AddressRefused, PermanentFailure) as error:
+            return _permanent(row, error)
+        except TemporaryFailure as error:
+            return _temporary(row, error, notifier.max_attempts)
+        except UnknownOutcome as error:
+            return _unknown(row, error, notifier)
+        except TimeLimitExceeded:
+            _paused_until[row.alias] = time.monotonic() + PAUSE_SECONDS
+            return _unknown(row, UnknownOutcome(_("It took too long."), provider_code="time"), notifier)
+        except metering.OverLimit:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            # A notifier may be a third party's code: whatever it raises ends this attempt and not the worker.
+            logger.warning("%r raised %s", notifier, type(error).__name__)
+            return _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), notifier)
+
+    def _skipped(self, row: Notification) -> Result | None:
+        if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
+            return Result(state=State.SKIPPED, detail=_("The recipient does not want these."), is_unwanted=True)
+        if row.expires_at is not None and row.expires_at <= timezone.now():
+            return Result(state=State.SKIPPED, detail=_("It is too old to be of use."))
+        if suppressions.stored_form(row.address) in self.suppressed:
+            return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
+        return None
+
+    def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
+        message = self._prepared(notifier, row)
+        content |= {"subject": message.subject, "text": message.text, "html": message.html}
+        with time_limit(SEND_SECONDS):
+            receipt = notifier.send(message)
+        if not isinstance(receipt, Receipt):
+            raise UnknownOutcome(_("The notifier returned no receipt."))
+        return receipt
+
+    def _prepared(self, notifier: Notifier, row: Notification) -> Message:
+        """The message, ready to be sent. A failure in here may be tried again, also where a message costs money.
+
+        Raises:
+            AddressRefused, PermanentFailure: the notifier refuses it.
+            TemporaryFailure: the address, the text or the limits could not be checked.
+            OverLimit: a limit on paid messages is used up.
+        """
+        try:
+            with time_limit(SEND_SECONDS):
+                notifier.check_address(row.address)
+                message = message_of(row, notifier, self.renderer)
+            if notifier.is_metered:
+                metering.count(row)
+        except (AddressRefused, DeliveryFailure, metering.OverLimit):
+            raise
+        except TimeLimitExceeded as error:
+            raise TemporaryFailure(_("It took too long before anything was sent."), provider_code="time") from error
+        except (Exception, SystemExit) as error:
+            raise TemporaryFailure(f"{type(error).__name__}: {error}") from error
+        return message
+
+    def _accepted(self, receipt: Receipt) -> Result:
+        answer = mask_values(receipt.answer or {}, secrets=self.secrets)
+        return Result(
+            state=State.SENT,
+            outcome=Attempt.Outcome.ACCEPTED,
+            provider_code=receipt.provider_code,
+            receipt=replace(receipt, answer=answer if isinstance(answer, dict) else {"answer": answer}),
+        )
+
+
+def message_of(row: Notification, notifier: Notifier, renderer: Renderer) -> Message:
+    """The message of a row, rendered.
+
+    Raises:
+        TemporaryFailure: it does not render. A later attempt finds a repaired template.
+    """
+    try:
+        content = renderer.render(row, max_text=notifier.max_text)
+    except Exception as error:
+        raise TemporaryFailure(f"{type(error).__name__}: {error}", provider_code="template") from error
+    return Message(
+        id=str(row.public_id),
+        event=row.event,
+        to=row.address,
+        name=row.recipient_name,
+        language=row.language,
+        subject=content.subject,
+        text=content.text,
+        html=content.html,
+        context=row.context,
+        headers=unsubscribing.headers(row),
+    )
+
+
+def _permanent(row: Notification, error: AddressRefused | PermanentFailure) -> Result:
+    reason = getattr(error, "suppress", "")
+    if reason:
+        suppressions.suppress(row.channel, row.address, reason=reason)
+    return Result(
+        state=State.FAILED,
+        outcome=Attempt.Outcome.PERMANENT,
+        detail=str(error),
+        provider_code=getattr(error, "provider_code", "") or error.code,
+    )
+
+
+def _temporary(row: Notification, error: TemporaryFailure, max_attempts: int) -> Result:
+    again = row.attempts < max_attempts
+    return Result(
+        state=State.QUEUED if again else State.DEAD,
+        outcome=Attempt.Outcome.TEMPORARY,
+        due_at=timezone.now() + backoff(row.attempts, retry_after=error.retry_after) if again else None,
+        detail=str(error),
+        provider_code=error.provider_code,
+    )
+
+
+def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Result:
+    """A free message is tried again like a refused one; a paid one once, and only where its options say so."""
+    most = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
+    again = notifier.repeats_unknown and row.attempts < most
+    delay = REPEAT_UNKNOWN_AFTER if notifier.is_metered else backoff(row.attempts)
+    final = State.DEAD if notifier.repeats_unknown and not notifier.is_metered else State.UNKNOWN
+    return Result(
+        state=State.QUEUED if again else final,
+        outcome=Attempt.Outcome.UNKNOWN,
+        due_at=timezone.now() + delay if again else None,
+        detail=str(error),
+        provider_code=error.provider_code,
+    )
