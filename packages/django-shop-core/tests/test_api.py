@@ -284,6 +284,16 @@ def test_none_is_a_guest_or_refused(client):
     assert client.post("/api/things/members").status_code == 401
 
 
+def test_authorization_that_no_configured_auth_reads_is_a_broken_credential():
+    class SessionOnly(BaseSettings):
+        setting = "THINGS"
+        AUTH = "ninja.security.django_auth"
+
+    guests = Auths(SessionOnly(), "AUTH", guests=True)
+    assert guests(RequestFactory().get("/")) == GUEST
+    assert guests(RequestFactory().get("/", headers={"Authorization": "Bearer nonsense"})) is None
+
+
 def test_session_of_a_guest_is_no_broken_credential(client):
     client.cookies["sessionid"] = "gone"
     assert client.get("/api/things/guests").json() == {"caller": GUEST}

@@ -170,7 +170,7 @@ class CompiledQuery(Generic[Row]):
         return self._named(list(queryset.using(self.alias_of(self.model))))
 
     def _named(self, rows: list[Any]) -> list[Row]:
-        return rows if self.row is None else list(map(self.row._make, rows))  # type: ignore[attr-defined]  # noqa: SLF001
+        return rows if self.row is None else list(map(self.row._make, rows))  # type: ignore[attr-defined]
 
     def _compile(self, alias: str, *shape: Hashable) -> Statement:
         compiler = self.build(Parameter, *shape).using(alias).query.get_compiler(alias)
