@@ -12,7 +12,8 @@ from django.utils.formats import sanitize_separators
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_catalog import browsing, money
+from shop_catalog import browsing
+from shop_core.money import MAX_AMOUNT
 
 from storefront.templatetags.storefront import price
 
@@ -154,7 +155,7 @@ def _amount(text: str) -> Decimal | None:
         amount = Decimal(str(sanitize_separators(text.strip())))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount <= money.MAX_AMOUNT else None
+    return amount if amount.is_finite() and 0 <= amount <= MAX_AMOUNT else None
 
 
 def _attributes(query: QueryDict) -> tuple[tuple[str, str], ...]:

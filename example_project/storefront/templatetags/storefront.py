@@ -13,7 +13,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from shop_catalog import money as catalog_money
+from shop_core.money import exponent
 
 from storefront import countries
 from storefront.cards import PriceTag
@@ -51,7 +51,7 @@ def _written(amount: Decimal | None, currency: str, *, trim: bool) -> str:
     if amount is None:
         return ""
     code = currency or settings.SHOP_CURRENCY
-    decimals = -int(catalog_money.unit(code).as_tuple().exponent)
+    decimals = exponent(code)
     if trim and amount == amount.to_integral_value():
         decimals = 0
     number = number_format(abs(amount), decimal_pos=decimals, use_l10n=True, force_grouping=True)

@@ -1,6 +1,7 @@
 """The API as a whole: who may what, problem documents, bad input, caching, the OpenAPI document."""
 
 import json
+import sqlite3
 from decimal import Decimal
 
 import pytest
@@ -475,7 +476,7 @@ def test_a_busy_database_is_503_and_a_bug_stays_a_bug(shop, anyone, monkeypatch)
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
 
     def broken(*_args, **_options):
-        raise OperationalError("no such table: shelves")
+        raise OperationalError("no such table: shelves") from sqlite3.OperationalError("no such table: shelves")
 
     monkeypatch.setattr(browsing, "list_products", broken)
     with pytest.raises(OperationalError):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from shop_catalog import jobs
 from shop_catalog.conf import app_settings
 from shop_catalog.models import JobRun
+from shop_core.jobs import Job
 
 
 @pytest.mark.django_db
@@ -30,8 +31,8 @@ def test_due_jobs_run_once_per_interval():
 
 @pytest.mark.django_db
 def test_a_failing_job_is_named_and_stops_no_other(monkeypatch, caplog):
-    broken = jobs.Job("fold_statistics", lambda: 1 / 0, timedelta(minutes=1), "x")
-    monkeypatch.setattr(jobs, "JOBS", (broken, *jobs.JOBS[1:]))
+    broken = Job(name="fold_statistics", function=lambda: 1 / 0, every=timedelta(minutes=1), consequence="x")
+    monkeypatch.setattr(jobs.SCHEDULE, "own", (broken, *jobs.JOBS[1:]))
     with pytest.raises(CommandError, match="fold_statistics"):
         call_command("shop_catalog_jobs")
     assert JobRun.objects.get(name="fold_statistics").last_error == "ZeroDivisionError: division by zero"
@@ -40,11 +41,11 @@ def test_a_failing_job_is_named_and_stops_no_other(monkeypatch, caplog):
 
 
 @pytest.mark.django_db
-def test_list_says_what_stays_undone(capsys):
+def test_list_shows_the_consequence_of_jobs_that_do_not_run(capsys):
     call_command("shop_catalog_jobs", "--list")
     out = capsys.readouterr().out
     assert out.count("never  late") == len(jobs.JOBS)
-    assert jobs.JOBS[0].undone in out
+    assert jobs.JOBS[0].consequence in out
     call_command("shop_catalog_jobs", "--all")
     call_command("shop_catalog_jobs", "--list")
     assert "late" not in capsys.readouterr().out
@@ -53,7 +54,7 @@ def test_list_says_what_stays_undone(capsys):
 @pytest.mark.django_db
 def test_late_job_is_overdue():
     call_command("shop_catalog_jobs")
-    JobRun.objects.filter(name="announce_stock").update(last_finished_at=timezone.now() - timedelta(minutes=10))
+    JobRun.objects.filter(name="announce_stock").update(last_finished_at=timezone.now() - timedelta(minutes=16))
     assert [job.name for job in jobs.overdue()] == ["announce_stock"]
 
 

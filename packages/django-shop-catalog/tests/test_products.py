@@ -193,7 +193,7 @@ def test_published_follows_switch_window_and_group(shirt):
 )
 def test_amounts_have_the_decimals_of_the_currency(settings, currency, text):
     settings.SHOP_CATALOG = {"CURRENCY": currency}
-    assert money.to_text(Decimal("12.5")) == text
+    assert money.as_text(Decimal("12.5")) == text
 
 
 def test_price_must_fit_the_currency(settings):

@@ -1,18 +1,23 @@
-"""What can go wrong in the catalogue. Each error says in a whole sentence what to do."""
+"""Errors of the catalogue. The message of each says in a whole sentence what to do."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from shop_core.exceptions import ShopError
 
 
-class ShopCatalogError(Exception):
+class ShopCatalogError(ShopError):
     """Base of the catalogue's errors. ``code`` is stable; ``extra`` holds plain values for a program."""
 
-    code: ClassVar[str] = "catalog_error"
+    code = "catalog_error"
+    problems = "shop_catalog.api.problems.PROBLEMS"
 
-    def __init__(self, message: str, **extra: Any) -> None:
-        super().__init__(message)
-        self.extra = extra
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The catalogue could not do this.")
 
 
 class InvalidCursor(ShopCatalogError):
@@ -42,13 +47,12 @@ class UnknownProduct(ShopCatalogError):
 
 
 class InvalidProduct(ShopCatalogError):
-    """The values do not make a product, for example a variant without a group. ``field`` names the culprit."""
+    """The values do not make a product, for example a variant without a group. ``field`` names the wrong one."""
 
     code = "invalid_product"
 
-    def __init__(self, message: str, *, field: str, **extra: Any) -> None:
-        super().__init__(message, field=field, **extra)
-        self.field = field
+    def __init__(self, message: str, *, field: str, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message, field=field, extra=extra)
 
 
 class InvalidPrice(InvalidProduct):

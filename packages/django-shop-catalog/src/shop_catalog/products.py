@@ -317,8 +317,8 @@ def _announce_price(product: Product, kept: PriceChange) -> None:
     payload = {
         "version": 1,
         "product": {"sku": product.sku, "name": product.name, "slug": product.listed.slug},
-        "old_price": money.to_text(kept.old_price),
-        "new_price": money.to_text(kept.new_price),
+        "old_price": money.as_text(kept.old_price),
+        "new_price": money.as_text(kept.new_price),
         "currency": product.currency,
         "notify": True,
         "recipients": {},

@@ -186,7 +186,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
     def price_history(self, product: Product) -> SafeString | str:
         changes = product.price_changes.all()[:HISTORY]
         return _lines(
-            (_time(change.changed_at), f"{money.to_text(change.old_price)} → {money.to_text(change.new_price)}")
+            (_time(change.changed_at), f"{money.as_text(change.old_price)} → {money.as_text(change.new_price)}")
             for change in changes
         )
 
@@ -290,7 +290,7 @@ def _tell(formset: Any) -> None:
 
 
 def _amount(product: Product) -> str:
-    return f"{money.to_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
+    return f"{money.as_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
 
 
 def _page_url(product: Product | None) -> str | None:

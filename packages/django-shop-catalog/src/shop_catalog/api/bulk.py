@@ -10,9 +10,10 @@ from ninja import Query, Schema
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
+from shop_core.api.problems import reads_stream, responses
 
 from shop_catalog import imports
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.routing import router
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import FileTooLarge, UnreadableFile
@@ -70,13 +71,13 @@ class BulkOptions(Schema):
 @router.post(
     "/products/bulk_create/",
     auth=auth.staff,
-    response={200: BulkReport, 201: BulkReport, 207: BulkReport, **problems.responses(401, 403)},
+    response={200: BulkReport, 201: BulkReport, 207: BulkReport, **responses(401, 403)},
     operation_id="bulk_create_products",
     summary="Create and update many products by SKU",
     description="201: all rows written; 200: a dry run without errors; 207: some rows are wrong, see the report.",
     openapi_extra=BODY,
 )
-@problems.reads_stream
+@reads_stream
 def bulk_create_products(request: HttpRequest, options: Query[BulkOptions]) -> Any:
     auth.require(request, "shop_catalog.add_product")
     user = auth.require(request, "shop_catalog.change_product")

@@ -9,9 +9,12 @@ from ninja import Path, Query, Schema
 from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import Slug
 
 from shop_catalog import categories, cursors, money, statistics
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import AveragePrice, CategoryDetail, CategoryIn, CategoryPage, CategoryPatch, TreeNode
 from shop_catalog.categories import Node
@@ -19,7 +22,7 @@ from shop_catalog.categories.cached_tree import MAX_DEPTH
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownCategory
 from shop_catalog.models import Category
-from shop_catalog.types import Cursor, Limit, Slug, given
+from shop_catalog.types import Cursor, Limit, given
 
 CATEGORY_PATH = "/categories/{slug}/"
 
@@ -35,10 +38,10 @@ class CategoryFilters(Schema):
 @router.get(
     "/categories/",
     auth=auth.optional,
-    response={200: CategoryPage, **problems.responses(401, 403, 404)},
+    response={200: CategoryPage, **responses(401, 403, 404)},
     operation_id="list_categories",
     summary="List categories in tree order",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> Any:
     if filters.include_inactive:
@@ -60,11 +63,11 @@ def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> An
 @router.get(
     "/categories/tree/",
     auth=auth.optional,
-    response={200: list[TreeNode], 304: None, **problems.responses(401, 404)},
+    response={200: list[TreeNode], 304: None, **responses(401, 404)},
     operation_id="get_category_tree",
     summary="The category tree, nested",
     description="Answers 304 to an If-None-Match with the ETag of the tree as it is.",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def get_category_tree(
     request: HttpRequest,
@@ -88,10 +91,10 @@ def get_category_tree(
 @router.get(
     CATEGORY_PATH,
     auth=auth.optional,
-    response={200: CategoryDetail, **problems.responses(401, 404)},
+    response={200: CategoryDetail, **responses(401, 404)},
     operation_id="get_category",
     summary="One category with its breadcrumbs",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def get_category(request: HttpRequest, slug: Path[Slug]) -> Any:
     return _json(category_detail(request, slug))
@@ -100,11 +103,11 @@ def get_category(request: HttpRequest, slug: Path[Slug]) -> Any:
 @router.get(
     CATEGORY_PATH + "average_price/",
     auth=auth.optional,
-    response={200: AveragePrice, **problems.responses(401, 404)},
+    response={200: AveragePrice, **responses(401, 404)},
     operation_id="get_average_price",
     summary="Average, lowest and highest price in a category with its subtree",
     description="Over published simple products and variants; each counts once.",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def get_average_price(request: HttpRequest, slug: Path[Slug]) -> Any:  # noqa: ARG001
     prices = statistics.of_category(slug)
@@ -115,9 +118,9 @@ def get_average_price(request: HttpRequest, slug: Path[Slug]) -> Any:  # noqa: A
             "category": slug,
             "currency": app_settings.CURRENCY,
             "count": prices.count,
-            "average": money.to_text(prices.average),
-            "min": money.to_text(prices.lowest),
-            "max": money.to_text(prices.highest),
+            "average": money.as_text(prices.average),
+            "min": money.as_text(prices.lowest),
+            "max": money.as_text(prices.highest),
         }
     )
 
@@ -125,13 +128,13 @@ def get_average_price(request: HttpRequest, slug: Path[Slug]) -> Any:  # noqa: A
 @router.post(
     "/categories/",
     auth=auth.staff,
-    response={201: CategoryDetail, **problems.responses(401, 403, 404, 409)},
+    response={201: CategoryDetail, **responses(401, 403, 404, 409)},
     operation_id="create_category",
     summary="Add a category",
 )
 def create_category(request: HttpRequest, payload: CategoryIn) -> Any:
     auth.require(request, "shop_catalog.add_category")
-    values = payload.dict(exclude={"parent", "slug"})
+    values = payload.model_dump(exclude={"parent", "slug"})
     parent = categories.get(payload.parent) if payload.parent else None
     category = categories.create(values.pop("name"), parent=parent, slug=payload.slug or "", **values)
     return Status(201, category_detail(request, category.slug))
@@ -140,7 +143,7 @@ def create_category(request: HttpRequest, payload: CategoryIn) -> Any:
 @router.patch(
     CATEGORY_PATH,
     auth=auth.staff,
-    response={200: CategoryDetail, **problems.responses(401, 403, 404, 409)},
+    response={200: CategoryDetail, **responses(401, 403, 404, 409)},
     operation_id="update_category",
     summary="Change or move a category",
 )
@@ -161,7 +164,7 @@ def update_category(request: HttpRequest, slug: Path[Slug], payload: CategoryPat
 @router.delete(
     CATEGORY_PATH,
     auth=auth.staff,
-    response={204: None, **problems.responses(401, 403, 404, 409)},
+    response={204: None, **responses(401, 403, 404, 409)},
     operation_id="delete_category",
     summary="Delete a category",
 )

@@ -9,15 +9,17 @@ from ninja import File, Form, Path, Schema
 from ninja.errors import HttpError
 from ninja.files import UploadedFile
 from ninja.responses import Status
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import ShortText, Slug
 
 from shop_catalog import browsing, categories, images
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.categories import CATEGORY_PATH, category_detail
 from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import CategoryDetail, ImageOut
 from shop_catalog.exceptions import UnknownProduct
-from shop_catalog.types import ShortText, Slug
 
 
 class ImageDetails(Schema):
@@ -28,10 +30,10 @@ class ImageDetails(Schema):
 @router.get(
     PRODUCT_PATH + "images/",
     auth=auth.optional,
-    response={200: list[ImageOut], **problems.responses(401, 404)},
+    response={200: list[ImageOut], **responses(401, 404)},
     operation_id="list_images",
     summary="Images of a product, the primary one first",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def list_images(request: HttpRequest, slug: Path[Slug]) -> Any:
     page = browsing.find_product(slug, with_unpublished=auth.is_staff(request, "shop_catalog.view_product"))
@@ -43,7 +45,7 @@ def list_images(request: HttpRequest, slug: Path[Slug]) -> Any:
 @router.post(
     PRODUCT_PATH + "images/",
     auth=auth.staff,
-    response={201: ImageOut, **problems.responses(401, 403, 404)},
+    response={201: ImageOut, **responses(401, 403, 404)},
     operation_id="add_image",
     summary="Upload an image",
     description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
@@ -62,7 +64,7 @@ def add_image(
 @router.delete(
     PRODUCT_PATH + "images/",
     auth=auth.staff,
-    response={204: None, **problems.responses(401, 403, 404)},
+    response={204: None, **responses(401, 403, 404)},
     operation_id="delete_image",
     summary="Delete an image",
 )
@@ -78,7 +80,7 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
 @router.post(
     CATEGORY_PATH + "image/",
     auth=auth.staff,
-    response={200: CategoryDetail, **problems.responses(401, 403, 404)},
+    response={200: CategoryDetail, **responses(401, 403, 404)},
     operation_id="set_category_image",
     summary="Upload a category's image, in place of the one before",
     description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
@@ -92,7 +94,7 @@ def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[Upload
 @router.delete(
     CATEGORY_PATH + "image/",
     auth=auth.staff,
-    response={204: None, **problems.responses(401, 403, 404)},
+    response={204: None, **responses(401, 403, 404)},
     operation_id="delete_category_image",
     summary="Take a category's image away",
 )

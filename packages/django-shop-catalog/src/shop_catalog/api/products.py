@@ -12,16 +12,19 @@ from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
 from pydantic_core import to_json
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import Money, SearchText, Slug
 
 from shop_catalog import browsing, categories, inventory, money, products
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.models import Product, ProductImage
 from shop_catalog.models.image import RENDITION_WIDTHS, image_url
-from shop_catalog.types import Cursor, Limit, Money, SearchText, Slug, given
+from shop_catalog.types import Cursor, Limit, given
 
 PRODUCT_PATH = "/products/{slug}/"
 
@@ -52,10 +55,10 @@ class ProductFilters(Paging):
 @router.get(
     "/products/",
     auth=auth.optional,
-    response={200: ProductPage, **problems.responses(401, 403, 404)},
+    response={200: ProductPage, **responses(401, 403, 404)},
     operation_id="list_products",
     summary="List, filter and search products",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
     if filters.include_inactive:
@@ -84,10 +87,10 @@ def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
 @router.get(
     "/products/featured/",
     auth=auth.optional,
-    response={200: ProductPage, **problems.responses(401)},
+    response={200: ProductPage, **responses(401)},
     operation_id="list_featured_products",
     summary="List featured products, newest first",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any:  # noqa: ARG001
     return _json(_page(browsing.Filters(featured=True), order="newest", paging=paging))
@@ -96,10 +99,10 @@ def list_featured_products(request: HttpRequest, paging: Query[Paging]) -> Any: 
 @router.get(
     PRODUCT_PATH,
     auth=auth.optional,
-    response={200: ProductDetail, **problems.responses(401, 404)},
+    response={200: ProductDetail, **responses(401, 404)},
     operation_id="get_product",
     summary="One product with its variants, images and breadcrumbs",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
     page = browsing.find_product(slug)
@@ -111,7 +114,7 @@ def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
 @router.post(
     "/products/",
     auth=auth.staff,
-    response={201: ProductDetail, **problems.responses(401, 403, 404, 409)},
+    response={201: ProductDetail, **responses(401, 403, 404, 409)},
     operation_id="create_product",
     summary="Add a product",
 )
@@ -129,7 +132,7 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
 @router.patch(
     PRODUCT_PATH,
     auth=auth.staff,
-    response={200: ProductDetail, **problems.responses(401, 403, 404, 409)},
+    response={200: ProductDetail, **responses(401, 403, 404, 409)},
     operation_id="update_product",
     summary="Change a product",
 )
@@ -142,7 +145,7 @@ def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch
 @router.delete(
     PRODUCT_PATH,
     auth=auth.staff,
-    response={204: None, **problems.responses(401, 403, 404)},
+    response={204: None, **responses(401, 403, 404)},
     operation_id="delete_product",
     summary="Delete a product, a group with its variants",
 )
@@ -192,8 +195,8 @@ def _facets(wanted: browsing.Filters) -> dict[str, Any]:
     found = browsing.count_facets(wanted)
     return {
         **asdict(found),
-        "min_price": money.to_text(found.min_price),
-        "max_price": money.to_text(found.max_price),
+        "min_price": money.as_text(found.min_price),
+        "max_price": money.as_text(found.max_price),
         "ratings": {str(stars): number for stars, number in found.ratings.items()},
     }
 
@@ -204,8 +207,8 @@ def _item(row: browsing.ListedProduct, nodes: list[Any], currency: str) -> dict[
         "slug": row.slug,
         "name": row.name,
         "kind": row.kind,
-        "price": money.to_text(row.price),
-        "compare_at_price": money.to_text(row.compare_at_price),
+        "price": money.as_text(row.price),
+        "compare_at_price": money.as_text(row.compare_at_price),
         "currency": currency,
         "in_stock": row.in_stock,
         "is_featured": row.is_featured,
@@ -233,9 +236,9 @@ def _detail(page: browsing.ProductPage | None, slug: str) -> dict[str, Any]:
         "kind": product.kind,
         "group": product.group_slug,
         "description": product.description,
-        "price": money.to_text(product.price),
-        "compare_at_price": money.to_text(product.compare_at_price),
-        "lowest_price_30_days": money.to_text(product.lowest_price),
+        "price": money.as_text(product.price),
+        "compare_at_price": money.as_text(product.compare_at_price),
+        "lowest_price_30_days": money.as_text(product.lowest_price),
         "currency": app_settings.CURRENCY,
         "price_includes_tax": app_settings.PRICES_INCLUDE_TAX,
         "tax_class": product.tax_class,
@@ -262,8 +265,8 @@ def _variant(variant: browsing.Variant) -> dict[str, Any]:
         "slug": variant.slug,
         "name": variant.name,
         "options": variant.options,
-        "price": money.to_text(variant.price),
-        "compare_at_price": money.to_text(variant.compare_at_price),
+        "price": money.as_text(variant.price),
+        "compare_at_price": money.as_text(variant.compare_at_price),
         "available": variant.available,
         "in_stock": variant.available > 0,
         "is_active": variant.is_active,

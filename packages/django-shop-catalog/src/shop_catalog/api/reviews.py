@@ -11,14 +11,17 @@ from ninja import Query, Schema
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import In, ShortText, Slug, Text
 
 from shop_catalog import cursors, reviews
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.products import Paging, by_slug
 from shop_catalog.api.routing import router
 from shop_catalog.exceptions import UnknownProduct, UnknownReview
 from shop_catalog.models import Review
-from shop_catalog.types import UNSET, In, ShortText, Slug, Text, given
+from shop_catalog.types import UNSET, given
 
 
 class ReviewOut(Schema):
@@ -67,10 +70,10 @@ class ReviewPatch(In):
 @router.get(
     "/reviews/",
     auth=auth.optional,
-    response={200: ReviewPage, **problems.responses(401, 404)},
+    response={200: ReviewPage, **responses(401, 404)},
     operation_id="list_reviews",
     summary="List reviews, newest first",
-    openapi_extra=auth.OPTIONAL,
+    openapi_extra=OPTIONAL_SECURITY,
 )
 def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
     rows = _visible(request)
@@ -94,7 +97,7 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
 @router.post(
     "/reviews/",
     auth=auth.required,
-    response={201: ReviewOut, **problems.responses(401, 403, 404, 409)},
+    response={201: ReviewOut, **responses(401, 403, 404, 409)},
     operation_id="create_review",
     summary="Review a product",
 )
@@ -115,7 +118,7 @@ def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
 @router.patch(
     "/reviews/{id}/",
     auth=auth.required,
-    response={200: ReviewOut, **problems.responses(401, 403, 404)},
+    response={200: ReviewOut, **responses(401, 403, 404)},
     operation_id="update_review",
     summary="Change one's own review; for staff, publish, reject or reply",
 )
@@ -139,7 +142,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
 @router.delete(
     "/reviews/{id}/",
     auth=auth.required,
-    response={204: None, **problems.responses(401, 403, 404)},
+    response={204: None, **responses(401, 403, 404)},
     operation_id="delete_review",
     summary="Delete one's own review, for staff any",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ninja import Router
 
-from shop_catalog.api import problems
+from shop_catalog.api.problems import PROBLEMS
 
 router = Router(tags=["catalog"])
-problems.install(router)
+PROBLEMS.install(router)

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import Field
+from shop_core.api.types import In, Money, Quantity, ShortText, Slug, Text, When
 
-from shop_catalog.types import UNSET, In, JSONObject, Money, Quantity, ShortText, Sku, Slug, Text, When
+from shop_catalog.types import UNSET, JSONObject, Sku
 
 MoneyText = str
 """An amount with the currency's number of decimals."""

@@ -7,21 +7,22 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Path, Query
 from ninja.responses import Status
+from shop_core.api.problems import responses
+from shop_core.api.types import Slug
 
 from shop_catalog import cursors, inventory
-from shop_catalog.api import auth, problems
+from shop_catalog.api import auth
 from shop_catalog.api.products import PRODUCT_PATH, Paging, by_slug
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import StockIn, StockOut
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
-from shop_catalog.types import Slug
 
 
 @router.get(
     PRODUCT_PATH + "stock/",
     auth=auth.staff,
-    response={200: StockOut, **problems.responses(401, 403, 404)},
+    response={200: StockOut, **responses(401, 403, 404)},
     operation_id="get_stock",
     summary="Stock of a product and its ledger",
 )
@@ -33,7 +34,7 @@ def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> 
 @router.post(
     PRODUCT_PATH + "stock/",
     auth=auth.staff,
-    response={201: StockOut, **problems.responses(401, 403, 404, 409)},
+    response={201: StockOut, **responses(401, 403, 404, 409)},
     operation_id="move_stock",
     summary="Receive goods or adjust what is on hand",
     description="With a reference a repeated call changes nothing.",

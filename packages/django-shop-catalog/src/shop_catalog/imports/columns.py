@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from shop_core.api.types import Money, ShortText, Slug, Text, When
 
-from shop_catalog.types import JSONObject, Money, ShortText, Sku, Slug, Text, When
+from shop_catalog.types import JSONObject, Sku
 
 COPIED = (
     "slug",

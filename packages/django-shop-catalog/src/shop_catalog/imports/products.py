@@ -19,6 +19,7 @@ from shop_catalog.imports.columns import ProductRow
 from shop_catalog.imports.reports import Report, RowError
 from shop_catalog.imports.row_readers import RawRow
 from shop_catalog.models import Category, Product, ProductCategory, StatisticsChange
+from shop_catalog.types import explain
 
 CHUNK = 1000
 
@@ -100,7 +101,7 @@ def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        report.add(RowError(raw.number, sku, place, first["type"], first["msg"].removeprefix("Value error, ")))
+        report.add(RowError(raw.number, sku, place, first["type"], explain(first["msg"])))
         return None
 
 

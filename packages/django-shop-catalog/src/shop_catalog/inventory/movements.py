@@ -170,7 +170,7 @@ def _book(
         return
     _refuse_impossible(due)
     if queries.update_counters({row.id: change for row, change in due.items()}) != len(due):
-        raise InsufficientStock(_("The stock changed in the meantime. Try again."), available={})
+        raise InsufficientStock(_("The stock changed in the meantime. Try again."), extra={"available": {}})
     for movement in movements:
         if movement.crossing and movement.product_id in written:
             announcements.announce_on_commit(movement.event_id)
@@ -218,7 +218,7 @@ def _refuse_impossible(due: Mapping[StockRow, Change]) -> None:
     }
     if available:
         message = _("There is not enough stock for this: %(skus)s.") % {"skus": ", ".join(sorted(available))}
-        raise InsufficientStock(message, available=available)
+        raise InsufficientStock(message, extra={"available": available})
 
 
 def _crossing(row: StockRow, change: Change) -> str:
