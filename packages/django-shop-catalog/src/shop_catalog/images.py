@@ -19,6 +19,7 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
+from shop_core.db.transactions import in_transaction
 
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage, UnknownCategory
 from shop_catalog.models import Category, Product, ProductImage, write_gate
@@ -37,56 +38,61 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
 
     Raises:
         ImageTooLarge: too many bytes or pixels.
-        InvalidImage: no JPEG, PNG or WebP, damaged, or with more than one frame.
+        InvalidImage: not a JPEG, PNG or WebP picture, damaged, or with more than one frame.
     """
     picture, kind = open_checked(file)
-    image = ProductImage(product=product, alt=alt, has_renditions=True)
-    written = _write(image.file.field, picture, kind)
+    field: Any = ProductImage._meta.get_field("file")
+    written = _write(field, picture, kind)
     try:
-        with transaction.atomic():
-            Product.objects.select_for_update().filter(pk=product.pk).first()
-            others = ProductImage.objects.filter(product=product)
-            last = others.aggregate(last=Max("position"))["last"]
-            image.position = 0 if last is None else last + 1
-            image.is_primary = is_primary or not others.filter(is_primary=True).exists()
-            if image.is_primary:
-                others.update(is_primary=False)
-            image.width, image.height = picture.size
-            image.file.name = written[0]
-            image.save()
+        return _insert(product, name=written[0], size=picture.size, alt=alt, is_primary=is_primary)
     except BaseException:
-        _delete_files(image.file.field.storage, written)
+        _delete_files(field.storage, written)
         raise
+
+
+@in_transaction(ProductImage)
+def _insert(product: Product, *, name: str, size: tuple[int, int], alt: str, is_primary: bool) -> ProductImage:
+    """Write the row of a picture whose files are written."""
+    _lock(product.pk)
+    others = ProductImage.objects.filter(product=product)
+    last = others.aggregate(last=Max("position"))["last"]
+    image = ProductImage(product=product, alt=alt, has_renditions=True)
+    image.position = 0 if last is None else last + 1
+    image.is_primary = is_primary or not others.filter(is_primary=True).exists()
+    if image.is_primary:
+        others.update(is_primary=False)
+    image.width, image.height = size
+    image.file.name = name
+    image.save()
     return image
 
 
+@in_transaction(ProductImage)
 def make_primary(image: ProductImage) -> None:
     """Show this picture first."""
-    with transaction.atomic():
-        Product.objects.select_for_update().filter(pk=image.product_id).first()
-        ProductImage.objects.filter(product=image.product_id).update(is_primary=False)
-        ProductImage.objects.filter(pk=image.pk).update(is_primary=True)
-        image.is_primary = True
+    _lock(image.product_id)
+    ProductImage.objects.filter(product=image.product_id).update(is_primary=False)
+    ProductImage.objects.filter(pk=image.pk).update(is_primary=True)
+    image.is_primary = True
 
 
+@in_transaction(ProductImage)
 def remove(image: ProductImage) -> None:
     """Delete a picture and, after commit, its files. The next one becomes primary."""
-    with transaction.atomic():
-        Product.objects.select_for_update().filter(pk=image.product_id).first()
-        was_primary, product_id = image.is_primary, image.product_id
-        image.delete()
-        following = ProductImage.objects.filter(product=product_id).order_by("position", "pk").first()
-        if was_primary and following is not None:
-            ProductImage.objects.filter(pk=following.pk).update(is_primary=True)
+    _lock(image.product_id)
+    ProductImage.objects.filter(pk=image.pk).delete()
+    following = ProductImage.objects.filter(product=image.product_id).order_by("position", "pk").first()
+    if image.is_primary and following is not None:
+        ProductImage.objects.filter(pk=following.pk).update(is_primary=True)
 
 
+@in_transaction(ProductImage)
 def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
-    """Put pictures into this order. Those not named come after."""
-    with transaction.atomic():
-        Product.objects.select_for_update().filter(pk=product.pk).first()
-        ProductImage.objects.filter(product=product).update(position=F("position") + len(public_ids))
-        for position, public_id in enumerate(public_ids):
-            ProductImage.objects.filter(product=product, public_id=public_id).update(position=position)
+    """Put pictures into this order. Those that are not listed come after."""
+    _lock(product.pk)
+    ProductImage.objects.filter(product=product).update(position=F("position") + len(public_ids))
+    for position, public_id in enumerate(public_ids):
+        ProductImage.objects.filter(product=product, public_id=public_id).update(position=position)
 
 
 def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
@@ -160,7 +166,12 @@ def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
         raise InvalidImage(_("The file is no readable JPEG, PNG or WebP picture."))
     kind = picture.format or "JPEG"
-    return _plain(ImageOps.exif_transpose(picture), kind), kind
+    return _without_metadata(ImageOps.exif_transpose(picture), kind), kind
+
+
+def _lock(product_id: int) -> None:
+    """Lock the product: its pictures change one at a time."""
+    Product.objects.select_for_update().filter(pk=product_id).first()
 
 
 def _check_header(picture: Image.Image) -> None:
@@ -170,25 +181,25 @@ def _check_header(picture: Image.Image) -> None:
         raise InvalidImage(_("The picture is animated. Send one with a single frame."))
 
 
-def _plain(picture: Image.Image, kind: str) -> Image.Image:
-    """The pixels alone: a copy that no metadata follows."""
+def _without_metadata(picture: Image.Image, kind: str) -> Image.Image:
+    """A copy with the pixels alone."""
     has_alpha = kind != "JPEG" and ("A" in picture.getbands() or "transparency" in picture.info)
     converted = picture.convert("RGBA" if has_alpha else "RGB")
     converted.info = {}
     return converted
 
 
+@write_gate()
 def _replace_of_category(category: Category, name: str) -> Category:
-    with write_gate():
-        category = _again(category)
-        delete_on_commit(category.image)
-        category.image = name
-        category.has_renditions = bool(name)
-        category.save(update_fields=["image", "has_renditions"])
+    category = _reload(category)
+    delete_on_commit(category.image)
+    category.image = name
+    category.has_renditions = bool(name)
+    category.save(update_fields=["image", "has_renditions"])
     return category
 
 
-def _again(category: Category) -> Category:
+def _reload(category: Category) -> Category:
     found: Category | None = Category.objects.filter(pk=category.pk).first()
     if found is None:
         raise UnknownCategory(_("The category was deleted in the meantime."))

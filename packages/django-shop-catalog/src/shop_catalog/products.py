@@ -1,9 +1,8 @@
-"""What can be done to products: create, change, delete, publish, price."""
+"""Actions on products: create, change, publish, price, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -14,21 +13,22 @@ from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import in_transaction
 
-from shop_catalog import money, signals, statistics
+from shop_catalog import inventory, money, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind
 from shop_catalog.search import simplify
 from shop_catalog.slugs import free_slug
 
 DERIVED = ("search_text", "is_scheduled", "updated_at")
-"""Columns that follow from what is given."""
+"""Columns that follow from the given values."""
 
 LOWEST_PRICE_WINDOW = timedelta(days=30)
 
 
 class ProductValues(TypedDict, total=False):
-    """What can be given of a product. Stock is moved by ``inventory`` instead."""
+    """The values of a product that can be given. Stock is changed by ``inventory`` instead."""
 
     slug: str
     name: str
@@ -48,15 +48,19 @@ class ProductValues(TypedDict, total=False):
     categories: Sequence[Category]
 
 
+@in_transaction(Product)
 def create(
     sku: str,
     *,
     kind: str = ProductKind.SIMPLE,
     parent: Product | None = None,
+    stock_quantity: int = 0,
     by: AbstractBaseUser | None = None,
     **values: Unpack[ProductValues],
 ) -> Product:
     """Add a product. A variant needs its group as ``parent`` and takes from it what is not given.
+
+    ``stock_quantity`` is received as a first stock movement.
 
     Raises:
         DuplicateValue: the SKU or the slug is taken.
@@ -70,47 +74,61 @@ def create(
         values["slug"] = free_slug(Product, _slug_source(sku, parent, values))
     product = Product(sku=sku, kind=kind, parent=parent)
     check_kind(product, priced="price" in values, linked=bool(values.get("categories")))
-    return _write(product, values, by=by)
+    listed = _lock(parent.pk) if parent is not None else None
+    before = statistics.contribution(listed) if listed is not None else statistics.Figures()
+    _set_values(product, values)
+    product.save()
+    _update_derived(product, listed or product, values, before=before, is_new=True)
+    if stock_quantity:
+        inventory.receive({sku: stock_quantity}, reason=_("On hand at the start"), by=by)
+    return product
 
 
+@in_transaction(Product)
 def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Unpack[ProductValues]) -> Product:
-    """Change what is given of a product and leave the rest. Answers it as it is now.
+    """Change the given values of a product and keep the others. Returns the product as it is now.
 
     Raises:
         UnknownProduct: it was deleted in the meantime.
         DuplicateValue, InvalidProduct: as for ``create``.
     """
-    check_kind(
-        product,
-        priced="price" in values and product.kind == ProductKind.GROUP,
-        linked=bool(values.get("categories")),
-        is_new=False,
-    )
-    return _write(product, values, by=by)
+    is_group = product.kind == ProductKind.GROUP
+    check_kind(product, priced="price" in values and is_group, linked=bool(values.get("categories")), is_new=False)
+    listed = _lock_listed(product)
+    before = statistics.contribution(listed)
+    product = listed if product.pk == listed.pk else _lock(product.pk)
+    old_price = product.price
+    _set_values(product, values)
+    product.save(update_fields={*values, *DERIVED} - {"categories"})
+    if product.price != old_price:
+        _record_price(product, old_price, by=by)
+    _update_derived(product, listed, values, before=before)
+    return product
 
 
 def set_price(product: Product, *, price: Decimal, by: AbstractBaseUser | None = None) -> Product:
-    """Change the price of a simple product or a variant; the price before is kept."""
+    """Change the price of a simple product or a variant. The old price goes into the price history."""
     return change(product, price=price, by=by)
 
 
+@in_transaction(Product)
 def delete(product: Product) -> None:
-    """Delete a product, a group with its variants. Orders keep what they noted of it."""
-    with _listed_locked(product) as listed:
-        is_listed = product.pk == listed.pk
-        before = statistics.contribution(listed)
-        if is_listed:
-            statistics.recount(statistics.ancestors_of(category_ids(listed)))
-        product.delete()
-        if not is_listed:
-            refresh_groups([listed])
-            statistics.record(listed.pk, statistics.contribution(listed).minus(before))
+    """Delete a product, a group with its variants. Orders keep their own copy of its name and price."""
+    listed = _lock_listed(product)
+    before = statistics.contribution(listed)
+    is_listed = product.pk == listed.pk
+    if is_listed:
+        statistics.recount(statistics.ancestors_of(category_ids(listed)))
+    Product.objects.filter(pk=product.pk).delete()
+    if not is_listed:
+        refresh_groups([listed])
+        statistics.record(listed.pk, statistics.contribution(listed).minus(before))
 
 
 def get(sku: str) -> Product:
     """
     Raises:
-        UnknownProduct: there is none with this SKU.
+        UnknownProduct: no product has this SKU.
     """
     product = Product.objects.select_related("parent").filter(sku=sku).first()
     if product is None:
@@ -119,7 +137,7 @@ def get(sku: str) -> Product:
 
 
 def lowest_recent_price(product: Product) -> Decimal:
-    """The lowest price at which it was sold at any time in the last 30 days, the price of now included."""
+    """The lowest price of a product in the last 30 days, the current one included."""
     recent = product.price_changes.filter(changed_at__gte=timezone.now() - LOWEST_PRICE_WINDOW)
     lowest: Decimal | None = recent.aggregate(lowest=Min("old_price"))["lowest"]
     return product.price if lowest is None else min(lowest, product.price)
@@ -130,24 +148,26 @@ def category_ids(product: Product) -> list[int]:
 
 
 def settle_schedules() -> int:
-    """Let products whose publication times have all passed count in the kept figures. Answers how many."""
+    """Count products whose publication times have all passed in the stored figures. Returns how many."""
     now = timezone.now()
-    settled = 0
-    for product in Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk"):
-        if is_scheduled(product, at=now):
-            continue
-        with _listed_locked(product) as listed:
-            before = statistics.contribution(listed)
-            settled += Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
-            listed.refresh_from_db(fields=["is_scheduled"])
-            statistics.record(listed.pk, statistics.contribution(listed).minus(before))
-            if product.parent_id is not None:
-                refresh_groups([listed])
+    scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
+    return sum(_settle_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
+
+
+@in_transaction(Product)
+def _settle_schedule(product: Product) -> int:
+    listed = _lock_listed(product)
+    before = statistics.contribution(listed)
+    settled = Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
+    listed.refresh_from_db(fields=["is_scheduled"])
+    statistics.record(listed.pk, statistics.contribution(listed).minus(before))
+    if product.parent_id is not None:
+        refresh_groups([listed])
     return settled
 
 
 def is_scheduled(product: Product, *, at: datetime) -> bool:
-    """Whether its publication, or its group's, still changes by itself."""
+    """Whether a publication time of the product or its group is still in the future."""
     times = [product.publish_from, product.publish_until]
     if product.parent is not None:
         times += [product.parent.publish_from, product.parent.publish_until]
@@ -176,7 +196,7 @@ def check_kind(product: Product, *, priced: bool, linked: bool, is_new: bool = T
 
 
 def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
-    """What search looks at: see ``SearchBackend.search``."""
+    """The text that search looks at: see ``SearchBackend.search``."""
     words = [product.name, product.sku, *_texts(product.attributes), *_texts(product.options)]
     for variant in variants:
         words += [variant.name, variant.sku, *_texts(variant.attributes), *_texts(variant.options)]
@@ -185,7 +205,7 @@ def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
 
 
 def fill_search_texts() -> int:
-    """Make searchable what was written past the verbs, as by a fixture. Answers how many products."""
+    """Write the search text of products that have none, such as those of a fixture. Returns how many products."""
     rows = list(Product.objects.filter(search_text="").select_related("parent"))
     groups = {row.listed.pk: row.listed for row in rows if row.listed.kind == ProductKind.GROUP}
     for row in rows:
@@ -209,29 +229,7 @@ def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str
     return " ".join([parent.slug, *(str(value) for value in values.get("options", {}).values())]) or sku
 
 
-def _write(product: Product, values: ProductValues, *, by: AbstractBaseUser | None) -> Product:
-    """Write a new or changed product with all that follows from it, in one transaction."""
-    if not product.pk:
-        with transaction.atomic():
-            listed = _lock(product.parent.pk) if product.parent is not None else None
-            before = statistics.contribution(listed) if listed is not None else statistics.Figures()
-            _apply(product, values)
-            product.save()
-            _finish(product, listed or product, values, before=before, is_new=True)
-        return product
-    with _listed_locked(product) as listed:
-        before = statistics.contribution(listed)
-        product = listed if product.pk == listed.pk else _lock(product.pk)
-        old_price = product.price
-        _apply(product, values)
-        product.save(update_fields={*values, *DERIVED} - {"categories"})
-        if product.price != old_price:
-            _keep_price(product, old_price, by=by)
-        _finish(product, listed, values, before=before)
-    return product
-
-
-def _apply(product: Product, values: ProductValues) -> None:
+def _set_values(product: Product, values: ProductValues) -> None:
     slug = values.get("slug")
     if slug is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
         raise DuplicateValue(_("The slug %(slug)s belongs to another product.") % {"slug": slug}, field="slug")
@@ -250,10 +248,10 @@ def _apply(product: Product, values: ProductValues) -> None:
         product.search_text = searchable_text(product)
 
 
-def _finish(
+def _update_derived(
     product: Product, listed: Product, values: ProductValues, *, before: statistics.Figures, is_new: bool = False
 ) -> None:
-    """Bring what is kept of the listed product up to date: links, from-price, search text, figures."""
+    """Update what follows from a change: categories, from-price, search text and stored figures."""
     if listed.kind == ProductKind.GROUP:
         if product.pk == listed.pk:
             _reschedule_variants(listed)
@@ -264,7 +262,7 @@ def _finish(
 
 
 def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
-    """Put a product into these categories. A new one is noted whole; of another the categories are counted anew."""
+    """Put a product into these categories. For a product that is not new, the categories are counted again."""
     wanted = list(dict.fromkeys(wanted))
     old = category_ids(product)
     if old == wanted:
@@ -281,7 +279,7 @@ def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
 
 
 def refresh_groups(groups: Iterable[Product]) -> None:
-    """Bring groups up to date: the price is the lowest published variant's, the search text knows them all."""
+    """Update groups: the price is that of the cheapest published variant, the search text has the words of all."""
     by_id = {group.pk: group for group in groups}
     variants: dict[int, list[Product]] = {pk: [] for pk in by_id}
     for variant in Product.objects.filter(parent__in=by_id).order_by("position", "pk"):
@@ -306,31 +304,29 @@ def _reschedule_variants(group: Product) -> None:
             Product.objects.filter(pk=variant.pk).update(is_scheduled=scheduled)
 
 
-def _keep_price(product: Product, old_price: Decimal, *, by: AbstractBaseUser | None) -> None:
-    kept = PriceChange.objects.create(
+def _record_price(product: Product, old_price: Decimal, *, by: AbstractBaseUser | None) -> None:
+    change = PriceChange.objects.create(
         product=product, old_price=old_price, new_price=product.price, changed_by_id=None if by is None else by.pk
     )
-    transaction.on_commit(partial(_announce_price, product, kept), robust=True)
+    transaction.on_commit(partial(_announce_price, product, change), robust=True)
 
 
-def _announce_price(product: Product, kept: PriceChange) -> None:
+def _announce_price(product: Product, change: PriceChange) -> None:
     payload = {
         "version": 1,
         "product": {"sku": product.sku, "name": product.name, "slug": product.listed.slug},
-        "old_price": money.as_text(kept.old_price),
-        "new_price": money.as_text(kept.new_price),
+        "old_price": money.as_text(change.old_price),
+        "new_price": money.as_text(change.new_price),
         "currency": product.currency,
         "notify": True,
         "recipients": {},
     }
-    signals.price_changed.send_robust(sender=Product, product=product, payload=payload, event_id=str(kept.event_id))
+    signals.price_changed.send_robust(sender=Product, product=product, payload=payload, event_id=str(change.event_id))
 
 
-@contextmanager
-def _listed_locked(product: Product) -> Iterator[Product]:
-    """A transaction that holds the row on which everything about a product and its variants is serialised."""
-    with transaction.atomic():
-        yield _lock(product.parent_id or product.pk)
+def _lock_listed(product: Product) -> Product:
+    """Lock the row that stands for a product in lists: changes of a group and its variants happen one at a time."""
+    return _lock(product.parent_id or product.pk)
 
 
 def _lock(pk: int) -> Product:

@@ -1,10 +1,8 @@
-"""What can be done to reviews: submit, change, moderate, reply, delete. Average and count stay exact."""
+"""Actions on reviews: submit, change, moderate, reply, delete. Each updates the product's average and count."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Any
@@ -13,8 +11,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import in_transaction
+from shop_core.hooks import load_hook
 
 from shop_catalog import signals
 from shop_catalog.conf import app_settings
@@ -23,78 +22,86 @@ from shop_catalog.models import Product, Review, ReviewStatus
 
 
 def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str = "", body: str = "") -> Review:
-    """Write a review of a product; a variant's goes to its group. It waits for staff where reviews are moderated.
+    """Write a review of a product; the review of a variant goes to its group.
+
+    It waits for staff where reviews are moderated.
 
     Raises:
-        ReviewExists: this user has reviewed it.
+        ReviewExists: this user has already reviewed the product.
         InvalidProduct: the rating is not 1 to 5.
     """
     _check_rating(rating)
-    is_verified = _has_bought(user, product.listed)
-    with _locked(product.listed.pk) as listed:
-        if Review.objects.filter(product=listed, author_id=user.pk).exists():
-            raise ReviewExists(_("You have reviewed this product already. Change your review instead."))
-        review = Review.objects.create(
-            product=listed,
-            author_id=user.pk,
-            rating=rating,
-            title=title,
-            body=body,
-            status=_first_status(),
-            is_verified_purchase=is_verified,
-        )
-        _announce_on_commit(review)
+    is_verified = _has_bought(user, product.listed)  # asks a hook of the site: before anything is locked
+    return _submit(
+        product.listed.pk, author_id=user.pk, rating=rating, title=title, body=body, is_verified_purchase=is_verified
+    )
+
+
+@in_transaction(Review)
+def _submit(product_id: int, *, author_id: Any, **values: Any) -> Review:
+    product = _lock(product_id)
+    if Review.objects.filter(product=product, author_id=author_id).exists():
+        raise ReviewExists(_("You have reviewed this product already. Change your review instead."))
+    review = Review.objects.create(product=product, author_id=author_id, status=_first_status(), **values)
+    _update_rating(product_id)
+    _announce_on_commit(review)
     return review
 
 
+@in_transaction(Review)
 def change(review: Review, *, rating: int | None = None, title: str | None = None, body: str | None = None) -> Review:
-    """Change one's own words or rating. What was published waits for staff again where reviews are moderated."""
+    """Change the rating or the text of a review. Where reviews are moderated, it waits for staff again."""
     if rating is not None:
         _check_rating(rating)
     given: dict[str, Any] = {"rating": rating, "title": title, "body": body}
-    with _locked(review.product_id):
-        review = get(review.public_id)
-        for name, value in given.items():
-            if value is not None:
-                setattr(review, name, value)
-        review.status = _first_status()
-        review.save()
-        _announce_on_commit(review)
+    _lock(review.product_id)
+    review = get(review.public_id)
+    for name, value in given.items():
+        if value is not None:
+            setattr(review, name, value)
+    review.status = _first_status()
+    review.save()
+    _update_rating(review.product_id)
+    _announce_on_commit(review)
     return review
 
 
+@in_transaction(Review)
 def moderate(review: Review, *, status: str) -> Review:
     """Publish or reject a review.
 
     Raises:
-        InvalidProduct: the status is none of a review.
+        InvalidProduct: a review has no such status.
     """
     if status not in ReviewStatus.values:
         raise InvalidProduct(_("The status must be pending, published or rejected."), field="status")
-    with _locked(review.product_id):
-        review = get(review.public_id)
-        review.status = ReviewStatus(status)
-        review.save(update_fields=["status", "updated_at"])
+    _lock(review.product_id)
+    review = get(review.public_id)
+    review.status = ReviewStatus(status)
+    review.save(update_fields=["status", "updated_at"])
+    _update_rating(review.product_id)
     return review
 
 
 def reply(review: Review, *, text: str) -> Review:
-    """Answer a review in the shop's name; an empty text takes the answer back."""
+    """Reply to a review in the shop's name; an empty text removes the reply."""
     review.reply = text
     review.replied_at = timezone.now() if text else None
     review.save(update_fields=["reply", "replied_at", "updated_at"])
     return review
 
 
+@in_transaction(Review)
 def delete(review: Review) -> None:
-    with _locked(review.product_id):
-        review.delete()
+    _lock(review.product_id)
+    Review.objects.filter(pk=review.pk).delete()
+    _update_rating(review.product_id)
 
 
 def get(public_id: uuid.UUID) -> Review:
     """
     Raises:
-        UnknownReview: there is none with this id.
+        UnknownReview: no review has this id.
     """
     review: Review | None = Review.objects.select_related("product", "author").filter(public_id=public_id).first()
     if review is None:
@@ -102,20 +109,26 @@ def get(public_id: uuid.UUID) -> Review:
     return review
 
 
-@contextmanager
-def _locked(product_id: int) -> Iterator[Product]:
-    """Serialise the reviews of a product on its row and count them anew at the end."""
-    with transaction.atomic():
-        product = Product.objects.select_for_update().filter(pk=product_id).first()
-        if product is None:
-            raise UnknownProduct(_("The product was deleted in the meantime."))
-        yield product
-        published = Review.objects.filter(product=product).published()
-        figures = published.aggregate(count=Count("pk"), total=Sum("rating"))
-        average = Decimal(figures["total"] or 0) / (figures["count"] or 1)
-        Product.objects.filter(pk=product_id).update(
-            rating_count=figures["count"], rating_average=average.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
-        )
+def _lock(product_id: int) -> Product:
+    """Lock the product: its reviews change one at a time.
+
+    Raises:
+        UnknownProduct: it was deleted in the meantime.
+    """
+    product = Product.objects.select_for_update().filter(pk=product_id).first()
+    if product is None:
+        raise UnknownProduct(_("The product was deleted in the meantime."))
+    return product
+
+
+def _update_rating(product_id: int) -> None:
+    """Count the published reviews of a locked product again."""
+    published = Review.objects.filter(product=product_id).published()
+    figures = published.aggregate(count=Count("pk"), total=Sum("rating"))
+    average = Decimal(figures["total"] or 0) / (figures["count"] or 1)
+    Product.objects.filter(pk=product_id).update(
+        rating_count=figures["count"], rating_average=average.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+    )
 
 
 def _check_rating(rating: int) -> None:
@@ -128,12 +141,12 @@ def _first_status() -> ReviewStatus:
 
 
 def _has_bought(user: AbstractBaseUser, listed: Product) -> bool:
-    """Ask the hook, with the SKUs of the product and its variants; outside of any lock."""
+    """Ask the site's hook, with the SKUs of the product and its variants."""
     path = app_settings.VERIFIED_PURCHASE
     if not path:
         return False
     refs = [listed.sku, *listed.variants.values_list("sku", flat=True)]
-    return bool(import_string(path)(user, refs))
+    return bool(load_hook(path)(user, refs))
 
 
 def _announce_on_commit(review: Review) -> None:

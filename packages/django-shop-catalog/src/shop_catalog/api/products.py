@@ -4,7 +4,6 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Literal
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Path, Query, Schema
@@ -16,7 +15,7 @@ from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import Money, SearchText, Slug
 
-from shop_catalog import browsing, categories, inventory, money, products
+from shop_catalog import browsing, categories, money, products
 from shop_catalog.api import auth
 from shop_catalog.api.routing import router
 from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
@@ -122,10 +121,14 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
     user = auth.require(request, "shop_catalog.add_product")
     values = _values(payload, without={"sku", "kind", "parent", "stock_quantity"})
     parent = products.get(payload.parent) if payload.parent else None
-    with transaction.atomic():
-        product = products.create(payload.sku, kind=payload.kind, parent=parent, by=user, **values)
-        if payload.stock_quantity:
-            inventory.receive({product.sku: payload.stock_quantity}, reason=_("On hand at the start"), by=user)
+    product = products.create(
+        payload.sku,
+        kind=payload.kind,
+        parent=parent,
+        stock_quantity=payload.stock_quantity or 0,
+        by=user,
+        **values,
+    )
     return Status(201, _detail(browsing.find_product(product.slug, with_unpublished=True), product.slug))
 
 

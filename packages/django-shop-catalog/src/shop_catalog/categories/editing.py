@@ -12,6 +12,7 @@ from shop_catalog.models import Category, write_gate
 from shop_catalog.slugs import free_slug
 
 
+@write_gate()
 def create(
     name: str,
     *,
@@ -26,21 +27,21 @@ def create(
     Raises:
         DuplicateValue: the slug is taken.
     """
-    with write_gate():
-        if slug:
-            _refuse_taken_slug(slug)
-        category = Category(
-            name=name,
-            slug=slug or free_slug(Category, name),
-            parent=parent,
-            description=description,
-            is_active=is_active,
-            position=position,
-        )
-        category.save()
+    if slug:
+        _refuse_taken_slug(slug)
+    category = Category(
+        name=name,
+        slug=slug or free_slug(Category, name),
+        parent=parent,
+        description=description,
+        is_active=is_active,
+        position=position,
+    )
+    category.save()
     return category
 
 
+@write_gate()
 def change(
     category: Category,
     *,
@@ -57,17 +58,17 @@ def change(
     """
     given = {"name": name, "slug": slug, "description": description, "is_active": is_active, "position": position}
     values = {field: value for field, value in given.items() if value is not None}
-    with write_gate():
-        category = get(category.slug)
-        if slug is not None and slug != category.slug:
-            _refuse_taken_slug(slug)
-        for field, value in values.items():
-            setattr(category, field, value)
-        if values:
-            category.save(update_fields=list(values))
+    category = get(category.slug)
+    if slug is not None and slug != category.slug:
+        _refuse_taken_slug(slug)
+    for field, value in values.items():
+        setattr(category, field, value)
+    if values:
+        category.save(update_fields=list(values))
     return category
 
 
+@write_gate()
 def move(category: Category, *, parent: Category | None, before: Category | None = None) -> Category:
     """Move a category with all below it under another parent, or to the roots; last, or before a sibling.
 
@@ -75,54 +76,53 @@ def move(category: Category, *, parent: Category | None, before: Category | None
         CategoryCycle: the parent is the category itself or stands below it.
         InvalidProduct: ``before`` is no child of the parent.
     """
-    with write_gate():
-        category = get(category.slug)
-        siblings = list(Category.objects.filter(parent=parent).exclude(pk=category.pk))
-        if before is not None and before not in siblings:
-            raise InvalidProduct(_("The category to stand before is not below that parent."), field="before")
-        at = siblings.index(before) if before is not None else len(siblings)
-        category.place(parent, siblings=siblings, at=at)
+    category = get(category.slug)
+    siblings = list(Category.objects.filter(parent=parent).exclude(pk=category.pk))
+    if before is not None and before not in siblings:
+        raise InvalidProduct(_("The category to stand before is not below that parent."), field="before")
+    at = siblings.index(before) if before is not None else len(siblings)
+    category.place(parent, siblings=siblings, at=at)
     return category
 
 
+@write_gate()
 def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
     """Put the children of a category, or the roots, into the order of these slugs. Those not named come after.
 
     Raises:
         UnknownCategory: a slug is not among the children.
     """
-    with write_gate():
-        children = {child.slug: child for child in Category.objects.filter(parent=parent)}
-        named = list(dict.fromkeys(slugs))
-        unknown = [slug for slug in named if slug not in children]
-        if unknown:
-            raise UnknownCategory(_("These are not among the children: %(slugs)s.") % {"slugs": ", ".join(unknown)})
-        rest = [slug for slug in children if slug not in named]
-        for position, slug in enumerate([*named, *rest]):
-            child = get(slug)
-            if child.position != position:
-                child.position = position
-                child.save(update_fields=["position"])
+    children = {child.slug: child for child in Category.objects.filter(parent=parent)}
+    named = list(dict.fromkeys(slugs))
+    unknown = [slug for slug in named if slug not in children]
+    if unknown:
+        raise UnknownCategory(_("These are not among the children: %(slugs)s.") % {"slugs": ", ".join(unknown)})
+    rest = [slug for slug in children if slug not in named]
+    for position, slug in enumerate([*named, *rest]):
+        child = get(slug)
+        if child.position != position:
+            child.position = position
+            child.save(update_fields=["position"])
 
 
+@write_gate()
 def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refuse") -> None:
     """Delete a category. Its products stay; its children stop the deletion or move up to its parent.
 
     Raises:
         CategoryNotEmpty: it has children and they are not to be moved.
     """
-    with write_gate():
-        category = get(category.slug)
-        below = list(Category.objects.filter(parent=category))
-        if below and children == "refuse":
-            raise CategoryNotEmpty(
-                _("%(name)s has categories below it. Delete or move them first, or ask for them to move up.")
-                % {"name": category.name}
-            )
-        for child in below:
-            child.parent = category.parent
-            child.save(update_fields=["parent"])
-        category.delete()
+    category = get(category.slug)
+    below = list(Category.objects.filter(parent=category))
+    if below and children == "refuse":
+        raise CategoryNotEmpty(
+            _("%(name)s has categories below it. Delete or move them first, or ask for them to move up.")
+            % {"name": category.name}
+        )
+    for child in below:
+        child.parent = category.parent
+        child.save(update_fields=["parent"])
+    category.delete()
 
 
 def get(slug: str) -> Category:

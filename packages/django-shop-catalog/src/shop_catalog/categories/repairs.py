@@ -15,17 +15,17 @@ def check() -> list[nested_sets.Fault]:
     return nested_sets.find_faults(read_nodes())
 
 
+@write_gate()
 def repair() -> int:
     """Repair the tree: orphans and one category of each parent cycle become roots, and all nodes are numbered again.
 
     Returns how many categories were changed. Siblings keep the order of position and name.
     """
-    with write_gate():
-        nodes = read_nodes()
-        loose = nested_sets.loose_parents(nodes)
-        Category.objects.filter(pk__in=loose).update(parent=None)
-        nodes = [node._replace(parent_id=None) if node.id in loose else node for node in nodes]
-        return len(loose.keys() | write_numbers(nodes, nested_sets.number(nodes)))
+    nodes = read_nodes()
+    loose = nested_sets.loose_parents(nodes)
+    Category.objects.filter(pk__in=loose).update(parent=None)
+    nodes = [node._replace(parent_id=None) if node.id in loose else node for node in nodes]
+    return len(loose.keys() | write_numbers(nodes, nested_sets.number(nodes)))
 
 
 def read_nodes() -> list[nested_sets.TreeNode]:

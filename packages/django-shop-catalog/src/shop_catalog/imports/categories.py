@@ -37,27 +37,27 @@ class CategoryReport:
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
+@write_gate()
 def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
     """Add the categories that are missing, in the order of the file after those that are there.
 
     One transaction behind the gate: the numbers of the whole tree are made in memory and written in chunks.
     """
     report = CategoryReport()
-    with write_gate():
-        known, rows = _existing()
-        slugs = set(Category.objects.values_list("slug", flat=True))
-        fresh: dict[Path, New] = {}
-        positions = count(max((row.position for row in rows), default=-1) + 1)
-        for path in _paths(lines, report):
-            for depth in range(1, len(path) + 1):
-                part = path[:depth]
-                if part not in known and part not in fresh:
-                    slug = _slug(part, slugs)
-                    slugs.add(slug)
-                    fresh[part] = New(slug, next(positions))
-        report.created = len(fresh)
-        if fresh and not dry_run:
-            _write(fresh, known, rows)
+    known, rows = _existing()
+    slugs = set(Category.objects.values_list("slug", flat=True))
+    fresh: dict[Path, New] = {}
+    positions = count(max((row.position for row in rows), default=-1) + 1)
+    for path in _paths(lines, report):
+        for depth in range(1, len(path) + 1):
+            part = path[:depth]
+            if part not in known and part not in fresh:
+                slug = _slug(part, slugs)
+                slugs.add(slug)
+                fresh[part] = New(slug, next(positions))
+    report.created = len(fresh)
+    if fresh and not dry_run:
+        _write(fresh, known, rows)
     return report
 
 

@@ -9,9 +9,10 @@ from itertools import islice
 from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import router, transaction
 from pydantic import TypeAdapter, ValidationError
 from shop_core.db import bulk
+from shop_core.db.transactions import in_transaction
 
 from shop_catalog import signals
 from shop_catalog.imports.batches import Batch
@@ -43,11 +44,11 @@ def import_products(
     """
     report = Report()
     if on_error == "stop" or dry_run:
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(Product)):  # rows are read once: nothing to repeat
             _import(rows, report, by=by, progress=progress)
             if dry_run or report.failed:
                 report.is_written = False
-                transaction.set_rollback(True)
+                transaction.set_rollback(True, using=router.db_for_write(Product))
     else:
         _import(rows, report, by=by, progress=progress)
     report.errors.sort(key=lambda error: error.row)
@@ -66,8 +67,7 @@ def _import(
     places = _category_places()
     for chunk in _chunks(rows):
         parsed = [pair for raw in chunk if (pair := _parse(raw, report)) is not None]
-        with transaction.atomic():
-            _write_chunk(parsed, places, report, by=by)
+        report.merge(_write_chunk(parsed, places, by=by))
         report.rows += len(chunk)
         if progress is not None:
             progress(report.rows)
@@ -116,15 +116,18 @@ def _category_places() -> dict[str, int]:
     return places
 
 
+@in_transaction(Product)
 def _write_chunk(
-    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], report: Report, *, by: AbstractBaseUser | None
-) -> None:
-    """Groups and simple products first, so that their variants find them."""
+    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], *, by: AbstractBaseUser | None
+) -> Report:
+    """Write groups and simple products first, so that their variants find them."""
+    report = Report()
     first = [pair for pair in parsed if not _is_variant(pair[1])]
     then = [pair for pair in parsed if _is_variant(pair[1])]
     for part in (first, then):
         if part:
             Batch(part, places, report, by=by).write()
+    return report
 
 
 def _is_variant(row: ProductRow) -> bool:

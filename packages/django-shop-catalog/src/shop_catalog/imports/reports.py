@@ -34,3 +34,10 @@ class Report:
         self.failed += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
+
+    def merge(self, chunk: Report) -> None:
+        """Add what was written of one chunk, and its errors."""
+        self.created += chunk.created
+        self.updated += chunk.updated
+        for error in chunk.errors:
+            self.add(error)

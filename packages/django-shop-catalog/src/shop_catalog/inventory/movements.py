@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import in_transaction
 
 from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
 from shop_catalog.inventory import announcements, queries
@@ -56,6 +57,7 @@ def adjust(
     _move(MovementKind.ADJUST, moves, reference=reference, reason=reason, by=by)
 
 
+@in_transaction(StockMovement)
 def count(
     quantities: Mapping[str, int], *, reason: str, reference: str = "", by: AbstractBaseUser | None = None
 ) -> None:
@@ -65,10 +67,9 @@ def count(
         InsufficientStock: less is stated than is reserved.
         UnknownProduct: a SKU is not of a simple product or a variant.
     """
-    with transaction.atomic():
-        rows = _lock(quantities)
-        changes = {sku: quantity - rows[sku].stock_quantity for sku, quantity in quantities.items()}
-        adjust(changes, reason=reason, reference=reference, by=by)
+    rows = _lock(quantities)
+    changes = {sku: quantity - rows[sku].stock_quantity for sku, quantity in quantities.items()}
+    adjust(changes, reason=reason, reference=reference, by=by)
 
 
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
@@ -81,7 +82,7 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
         MovementConflict: the ledger has the reference with another quantity. The caller's transaction has to end.
     """
     wanted = _positive(quantities)
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic(using=router.db_for_write(StockMovement), savepoint=False):
         rows = _lock(wanted, strict=False)
         short = {
             sku: available
@@ -130,6 +131,7 @@ def differences() -> list[Difference]:
     return [Difference(*values) for values in wrong.values_list(*fields)]
 
 
+@in_transaction(StockMovement)
 def _move(
     kind: MovementKind,
     changes: Mapping[str, Change],
@@ -140,9 +142,8 @@ def _move(
     strict: bool = True,
 ) -> None:
     """Change the counters of all products and write their movements, or change nothing."""
-    with transaction.atomic():
-        rows = _lock(changes, strict=strict)
-        _book(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
+    rows = _lock(changes, strict=strict)
+    _book(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
 
 
 def _book(

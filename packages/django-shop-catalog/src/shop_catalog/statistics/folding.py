@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
+from shop_core.db.transactions import in_transaction
+
 from shop_catalog.models import Category, CategoryStatistics, ProductCategory, StatisticsChange
 from shop_catalog.statistics.changes import with_ancestors
 from shop_catalog.statistics.figures import Figures, count_subtree
-from shop_catalog.statistics.queries import one_snapshot
+from shop_catalog.statistics.queries import use_one_snapshot
 
 CHUNK = 1000
 
@@ -25,26 +27,27 @@ class _Change(NamedTuple):
     sum_change: Decimal
 
 
+@in_transaction(StatisticsChange)
 def fold() -> int:
     """Fold the recorded changes into the stored figures. Returns how many were folded; a second run finds none.
 
     All reads see one snapshot, so that a recorded change and the change of the product are seen together or not at
     all.
     """
-    with one_snapshot():
-        rows = StatisticsChange.objects.order_by("pk").values_list(*_Change._fields)
-        changes = [_Change(*values) for values in rows]
-        if not changes:
-            return 0
-        parents: dict[int, int | None] = dict(Category.objects.order_by().values_list("pk", "parent_id"))
-        stale = _stale_categories(changes, parents)
-        _add(_gains(changes, parents), except_for=stale)
-        for category in Category.objects.filter(pk__in=stale).only("tree_id", "lft", "rght"):
-            figures = count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=False)
-            _store(category.pk, figures)
-        for start in range(0, len(changes), CHUNK):
-            pks = [change.pk for change in changes[start : start + CHUNK]]
-            StatisticsChange.objects.filter(pk__in=pks).delete()
+    use_one_snapshot()
+    rows = StatisticsChange.objects.order_by("pk").values_list(*_Change._fields)
+    changes = [_Change(*values) for values in rows]
+    if not changes:
+        return 0
+    parents: dict[int, int | None] = dict(Category.objects.order_by().values_list("pk", "parent_id"))
+    stale = _stale_categories(changes, parents)
+    _add(_gains(changes, parents), except_for=stale)
+    for category in Category.objects.filter(pk__in=stale).only("tree_id", "lft", "rght"):
+        figures = count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=False)
+        _store(category.pk, figures)
+    for start in range(0, len(changes), CHUNK):
+        pks = [change.pk for change in changes[start : start + CHUNK]]
+        StatisticsChange.objects.filter(pk__in=pks).delete()
     return len(changes)
 
 

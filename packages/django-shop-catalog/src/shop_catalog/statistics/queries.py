@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connections, router, transaction
 from django.db.models import DecimalField, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
 from shop_core.db.compiled import CompiledQuery, LiteralInteger
+from shop_core.db.transactions import connection_of
 
 from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
@@ -75,20 +73,15 @@ def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRan
     return PriceRange(min(lowest, default=None), max(highest, default=None))
 
 
-@contextmanager
-def one_snapshot() -> Iterator[None]:
-    """A transaction whose statements all see the database as its first one does.
+def use_one_snapshot() -> None:
+    """Let all statements of this transaction see the database as its first one does.
 
-    In a caller's transaction on PostgreSQL the isolation level is the caller's.
+    In a caller's transaction on PostgreSQL nothing is changed: its isolation level is the caller's.
     """
-    alias = router.db_for_write(StatisticsChange)
-    connection = connections[alias]
-    is_nested = connection.in_atomic_block
-    with transaction.atomic(using=alias):
-        if connection.vendor == "postgresql" and not is_nested:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
+    connection = connection_of(StatisticsChange)
+    if connection.vendor == "postgresql" and not connection.savepoint_ids:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def sellable(products: Any) -> ProductQuerySet:
