@@ -212,4 +212,4 @@ def _cursor(moment: Any, key: int) -> str:
         settings.configure(SECRET_KEY="only for the bench")
     from shop_catalog import cursors
 
-    return str(cursors.seal(["newest", moment.isoformat(), key]))
+    return str(cursors.encode(["newest", moment.isoformat(), key], of="products"))

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from shop_core.api.bodies import BodyRefused, check_value
 from shop_core.api.types import safe_text
 
+from shop_catalog.cursors import MAX_LENGTH
+
 MAX_JSON_CHARACTERS = 16 * 1024
 
 SENTENCES: Mapping[str, str | Promise] = {
@@ -51,7 +53,7 @@ Sku = Annotated[
     AfterValidator(safe_text),
 ]
 Limit = Annotated[int, Field(ge=1, le=100)]
-Cursor = Annotated[str, Field(max_length=500, pattern=r"^[-_A-Za-z0-9]*$")]
+Cursor = Annotated[str, Field(max_length=MAX_LENGTH, pattern=r"^[-_.A-Za-z0-9]*$")]
 
 
 UNSET: Any = None

@@ -57,7 +57,7 @@ def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> An
     page = nodes[start : start + filters.limit]
     more = len(nodes) > start + filters.limit
     items = [_item(tree, node) for node in page]
-    return _json({"items": items, "next": cursors.seal([page[-1].slug]) if more else None})
+    return _json({"items": items, "next": cursors.encode([page[-1].slug], of="categories") if more else None})
 
 
 @router.get(
@@ -213,7 +213,7 @@ def _link(node: Node) -> dict[str, str]:
 
 def _position_after(nodes: list[Node], cursor: str) -> int:
     """Where the page after a cursor begins; after a category that is gone nothing comes."""
-    slug = cursors.unseal(cursor)[0]
+    slug = cursors.decode(cursor, of="categories")[0]
     return next((index + 1 for index, node in enumerate(nodes) if node.slug == slug), len(nodes))
 
 

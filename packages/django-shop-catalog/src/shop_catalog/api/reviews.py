@@ -82,7 +82,7 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
     if filters.status:
         rows = rows.filter(status=filters.status)
     if filters.cursor:
-        created_at, pk = cursors.unseal(filters.cursor)
+        created_at, pk = cursors.decode(filters.cursor, of="reviews")
         moment = datetime.fromisoformat(created_at)
         rows = rows.filter(Q(created_at__lt=moment) | Q(created_at=moment, pk__lt=pk))
     page = list(rows.select_related("product", "author")[: filters.limit + 1])
@@ -90,7 +90,7 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
     page = page[: filters.limit]
     return {
         "items": [_out(request, review) for review in page],
-        "next": cursors.seal([page[-1].created_at.isoformat(), page[-1].pk]) if more else None,
+        "next": cursors.encode([page[-1].created_at.isoformat(), page[-1].pk], of="reviews") if more else None,
     }
 
 

@@ -52,7 +52,7 @@ def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
 
 
 def _stock(product: Product, paging: Paging) -> dict[str, Any]:
-    older = Q(pk__lt=cursors.unseal(paging.cursor)[0]) if paging.cursor else Q()
+    older = Q(pk__lt=cursors.decode(paging.cursor, of="movements")[0]) if paging.cursor else Q()
     movements = list(product.stock_movements.filter(older)[: paging.limit + 1])
     more = len(movements) > paging.limit
     movements = movements[: paging.limit]
@@ -63,5 +63,5 @@ def _stock(product: Product, paging: Paging) -> dict[str, Any]:
         "available": product.available_quantity,
         "low_stock_threshold": product.low_stock_threshold,
         "movements": movements,
-        "next": cursors.seal([movements[-1].pk]) if more else None,
+        "next": cursors.encode([movements[-1].pk], of="movements") if more else None,
     }

@@ -79,7 +79,7 @@ def categories_of(product_ids: list[int]) -> dict[int, list[categories.Node]]:
 def place_to_cursor(place: Place, *, ordering: str) -> str:
     """A place as an opaque cursor, good for this order only."""
     value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
-    return cursors.seal([ordering, value, place.id])
+    return cursors.encode([ordering, value, place.id], of="products")
 
 
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
@@ -87,10 +87,11 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     Raises:
         InvalidCursor: it is no cursor of ours, or one of another order.
     """
-    values = cursors.unseal(cursor)
-    if len(values) != 3 or values[0] != ordering:
-        raise InvalidCursor(_("The cursor belongs to another order. Begin again without one."))
-    _ordering, text, pk = values
+    created_for, text, pk = cursors.decode(cursor, of="products")
+    if created_for != ordering:
+        raise InvalidCursor(
+            _("The cursor was created for a different sort order. Request the first page again, without a cursor.")
+        )
     column = ORDERINGS[ordering].column
     if column == "created_at" or (column == "relevance" and not text.isdigit()):
         return Place(datetime.fromisoformat(text), pk)
