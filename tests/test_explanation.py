@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = re.compile(r"`(?P<part>\w+)/(?P<file>[\w/]+\.py)::(?P<test>test_\w+)`")
 FOLDERS = {
+    "core": ROOT / "packages/django-shop-core/tests",
     "catalog": ROOT / "packages/django-shop-catalog/tests",
     "orders": ROOT / "packages/django-shop-orders/tests",
     "notify": ROOT / "packages/django-shop-notify/tests",

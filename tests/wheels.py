@@ -87,8 +87,9 @@ def check(name: str, core: Path, folder: Path) -> None:
     run(_pip("check", python), cwd=folder, quiet=True)
     _starts_alone(name, python, folder)
     _install(python, str(core), f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
-    suite = folder / f"suite-{name}"
-    shutil.copytree(ROOT / f"packages/django-shop-{name}/tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    source, suite = ROOT / f"packages/django-shop-{name}", folder / f"suite-{name}/tests"
+    shutil.copytree(source / "tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "CHANGELOG.md", suite.parent)  # it lists moved paths, which a test imports
     environment = {**os.environ}
     real_data = ROOT.parent / "shared/data"
     if real_data.is_dir():  # the copy of the suite does not lie below it
