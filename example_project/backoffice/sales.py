@@ -13,8 +13,8 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 from shop_catalog import categories
 from shop_catalog.models import Category, Product, ProductCategory
+from shop_core.money import quantise
 from shop_orders.models import Order, OrderLine, OrderStatus
-from shop_orders.money import quantise
 
 OPEN = (OrderStatus.PENDING, OrderStatus.CONFIRMED, OrderStatus.PROCESSING)
 """Statuses of orders that wait for the shop's staff."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from shop_core.money import as_text
 from shop_notify.messages import Preview, preview_signal
 from shop_notify.segments import count_segments
 from shop_orders import events, payments
 from shop_orders.admin import STEPS
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Order, Payment
-from shop_orders.money import as_text
 from shop_orders.payment_providers import PaymentState
 
 
@@ -62,7 +62,7 @@ def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) 
 def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
     for payment in order.payments.filter(status=Payment.Status.AUTHORISED):
         answer = PaymentState(status="captured", captured=payment.amount, currency=payment.currency)
-        payments.note_state(payment.pk, answer, **options)
+        payments.apply_state(payment.pk, answer, **options)
 
 
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

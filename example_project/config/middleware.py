@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from shop_orders.api import problems
+from shop_core.api.problems import CONTENT_TYPE
+from shop_orders.api.problems import PROBLEMS
 
 API_PATHS = ("/api/", "/_allauth/app/", "/swagger.json")
 EXPOSED_HEADERS = "X-Cart-Token, Retry-After, Idempotency-Replayed, ETag, WWW-Authenticate"
@@ -74,11 +75,11 @@ def api_problems(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         if response.status_code < 400 or not request.path.startswith("/api/"):
             return response
-        if response.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
+        if response.get("Content-Type", "").startswith(CONTENT_TYPE):
             return response
         if response.status_code == 500 and settings.DEBUG:
             return response
-        answer: HttpResponse = problems.problem(response.status_code, _detail(response.status_code))
+        answer: HttpResponse = PROBLEMS.response(response.status_code, _detail(response.status_code))
         for name in ("Allow", "Retry-After", "WWW-Authenticate"):
             if name in response.headers:
                 answer[name] = response.headers[name]

@@ -144,7 +144,7 @@ class CheckoutForm(AddressFields):
         super().__init__(*args, **kwargs)
         self.saved = {str(address.public_id): address for address in addresses}
         self._offer("delivery", [(key, choice.label) for key, choice in shipping.choices().items()])
-        self._offer("payment", [(way.alias, way.label) for way in payments.ways_to_pay()])
+        self._offer("payment", [(way.alias, way.label) for way in payments.available_providers()])
         self._offer("address", [*((key, str(row)) for key, row in self.saved.items()), ("", _("Another address"))])
         if not self.saved:
             del self.fields["address"]

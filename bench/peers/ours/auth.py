@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from ninja.security import HttpBearer
-from shop_orders.hot_query import HotQuery
+from shop_core.db.compiled import CompiledQuery
 
 User: Any = get_user_model()
 COLUMNS = [field.attname for field in User._meta.concrete_fields]
@@ -17,7 +17,7 @@ def _build(p: Any) -> Any:
     )
 
 
-_USER = HotQuery(User, _build)
+_USER = CompiledQuery(User, _build)
 
 
 class Token(HttpBearer):

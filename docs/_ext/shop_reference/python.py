@@ -11,6 +11,9 @@ from shop_reference.definitions import call, entry, members
 from shop_reference.markdown import paragraphs, table, words
 
 FUNCTIONS: Mapping[str, Mapping[str, str]] = {
+    "shop_core": {
+        "money": "quantise as_text exponent minor_units from_minor_units",
+    },
     "shop_catalog": {
         "categories": (
             "create change move reorder delete get check repair current_tree tree_at tree_version CategoryTree Node"
@@ -35,9 +38,10 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
             "remove_item clear view merge prune"
         ),
         "checkout": "Contact place_order",
-        "lifecycle": "allowed confirm start_processing ship deliver cancel note",
+        "lifecycle": "allowed confirm start_processing ship deliver cancel add_note",
         "payments": (
-            "ways_to_pay start record_payment capture resolve refund queue_refund ask note_state reconcile expire_due"
+            "available_providers start record_payment capture resolve refund queue_refund refresh apply_state "
+            "reconcile expire_due"
         ),
         "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
         "tracking": "Tracking of",
@@ -48,7 +52,6 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "phones": "normalise",
         "product_sources": "product_source",
         "payment_providers": "aliases payment_provider",
-        "money": "quantise as_text exponent minor_units from_minor_units",
         "jobs": "run_due overdue",
         "api.problems": "register",
     },

@@ -154,7 +154,9 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
 def _ways(order: Order) -> list[PaymentProvider]:
     """The payment providers for a placed order, without those that would confirm it unpaid."""
     return [
-        way for way in payments.ways_to_pay() if not way.confirms_at_placement or way.alias == order.payment_provider
+        provider
+        for provider in payments.available_providers()
+        if not provider.confirms_at_placement or provider.alias == order.payment_provider
     ]
 
 
@@ -177,7 +179,7 @@ def _look_at_payment(order: Order) -> None:
     if payment is None:
         return
     try:
-        payments.ask(payment)
+        payments.refresh(payment)
     except ShopOrdersError:
         return
     order.refresh_from_db()

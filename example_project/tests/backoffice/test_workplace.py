@@ -68,7 +68,7 @@ def written(order, known):
 
 def authorise(order_id, notify):
     payment = payments.start(order_id)
-    payments.note_state(payment.pk, PaymentState(status="authorised"), notify=notify)
+    payments.apply_state(payment.pk, PaymentState(status="authorised"), notify=notify)
 
 
 STEPS = {
@@ -252,7 +252,7 @@ def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(
         client.get(page(order))
     count = len(few)
     for number in range(20):
-        lifecycle.note(order.pk, text=str(number), by=order.customer.user)
+        lifecycle.add_note(order.pk, text=str(number), by=order.customer.user)
         row = Notification.objects.filter(alias="sms").first()
         client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
     with django_assert_max_num_queries(count + 1):

@@ -81,8 +81,8 @@ def test_the_time_line_tells_what_happened_and_which_messages_went_out(customer,
 
 def test_a_private_note_stays_private(customer, mug):
     order = customer.buy("MUG")
-    lifecycle.note(order.pk, text="Called twice.")
-    lifecycle.note(order.pk, text="We are waiting for a colour.", is_public=True)
+    lifecycle.add_note(order.pk, text="Called twice.")
+    lifecycle.add_note(order.pk, text="We are waiting for a colour.", is_public=True)
     text = customer.get(f"/orders/{order.number}/")
     assert "Called twice." not in text
     assert "We are waiting for a colour." in text

@@ -4,7 +4,7 @@ import threading
 import psycopg.errors
 import pytest
 from django.db import OperationalError, connection, transaction
-from shop_core.db.transactions import LOCK_TIMEOUT, in_transaction, is_passing, lock_timeout
+from shop_core.db.transactions import LOCK_TIMEOUT, in_transaction, is_passing, lock_timeout, repeat_once
 from shop_core.exceptions import Busy
 from testproject.things.models import Thing
 
@@ -101,9 +101,26 @@ def test_inside_of_a_transaction_it_is_a_savepoint_and_repeats_nothing():
 
 @pytest.mark.django_db(transaction=True)
 def test_the_time_to_wait_is_the_callers_inside_of_his_transaction():
-    assert lock_timeout(connection) == LOCK_TIMEOUT
+    @in_transaction(Thing, sets_lock_timeout=False)
+    def asked():
+        return lock_timeout(connection)
+
+    assert (lock_timeout(connection), asked()) == (LOCK_TIMEOUT, LOCK_TIMEOUT)
     with transaction.atomic():
-        assert lock_timeout(connection) is None
+        assert asked() is None
+
+
+def test_package_may_have_its_own_kind_of_busy(db):
+    class ThingsBusy(Busy):
+        pass
+
+    def refuse():
+        raise refused("40P01")
+
+    with transaction.atomic(), pytest.raises(OperationalError):
+        in_transaction(Thing, busy=ThingsBusy)(refuse)()
+    with pytest.raises(ThingsBusy):
+        repeat_once(refuse, busy=ThingsBusy)
 
 
 @pytest.mark.django_db(transaction=True)

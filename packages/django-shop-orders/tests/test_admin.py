@@ -44,7 +44,7 @@ def test_payments_are_listed_by_the_status_of_their_refunds(shopkeeper, place, m
     waiting, other = place(provider="memory"), place(provider="memory")
     for order in (waiting, other):
         payment = payments.start(order.pk)
-        payments.note_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
+        payments.apply_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
     for _part in range(2):
         payments.refund(waiting.pk, amount=Decimal(1))
     url = reverse("admin:shop_orders_payment_changelist")
@@ -58,7 +58,7 @@ def test_payments_are_listed_by_the_status_of_their_refunds(shopkeeper, place, m
 def test_order_page_shows_everything_and_lets_nothing_be_typed(shopkeeper, place, user):
     order = place(quantity=3)
     payments.record_payment(order.pk, by=user)
-    lifecycle.note(order.pk, text="Called back", by=user)
+    lifecycle.add_note(order.pk, text="Called back", by=user)
     page = shopkeeper.get(reverse("admin:shop_orders_order_change", args=[order.pk])).content.decode()
     for text in (order.number, "Trees of Kenya", "37.50", "Called back", "Packing slip", "Start processing"):
         assert text in page
@@ -91,7 +91,7 @@ def test_money_that_a_provider_holds_is_taken_on_the_orders_page(shopkeeper, pla
     order = place(provider="memory")
     payment = payments.start(order.pk)
     assert "capture" not in admin.possible_steps(order)
-    payments.note_state(payment.pk, PaymentState(status="authorised"))
+    payments.apply_state(payment.pk, PaymentState(status="authorised"))
     assert admin.possible_steps(order) == ["confirm", "cancel", "capture", "note"]
     memory_provider.decline = True
     assert "was declined" in step(shopkeeper, order, "capture").content.decode()
@@ -104,7 +104,7 @@ def test_money_that_a_provider_holds_is_taken_on_the_orders_page(shopkeeper, pla
 def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
-    payments.note_state(payment.pk, PaymentState(status="captured", captured=Decimal(20), currency="<i>"))
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20), currency="<i>"))
     assert "resolve" in admin.possible_steps(order)
     form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "resolve"])).content.decode()
     assert "memory reports 20 &lt;i&gt;, expected were 25.00 KES. Write 0" in form

@@ -131,7 +131,7 @@ def test_shipped_order_cannot_be_cancelled(api, place):
 def test_tracking_shows_public_events_parcels_and_messages(api, place, shop_settings, user):
     shop_settings(DELIVERIES="testproject.hooks.deliveries")
     order = place()
-    lifecycle.note(order.pk, text="Looks odd", by=user)
+    lifecycle.add_note(order.pk, text="Looks odd", by=user)
     lifecycle.start_processing(order.pk)
     lifecycle.ship(order.pk, carrier="Test Carrier", tracking_number="T1", tracking_url="https://track.example.org/T1")
     tracking = api.get(f"{ORDERS}{order.number}/tracking/").json()

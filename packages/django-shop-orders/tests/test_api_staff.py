@@ -92,7 +92,7 @@ def test_money_that_a_provider_holds_is_taken_once_a_key(staff, place, memory_pr
     verb = f"payments/{payment.public_id}/capture"
     early = post(staff, order, verb)
     assert (early.status_code, early.json()["code"]) == (409, "not_payable")
-    payments.note_state(payment.pk, PaymentState(status="authorised"))
+    payments.apply_state(payment.pk, PaymentState(status="authorised"))
     memory_provider.is_down = True
     away = post(staff, order, verb, **{"Idempotency-Key": "c-1"})
     assert (away.status_code, away["Retry-After"]) == (503, "5")
@@ -106,7 +106,7 @@ def test_money_that_a_provider_holds_is_taken_once_a_key(staff, place, memory_pr
 def test_held_payment_is_resolved(staff, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
-    payments.note_state(payment.pk, PaymentState(status="captured", captured=Decimal(20)))
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20)))
     held = staff.get(f"{ORDERS}{order.number}/").json()["payments"][0]
     assert (held["status"], held["error"]) == ("held", "memory reports 20 KES, expected were 25.00 KES.")
     answer = post(staff, order, f"payments/{held['id']}/resolve", {"amount": "20.00"}).json()

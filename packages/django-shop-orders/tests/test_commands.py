@@ -76,7 +76,7 @@ def test_reconcile_payments(place, memory_provider):
 
 def test_reconcile_payments_counts_the_refunds_that_wait(place, memory_provider):
     payment = payments.start(place(provider="memory").pk)
-    payments.note_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
     memory_provider.refund_status = "pending"
     for _part in range(2):
         payments.refund(payment.order_id, amount=Decimal(1))

@@ -87,7 +87,7 @@ def test_anonymised_customer_leaves_the_books(place, customer, user, memory_prov
     order = place(contact=None, note="Ring at the Doe house", provider="bank")
     payments.start(order.pk)
     payments.record_payment(order.pk)
-    lifecycle.note(order.pk, text="Jane called", by=user)
+    lifecycle.add_note(order.pk, text="Jane called", by=user)
     with pytest.raises(InvalidTransition):
         customers.anonymise(customer)
     lifecycle.cancel(order.pk)

@@ -1,4 +1,4 @@
-"""What an add and a checkout cost in statements, and that the compiled ones say what the ORM says."""
+"""How many statements an add and a checkout take, what they write, and how long they wait for locks."""
 
 import contextlib
 import threading
@@ -6,10 +6,11 @@ import threading
 import pytest
 from django.db import connection, connections, transaction
 from django.test import Client
-from shop_orders import carts, checkout, customers, hot_write, locking
-from shop_orders.carts import finding, queries
+from shop_core.db import rows, transactions
+from shop_core.db.compiled import CompiledQuery, Parameter
+from shop_orders import carts, checkout, customers
+from shop_orders.carts import queries
 from shop_orders.exceptions import Busy, CartClosed
-from shop_orders.hot_query import HotQuery, Parameter
 from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
 from testproject.books.models import Book
 
@@ -112,26 +113,10 @@ def test_guests_checkout_takes_as_many_and_one_for_the_customer(guest, statement
 
 
 @pytest.mark.django_db
-def test_compiled_reads_are_what_the_orm_says(customer, books):
-    _cart, token = carts.add_to_cart("isbn-0", 2)
-    mine, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
-    carts.add_item(mine, "isbn-2")
-    for query, shape, values in (
-        (finding._OF_USER, [True], {"user": customer.user_id}),
-        (finding._OF_USER, [False], {"user": customer.user_id}),
-        (finding._OF_TOKEN, [], {"token_hash": carts.hash_token(token)}),
-        (finding._ITEMS, [], {"cart": mine.pk}),
-    ):
-        rows = [tuple(row) for row in query.rows(*shape, **values)]
-        assert rows == [tuple(row) for row in query.plain_rows(*shape, **values)]
-        assert rows
-
-
-@pytest.mark.django_db
 def test_cart_is_closed_once(customer, books):
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with transaction.atomic():
-        assert [queries.close(cart, patience=None) for _turn in range(2)] == [True, False]
+        assert [queries.close(cart) for _turn in range(2)] == [True, False]
     assert Cart.objects.get().status == Cart.Status.ORDERED
 
 
@@ -153,7 +138,7 @@ def test_hot_insert_writes_what_the_orm_would(place):
     written = Order.objects.get(pk=place().pk)
     hot = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
     cold = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
-    hot_write.insert([hot])
+    rows.insert([hot])
     cold.save()
     skipped = ("id", "event_id", "created_at", "next_attempt_at")
     first, second = (OrderEvent.objects.filter(pk=event.pk).values().get() for event in (hot, cold))
@@ -166,9 +151,9 @@ def test_hot_insert_writes_what_the_orm_would(place):
 @pytest.mark.django_db
 def test_hot_insert_gives_each_row_its_own_key(place):
     order = place()
-    rows = [Charge(order=order, position=number, kind="fee", label=str(number), amount=0) for number in range(50)]
-    assert hot_write.insert(rows)
-    assert {row.pk: row.label for row in rows} == dict(Charge.objects.values_list("pk", "label"))
+    charges = [Charge(order=order, position=number, kind="fee", label=str(number), amount=0) for number in range(50)]
+    assert rows.insert(charges)
+    assert {charge.pk: charge.label for charge in charges} == dict(Charge.objects.values_list("pk", "label"))
 
 
 @pytest.mark.django_db
@@ -231,7 +216,7 @@ def lock_timeout():
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with held(Cart.objects.filter(pk=cart.pk)), pytest.raises(Busy):
         carts.add_item(cart, "isbn-0")
@@ -244,7 +229,7 @@ def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
 @pytest.mark.parametrize("waits_for", [Cart, Book])
 @pytest.mark.django_db(transaction=True)
 def test_checkout_waits_for_a_lock_only_so_long(customer, books, monkeypatch, waits_for):
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with held(waits_for.objects.all()), pytest.raises(Busy):
         checkout.place_order(cart, shipping_address=ADDRESS)
@@ -308,8 +293,8 @@ def test_no_statement_is_planned_at_each_execution(sold, prepared, shopper):
 
 @pytest.mark.pg
 def test_status_as_a_parameter_would_be_planned_at_each_execution(sold, prepared, monkeypatch):
-    monkeypatch.setattr(finding, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
-    query = HotQuery(Customer, finding._build_of_user)
+    monkeypatch.setattr(queries, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
+    query = CompiledQuery(Customer, queries._build_of_user)
     for _time in range(9):
         query.rows(True, user=1, status="open")
     assert len(planned_anew()) == 1

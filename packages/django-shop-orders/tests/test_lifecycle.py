@@ -172,8 +172,8 @@ def test_events_say_who_did_it(place, user):
 def test_note_is_private_unless_told_otherwise(place, user, news, django_capture_on_commit_callbacks):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
-        lifecycle.note(order.pk, text="Called back", by=user)
-        lifecycle.note(order.pk, text="We are on it", is_public=True)
+        lifecycle.add_note(order.pk, text="Called back", by=user)
+        lifecycle.add_note(order.pk, text="We are on it", is_public=True)
     assert list(order.events.filter(kind="note").values_list("message", "is_public")) == [
         ("Called back", False),
         ("We are on it", True),

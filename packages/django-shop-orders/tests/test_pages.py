@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.signals import user_logged_in
 from django.db import connection, transaction
 from django.test import Client, RequestFactory
-from shop_orders import carts, checkout, guest_links, locking, pages
+from shop_core.db import transactions
+from shop_orders import carts, checkout, guest_links, pages
 from shop_orders.models import Cart
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_order_is_found_by_its_owner_or_by_the_link(guest_order, place, user):
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_log_in_does_not_fail_for_a_cart_that_is_locked(user, book, monkeypatch):
-    monkeypatch.setattr(locking, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     client = Client()
     client.post("/shop/add/", {"product": "978-1", "quantity": 2})
     request = RequestFactory().get("/")

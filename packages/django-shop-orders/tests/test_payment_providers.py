@@ -140,13 +140,13 @@ def test_hosted_page_does_what_its_buttons_say(client, hosted, choice, status, p
 @pytest.mark.django_db
 def test_lost_message_is_found_by_asking(client, hosted):
     client.post(hosted.redirect_url, {"choice": "lose"})
-    payments.ask(Payment.objects.get())
+    payments.refresh(Payment.objects.get())
     assert Payment.objects.get().order.payment_status == "paid"
 
 
 @pytest.mark.django_db
 def test_hosted_page_sends_nobody_elsewhere(client, hosted):
-    payments.remember(hosted.pk, return_url="https://evil.example.org/")
+    payments.add_data(hosted.pk, return_url="https://evil.example.org/")
     answer = client.post(hosted.redirect_url, {"choice": "pay"})
     assert answer.status_code == 200
 

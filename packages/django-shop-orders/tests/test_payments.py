@@ -164,7 +164,7 @@ def test_later_news_of_another_amount_is_held(order, memory_provider):
 
 def test_payment_whose_amount_nobody_names_says_so(order, memory_provider):
     payment = payments.start(order.pk)
-    payments.note_state(payment.pk, PaymentState(status="captured"))
+    payments.apply_state(payment.pk, PaymentState(status="captured"))
     assert state(order) == ("confirmed", "paid")
     assert "25.00 KES" in order.events.get(kind="payment_amount_unknown").message
 
@@ -173,7 +173,7 @@ def test_fetched_amount_is_compared(order, memory_provider):
     payment = payments.start(order.pk)
     memory_provider.outcomes[payment.provider_reference] = "captured"
     memory_provider.amounts[payment.provider_reference] = Decimal(24)
-    payments.ask(payment)
+    payments.refresh(payment)
     assert state(order) == ("pending", "unpaid")
     payment.refresh_from_db()
     assert payment.status == "held"
@@ -183,7 +183,7 @@ def test_refund_that_waits_is_applied_after_a_lost_webhook(order, memory_provide
     payment = payments.start(order.pk)
     assert tell("refunded", payment, amount=Decimal(5)) == "waiting"
     memory_provider.outcomes[payment.provider_reference] = "captured"
-    payments.ask(payment)
+    payments.refresh(payment)
     payments.reconcile()
     assert state(order) == ("confirmed", "part_refunded")
 
@@ -544,11 +544,11 @@ def test_refund_that_fails_while_its_provider_is_asked_leaves_the_total_for_the_
     first, second = (payments.refund(order.pk, amount=Decimal(10))[0] for _time in range(2))
     tell("refund_failed", payment, event_id="evt-2", refund_id=str(first.public_id))
     tell("refunded", payment, event_id="evt-late", amount=Decimal(20))
-    (claim,) = inbox.claims()
-    asked_at = timezone.now()
+    (event,) = inbox.unconfirmed()
+    fetched_at = timezone.now()
     answer = PaymentState(status="captured", refunded=Decimal(10))
     tell("refund_failed", payment, event_id="evt-3", refund_id=str(second.public_id))
-    assert inbox.settle(claim.pk, answer, asked_at=asked_at).outcome == "waiting"
+    assert inbox.confirm(event.pk, answer, fetched_at=fetched_at).outcome == "waiting"
     order.refresh_from_db()
     assert order.refunded_amount == 0
 

@@ -4,7 +4,8 @@ import pytest
 from django.test import override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shop_orders import money, numbers
+from shop_core import money
+from shop_orders import numbers
 from shop_orders.pricing import Draft, DraftLine, flat_rate_shipping, flat_rate_tax, price
 
 SIZES = settings(max_examples=150, deadline=None)

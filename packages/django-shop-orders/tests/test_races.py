@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
-from shop_orders import carts, checkout, customers, lifecycle, payments
+from shop_orders import carts, checkout, customers, lifecycle, payments, queries
 from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
 from shop_orders.models import Cart, CartItem, IdempotencyKey, Order, OrderEvent, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentEvent
@@ -267,7 +267,7 @@ def test_order_spam_of_one_guest_is_limited(book, slow_checkout):
 
 
 def test_without_waiting_one_guest_exceeds_the_limit(book, slow_checkout, monkeypatch):
-    monkeypatch.setattr(checkout, "_one_at_a_time", lambda contacts: None)
+    monkeypatch.setattr(queries, "lock_contacts", lambda contacts: None)
     orders_of_one_guest(6)
     assert Order.objects.count() > 1
 

@@ -163,14 +163,14 @@ def test_stripe_news_of_another_shop_of_the_account_is_kept_and_answered(client,
 @pytest.mark.django_db
 def test_stripe_lost_webhook_is_made_up_for(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     assert state(card) == ("captured", "confirmed", "paid")
 
 
 @pytest.mark.django_db
 def test_stripe_refund_goes_out_once(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
     assert (refund.status, [row["amount"] for row in fake_stripe.refunds]) == ("succeeded", [1000])
     provider = payment_provider("card")
@@ -189,7 +189,7 @@ def refund_event(kind, refund, status, event_id):
 @pytest.mark.django_db
 def test_stripe_refund_that_does_not_arrive_is_money_of_ours_again(client, card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     (refund,) = payments.refund(card.order_id)
     assert state(card)[2] == "refunded"
     for kind, status, event_id in (
@@ -218,7 +218,7 @@ def charge_event(payment, refunded, event_id):
 @pytest.mark.django_db
 def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
     provider = payment_provider("card")
 
@@ -245,7 +245,7 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
 @pytest.mark.parametrize("is_known", [True, False])
 def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card, fake_stripe, is_known):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     provider = payment_provider("card")
     (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
     assert payments.apply_event("card", news).outcome == "applied"
@@ -269,7 +269,7 @@ def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card,
 )
 def test_stripe_refund_that_waits_is_asked_about(card, fake_stripe, said, status, payment_status):
     fake_stripe.pay(card.provider_reference)
-    payments.ask(card)
+    payments.refresh(card)
     fake_stripe.refund_status = "pending"
     assert [row.status for row in payments.refund(card.order_id)] == ["pending"]
     fake_stripe.refunds[0]["status"] = said
@@ -374,7 +374,7 @@ def test_mpesa_wrong_amount_is_held(client, push, daraja):
 @pytest.mark.django_db
 def test_mpesa_lost_callback_is_made_up_for(push, daraja):
     daraja.results[push.provider_reference] = "0"
-    payments.ask(push)
+    payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
 
 
@@ -382,7 +382,7 @@ def test_mpesa_lost_callback_is_made_up_for(push, daraja):
 @pytest.mark.parametrize("waits_as_result", [False, True])
 def test_mpesa_payment_waits_while_the_customer_has_not_answered(push, daraja, waits_as_result):
     daraja.waits_as_result = waits_as_result
-    payments.ask(push)
+    payments.refresh(push)
     assert state(push) == ("pending", "pending", "unpaid")
 
 
@@ -517,7 +517,7 @@ def test_mpesa_kept_callback_of_a_wrong_amount_is_held(client, push, daraja):
 @pytest.mark.parametrize(("amount", "notes"), [("12", []), ("1", ["payment_held"])])
 def test_mpesa_query_without_an_amount_is_noted_as_such_and_compared_later(client, push, daraja, amount, notes):
     daraja.results[push.provider_reference] = "0"
-    payments.ask(push)
+    payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
     assert private_notes(push.order) == ["payment_amount_unknown"]
     call_back(client, push, push.provider_reference, amount=amount)
@@ -527,8 +527,8 @@ def test_mpesa_query_without_an_amount_is_noted_as_such_and_compared_later(clien
 
 @pytest.mark.django_db
 def test_mpesa_token_is_used_again(push, daraja):
-    payments.ask(push)
-    payments.ask(push)
+    payments.refresh(push)
+    payments.refresh(push)
     assert [path for _method, path, _body in daraja.calls].count("/oauth/v1/generate") == 1
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import connections, router
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from shop_core.db import rows
+from shop_core.hooks import load_hook
+from shop_core.money import quantise
 
-from shop_orders import carts, customers, events, hot_write, locking, phones
-from shop_orders.carts import queries
-from shop_orders.conf import app_settings, load_hook
+from shop_orders import carts, customers, events, phones, queries
+from shop_orders.carts.queries import close
+from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
     CartEmpty,
@@ -31,19 +31,18 @@ from shop_orders.exceptions import (
     TooManyUnpaidOrders,
     TotalChanged,
 )
-from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
-from shop_orders.money import quantise
 from shop_orders.payment_providers import PaymentProvider, default_alias, payment_provider
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
+from shop_orders.transactions import in_transaction
 
 NUMBER_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contact:
-    """Whom the shop talks to about the order. What is empty is taken from the customer."""
+    """How the shop reaches the buyer about the order. Empty fields are taken from the customer."""
 
     name: str = ""
     email: str = ""
@@ -52,7 +51,7 @@ class Contact:
 
 @dataclass(frozen=True, kw_only=True)
 class _Choices:
-    """What the buyer chose, cleaned."""
+    """The buyer's choices, cleaned."""
 
     contact: Contact
     shipping_address: Mapping[str, str]
@@ -63,6 +62,7 @@ class _Choices:
     language: str
 
 
+@in_transaction(Cart, sets_lock_timeout=False)
 def place_order(
     cart: Cart,
     *,
@@ -79,73 +79,37 @@ def place_order(
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
-    One transaction: close the cart, which locks it, price it, compare ``expected_total``, ask the validators, write
-    the rows, reserve last. A cart that was ordered already answers its order: two clicks, two tabs or a repeated
-    request give one order.
+    A cart that was ordered before returns its order: two clicks, two tabs or a repeated request make one order. The
+    validators are called inside the transaction. The items are read after the cart was locked, so that none is missed.
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
         TotalChanged: the total is not ``expected_total``.
-        CheckoutRefused: a validator said no, or too many orders wait to be paid.
+        CheckoutRefused: a validator refused, or too many orders wait to be paid.
         GuestCheckoutOff: a guest's cart, and GUEST_CHECKOUT is off.
         InvalidInput: contact, address or provider are not usable.
-        Busy: the database was not free in time, twice.
+        Busy: the database refused the transaction twice.
     """
-    alias = provider or default_alias()
-    return in_transaction(
-        partial(
-            _place,
-            cart,
-            contact=contact or Contact(),
-            shipping_address=shipping_address,
-            billing_address=billing_address,
-            delivery=delivery,
-            provider=payment_provider(alias),
-            note=note,
-            language=language or get_language() or "",
-            expected_total=expected_total,
-            by=by,
-            notify=notify,
-            patience=locking.patience(),
-        ),
-        is_patient=True,
-    )
-
-
-def _place(
-    cart: Cart,
-    *,
-    contact: Contact,
-    shipping_address: Mapping[str, Any] | None,
-    billing_address: Mapping[str, Any] | None,
-    delivery: str,
-    provider: PaymentProvider,
-    note: str,
-    language: str,
-    expected_total: Decimal | None,
-    by: Any,
-    notify: bool,
-    patience: str | None,
-) -> Order:
-    # This locks the cart. The lines are read afterwards, so that no add slips through.
-    if not queries.close(cart, patience=patience):
+    chosen_provider = payment_provider(provider or default_alias())
+    if not close(cart):  # locks it: a double click waits here
         return _order_of(cart)
     choices = _Choices(
-        contact=_clean_contact(contact, cart.customer),
+        contact=_clean_contact(contact or Contact(), cart.customer),
         shipping_address=_clean_shipping(shipping_address, cart.customer),
         billing_address=customers.clean_address(billing_address or {}),
         delivery=delivery,
-        provider=provider,
+        provider=chosen_provider,
         note=note,
-        language=language,
+        language=language or get_language() or "",
     )
-    draft = _price(cart, choices, expected_total)
+    draft = _price(cart, choices)
+    _check_total(draft, expected_total)
     _check_unpaid(cart.customer, choices)
-    for entry in app_settings.VALIDATORS:
-        load_hook(entry)(draft)
+    for validator in app_settings.VALIDATORS:
+        load_hook(validator)(draft)
     order, lines, charges = _write(cart, choices, draft)
     events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
-    _reserve(order, draft)
+    _reserve(order, draft)  # last: other checkouts wait for the stock's rows, which are locked for the shortest time
     return order
 
 
@@ -157,7 +121,7 @@ def _order_of(cart: Cart) -> Order:
     return order
 
 
-def _price(cart: Cart, choices: _Choices, expected_total: Decimal | None) -> Draft:
+def _price(cart: Cart, choices: _Choices) -> Draft:
     shown = carts.view(
         cart,
         customer=cart.customer,
@@ -173,10 +137,12 @@ def _price(cart: Cart, choices: _Choices, expected_total: Decimal | None) -> Dra
     short = {line.product: line.available or 0 for line in shown.lines if "short" in line.changes}
     if short:
         raise InsufficientStock(short)
-    draft = shown.draft
-    if expected_total is not None and quantise(expected_total, draft.currency) != draft.total:
-        raise TotalChanged(expected=expected_total, total=draft.total, currency=draft.currency)
-    return draft
+    return shown.draft
+
+
+def _check_total(draft: Draft, expected: Decimal | None) -> None:
+    if expected is not None and quantise(expected, draft.currency) != draft.total:
+        raise TotalChanged(expected=expected, total=draft.total, currency=draft.currency)
 
 
 def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:
@@ -210,7 +176,7 @@ def _check_unpaid(customer: Customer | None, choices: _Choices) -> None:
         mine = unpaid.filter(customer=customer)
     else:
         reached_by = {name: value for name in ("email", "phone") if (value := getattr(choices.contact, name))}
-        _one_at_a_time(reached_by.values())
+        queries.lock_contacts(reached_by.values())
         contact = Q()
         for name, value in reached_by.items():
             contact |= Q(**{name: value})
@@ -219,50 +185,8 @@ def _check_unpaid(customer: Customer | None, choices: _Choices) -> None:
         raise TooManyUnpaidOrders
 
 
-def _one_at_a_time(contacts: Iterable[str]) -> None:
-    """Let guests with the same e-mail address or phone wait for each other until the transaction ends.
-
-    No row stands for them that could be locked, so PostgreSQL locks a number made of the text. SQLite lets one write
-    at a time anyway.
-    """
-    writer = connections[router.db_for_write(Order)]
-    if writer.vendor != "postgresql":
-        return
-    digests = (hashlib.sha256(f"shop_orders.unpaid:{contact}".encode()).digest() for contact in contacts)
-    keys = sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
-    with writer.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(['pg_advisory_xact_lock(%s)'] * len(keys))}", keys)
-
-
 def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[OrderLine], list[Charge]]:
-    customer = cart.customer or _guest(choices)
-    expires_after: timedelta | None = choices.provider.expires_after
-    total = draft.total
-    is_confirmed = choices.provider.confirms_at_placement or not total
-    now = timezone.now()
-    order = Order(
-        customer=customer,
-        cart=cart,
-        status=OrderStatus.CONFIRMED if is_confirmed else OrderStatus.PENDING,
-        payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
-        contact_name=choices.contact.name,
-        email=choices.contact.email,
-        phone=choices.contact.phone,
-        language=choices.language,
-        shipping_address=choices.shipping_address,
-        billing_address=choices.billing_address,
-        delivery=choices.delivery,
-        payment_provider=choices.provider.alias,
-        customer_note=choices.note,
-        currency=draft.currency,
-        subtotal=draft.subtotal,
-        charges_total=draft.charges_total,
-        net_total=draft.net_total,
-        tax_total=draft.tax_total,
-        total=total,
-        placed_at=now,
-        expires_at=now + expires_after if expires_after is not None and total else None,
-    )
+    order = _new_order(cart.customer or _new_guest(choices), cart, choices, draft)
     _insert(order)
     lines = [
         OrderLine(
@@ -291,22 +215,45 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
         )
         for position, charge in enumerate(draft.charges, start=1)
     ]
-    hot_write.insert(lines)
-    hot_write.insert(charges)
-    _remember(order, lines=lines, charges=charges)
+    rows.insert(lines)
+    rows.insert(charges)
+    queries.prefetched(order, lines=lines, charges=charges)
     return order, lines, charges
 
 
-def _remember(order: Order, **related: list[Any]) -> None:
-    """Let ``order.lines.all()`` answer what was just written, as after ``prefetch_related``."""
-    known: dict[str, QuerySet[Any, Any]] = {}
-    for name, rows in related.items():
-        known[name] = getattr(order, name).all()
-        known[name]._result_cache = rows  # noqa: SLF001 - there is no public way to prefetch what is at hand
-    order._prefetched_objects_cache = known  # type: ignore[attr-defined]  # noqa: SLF001
+def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) -> Order:
+    total, now = draft.total, timezone.now()
+    is_confirmed = choices.provider.confirms_at_placement or not total
+    return Order(
+        customer=customer,
+        cart=cart,
+        status=OrderStatus.CONFIRMED if is_confirmed else OrderStatus.PENDING,
+        payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
+        contact_name=choices.contact.name,
+        email=choices.contact.email,
+        phone=choices.contact.phone,
+        language=choices.language,
+        shipping_address=choices.shipping_address,
+        billing_address=choices.billing_address,
+        delivery=choices.delivery,
+        payment_provider=choices.provider.alias,
+        customer_note=choices.note,
+        currency=draft.currency,
+        subtotal=draft.subtotal,
+        charges_total=draft.charges_total,
+        net_total=draft.net_total,
+        tax_total=draft.tax_total,
+        total=total,
+        placed_at=now,
+        expires_at=_expiry(choices.provider, now) if total else None,
+    )
 
 
-def _guest(choices: _Choices) -> Customer:
+def _expiry(provider: PaymentProvider, now: datetime) -> datetime | None:
+    return None if provider.expires_after is None else now + provider.expires_after
+
+
+def _new_guest(choices: _Choices) -> Customer:
     first_name, _space, last_name = choices.contact.name.partition(" ")
     guest = Customer(
         first_name=first_name[:150],
@@ -315,17 +262,17 @@ def _guest(choices: _Choices) -> Customer:
         phone=choices.contact.phone,
         language=choices.language,
     )
-    hot_write.insert([guest])
+    rows.insert([guest])
     return guest
 
 
 def _insert(order: Order) -> None:
-    """Insert under a number of the ORDER_NUMBER hook, and another one when that is taken."""
+    """Insert under a number of the ORDER_NUMBER hook, and under another one when it is taken."""
     new_number = load_hook(app_settings.ORDER_NUMBER)
     for attempt in range(1, NUMBER_ATTEMPTS + 1):
         order.number = new_number(order)
-        is_last = attempt == NUMBER_ATTEMPTS  # then a taken number is an IntegrityError
-        if hot_write.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
+        is_last = attempt == NUMBER_ATTEMPTS  # then a number that is taken is an IntegrityError
+        if rows.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
             return
 
 

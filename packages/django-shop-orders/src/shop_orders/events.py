@@ -1,4 +1,4 @@
-"""The time line of an order, which is the outbox of its signals: a row in the transaction, the signal after commit."""
+"""The timeline of an order, which is the outbox of its signals: a row in the transaction, the signal after commit."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import router, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from shop_core.db import rows
+from shop_core.db.transactions import connection_of
+from shop_core.money import as_text
 
-from shop_orders import guest_links, hot_write, signals
+from shop_orders import guest_links, signals
 from shop_orders.conf import app_settings
 from shop_orders.models import Charge, Order, OrderEvent, OrderLine, OrderStatus, Payment, Refund, Shipment
-from shop_orders.money import as_text
 
 logger = logging.getLogger(__name__)
 
 PAYLOAD_VERSION = 1
 GRACE = timedelta(seconds=60)
-"""How long the process that wrote the news has it for itself."""
+"""How long only the process that recorded an event may announce it."""
 LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -33,7 +35,7 @@ _muted: ContextVar[bool] = ContextVar("shop_orders.events.muted", default=False)
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Within it, events of this thread are written without being announced: for rows that will be thrown away."""
+    """Record events of this thread without announcing them, for rows that will be deleted."""
     token = _muted.set(True)
     try:
         yield
@@ -59,10 +61,10 @@ def record(
     lines: Sequence[OrderLine] | None = None,
     charges: Sequence[Charge] | None = None,
 ) -> OrderEvent:
-    """Write an event in the caller's transaction; with a ``signal``, announce it after commit.
+    """Record an event in the caller's transaction; with a ``signal``, announce it after commit.
 
     ``about`` is the Shipment, Payment or Refund that the signal also carries, ``extra`` goes into the payload. A
-    ``reference`` can be used once for each order: a second event with it raises IntegrityError.
+    ``reference`` can be used once per order: a second event with it raises IntegrityError.
     """
     signal = "" if _muted.get() else signal
     payload = dict(extra or {})
@@ -88,42 +90,42 @@ def record(
         next_attempt_at=timezone.now() + GRACE,
     )
     if signal:
-        transaction.on_commit(partial(announce, event, about=about), robust=True)
+        transaction.on_commit(partial(announce, event, about=about), using=router.db_for_write(Order), robust=True)
     return event
 
 
 def record_placement(
     order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
 ) -> None:
-    """Write that an order was placed and, when it was confirmed by that, this change of its status too.
+    """Record that an order was placed and, when it was confirmed at once, the change of its status too.
 
-    One statement in the caller's transaction, and one after commit that notes who was told.
+    One statement in the caller's transaction, and one after commit for the events that every receiver took.
     """
     first, final = str(OrderStatus.PENDING), str(order.status)
-    news = [("placed", "order_placed", "", first)]
+    changes = [("placed", "order_placed", "", first)]
     if final != first:
-        news.append(("status_changed", "order_status_changed", first, final))
-    said = order_payload(order, lines=lines, charges=charges)
-    is_told = not _muted.get()
-    written = []
-    for kind, signal, old, new in news:
+        changes.append(("status_changed", "order_status_changed", first, final))
+    common = order_payload(order, lines=lines, charges=charges)
+    is_announced = not _muted.get()
+    events = []
+    for kind, signal, old, new in changes:
         change = _change(old, new, at_placement=True, notify=notify)
-        payload = {**said, "order": {**said["order"], "status": new}, **change} if is_told else {}
-        written.append(
+        payload = {**common, "order": {**common["order"], "status": new}, **change} if is_announced else {}
+        events.append(
             OrderEvent(
                 order=order,
                 kind=kind,
                 actor=by,
                 old_status=old,
                 new_status=new,
-                signal=signal if is_told else "",
+                signal=signal if is_announced else "",
                 payload=payload,
                 next_attempt_at=timezone.now() + GRACE,
             )
         )
-    hot_write.insert(written)
-    if is_told:
-        transaction.on_commit(partial(_announce_together, written), robust=True)
+    rows.insert(events)
+    if is_announced:
+        transaction.on_commit(partial(_announce_together, events), using=router.db_for_write(Order), robust=True)
 
 
 def _change(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def _change(old_status: str, new_status: str, *, at_placement: bool, notify: boo
 def order_payload(
     order: Order, *, lines: Sequence[OrderLine] | None = None, charges: Sequence[Charge] | None = None
 ) -> dict[str, Any]:
-    """What every signal says of an order, JSON-safe."""
+    """The part of a payload that every signal has, JSON-safe."""
     customer, currency = order.customer, order.currency
     lines = list(order.lines.all()) if lines is None else lines
     charges = list(order.charges.all()) if charges is None else charges
@@ -177,7 +179,7 @@ def order_payload(
 
 
 def order_url(order: Order) -> str:
-    """The address of the order's page for its customer, by ORDER_URL; a guest's has a token."""
+    """The URL of the order's page, by the ORDER_URL hook; with a token where the customer is a guest."""
     if not app_settings.ORDER_URL:
         return ""
     token = guest_links.token_for(order.number) if order.customer.is_guest else ""
@@ -186,27 +188,27 @@ def order_url(order: Order) -> str:
 
 
 def announce(event: OrderEvent, *, about: Model | None = None) -> bool:
-    """Send the signal of one event; done when every receiver returned. Otherwise a later try is noted."""
-    is_taken = _send(event, about=about)
-    if is_taken:
+    """Send the signal of one event. True when every receiver returned; otherwise the next attempt is scheduled."""
+    is_received = _send(event, about=about)
+    if is_received:
         OrderEvent.objects.filter(pk=event.pk).update(announced_at=timezone.now(), last_error="")
-    return is_taken
+    return is_received
 
 
-def _announce_together(news: Sequence[OrderEvent]) -> None:
-    """``announce`` for events that were just written: one note for all that were taken."""
-    taken = [event.pk for event in news if _send(event)]
-    if taken:
-        hot_write.update(OrderEvent, taken, announced_at=timezone.now(), last_error="")
+def _announce_together(events: Sequence[OrderEvent]) -> None:
+    """``announce`` for events that were just recorded, with one update for all."""
+    received = [event.pk for event in events if _send(event)]
+    if received:
+        rows.update(OrderEvent, received, announced_at=timezone.now(), last_error="")
 
 
 def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
-    """Whether every receiver took the news. If not, the next attempt is noted."""
-    sent: Any = getattr(signals, event.signal)
-    rows: dict[str, Any] = {"order": event.order}
+    """Whether every receiver returned. If not, the next attempt is scheduled."""
+    signal: Any = getattr(signals, event.signal)
+    subjects: dict[str, Any] = {"order": event.order}
     if about is not None:
-        rows[str(about._meta.model_name)] = about
-    results = sent.send_robust(sender=Order, payload=event.payload, event_id=event.event_id, **rows)
+        subjects[str(about._meta.model_name)] = about
+    results = signal.send_robust(sender=Order, payload=event.payload, event_id=event.event_id, **subjects)
     errors = [(receiver, result) for receiver, result in results if isinstance(result, Exception)]
     for receiver, error in errors:
         logger.error(
@@ -223,25 +225,26 @@ def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
 
 
 def announce_due(*, limit: int = 500) -> int:
-    """Send what a crash or a failing receiver left over; returns how many were taken by every receiver.
+    """Announce the events that a crash or a failing receiver left. Returns how many every receiver took.
 
-    Safe to run in parallel: an event is claimed before it is sent.
+    Safe to run in parallel: an event is claimed before it is announced.
     """
-    taken = 0
+    announced = 0
     for pk in OrderEvent.objects.due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit]:
         event = _claim(pk)
         if event is not None:
-            taken += announce(event, about=_about(event))
-    return taken
+            announced += announce(event, about=_about(event))
+    return announced
 
 
 def _claim(pk: int) -> OrderEvent | None:
-    """The event, for us alone during GRACE; None when another process has it."""
-    with transaction.atomic():
-        rows = OrderEvent.objects.due().filter(pk=pk)
+    """The event, which no other process announces during GRACE; None when another one has claimed it."""
+    connection = connection_of(OrderEvent)
+    with transaction.atomic(using=connection.alias):
+        due = OrderEvent.objects.due().filter(pk=pk)
         if connection.features.has_select_for_update_skip_locked:
-            rows = rows.select_for_update(skip_locked=True)
-        event = rows.first()
+            due = due.select_for_update(skip_locked=True)
+        event = due.first()
         if event is not None:
             OrderEvent.objects.filter(pk=pk).update(next_attempt_at=timezone.now() + GRACE)
     return event

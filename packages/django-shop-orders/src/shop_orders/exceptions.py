@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
 
+import shop_core.exceptions
 from django.utils.translation import gettext as _
+from shop_core.exceptions import ShopError
 
 
-class ShopOrdersError(Exception):
-    """Base of every error of this app. ``extra`` goes into the problem document as it is."""
+class ShopOrdersError(ShopError):
+    """Base of every error of this app."""
 
-    code: ClassVar[str] = "error"
-
-    def __init__(self, message: str = "", *, extra: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message or self.default_message())
-        self.extra: Mapping[str, Any] = extra or {}
+    problems = "shop_orders.api.problems.PROBLEMS"
 
     @classmethod
     def default_message(cls) -> str:
@@ -51,10 +48,8 @@ class PermissionMissing(ShopOrdersError):
         super().__init__(message % {"permission": permission})
 
 
-class Busy(ShopOrdersError):
-    """The database could not give the locks in time, twice."""
-
-    code = "busy"
+class Busy(ShopOrdersError, shop_core.exceptions.Busy):
+    """The database refused a transaction twice: a lock was not free in time, or a deadlock."""
 
     @classmethod
     def default_message(cls) -> str:

@@ -1,4 +1,4 @@
-"""Requests that may come twice: the key is written in the transaction of the work, so a crash leaves no key."""
+"""Requests that may be repeated: the key is stored in the transaction of the work, so a crash leaves no key."""
 
 from __future__ import annotations
 
@@ -11,28 +11,42 @@ from typing import Any
 
 from django.db import OperationalError
 from django.utils import timezone
+from shop_core.db import rows
+from shop_core.db.transactions import is_passing
 
-from shop_orders import hot_write
 from shop_orders.exceptions import IdempotencyMismatch, RequestInProgress
-from shop_orders.locking import in_transaction, is_passing
 from shop_orders.models import IdempotencyKey
+from shop_orders.transactions import in_transaction
 
 KEPT_FOR = timedelta(hours=48)
 
+Work = Callable[[], tuple[int, Any]]
+"""Returns an HTTP status and a body of plain JSON values."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class KeyedRequest:
+    """A request with an idempotency key. ``route`` is the operation and what it is done to, ``owner`` the caller."""
+
+    owner: str
+    route: str
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredResponse:
     status: int
     body: Any
     is_replay: bool = False
 
 
 class _Waited(Exception):
-    """A rival with the same key did not finish in time."""
+    """Another request with the same key did not finish in time."""
 
 
 def digest(method: str, path: str, body: bytes) -> str:
-    """What makes two requests the same: method, path and the JSON, however it was written."""
+    """Equal for equal requests: made from the method, the path and the JSON, whatever its formatting."""
     try:
         canonical = json.dumps(json.loads(body or b"null"), sort_keys=True, separators=(",", ":"))
     except ValueError:
@@ -40,68 +54,76 @@ def digest(method: str, path: str, body: bytes) -> str:
     return hashlib.sha256(f"{method}\n{path}\n{canonical}".encode()).hexdigest()
 
 
-def run(*, owner: str, route: str, key: str, request_digest: str, work: Callable[[], tuple[int, Any]]) -> Answer:
-    """Run ``work`` once for a key and answer every later call what it answered: ``(status, JSON body)``.
+def run(request: KeyedRequest, work: Work) -> StoredResponse:
+    """Run ``work`` once per key, in one transaction with the key; every later call returns the first response.
 
-    A rival with the same key waits for the first. An exception of ``work`` leaves no key.
+    A second request with the same key waits for the first. When ``work`` raises, no key is stored.
 
     Raises:
-        IdempotencyMismatch: the key came with another request.
-        RequestInProgress: the rival did not finish within the lock timeout.
+        IdempotencyMismatch: the key was used with another request.
+        RequestInProgress: the first request did not finish within the lock timeout.
     """
-
-    def once() -> Answer:
-        row = _claim(owner, route, key, request_digest)
-        if row.digest != request_digest:
-            raise IdempotencyMismatch
-        if row.status is not None:
-            return Answer(status=row.status, body=json.loads(row.body), is_replay=True)
-        status, body = work()
-        hot_write.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
-        return Answer(status=status, body=body)
-
     try:
-        return in_transaction(once)
+        return _run(request, work)
     except _Waited as error:
         raise RequestInProgress from error
 
 
-def run_outside(
-    *, owner: str, route: str, key: str, request_digest: str, work: Callable[[], tuple[int, Any]]
-) -> Answer:
-    """As ``run``, for work that talks over the network and so must not sit in a transaction.
+def run_outside(request: KeyedRequest, work: Work) -> StoredResponse:
+    """``run`` for work that uses the network and so must not run in a transaction.
 
-    The key is noted first, ``work`` runs, its answer is noted. ``work`` may run again after a crash, or for a rival
-    that is as fast: it has to find its own earlier steps, as ``payments.start`` does.
+    The key is stored first, then ``work`` runs, then its response is stored. After a crash, or for a second request
+    at the same moment, ``work`` runs again: it has to find its own earlier steps, as ``payments.start`` does.
 
     Raises:
-        IdempotencyMismatch: the key came with another request.
+        IdempotencyMismatch: the key was used with another request.
     """
-    row = in_transaction(lambda: _claim(owner, route, key, request_digest))
-    if row.digest != request_digest:
-        raise IdempotencyMismatch
+    row = _store_key(request)
     if row.status is not None:
-        return Answer(status=row.status, body=json.loads(row.body), is_replay=True)
+        return _replay(row)
     status, body = work()
     IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=json.dumps(body))
     row.refresh_from_db()
-    noted = json.loads(row.body)
-    return Answer(status=status, body=noted, is_replay=noted != body)
+    stored = json.loads(row.body)
+    return StoredResponse(status=status, body=stored, is_replay=stored != body)
 
 
 def prune() -> int:
-    """Forget keys older than KEPT_FOR; returns how many."""
+    """Delete keys older than KEPT_FOR. Returns how many."""
     return IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]
 
 
-def _claim(owner: str, route: str, key: str, request_digest: str) -> IdempotencyKey:
-    """The row of the key, ours when it has no status. PostgreSQL makes a rival wait at the insert, SQLite at BEGIN."""
+@in_transaction(IdempotencyKey)
+def _run(request: KeyedRequest, work: Work) -> StoredResponse:
+    row = _row_of(request)
+    if row.status is not None:
+        return _replay(row)
+    status, body = work()
+    rows.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
+    return StoredResponse(status=status, body=body)
+
+
+@in_transaction(IdempotencyKey)
+def _store_key(request: KeyedRequest) -> IdempotencyKey:
+    return _row_of(request)
+
+
+def _row_of(request: KeyedRequest) -> IdempotencyKey:
+    """The key's row, new or stored. A second request waits: on PostgreSQL at this INSERT, on SQLite at BEGIN."""
+    named = {"owner": request.owner, "route": request.route, "key": request.key}
     try:
-        row = IdempotencyKey(owner=owner, route=route, key=key, digest=request_digest)
-        if hot_write.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
-            return row
-        return IdempotencyKey.objects.select_for_update().get(owner=owner, route=route, key=key)
+        row = IdempotencyKey(**named, digest=request.digest)
+        if not rows.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
+            row = IdempotencyKey.objects.select_for_update().get(**named)
     except OperationalError as error:
         if is_passing(error):
             raise _Waited from error
         raise
+    if row.digest != request.digest:
+        raise IdempotencyMismatch
+    return row
+
+
+def _replay(row: IdempotencyKey) -> StoredResponse:
+    assert row.status is not None  # noqa: S101 - the callers look
+    return StoredResponse(status=row.status, body=json.loads(row.body), is_replay=True)

@@ -1,4 +1,4 @@
-"""The life of an order. Its status moves here and nowhere else."""
+"""The life of an order. Only these actions change its status."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from shop_orders import events
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidTransition, NothingToShip
-from shop_orders.locking import in_transaction
 from shop_orders.models import Charge, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentLine
 from shop_orders.product_sources import product_source
+from shop_orders.transactions import in_transaction
 
 TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING: frozenset({OrderStatus.CONFIRMED, OrderStatus.CANCELLED}),
@@ -34,33 +34,37 @@ def allowed(status: str) -> frozenset[str]:
     return frozenset(map(str, built_in)) | frozenset(app_settings.TRANSITIONS.get(status, ()))
 
 
+@in_transaction(Order)
 def confirm(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
-    """Accept an order. Confirming a confirmed order is an InvalidTransition, as for every verb but ``cancel``.
+    """Accept an order.
 
     Raises:
-        InvalidTransition: it is not pending.
+        InvalidTransition: it is not pending. A second call raises it too, as for every action but ``cancel``.
     """
-    return _simple(order_id, OrderStatus.CONFIRMED, by=by, notify=notify)
+    return _move(order_id, OrderStatus.CONFIRMED, by=by, notify=notify)
 
 
+@in_transaction(Order)
 def start_processing(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
-    """Somebody packs it now.
+    """Begin to pack an order.
 
     Raises:
         InvalidTransition: it is not confirmed.
     """
-    return _simple(order_id, OrderStatus.PROCESSING, by=by, notify=notify)
+    return _move(order_id, OrderStatus.PROCESSING, by=by, notify=notify)
 
 
+@in_transaction(Order)
 def deliver(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
-    """The customer has it.
+    """Record that an order has reached the customer.
 
     Raises:
         InvalidTransition: it has not shipped.
     """
-    return _simple(order_id, OrderStatus.DELIVERED, by=by, notify=notify)
+    return _move(order_id, OrderStatus.DELIVERED, by=by, notify=notify)
 
 
+@in_transaction(Order)
 def ship(
     order_id: int,
     *,
@@ -77,32 +81,29 @@ def ship(
         InvalidTransition: the order is not being processed.
         NothingToShip: more than is left of a line, or nothing at all.
     """
-
-    def work() -> Shipment:
-        order = lock(order_id)
-        _check(order, OrderStatus.SHIPPED)
-        lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
-        parcel = _parcel(lines, quantities)
-        shipment = _send(order, parcel, carrier=carrier, tracking_number=tracking_number, tracking_url=tracking_url)
-        is_last = not any(line.open_quantity for line in lines)
-        if is_last:
-            _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
-        events.record(
-            order,
-            "shipment_sent",
-            signal="shipment_sent",
-            by=by,
-            new_status=order.status,
-            notify=notify,
-            about=shipment,
-            lines=lines,
-            extra={"shipment": _shipment_news(shipment, parcel, is_last=is_last)},
-        )
-        return shipment
-
-    return in_transaction(work)
+    order = lock(order_id)
+    _check(order, OrderStatus.SHIPPED)
+    lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
+    parcel = _parcel(lines, quantities)
+    shipment = _send(order, parcel, carrier=carrier, tracking_number=tracking_number, tracking_url=tracking_url)
+    is_last = not any(line.open_quantity for line in lines)
+    if is_last:
+        _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
+    events.record(
+        order,
+        "shipment_sent",
+        signal="shipment_sent",
+        by=by,
+        new_status=order.status,
+        notify=notify,
+        about=shipment,
+        lines=lines,
+        extra={"shipment": _shipment_payload(shipment, parcel, is_last=is_last)},
+    )
+    return shipment
 
 
+@in_transaction(Order)
 def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = True) -> Order:
     """Cancel an order of which nothing has shipped, and give its stock back.
 
@@ -112,39 +113,32 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
     Raises:
         InvalidTransition: some of it has shipped.
     """
-
-    def work() -> Order:
-        order = lock(order_id)
-        if order.status != OrderStatus.CANCELLED:
-            _cancel(order, by=by, reason=reason, notify=notify)
-        return order
-
-    return in_transaction(work)
+    order = lock(order_id)
+    if order.status != OrderStatus.CANCELLED:
+        _cancel(order, by=by, reason=reason, notify=notify)
+    return order
 
 
+@in_transaction(Order)
 def expire(order_id: int, *, notify: bool = True) -> bool:
     """Cancel an order that was not paid in time, after its provider was asked.
 
-    Answers False when it was paid, moved on or has time left.
+    Returns False, without a change, when it was paid, has another status or has time left.
     """
-
-    def work() -> bool:
-        order = lock(order_id)
-        if not Order.objects.overdue().filter(pk=order_id).exists():
-            return False
-        _cancel(order, by=None, reason=_("It was not paid in time."), notify=notify)
-        return True
-
-    return in_transaction(work)
+    order = lock(order_id)
+    if not Order.objects.overdue().filter(pk=order_id).exists():
+        return False
+    _cancel(order, by=None, reason=_("It was not paid in time."), notify=notify)
+    return True
 
 
-def note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
-    """Write a note into the time line. Nobody is told."""
+def add_note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
+    """Add a note to the timeline of an order. No signal is sent."""
     events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
 
 
 def confirm_paid(order: Order) -> None:
-    """Confirm a pending order that was paid, in the transaction that notes the payment and holds its row."""
+    """Confirm a pending order that was paid, in the transaction that records the payment and has locked its row."""
     if order.status == OrderStatus.PENDING:
         _set_status(order, OrderStatus.CONFIRMED)
 
@@ -158,7 +152,7 @@ def set_payment_status(
     about: Payment | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Note a change of the payment status of a locked order; the same status changes nothing."""
+    """Set the payment status of a locked order and record the event; the same status changes nothing."""
     old = order.payment_status
     if old == new:
         return
@@ -182,14 +176,11 @@ def lock(order_id: int) -> Order:
     return Order.objects.select_for_update(of=("self",)).select_related("customer").get(pk=order_id)
 
 
-def _simple(order_id: int, to: OrderStatus, *, by: Any, notify: bool) -> Order:
-    def work() -> Order:
-        order = lock(order_id)
-        _check(order, to)
-        _set_status(order, to, by=by, notify=notify)
-        return order
-
-    return in_transaction(work)
+def _move(order_id: int, to: OrderStatus, *, by: Any, notify: bool) -> Order:
+    order = lock(order_id)
+    _check(order, to)
+    _set_status(order, to, by=by, notify=notify)
+    return order
 
 
 def _check(order: Order, to: OrderStatus) -> None:
@@ -254,8 +245,8 @@ def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **label: str) -
     return shipment
 
 
-def _shipment_news(shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], *, is_last: bool) -> dict[str, Any]:
-    """What the signal's payload says of a shipment."""
+def _shipment_payload(shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], *, is_last: bool) -> dict[str, Any]:
+    """The shipment in the payload of its signal."""
     return {
         "number": shipment.number,
         "carrier": shipment.carrier,

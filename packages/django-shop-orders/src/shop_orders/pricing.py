@@ -11,10 +11,11 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from django.utils.translation import gettext as _
+from shop_core.hooks import load_hook
+from shop_core.money import MAX_AMOUNT, quantise
 
-from shop_orders.conf import app_settings, load_hook
+from shop_orders.conf import app_settings
 from shop_orders.exceptions import AmountTooLarge
-from shop_orders.money import MAX_AMOUNT, quantise
 
 Kind = Literal["tax", "shipping", "discount", "fee"]
 

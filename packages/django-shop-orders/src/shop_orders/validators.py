@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
+from shop_core.money import as_text
 
 from shop_orders.exceptions import CheckoutRefused
-from shop_orders.money import as_text
 from shop_orders.pricing import Draft
 
 

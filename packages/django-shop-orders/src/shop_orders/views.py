@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.test import RequestFactory
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
+from shop_core.money import as_text
 
 from shop_orders import payments, webhooks
 from shop_orders.exceptions import UnknownPaymentProvider
 from shop_orders.models import Payment
-from shop_orders.money import as_text
 from shop_orders.payment_providers import HostedTestProvider, payment_provider
 
 OUTCOMES = {"pay": "captured", "authorise": "authorised", "refuse": "failed", "lose": "captured"}
@@ -30,7 +30,7 @@ def hosted_test(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
     choice = request.POST.get("choice", "")
     if choice not in OUTCOMES:
         return render(request, "shop_orders/hosted_test.html", context, status=400)
-    payments.remember(payment.pk, outcome=OUTCOMES[choice])
+    payments.add_data(payment.pk, outcome=OUTCOMES[choice])
     if choice != "lose":
         _call_webhook(provider, payment, OUTCOMES[choice])
     target = str(payment.data.get("return_url", ""))

@@ -46,14 +46,14 @@ def is_passing(error: OperationalError) -> bool:
 
 
 def in_transaction(
-    model: type[models.Model], *, sets_lock_timeout: bool = True
+    model: type[models.Model], *, busy: type[Busy] = Busy, sets_lock_timeout: bool = True
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate a function that runs in one transaction on the database of ``model``, asked for at each call.
 
     Inside a caller's transaction the function runs once, under a savepoint: only the outermost can be repeated. Else
     it waits ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and is repeated once, from the start, after a passing refusal.
     So it must not call anything outside of the database. With ``sets_lock_timeout=False`` its first statement sets the
-    time to wait (``lock_timeout``), which saves a statement.
+    time to wait (``lock_timeout``), which saves a statement. ``busy`` may be a package's own kind of ``Busy``.
 
     Raises:
         Busy: the database refused the repetition as well.
@@ -66,7 +66,7 @@ def in_transaction(
             if connection.in_atomic_block:
                 with transaction.atomic(using=connection.alias):
                     return function(*args, **kwargs)
-            return repeat_once(lambda: attempt(connection, *args, **kwargs))
+            return repeat_once(lambda: attempt(connection, *args, **kwargs), busy=busy)
 
         def attempt(connection: BaseDatabaseWrapper, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             with transaction.atomic(using=connection.alias):
@@ -80,7 +80,7 @@ def in_transaction(
     return decorate
 
 
-def repeat_once(work: Callable[[], Result]) -> Result:
+def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Result:
     """Call ``work``, a whole transaction or a single statement, and once more after a passing refusal.
 
     Raises:
@@ -96,9 +96,9 @@ def repeat_once(work: Callable[[], Result]) -> Result:
     except OperationalError as error:
         if not is_passing(error):
             raise
-        raise Busy from error
+        raise busy from error
 
 
 def lock_timeout(connection: BaseDatabaseWrapper) -> str | None:
-    """How long a transaction that begins now waits for a lock; None inside a caller's, whose own time counts."""
-    return None if connection.in_atomic_block else LOCK_TIMEOUT
+    """How long this transaction, or a lone statement, waits for a lock; None under a savepoint in a caller's."""
+    return None if connection.savepoint_ids else LOCK_TIMEOUT

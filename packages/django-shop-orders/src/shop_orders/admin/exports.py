@@ -6,8 +6,9 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
+from shop_core.money import as_text
+
 from shop_orders.managers import OrderQuerySet
-from shop_orders.money import as_text
 
 COLUMNS = (
     "number",

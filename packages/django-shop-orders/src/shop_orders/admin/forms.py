@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
+from shop_core.money import quantise
 
 from shop_orders.models import Order, Payment
-from shop_orders.money import quantise
 
 
 class StepForm(forms.Form):

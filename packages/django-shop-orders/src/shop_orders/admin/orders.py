@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from shop_core.money import as_text
 
 from shop_orders import lifecycle
 from shop_orders.admin import exports
@@ -20,7 +21,6 @@ from shop_orders.admin.read_only import ReadOnly
 from shop_orders.admin.steps import STEPS, Step, possible_steps
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Charge, Order, OrderEvent, OrderLine, Payment, Shipment
-from shop_orders.money import as_text
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):

@@ -55,7 +55,7 @@ STEPS: Mapping[str, Step] = {
     "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, PayForm),
     "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
-    "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.note, NoteForm),
+    "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.add_note, NoteForm),
 }
 
 
@@ -75,7 +75,7 @@ def possible_steps(order: Order) -> list[str]:
         names.append("capture")
     if Payment.Status.HELD in states:
         names.append("resolve")
-    manual = {provider.alias for provider in payments.ways_to_pay() if provider.is_manual}
+    manual = {provider.alias for provider in payments.available_providers() if provider.is_manual}
     if order.amount_due and order.payment_provider in manual:
         names.append("pay")
     if order.refundable_amount:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Body, Header, Query
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import ShortText
 
 from shop_orders import carts, customers
 from shop_orders.api import auth, representations
-from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import AddItemIn, CartOut, MergeOut, RemoveItemIn, SetQuantityIn
-from shop_orders.api.types import ShortText
 from shop_orders.exceptions import UnknownProduct
 from shop_orders.models import Cart, Customer
 
@@ -19,7 +20,7 @@ CART_TOKEN_HEADER = "X-Cart-Token"  # noqa: S105
 CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description="A guest's cart.")]
 
 
-def _answer(cart: Cart | None, customer: Customer | None) -> CartOut:
+def _represent(cart: Cart | None, customer: Customer | None) -> CartOut:
     return representations.cart(carts.view(cart, customer=customer))
 
 
@@ -27,20 +28,20 @@ def _answer(cart: Cart | None, customer: Customer | None) -> CartOut:
     "/cart/",
     response={200: CartOut, **responses(401, 403, 404)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="get_cart",
     summary="The cart with today's prices, and what changed",
 )
 def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     customer = auth.customer_or_guest(request)
-    return _answer(carts.find(customer=customer, token=x_cart_token), customer)
+    return _represent(carts.find(customer=customer, token=x_cart_token), customer)
 
 
 @router.post(
     "/cart/add_item/",
     response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="add_cart_item",
     summary="Add units of a product",
 )
@@ -57,7 +58,7 @@ def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) 
     "/cart/update_quantity/",
     response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="set_cart_item_quantity",
     summary="Set the units of a product; 0 removes it",
 )
@@ -67,14 +68,14 @@ def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: 
     if cart is None:
         raise UnknownProduct(payload.product)
     carts.set_quantity(cart, payload.product, payload.quantity)
-    return _answer(cart, customer)
+    return _represent(cart, customer)
 
 
 @router.delete(
     "/cart/remove_item/",
     response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="remove_cart_item",
     summary="Take a product out, named in the query or in the body",
 )
@@ -90,14 +91,14 @@ def remove_item(
     if not ref or cart is None:
         raise UnknownProduct(ref)
     carts.remove_item(cart, ref)
-    return _answer(cart, customer)
+    return _represent(cart, customer)
 
 
 @router.delete(
     "/cart/clear/",
     response={200: CartOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="clear_cart",
     summary="Take everything out",
 )
@@ -106,7 +107,7 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     cart = carts.find(customer=customer, token=x_cart_token)
     if cart is not None:
         carts.clear(cart)
-    return _answer(cart, customer)
+    return _represent(cart, customer)
 
 
 @router.post(

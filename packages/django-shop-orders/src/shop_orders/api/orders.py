@@ -1,17 +1,17 @@
 """Orders of the caller: list, place, read, cancel, track."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any
 
 from django.db.models import Q, Sum
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Schema
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
+from shop_core.api.types import ShortText
 
-from shop_orders import carts, checkout, customers, guest_links, idempotency, lifecycle, pages, tracking
-from shop_orders.api import auth, representations
+from shop_orders import carts, checkout, customers, guest_links, lifecycle, pages, tracking
+from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.cart import CartToken
-from shop_orders.api.problems import responses
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import (
     AddressIn,
@@ -22,17 +22,11 @@ from shop_orders.api.schemas import (
     PlaceOrderIn,
     TrackingOut,
 )
-from shop_orders.api.types import ShortText
 from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
-Work = Callable[[], tuple[int, Schema]]
 
-IdempotencyKey = Annotated[
-    ShortText,
-    Header("", alias="Idempotency-Key", description="Repeat a request with the same key: it is done once."),
-]
 OrderTokenQuery = Annotated[ShortText, Query("", alias="token", description="A guest's order link.")]
 OrderTokenHeader = Annotated[ShortText, Header("", alias="X-Order-Token", description="A guest's order link.")]
 Limit = Annotated[int, Query(20, ge=1, le=PAGE_LIMIT)]
@@ -56,27 +50,27 @@ def list_orders(request: HttpRequest, limit: Limit, after: Annotated[ShortText, 
     "/orders/",
     response={201: PlacedOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="place_order",
     summary="Place an order from the cart",
 )
 def place_order(
-    request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: IdempotencyKey
+    request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: idempotency.Key
 ) -> HttpResponse:
     user = customers.user_of(request)
     known = carts.contents(user=user, with_items=False) if user is not None else carts.Contents()
-    # A guest's cart that was ordered already is taken too: it leads to the same order.
+    # A guest's cart that was ordered before is used too: it leads to the same order.
     cart, customer = known.cart if user is not None else carts.by_token(x_cart_token), known.customer
     owner = customer.key if customer else f"cart:{cart.public_id if cart else ''}"
-    work = partial(_place, customer, cart, x_cart_token, payload)
-    return once(request, owner, "place_order", idempotency_key, work)
+    call = idempotency.Call(request, idempotency_key, owner=owner, route="place_order")
+    return _place(call, customer, cart, x_cart_token, payload)
 
 
 @router.get(
     "/orders/{number}/",
     response={200: OrderOut, **responses(401, 403, 404)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="get_order",
     summary="One order",
 )
@@ -88,7 +82,7 @@ def get_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> Orde
     "/orders/{number}/cancel/",
     response={200: OrderOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="cancel_order",
     summary="Cancel an order that has not shipped",
 )
@@ -97,22 +91,18 @@ def cancel_order(
     number: str,
     payload: CancelIn,
     x_order_token: OrderTokenHeader,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: idempotency.Key,
 ) -> HttpResponse:
     order = own_order(request, number, x_order_token)
-
-    def work() -> tuple[int, Schema]:
-        cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
-        return 200, representations.order(cancelled)
-
-    return once(request, order.customer.key, f"cancel_order {order.number}", idempotency_key, work)
+    route = f"cancel_order {order.number}"
+    return _cancel(idempotency.Call(request, idempotency_key, owner=order.customer.key, route=route), order, payload)
 
 
 @router.get(
     "/orders/{number}/tracking/",
     response={200: TrackingOut, **responses(401, 403, 404)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="track_order",
     summary="Status, time line, shipments and messages of an order",
 )
@@ -132,52 +122,12 @@ def own_order(request: HttpRequest, number: str, token: str) -> Order:
     """The caller's order, or the one that a guest's link opens.
 
     Raises:
-        NotFound: there is none, or it is somebody else's: the answer is the same.
+        NotFound: there is no such order, or it belongs to somebody else.
     """
     order = pages.own_order(request, number, token)
     if order is None:
         raise NotFound
     return order
-
-
-def once(
-    request: HttpRequest, owner: str, route: str, key: str, work: Work, *, run: Any = idempotency.run
-) -> HttpResponse:
-    """Answer the status and schema of ``work`` as JSON; with a key, the same answer every time."""
-    if not key:
-        status, body = work()
-        return representations.as_json(body, status=status)
-    return as_response(run_once(request, owner, route, key, partial(_noted, work), run=run))
-
-
-def once_outside(request: HttpRequest, owner: str, route: str, key: str, work: Work) -> HttpResponse:
-    """``once`` for work that talks over the network."""
-    return once(request, owner, route, key, work, run=idempotency.run_outside)
-
-
-def run_once(
-    request: HttpRequest,
-    owner: str,
-    route: str,
-    key: str,
-    work: Callable[[], tuple[int, Any]],
-    *,
-    run: Any = idempotency.run,
-) -> idempotency.Answer:
-    """What ``work`` answered, a status and plain JSON values, now or under the same key before."""
-    if not key:
-        status, body = work()
-        return idempotency.Answer(status=status, body=body)
-    request_digest = idempotency.digest(str(request.method), request.path, request.body)
-    answer: idempotency.Answer = run(owner=owner, route=route, key=key, request_digest=request_digest, work=work)
-    return answer
-
-
-def as_response(answer: idempotency.Answer, body: Any = None) -> HttpResponse:
-    response = JsonResponse(answer.body if body is None else body, status=answer.status, safe=False)
-    if answer.is_replay:
-        response["Idempotency-Replayed"] = "true"
-    return response
 
 
 def before(order: Order) -> Q:
@@ -201,12 +151,7 @@ def _one(rows: Any, number: str) -> Order:
     return order
 
 
-def _noted(work: Work) -> tuple[int, Any]:
-    """What ``work`` answers, as it is kept under a key."""
-    status, body = work()
-    return status, body.model_dump(mode="json")
-
-
+@idempotency.once()
 def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Schema]:
     if cart is None:
         raise CartNotFound if token and customer is None else CartEmpty
@@ -229,6 +174,12 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
     return 201, PlacedOrderOut.model_construct(**representations.order_fields(order), guest_token=guest_token)
+
+
+@idempotency.once()
+def _cancel(order: Order, payload: CancelIn) -> tuple[int, Schema]:
+    cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
+    return 200, representations.order(cancelled)
 
 
 def _address(address: AddressIn | None) -> dict[str, Any]:

@@ -3,20 +3,22 @@
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from ninja import Schema
+from shop_core.api.auth import OPTIONAL_SECURITY
+from shop_core.api.problems import responses
 
 from shop_orders import payments
-from shop_orders.api import auth, representations
-from shop_orders.api.orders import IdempotencyKey, OrderTokenHeader, OrderTokenQuery, once_outside, own_order
-from shop_orders.api.problems import responses
+from shop_orders.api import auth, idempotency, representations
+from shop_orders.api.orders import OrderTokenHeader, OrderTokenQuery, own_order
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import PaymentOut, StartPaymentIn
+from shop_orders.models import Order
 
 
 @router.get(
     "/orders/{number}/payments/",
     response={200: list[PaymentOut], **responses(401, 403, 404)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="list_payments",
     summary="The payments of an order",
 )
@@ -28,7 +30,7 @@ def list_payments(request: HttpRequest, number: str, token: OrderTokenQuery) -> 
     "/orders/{number}/payments/",
     response={201: PaymentOut, **responses(401, 403, 404, 409)},
     auth=auth.optional,
-    openapi_extra=auth.OPTIONAL_SECURITY,
+    openapi_extra=OPTIONAL_SECURITY,
     operation_id="start_payment",
     summary="Start a payment, or go on with the one that waits",
 )
@@ -37,21 +39,22 @@ def start_payment(
     number: str,
     payload: StartPaymentIn,
     x_order_token: OrderTokenHeader,
-    idempotency_key: IdempotencyKey,
+    idempotency_key: idempotency.Key,
 ) -> HttpResponse:
     order = own_order(request, number, x_order_token)
-    return_url = payload.return_url
-    if not url_has_allowed_host_and_scheme(return_url, {request.get_host()}):
-        return_url = ""
+    route = f"start_payment {order.number}"
+    call = idempotency.Call(request, idempotency_key, owner=order.customer.key, route=route)
+    return _start(call, request, order, payload)
 
-    def work() -> tuple[int, Schema]:
-        payment = payments.start(
-            order.pk,
-            provider=payload.payment_provider,
-            phone=payload.phone,
-            return_url=return_url,
-            base_url=f"{request.scheme}://{request.get_host()}",
-        )
-        return 201, representations.payment(payment)
 
-    return once_outside(request, order.customer.key, f"start_payment {order.number}", idempotency_key, work)
+@idempotency.once(in_transaction=False)
+def _start(request: HttpRequest, order: Order, payload: StartPaymentIn) -> tuple[int, Schema]:
+    is_ours = url_has_allowed_host_and_scheme(payload.return_url, {request.get_host()})
+    payment = payments.start(
+        order.pk,
+        provider=payload.payment_provider,
+        phone=payload.phone,
+        return_url=payload.return_url if is_ours else "",
+        base_url=f"{request.scheme}://{request.get_host()}",
+    )
+    return 201, representations.payment(payment)

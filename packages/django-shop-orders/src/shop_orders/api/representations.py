@@ -6,11 +6,11 @@ from typing import Any
 
 from django.http import HttpResponse
 from ninja import Schema
+from shop_core.money import as_text
 
 from shop_orders import carts, lifecycle
 from shop_orders.api import schemas
 from shop_orders.models import Order, OrderEvent, Payment, Shipment
-from shop_orders.money import as_text
 
 
 def as_json(value: Schema, *, status: int = 200) -> HttpResponse:

@@ -2,10 +2,10 @@
 
 from ninja import Router
 
-from shop_orders.api import problems
+from shop_orders.api.problems import PROBLEMS
 
 router = Router(tags=["orders"])
 staff_router = Router(tags=["orders: staff"])
 
-problems.install(router)
-problems.install(staff_router)
+PROBLEMS.install(router)
+PROBLEMS.install(staff_router)

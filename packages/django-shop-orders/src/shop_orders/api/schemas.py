@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 from ninja import Schema
 from pydantic import Field
-
-from shop_orders.api.types import In, Money, ShortText, Text
+from shop_core.api.types import In, Money, ShortText, Text
 
 ProductRef = Annotated[ShortText, Field(min_length=1)]
 

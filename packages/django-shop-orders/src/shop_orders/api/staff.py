@@ -9,17 +9,17 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Schema
 from pydantic import Field
+from shop_core.api.problems import responses
+from shop_core.api.types import In, Money, SearchText, ShortText, Text, When
+from shop_core.money import as_text
 
 from shop_orders import lifecycle, payments
-from shop_orders.api import auth, representations
-from shop_orders.api.orders import IdempotencyKey, Limit, as_response, before, once, once_outside, page, run_once
-from shop_orders.api.problems import responses
+from shop_orders.api import auth, idempotency, representations
+from shop_orders.api.orders import Limit, before, page
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import EventOut, OrderOut, OrderPage, PaymentOut, ShipmentOut
-from shop_orders.api.types import In, Money, SearchText, ShortText, Text, When
 from shop_orders.exceptions import NotFound
 from shop_orders.models import Order, OrderEvent, Payment, Refund
-from shop_orders.money import as_text
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
@@ -141,16 +141,16 @@ def list_orders(
 )
 def get_order(request: HttpRequest, number: str) -> StaffOrderOut:
     auth.check_permission(request, "shop_orders.view_order")
-    return _answer(_order(number))
+    return _represent(_order(number))
 
 
-def _change(name: str, verb: Callable[..., Any], summary: str) -> None:
-    """A staff operation that runs a lifecycle verb without further input."""
+def _add_operation(name: str, action: Callable[..., Any], summary: str) -> None:
+    """A staff operation that runs an action of the lifecycle without further input."""
 
-    def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+    def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: idempotency.Key) -> HttpResponse:
         user = auth.check_permission(request, "shop_orders.process_order")
-        work = partial(verb, _order(number).pk, by=user, notify=payload.notify)
-        return _run(request, number, name, idempotency_key, work)
+        work = partial(action, _order(number).pk, by=user, notify=payload.notify)
+        return _changed(_call(request, number, name, idempotency_key), number, work)
 
     staff_router.post(
         f"/orders/{{number}}/{name}/",
@@ -161,9 +161,9 @@ def _change(name: str, verb: Callable[..., Any], summary: str) -> None:
     )(change)
 
 
-_change("confirm", lifecycle.confirm, "Accept an order")
-_change("process", lifecycle.start_processing, "Begin to pack an order")
-_change("deliver", lifecycle.deliver, "Note that an order has arrived")
+_add_operation("confirm", lifecycle.confirm, "Accept an order")
+_add_operation("process", lifecycle.start_processing, "Begin to pack an order")
+_add_operation("deliver", lifecycle.deliver, "Note that an order has arrived")
 
 
 @staff_router.post(
@@ -173,9 +173,9 @@ _change("deliver", lifecycle.deliver, "Note that an order has arrived")
     operation_id="staff_ship_order",
     summary="Send a parcel with all or some of an order",
 )
-def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.process_order")
-    work = partial(
+    action = partial(
         lifecycle.ship,
         _order(number).pk,
         quantities=_quantities(payload.lines) or None,
@@ -185,7 +185,7 @@ def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: Id
         by=user,
         notify=payload.notify,
     )
-    return _run(request, number, "ship", idempotency_key, work)
+    return _changed(_call(request, number, "ship", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -195,10 +195,12 @@ def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: Id
     operation_id="staff_cancel_order",
     summary="Cancel an order of which nothing has shipped",
 )
-def cancel(request: HttpRequest, number: str, payload: StaffCancelIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+def cancel(
+    request: HttpRequest, number: str, payload: StaffCancelIn, idempotency_key: idempotency.Key
+) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.cancel_order")
-    work = partial(lifecycle.cancel, _order(number).pk, by=user, reason=payload.reason, notify=payload.notify)
-    return _run(request, number, "cancel", idempotency_key, work)
+    action = partial(lifecycle.cancel, _order(number).pk, by=user, reason=payload.reason, notify=payload.notify)
+    return _changed(_call(request, number, "cancel", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -209,10 +211,10 @@ def cancel(request: HttpRequest, number: str, payload: StaffCancelIn, idempotenc
     summary="Record money that came by hand or by bank",
 )
 def record_payment(
-    request: HttpRequest, number: str, payload: RecordPaymentIn, idempotency_key: IdempotencyKey
+    request: HttpRequest, number: str, payload: RecordPaymentIn, idempotency_key: idempotency.Key
 ) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
-    work = partial(
+    action = partial(
         payments.record_payment,
         _order(number).pk,
         amount=payload.amount,
@@ -220,7 +222,7 @@ def record_payment(
         by=user,
         notify=payload.notify,
     )
-    return _run(request, number, "record_payment", idempotency_key, work)
+    return _changed(_call(request, number, "record_payment", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -231,16 +233,13 @@ def record_payment(
     summary="Take the money that a provider holds for us",
 )
 def capture(
-    request: HttpRequest, number: str, payment_id: str, payload: ChangeIn, idempotency_key: IdempotencyKey
+    request: HttpRequest, number: str, payment_id: str, payload: ChangeIn, idempotency_key: idempotency.Key
 ) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
-
-    def work() -> tuple[int, Schema]:
-        payments.capture(payment.pk, by=user, notify=payload.notify)
-        return 200, _answer(_order(number))
-
-    return once_outside(request, f"user:{user.pk}", f"staff_capture {payment_id} {number}", idempotency_key, work)
+    route = f"staff_capture {payment_id} {number}"
+    call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=route)
+    return _capture(call, number, partial(payments.capture, payment.pk, by=user, notify=payload.notify))
 
 
 @staff_router.post(
@@ -251,12 +250,12 @@ def capture(
     summary="Say what came of a payment that is held",
 )
 def resolve(
-    request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: IdempotencyKey
+    request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: idempotency.Key
 ) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
-    work = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
-    return _run(request, number, f"resolve {payment_id}", idempotency_key, work)
+    action = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
+    return _changed(_call(request, number, f"resolve {payment_id}", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -266,25 +265,19 @@ def resolve(
     operation_id="staff_refund_order",
     summary="Send money back",
 )
-def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key: IdempotencyKey) -> HttpResponse:
+def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
-    order = _order(number)
-
-    def queue() -> tuple[int, Any]:
-        rows = payments.queue_refund(
-            order.pk,
-            amount=payload.amount,
-            reason=payload.reason,
-            restock=_quantities(payload.restock),
-            by=user,
-            notify=payload.notify,
-        )
-        return 200, [str(row.public_id) for row in rows]
-
-    queued = run_once(request, f"user:{user.pk}", f"staff_refund {number}", idempotency_key, queue)
-    for row in Refund.objects.filter(public_id__in=queued.body):
-        payments.send_refund(row.pk)
-    return as_response(queued, _answer(_order(number)).model_dump(mode="json"))
+    queue = partial(
+        payments.queue_refund,
+        _order(number).pk,
+        amount=payload.amount,
+        reason=payload.reason,
+        restock=_quantities(payload.restock),
+        by=user,
+        notify=payload.notify,
+    )
+    call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=f"staff_refund {number}")
+    return _queue(call, number, queue)
 
 
 @staff_router.post(
@@ -297,19 +290,38 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
 def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
     user = auth.check_permission(request, "shop_orders.change_order")
     order = _order(number)
-    lifecycle.note(order.pk, text=payload.text, by=user, is_public=payload.is_public)
-    return _answer(order)
+    lifecycle.add_note(order.pk, text=payload.text, by=user, is_public=payload.is_public)
+    return _represent(order)
 
 
-def _run(request: HttpRequest, number: str, name: str, key: str, verb: Callable[[], Any]) -> HttpResponse:
-    """Run a verb once and answer the order as it is then."""
-
-    def work() -> tuple[int, Schema]:
-        verb()
-        return 200, _answer(_order(number))
-
+def _call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:
     user = auth.check_permission(request, "shop_orders.view_order")
-    return once(request, f"user:{user.pk}", f"staff_{name} {number}", key, work)
+    return idempotency.Call(request, key, owner=f"user:{user.pk}", route=f"staff_{name} {number}")
+
+
+@idempotency.once()
+def _changed(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
+    """Run an action and return the order as it is then."""
+    action()
+    return 200, _represent(_order(number))
+
+
+@idempotency.once(in_transaction=False)
+def _capture(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
+    action()
+    return 200, _represent(_order(number))
+
+
+def _send_refunds(queued: Any) -> StaffOrderOut:
+    """Send the refunds that were queued, outside of the transaction, and return the order as it is then."""
+    for row in Refund.objects.filter(public_id__in=queued["refunds"]):
+        payments.send_refund(row.pk)
+    return _represent(_order(queued["number"]))
+
+
+@idempotency.once(then=_send_refunds)
+def _queue(number: str, queue: Callable[[], list[Refund]]) -> tuple[int, Any]:
+    return 200, {"number": number, "refunds": [str(row.public_id) for row in queue()]}
 
 
 def _order(number: str) -> Order:
@@ -334,7 +346,7 @@ def _quantities(lines: list[ItemIn]) -> dict[str, int]:
     return dict(wanted)
 
 
-def _answer(order: Order) -> StaffOrderOut:
+def _represent(order: Order) -> StaffOrderOut:
     refunds = Refund.objects.filter(payment__order=order).select_related("payment").order_by("id")
     return StaffOrderOut(
         **representations.order_fields(order),

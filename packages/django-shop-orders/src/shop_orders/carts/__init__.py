@@ -1,8 +1,9 @@
 """Carts: one open cart for each customer; a guest's cart is found by its token."""
 
-from shop_orders.carts.finding import Contents, by_token, contents, find, find_or_open, hash_token
+from shop_orders.carts.finding import by_token, contents, find, find_or_open, hash_token
 from shop_orders.carts.items import add_and_view, add_item, add_to_cart, clear, prune, remove_item, set_quantity
 from shop_orders.carts.merging import MergeChange, MergeReport, merge
+from shop_orders.carts.queries import Contents
 from shop_orders.carts.views import CartView, LineView, view
 
 __all__ = [

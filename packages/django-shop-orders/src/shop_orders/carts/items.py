@@ -1,4 +1,4 @@
-"""What is in a cart: add, change and remove items."""
+"""The items of a cart: added, changed and removed."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_orders.carts import queries, views
-from shop_orders.carts.finding import Contents, find, lock, new_cart
+from shop_orders.carts.finding import find, lock, new_cart
+from shop_orders.carts.queries import Contents
 from shop_orders.carts.views import CartView
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, InsufficientStock, InvalidQuantity, UnknownProduct
-from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import SourceProduct, product_source
+from shop_orders.transactions import in_transaction
 
 
 def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
-    """Add units of a product to what is there. Parallel calls add up.
+    """Add units of a product to those in the cart. Parallel calls add up.
 
     Raises:
-        UnknownProduct: it is not on sale.
-        InvalidQuantity: not above zero, or the line would exceed MAX_QUANTITY.
-        InsufficientStock: there is less.
+        UnknownProduct: the product is not on sale.
+        InvalidQuantity: the quantity is not above zero, or the item would exceed MAX_QUANTITY.
+        InsufficientStock: the stock is smaller.
         CartClosed: the cart was ordered meanwhile.
     """
-    product = _product(cart.customer, ref)
-    return _add(cart, product, quantity, there=0)
+    return _add(cart, _product(cart.customer, ref), quantity, in_cart=0)
 
 
 def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
-    """``add_item`` into the caller's cart, opened when needed; answers it, and the token of a guest's new cart.
+    """Add to the caller's cart, which is opened when needed. Returns it, and the token of a guest's new cart or "".
 
     A product that cannot be added opens no cart.
 
@@ -41,82 +41,70 @@ def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None
     """
     known = Contents(customer=customer, cart=find(customer=customer, token=token))
     cart, new_token = (known.cart, "") if known.cart is not None else new_cart(customer)
-    _add(cart, _product(customer, ref), quantity, there=0)
+    _add(cart, _product(customer, ref), quantity, in_cart=0)
     return cart, new_token
 
 
 def add_and_view(known: Contents, ref: str, quantity: int = 1) -> tuple[CartView, str]:
-    """``add_to_cart`` for who shows the cart afterwards: the products are fetched once."""
+    """``add_to_cart`` for callers that show the cart afterwards: the products are fetched once."""
     products = product_source().fetch([ref, *(item.product_ref for item in known.items)], customer=known.customer)
     product = products.get(ref)
     if product is None:
         raise UnknownProduct(ref)
-    lines = {item.product_ref: item for item in known.items}
+    items = {item.product_ref: item for item in known.items}
     cart, new_token = (known.cart, "") if known.cart is not None else new_cart(known.customer)
-    lines[ref] = _add(cart, product, quantity, there=lines[ref].quantity if ref in lines else 0)
+    items[ref] = _add(cart, product, quantity, in_cart=items[ref].quantity if ref in items else 0)
     draft = Draft(lines=[], currency=app_settings.CURRENCY, customer=known.customer)
-    return views.show(cart, list(lines.values()), products, draft), new_token
+    return views.show(cart, list(items.values()), products, draft), new_token
 
 
+@in_transaction(Cart)
 def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
     """Set the units of a product that is in the cart; 0 removes it.
 
     Raises:
-        UnknownProduct: it is not in the cart, or not on sale any more.
+        UnknownProduct: the product is not in the cart, or not on sale any more.
         InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
     """
     if quantity < 0:
         raise InvalidQuantity(_("A quantity cannot be negative."))
-
-    def work() -> CartItem | None:
-        locked = lock(cart)
-        item = locked.items.filter(product_ref=ref).first()
-        if item is None:
-            raise UnknownProduct(ref)
-        if quantity == 0:
-            item.delete()
-            return None
-        product = _product(cart.customer, ref)
-        _check_quantity(product, quantity)
-        item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
-        item.save()
-        return item
-
-    return in_transaction(work)
+    item = lock(cart).items.filter(product_ref=ref).first()
+    if item is None:
+        raise UnknownProduct(ref)
+    if quantity == 0:
+        item.delete()
+        return None
+    product = _product(cart.customer, ref)
+    _check_quantity(product, quantity)
+    item.quantity, item.name, item.price_when_added = quantity, product.name[:500], product.unit_price
+    item.save()
+    return item
 
 
+@in_transaction(Cart)
 def remove_item(cart: Cart, ref: str) -> None:
-    """Take a product out. One that is not there changes nothing."""
-
-    def work() -> None:
-        locked = lock(cart)
-        locked.items.filter(product_ref=ref).delete()
-
-    in_transaction(work)
+    """Remove a product from the cart. A product that is not in it changes nothing."""
+    lock(cart).items.filter(product_ref=ref).delete()
 
 
+@in_transaction(Cart)
 def clear(cart: Cart) -> None:
-    """Take everything out."""
-
-    def work() -> None:
-        locked = lock(cart)
-        locked.items.all().delete()
-
-    in_transaction(work)
+    """Remove all products from the cart."""
+    lock(cart).items.all().delete()
 
 
 def prune(*, batch: int = 1000, progress: Callable[[int], None] | None = None) -> int:
-    """Delete open carts that nobody touched for CART_MAX_AGE; returns how many went.
+    """Delete open carts that were not changed for CART_MAX_AGE. Returns how many.
 
-    ``progress`` is told after each batch how many have gone so far.
+    ``progress`` is called after each batch with the number deleted so far.
     """
     before = timezone.now() - app_settings.CART_MAX_AGE
-    gone = 0
+    deleted = 0
     while keys := list(Cart.objects.stale(before).values_list("pk", flat=True)[:batch]):
-        gone += Cart.objects.stale(before).filter(pk__in=keys).delete()[1].get("shop_orders.Cart", 0)
+        deleted += Cart.objects.stale(before).filter(pk__in=keys).delete()[1].get("shop_orders.Cart", 0)
         if progress is not None:
-            progress(gone)
-    return gone
+            progress(deleted)
+    return deleted
 
 
 def _product(customer: Customer | None, ref: str) -> SourceProduct:
@@ -126,11 +114,11 @@ def _product(customer: Customer | None, ref: str) -> SourceProduct:
     return product
 
 
-def _add(cart: Cart, product: SourceProduct, quantity: int, *, there: int) -> CartItem:
-    """Add to the line as it is stored. ``there`` is what was seen of it, and only serves to refuse early."""
+def _add(cart: Cart, product: SourceProduct, quantity: int, *, in_cart: int) -> CartItem:
+    """Add to the item as it is stored. ``in_cart`` is the quantity that was read; it only serves to refuse early."""
     if quantity < 1:
         raise InvalidQuantity(_("Add at least one."))
-    _check_quantity(product, there + quantity)
+    _check_quantity(product, in_cart + quantity)
     most = (
         app_settings.MAX_QUANTITY if product.available is None else min(app_settings.MAX_QUANTITY, product.available)
     )

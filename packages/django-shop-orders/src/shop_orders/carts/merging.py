@@ -1,4 +1,4 @@
-"""A guest's cart brought into the customer's, by the policy of CART_MERGE."""
+"""Merging a guest's cart into the customer's, by the policy of CART_MERGE."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from shop_orders.carts import finding
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartNotFound
-from shop_orders.locking import in_transaction
 from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.transactions import in_transaction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,37 +25,42 @@ class MergeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class MergeReport:
-    """The customer's cart after a merge, and what changed in it, to be shown."""
+    """The customer's cart after a merge, and the changes, which a page shows."""
 
     cart: Cart
     changes: tuple[MergeChange, ...]
 
 
 def merge(token: str, *, customer: Customer) -> MergeReport:
-    """Bring the cart of a guest's token into the customer's, by the policy of CART_MERGE. The token ends here.
+    """Merge the cart of a guest's token into the customer's, by the policy of CART_MERGE. The token ends here.
 
     Raises:
-        CartNotFound: nobody has this token, or it was merged or ordered already.
+        CartNotFound: the token is unknown, or its cart was merged or ordered already.
     """
     target, _token = finding.find_or_open(customer=customer)
-
-    def work() -> MergeReport:
-        guest = Cart.objects.select_for_update().filter(token_hash=finding.hash_token(token), customer=None).first()
-        if guest is None or not guest.is_open:
-            raise CartNotFound
-        account = finding.lock(target)
-        mine = {item.product_ref: item for item in account.items.all()}
-        theirs = {item.product_ref: item for item in guest.items.all()}
-        wanted = _merged({r: i.quantity for r, i in mine.items()}, {r: i.quantity for r, i in theirs.items()})
-        changes = _apply_merge(account, mine, theirs, wanted)
-        guest.status = Cart.Status.MERGED
-        guest.save(update_fields=["status", "updated_at"])
-        return MergeReport(cart=account, changes=tuple(changes))
-
-    return in_transaction(work)
+    return _merge(target, finding.hash_token(token))
 
 
-def _merged(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, int]:
+@in_transaction(Cart)
+def _merge(account: Cart, token_hash: str) -> MergeReport:
+    guest = Cart.objects.select_for_update().filter(token_hash=token_hash, customer=None).first()
+    if guest is None or not guest.is_open:
+        raise CartNotFound
+    finding.lock(account)
+    in_account = {item.product_ref: item for item in account.items.all()}
+    in_guest = {item.product_ref: item for item in guest.items.all()}
+    wanted = _wanted(_quantities(in_account), _quantities(in_guest))
+    changes = _write(account, in_account, in_guest, wanted)
+    guest.status = Cart.Status.MERGED
+    guest.save(update_fields=["status", "updated_at"])
+    return MergeReport(cart=account, changes=tuple(changes))
+
+
+def _quantities(items: Mapping[str, CartItem]) -> dict[str, int]:
+    return {ref: item.quantity for ref, item in items.items()}
+
+
+def _wanted(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, int]:
     """The quantities after a merge, before MAX_QUANTITY. An empty cart never wins."""
     policy = app_settings.CART_MERGE
     if policy == "account":
@@ -66,12 +71,12 @@ def _merged(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, i
     return {ref: max(pair) if policy == "larger" else sum(pair) for ref, pair in pairs.items()}
 
 
-def _apply_merge(
-    account: Cart, mine: Mapping[str, CartItem], theirs: Mapping[str, CartItem], wanted: Mapping[str, int]
+def _write(
+    account: Cart, in_account: Mapping[str, CartItem], in_guest: Mapping[str, CartItem], wanted: Mapping[str, int]
 ) -> list[MergeChange]:
     changes = []
-    for ref in {**mine, **theirs}:
-        item, other = mine.get(ref), theirs.get(ref)
+    for ref in {**in_account, **in_guest}:
+        item, other = in_account.get(ref), in_guest.get(ref)
         was = item.quantity if item else 0
         quantity = min(wanted.get(ref, 0), app_settings.MAX_QUANTITY)
         source = item or other
@@ -89,13 +94,13 @@ def _apply_merge(
         elif item is not None and quantity != was:
             item.quantity = quantity
             item.save(update_fields=["quantity"])
-        code = _merge_code(was=was, quantity=quantity, wanted=wanted.get(ref, 0))
+        code = _change_code(was=was, quantity=quantity, wanted=wanted.get(ref, 0))
         if code:
             changes.append(MergeChange(product=ref, name=source.name, code=code, quantity=quantity, was=was))
     return changes
 
 
-def _merge_code(*, was: int, quantity: int, wanted: int) -> str:
+def _change_code(*, was: int, quantity: int, wanted: int) -> str:
     if quantity < wanted:
         return "limited"
     if quantity == 0:

@@ -1,133 +1,236 @@
-"""The statements by which carts are filled and closed, written by hand.
+"""The statements of carts that are compiled once or written by hand.
 
-No queryset can add to what a conflicting row holds, nor say in the same statement how long it waits. The names come
-from the models' meta. PostgreSQL takes an add as one statement; SQLite, which has no writes in WITH, takes two in a
-transaction that excludes every other writer.
+Compiled, since adding to a cart is a shop's most frequent write: the open cart of a user, and the cart of a token.
+
+Written by hand, three writes. No queryset can add to what a conflicting row holds, nor set in the same statement how
+long it waits for a lock:
+
+- ``OPEN``: insert a cart, or return the one that the customer opened at the same moment.
+- ``TOUCH``: update an open cart, which locks it, and set the time to wait.
+- ``ADD``: insert an item, or add its quantity to the one that is stored.
+
+The names come from the models. PostgreSQL adds in one statement; SQLite, which has no writes in WITH, in two.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import FilteredRelation, Model, Q, QuerySet
 from django.utils import timezone
+from shop_core.db import rows
+from shop_core.db.compiled import CompiledQuery, Word
+from shop_core.db.transactions import connection_of, lock_timeout
 
-from shop_orders import hot_write, locking
-from shop_orders.locking import in_transaction, try_twice
-from shop_orders.models import Cart, CartItem
+from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.transactions import in_transaction, repeat_once
 
-PATIENCE = "(SELECT set_config('lock_timeout', COALESCE(%s, current_setting('lock_timeout')), true)) AS patience"
-"""SET LOCAL inside of a statement, evaluated before its rows are locked."""
+
+class Contents(NamedTuple):
+    """A cart and its items. ``cart`` is None before the first write, ``customer`` None for a guest."""
+
+    customer: Customer | None = None
+    cart: Cart | None = None
+    items: tuple[CartItem, ...] = ()
+
+
+def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
+    """The customer of a user with the open cart; None where the user is no customer yet. One statement, no lock."""
+    found = _OPEN_CART_OF_USER.rows(with_items, user=user.pk)
+    if not found:
+        return None
+    customer = _CUSTOMER.instance(found[0])
+    assert customer is not None  # noqa: S101 - each row has one
+    customer.user = user
+    return _contents(found, customer, after=_CUSTOMER.width)
+
+
+def cart_of_token(token_hash: str) -> Contents:
+    """The cart with this token's hash, whatever its status, and its items. One statement, no lock."""
+    return _contents(_CART_OF_TOKEN.rows(token_hash=token_hash), None)
 
 
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
-    """Add ``item.quantity`` to the line of the product, or make it; then ``item`` is the line as it is stored.
+    """Add ``item.quantity`` to the item of the product, or insert it; then ``item`` is the item as it is stored.
 
-    A cart without a key is opened, or is the one that the customer opened meanwhile. Locks the cart's row. False, and
-    no line changed, when the cart is closed or the line would exceed ``most``.
+    A cart without a key is inserted, or becomes the one that the customer opened meanwhile. Locks the cart's row.
+    Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
 
     Raises:
         Busy: the cart's row was not free in time, twice.
     """
-    connection = connections[router.db_for_write(Cart)]
+    connection = connection_of(Cart)
     if connection.vendor != "postgresql":
-        return in_transaction(partial(_two_statements, connection, cart, item, most))
-    work = partial(_one_statement, connection, cart, item, most)
-    return in_transaction(work) if connection.in_atomic_block else try_twice(work)
+        return _add_in_two_statements(cart, item, most)
+    if not connection.in_atomic_block:
+        return repeat_once(lambda: _add_in_one_statement(connection, cart, item, most))
+    with transaction.atomic(using=connection.alias):
+        return _add_in_one_statement(connection, cart, item, most)
 
 
-def close(cart: Cart, *, patience: str | None) -> bool:
-    """Note that an open cart is ordered, which locks its row until the transaction ends; False when it is not open.
+def close(cart: Cart) -> bool:
+    """Set an open cart to ordered, which locks its row until the transaction ends. False when it is not open.
 
-    With a ``patience`` such as ``"5s"`` this is how long all of the transaction waits for any lock.
+    The first statement of a checkout: it also sets how long the transaction waits for any lock.
     """
-    connection = connections[router.db_for_write(Cart)]
+    connection = connection_of(Cart)
     with connection.cursor() as cursor:
-        sql, values = _use(connection, cart, patience=patience, status=Cart.Status.ORDERED)
-        cursor.execute(sql, values)
+        cursor.execute(*_touch(connection, cart, status=Cart.Status.ORDERED))
         return cursor.fetchone() is not None
 
 
-def _one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
-    if not cart.pk:
-        first, values = _open_sql(connection.alias), hot_write.prepared(cart, connection)
+class _Columns:
+    """The columns of one model in rows of joined models, from ``start`` on."""
+
+    def __init__(self, model: type[Model], start: int = 0) -> None:
+        self.model = model
+        self.names = [field.attname for field in model._meta.concrete_fields]
+        self.start, self.width = start, len(self.names)
+
+    def instance(self, row: Any, after: int = 0) -> Any:
+        """The instance in a row; None where the join found none."""
+        start = self.start + after
+        values = row[start : start + self.width]
+        return (
+            self.model.from_db(router.db_for_write(self.model), self.names, values) if values and values[0] else None
+        )
+
+    def paths(self, relation: str) -> list[str]:
+        return [f"{relation}__{name}" for name in self.names]
+
+
+_CUSTOMER = _Columns(Customer)
+_CART = _Columns(Cart)
+_ITEM = _Columns(CartItem, start=_CART.width)
+
+
+def _contents(found: list[Any], customer: Customer | None, after: int = 0) -> Contents:
+    cart = _CART.instance(found[0], after) if found else None
+    if cart is None:
+        return Contents(customer=customer)
+    if customer is not None:
+        cart.customer = customer
+    items = (_ITEM.instance(row, after) for row in found)
+    return Contents(customer=customer, cart=cart, items=tuple(item for item in items if item is not None))
+
+
+def _build_of_user(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT001 - a shape
+    customers = Customer.objects.filter(user=p("user", Customer._meta.get_field("user")))
+    joined = customers.annotate(cart=FilteredRelation("carts", condition=Q(carts__status=Word("open"))))
+    columns = [*_CUSTOMER.names, *_CART.paths("cart")]
+    if with_items:
+        columns += _ITEM.paths("cart__items")
+    rows: QuerySet[Any, Any] = joined.order_by("cart__items__id" if with_items else "id").values_list(*columns)
+    return rows
+
+
+def _build_of_token(p: Any) -> QuerySet[Any, Any]:
+    carts = Cart.objects.filter(token_hash=p("token_hash", Cart._meta.get_field("token_hash")))
+    rows: QuerySet[Any, Any] = carts.order_by("items__id").values_list(*_CART.names, *_ITEM.paths("items"))
+    return rows
+
+
+_OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _build_of_user)
+_CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _build_of_token)
+
+
+class _Added(NamedTuple):
+    """What ``ADD`` returns: the stored item's key, its cart and its quantity."""
+
+    id: int
+    cart_id: int
+    quantity: int
+
+
+def _add_in_one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
+    if cart.pk:
+        first, values = _touch(connection, cart)
     else:
-        first, values = _use(connection, cart, patience=locking.patience())
-    sql = f"WITH opened (id) AS ({first}) {_put_sql(connection.alias)}"
+        first, values = _open_sql(connection.alias), rows.prepared(cart, connection)
+    sql = f"WITH opened (id) AS ({first}) {_add_sql(connection.alias)}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, *_put_values(connection, item, most)])
+        cursor.execute(sql, [*values, *_add_values(connection, item, most)])
         row = cursor.fetchone()
-    return _noted(connection.alias, cart, item, row)
+    return _stored(connection, cart, item, row)
 
 
-def _two_statements(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, most: int) -> bool:
+@in_transaction(Cart)
+def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
+    connection = connection_of(Cart)
     with connection.cursor() as cursor:
-        if not cart.pk:
-            cursor.execute(_open_sql(connection.alias), hot_write.prepared(cart, connection))
+        if cart.pk:
+            cursor.execute(*_touch(connection, cart))
         else:
-            cursor.execute(*_use(connection, cart))
+            cursor.execute(_open_sql(connection.alias), rows.prepared(cart, connection))
         opened = cursor.fetchone()
         if opened is None:
             return False
-        sql = f"WITH opened (id) AS (SELECT %s) {_put_sql(connection.alias)}"
-        cursor.execute(sql, [*opened, *_put_values(connection, item, most)])
+        sql = f"WITH opened (id) AS (SELECT %s) {_add_sql(connection.alias)}"
+        cursor.execute(sql, [*opened, *_add_values(connection, item, most)])
         row = cursor.fetchone()
-    return _noted(connection.alias, cart, item, row)
+    return _stored(connection, cart, item, row)
 
 
-def _use(
-    connection: BaseDatabaseWrapper, cart: Cart, *, patience: str | None = None, status: str = Cart.Status.OPEN
-) -> tuple[str, list[Any]]:
-    """The statement that updates an open cart, and its values."""
-    cart.updated_at = timezone.now()
-    now = connection.ops.adapt_datetimefield_value(cart.updated_at)
-    waits = [patience] if connection.vendor == "postgresql" else []
-    return _use_sql(connection.alias, str(status)), [now, *waits, cart.pk]
-
-
-def _put_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
-    return [*hot_write.prepared(item, connection)[1:], most]
-
-
-def _noted(alias: str, cart: Cart, item: CartItem, row: tuple[int, int, int] | None) -> bool:
+def _stored(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, row: Any) -> bool:
+    """Give the instances what the statement returned; False when it wrote nothing."""
     if row is None:
         return False
-    item_key, cart_key, item.quantity = row
-    hot_write.note_stored(cart, cart_key, alias)
-    hot_write.note_stored(item, item_key, alias)
+    added = _Added(*row)
+    item.quantity = added.quantity
+    rows.mark_stored(cart, added.cart_id, connection.alias)
+    rows.mark_stored(item, added.id, connection.alias)
     item.cart = cart
     return True
 
 
+def _touch(
+    connection: BaseDatabaseWrapper, cart: Cart, *, status: Cart.Status = Cart.Status.OPEN
+) -> tuple[str, list[Any]]:
+    cart.updated_at = timezone.now()
+    now = connection.ops.adapt_datetimefield_value(cart.updated_at)
+    waits = [lock_timeout(connection)] if connection.vendor == "postgresql" else []
+    return _touch_sql(connection.alias, str(status)), [now, *waits, cart.pk]
+
+
+def _add_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
+    return [*rows.prepared(item, connection)[1:], most]
+
+
 @lru_cache
 def _open_sql(alias: str) -> str:
-    """Open a cart; when a rival has opened the customer's, that one."""
-    mine = "ON CONFLICT (customer_id) WHERE status = 'open' DO UPDATE SET updated_at = EXCLUDED.updated_at"
-    return hot_write.statement(Cart, alias, 1, mine)
+    """``OPEN``. The conflict's update changes nothing but the time, so that the row comes back."""
+    conflict = "ON CONFLICT (customer_id) WHERE status = 'open' DO UPDATE SET updated_at = EXCLUDED.updated_at"
+    return rows.insert_sql(Cart, alias, 1, conflict)
 
 
 @lru_cache
-def _use_sql(alias: str, status: str) -> str:
-    """Update an open cart, and so lock it; no row where it is open no more."""
+def _touch_sql(alias: str, status: str) -> str:
+    """``TOUCH``. No row comes back from a cart that is not open any more.
+
+    The subquery is SET LOCAL inside of a statement: it is evaluated before the row is locked.
+    """
     connection = connections[alias]
     table = connection.ops.quote_name(Cart._meta.db_table)
-    waits = f"FROM {PATIENCE}" if connection.vendor == "postgresql" else ""
+    new_timeout = "set_config('lock_timeout', COALESCE(%s, current_setting('lock_timeout')), true)"
+    waits = f"FROM (SELECT {new_timeout}) AS waits" if connection.vendor == "postgresql" else ""
     new = f"updated_at = %s, status = '{status}'"
     return f"UPDATE {table} SET {new} {waits} WHERE id = %s AND status = 'open' RETURNING id"  # noqa: S608
 
 
 @lru_cache
-def _put_sql(alias: str) -> str:
+def _add_sql(alias: str) -> str:
+    """``ADD``. No row comes back where the quantity would exceed the last parameter."""
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
-    columns = [quote(field.column) for field in hot_write.columns(CartItem)]
+    columns = [quote(field.column) for field in rows.columns(CartItem)]
     return f"""
-        INSERT INTO {table} AS line ({", ".join(columns)})
+        INSERT INTO {table} AS item ({", ".join(columns)})
         SELECT opened.id, {", ".join(["%s"] * (len(columns) - 1))} FROM opened WHERE true
-        ON CONFLICT (cart_id, product_ref) DO UPDATE SET quantity = line.quantity + EXCLUDED.quantity,
+        ON CONFLICT (cart_id, product_ref) DO UPDATE SET quantity = item.quantity + EXCLUDED.quantity,
             name = EXCLUDED.name, price_when_added = EXCLUDED.price_when_added
-        WHERE line.quantity + EXCLUDED.quantity <= %s
+        WHERE item.quantity + EXCLUDED.quantity <= %s
         RETURNING id, cart_id, quantity
     """  # noqa: S608 - the names are ours, the values are parameters

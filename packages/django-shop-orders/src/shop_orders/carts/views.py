@@ -81,7 +81,7 @@ def view(
 def show(
     cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
 ) -> CartView:
-    """The view of lines and products that are at hand. ``draft`` says what else is known of the order to come."""
+    """The view of items and products that were already read. ``draft`` has what else is known of the order."""
     draft = replace(
         draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
     )

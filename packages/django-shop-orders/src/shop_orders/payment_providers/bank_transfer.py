@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from shop_core.money import as_text
 
-from shop_orders.money import as_text
 from shop_orders.payment_providers.base import PaymentRequest, PaymentStart
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 

@@ -13,9 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from shop_core.money import quantise
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
-from shop_orders.money import quantise
 from shop_orders.payment_providers import signatures
 from shop_orders.payment_providers.base import (
     EventKind,

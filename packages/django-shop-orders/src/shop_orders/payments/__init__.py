@@ -3,27 +3,27 @@
 Every change locks the order first, then the payment, then the provider's event, so that no two changes can deadlock.
 """
 
-from shop_orders.payments.account import note_state
+from shop_orders.payments.account import apply_state
 from shop_orders.payments.inbox import apply_event
-from shop_orders.payments.reconciliation import ask, expire_due, reconcile, send_due_refunds
+from shop_orders.payments.reconciliation import expire_due, reconcile, refresh, send_due_refunds
 from shop_orders.payments.recording import capture, record_payment, resolve
 from shop_orders.payments.refunds import queue_refund, refund, send_refund
-from shop_orders.payments.starting import remember, start, ways_to_pay
+from shop_orders.payments.starting import add_data, available_providers, start
 
 __all__ = [
+    "add_data",
     "apply_event",
-    "ask",
+    "apply_state",
+    "available_providers",
     "capture",
     "expire_due",
-    "note_state",
     "queue_refund",
     "reconcile",
     "record_payment",
+    "refresh",
     "refund",
-    "remember",
     "resolve",
     "send_due_refunds",
     "send_refund",
     "start",
-    "ways_to_pay",
 ]

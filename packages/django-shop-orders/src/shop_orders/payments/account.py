@@ -1,4 +1,4 @@
-"""How a payment moves, whoever tells of it: its start, the provider's news, an answer to a question, or staff."""
+"""How a payment changes, whatever the cause: its start, a provider's event, a provider's state, or staff."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
-from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, PaymentStatus, ProviderEvent
-from shop_orders.money import as_text
 from shop_orders.payment_providers import PaymentState
 from shop_orders.payments import order_status, refunds
+from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 
@@ -23,29 +23,26 @@ def lock(payment_id: int) -> tuple[Order, Payment]:
     return order, Payment.objects.select_for_update().get(pk=payment_id)
 
 
-def note_state(payment_id: int, state: PaymentState, *, by: Any = None, notify: bool = True) -> Payment:
-    """Note what the provider says now, by the same rules as its events."""
-
-    def work() -> Payment:
-        order, payment = lock(payment_id)
-        if state.reference and not payment.provider_reference:
-            payment.provider_reference = state.reference
-            payment.save(update_fields=["provider_reference", "updated_at"])
-        apply(
-            order,
-            payment,
-            state.status,
-            amount=state.captured,
-            currency=state.currency,
-            error=state.error,
-            by=by,
-            notify=notify,
-        )
-        if state.refunded:
-            apply(order, payment, "refunded", amount=state.refunded, currency=state.currency)
-        return payment
-
-    return in_transaction(work)
+@in_transaction(Payment)
+def apply_state(payment_id: int, state: PaymentState, *, by: Any = None, notify: bool = True) -> Payment:
+    """Apply the state that the provider reports now, by the same rules as its events."""
+    order, payment = lock(payment_id)
+    if state.reference and not payment.provider_reference:
+        payment.provider_reference = state.reference
+        payment.save(update_fields=["provider_reference", "updated_at"])
+    apply(
+        order,
+        payment,
+        state.status,
+        amount=state.captured,
+        currency=state.currency,
+        error=state.error,
+        by=by,
+        notify=notify,
+    )
+    if state.refunded:
+        apply(order, payment, "refunded", amount=state.refunded, currency=state.currency)
+    return payment
 
 
 def apply(
@@ -59,12 +56,12 @@ def apply(
     by: Any = None,
     notify: bool = True,
 ) -> ProviderEvent.Outcome:
-    """The one place where a payment moves. Order and payment are locked."""
+    """Apply one change to a payment. Order and payment are locked. All changes of a payment's status come here."""
     match kind:
         case "captured":
             return _apply_captured(order, payment, amount=amount, currency=currency, by=by, notify=notify)
         case "refunded":
-            return refunds.note_news(order, payment, amount=amount, currency=currency)
+            return refunds.apply_total(order, payment, amount=amount, currency=currency)
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
         case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED):
@@ -78,46 +75,46 @@ def apply(
     return Outcome.APPLIED
 
 
-def _apply_captured(
-    order: Order, payment: Payment, *, amount: Decimal | None, currency: str, by: Any, notify: bool
-) -> ProviderEvent.Outcome:
-    if payment.status == Payment.Status.HELD:
-        return Outcome.IGNORED
-    is_booked = payment.status == Payment.Status.CAPTURED
-    expected = payment.captured_amount if is_booked else payment.amount
-    came = expected if amount is None else amount
-    if came != expected or (currency and currency != payment.currency):
-        message = _wrong_amount(payment, came=came, currency=currency, expected=expected)
-        events.record(order, "payment_held", is_public=False, message=message)
-        if not is_booked:
-            payment.status, payment.error = Payment.Status.HELD, message[:500]
-            payment.save(update_fields=["status", "error", "updated_at"])
-        return Outcome.HELD
-    if is_booked:
-        return Outcome.IGNORED
-    if amount is None:
-        events.record(order, "payment_amount_unknown", is_public=False, message=_unknown_amount(payment))
-    book(order, payment, came, by=by, notify=notify)
-    return Outcome.APPLIED
-
-
-def book(order: Order, payment: Payment, came: Decimal, *, by: Any, notify: bool) -> None:
-    """The money is ours. Order and payment are locked. What is too much goes back."""
-    payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", came
+def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, notify: bool) -> None:
+    """Add captured money to a payment and its order; what exceeds the total is refunded. Both are locked."""
+    payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", amount
     payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
-    order.paid_amount += came
+    order.paid_amount += amount
     order.save(update_fields=["paid_amount", "updated_at"])
     order_status.update(order, payment, by=by, notify=notify)
     if order.payment_status == PaymentStatus.PAID:
         lifecycle.confirm_paid(order)
     if order.refund_due:
-        refunds.give_back(order, payment, min(order.refund_due, came))
+        refunds.refund_excess(order, payment, min(order.refund_due, amount))
 
 
-def _wrong_amount(payment: Payment, *, came: Decimal, currency: str, expected: Decimal) -> str:
+def _apply_captured(
+    order: Order, payment: Payment, *, amount: Decimal | None, currency: str, by: Any, notify: bool
+) -> ProviderEvent.Outcome:
+    if payment.status == Payment.Status.HELD:
+        return Outcome.IGNORED
+    is_captured = payment.status == Payment.Status.CAPTURED
+    expected = payment.captured_amount if is_captured else payment.amount
+    reported = expected if amount is None else amount
+    if reported != expected or (currency and currency != payment.currency):
+        message = _wrong_amount(payment, reported=reported, currency=currency, expected=expected)
+        events.record(order, "payment_held", is_public=False, message=message)
+        if not is_captured:
+            payment.status, payment.error = Payment.Status.HELD, message[:500]
+            payment.save(update_fields=["status", "error", "updated_at"])
+        return Outcome.HELD
+    if is_captured:
+        return Outcome.IGNORED
+    if amount is None:
+        events.record(order, "payment_amount_unknown", is_public=False, message=_unknown_amount(payment))
+    capture_amount(order, payment, reported, by=by, notify=notify)
+    return Outcome.APPLIED
+
+
+def _wrong_amount(payment: Payment, *, reported: Decimal, currency: str, expected: Decimal) -> str:
     return _("%(provider)s reports %(came)s %(currency)s, expected were %(amount)s %(expected)s.") % {
         "provider": payment.provider,
-        "came": came,
+        "came": reported,
         "currency": currency or payment.currency,
         "amount": as_text(expected, payment.currency),
         "expected": payment.currency,
@@ -125,6 +122,6 @@ def _wrong_amount(payment: Payment, *, came: Decimal, currency: str, expected: D
 
 
 def _unknown_amount(payment: Payment) -> str:
-    text = _("%(provider)s says that it was paid, but not how much. Noted is what was asked: %(amount)s %(currency)s.")
+    text = _("%(provider)s reports a payment without its amount. Recorded is what was due: %(amount)s %(currency)s.")
     amount = as_text(payment.amount, payment.currency)
     return text % {"provider": payment.provider, "amount": amount, "currency": payment.currency}

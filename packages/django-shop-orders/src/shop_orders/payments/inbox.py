@@ -1,7 +1,7 @@
-"""The inbox of payment providers: each piece of news counts once, early, late or out of order.
+"""The inbox of payment providers: each event is processed once. Duplicates and out-of-order delivery are safe.
 
-A row waits while what it follows has not come, or while the provider has not confirmed it. One that names a payment
-that we do not know is kept too.
+An event waits while the one that it follows has not come, or while the provider has not confirmed it. An event that
+names an unknown payment is kept too.
 """
 
 from __future__ import annotations
@@ -11,145 +11,141 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
+from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
-from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent
-from shop_orders.money import as_text
 from shop_orders.payment_providers import PaymentEvent, PaymentState
 from shop_orders.payments import account, refunds
+from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 UNDECIDED = (Outcome.RECEIVED, Outcome.WAITING, Outcome.UNMATCHED)
-CLAIM = "is_claim"
-"""In a row's data: the provider has not confirmed the news yet."""
+UNCONFIRMED = "is_claim"
+"""The key in an event's data that says that the provider has not confirmed it yet."""
 
 
+@in_transaction(ProviderEvent)
 def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
-    """Take a provider's news in, once. Twice, early, late or out of order changes nothing wrongly.
+    """Process a provider event once. Duplicates and out-of-order delivery are safe.
 
-    The row's ``outcome`` says what became of it.
+    Returns the stored event; its ``outcome`` is what was done with it.
     """
-
-    def work() -> ProviderEvent:
-        payment = _match(alias, event.reference, event.payment_id, event.refund_id)
-        order = lifecycle.lock(payment.order_id) if payment else None
-        row = _take_in(alias, event, payment)
-        if row.outcome not in UNDECIDED:
-            return row
-        if payment is None or order is None:
-            row.outcome = Outcome.UNMATCHED
-            row.save(update_fields=["outcome"])
-            return row
-        if event.is_confirmed:
-            row.data.pop(CLAIM, None)
-        return _decide(order, Payment.objects.select_for_update().get(pk=payment.pk), row)
-
-    return in_transaction(work)
+    payment = _match(alias, event.reference, event.payment_id, event.refund_id)
+    order = lifecycle.lock(payment.order_id) if payment else None
+    row = _store(alias, event, payment)
+    if row.outcome not in UNDECIDED:
+        return row
+    if payment is None or order is None:
+        row.outcome = Outcome.UNMATCHED
+        row.save(update_fields=["outcome"])
+        return row
+    if event.is_confirmed:
+        row.data.pop(UNCONFIRMED, None)
+    return _apply(order, Payment.objects.select_for_update().get(pk=payment.pk), row)
 
 
-def claims(order_id: int | None = None) -> QuerySet[ProviderEvent]:
-    """News that wait to be confirmed, of all orders or of one."""
+def unconfirmed(order_id: int | None = None) -> QuerySet[ProviderEvent]:
+    """Events that wait to be confirmed, of all orders or of one."""
     of_order = Q() if order_id is None else Q(payment__order_id=order_id)
-    rows = ProviderEvent.objects.filter(of_order, **{f"data__{CLAIM}": True}, outcome=Outcome.WAITING)
+    rows = ProviderEvent.objects.filter(of_order, **{f"data__{UNCONFIRMED}": True}, outcome=Outcome.WAITING)
     return rows.select_related("payment").order_by("id")
 
 
-def settle(row_id: int, state: PaymentState, *, asked_at: datetime) -> ProviderEvent:
-    """Decide a claim by what the provider says now. An amount that it does not name is taken from the claim.
+@in_transaction(ProviderEvent)
+def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> ProviderEvent:
+    """Apply an unconfirmed event as the state that the provider reports now, or its amount where the state has none.
 
-    A total of refunds stays a claim if one of them failed while the provider was asked, and is held for staff if the
-    provider does not name it.
+    A total of refunds stays unconfirmed if one of them failed after ``fetched_at``, and is held for staff if the state
+    has no total.
     """
-
-    def work() -> ProviderEvent:
-        order_id = ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id)
-        order = lifecycle.lock(order_id)
-        payment = Payment.objects.select_for_update().get(inbox=row_id)
-        row = ProviderEvent.objects.select_for_update(of=("self",)).get(pk=row_id)
-        if row.outcome != Outcome.WAITING:
-            return row
-        if row.kind == "refunded":
-            return _settle_refunds(order, payment, row, state, asked_at=asked_at)
-        amount = row.amount if row.kind == state.status else None
-        row.data = {**row.data, "claimed": row.kind, CLAIM: False}
-        row.kind, row.detail = state.status, state.error[:500]
-        row.amount = amount if state.captured is None else state.captured  # type: ignore[assignment]
-        row.save(update_fields=["kind", "amount", "detail", "data"])
-        return _decide(order, payment, row)
-
-    return in_transaction(work)
+    order_id = ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id)
+    order = lifecycle.lock(order_id)
+    payment = Payment.objects.select_for_update().get(inbox=row_id)
+    row = ProviderEvent.objects.select_for_update(of=("self",)).get(pk=row_id)
+    if row.outcome != Outcome.WAITING:
+        return row
+    if row.kind == "refunded":
+        return _confirm_refunds(order, payment, row, state, fetched_at=fetched_at)
+    amount = row.amount if row.kind == state.status else None
+    row.data = {**row.data, "claimed": row.kind, UNCONFIRMED: False}
+    row.kind, row.detail = state.status, state.error[:500]
+    row.amount = amount if state.captured is None else state.captured  # type: ignore[assignment]
+    row.save(update_fields=["kind", "amount", "detail", "data"])
+    return _apply(order, payment, row)
 
 
-def take_early(order: Order, payment: Payment) -> None:
-    """Decide the news of a payment that came before we knew its reference. Order and payment are locked."""
+def apply_early_events(order: Order, payment: Payment) -> None:
+    """Apply the events of a payment that came before we knew its reference. Order and payment are locked."""
     early = ProviderEvent.objects.select_for_update().filter(
         provider=payment.provider, outcome=Outcome.UNMATCHED, provider_reference=payment.provider_reference or None
     )
     for row in early.order_by("id"):
         row.payment = payment
-        _decide(order, payment, row)
+        _apply(order, payment, row)
 
 
-def look_again(*, limit: int) -> None:
-    """Take news up once more whose payment was unknown, or not paid yet; the newest first."""
+def retry_waiting(*, limit: int) -> None:
+    """Apply again the events whose payment was unknown or not paid yet, the newest first."""
     late = Q(outcome=Outcome.UNMATCHED) | Q(outcome=Outcome.WAITING, payment__status=Payment.Status.CAPTURED)
     for row in ProviderEvent.objects.filter(late).select_related("payment").order_by("-id")[:limit]:
         if row.payment or _match(row.provider, row.provider_reference):
             apply_event(row.provider, _as_event(row))
 
 
-def _settle_refunds(
-    order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, asked_at: datetime
+def _confirm_refunds(
+    order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, fetched_at: datetime
 ) -> ProviderEvent:
-    if refunds.failed(payment).filter(updated_at__gte=asked_at).exists():
+    if refunds.failed(payment).filter(updated_at__gte=fetched_at).exists():
         return row
-    row.data = {**row.data, CLAIM: False}
+    row.data = {**row.data, UNCONFIRMED: False}
     if state.refunded is None:
-        refunds.tell_of_doubt(order, payment, row.amount)
+        refunds.record_doubt(order, payment, row.amount)
         row.outcome = Outcome.HELD
         row.save(update_fields=["data", "outcome"])
         return row
     row.amount, row.currency = state.refunded, state.currency
     row.save(update_fields=["amount", "currency", "data"])
-    return _decide(order, payment, row)
+    return _apply(order, payment, row)
 
 
-def _decide(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
+def _apply(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     if row.provider_reference and not payment.provider_reference:
         payment.provider_reference = row.provider_reference
         payment.save(update_fields=["provider_reference", "updated_at"])
-    if row.kind == "refunded" and CLAIM not in row.data and refunds.is_in_doubt(payment, row.amount):
-        row.data[CLAIM] = True
-    if row.data.get(CLAIM):
+    if row.kind == "refunded" and UNCONFIRMED not in row.data and refunds.may_hold_failed(payment, row.amount):
+        row.data[UNCONFIRMED] = True
+    if row.data.get(UNCONFIRMED):
         row.outcome = Outcome.WAITING
         row.save(update_fields=["outcome", "payment", "data"])
         return row
     if row.kind == "captured":
         payment = _paid_with(order, payment, row)
     row.payment = payment
-    if row.kind == "refund_failed":
-        row.outcome = refunds.note_failure(
-            order,
-            payment,
-            row.data.get("refund_id", ""),
-            reference=row.data.get("refund_reference", ""),
-            amount=row.amount,
-            error=row.detail,
-        )
-    else:
-        row.outcome = account.apply(
-            order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail
-        )
+    row.outcome = _outcome(order, payment, row)
     row.save(update_fields=["outcome", "payment", "data"])
     if row.outcome == Outcome.APPLIED and row.kind == "captured":
         for early in payment.inbox.filter(outcome=Outcome.WAITING).order_by("id"):
-            _decide(order, payment, early)
+            _apply(order, payment, early)
     return row
 
 
+def _outcome(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent.Outcome:
+    """Change the payment or its refund as the event says."""
+    if row.kind != "refund_failed":
+        return account.apply(order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail)
+    return refunds.apply_failure(
+        order,
+        payment,
+        row.data.get("refund_id", ""),
+        reference=row.data.get("refund_reference", ""),
+        amount=row.amount,
+        error=row.detail,
+    )
+
+
 def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
-    """The payment that the money belongs to. Where one attempt was paid twice, the second time is a payment too."""
+    """The payment that the money belongs to. Where one attempt was paid twice, the second time is a new payment."""
     reference = row.provider_reference
     if not reference or reference == payment.provider_reference:
         return payment
@@ -191,8 +187,8 @@ def _match(alias: str, reference: str, payment_id: str = "", refund_id: str = ""
     return None
 
 
-def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderEvent:
-    """The row of a piece of news, locked; a rival with the same news waits for us at the insert."""
+def _store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderEvent:
+    """The stored event, locked; a process with the same event waits for us at the insert."""
     ProviderEvent.objects.bulk_create(
         [
             ProviderEvent(  # type: ignore[misc]
@@ -207,7 +203,7 @@ def _take_in(alias: str, event: PaymentEvent, payment: Payment | None) -> Provid
                     **event.data,
                     **({"refund_id": event.refund_id} if event.refund_id else {}),
                     **({"refund_reference": event.refund_reference} if event.refund_reference else {}),
-                    **({} if event.is_confirmed else {CLAIM: True}),
+                    **({} if event.is_confirmed else {UNCONFIRMED: True}),
                 },
                 detail=event.error[:500],
             )
@@ -232,5 +228,5 @@ def _as_event(row: ProviderEvent) -> PaymentEvent:
         amount=row.amount,
         currency=row.currency,
         error=row.detail,
-        is_confirmed=not row.data.get(CLAIM),
+        is_confirmed=not row.data.get(UNCONFIRMED),
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from shop_core.money import as_text
+
 from shop_orders import lifecycle
 from shop_orders.models import Order, Payment, PaymentStatus
-from shop_orders.money import as_text
 
 
 def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = True) -> None:
-    """Work it out anew for a locked order, after one of its payments moved; a change is announced."""
+    """Compute the payment status of a locked order after one of its payments changed, and record the change."""
     lifecycle.set_payment_status(
         order,
-        _of(order),
+        _computed(order),
         by=by,
         notify=notify,
         about=payment,
@@ -27,10 +28,10 @@ def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = Tru
     )
 
 
-def _of(order: Order) -> PaymentStatus:
+def _computed(order: Order) -> PaymentStatus:
     if order.refunded_amount:
-        all_of_it = order.refunded_amount >= order.paid_amount
-        return PaymentStatus.REFUNDED if all_of_it else PaymentStatus.PART_REFUNDED
+        is_complete = order.refunded_amount >= order.paid_amount
+        return PaymentStatus.REFUNDED if is_complete else PaymentStatus.PART_REFUNDED
     if order.paid_amount >= order.total:
         return PaymentStatus.PAID
     statuses = list(order.payments.order_by("id").values_list("status", flat=True))

@@ -6,50 +6,48 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from shop_core.money import as_text, quantise
 
 from shop_orders import events, lifecycle
 from shop_orders.exceptions import NotPayable, UnknownPaymentProvider
-from shop_orders.locking import in_transaction
 from shop_orders.models import OrderStatus, Payment
-from shop_orders.money import as_text, quantise
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import account, order_status
-from shop_orders.payments.account import note_state
+from shop_orders.transactions import in_transaction
 
 
+@in_transaction(Payment)
 def record_payment(
     order_id: int, *, amount: Decimal | None = None, provider: str = "", by: Any = None, notify: bool = True
 ) -> Payment:
-    """Staff saw the money: note it for a provider that nobody else speaks for (pay on delivery, bank transfer).
+    """Record money that staff received, for a manual provider such as pay on delivery or bank transfer.
 
-    ``amount`` is what came, by default all that is due.
+    ``amount`` is what was received, by default all that is due.
 
     Raises:
-        NotPayable: nothing is due, or more than that came.
-        UnknownPaymentProvider: the provider is not one that people speak for.
+        NotPayable: nothing is due, or more than that was received.
+        UnknownPaymentProvider: there is no such provider, or it is not manual.
     """
-
-    def work() -> Payment:
-        order = lifecycle.lock(order_id)
-        alias = provider or order.payment_provider
-        if not payment_provider(alias).is_manual:
-            raise UnknownPaymentProvider(alias)
-        came = order.amount_due if amount is None else quantise(amount, order.currency)
-        if not 0 < came <= order.amount_due:
-            raise NotPayable
-        payment = order.payments.filter(provider=alias, amount=came, status__in=Payment.OPEN).first()
-        if payment is None:
-            payment = Payment.objects.create(
-                order=order, provider=alias, amount=came, currency=order.currency, status=Payment.Status.PENDING
-            )
-        account.apply(order, payment, "captured", amount=came, currency=order.currency, by=by, notify=notify)
-        return payment
-
-    return in_transaction(work)
+    order = lifecycle.lock(order_id)
+    alias = provider or order.payment_provider
+    if not payment_provider(alias).is_manual:
+        raise UnknownPaymentProvider(alias)
+    received = order.amount_due if amount is None else quantise(amount, order.currency)
+    if not 0 < received <= order.amount_due:
+        raise NotPayable
+    payment = order.payments.filter(provider=alias, amount=received, status__in=Payment.OPEN).first()
+    if payment is None:
+        payment = Payment.objects.create(
+            order=order, provider=alias, amount=received, currency=order.currency, status=Payment.Status.PENDING
+        )
+    account.apply(order, payment, "captured", amount=received, currency=order.currency, by=by, notify=notify)
+    return payment
 
 
 def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
-    """Take the money that a provider holds for us. Capturing what was captured changes nothing.
+    """Capture the money that a provider has authorised. Capturing a captured payment changes nothing.
+
+    Calls the provider outside of any transaction.
 
     Raises:
         NotPayable: the payment is not authorised, or its order is cancelled.
@@ -63,32 +61,29 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
     state = payment_provider(payment.provider).capture(
         payment.data, reference=payment.provider_reference, amount=payment.amount, currency=payment.currency
     )
-    return note_state(payment_id, state, by=by, notify=notify)
+    return account.apply_state(payment_id, state, by=by, notify=notify)
 
 
+@in_transaction(Payment)
 def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = True) -> Payment:
-    """Staff found out what came of a held payment: ``amount`` in the order's currency, 0 for nothing.
+    """Resolve a held payment: ``amount`` is what the shop received, in the order's currency, 0 for nothing.
 
-    It counts as any other money: what is still due can be paid, what is too much goes back.
+    It counts as any other money: what is still due can be paid, what exceeds the total is refunded.
 
     Raises:
         NotPayable: the payment is not held.
     """
-
-    def work() -> Payment:
-        order, payment = account.lock(payment_id)
-        came = quantise(amount, order.currency)
-        if payment.status != Payment.Status.HELD or came < 0:
-            raise NotPayable
-        text = _("%(amount)s %(currency)s came of a payment that was held: %(error)s")
-        words = {"amount": as_text(came, order.currency), "currency": order.currency, "error": payment.error}
-        events.record(order, "payment_resolved", is_public=False, by=by, message=text % words)
-        if came:
-            account.book(order, payment, came, by=by, notify=notify)
-        else:
-            payment.status = Payment.Status.CANCELLED
-            payment.save(update_fields=["status", "updated_at"])
-            order_status.update(order, payment, by=by, notify=notify)
-        return payment
-
-    return in_transaction(work)
+    order, payment = account.lock(payment_id)
+    received = quantise(amount, order.currency)
+    if payment.status != Payment.Status.HELD or received < 0:
+        raise NotPayable
+    text = _("%(amount)s %(currency)s were received from a payment that was held: %(error)s")
+    values = {"amount": as_text(received, order.currency), "currency": order.currency, "error": payment.error}
+    events.record(order, "payment_resolved", is_public=False, by=by, message=text % values)
+    if received:
+        account.capture_amount(order, payment, received, by=by, notify=notify)
+    else:
+        payment.status = Payment.Status.CANCELLED
+        payment.save(update_fields=["status", "updated_at"])
+        order_status.update(order, payment, by=by, notify=notify)
+    return payment

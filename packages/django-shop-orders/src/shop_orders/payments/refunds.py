@@ -1,4 +1,4 @@
-"""Refunds: written down before the provider is asked, so that a crash leaves a trace. Never more than was captured."""
+"""Refunds: stored before the provider is called, so that a crash leaves a trace. Never more than was captured."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.money import as_text, quantise
 
 from shop_orders import events, lifecycle
 from shop_orders.exceptions import (
@@ -20,18 +20,18 @@ from shop_orders.exceptions import (
     RefundTooLarge,
     UnknownPaymentProvider,
 )
-from shop_orders.locking import in_transaction
 from shop_orders.models import Order, Payment, ProviderEvent, Refund
-from shop_orders.money import as_text, quantise
 from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
 from shop_orders.payments import order_status
 from shop_orders.product_sources import product_source
+from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 LEASE = timedelta(minutes=2)
-"""For so long the process that asks a provider has a refund for itself."""
-ASK_EVERY = timedelta(hours=1)
-"""A refund may wait at its provider for days: so often it is asked about."""
+"""How long a process that calls the provider has claimed the refund."""
+CHECK_EVERY = timedelta(hours=1)
+"""A refund may wait at its provider for days: how often its state is fetched."""
+LONGEST_WAIT = timedelta(hours=6)
 
 
 def refund(
@@ -43,14 +43,15 @@ def refund(
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
-    """Send money back, all that can be by default, newest payment first. Never more than was captured.
+    """Refund an amount, by default all that can be refunded, newest payment first. Never more than was captured.
 
-    ``queue_refund``, then the provider is asked at once. One that cannot be reached is asked again by the job.
+    ``queue_refund``, then the provider is called at once. If it is unavailable, the periodic job calls it again.
     """
     queued = queue_refund(order_id, amount=amount, reason=reason, restock=restock, by=by, notify=notify)
     return [send_refund(row.pk) for row in queued]
 
 
+@in_transaction(Refund)
 def queue_refund(
     order_id: int,
     *,
@@ -60,29 +61,25 @@ def queue_refund(
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
-    """Write down that money shall go back; ``send_refund`` or the periodic job asks the provider.
+    """Store refunds; ``send_refund`` or the periodic job calls the provider.
 
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
 
     Raises:
-        RefundTooLarge: more than is left, refunds on their way included.
+        RefundTooLarge: more than is left, with the refunds that wait.
         InvalidInput: more is restocked than was shipped.
     """
-
-    def work() -> list[Refund]:
-        order = lifecycle.lock(order_id)
-        refunds = queue(order, amount, reason=reason, by=by, notify=notify)
-        if restock:
-            _restock(order, restock, reference=str(refunds[0].public_id))
-        return refunds
-
-    return in_transaction(work)
+    order = lifecycle.lock(order_id)
+    refunds = queue(order, amount, reason=reason, by=by, notify=notify)
+    if restock:
+        _restock(order, restock, reference=str(refunds[0].public_id))
+    return refunds
 
 
 def send_refund(refund_id: int) -> Refund:
-    """Ask the provider for a queued refund. One that was sent, or is being sent by another process, is left alone.
+    """Call the provider for a queued refund. One that was sent, or that another process sends now, is not sent again.
 
-    It stays queued while the provider is away, or not configured, or fails in a way of its own.
+    It stays queued while the provider is unavailable, is not configured, or raises an error of its own.
     """
     refund = _claim(refund_id)
     if refund is None:
@@ -102,60 +99,60 @@ def send_refund(refund_id: int) -> Refund:
     except Exception as error:
         _try_later(refund, type(error).__name__)  # its text may hold a secret
         raise
-    return in_transaction(lambda: _note_result(refund_id, result))
+    return _record_result(refund_id, result)
 
 
-def ask_about(refund_id: int) -> Refund:
-    """Ask the provider what became of a refund that waits there. One that another process asks about is left alone.
+def check_refund(refund_id: int) -> Refund:
+    """Fetch the state of a refund that waits at its provider. One that another process checks is not checked again.
 
-    While the provider cannot say, it stays pending with what was the matter.
+    While the provider does not know, the refund stays pending, with the error.
     """
     now = timezone.now()
     waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.PENDING)
-    is_ours = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + ASK_EVERY)
+    is_ours = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + CHECK_EVERY)
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     if not is_ours:
         return refund
-    payment, result, trouble = refund.payment, None, ""
+    payment, result, problem = refund.payment, None, ""
     try:
         result = payment_provider(payment.provider).fetch_refund(
             payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference
         )
     except (PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider) as error:
-        trouble = str(error)[:500]
+        problem = str(error)[:500]
     if result is not None and result.status != "pending":
-        return in_transaction(lambda: _note_result(refund_id, result))
-    waiting.exclude(error=trouble).update(error=trouble)
+        return _record_result(refund_id, result)
+    waiting.exclude(error=problem).update(error=problem)
     return refund
 
 
 def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
-    """Rows for the refund, over as many payments as it takes. The order is locked."""
-    on_the_way = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
+    """Store refunds over as many payments as the amount takes. The order is locked."""
+    is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
-        on_the_way=Sum("refunds__amount", filter=on_the_way, default=Decimal(0))
+        waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
     )
-    rooms = [(row, row.refundable_amount - row.on_the_way) for row in payments.order_by("-id")]
-    refundable = sum((room for _row, room in rooms), Decimal(0))
+    available = [(row, row.refundable_amount - row.waiting) for row in payments.order_by("-id")]
+    refundable = sum((part for _row, part in available), Decimal(0))
     wanted = refundable if amount is None else quantise(amount, order.currency)
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
     refunds = []
-    for payment, room in rooms:
-        part = min(room, wanted)
+    for payment, most in available:
+        part = min(most, wanted)
         if part > 0:
             refunds.append(Refund(payment=payment, amount=part, reason=reason[:500], actor=by, notify=notify))
             wanted -= part
     return Refund.objects.bulk_create(refunds)
 
 
-def give_back(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Send back what was paid for nothing; where people do that, tell them. The order is locked."""
+def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
+    """Refund money that exceeds the total; where people make the refunds, record it for staff. The order is locked."""
     reason = _("Paid after the order was cancelled, or paid twice.")
     if not payment_provider(payment.provider).refunds_by_hand:
         queue(order, amount, reason=reason, by=None, notify=True)
         return
-    text = _("%(reason)s Send %(amount)s %(currency)s back by %(provider)s, then note the refund here.")
+    text = _("%(reason)s Send %(amount)s %(currency)s back by %(provider)s, then record the refund here.")
     message = text % {
         "reason": reason,
         "amount": as_text(amount, payment.currency),
@@ -165,24 +162,24 @@ def give_back(order: Order, payment: Payment, amount: Decimal) -> None:
     events.record(order, "refund_due", is_public=False, message=message)
 
 
-def note_news(order: Order, payment: Payment, *, amount: Decimal | None, currency: str) -> ProviderEvent.Outcome:
-    """Note the total that went back so far by the provider's word. Order and payment are locked."""
+def apply_total(order: Order, payment: Payment, *, amount: Decimal | None, currency: str) -> ProviderEvent.Outcome:
+    """Apply the total that the provider reports as refunded so far. Order and payment are locked."""
     if payment.status != Payment.Status.CAPTURED:
         return Outcome.WAITING
     total = payment.captured_amount if amount is None else amount
     if total > payment.captured_amount or (currency and currency != payment.currency):
         events.record(order, "payment_held", is_public=False, message=_("A refund is larger than the payment."))
         return Outcome.HELD
-    news = total - payment.refunded_amount
-    if news <= 0:
+    added = total - payment.refunded_amount
+    if added <= 0:
         return Outcome.IGNORED
     for refund in payment.refunds.filter(status__in=(Refund.Status.QUEUED, Refund.Status.PENDING)).order_by("id"):
-        if refund.amount <= news:
-            news -= refund.amount
-            _succeeded(order, payment, refund)
-    if news:
-        elsewhere = Refund.objects.create(payment=payment, amount=news, reason=_("Refunded at the provider."))
-        _succeeded(order, payment, elsewhere)
+        if refund.amount <= added:
+            added -= refund.amount
+            _succeed(order, payment, refund)
+    if added:
+        elsewhere = Refund.objects.create(payment=payment, amount=added, reason=_("Refunded at the provider."))
+        _succeed(order, payment, elsewhere)
     return Outcome.APPLIED
 
 
@@ -190,16 +187,16 @@ def failed(payment: Payment) -> QuerySet[Refund]:
     return payment.refunds.filter(status=Refund.Status.FAILED)
 
 
-def is_in_doubt(payment: Payment, total: Decimal | None) -> bool:
-    """Whether a total that a provider told of may hold a refund that has failed since. Its news come in any order."""
+def may_hold_failed(payment: Payment, total: Decimal | None) -> bool:
+    """Whether a reported total may include a refund that has failed since. A provider's events come in any order."""
     total = payment.captured_amount if total is None else total
-    is_news = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
-    return is_news and failed(payment).exists()
+    is_new = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
+    return is_new and failed(payment).exists()
 
 
-def tell_of_doubt(order: Order, payment: Payment, total: Decimal | None) -> None:
-    """Nobody can say whether a failed refund is in the total: staff look at the provider's page."""
-    text = _("%(provider)s reports that %(amount)s %(currency)s went back in all. A refund that failed may be in it.")
+def record_doubt(order: Order, payment: Payment, total: Decimal | None) -> None:
+    """Record that a reported total may include a failed refund, so that staff look at the provider's page."""
+    text = _("%(provider)s reports %(amount)s %(currency)s as refunded in total. This may include a failed refund.")
     message = text % {
         "provider": payment.provider,
         "amount": as_text(payment.captured_amount if total is None else total, payment.currency),
@@ -208,10 +205,10 @@ def tell_of_doubt(order: Order, payment: Payment, total: Decimal | None) -> None
     events.record(order, "payment_held", is_public=False, message=message)
 
 
-def note_failure(
+def apply_failure(
     order: Order, payment: Payment, refund_id: str, *, reference: str = "", amount: Decimal | None = None, error: str
 ) -> ProviderEvent.Outcome:
-    """A refund did not arrive, perhaps days later: the money is ours again. Order and payment are locked."""
+    """Apply the failure of a refund, perhaps days after it succeeded: the money is ours again. Both are locked."""
     ours = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
     refund = next(ours, None) or _made_elsewhere(payment, reference=reference, amount=amount)
     if refund is None or refund.status == Refund.Status.FAILED:
@@ -223,17 +220,17 @@ def note_failure(
         order.save(update_fields=["refunded_amount", "updated_at"])
         order_status.update(order, payment, notify=False)
     refund.status = Refund.Status.FAILED
-    _tell_of_failure(order, refund, error)
+    _record_failure(order, refund, error)
     return Outcome.APPLIED
 
 
 def _made_elsewhere(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
-    """A refund that we did not ask the provider for. One that failed before its total was told is written down."""
+    """A refund that was made at the provider, without us. One that failed before its total was reported is stored."""
     if not reference or amount is None or not 0 < amount <= payment.captured_amount:
         return None
-    named = payment.refunds.filter(provider_reference=reference).first()
-    if named is not None:
-        return named
+    known = payment.refunds.filter(provider_reference=reference).first()
+    if known is not None:
+        return known
     counted = payment.refunds.filter(status=Refund.Status.SUCCEEDED, attempts=0, provider_reference="", amount=amount)
     refund = counted.order_by("id").last() or Refund.objects.create(
         payment=payment, amount=amount, status=Refund.Status.PENDING, reason=_("Refunded at the provider.")
@@ -242,32 +239,33 @@ def _made_elsewhere(payment: Payment, *, reference: str, amount: Decimal | None)
     return refund
 
 
-def _tell_of_failure(order: Order, refund: Refund, error: str) -> None:
+def _record_failure(order: Order, refund: Refund, error: str) -> None:
     refund.error = error[:500]
     refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
     message = _("A refund failed: %(error)s") % {"error": error}
     events.record(order, "refund_failed", is_public=False, message=message)
 
 
+@in_transaction(Refund)
 def _claim(refund_id: int) -> Refund | None:
-    with transaction.atomic():
-        refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
-        is_leased = refund.attempts > 0 and refund.next_attempt_at > timezone.now()
-        if refund.status != Refund.Status.QUEUED or is_leased:
-            return None
-        refund.attempts += 1
-        refund.next_attempt_at = timezone.now() + LEASE
-        refund.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
-        return refund
+    refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
+    is_claimed = refund.attempts > 0 and refund.next_attempt_at > timezone.now()
+    if refund.status != Refund.Status.QUEUED or is_claimed:
+        return None
+    refund.attempts += 1
+    refund.next_attempt_at = timezone.now() + LEASE
+    refund.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
+    return refund
 
 
 def _try_later(refund: Refund, error: str) -> Refund:
-    wait = min(timedelta(hours=6), timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
+    wait = min(LONGEST_WAIT, timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
     Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
     return Refund.objects.get(pk=refund.pk)
 
 
-def _note_result(refund_id: int, result: RefundResult) -> Refund:
+@in_transaction(Refund)
+def _record_result(refund_id: int, result: RefundResult) -> Refund:
     order_id = Refund.objects.values_list("payment__order_id", flat=True).get(pk=refund_id)
     order = lifecycle.lock(order_id)
     refund = Refund.objects.get(pk=refund_id)
@@ -276,18 +274,18 @@ def _note_result(refund_id: int, result: RefundResult) -> Refund:
         return refund  # its webhook was faster
     refund.provider_reference = result.reference or refund.provider_reference
     if result.status == "succeeded":
-        _succeeded(order, payment, refund)
+        _succeed(order, payment, refund)
         return refund
     refund.status = Refund.Status(result.status)
     if result.status == "failed":
-        _tell_of_failure(order, refund, result.error)
+        _record_failure(order, refund, result.error)
     else:
-        refund.next_attempt_at = timezone.now() + ASK_EVERY
+        refund.next_attempt_at = timezone.now() + CHECK_EVERY
         refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])
     return refund
 
 
-def _succeeded(order: Order, payment: Payment, refund: Refund) -> None:
+def _succeed(order: Order, payment: Payment, refund: Refund) -> None:
     refund.status, refund.error = Refund.Status.SUCCEEDED, ""
     refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
     payment.refunded_amount += refund.amount

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.money import quantise
 
 from shop_orders import lifecycle, phones
 from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached
-from shop_orders.locking import in_transaction
-from shop_orders.models import OrderStatus, Payment, PaymentStatus
-from shop_orders.money import quantise
+from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import (
     PaymentProvider,
     PaymentRequest,
@@ -24,82 +22,94 @@ from shop_orders.payment_providers import (
     payment_provider,
 )
 from shop_orders.payments import account, inbox, order_status
-from shop_orders.payments.account import note_state
+from shop_orders.transactions import in_transaction
 
 
 def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str = "", base_url: str = "") -> Payment:
     """Begin to pay what is due, with the order's provider or another one.
 
-    A payment that waits already is answered again. ``phone`` is for providers that ring it; ``base_url`` is the site's
-    address (``https://example.org``), by which the provider reaches our webhook.
+    Returns a payment that already waits instead of starting a second one. ``phone`` is for providers that send a
+    request to it; ``base_url`` is the site's address (``https://example.org``), by which the provider reaches our
+    webhook.
 
     Raises:
         NotPayable: the order is paid, cancelled or free.
         UnknownPaymentProvider, InvalidPhone: not usable.
-        PaymentDeclined: the provider refused; the payment is noted as failed.
-        ProviderUnavailable: nothing is known; the same call later goes on where this one stopped.
+        PaymentDeclined: the provider refused; the payment is recorded as failed.
+        ProviderUnavailable: the result is not known; repeating the call continues this payment.
     """
     number = phones.normalise(phone)
-    payment, is_ours = in_transaction(lambda: _open_payment(order_id, provider))
+    payment, is_ours = _open_payment(order_id, provider)
     if not is_ours:
         return payment
     chosen = payment_provider(payment.provider)
     try:
-        answer = chosen.start(_request(payment, phone=number, return_url=return_url, base_url=base_url))
+        started = chosen.start(_request(payment, phone=number, return_url=return_url, base_url=base_url))
     except PaymentDeclined as error:
-        note_state(payment.pk, PaymentState(status="failed", error=str(error)))
+        account.apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
         raise
     except ProviderNotReached:
-        _forget_try(payment.pk)
+        _reopen(payment.pk)
         raise
-    return in_transaction(lambda: _note_start(payment.pk, answer))
+    return _record_start(payment.pk, started)
 
 
-def remember(payment_id: int, **data: Any) -> None:
+@in_transaction(Payment)
+def add_data(payment_id: int, **data: Any) -> None:
     """Add to the data that a provider keeps with a payment."""
-    with transaction.atomic():
-        payment = Payment.objects.select_for_update().get(pk=payment_id)
-        payment.data = {**payment.data, **data}
-        payment.save(update_fields=["data", "updated_at"])
+    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    payment.data = {**payment.data, **data}
+    payment.save(update_fields=["data", "updated_at"])
 
 
-def ways_to_pay() -> list[PaymentProvider]:
+def available_providers() -> list[PaymentProvider]:
     """The configured providers in their order, for a form: ``alias`` and ``label``."""
     return [payment_provider(alias) for alias in aliases()]
 
 
+@in_transaction(Payment)
 def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
-    """The payment to go on with: one that waits, one whose start was interrupted, or a new one.
+    """The payment to continue with: one that waits, one whose start was interrupted, or a new one.
 
-    And whether the caller shall ask the provider now. Where a second question would act twice, the first is noted
-    before it is asked: who comes again meanwhile, or after a crash, finds a payment that waits.
+    And whether the caller calls the provider now. Where a second call would act twice (``start_once_for``), the first
+    is recorded before it is made: a request that comes meanwhile, or after a crash, finds a payment that waits.
     """
     order = lifecycle.lock(order_id)
     if not order.amount_due or order.payment_status == PaymentStatus.AUTHORISED:
         raise NotPayable
-    alias = alias or order.payment_provider
-    provider = payment_provider(alias)
-    now = timezone.now()
-    waiting = order.payments.filter(provider=alias, amount=order.amount_due, status__in=Payment.OPEN)
-    payment = waiting.filter(Q(expires_at=None) | Q(expires_at__gt=now)).order_by("-id").first()
+    provider = payment_provider(alias or order.payment_provider)
+    payment = _waiting(order, provider)
     if payment is None:
-        payment = Payment.objects.create(order=order, provider=alias, amount=order.amount_due, currency=order.currency)
-    if order.payment_provider != alias:
-        order.payment_provider = alias
-        if order.status == OrderStatus.PENDING:
-            order.expires_at = now + provider.expires_after if provider.expires_after is not None else None
-        order.save(update_fields=["payment_provider", "expires_at", "updated_at"])
+        payment = Payment.objects.create(
+            order=order, provider=provider.alias, amount=order.amount_due, currency=order.currency
+        )
+    if order.payment_provider != provider.alias:
+        _change_provider(order, provider)
     is_ours = payment.status == Payment.Status.STARTED
     if is_ours and provider.start_once_for is not None:
-        payment.status, payment.expires_at = Payment.Status.PENDING, now + provider.start_once_for
+        payment.status, payment.expires_at = Payment.Status.PENDING, timezone.now() + provider.start_once_for
         payment.instructions = str(provider.instructions)
         payment.save(update_fields=["status", "expires_at", "instructions", "updated_at"])
         order_status.update(order, payment)
     return payment, is_ours
 
 
-def _forget_try(payment_id: int) -> None:
-    """Nothing left for the provider: the next call may ask at once."""
+def _waiting(order: Order, provider: PaymentProvider) -> Payment | None:
+    """The newest open payment of what is due with this provider that has not expired."""
+    waiting = order.payments.filter(provider=provider.alias, amount=order.amount_due, status__in=Payment.OPEN)
+    return waiting.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).order_by("-id").first()
+
+
+def _change_provider(order: Order, provider: PaymentProvider) -> None:
+    order.payment_provider = provider.alias
+    if order.status == OrderStatus.PENDING:
+        time_to_pay = provider.expires_after
+        order.expires_at = timezone.now() + time_to_pay if time_to_pay is not None else None
+    order.save(update_fields=["payment_provider", "expires_at", "updated_at"])
+
+
+def _reopen(payment_id: int) -> None:
+    """The request did not reach the provider, so the next call may start the payment at once."""
     waiting = Payment.objects.filter(pk=payment_id, status=Payment.Status.PENDING, provider_reference="")
     waiting.update(status=Payment.Status.STARTED, expires_at=None, updated_at=timezone.now())
 
@@ -129,15 +139,16 @@ def _webhook_url(base_url: str, alias: str) -> str:
         return ""
 
 
-def _note_start(payment_id: int, answer: PaymentStart) -> Payment:
+@in_transaction(Payment)
+def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     order, payment = account.lock(payment_id)
-    payment.provider_reference = answer.reference
-    payment.redirect_url = answer.redirect_url
-    payment.instructions = answer.instructions
-    payment.expires_at = answer.expires_at
-    payment.data = {**payment.data, **answer.data}
+    payment.provider_reference = started.reference
+    payment.redirect_url = started.redirect_url
+    payment.instructions = started.instructions
+    payment.expires_at = started.expires_at
+    payment.data = {**payment.data, **started.data}
     payment.save()
-    amount = payment.amount if answer.status == "captured" else None
-    account.apply(order, payment, answer.status, amount=amount, currency=payment.currency)
-    inbox.take_early(order, payment)
+    amount = payment.amount if started.status == "captured" else None
+    account.apply(order, payment, started.status, amount=amount, currency=payment.currency)
+    inbox.apply_early_events(order, payment)
     return payment

@@ -11,9 +11,9 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connections, models, router
 from django.db.models import Case, F, Q, Value, When
+from shop_core.money import MAX_AMOUNT, quantise
 
 from shop_orders.conf import app_settings
-from shop_orders.money import MAX_AMOUNT, quantise
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ import pytest
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.test.utils import CaptureQueriesContext
+from shop_core.money import quantise
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
-from shop_orders.money import quantise
 from shop_orders.payment_providers import (
     PaymentEvent,
     PaymentProvider,

@@ -9,10 +9,11 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router, Status
+from shop_core.api.problems import responses
 
 from shop_orders import customers
-from shop_orders.api import auth, problems
-from shop_orders.api.problems import responses
+from shop_orders.api import auth
+from shop_orders.api.problems import PROBLEMS
 from shop_orders.contrib.allauth import headless, tokens
 from shop_orders.contrib.allauth.schemas import (
     LoginIn,
@@ -27,7 +28,7 @@ from shop_orders.contrib.allauth.schemas import (
 from shop_orders.models import Customer
 
 router = Router(tags=["accounts"])
-problems.install(router)
+PROBLEMS.install(router)
 
 CODES_HELP: Mapping[str, str] = {
     "invalid_credentials": "No account has this e-mail address and password.",
@@ -96,7 +97,7 @@ def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpRe
     """Exchange a refresh token for a new pair. Each refresh token can be used once."""
     answer = headless.call(request, "tokens:refresh", payload.model_dump())
     if answer.status != 200:
-        return problems.problem(
+        return PROBLEMS.response(
             401, _("The refresh token is not valid, or was used before. Log in again."), code="invalid_refresh_token"
         )
     return {"refresh_token": payload.refresh_token, **answer.data, **tokens.describe()}
@@ -186,25 +187,27 @@ def _refusal(request: HttpRequest, answer: headless.Answer) -> HttpResponse:
     """What allauth refused, as a problem document."""
     if answer.status == 429 or "too_many_login_attempts" in answer.error_codes:
         seconds = 60 if answer.status == 429 else LOCK_OUT_SECONDS
-        return problems.problem(
+        return PROBLEMS.response(
             429,
             _("Too many attempts. Wait before you try again."),
             code="too_many_attempts",
-            retry_after_seconds=seconds,
+            retry_after=seconds,
         )
     if answer.status == 403:
-        return problems.problem(403, _("The shop does not take new accounts."), code="signup_closed")
+        return PROBLEMS.response(403, _("The shop does not take new accounts."), code="signup_closed")
     step = _next_step(request, answer)
     if step is not None:
         return _missing_step(step)
     is_inactive = not answer.errors
     if is_inactive or any(code.endswith("_password_mismatch") for code in answer.error_codes):
-        return problems.problem(400, _("The e-mail address or the password is not right."), code="invalid_credentials")
+        return PROBLEMS.response(
+            400, _("The e-mail address or the password is not right."), code="invalid_credentials"
+        )
     errors = [
         {"field": error.get("param", ""), "code": error.get("code", "invalid"), "message": error.get("message", "")}
         for error in answer.errors
     ]
-    return problems.problem(422, _("Some fields are not valid."), errors=errors)
+    return PROBLEMS.response(422, _("Some fields are not valid."), errors=errors)
 
 
 def _missing_step(step: Mapping[str, Any]) -> HttpResponse:
@@ -216,7 +219,7 @@ def _missing_step(step: Mapping[str, Any]) -> HttpResponse:
             detail = _("Send a code of your second factor to the URL in “next”.")
         case _other:
             detail = _("One more step is needed before you are logged in.")
-    return problems.problem(401, detail, code=code, extra={"next": step})
+    return PROBLEMS.response(401, detail, code=code, extra={"next": step})
 
 
 def _next_step(request: HttpRequest, answer: headless.Answer) -> dict[str, Any] | None:

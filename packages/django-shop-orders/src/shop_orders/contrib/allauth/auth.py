@@ -20,7 +20,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError
 from ninja.security import SessionAuth as NinjaSessionAuth
 
-from shop_orders.api import problems
+from shop_orders.api.problems import PROBLEMS
 
 Auth = Callable[[HttpRequest], Any]
 
@@ -73,7 +73,7 @@ def register(api: NinjaAPI) -> None:
 
 def _answer_scope(_request: HttpRequest, error: InsufficientScope | type[InsufficientScope]) -> HttpResponse:
     scope = error.scope if isinstance(error, InsufficientScope) else ""
-    answer = problems.problem(403, str(error), code="insufficient_scope", extra={"scope": scope})
+    answer = PROBLEMS.response(403, str(error), code="insufficient_scope", extra={"scope": scope})
     answer["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
     return answer
 

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import AfterValidator, Field, StringConstraints
-
-from shop_orders.api.types import In, ShortText
+from shop_core.api.types import In, ShortText
 
 Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=False)]

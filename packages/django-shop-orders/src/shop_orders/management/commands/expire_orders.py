@@ -2,10 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from shop_core.money import as_text
 
 from shop_orders import payments
 from shop_orders.models import Order
-from shop_orders.money import as_text
 
 
 class Command(BaseCommand):

@@ -1,0 +1,34 @@
+"""Transactions of this app: ``@in_transaction`` of core, with this app's ``Busy``, whose text people can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import models
+from shop_core.db import transactions
+
+from shop_orders.exceptions import Busy
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+def in_transaction(
+    model: type[models.Model], *, sets_lock_timeout: bool = True
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Decorate a function that runs in one transaction, see ``shop_core.db.transactions.in_transaction``.
+
+    Raises:
+        Busy: the database refused the transaction twice.
+    """
+    return transactions.in_transaction(model, busy=Busy, sets_lock_timeout=sets_lock_timeout)
+
+
+def repeat_once(work: Callable[[], Result]) -> Result:
+    """Call ``work``, a single statement outside of a transaction, and once more after a passing refusal.
+
+    Raises:
+        Busy: the database refused the repetition as well.
+    """
+    return transactions.repeat_once(work, busy=Busy)
