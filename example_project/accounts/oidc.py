@@ -13,23 +13,23 @@ from django.utils.translation import gettext_lazy as _
 
 class OIDCAdapter(DefaultOIDCAdapter):
     scope_display = {
-        "openid": _("Know that you are you"),
+        "openid": _("Confirm your identity"),
         "profile": _("See your name"),
         "email": _("See your e-mail address"),
         "shop:read": _("See the products and your reviews"),
         "shop:write": _("Write reviews in your name"),
-        "orders:read": _("See your cart, orders, profile and wishes"),
+        "orders:read": _("See your cart, orders, profile and message preferences"),
         "orders:write": _("Fill your cart, place and cancel orders, change your profile"),
         "staff": _("Do what your staff permissions allow"),
     }
     """The scopes, in the order in which the consent page shows them."""
     scope_help = {
-        "openid": _("By a number that stands for your account."),
-        "shop:read": _("Reviews that wait for approval included. It changes nothing."),
-        "shop:write": _("They carry your name and can be changed or deleted by you."),
-        "orders:read": _("With your addresses and phone number, and what you paid. It changes nothing."),
-        "orders:write": _("Orders that it places are yours, and yours to pay."),
-        "staff": _("Manage products, orders and messages of the shop, as far as you may do so yourself."),
+        "openid": _("By the id of your account."),
+        "shop:read": _("Including reviews that wait for approval. It cannot change anything."),
+        "shop:write": _("They show your name. You can change or delete them."),
+        "orders:read": _("Including your addresses, phone number and payments. It cannot change anything."),
+        "orders:write": _("You have to pay for the orders that it places."),
+        "staff": _("Manage the shop's products, orders and messages, within your own permissions."),
     }
     """Explanations of the scopes on the consent page."""
 

@@ -72,7 +72,7 @@ class CategoryFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
         roots = categories.current_tree().children.get(None, ())
-        return [*((node.slug, node.name) for node in roots), (sales.NO_CATEGORY, _("In no category any more"))]
+        return [*((node.slug, node.name) for node in roots), (sales.NO_CATEGORY, _("No longer in a category"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:  # noqa: ARG002
         slug = self.value()

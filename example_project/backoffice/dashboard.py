@@ -182,7 +182,7 @@ def _categories(period: Period, currency: str, rows: list[sales.CategorySales]) 
     most = max((row.total for row in rows), default=Decimal(0))
     return [
         Figure(
-            label=row.name or _("In no category any more"),
+            label=row.name or _("No longer in a category"),
             value=price(row.total, currency),
             url=lists.sales(period, currency, category=row.slug),
             bar=plots.share(row.total, most),

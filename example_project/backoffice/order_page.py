@@ -15,11 +15,11 @@ from shop_orders.models import Order, OrderEvent, OrderStatus, PaymentStatus
 
 KINDS = {
     "placed": _("The order was placed"),
-    "shipment_sent": _("A parcel left the house"),
-    "refunded": _("Money went back"),
+    "shipment_sent": _("A parcel was shipped"),
+    "refunded": _("Money was refunded"),
     "refund_failed": _("A refund failed"),
     "payment_held": _("A payment is held"),
-    "payment_resolved": _("A held payment was looked at"),
+    "payment_resolved": _("A held payment was reviewed"),
     "note": _("Note"),
 }
 BAD = frozenset({State.FAILED, State.DEAD})

@@ -91,10 +91,10 @@ def api_problems(get_response: GetResponse) -> GetResponse:
 def _detail(status: int) -> str:
     match status:
         case 404:
-            return _("There is nothing at this address.")
+            return _("Nothing was found at this address.")
         case 405:
-            return _("This address does not take this method. The header Allow lists those it takes.")
+            return _("This method is not allowed here. The Allow header lists the allowed methods.")
         case 500:
-            return _("Something went wrong on our side. It has been noted.")
+            return _("Something went wrong on our side. The error was logged.")
         case _other:
-            return _("The request could not be answered.")
+            return _("The request could not be processed.")

@@ -72,7 +72,7 @@ def unavailable(get_response: GetResponse) -> GetResponse:
         if response.status_code != 500 or not getattr(request, "met_an_outage", False):
             return response
         answer = HttpResponse(
-            _("The shop is busy or starting again. Please try once more in a few seconds."),
+            _("The shop is temporarily unavailable. Please try again in a few seconds."),
             status=503,
             content_type="text/plain; charset=utf-8",
         )

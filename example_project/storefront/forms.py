@@ -68,7 +68,7 @@ class ReviewForm(ShopForm):
 
 class FindOrderForm(ShopForm):
     number = text(
-        gettext_lazy("Number of the order"),
+        gettext_lazy("Order number"),
         max_length=40,
         autocomplete="off",
         help_text=gettext_lazy("Such as ABCDE-FGHIJ."),
@@ -77,7 +77,7 @@ class FindOrderForm(ShopForm):
         label=gettext_lazy("E-mail address"),
         max_length=254,
         widget=forms.EmailInput({"autocomplete": "email"}),
-        help_text=gettext_lazy("The one that you gave when you ordered."),
+        help_text=gettext_lazy("The address that you gave when you ordered."),
     )
 
 
@@ -104,9 +104,9 @@ class AddressForm(AddressFields):
     """A saved address of a customer."""
 
     label = text(pgettext_lazy("of an address", "Name of this address"), max_length=50, required=False)
-    name = text(gettext_lazy("Who receives it"), autocomplete="name")
+    name = text(gettext_lazy("Recipient"), autocomplete="name")
     phone = PhoneField(required=False)
-    is_default = forms.BooleanField(label=gettext_lazy("Send my orders here"), required=False)
+    is_default = forms.BooleanField(label=gettext_lazy("Deliver my orders here"), required=False)
     field_order = ("label", "name", *AddressFields.ADDRESS, "phone", "is_default")
 
 
@@ -118,7 +118,7 @@ class CheckoutForm(AddressFields):
     )
     name = text(gettext_lazy("First and last name"), autocomplete="name")
     phone = PhoneField(
-        required=False, help_text=gettext_lazy("For the SMS about your delivery. Write it as you are used to.")
+        required=False, help_text=gettext_lazy("For SMS about your delivery. You can write it in any usual form.")
     )
     delivery = forms.ChoiceField(label=gettext_lazy("Delivery"), widget=forms.RadioSelect)
     address = forms.ChoiceField(label=gettext_lazy("Where to"), widget=forms.RadioSelect, required=False)
@@ -163,7 +163,7 @@ class CheckoutForm(AddressFields):
         if delivery is not None and delivery.needs_address and not values.get("address"):
             for name in self.ADDRESS:
                 if getattr(self.fields[name], "is_needed", False) and not values.get(name) and name not in self.errors:
-                    self.add_error(name, _("We need this to deliver."))
+                    self.add_error(name, _("We need this for the delivery."))
         return values
 
     def shipping_address(self) -> dict[str, str]:

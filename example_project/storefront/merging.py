@@ -29,8 +29,8 @@ def sentences(report: MergeReport) -> list[str]:
         return told
     return [
         ngettext(
-            "Your cart was joined with what you chose before you logged in: %(count)d change.",
-            "Your cart was joined with what you chose before you logged in: %(count)d changes.",
+            "Your cart was merged with the products you chose before you logged in: %(count)d change.",
+            "Your cart was merged with the products you chose before you logged in: %(count)d changes.",
             len(told),
         )
         % {"count": len(told)}
@@ -41,11 +41,11 @@ def _sentence(change: MergeChange) -> str:
     known = {"name": change.name, "quantity": change.quantity, "was": change.was}
     match change.code:
         case "added":
-            return _("%(name)s came along into your cart.") % known
+            return _("%(name)s was added to your cart.") % known
         case "quantity_changed":
-            return _("%(name)s was in your cart already: there are %(quantity)d now, after %(was)d.") % known
+            return _("%(name)s was already in your cart: the quantity is now %(quantity)d instead of %(was)d.") % known
         case "limited":
-            return _("Of %(name)s there are %(quantity)d in your cart: that is the most for one order.") % known
+            return _("Your cart has %(quantity)d of %(name)s, the most that one order can have.") % known
         case _other:
             return _("%(name)s is no longer in your cart.") % known
 

@@ -21,9 +21,9 @@ def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> 
         return " ".join(_shortage(known.get(ref, ref), left) for ref, left in error.shortages.items())
     if isinstance(error, ProductsGone):
         gone = ", ".join(known.get(ref, ref) for ref in error.extra["products"])
-        return _("No longer on sale: %(names)s. Take it out of the cart to go on.") % {"names": gone}
+        return _("No longer on sale: %(names)s. Remove it from the cart to continue.") % {"names": gone}
     if isinstance(error, TotalChanged):
-        return _("Prices changed: the total is now %(total)s. Look at it again before you place the order.") % {
+        return _("Prices changed: the total is now %(total)s. Please check it before you place the order.") % {
             "total": money(error.total)
         }
     return str(error)

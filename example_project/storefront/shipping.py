@@ -56,9 +56,9 @@ def refuse_unknown(draft: Draft) -> None:
     chosen = choices().get(draft.delivery)
     if chosen is None:
         known = ", ".join(choices())
-        raise CheckoutRefused(_("Choose a delivery: one of %(known)s.") % {"known": known})
+        raise CheckoutRefused(_("Choose a delivery option: one of %(known)s.") % {"known": known})
     if chosen.needs_address and not draft.shipping_address:
-        raise CheckoutRefused(_("This delivery needs an address."))
+        raise CheckoutRefused(_("This delivery option needs an address."))
 
 
 def _delivery(alias: str, *, price: str = "0", free_from: str | None = None, **options: Any) -> Delivery:

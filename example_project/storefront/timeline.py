@@ -23,14 +23,14 @@ PAYMENT = {
     "authorised": _("Your payment is reserved"),
     "paid": _("Your payment arrived"),
     "failed": _("The payment did not go through"),
-    "part_refunded": _("A part of your money went back"),
-    "refunded": _("Your money went back"),
+    "part_refunded": _("Part of your money was refunded"),
+    "refunded": _("Your money was refunded"),
     "unpaid": _("The payment is open again"),
 }
 KINDS = {
     "placed": _("You placed your order"),
-    "shipment_sent": _("A parcel left our house"),
-    "refunded": _("We sent money back"),
+    "shipment_sent": _("We shipped a parcel"),
+    "refunded": _("We refunded money"),
     "note": _("A note from us"),
 }
 CHANNELS = {"email": _("E-mail"), "sms": _("SMS")}
@@ -40,7 +40,7 @@ STATES = {
     "sent": _("sent"),
     "delivered": _("delivered"),
     "read": _("read"),
-    "unknown": _("sent, without an answer yet"),
+    "unknown": _("sent, delivery not confirmed yet"),
     "failed": _("could not be delivered"),
     "dead": _("could not be delivered"),
     "skipped": _("not sent"),

@@ -114,7 +114,7 @@ def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     kept = _kept_address(customer, public_id)
     others = [row for row in customer.addresses.all() if row != kept]
     _write_addresses(customer, others, new={**_as_row(kept), "is_default": True})
-    messages.success(request, _("Your orders go there from now on."))
+    messages.success(request, _("This is now your default address."))
     return redirect("storefront:account_addresses")
 
 
@@ -126,13 +126,13 @@ def messages_wanted(request: HttpRequest) -> HttpResponse:
     key = customers.for_user(request.user).key
     choices = preference_choices(key)
     if request.method == "POST":
-        write_preferences(key, {choice["group"]: _wished(request, choice) for choice in choices if choice["group"]})
-        messages.success(request, _("Your wishes are saved."))
+        write_preferences(key, {choice["group"]: _chosen(request, choice) for choice in choices if choice["group"]})
+        messages.success(request, _("Your preferences are saved."))
         return redirect("storefront:account_messages")
     return render(request, "storefront/account/messages.html", {"choices": choices, "channels": timeline.CHANNELS})
 
 
-def _wished(request: HttpRequest, choice: GroupChoice) -> dict[str, bool]:
+def _chosen(request: HttpRequest, choice: GroupChoice) -> dict[str, bool]:
     return {
         way["alias"]: f"{choice['group']}.{way['alias']}" in request.POST
         for way in choice["notifiers"]

@@ -59,7 +59,7 @@ def change(request: HttpRequest) -> HttpResponse:
     cart = pages.current_cart(request)
     if cart is not None and quantity == 0:
         carts.remove_item(cart, ref)
-        messages.success(request, _("%(name)s was taken out.") % {"name": request.POST.get("name", "")[:200] or ref})
+        messages.success(request, _("%(name)s was removed.") % {"name": request.POST.get("name", "")[:200] or ref})
     elif cart is not None:
         try:
             carts.set_quantity(cart, ref, quantity)

@@ -227,4 +227,4 @@ def _save_review(item: Product, mine: Review | None, user: Any, values: dict[str
 def _thanks(saved: Review) -> str:
     if saved.status == "published":
         return _("Thank you. Your review is published.")
-    return _("Thank you. We look at your review before it is published.")
+    return _("Thank you. We check your review before it is published.")

@@ -96,7 +96,7 @@ def test_the_consent_page_explains_the_scopes(app, user):
     page = authorize(browser, scope="openid orders:read orders:write").content.decode()
 
     assert "The App" in page
-    assert "See your cart, orders, profile and wishes" in page
+    assert "See your cart, orders, profile and message preferences" in page
     assert "Fill your cart, place and cancel orders, change your profile" in page
 
 

@@ -150,4 +150,4 @@ def test_a_silent_mail_server_changes_no_answer(api, settings, caplog):
     answer = api.post(f"{AUTH}register/", BODY)
 
     assert answer.status_code == 201
-    assert "The mail server did not take a mail" in caplog.text
+    assert "The mail server refused an e-mail" in caplog.text

@@ -129,7 +129,7 @@ def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
     client, known = staff(*ALL), Notification.objects.count()
 
     answer = client.post(step(order, name), {**values, "look": "1"})
-    assert "Nobody is told of this." in answer.content.decode()
+    assert "No message will be sent." in answer.content.decode()
     client.post(step(order, name), {**values, "take": "1"})
 
     assert Notification.objects.count() == known
@@ -153,7 +153,7 @@ def test_a_wrong_form_shows_its_faults_and_no_messages(order, staff):
     answer = client.post(step(order, "refund"), {"amount": "-3", "take": "1"})
 
     assert answer.context["preview"] is None
-    assert "Something is not right yet" in answer.content.decode()
+    assert "Please correct the errors below" in answer.content.decode()
     order.refresh_from_db()
     assert order.refunded_amount == 0
 
@@ -175,7 +175,7 @@ def test_a_private_note_stays_with_the_staff(order, staff):
     text = client.get(page(order)).content.decode()
 
     assert "Fragile; &lt;b&gt;careful&lt;/b&gt;" in text
-    assert "only staff see it" in text
+    assert "visible to staff only" in text
 
 
 def test_a_message_is_sent_again_to_the_same_address(order, staff):

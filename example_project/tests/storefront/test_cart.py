@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 def test_looking_around_opens_no_cart(visitor, mug):
     visitor.get("/")
     visitor.get("/cart/")
-    assert "There is nothing in it yet" in visitor.text
+    assert "Nothing in it yet" in visitor.text
     assert not Cart.objects.exists()
 
 
@@ -68,7 +68,7 @@ def test_quantity_is_changed_and_nothing_takes_it_out(visitor, mug):
 
 def test_a_line_is_removed_by_its_button(visitor, mug):
     visitor.add("MUG")
-    assert "Market mug was taken out." in visitor.post("/cart/change/", product="MUG", name="Market mug", remove="1")
+    assert "Market mug was removed." in visitor.post("/cart/change/", product="MUG", name="Market mug", remove="1")
     assert not CartItem.objects.exists()
 
 
@@ -134,8 +134,8 @@ def test_a_merge_at_log_in_says_what_changed(visitor, customer, mug, shirt, user
 
     text = log_in(visitor, user)
 
-    assert "Market mug was in your cart already: there are 3 now, after 1." in text
-    assert re.search(r"Acacia shirt[^<]* came along into your cart\.", text)
+    assert "Market mug was already in your cart: the quantity is now 3 instead of 1." in text
+    assert re.search(r"Acacia shirt[^<]* was added to your cart\.", text)
     assert sorted(CartItem.objects.filter(cart__customer__user=user).values_list("product_ref", "quantity")) == [
         ("MUG", 3),
         ("SHIRT-L", 1),
@@ -153,4 +153,4 @@ def test_a_quantity_that_is_too_much_together_is_said(visitor, customer, mug, us
     customer.add("MUG", 3)
     visitor.add("MUG", 3)
 
-    assert "Of Market mug there are 4 in your cart: that is the most for one order." in log_in(visitor, user)
+    assert "Your cart has 4 of Market mug, the most that one order can have." in log_in(visitor, user)

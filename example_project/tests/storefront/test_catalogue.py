@@ -84,14 +84,14 @@ def test_search_finds_and_says_when_it_does_not(visitor, mug):
     assert "Market mug" in visitor.get("/search/?q=mug")
     text = visitor.get("/search/?q=zzz")
     assert "Nothing found" in text
-    assert "Look at the spelling" in text
+    assert "Check the spelling" in text
     assert 'id="filters"' not in text
     assert "Results for “&lt;b&gt;”" in visitor.get("/search/?q=<b>")
 
 
 def test_a_filter_that_leaves_nothing_can_be_taken_off(visitor, mug):
     text = visitor.get("/category/kitchen/?min_price=5000")
-    assert "Take a filter off." in text
+    assert "Remove a filter." in text
     assert 'id="filters"' in text
 
 
@@ -169,7 +169,7 @@ def test_a_review_needs_an_account(visitor, mug):
 
 def test_a_customer_reviews_once_and_changes_it(customer, mug):
     text = customer.post("/product/market-mug/review/", rating=4, title="Solid", body="Keeps warm.")
-    assert "We look at your review before it is published." in text
+    assert "We check your review before it is published." in text
     assert "Keeps warm." not in customer.get("/product/market-mug/")
     mine = mug.reviews.get()
     reviews.moderate(mine, status="published")
@@ -181,10 +181,10 @@ def test_a_customer_reviews_once_and_changes_it(customer, mug):
 
 
 def test_a_review_without_a_rating_is_refused(customer, mug):
-    assert "not right yet" in customer.post("/product/market-mug/review/", title="Solid")
+    assert "Please correct this error" in customer.post("/product/market-mug/review/", title="Solid")
     assert not mug.reviews.exists()
 
 
 @pytest.mark.parametrize("after", ["nonsense", "%00", "00000000-0000-0000-0000-000000000000"])
 def test_reviews_begin_anew_after_one_that_is_not_there(visitor, mug, after):
-    assert "Nobody has written a review yet." in visitor.get(f"/product/market-mug/reviews/?after={after}")
+    assert "There are no reviews yet." in visitor.get(f"/product/market-mug/reviews/?after={after}")

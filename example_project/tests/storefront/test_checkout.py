@@ -33,7 +33,7 @@ def test_a_guest_buys(visitor, mug):
 
 def test_the_cart_is_empty_afterwards_and_a_new_one_begins(visitor, mug):
     visitor.buy("MUG")
-    assert "There is nothing in it yet" in visitor.get("/cart/")
+    assert "Nothing in it yet" in visitor.get("/cart/")
     visitor.add("MUG")
     assert "Market mug" in visitor.get("/cart/")
 

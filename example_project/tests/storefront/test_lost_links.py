@@ -48,7 +48,7 @@ def test_another_address_gets_nothing_and_the_same_answer(visitor, mug, client, 
     assert {(a.status_code, a["Location"], a.content) for a in (answer, known, unknown)} == {
         (302, "/orders/?sent=1", b"")
     }
-    pages = {client.get("/orders/?sent=1").content.count(b"Look into your mailbox") for _ in range(2)}
+    pages = {client.get("/orders/?sent=1").content.count(b"Check your e-mail") for _ in range(2)}
     assert pages == {1}
 
 

@@ -114,7 +114,7 @@ const scenarios = {
     await page.goBack();
     expect(!page.url().includes("/review/") || !(await page.$(placeButton)), "an ordered cart can be ordered again");
     await open(page, "/cart/");
-    expect((await page.textContent("main")).includes("There is nothing in it yet"), `the cart of ${number} is still there`);
+    expect((await page.textContent("main")).includes("Nothing in it yet"), `the cart of ${number} is still there`);
   },
 
   async "search suggestions and variants"() {

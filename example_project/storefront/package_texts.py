@@ -19,7 +19,7 @@ STATUSES = [
     gettext_noop("refunded"),
     gettext_noop("failed"),
 ]
-WAYS_TO_PAY = [
+PAYMENTS = [
     gettext_noop("Bank transfer"),
     gettext_noop("Card"),
     gettext_noop("Pay on delivery"),
@@ -38,7 +38,7 @@ STEPS = [
     gettext_noop("Cancel the order"),
     gettext_noop("Write a note"),
 ]
-REFUSALS = [
+ERRORS = [
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
     gettext_noop("This cart has been ordered already. Start a new one."),
     gettext_noop("The cart is empty. Add a product before placing an order."),
