@@ -1,5 +1,6 @@
 """The reference that is made from the code has everything that the code has."""
 
+import ast
 import importlib
 import json
 import re
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs/_ext"))
 import shop_reference  # noqa: E402
 
+PARTS_OF_A_COMPILED_QUERY = {"Parameter", "Slot", "Statement"}
 SOURCES = {name: next(ROOT.glob(f"packages/*/src/{name}")) for name in shop_reference.PACKAGES}
 
 
@@ -150,3 +152,16 @@ def test_each_row_has_the_cells_of_its_head(name):
     tables = re.findall(r"(?:^\|.*\n?)+", page(name), re.MULTILINE)
     widths = [{len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()} for text in tables]
     assert [width for width in widths if len(width) > 1] == []
+
+
+def test_every_public_name_of_core_is_there():
+    text = page("core")
+    source = ROOT / "packages/django-shop-core/src/shop_core"
+    missing = [
+        f"{path.stem}.{node.name}"
+        for path in sorted(source.rglob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if f"\n| `{node.name}` |" not in text and node.name not in PARTS_OF_A_COMPILED_QUERY
+    ]
+    assert missing == []

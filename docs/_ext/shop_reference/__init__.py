@@ -18,7 +18,7 @@ from shop_reference.commands import commands
 from shop_reference.extension_points import extension_points
 from shop_reference.openapi import api
 from shop_reference.problems import problems
-from shop_reference.python import FUNCTIONS, python
+from shop_reference.python import CORE, FUNCTIONS, core, python
 from shop_reference.settings import settings
 from shop_reference.signals import signals
 from shop_reference.sources import PACKAGES, ROOT
@@ -26,7 +26,7 @@ from shop_reference.sources import PACKAGES, ROOT
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-__all__ = ["FUNCTIONS", "PACKAGES", "PAGES", "fill", "setup"]
+__all__ = ["CORE", "FUNCTIONS", "PACKAGES", "PAGES", "fill", "setup"]
 
 MARK = re.compile(r"^<!-- reference: (?P<name>\w+) -->$", re.MULTILINE)
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -37,6 +37,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "problems": problems,
     "api": api,
     "python": python,
+    "core": core,
     "extension_points": extension_points,
 }
 

@@ -10,6 +10,24 @@ from typing import Any
 from shop_reference.definitions import call, entry, members
 from shop_reference.markdown import paragraphs, table, words
 
+CORE: Mapping[str, str] = {
+    "addresses": "comparable fault",
+    "conf": "BaseSettings",
+    "exceptions": "ShopError Busy",
+    "hooks": "load_hook",
+    "jobs": "Job Schedule JobsCommand describe",
+    "money": "exponent unit quantise as_text minor_units from_minor_units",
+    "db.bulk": "insert update take_keys analyse",
+    "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
+    "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
+    "db.transactions": "in_transaction repeat_once is_passing lock_timeout connection_of",
+    "api.auth": "Auths was_given",
+    "api.bodies": "BodyRefused check check_value",
+    "api.problems": "Problems Problem FieldProblem responses reads_stream",
+    "api.types": "In safe_text",
+}
+"""The public names of core, for the packages and for plugins that build on it."""
+
 FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "shop_core": {
         "money": "quantise as_text exponent minor_units from_minor_units",
@@ -86,6 +104,16 @@ def python() -> str:
             entries = [_public(getattr(module, function)) for function in functions.split()]
             parts += [f"### {package}.{name}", words(_first(module)), *entries]
         parts += [f"### {package}.exceptions", table(("exception", "code", "what it says"), _exceptions(package))]
+    return "\n\n".join(parts)
+
+
+def core() -> str:
+    """The public names of core, module by module, each with the first paragraph of its docstring."""
+    parts = []
+    for name, things in CORE.items():
+        module = importlib.import_module(f"shop_core.{name}")
+        rows = [(f"`{thing}`", words(_first(getattr(module, thing)))) for thing in things.split()]
+        parts += [f"## shop_core.{name}", words(_first(module)), table(("name", "what it is"), rows)]
     return "\n\n".join(parts)
 
 
