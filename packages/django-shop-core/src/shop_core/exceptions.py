@@ -31,3 +31,18 @@ class Busy(ShopError):
     """The database refused a transaction twice: a lock was not free in time, or a deadlock."""
 
     code = "busy"
+
+
+class NotAuthenticated(ShopError):
+    """The credential belongs to no active user, or to nobody who may be served."""
+
+    code = "not_authenticated"
+
+
+class PermissionMissing(ShopError):
+    """The user lacks a model permission, which ``extra`` names."""
+
+    code = "permission_denied"
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(extra={"permission": permission})

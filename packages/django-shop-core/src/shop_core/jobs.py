@@ -39,11 +39,6 @@ class Job:
     consequence: str
 
 
-def describe(error: Exception) -> str:
-    """The error as the table of runs keeps it."""
-    return f"{type(error).__name__}: {error}"[:500]
-
-
 class Schedule:
     """The jobs that one package's command runs. ``runs`` is the package's model of runs, one row per job's name."""
 
@@ -53,7 +48,7 @@ class Schedule:
         jobs: Sequence[Job],
         *,
         runs: type[models.Model],
-        describe: Callable[[Exception], str] = describe,
+        describe: Callable[[Exception], str] = lambda error: f"{type(error).__name__}: {error}"[:500],
     ) -> None:
         self.label = label
         self.own = tuple(jobs)

@@ -30,24 +30,6 @@ class NotFound(ShopOrdersError):
         return _("There is nothing here, or it is not yours.")
 
 
-class NotAuthenticated(ShopOrdersError):
-    code = "not_authenticated"
-
-    @classmethod
-    def default_message(cls) -> str:
-        return _("Log in, or send a valid access token.")
-
-
-class PermissionMissing(ShopOrdersError):
-    """A staff operation without the model permission for it."""
-
-    code = "permission_denied"
-
-    def __init__(self, permission: str) -> None:
-        message = _("You need the permission %(permission)s.")
-        super().__init__(message % {"permission": permission})
-
-
 class Busy(ShopOrdersError, shop_core.exceptions.Busy):
     """The database refused a transaction twice: a lock was not free in time, or a deadlock."""
 

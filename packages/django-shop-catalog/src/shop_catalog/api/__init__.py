@@ -2,6 +2,6 @@
 
 # The order is the order of the URLs: bulk_create/ and featured/ stand before {slug}/.
 from shop_catalog.api import bulk, categories, products, images, reviews, stock  # isort: skip
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 
 __all__ = ["bulk", "categories", "images", "products", "reviews", "router", "stock"]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.base_user import AbstractBaseUser
+from typing import Any
+
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
-from ninja.errors import HttpError
+from shop_core.api import auth
 from shop_core.api.auth import Auths
 
 from shop_catalog.conf import app_settings
@@ -15,16 +15,14 @@ optional = Auths(app_settings, "API_AUTH", guests=True)
 staff = Auths(app_settings, "STAFF_API_AUTH")
 
 
-def require(request: HttpRequest, permission: str) -> AbstractBaseUser:
-    """The staff user who calls, if the user has a model permission.
+def check_permission(request: HttpRequest, permission: str) -> Any:
+    """The staff user who calls.
 
     Raises:
-        HttpError: 403, the user is not active or lacks the permission.
+        NotAuthenticated: the credential belongs to no active user.
+        PermissionMissing: the user lacks the model permission.
     """
-    user = request.user
-    if not isinstance(user, AbstractBaseUser) or not user.is_active or not user.has_perm(permission):
-        raise HttpError(403, _("You need the permission %(permission)s for this.") % {"permission": permission})
-    return user
+    return auth.check_permission(getattr(request, "user", None), permission)
 
 
 def is_staff(request: HttpRequest, permission: str) -> bool:

@@ -14,7 +14,7 @@ from shop_core.api.problems import reads_stream, responses
 
 from shop_catalog import imports
 from shop_catalog.api import auth
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import FileTooLarge, UnreadableFile
 from shop_catalog.imports import CSV, FORMAT_BY_SUFFIX, JSON_ARRAY, JSON_LINES, LimitedReader, RawRow, read_rows
@@ -79,8 +79,8 @@ class BulkOptions(Schema):
 )
 @reads_stream
 def bulk_create_products(request: HttpRequest, options: Query[BulkOptions]) -> Any:
-    auth.require(request, "shop_catalog.add_product")
-    user = auth.require(request, "shop_catalog.change_product")
+    auth.check_permission(request, "shop_catalog.add_product")
+    user = auth.check_permission(request, "shop_catalog.change_product")
     stream, file_format = _upload(request)
     rows = _limited(read_rows(LimitedReader(stream, max_bytes=app_settings.BULK_MAX_BYTES), file_format=file_format))
     report = imports.import_products(rows, on_error=options.on_error, dry_run=options.dry_run, by=user)

@@ -12,10 +12,11 @@ from pydantic_core import to_json
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import Slug
+from shop_core.exceptions import PermissionMissing
 
 from shop_catalog import categories, cursors, money, statistics
 from shop_catalog.api import auth
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import AveragePrice, CategoryDetail, CategoryIn, CategoryPage, CategoryPatch, TreeNode
 from shop_catalog.categories import Node
 from shop_catalog.categories.cached_tree import MAX_DEPTH
@@ -44,8 +45,8 @@ class CategoryFilters(Schema):
     openapi_extra=OPTIONAL_SECURITY,
 )
 def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> Any:
-    if filters.include_inactive:
-        auth.require(request, "shop_catalog.view_category")
+    if filters.include_inactive and not auth.is_staff(request, "shop_catalog.view_category"):
+        raise PermissionMissing("shop_catalog.view_category")
     tree = categories.current_tree()
     parent = _node(tree, filters.parent, with_hidden=filters.include_inactive) if filters.parent else None
     nodes = [
@@ -133,7 +134,7 @@ def get_average_price(request: HttpRequest, slug: Path[Slug]) -> Any:  # noqa: A
     summary="Add a category",
 )
 def create_category(request: HttpRequest, payload: CategoryIn) -> Any:
-    auth.require(request, "shop_catalog.add_category")
+    auth.check_permission(request, "shop_catalog.add_category")
     values = payload.model_dump(exclude={"parent", "slug"})
     parent = categories.get(payload.parent) if payload.parent else None
     category = categories.create(values.pop("name"), parent=parent, slug=payload.slug or "", **values)
@@ -148,7 +149,7 @@ def create_category(request: HttpRequest, payload: CategoryIn) -> Any:
     summary="Change or move a category",
 )
 def update_category(request: HttpRequest, slug: Path[Slug], payload: CategoryPatch) -> Any:
-    auth.require(request, "shop_catalog.change_category")
+    auth.check_permission(request, "shop_catalog.change_category")
     values = given(payload)
     category = categories.get(slug)
     if "parent" in values or "before" in values:
@@ -169,7 +170,7 @@ def update_category(request: HttpRequest, slug: Path[Slug], payload: CategoryPat
     summary="Delete a category",
 )
 def delete_category(request: HttpRequest, slug: Path[Slug], children: Literal["refuse", "move_up"] = "refuse") -> Any:
-    auth.require(request, "shop_catalog.delete_category")
+    auth.check_permission(request, "shop_catalog.delete_category")
     categories.delete(categories.get(slug), children=children)
     return Status(204, None)
 

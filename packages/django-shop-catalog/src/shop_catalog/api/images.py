@@ -17,7 +17,7 @@ from shop_catalog import browsing, categories, images
 from shop_catalog.api import auth
 from shop_catalog.api.categories import CATEGORY_PATH, category_detail
 from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import CategoryDetail, ImageOut
 from shop_catalog.exceptions import UnknownProduct
 
@@ -56,7 +56,7 @@ def add_image(
     file: File[UploadedFile],
     details: Form[ImageDetails],
 ) -> Any:
-    auth.require(request, "shop_catalog.add_productimage")
+    auth.check_permission(request, "shop_catalog.add_productimage")
     image = images.add(by_slug(slug), file=file, alt=details.alt, is_primary=details.is_primary)
     return Status(201, image_out(image))
 
@@ -69,7 +69,7 @@ def add_image(
     summary="Delete an image",
 )
 def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # noqa: A002
-    auth.require(request, "shop_catalog.delete_productimage")
+    auth.check_permission(request, "shop_catalog.delete_productimage")
     image = by_slug(slug).images.filter(public_id=id).first()
     if image is None:
         raise HttpError(404, _("The product has no such image."))
@@ -86,7 +86,7 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
     description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
 )
 def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[UploadedFile]) -> Any:
-    auth.require(request, "shop_catalog.change_category")
+    auth.check_permission(request, "shop_catalog.change_category")
     category = images.set_of_category(categories.get(slug), file=file)
     return category_detail(request, category.slug)
 
@@ -99,6 +99,6 @@ def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[Upload
     summary="Take a category's image away",
 )
 def delete_category_image(request: HttpRequest, slug: Path[Slug]) -> Any:
-    auth.require(request, "shop_catalog.change_category")
+    auth.check_permission(request, "shop_catalog.change_category")
     images.remove_of_category(categories.get(slug))
     return Status(204, None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 from shop_core.api.problems import Problems
-from shop_core.exceptions import Busy
+from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing
 
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import (
@@ -48,6 +48,7 @@ PROBLEMS = Problems(
         "not_authenticated": _("Log in, or send a valid access token."),
         "not_found": _("There is nothing here, or it is not yours."),
         "not_json": _("Send the body as application/json."),
+        "permission_denied": _("You need the permission %(permission)s for this."),
         "unavailable": _("The shop is busy. Try again in a moment."),
         "unreadable_json": _("The body is not valid JSON in UTF-8."),
         "unreadable_request": _("The request could not be read."),
@@ -55,6 +56,8 @@ PROBLEMS = Problems(
     },
     statuses={
         Busy: 503,
+        NotAuthenticated: 401,
+        PermissionMissing: 403,
         CategoryCycle: 422,
         FileTooLarge: 413,
         ImageTooLarge: 413,

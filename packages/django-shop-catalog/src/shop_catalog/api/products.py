@@ -14,10 +14,11 @@ from pydantic_core import to_json
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import Money, SearchText, Slug
+from shop_core.exceptions import PermissionMissing
 
 from shop_catalog import browsing, categories, money, products
 from shop_catalog.api import auth
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import ProductDetail, ProductIn, ProductPage, ProductPatch
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
@@ -60,8 +61,8 @@ class ProductFilters(Paging):
     openapi_extra=OPTIONAL_SECURITY,
 )
 def list_products(request: HttpRequest, filters: Query[ProductFilters]) -> Any:
-    if filters.include_inactive:
-        auth.require(request, "shop_catalog.view_product")
+    if filters.include_inactive and not auth.is_staff(request, "shop_catalog.view_product"):
+        raise PermissionMissing("shop_catalog.view_product")
     wanted = browsing.Filters(
         q=filters.q,
         category=filters.category or "",
@@ -118,7 +119,7 @@ def get_product(request: HttpRequest, slug: Path[Slug]) -> Any:
     summary="Add a product",
 )
 def create_product(request: HttpRequest, payload: ProductIn) -> Any:
-    user = auth.require(request, "shop_catalog.add_product")
+    user = auth.check_permission(request, "shop_catalog.add_product")
     values = _values(payload, without={"sku", "kind", "parent", "stock_quantity"})
     parent = products.get(payload.parent) if payload.parent else None
     product = products.create(
@@ -140,7 +141,7 @@ def create_product(request: HttpRequest, payload: ProductIn) -> Any:
     summary="Change a product",
 )
 def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch) -> Any:
-    user = auth.require(request, "shop_catalog.change_product")
+    user = auth.check_permission(request, "shop_catalog.change_product")
     product = products.change(by_slug(slug), by=user, **_values(payload, without=set()))
     return _detail(browsing.find_product(product.slug, with_unpublished=True), product.slug)
 
@@ -153,7 +154,7 @@ def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch
     summary="Delete a product, a group with its variants",
 )
 def delete_product(request: HttpRequest, slug: Path[Slug]) -> Any:
-    auth.require(request, "shop_catalog.delete_product")
+    auth.check_permission(request, "shop_catalog.delete_product")
     products.delete(by_slug(slug))
     return Status(204, None)
 

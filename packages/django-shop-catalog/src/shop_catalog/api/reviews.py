@@ -18,7 +18,7 @@ from shop_core.api.types import In, ShortText, Slug, Text
 from shop_catalog import cursors, reviews
 from shop_catalog.api import auth
 from shop_catalog.api.products import Paging, by_slug
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.exceptions import UnknownProduct, UnknownReview
 from shop_catalog.models import Review
 from shop_catalog.types import UNSET, given
@@ -129,7 +129,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     if words and not _is_mine(request, review):
         raise HttpError(403, _("Only its author changes the words of a review."))
     if values:
-        auth.require(request, "shop_catalog.change_review")
+        auth.check_permission(request, "shop_catalog.change_review")
     if words:
         review = reviews.change(review, **words)
     if "status" in values:

@@ -13,7 +13,7 @@ from shop_core.api.types import Slug
 from shop_catalog import cursors, inventory
 from shop_catalog.api import auth
 from shop_catalog.api.products import PRODUCT_PATH, Paging, by_slug
-from shop_catalog.api.routing import router
+from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import StockIn, StockOut
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
@@ -27,7 +27,7 @@ from shop_catalog.models import Product
     summary="Stock of a product and its ledger",
 )
 def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> Any:
-    auth.require(request, "shop_catalog.view_stockmovement")
+    auth.check_permission(request, "shop_catalog.view_stockmovement")
     return _stock(by_slug(slug), paging)
 
 
@@ -40,7 +40,7 @@ def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> 
     description="With a reference a repeated call changes nothing.",
 )
 def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
-    user = auth.require(request, "shop_catalog.add_stockmovement")
+    user = auth.check_permission(request, "shop_catalog.add_stockmovement")
     product = by_slug(slug)
     if payload.kind == "receive":
         inventory.receive({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Any, overload
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from ninja.security.apikey import APIKeyCookie, APIKeyHeader, APIKeyQuery
 
 from shop_core.conf import BaseSettings
+from shop_core.exceptions import NotAuthenticated, PermissionMissing
 
 Auth = Callable[[HttpRequest], Any]
 
@@ -70,14 +71,22 @@ class Auths(Sequence[Auth]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    @overload
-    def __getitem__(self, index: int) -> Auth: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Auth]: ...
-
-    def __getitem__(self, index: int | slice) -> Auth | Sequence[Auth]:
+    def __getitem__(self, index: Any) -> Any:
         return list(iter(self))[index]
+
+
+def check_permission(user: Any, permission: str) -> Any:
+    """The user, if active and with the model permission.
+
+    Raises:
+        NotAuthenticated: there is no user, or the user is not active.
+        PermissionMissing: the user lacks the permission.
+    """
+    if user is None or not user.is_active:
+        raise NotAuthenticated
+    if not user.has_perm(permission):
+        raise PermissionMissing(permission)
+    return user
 
 
 def was_given(request: HttpRequest, auth: Auth) -> bool:

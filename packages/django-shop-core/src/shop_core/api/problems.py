@@ -1,9 +1,8 @@
 """Errors as RFC 9457 problem documents, made by the router itself, so that they look the same on any host.
 
-A package has one ``Problems`` object with its tables. ``install(router)`` puts two decorators on a router: the one
-around the operation's function answers our own errors where they are raised, before the host's exception handlers see
-them; the one around the whole view checks the body before it is parsed, and rewrites what the host's NinjaAPI answered
-by itself (401, 403, 422, 429).
+A package has one ``Problems`` object with its tables, which it installs on its routers: our own errors are answered
+where they are raised, before the host's exception handlers see them; bodies are checked before they are parsed; what
+the host's NinjaAPI answers by itself (401, 403, 422, 429) is rewritten.
 """
 
 from __future__ import annotations
@@ -36,24 +35,17 @@ Operation = TypeVar("Operation", bound=Callable[..., Any])
 CONTENT_TYPE = "application/problem+json"
 
 CODES: Mapping[int, str] = {
-    400: "bad_request",
-    401: "not_authenticated",
-    403: "permission_denied",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    413: "too_large",
-    415: "unsupported_media_type",
-    422: "invalid",
-    429: "too_many_requests",
-    503: "unavailable",
-}
+    400: "bad_request", 401: "not_authenticated", 403: "permission_denied", 404: "not_found",
+    405: "method_not_allowed", 409: "conflict", 413: "too_large", 415: "unsupported_media_type", 422: "invalid",
+    429: "too_many_requests", 503: "unavailable",
+}  # fmt: skip
 """HTTP status: the code of a problem that has none of its own."""
 
 REASONS = (
     "body_too_large", "busy", "conflict", "form_too_large", "integer_too_large", "invalid", "not_an_amount",
-    "not_authenticated", "not_found", "not_json", "number_not_finite", "time_out_of_range", "time_without_offset",
-    "too_deep", "unavailable", "unreadable_json", "unreadable_request", "unsafe_text", "value_not_stored",
+    "not_authenticated", "not_found", "not_json", "number_not_finite", "permission_denied", "time_out_of_range",
+    "time_without_offset", "too_deep", "unavailable", "unreadable_json", "unreadable_request", "unsafe_text",
+    "value_not_stored",
 )  # fmt: skip
 """Codes that core returns; ``sentences`` of every package explains them all."""
 
@@ -196,7 +188,7 @@ class Problems:
         known = type(error).__mro__
         status = next((self.statuses[kind] for kind in known if kind in self.statuses), 409)
         retry_after = next((self.retry_after[kind] for kind in known if kind in self.retry_after), None)
-        message = str(self.sentences.get(str(error), error))
+        message = str(self.sentences[str(error)]) % error.extra if str(error) in self.sentences else str(error)
         errors = [{"field": error.field, "code": error.code, "message": message}] if error.field else []
         return self.response(
             status, message, code=error.code, errors=errors, extra=error.extra, retry_after=retry_after

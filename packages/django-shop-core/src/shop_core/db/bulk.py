@@ -1,8 +1,6 @@
 """Thousands of rows at once, for imports, without the expressions that Django builds for each value.
 
-The names in the statements are columns of models, the values are data. No model instance is saved and no signal is
-sent. PostgreSQL gets its rows by COPY, which needs psycopg 3; other databases and drivers get a VALUES list or arrays.
-Each function runs in the caller's transaction, on the database to which the model is written.
+As in ``rows``, no signal is sent. PostgreSQL gets its rows by COPY, which needs psycopg 3; others get lists of values.
 """
 
 from __future__ import annotations
@@ -16,8 +14,7 @@ from django.db import models
 from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values
 from shop_core.db.transactions import connection_of
 
-CHUNK = 1000
-"""Rows per statement."""
+CHUNK = 1000  # rows per statement
 
 
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

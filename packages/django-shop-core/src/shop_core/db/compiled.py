@@ -3,13 +3,8 @@
 Building the SQL of a query costs more than running it. A ``CompiledQuery`` keeps the ORM as the source of the SQL: the
 queryset is made once, with ``Parameter`` expressions that mark their places in the statement.
 
-    class CartRow(NamedTuple):
-        id: int
-
-    _CART = CompiledQuery(
-        Cart, lambda p: Cart.objects.filter(token_hash=p("token_hash", TOKEN_HASH)).values_list("id"), row=CartRow
-    )
-    _CART.first(token_hash="...")
+    _NAMES = CompiledQuery(Cart, lambda p: Cart.objects.filter(id=p("id", ID)).values_list("name"), row=NameRow)
+    _NAMES.first(id=7)
 
 Positional arguments of a call are the query's *shape*: whatever changes the SQL text. Keywords are its parameters.
 

@@ -1,9 +1,8 @@
 """INSERT and UPDATE of a model's rows, their text made once from the model's fields.
 
 The ORM builds their SQL at each call, which costs more than running it, and does not return what an ``ON CONFLICT DO
-NOTHING`` has written. As with ``bulk_create`` and ``update``, no ``save()`` runs and no signal of the model is sent.
-PostgreSQL and SQLite read the statements alike. Each function runs in the caller's transaction, on the database to
-which the model is written.
+NOTHING`` has written. No ``save()`` runs and no signal of the model is sent. Each function runs in the caller's
+transaction, on the database to which the model is written.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from shop_core.db.transactions import connection_of
 
-MAX_PARAMETERS = 30_000
-"""Parameters of one statement; SQLite's own limit is 32,766."""
+MAX_PARAMETERS = 30_000  # of one statement; SQLite's own limit is 32,766
 
 _PLAIN_TYPES: dict[str, type] = {
     **dict.fromkeys(("CharField", "TextField"), str),

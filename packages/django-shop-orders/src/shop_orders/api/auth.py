@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from shop_core.api import auth
 from shop_core.api.auth import Auths
+from shop_core.exceptions import NotAuthenticated
 
 from shop_orders import customers
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import NotAuthenticated, PermissionMissing
 from shop_orders.models import Customer
 
 required = Auths(app_settings, "API_AUTH")
@@ -41,9 +42,4 @@ def check_permission(request: HttpRequest, permission: str) -> Any:
         NotAuthenticated: the credential belongs to no active user.
         PermissionMissing: the user may not do this.
     """
-    user = customers.user_of(request)
-    if user is None or not user.is_active:
-        raise NotAuthenticated
-    if not user.has_perm(permission):
-        raise PermissionMissing(permission)
-    return user
+    return auth.check_permission(customers.user_of(request), permission)

@@ -12,9 +12,7 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     InvalidInput,
     InvalidWebhook,
-    NotAuthenticated,
     NotFound,
-    PermissionMissing,
     ProviderUnavailable,
     RequestInProgress,
 )
@@ -46,6 +44,7 @@ PROBLEMS = Problems(
         "not_found": _("There is nothing here, or it is not yours."),
         "not_json": _("Send the body as application/json."),
         "number_not_finite": _("Numbers must be finite."),
+        "permission_denied": _("You need the permission %(permission)s for this."),
         "time_out_of_range": _("Send a time between the years 1900 and 2200."),
         "time_without_offset": _("Send a time with its offset, such as 2026-01-31T12:00:00Z."),
         "too_deep": _("The JSON is nested more than 20 levels deep."),
@@ -56,8 +55,8 @@ PROBLEMS = Problems(
         "value_not_stored": _("A value cannot be stored."),
     },
     statuses={
-        NotAuthenticated: 401,
-        PermissionMissing: 403,
+        shop_core.exceptions.NotAuthenticated: 401,
+        shop_core.exceptions.PermissionMissing: 403,
         NotFound: 404,
         InvalidInput: 422,
         InvalidWebhook: 400,
