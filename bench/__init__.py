@@ -1,1 +1,1 @@
-"""How fast the shop is, beside hand-written SQL and the usual way to write it. See ``python -m bench --help``."""
+"""Benchmarks of the shop against hand-written SQL and other ways to write it. See ``python -m bench --help``."""

@@ -1,4 +1,4 @@
-"""``python -m bench run|check [--scale 1|10|100] [--only list,detail] [--rounds 5]``: what a request costs."""
+"""``python -m bench run|check [--scale 1|10|100] [--only list,detail] [--rounds 5]``: the CPU time of a request."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ COLUMNS = ("endpoint", "peer", "cpu_ms", "web_ms", "database_ms", "x_of_e1", "x_
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=["run", "check"], default="run", help="check: exit 1 on a miss")
-    parser.add_argument("--scale", type=int, default=1, help="times 10,000 products (default: 1)")
-    parser.add_argument("--only", default=",".join(run.ENDPOINTS), help="endpoints, with commas between them")
-    parser.add_argument("--peers", default=",".join(run.PEERS), help="some of these; naive is slow on much")
+    parser.add_argument(
+        "what", nargs="?", choices=["run", "check"], default="run", help="check: exit code 1 if a goal is missed"
+    )
+    parser.add_argument("--scale", type=int, default=1, help="factor of 10,000 products (default: 1)")
+    parser.add_argument("--only", default=",".join(run.ENDPOINTS), help="endpoints, separated by commas")
+    parser.add_argument(
+        "--peers", default=",".join(run.PEERS), help="the peers to measure; naive is slow with many products"
+    )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of load in a round of one peer and endpoint")
+    parser.add_argument("--seconds", type=int, default=4, help="seconds of load for each peer and endpoint in a round")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--database", help="URL of one that --load has filled, in place of one for this run")
-    parser.add_argument("--load", action="store_true", help="only fill --database, which is to be empty")
-    parser.add_argument("--against", type=Path, help="a result of another size, to tell the growth by")
+    parser.add_argument("--database", help="URL of a database filled by --load, instead of a new one")
+    parser.add_argument("--load", action="store_true", help="only fill --database, which must be empty")
+    parser.add_argument("--against", type=Path, help="the result of another scale, to compute the growth")
     options = parser.parse_args()
     for chosen, known in ((options.only, run.ENDPOINTS), (options.peers, run.PEERS)):
         if unknown := set(chosen.split(",")) - set(known):

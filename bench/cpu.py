@@ -1,4 +1,4 @@
-"""CPU time of processes, read from Linux' /proc: the figure that repeats on a noisy machine."""
+"""CPU time of processes, read from Linux' /proc: the figure that varies least on a noisy machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def tree_ms(pid: int) -> float:
-    """CPU milliseconds of a process, of its living children and of those that it has buried."""
+    """CPU milliseconds of a process, of its running children and of those that have ended."""
     return sum(_own_ms(process) for process in [pid, *_descendants(pid)]) + _buried_ms(pid)
 
 
@@ -38,7 +38,7 @@ def _buried_ms(pid: int) -> float:
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the command's name, none when the process is gone."""
+    """The fields of /proc/PID/stat after the command's name, [] if the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

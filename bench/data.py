@@ -1,4 +1,4 @@
-"""The catalogue that is measured: the same rows for the same scale, written by COPY into migrated tables."""
+"""The catalogue for the benchmarks: the same rows for the same scale, written by COPY into migrated tables."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def tree() -> list[Node]:
 
 
 def _grow(next_id: int, parent_id: int | None, level: int, tree_id: int, lft: int) -> tuple[list[Node], int, int]:
-    """A node with what is below it, the next free id and the next free bound."""
+    """A node with its descendants, the next free id and the next free bound."""
     own = next_id
     next_id += 1
     bound = lft + 1

@@ -1,4 +1,4 @@
-"""Databases of one run: made empty, migrated, dropped at the end."""
+"""The databases of a run: created, migrated, and dropped at the end."""
 
 from __future__ import annotations
 

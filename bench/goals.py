@@ -1,4 +1,4 @@
-"""What the catalogue's reads are held to: ratios within one run, never seconds."""
+"""Goals for the catalogue's reads: ratios within one run, never seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Goal(NamedTuple):
-    """For an endpoint: CPU of another peer over CPU of ours must be at least this."""
+    """For an endpoint: the CPU time of another peer divided by ours must be at least this."""
 
     name: str
     endpoint: str
@@ -32,13 +32,13 @@ GOALS = (
 
 
 MOST_GROWTH = 1.3
-"""P6: the cost with many products over that with 10,000; for what the goal names."""
+"""P6: the CPU time with many products divided by that with 10,000, for the endpoints below."""
 
 GROWING = ("list", "list deep", "subtree root", "subtree level 1", "subtree leaf", "detail", "tree", "average")
 
 
 def growth(small: list[dict[str, Any]], large: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per endpoint and peer, how many times the CPU of the smaller size the larger one takes."""
+    """The growth of each endpoint and peer: CPU time at the larger scale divided by that at the smaller one."""
     before = {(row["endpoint"], row["peer"]): row["cpu_ms"] for row in small}
     return [
         {"endpoint": row["endpoint"], "peer": row["peer"], "growth": round(row["cpu_ms"] / before[key], 2)}
@@ -48,7 +48,7 @@ def growth(small: list[dict[str, Any]], large: list[dict[str, Any]]) -> list[dic
 
 
 def overgrown(grown: list[dict[str, Any]]) -> list[str]:
-    """A sentence for each of our endpoints that grows beyond the goal."""
+    """A message for each of our endpoints that grows beyond the goal."""
     return [
         f"P6: {row['endpoint']}, {row['peer']}: {row['growth']} times the CPU, wanted at most {MOST_GROWTH}"
         for row in grown
@@ -57,7 +57,7 @@ def overgrown(grown: list[dict[str, Any]]) -> list[str]:
 
 
 def missed(rows: list[dict[str, Any]]) -> list[str]:
-    """A sentence for each goal that the summary does not reach."""
+    """A message for each goal that the summary misses."""
     found = {(row["endpoint"], row["peer"]): row for row in rows}
     return [
         f"{goal.name}: {goal.endpoint}, {goal.peer}: {goal.column} is {row[goal.column]}, wanted {goal.at_least}"

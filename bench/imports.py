@@ -1,6 +1,7 @@
-"""``python -m bench.imports [--rows 10000] [--memory]``: an import beside its floor and beside the usual ways.
+"""``python -m bench.imports [--rows 10000] [--memory]``: an import compared with COPY and with the usual ways.
 
-All ways write the same: products, three links to categories each, and the stock's movements. Ratios within one run.
+All ways write the same data: products, three links to categories each, and the stock's movements. Ratios within one
+run.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from typing import Any
 from bench import data, databases, run
 
 SINGLE = 200
-"""Rows of the way that writes one at a time; its figure is scaled."""
+"""The number of rows for the way that writes one at a time; its result is scaled."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.imports", description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", action="store_true", help="import so many rows once and say what memory it took")
+    parser.add_argument("--memory", action="store_true", help="import the rows once and print the memory that it used")
     options = parser.parse_args()
     with databases.server() as server, run.database(server, scale=1) as url:
         os.environ |= {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "bench.peers.ours.catalog_settings"}
@@ -44,7 +45,7 @@ def main() -> int:
 
 
 def compare(count: int, rounds: int) -> None:
-    """Each way some rounds in turn: rows a second, and that by the floor's."""
+    """Run each way in turn: rows per second, and the ratio to COPY."""
     ways = {
         "COPY of finished rows, nothing checked": floor,
         "ours, new": new,
@@ -133,7 +134,7 @@ def clean_and_save(_count: int) -> float:
 
 
 def memory(count: int) -> None:
-    """The greatest resident size before and after an import that is read from a stream."""
+    """The maximum resident size before and after an import from a stream."""
     _empty()
     new(1000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -143,7 +144,7 @@ def memory(count: int) -> None:
 
 
 class Lines(io.RawIOBase):
-    """JSON lines, made while they are read."""
+    """JSON lines that are generated while they are read."""
 
     def __init__(self, made: Iterator[bytes]) -> None:
         super().__init__()

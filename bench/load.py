@@ -1,4 +1,4 @@
-"""Load from wrk, and what it cost: CPU milliseconds a request of the web processes and of the database."""
+"""Load from wrk, and its cost: CPU milliseconds per request of the web processes and of the database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IDLE_MS_PER_SECOND = 20
 
 @dataclass(frozen=True)
 class Sample:
-    """One round: CPU in milliseconds a request, latencies in milliseconds."""
+    """One round: CPU in milliseconds per request, latencies in milliseconds."""
 
     peer: str
     endpoint: str
@@ -38,7 +38,7 @@ class Sample:
 def measure(
     server: Server, endpoint: str, paths: Sequence[str], *, postmaster: int, seconds: int, connections: int
 ) -> Sample:
-    """Ask for the paths in turn for some seconds. Waits before until server and database are idle."""
+    """Request the paths in turn for some seconds, once server and database are idle."""
     _await_idle(server, postmaster)
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "paths.lua"
@@ -94,11 +94,11 @@ def _await_idle(server: Server, postmaster: int) -> None:
 def _find(pattern: str, text: str) -> str:
     match = re.search(pattern, text)
     if match is None:
-        raise RuntimeError(f"wrk did not say {pattern}:\n{text}")
+        raise RuntimeError(f"wrk did not report {pattern}:\n{text}")
     return match[1]
 
 
 def _milliseconds(text: str) -> float:
-    """wrk's figure in milliseconds; not a number where nothing was answered in time."""
+    """wrk's figure in milliseconds; NaN if there was no response in time."""
     match = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
     return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[match[2]] if match else math.nan

@@ -1,6 +1,6 @@
-"""``python -m bench.quick URL``: the bench without HTTP, one request at a time, for a look on a busy machine.
+"""``python -m bench.quick URL``: the bench without HTTP, one request at a time, for busy machines.
 
-Each peer answers inside a process of its own; what is told is CPU milliseconds a request, web and database together.
+Each peer runs in a process of its own; the result is CPU milliseconds per request, web and database together.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from bench.databases import postmaster_of
 from bench.servers import ROOT, SOURCES, Peer
 
 SECONDS = 0.8
-"""Of one endpoint in one round."""
+"""The time for one endpoint in one round."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.quick", description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("--peer", help="answer as this peer and print what it cost")
+    parser.add_argument("--peer", help="run as this peer and print the costs")
     parser.add_argument("--peers", default=",".join(run.PEERS))
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def costs(name: str, url: str) -> dict[str, float]:
-    """CPU milliseconds a request by endpoint. Every path is asked for in turn."""
+    """CPU milliseconds per request by endpoint. The paths are requested in turn."""
     [peer] = [peer for peer in run.peers(url) if peer.name == name]
     module, _colon, attribute = peer.application.partition(":")
     application = getattr(importlib.import_module(module), attribute)

@@ -1,4 +1,4 @@
-"""Measure: the same requests to every peer, in interleaved rounds, after a check that they answer the same."""
+"""Measure the same requests to every peer, in interleaved rounds, after a check that they respond the same."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RENDITIONS = "thumb,card,large"
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure, how long."""
+    """What to measure, and for how long."""
 
     scale: int
     only: tuple[str, ...]
@@ -63,14 +63,14 @@ def peers(database_url: str) -> list[Peer]:
 
 @contextlib.contextmanager
 def database(server_url: str, *, scale: int) -> Iterator[str]:
-    """A migrated database with the catalogue of that scale, its statistics folded."""
+    """A migrated database with the catalogue of that scale, its statistics up to date."""
     with databases.empty_database(server_url, f"bench_{scale}_{os.getpid()}") as url:
         fill(url, scale=scale)
         yield url
 
 
 def fill(url: str, *, scale: int) -> None:
-    """Migrate an empty database, load the catalogue of that scale and fold its statistics."""
+    """Migrate an empty database, load the catalogue of that scale and update its statistics."""
     databases.run_python(url, "-m", "django", "migrate", "--verbosity=0", **SETTINGS)
     data.load(url, scale=scale)
     databases.run_python(url, "-m", "django", "shop_catalog_jobs", "--all", "--verbosity=0", **SETTINGS)
@@ -79,7 +79,7 @@ def fill(url: str, *, scale: int) -> None:
 
 
 def measured(database_url: str, plan: Plan, *, postmaster: int) -> list[Sample]:
-    """All rounds of all peers. Every peer's servers run the whole time; one is asked at a time."""
+    """All rounds of all peers. All servers run the whole time; one is measured at a time."""
     samples = []
     with contextlib.ExitStack() as stack:
         chosen = [peer for peer in peers(database_url) if peer.name in plan.peers]
@@ -103,7 +103,7 @@ def measured(database_url: str, plan: Plan, *, postmaster: int) -> list[Sample]:
 
 
 def paths(database_url: str) -> dict[str, dict[str, list[str]]]:
-    """By endpoint and kind of peer, the paths of the same questions."""
+    """The paths of the same requests, by endpoint and kind of peer."""
     rng = random.Random(data.SEED)
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("SELECT id, slug, created_at FROM shop_catalog_product ORDER BY id").fetchall()
@@ -134,10 +134,10 @@ def paths(database_url: str) -> dict[str, dict[str, list[str]]]:
 
 
 def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[str]]]) -> None:
-    """Ours and the limit answer the same JSON for sampled URLs, cursors aside; the naive form answers at all.
+    """Check that ours and the limit return the same JSON for sampled URLs, without cursors, and that naive responds.
 
     Raises:
-        AssertionError: they do not; a speed would mean nothing.
+        AssertionError: they do not.
     """
     limit = servers[0]
     ours = [server for server in servers if _kind(server) == "ours"]
@@ -154,7 +154,7 @@ def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[
 
 
 def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """One row an endpoint and peer: medians over the rounds, and how many times the limit."""
+    """One row for each endpoint and peer: medians over the rounds, and ratios to the limit."""
     rows = []
     cells: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:

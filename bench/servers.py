@@ -1,4 +1,4 @@
-"""The web servers that are measured, each one process that can be started, awaited, weighed and stopped."""
+"""The web servers of the benchmarks: starting, measuring and stopping them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ START_SECONDS = 30
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to answer the same requests: a WSGI application and the environment that it runs in."""
+    """One implementation of the same requests: a WSGI application and its environment."""
 
     name: str
     application: str
@@ -47,7 +47,7 @@ class Server:
 
 @contextlib.contextmanager
 def running(peer: Peer, *, workers: int = 2) -> Iterator[Server]:
-    """The peer behind granian with some worker processes of four threads each, ready to answer."""
+    """The peer behind granian with some worker processes of four threads each, ready for requests."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -75,4 +75,4 @@ def _await(url: str, process: subprocess.Popen[bytes]) -> None:
             if getattr(error, "code", 0):
                 return
             time.sleep(0.1)
-    raise RuntimeError(f"No answer from {url} within {START_SECONDS} s.")
+    raise RuntimeError(f"No response from {url} within {START_SECONDS} s.")

@@ -1,6 +1,6 @@
-"""Bulk writes beside their floors: ``python -m bench.writes [products] [categories] [prices]``.
+"""Bulk writes compared with COPY: ``python -m bench.writes [products] [categories] [prices]``.
 
-Figures are ratios within one run on PostgreSQL.
+Results are ratios within one run on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bench import data, databases, run
 ROWS = 10_000
 ROUNDS = 3
 SINGLE = 300
-"""Rows of the ways that write one at a time; their figure is scaled."""
+"""The number of rows for ways that write one at a time; their result is scaled."""
 
 
 def main() -> int:
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def compare(ways: dict[str, Callable[[], float]]) -> None:
-    """Each way some rounds in turn; a way answers how many rows a second it wrote."""
+    """Run each way in turn; a way returns the rows per second that it wrote."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _round in range(ROUNDS):
         for name, way in ways.items():
@@ -161,7 +161,7 @@ def categories() -> dict[str, Callable[[], float]]:
 
 
 def price_changes() -> None:
-    """Price changes a second: the bare statement, with the note for the kept figures, and the whole verb."""
+    """Price changes per second: the statement alone, with the row for the statistics, and the whole action."""
     from decimal import Decimal
 
     from shop_catalog import products as verbs
@@ -169,17 +169,17 @@ def price_changes() -> None:
 
     keys = list(Product.objects.order_by("pk").values_list("pk", flat=True)[:2000])
     plain = "UPDATE shop_catalog_product SET price = price + 1 WHERE id = %s"
-    note = "INSERT INTO shop_catalog_statisticschange (product_id, count_change, sum_change) VALUES (%s, 0, 1)"
+    statistics = "INSERT INTO shop_catalog_statisticschange (product_id, count_change, sum_change) VALUES (%s, 0, 1)"
 
     def bare(key: int) -> None:
         _execute(plain, key)
 
-    def noted(key: int) -> None:
+    def with_statistics(key: int) -> None:
         from django.db import transaction
 
         with transaction.atomic():
             _execute(plain, key)
-            _execute(note, key)
+            _execute(statistics, key)
 
     def bare_in_transaction(key: int) -> None:
         from django.db import transaction
@@ -193,7 +193,11 @@ def price_changes() -> None:
 
     for writers in (1, 8):
         print(f"\nprice changes, {writers} writers")
-        ways = {"plain update in a transaction": bare_in_transaction, "plain update": bare, "with the note": noted}
+        ways = {
+            "plain update in a transaction": bare_in_transaction,
+            "plain update": bare,
+            "with the statistics row": with_statistics,
+        }
         ways["ours: set_price, whole"] = verb
         compare({name: _writer(way, keys, writers) for name, way in ways.items()})
 

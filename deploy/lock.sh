@@ -1,6 +1,6 @@
 #!/bin/sh
-# Write requirements.txt and requirements-build.txt anew: every version that production installs, with hashes.
-# Needs uv (`pip install uv`). Look at the difference before you commit it.
+# Update requirements.txt and requirements-build.txt: every version that production installs, with hashes.
+# Needs uv (`pip install uv`). Check the difference before you commit it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -15,5 +15,5 @@ lock --constraint tests/constraints.txt --output-file deploy/requirements.txt \
   example_project/requirements.txt
 echo "hatchling" | lock --constraint tests/constraints.txt --output-file deploy/requirements-build.txt -
 
-# Addresses belong to the machine that installs, not to this list.
+# Index URLs belong to the machine that installs, not to this list.
 ! grep -nE '://|^-' deploy/requirements.txt deploy/requirements-build.txt

@@ -1,1 +1,1 @@
-"""What cart and checkout cost, beside other shops: ``python -m bench.orders``."""
+"""Benchmarks of cart and checkout against other shops: ``python -m bench.orders``."""

@@ -1,8 +1,8 @@
-"""``python -m bench.orders [--rounds 5] [--races 10]``: what a flow of three adds and a checkout costs, and for whom.
+"""``python -m bench.orders [--rounds 5] [--races 10]``: the cost of a flow of three adds and a checkout.
 
 Peers, in turn in each round: e1 (hand-written SQL), our own statements replayed by hand, ours with the recommended
 database options and with Django's, the usual form, and the reference shop in Django REST framework where that is
-installed; with ``--oscar`` django-oscar and its API too, after ``pip install django-oscar django-oscar-api``. Ratios
+installed. With ``--oscar`` django-oscar and its API too, after ``pip install django-oscar django-oscar-api``. Ratios
 within one run on PostgreSQL.
 """
 
@@ -31,8 +31,8 @@ from bench.servers import RESULTS, running
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.orders", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="of load in a round of one peer")
-    parser.add_argument("--races", type=int, default=10, help="of 200 customers for 50 units")
+    parser.add_argument("--seconds", type=float, default=4, help="seconds of load for each peer in a round")
+    parser.add_argument("--races", type=int, default=10, help="number of races of 200 customers for 50 units")
     parser.add_argument("--oscar", action="store_true", help="with django-oscar and django-oscar-api")
     options = parser.parse_args()
     if options.oscar and importlib.util.find_spec("oscarapi") is None:

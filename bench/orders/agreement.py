@@ -10,10 +10,10 @@ from bench.servers import Server
 
 
 def check_equal(limit: Server, ours: Server) -> None:
-    """Ours and the limit answer the same JSON to the same flow, what they make up aside.
+    """Check that ours and the limit return the same JSON for the same flow, except for generated values.
 
     Raises:
-        AssertionError: they do not; a speed would mean nothing.
+        AssertionError: they do not.
     """
     expected, found = _answers(limit), _answers(ours)
     if expected != found:
@@ -22,10 +22,10 @@ def check_equal(limit: Server, ours: Server) -> None:
 
 
 def check_alike(ours: Server, reference: Server) -> None:
-    """All that the reference shop answers is what ours answers; ours says some things more.
+    """Check that the responses of the reference shop are part of ours.
 
     Raises:
-        AssertionError: it is not.
+        AssertionError: they are not.
     """
     whole, part = _answers(ours), _answers(reference)
     if part != _shared(whole, part):
@@ -33,7 +33,7 @@ def check_alike(ours: Server, reference: Server) -> None:
 
 
 def _answers(server: Server) -> list[Any]:
-    """The answers to one flow, without what is made up and without what earlier flows have taken."""
+    """The responses to one flow, without generated values and without the stock, which earlier flows change."""
     skus = [f"SKU-{number:07}" for number in (11, 22, 11)]
     answers = [post(server, "customer998@example.org", path, body) for path, body in flow_of_ours(skus)]
     for made_up in ("number", "placed_at"):
@@ -45,7 +45,7 @@ def _answers(server: Server) -> list[Any]:
 
 
 def _shared(whole: Any, part: Any) -> Any:
-    """What of the whole has a place in the part too."""
+    """The part of ``whole`` that has the shape of ``part``."""
     if isinstance(part, dict):
         return {key: _shared(whole[key], value) for key, value in part.items()}
     if isinstance(part, list):

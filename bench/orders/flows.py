@@ -24,7 +24,7 @@ def flow_of_ours(skus: Sequence[str]) -> Flow:
 
 
 FLOWS: Mapping[str, Callable[[Sequence[str]], Flow]] = {OSCAR: oscar_flow.flow}
-"""By peer, the flow of those that have other addresses than ours."""
+"""The flows of peers with other URLs than ours."""
 
 
 def post(server: Server, customer: str, path: str, body: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Load: customers who buy one thing after the other, and what a flow of theirs cost."""
+"""Load: customers who place one order after the other, and the cost of each flow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CUSTOMERS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Sample:
-    """One round of one peer: CPU in milliseconds a flow, latencies in milliseconds."""
+    """One round of one peer: CPU in milliseconds per flow, latencies in milliseconds."""
 
     peer: str
     customers: int
@@ -49,7 +49,7 @@ def measured(servers: Collection[Server], url: str, *, rounds: int, seconds: flo
 
 
 def measure(server: Server, customers: int, *, seconds: float, postmaster: int) -> Sample:
-    """Some customers, each with a connection of its own, buy one thing after the other for some seconds."""
+    """Let customers, each with a connection of its own, place one order after the other for some seconds."""
     asyncio.run(_shop(server, customers, min(1.0, seconds)))
     time.sleep(0.3)
     web, base = server.cpu_ms(), tree_ms(postmaster)
@@ -106,9 +106,9 @@ async def _shop(server: Server, customers: int, seconds: float) -> tuple[list[fl
 
 @contextlib.asynccontextmanager
 async def connection_to(server: Server) -> AsyncIterator[Any]:
-    """A kept-alive HTTP connection: ``await ask(path, body, token, headers)`` answers status and content.
+    """A kept-alive HTTP connection: ``await ask(path, body, token, headers)`` returns status and content.
 
-    It sends back the cookie that it was given last, as a browser with one session would.
+    It sends back the last cookie, as a browser with one session would.
     """
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     cookie = ""

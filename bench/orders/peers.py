@@ -66,7 +66,7 @@ def database(server_url: str) -> Iterator[str]:
 def oscar(server_url: str) -> Iterator[Peer]:
     """django-oscar with a database of its own: as many products, stock and users."""
     with empty_database(server_url, f"bench_oscar_{os.getpid()}") as url:
-        # Its checks ask for the middleware of the admin, which the API does without.
+        # Its checks require the admin's middleware, which the API does not need.
         run_python(url, "-m", "django", "migrate", "--verbosity=0", "--skip-checks", **OSCAR_SETTINGS)
         run_python(url, "-m", "bench.peers.oscar.load", **OSCAR_SETTINGS)
         yield Peer(OSCAR, WSGI, {"DATABASE_URL": url, **OSCAR_SETTINGS})

@@ -1,4 +1,4 @@
-"""Races: more customers than units, all at once."""
+"""Races: more customers than units, all at the same time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from bench.servers import Server
 
 
 def race(server: Server, url: str, number: int) -> dict[str, Any]:
-    """200 customers hold one unit of the same product each, 50 are in stock; all check out at once, every one twice
-    with the same Idempotency-Key, 64 posts at a time."""
+    """200 customers have one unit of the same product in the cart, and 50 units are in stock.
+
+    All check out at the same time, each twice with the same Idempotency-Key, 64 requests at a time."""
     sku = f"SKU-{9000 + number:07}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
@@ -78,7 +79,7 @@ def _orders_of(url: str, sku: str) -> int:
 
 
 def _deadlocks(url: str) -> int:
-    """What PostgreSQL counted in pg_stat_database, once the backends have published it."""
+    """The deadlocks in pg_stat_database, after the backends have published them."""
     time.sleep(1.2)
     with psycopg.connect(url) as connection:
         row = connection.execute(

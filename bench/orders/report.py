@@ -1,4 +1,4 @@
-"""The figures of all rounds, summed up."""
+"""The summary of all rounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.orders.peers import BY_HAND, DRF, LIMIT, OSCAR, USUAL
 
 
 def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """A row a peer and number of customers: medians over the rounds, ratios to other peers (None without them)."""
+    """A row for each peer and number of customers: medians over the rounds, ratios to other peers (None if absent)."""
     cells: dict[tuple[int, str], list[Sample]] = {}
     for sample in samples:
         cells.setdefault((sample.customers, sample.peer), []).append(sample)
@@ -52,7 +52,7 @@ def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """As Markdown, without the ratios to peers that were not there."""
+    """The rows as a Markdown table, without ratios to absent peers."""
     columns = [column for column, value in rows[0].items() if value is not None]
     lines = [" | ".join(columns), " | ".join("---" for _column in columns)]
     lines += [" | ".join(str(row[column]) for column in columns) for row in rows]

@@ -1,1 +1,1 @@
-"""Published shops of others, set up for the bench. Their packages are installed by name when asked for."""
+"""The shops that are measured: ours, and the peers that it is compared with."""

@@ -1,6 +1,6 @@
-"""Our own statements, replayed by hand: what an add and a checkout cost without us.
+"""Our own statements, sent again without Django: the cost of an add and a checkout without our code.
 
-``record`` sends one flow (three adds, a checkout) through the project and keeps every statement with its parameters
+``record`` sends one flow (three adds, a checkout) through the project and records every statement with its parameters
 and rows. ``application`` is a bare WSGI function that sends the same statements again over psycopg: keys, references
 and numbers of the recording are replaced by those that its own statements return, or by new ones.
 """
@@ -45,7 +45,7 @@ def is_replaced(value: Any) -> bool:
 
 
 def record(path: str) -> None:
-    """Write the statements of one flow, by request, with the answers."""
+    """Record the statements of one flow by request, with the responses."""
     import django
 
     django.setup()
@@ -55,7 +55,7 @@ def record(path: str) -> None:
     handler: Any = WSGIHandler()
     sent: list[Sent] = []
 
-    def note(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+    def record_statement(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
         answer = execute(sql, parameters, many, context)
         cursor = context["cursor"].cursor
         rows = cursor.fetchall() if cursor.description else []
@@ -83,7 +83,7 @@ def record(path: str) -> None:
             "wsgi.input": io.BytesIO(body),
             "wsgi.url_scheme": "http",
         }
-        with connection.execute_wrapper(note):
+        with connection.execute_wrapper(record_statement):
             content = b"".join(handler(environ, lambda _status, _headers: None))
         recording.append((list(sent), content))
         sent.clear()
@@ -110,7 +110,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 
 
 def _plain(value: Any) -> Any:
-    """A parameter without anything of the project's, as the bare function can load it."""
+    """A parameter as plain data, which the WSGI function can load without the project."""
     if isinstance(value, Jsonb):
         return Jsonb(json.loads(json.dumps(value.obj, default=str)))
     return value.value if isinstance(value, Enum) else value
@@ -139,7 +139,7 @@ def _replay(connection: Any, statements: list[Sent], known: dict[Any, Any]) -> N
 
 
 def _another(value: Any) -> Any:
-    """What the application makes up: an id or the number of an order."""
+    """A new value in place of a generated one: an id or an order number."""
     if isinstance(value, uuid.UUID):
         return uuid.uuid4()
     if isinstance(value, str) and len(value) == len("ABCDE-12345"):

@@ -1,13 +1,13 @@
-"""Run the shop as in production and break it while it sells: ``python deploy/server/smoke.py [--orders 200]``.
+"""Run the shop as in production and kill parts of it while it sells: ``python deploy/server/smoke.py [--orders 200]``.
 
-PostgreSQL, Redis, nginx with TLS, two web processes and two workers run on this machine, on ports of their own, by the
-very files of this folder; only ports and folders are replaced in them. While customers order, a web process, a worker
-and Redis are killed as by ``kill -9`` and started again as systemd would: one at a time, the next when what was killed
-is up again. It passes if every order that was answered is there once, every message arrived, and no answer was an
-error but 503.
+PostgreSQL, Redis, nginx with TLS, two web processes and two workers run on this machine, on ports of their own, with
+the files of this folder, in which only ports and folders are replaced. While customers order, a web process, a worker
+and Redis are killed as by ``kill -9`` and started again as systemd would: one at a time, the next after the last one
+runs again. It passes if every confirmed order exists once, every message arrived, and no response was an error other
+than 503.
 
 Needs an environment with deploy/requirements.txt and the three packages, and postgresql, redis-server, nginx and
-openssl of the distribution. A killed worker's messages wait for their lease to run out, so it takes four minutes.
+openssl of the distribution. A killed worker's messages wait until their lease expires, so it takes four minutes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(topology: Topology, number: int) -> None:
         {
             "web@8001": "a web process is killed",
             "worker@1": "a worker is killed",
-            "redis": f"Redis is killed and stays away for {REDIS_AWAY_SECONDS} s",
+            "redis": f"Redis is killed and stays down for {REDIS_AWAY_SECONDS} s",
         }
     )
     customers.report()

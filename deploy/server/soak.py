@@ -1,7 +1,7 @@
 """Load the shop evenly for half an hour: ``python deploy/server/soak.py [--minutes 30] [--rate 10]``.
 
 The topology is that of smoke.py: PostgreSQL, Redis, nginx with TLS, two web processes and two workers. Each customer
-looks at four pages and places one order. It passes if no answer was an error, every order is there once, every message
+opens four pages and places one order. It passes if no response was an error, every order exists once, every message
 arrived once, and no web process or worker grew by more than a tenth after the first sixth of the time.
 """
 
@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--rate", type=float, default=10, help="orders a second")
-    parser.add_argument("--growth", type=float, default=0.1, help="how much a process may grow, 0.1 is a tenth")
+    parser.add_argument("--growth", type=float, default=0.1, help="allowed growth of a process, 0.1 is a tenth")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="shop-soak-"))
     folder.chmod(0o755)

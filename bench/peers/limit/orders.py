@@ -1,6 +1,7 @@
 """The practical limit of cart and checkout: hand-written, prepared SQL behind a bare WSGI function.
 
-Three statements an add and five a checkout, the same rows, constraints and answers as ours, no hooks and no choices.
+Three statements for an add and five for a checkout; the same rows, constraints and responses as ours; no hooks and no
+options.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The log-in of the bench: a bearer token that is the user's name, one query."""
+"""The authentication of the bench: a bearer token that is the user's name, one query."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The flow of the bench in the words of django-oscar-api."""
+"""The flow of the bench for django-oscar-api."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,5 +21,5 @@ def flow(skus: Sequence[str]) -> list[tuple[str, Any]]:
 
 
 def checkout(basket: dict[str, Any]) -> dict[str, Any]:
-    """The last answer's basket is what is ordered."""
+    """Order the basket of the last response."""
     return {"basket": basket["url"], "shipping_address": ADDRESS}

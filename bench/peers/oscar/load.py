@@ -25,7 +25,7 @@ def main() -> None:
     fill("catalogue.Product", map(product, numbers))
     rng = random.Random(data.SEED)
     fill("partner.StockRecord", (stock(number, Decimal(rng.randint(100, 99_999)) / 100) for number in numbers))
-    # They are made on demand, and two first adds at once answer 500.
+    # Otherwise they are created on demand, and two concurrent first adds fail with 500.
     fill("analytics.ProductRecord", ({"product_id": number} for number in numbers))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")

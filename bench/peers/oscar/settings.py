@@ -1,6 +1,6 @@
 """django-oscar with its API, set up as both are documented: a new Django project's middleware and sessions.
 
-Left out is what serves pages alone (the basket of a page, flat pages), and mail.
+Without the parts that only pages need (the basket of a page, flat pages), and without e-mail.
 """
 
 import oscar

@@ -1,4 +1,4 @@
-"""The API as it comes. ``api-payment`` is the one address that it expects a site to add."""
+"""The unchanged API. ``api-payment`` is the one URL that a site must add."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""The log-in of the bench: a bearer token that is the user's name, one statement, compiled once."""
+"""The authentication of the bench: a bearer token that is the user's name, one statement, compiled once."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def _build(p: Any) -> Any:
     )
 
 
-_USER = CompiledQuery(User, _build)
+_USER: CompiledQuery[Any] = CompiledQuery(User, _build)
 
 
 class Token(HttpBearer):

@@ -1,4 +1,4 @@
-"""The catalogue's router at the root, as every peer answers it."""
+"""The catalogue's router at the root, the same URLs as every peer."""
 
 from django.urls import path
 from ninja import NinjaAPI

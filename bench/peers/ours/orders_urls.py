@@ -1,4 +1,4 @@
-"""The orders' router at the root, as every peer answers it."""
+"""The orders' router at the root, the same URLs as every peer."""
 
 from django.urls import path
 from ninja import NinjaAPI

@@ -1,4 +1,4 @@
-"""The application that granian serves, for ours and for the naive form."""
+"""The WSGI application for all peers that use Django."""
 
 from django.core.wsgi import get_wsgi_application
 

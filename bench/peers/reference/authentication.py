@@ -1,4 +1,4 @@
-"""The log-in of the bench: a bearer token that is the user's name, one query that fetches the customer too."""
+"""The authentication of the bench: a bearer token that is the user's name, one query that fetches the customer too."""
 
 from typing import Any
 

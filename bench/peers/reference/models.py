@@ -1,4 +1,4 @@
-"""The lines of a cart, in the table of ours, with the foreign key to the product that such a shop has."""
+"""The lines of a cart in our table, with a foreign key to the product, as such a shop has."""
 
 from __future__ import annotations
 

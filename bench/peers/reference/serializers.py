@@ -1,4 +1,4 @@
-"""What the reference shop takes and answers."""
+"""The requests and responses of the reference shop."""
 
 from decimal import Decimal
 from functools import partial

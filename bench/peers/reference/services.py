@@ -1,6 +1,6 @@
-"""What the reference shop does: rows are locked, checked and saved one by one.
+"""The actions of the reference shop: rows are locked, checked and saved one by one.
 
-It sells no more than there is, and writes as many rows to the same tables as ours; its events have no payload.
+It never oversells, and writes as many rows to the same tables as ours; its events have no payload.
 """
 
 from decimal import Decimal
@@ -49,7 +49,7 @@ def place_order(*, user: Any, shipping_address: dict[str, Any]) -> Order:
 
 
 def locked_lines(cart: Cart) -> list[CartLine]:
-    """With their products, which are locked in the order of their keys: no two checkouts wait for each other."""
+    """The lines with their products, locked in the order of their keys to avoid deadlocks."""
     lines = lines_of(cart).select_related("product").select_for_update(of=("product",))
     return list(lines.order_by("product__pk"))
 

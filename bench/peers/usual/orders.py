@@ -1,6 +1,6 @@
-"""The usual way: get_or_create, select_for_update, a save a line, schemas over instances.
+"""The usual way: get_or_create, select_for_update, one save per line, schemas over instances.
 
-It is correct: it sells no more than there is.
+It is correct: it never oversells.
 """
 
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""The verdict: what was promised against what is there."""
+"""The result: compare what customers were told with the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUMBER = re.compile(r"\b[0-9A-Z]{5}-[0-9A-Z]{5}\b")
 
 
 class Books:
-    """What customers were told against what is in the database, in the mailbox and at the gateway."""
+    """Compare the customers' responses with the database, the mailbox and the SMS gateway."""
 
     def __init__(self, topology: Topology, customers: Customers) -> None:
         self.topology, self.customers = topology, customers
@@ -22,19 +22,19 @@ class Books:
     def check(self) -> None:
         rows = dict(self.topology.rows("SELECT email, number FROM shop_orders_order"))
         answered = {self.customers.email(index): number for index, number in self.customers.placed.items()}
-        expect(rows, answered, "orders in the database and orders that were answered")
+        expect(rows, answered, "orders in the database and confirmed orders")
         expect(self.topology.rows("SELECT count(*) FROM shop_orders_order"), [(len(answered),)], "number of orders")
         reserved = "SELECT reserved_quantity FROM shop_catalog_product WHERE sku = 'SMOKE-1'"
         expect(self.topology.rows(reserved), [(len(answered),)], "reserved stock")
         self.topology.manage("check_stock")
-        say(f"Every order is there once ({len(answered)}), and the stock agrees.")
+        say(f"Every order exists once ({len(answered)}), and the stock agrees.")
         mails, texts = self.topology.mailbox.received, self.topology.gateway.received
         self._each_arrived("e-mails to customers", mails, self.customers.email)
         self._each_arrived("e-mails to the shop", mails, lambda _index: "admin@example.org")
         self._each_arrived("SMS", texts, self.customers.phone, unknown=self._unknown())
 
     def _unknown(self) -> set[str]:
-        """Phones of SMS whose worker died between sending and noting it: not repeated, unless told to."""
+        """Phone numbers of SMS whose worker died before recording the result: they are not sent again by default."""
         return {
             str(row[0])
             for row in self.topology.rows("SELECT address FROM shop_notify_notification WHERE state = 'unknown'")
@@ -55,4 +55,4 @@ class Books:
         say(f"{what}: {len(arrived)} of {len(self.customers.placed)}, {len(unknown)} unknown, {twice} sent again.")
         expect(lost, [], f"lost {what}")
         if twice > CLIENTS:
-            raise Failed(f"{what}: {twice} were sent again, more than the killed worker had in hand.")
+            raise Failed(f"{what}: {twice} were sent again, more than the killed worker had claimed.")

@@ -1,4 +1,4 @@
-"""Those who order while parts of the shop die."""
+"""Customers who order while parts of the shop are killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIENTS = 4
 
 
 class Customers:
-    """Guests who each order one piece, and try again with the same key while the shop says 503."""
+    """Guests who order one unit each, and try again with the same key while the shop responds 503."""
 
     def __init__(self, topology: Topology, number: int) -> None:
         self.topology, self.number = topology, number
@@ -38,9 +38,9 @@ class Customers:
         return f"+2547000{index:05d}"
 
     def order(self, faults: Mapping[str, str]) -> None:
-        """Place all orders, an equal part for each fault, which comes when half of its part is placed.
+        """Place all orders, an equal part for each fault, which happens after half of its part.
 
-        However fast the machine is, there are orders under way when something dies.
+        So there are orders in progress at each fault, however fast the machine is.
         """
         threads = [threading.Thread(target=self._client) for _client in range(CLIENTS)]
         for thread in threads:
@@ -93,7 +93,7 @@ class Customers:
     def _until(
         self, wanted: int, path: str, body: Any, headers: Mapping[str, str]
     ) -> tuple[http.client.HTTPMessage, bytes]:
-        """The answer with the wanted status; 503 and 409 with Retry-After are tried again."""
+        """The response with the wanted status; 503 and 409 with Retry-After are tried again."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             status, told, answer = self.topology.request("POST", path, body, headers)
@@ -103,7 +103,7 @@ class Customers:
             if status != 503 and not (status == 409 and told["Retry-After"]):
                 raise Failed(f"{path} answered {status}: {answer[:500]!r}")
             time.sleep(0.5)
-        raise Failed(f"{path} did not answer {wanted} within {PATIENCE_SECONDS} s.")
+        raise Failed(f"{path} did not respond {wanted} within {PATIENCE_SECONDS} s.")
 
     def report(self) -> None:
         statuses = ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items()))

@@ -1,4 +1,4 @@
-"""A process as systemd runs it, by the files of this folder with other ports and folders in them."""
+"""A process as systemd runs it, with the files of this folder, other ports and other folders."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ SERVER = Path(__file__).resolve().parents[1]
 
 
 def replaced(text: str, replacements: Mapping[str, str]) -> str:
-    """The text with every replacement made.
+    """The text with all replacements.
 
     Raises:
-        Failed: something to replace is not there, so the file is not the one this script was written for.
+        Failed: a text to replace is missing, so the file has changed.
     """
     for old, new in replacements.items():
         if old not in text:
@@ -87,7 +87,7 @@ class Unit:
             os.killpg(self.process.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """The main process dies at once; what it leaves is ended, as systemd does with what is left of a unit."""
+        """Kill the main process, then end the rest of its processes, as systemd does."""
         self.process.kill()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the messages arrive: a mail server and an SMS gateway that keep what they get."""
+"""A mail server and an SMS gateway that keep the messages they receive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trial.tools import free_port
 
 
 class Mailbox:
-    """A mail server that keeps the addressees and subject of each message."""
+    """A mail server that keeps the recipients and the subject of each message."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str]] = []
@@ -31,7 +31,7 @@ class Mailbox:
 
 
 class Gateway(ThreadingHTTPServer):
-    """An SMS gateway that answers as Africa's Talking documents and keeps each phone and text."""
+    """An SMS gateway with the documented responses of Africa's Talking that keeps each phone number and text."""
 
     daemon_threads = True
 
@@ -57,4 +57,4 @@ class GatewayHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_arguments: Any) -> None:
-        """Nothing on the terminal."""
+        """No access log."""

@@ -1,4 +1,4 @@
-"""A long even load, and what the processes need meanwhile."""
+"""A long even load, and the memory of the processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PAGES = ("/", f"{API}/products/", f"{API}/products/smoke-test/", f"{API}/categor
 
 
 class PacedCustomers(Customers):
-    """Customers who come at an even rate whether the shop is fast or not, look at four pages and order."""
+    """Customers who arrive at an even rate, however fast the shop is, open four pages and order."""
 
     def __init__(self, topology: Topology, *, rate: float, seconds: float) -> None:
         super().__init__(topology, round(rate * seconds))
         self.rate, self.started = rate, time.monotonic()
         self.waits: list[tuple[float, float]] = []
-        """Of each order: second of the run when it was due, seconds until it was placed."""
+        """For each order: the second of the run at which it was due, and the seconds until it was placed."""
 
     def _one(self, index: int) -> None:
         due = self.started + index / self.rate
@@ -38,13 +38,13 @@ class PacedCustomers(Customers):
         self.waits.append((due - self.started, time.monotonic() - due))
 
     def p99_ms(self, first: float, last: float) -> float:
-        """Of the orders that were due between two seconds of the run."""
+        """The 99th percentile of the orders that were due in a part of the run."""
         waits = sorted(wait for due, wait in self.waits if first <= due < last)
         return 1000 * waits[math.ceil(len(waits) * 0.99) - 1] if waits else 0.0
 
 
 class Watch(threading.Thread):
-    """Memory of every process and the database's connections, a sample each 15 seconds."""
+    """Samples of each process's memory and the number of database connections, every 15 seconds."""
 
     def __init__(self, topology: Topology) -> None:
         super().__init__(daemon=True)
@@ -77,7 +77,7 @@ def megabytes(session: int) -> float:
 
 
 def verdict(customers: PacedCustomers, watch: Watch, *, seconds: float, growth: float) -> None:
-    """Print what was measured.
+    """Print the measurements.
 
     Raises:
         Failed: a web process or worker grew by more than ``growth`` (0.1 is a tenth) once warm.

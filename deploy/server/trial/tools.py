@@ -1,4 +1,4 @@
-"""What every part of the trial needs."""
+"""Helpers for all parts of the trial."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 HOST = "shop.example.org"
 PATIENCE_SECONDS = 60
-"""How long one customer tries again, and how long a process may take to start."""
+"""How long a customer tries again, and how long a process may take to start."""
 
 
 class Failed(Exception):
-    """What should hold does not; the message says what."""
+    """A check of the trial failed; the message says which."""
 
 
 def expect(found: Any, wanted: Any, what: str) -> None:

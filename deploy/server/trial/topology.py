@@ -30,7 +30,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 import postgres  # noqa: E402
 
 DRAIN_SECONDS = 300
-"""Longer than the lease of a message whose worker was killed, and the attempts after it."""
+"""Longer than the lease of a killed worker's message and the attempts after it."""
 REDIS_AWAY_SECONDS = 4
 PREPARE = """
 from decimal import Decimal
@@ -41,7 +41,7 @@ inventory.receive({"SMOKE-1": 100_000})
 
 
 class Topology:
-    """Everything that runs, and what it is told."""
+    """All processes with their configuration."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.folder, self.stack = folder, stack
@@ -96,7 +96,7 @@ class Topology:
             wait_for(f"http://127.0.0.1:{self.ports[port]}/readyz?only=database,migrations", f"web@{port}")
 
     def is_whole(self) -> bool:
-        """Whether every process runs and answers."""
+        """Whether every process runs and responds."""
         ports = (self.ports[name] for name in ("8001", "8002", "redis"))
         return all(accepts(port) for port in ports) and all(unit.runs_for() > 1 for unit in self.units.values())
 
@@ -169,7 +169,7 @@ class Topology:
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """One request by TLS through nginx."""
+        """Send a request over TLS through nginx."""
         plain = socket.create_connection(("127.0.0.1", self.ports["https"]), timeout=30)
         connection = http.client.HTTPConnection(HOST)
         with self.tls.wrap_socket(plain, server_hostname=HOST) as connection.sock:
@@ -183,7 +183,7 @@ class Topology:
             return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
     def drain(self) -> None:
-        """Wait until the workers have done what is to be done."""
+        """Wait until the workers have finished all due work."""
         started = time.monotonic()
         waiting = (
             "SELECT (SELECT count(*) FROM shop_notify_notification WHERE state IN ('queued', 'sending')),"
@@ -196,7 +196,7 @@ class Topology:
         say(f"Every message was sent {time.monotonic() - started:.1f} s after the last order.")
 
     def check_edges(self) -> None:
-        """What nginx and the web processes answer to machines."""
+        """Check the responses of nginx and the web processes to machines."""
         expect(self.request("GET", "/readyz")[0], 200, "/readyz at the end")
         expect(self.request("GET", "/metrics")[0], 404, "/metrics from outside")
         bearer = urllib.request.Request(
@@ -204,7 +204,7 @@ class Topology:
         )
         with urllib.request.urlopen(bearer, timeout=10) as answer:
             if b"shop_orders_placed_total" not in answer.read():
-                raise Failed("/metrics of a web process does not tell of orders.")
+                raise Failed("/metrics of a web process has no figures about orders.")
         plain = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=10)
         plain.request("GET", "/")
         expect(plain.getresponse().getheader("Location"), f"https://{HOST}/", "redirect from http")
@@ -216,4 +216,4 @@ class Topology:
         expect(told, [], "logs with personal data")
         again = {name for name, unit in self.units.items() if unit.starts > 1}
         expect(again, {"web@8001", "worker@1", "redis"}, "processes that were started again")
-        say("TLS, redirects, /readyz, /metrics are as they should be; no personal data in the logs.")
+        say("TLS, redirects, /readyz and /metrics are correct; no personal data in the logs.")
