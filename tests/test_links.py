@@ -1,4 +1,4 @@
-"""Links between the files of the repository lead somewhere."""
+"""Links between the files of the repository have existing targets."""
 
 import re
 from pathlib import Path

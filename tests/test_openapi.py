@@ -1,6 +1,6 @@
 """The OpenAPI document: valid, complete, and a committed snapshot, so that a change to the API is a reviewed change.
 
-After a wanted change: ``SHOP_TEST_SNAPSHOT=write pytest -c tests/pytest.ini tests/test_openapi.py``.
+After an intended change: ``SHOP_TEST_SNAPSHOT=write pytest -c tests/pytest.ini tests/test_openapi.py``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What an installer sees: dependencies, classifiers, the migrations in step with the models."""
+"""Package metadata: dependencies, classifiers, and migrations that match the models."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def test_the_readme_names_distribution_folder_and_import_of_every_package():
 
 
 def test_the_catalogues_old_name_stands_only_where_it_is_said_whose_it_is():
-    """On the index it belongs to somebody else; as the name of a folder it follows a slash."""
+    """On the index the name belongs to another project; as a folder name it follows a slash."""
     name = re.compile(r"(?<![\w/-])django-shop-catalog(?![\w-])")
     patterns = (
         "*.md", "*.py", "*.ini", "*.toml", ".github/**/*.yml", "docs/**/*.md", "deploy/**/*.*", "packages/*/*.*",
@@ -90,7 +90,7 @@ def test_extras_are_those_that_the_documentation_names(name):
 
 @pytest.mark.parametrize("name", DEPENDENCIES)
 def test_a_readme_can_be_read_without_the_repository(name):
-    """An index shows it alone: links into the repository would lead nowhere."""
+    """An index shows the README alone: relative links would not work."""
     text = (ROOT / f"packages/django-shop-{name}/README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
     assert "not related to the older django-SHOP" in text.split("\n")[3]

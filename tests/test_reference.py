@@ -1,4 +1,4 @@
-"""The reference that is made from the code has everything that the code has."""
+"""The generated reference is complete."""
 
 import ast
 import importlib
@@ -33,7 +33,7 @@ def names_in_code(file, pattern):
 
 
 def openapi():
-    """The committed document, which test_openapi.py compares with the code."""
+    """The committed OpenAPI document, which test_openapi.py compares with the code."""
     return json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
 
 
@@ -115,7 +115,7 @@ def test_every_class_of_an_extension_point_and_every_kit_is_there():
 
 
 def test_every_hook_of_the_settings_is_among_the_extension_points():
-    """A hook is a setting whose words name a callable, a dotted path or a backend."""
+    """A hook is a setting whose description has a callable, a dotted path or a backend."""
     rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", page("settings"), re.MULTILINE)
     hooks = {name for name, words in rows if re.search(r"[Cc]allable|[Dd]otted path|BACKEND|->", words)}
     assert len(hooks) >= 13

@@ -1,4 +1,4 @@
-"""The rules of the replay, on invoices that are made up, and that its report finds what differs."""
+"""The rules of the replay on invented invoices, and its report of differences."""
 
 from decimal import Decimal
 

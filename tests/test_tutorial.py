@@ -1,4 +1,4 @@
-"""The tutorial, followed to the letter in an empty folder: its files, its commands and its requests."""
+"""The tutorial, followed exactly in an empty folder: its files, commands and requests."""
 
 import json
 import os
@@ -30,7 +30,7 @@ for arguments in json.loads(sys.argv[1]):
 
 
 class Site:
-    """What the reader has: a folder, a terminal and a second one."""
+    """The reader's setup: a folder and two terminals."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -50,7 +50,7 @@ class Site:
         return done.stdout + done.stderr
 
     def manage(self, lines):
-        """All commands in one process, which saves the starts."""
+        """All commands in one process, which is faster."""
         commands = [shlex.split(line)[1:] for line in lines]
         for words in commands:
             if "createsuperuser" in words:
@@ -71,7 +71,7 @@ class Site:
         raise AssertionError(self.terminal())
 
     def curl(self, line, **variables):
-        """A request as the page's ``curl`` would send it."""
+        """Send a request as the page's ``curl`` does."""
         for name, value in variables.items():
             line = line.replace(f"${name}", value)
         words = shlex.split(line.replace(":8000/", f":{self.port}/"))
@@ -99,7 +99,7 @@ def site(tmp_path):
     site.stop()
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="the tutorial's site brings its own database, SQLite")
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the tutorial's site uses its own SQLite database")
 def test_the_tutorial_ends_with_an_order_and_its_messages(site):
     site.run("-m", "django", "startproject", "mysite", ".")
     with (site.folder / "mysite/settings.py").open("a") as settings:

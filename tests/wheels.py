@@ -1,6 +1,6 @@
-"""Build the four wheels, look inside, install each app with the core alone and run its suite from outside the tree.
+"""Build the four wheels, check them, install each app with only the core, and run its suite from outside the tree.
 
-``python tests/wheels.py [core|catalog|orders|notify ...]``; exits 1 and says why at the first thing that is wrong.
+``python tests/wheels.py [core|catalog|orders|notify ...]``; exits 1 with the reason at the first failure.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DISTRIBUTIONS = {
     "orders": "django-shop-orders",
     "notify": "django-shop-notify",
 }
-"""The names on the index."""
+"""The names on the package index."""
 
 DEPENDENCIES = {
     "core": {"django"},
@@ -32,7 +32,7 @@ DEPENDENCIES = {
     "orders": {"django-shop-core", "phonenumberslite"},
     "notify": {"django-shop-core"},
 }
-"""What a site gets that installs one package, and nothing else."""
+"""The packages that installing one of ours brings, and no others."""
 
 EXTRAS = {
     "core": "[api]",
@@ -63,7 +63,7 @@ SECRETS = re.compile(
 
 
 class Broken(Exception):
-    """A wheel is not what it should be."""
+    """A check of a wheel failed."""
 
 
 def main(names: list[str]) -> int:
@@ -79,7 +79,7 @@ def main(names: list[str]) -> int:
 
 
 def check(name: str, core: Path, folder: Path) -> None:
-    """Build, look inside, install alone, start, and run the package's suite on the installed wheel."""
+    """Build, check, install, start, and run the package's suite on the installed wheel."""
     wheel = core if name == "core" else build(name, folder)
     _look_inside(name, wheel)
     python = new_environment(folder / f"env-{name}")
@@ -148,14 +148,14 @@ def _install(python: Path, *what: str) -> None:
 
 
 def _pip(command: str, python: Path) -> list[str]:
-    """What installs into another environment: pip where this one has it, else uv, by which this one was made."""
+    """The installer for another environment: pip if this one has it, else uv."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "--python", str(python), command]
     return [sys.executable, "-m", "uv", "pip", command, "--python", str(python)]
 
 
 def _starts_alone(name: str, python: Path, folder: Path) -> None:
-    """With nothing but the wheel and its hard dependencies, Django starts with the app and knows its migrations.
+    """With only the wheel and its hard dependencies, Django starts with the app and finds its migrations.
 
     Of the core, every module but the API's can be imported, although django-ninja is not installed.
     """

@@ -1,4 +1,4 @@
-"""Product tables that know nothing of a shop."""
+"""Product tables of a site that is not a shop."""
 
 from django.db import models
 
@@ -17,7 +17,7 @@ class Book(models.Model):
 
 
 class Shelf(models.Model):
-    """Where a book lies, for a source over two tables."""
+    """The place of a book, for a product source over two tables."""
 
     book = models.OneToOneField(Book, on_delete=models.CASCADE)
     units = models.PositiveIntegerField(default=0)

@@ -1,13 +1,13 @@
 """Place the invoices of a real shop over HTTP and compare the books: ``nox -s replay -- --data PATH``.
 
-Exits 1 when the shop's books differ from the file's by an order or a cent, when the stock does not equal its ledger or
-the units that open orders hold, or when a customer got no e-mail about an order.
+Exits 1 if the shop's data differs from the file by an order or a cent, if the stock does not match its ledger or the
+units of open orders, or if a customer got no e-mail about an order.
 
-The rules: an invoice with a line that no shop can sell (quantity or price not above zero, or not a product) is refused
-before it is sent, and counted with the reason. An invoice without CustomerID is a guest's. An invoice whose number
-starts with C cancels the customer's latest open order with exactly the same lines, or is counted as a return without a
-matching order. A stock code that was sold at several prices is loaded as several SKUs, because prices are not what is
-tried here. Customers and their access tokens are made before the clock starts.
+The rules: an invoice with a line that cannot be sold (quantity or price not above zero, or not a product) is not sent,
+and counted with the reason. An invoice without CustomerID is a guest's. An invoice whose number starts with C cancels
+the customer's latest open order with exactly the same lines, or is counted as a return without a matching order. A
+stock code that was sold at several prices is loaded as several SKUs, because changing prices are not tested here.
+Customers and their access tokens are created before the measurement.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from replay import books, clients, report, shop
 from replay.invoices import Invoice, Key, read
 
 MAIL_SECONDS = 120
-"""For so long no mail may come before the rest is called missing."""
+"""After this time without a new e-mail, the rest counts as missing."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="replay", description="Place the invoices of Online Retail over HTTP.")
     parser.add_argument("--data", type=Path, required=True, help="online-retail.csv or .csv.xz")
-    parser.add_argument("--invoices", type=int, default=300, help="how many, from the first (300; 0: all 25,900)")
-    parser.add_argument("--clients", type=int, default=4, help="how many HTTP connections at once (4)")
+    parser.add_argument("--invoices", type=int, default=300, help="number of invoices (300; 0: all 25,900)")
+    parser.add_argument("--clients", type=int, default=4, help="number of HTTP connections (4)")
     parser.add_argument("--workers", type=int, default=2, help="processes of the web server (2)")
     options = parser.parse_args()
     invoices = list(itertools.islice(read(options.data), options.invoices or None))
@@ -71,7 +71,7 @@ def run(
     faults = outcome.faults + report.compare(expected, skus)
     for fault in faults[:50]:
         print(f"WRONG: {fault}")
-    print(f"{len(faults)} faults." if faults else "No fault: the shop's books are the file's.")
+    print(f"{len(faults)} faults." if faults else "No differences between the shop and the file.")
     return 1 if faults else 0
 
 
@@ -97,7 +97,7 @@ def set_up(expected: books.Books, skus: Mapping[Key, str], folder: Path) -> dict
 
 
 def _log_in(customers: Iterable[str]) -> Iterable[str]:
-    """An account and an access token for each, made as the log-in makes them, without a request each."""
+    """Create an account and an access token for each customer as the log-in does, without requests."""
     from allauth.account.models import EmailAddress
     from allauth.headless.tokens.strategies.jwt.internal import create_access_token
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
@@ -118,7 +118,7 @@ def _log_in(customers: Iterable[str]) -> Iterable[str]:
 
 
 def missing_mails(outcome: clients.Outcome, expected: books.Books, mails: shop.MailServer) -> list[str]:
-    """Orders of which no e-mail has told their customer when for some time no e-mail came any more."""
+    """Orders without an e-mail to their customer, after no e-mail has arrived for some time."""
     missing = {
         number: clients.email_of(expected.sales[invoice].customer or f"guest-{invoice}")
         for invoice, number in outcome.orders.items()

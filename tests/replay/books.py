@@ -1,4 +1,4 @@
-"""What a shop must have in its books after the invoices, worked out from the file without the shop."""
+"""The data that a shop must have after the invoices, computed from the file without the shop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RETURN = "return without a matching order"
 
 @dataclass
 class Books:
-    """``fates`` says for every invoice number ``sale``, ``cancellation``, or why nothing was done."""
+    """``fates`` has, for every invoice number, ``sale``, ``cancellation``, or the reason why it was skipped."""
 
     fates: dict[str, str] = field(default_factory=dict)
     sales: dict[str, Invoice] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Books:
 
     @property
     def reserved(self) -> Counter[Key]:
-        """Units that open orders hold, by product."""
+        """The units of open orders, by product."""
         units: Counter[Key] = Counter()
         gone = set(self.cancelled.values())
         for number, sale in self.sales.items():
@@ -46,10 +46,10 @@ class Books:
 
 
 def keep(invoices: Iterable[Invoice]) -> Books:
-    """Go through the invoices by the rules of the replay.
+    """Apply the rules of the replay to the invoices.
 
-    One line that no shop can sell refuses its invoice. A cancellation takes back the customer's latest order that is
-    still open and has exactly its lines; where there is none, it is a return without a matching order.
+    A line that cannot be sold skips its invoice. A cancellation cancels the customer's latest open order with exactly
+    its lines; without one it is a return without a matching order.
     """
     books = Books()
     open_sales: dict[str, list[Invoice]] = defaultdict(list)
@@ -90,7 +90,7 @@ def skus(invoices: Iterable[Invoice]) -> dict[Key, str]:
 
 
 def catalogue(books: Books, codes: dict[Key, str]) -> Iterator[dict[str, str]]:
-    """Rows for ``import_products``: what is sold, with stock for every sale."""
+    """Rows for ``import_products``: the sold products, with enough stock for every sale."""
     names: dict[Key, Counter[str]] = defaultdict(Counter)
     units: Counter[Key] = Counter()
     for sale in books.sales.values():

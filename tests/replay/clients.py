@@ -1,4 +1,4 @@
-"""Many customers at once: HTTP clients that keep their connections, each with customers of its own.
+"""Concurrent customers: HTTP clients with persistent connections, each with its own customers.
 
 A customer's invoices go through one client in the order of the file, so that a cancellation follows its order.
 """
@@ -25,13 +25,13 @@ ATTEMPTS = 20
 PROGRESS_SECONDS = 10
 
 
-class Answer(Exception):
-    """An answer that is not the one expected."""
+class UnexpectedResponse(Exception):
+    """An unexpected response."""
 
 
 @dataclass
 class Outcome:
-    """What the shop answered. ``orders`` has the order's number for each sale's."""
+    """The results. ``orders`` has the order number for each sale's invoice number."""
 
     orders: dict[str, str] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class Client:
-    """One connection. JSON in and out; an answer of 503 is asked again when it says so, as any good client does."""
+    """One connection. JSON in and out; a response 503 is tried again after its Retry-After, as a good client does."""
 
     def __init__(self, address: str, outcome: Outcome) -> None:
         self.host = urlsplit(address).netloc
@@ -51,7 +51,7 @@ class Client:
         self.connection = http.client.HTTPConnection(self.host, timeout=60)
 
     def call(self, kind: str, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, Any]:
-        """The headers of an answer below 300, and its body unread by JSON."""
+        """The headers and the raw body of a response below 300."""
         content = json.dumps(body)
         sent = {"Content-Type": "application/json", "Accept": "application/json", **headers}
         for _attempt in range(ATTEMPTS):
@@ -71,9 +71,9 @@ class Client:
                 time.sleep(min(float(response.headers.get("Retry-After") or 1), 5))
                 continue
             if response.status >= 300:
-                raise Answer(f"{method} {path}: {response.status} {raw[:300].decode(errors='replace')}")
+                raise UnexpectedResponse(f"{method} {path}: {response.status} {raw[:300].decode(errors='replace')}")
             return response.headers, raw
-        raise Answer(f"{method} {path}: no answer in {ATTEMPTS} attempts")
+        raise UnexpectedResponse(f"{method} {path}: no response in {ATTEMPTS} attempts")
 
     def _count(self, status: int) -> None:
         with self.outcome.lock:
@@ -89,7 +89,7 @@ def run(
     *,
     clients: int,
 ) -> tuple[Outcome, float]:
-    """Send every sale and every cancellation of the books; answers what came of it, and the seconds."""
+    """Send every sale and every cancellation of the books; return the results and the seconds."""
     work = [invoice for invoice in invoices if invoice.number in books.sales or invoice.number in books.cancelled]
     shares: list[list[Invoice]] = [[] for _client in range(clients)]
     for invoice in work:
@@ -131,14 +131,17 @@ def _work(
                 _take_back(client, invoice, outcome.orders[books.cancelled[invoice.number]], headers)
             else:
                 outcome.orders[invoice.number] = _order(client, invoice, skus, headers)
-        except (Answer, KeyError, ValueError) as error:
+        except (UnexpectedResponse, KeyError, ValueError) as error:
             outcome.faults.append(f"invoice {invoice.number}: {error!r}")
         with outcome.lock:
             outcome.done += 1
 
 
 def _order(client: Client, invoice: Invoice, skus: Mapping[Key, str], headers: Mapping[str, str]) -> str:
-    """Its lines into the cart, one by one, and the order. A guest's cart is known by the token of its first answer."""
+    """Add the lines to the cart one by one, then place the order.
+
+    The first response has the token of a guest's cart.
+    """
     for key, quantity in invoice.quantities.items():
         item = {"product": skus[key], "quantity": quantity}
         answered, _raw = client.call("add", "POST", "/orders/cart/add_item/", item, headers)
@@ -154,7 +157,7 @@ def _order(client: Client, invoice: Invoice, skus: Mapping[Key, str], headers: M
     _answered, raw = client.call("order", "POST", "/orders/orders/", body, headers)
     order = json.loads(raw)
     if Decimal(order["total"]) != invoice.total:
-        raise Answer(f"{invoice.total} in the file, {order['total']} in the shop")
+        raise UnexpectedResponse(f"{invoice.total} in the file, {order['total']} in the shop")
     return str(order["number"])
 
 

@@ -1,10 +1,10 @@
 """The invoices of the Online Retail data set.
 
-The file has one row a line: InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID, Country.
-Source: Chen, D. (2015), Online Retail, UCI Machine Learning Repository, CC BY 4.0. Its page says: a stock code is "a
-5-digit integral number uniquely assigned to each distinct product", and an invoice's number that "starts with the
-letter 'c' [...] indicates a cancellation". Variants have letters behind the digits; POST, D, M or BANK CHARGES are no
-products.
+The file has one row per line: InvoiceNo, StockCode, Description, Quantity, InvoiceDate, UnitPrice, CustomerID,
+Country. Source: Chen, D. (2015), Online Retail, UCI Machine Learning Repository, CC BY 4.0. Its page says: a stock
+code is "a 5-digit integral number uniquely assigned to each distinct product", and an invoice's number that "starts
+with the letter 'c' [...] indicates a cancellation". Variants have letters behind the digits; POST, D, M or BANK
+CHARGES are no products.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRODUCT = re.compile(r"[0-9]{5}[A-Za-z]*")
 PENNY = Decimal("0.01")
 
 Key = tuple[str, Decimal]
-"""Stock code and unit price: what is sold under one SKU."""
+"""Stock code and unit price, which together get one SKU."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Line:
 
     @property
     def fault(self) -> str:
-        """Why a shop cannot sell this line; "" if it can."""
+        """The reason why this line cannot be sold; "" if it can."""
         if not PRODUCT.fullmatch(self.code):
             return "not a product"
         if self.quantity <= 0:
@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Invoice:
-    """``customer`` is "" where the file has none."""
+    """``customer`` is "" if the file has none."""
 
     number: str
     customer: str
@@ -60,7 +60,7 @@ class Invoice:
 
     @property
     def fault(self) -> str:
-        """The first thing for which a shop refuses this sale; "" if it takes it."""
+        """The reason why this sale cannot be placed; "" if it can."""
         return next((line.fault for line in self.lines if line.fault), "")
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The shop's books beside the file's, to the cent and to the unit."""
+"""Compare the shop's data with the file's, to the cent and to the unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from replay.invoices import Key
 
 
 def figures(outcome: Outcome, seconds: float, mails: int) -> Iterator[str]:
-    """How fast it was, and on what."""
+    """The speed, and the machine."""
     done = len(outcome.orders) + len(outcome.cancelled)
     requests = sum(map(len, outcome.seconds.values()))
     yield f"{len(outcome.orders):,} orders and {len(outcome.cancelled):,} cancellations in {seconds:,.0f} s."
@@ -25,12 +25,12 @@ def figures(outcome: Outcome, seconds: float, mails: int) -> Iterator[str]:
         yield f"{kind}: {len(times):,} requests, p50 {p50:.0f} ms, p99 {p99:.0f} ms"
     cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
     yield f"{cpu.ru_utime + cpu.ru_stime:,.0f} s of CPU in the web server and the queue's worker, start included"
-    yield f"{mails:,} e-mails delivered; asked again after: {dict(outcome.retries) or 'nothing'}"
+    yield f"{mails:,} e-mails delivered; repeated after: {dict(outcome.retries) or 'nothing'}"
     yield _platform()
 
 
 def compare(expected: Books, skus: Mapping[Key, str]) -> list[str]:
-    """Print both books line by line, and answer where they differ."""
+    """Print both line by line, and return the differences."""
     rows = _rows(expected)
     print(f"{'':45}{'in the file':>16}{'in the shop':>16}")
     for label, wanted, found in rows:
@@ -43,7 +43,7 @@ def compare(expected: Books, skus: Mapping[Key, str]) -> list[str]:
 
 
 def _rows(expected: Books) -> list[tuple[str, Any, Any]]:
-    """Label, figure of the file, figure of the shop; None where the shop never hears of it."""
+    """Label, value of the file, value of the shop; None if the shop has no such value."""
     from django.db.models import Count, Q, Sum
     from shop_catalog.models import Product
     from shop_orders.models import Order, OrderLine
@@ -91,7 +91,7 @@ def _wrong_reservations(expected: Books, skus: Mapping[Key, str]) -> list[str]:
 
 
 def _wrong_ledger() -> list[str]:
-    """What ``check_stock`` complains about."""
+    """The differences that ``check_stock`` reports."""
     from django.core.management import CommandError, call_command
 
     try:

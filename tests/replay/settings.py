@@ -1,4 +1,4 @@
-"""The example shop for a replay: pounds, no charges, no throttles, passwords and tokens that last the run."""
+"""The example shop for a replay: pounds, no charges, no throttles, long-lived passwords and tokens."""
 
 from config.settings import *  # noqa: F403
 from config.settings import SHOP_ORDERS as EXAMPLE_ORDERS

@@ -1,4 +1,4 @@
-"""The shop that a replay drives: a database of its own, a mail server, the web server and the queue's worker."""
+"""The shop of a replay: its own database, a mail server, the web server and the queue's worker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class MailServer:
         return "250 OK"
 
     def names(self, number: str, recipient: str) -> bool:
-        """Whether a mail to this address speaks of this order."""
+        """Whether an e-mail to this address is about this order."""
         with self.lock:
             return any(number in text for text in self.mails.get(recipient, ()))
 
@@ -87,7 +87,7 @@ def environment(database_url: str, mail_port: int, folder: Path) -> dict[str, st
 
 @contextlib.contextmanager
 def running(settings: dict[str, str], *, workers: int = 2) -> Iterator[str]:
-    """The web server and the queue's worker. The block gets the shop's address."""
+    """The web server and the queue's worker. The block gets the shop's URL."""
     port = free_port()
     web = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     web += ["--workers", str(workers), "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
@@ -119,7 +119,7 @@ def _await(url: str, processes: list[subprocess.Popen[bytes]]) -> None:
             return
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError(f"{url} does not answer.")
+    raise RuntimeError(f"{url} does not respond.")
 
 
 def free_port() -> int:
