@@ -104,3 +104,8 @@ def test_migrations_name_no_setting_but_the_user_model():
         if path.name.endswith(".py"):
             text = path.read_text().replace("settings.AUTH_USER_MODEL", "")
             assert "settings." not in text.replace("from django.conf import settings", ""), path.name
+
+
+def test_newer_django_is_warned_of(monkeypatch):
+    monkeypatch.setattr("shop_core.db.compiled.NEWEST_TESTED", (4, 2))
+    assert "shop_catalog.W004" in {message.id for message in run_checks(tags=["shop_catalog"])}

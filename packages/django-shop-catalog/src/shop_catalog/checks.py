@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says about the catalogue's settings."""
+"""System checks of the catalogue's settings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
+from shop_core.db.compiled import is_newer_than_tested
 
 from shop_catalog.conf import app_settings
 from shop_catalog.search import SearchBackend
@@ -23,7 +24,14 @@ def register() -> None:
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_check_currency(), *_check_unknown(), *_check_callables(), *_check_search(), *_check_apps()]
+    return [
+        *_check_currency(),
+        *_check_unknown(),
+        *_check_callables(),
+        *_check_search(),
+        *_check_apps(),
+        *_check_django(),
+    ]
 
 
 def check_database(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -56,7 +64,7 @@ def _check_currency() -> Iterator[CheckMessage]:
         )
     elif not re.fullmatch("[A-Z]{3}", str(currency)):
         yield Error(
-            f'SHOP_CATALOG["CURRENCY"] is {currency!r}, which is no ISO 4217 code.',
+            f'SHOP_CATALOG["CURRENCY"] is {currency!r}, which is not an ISO 4217 code.',
             hint='SHOP_CATALOG = {"CURRENCY": "KES"}',
             id="shop_catalog.E002",
         )
@@ -65,7 +73,7 @@ def _check_currency() -> Iterator[CheckMessage]:
 def _check_unknown() -> Iterator[CheckMessage]:
     for name in app_settings.unknown():
         yield CheckWarning(
-            f'SHOP_CATALOG["{name}"] is no setting of the catalogue.',
+            f'SHOP_CATALOG["{name}"] is not a setting of the catalogue.',
             hint="Remove it or correct its spelling.",
             id="shop_catalog.W001",
         )
@@ -95,7 +103,7 @@ def _check_search() -> Iterator[CheckMessage]:
         yield Error(f'SHOP_CATALOG["SEARCH"]: {problem}', hint=hint, id="shop_catalog.E004")
     elif not (isinstance(import_string(path), type) and issubclass(import_string(path), SearchBackend)):
         yield Error(
-            f'SHOP_CATALOG["SEARCH"]: {path} is no subclass of SearchBackend.', hint=hint, id="shop_catalog.E004"
+            f'SHOP_CATALOG["SEARCH"]: {path} is not a subclass of SearchBackend.', hint=hint, id="shop_catalog.E004"
         )
 
 
@@ -107,6 +115,15 @@ def _check_apps() -> Iterator[CheckMessage]:
                 hint=f'INSTALLED_APPS = [..., "{app}"]',
                 id="shop_catalog.W003",
             )
+
+
+def _check_django() -> Iterator[CheckMessage]:
+    if is_newer_than_tested():
+        yield CheckWarning(
+            "This Django is newer than the newest that django-shop-catalogue was tested with; its reads are slower.",
+            hint="Compiled statements are used again with a version of django-shop-core that knows this Django.",
+            id="shop_catalog.W004",
+        )
 
 
 def _import_problem(path: str) -> str:

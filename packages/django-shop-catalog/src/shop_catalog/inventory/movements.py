@@ -162,7 +162,7 @@ def _book(
         if sku in rows
     ]
     author = None if by is None else by.pk
-    written = queries.insert_movements(movements, kind=kind, reference=reference, reason=reason, created_by_id=author)
+    written = queries.insert_movements(movements, kind=kind, reference=reference, reason=reason, by_id=author)
     if len(written) < len(movements):
         recorded = _recorded(kind, rows.values(), reference)
         _refuse_other_quantities(recorded, changes, reference=reference)

@@ -1,27 +1,27 @@
-"""Compiled and hand-written statements of the stock room.
+"""Statements of stock: one compiled read, one insert by core's writer, one update written by hand.
 
-Written by hand: ``insert_movements``, since the ORM does not tell which rows ON CONFLICT passed over, and
-``update_counters``, since the ORM knows no UPDATE from a list of values.
+Written by hand is ``update_counters``: the ORM has no UPDATE from a list of values, and its ``bulk_update`` takes no
+condition, without which stock could be sold twice.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from django.db import connections, router
 from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
 from django.db.models.lookups import In
 from django.utils import timezone
 from shop_core.db.compiled import CompiledQuery
+from shop_core.db.rows import insert_values
+from shop_core.db.transactions import connection_of
 
 from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductKind, StockMovement
 
-CHUNK = 1000
-"""Movements written by one statement."""
+_ONCE = "ON CONFLICT (product_id, kind, reference) DO NOTHING"
+"""A movement that is already recorded is not written again."""
 
 
 class Change(NamedTuple):
@@ -69,28 +69,17 @@ def lock_stock(skus: Iterable[str]) -> dict[str, StockRow]:
     return {row.sku: row for row in _STOCK_ROWS.rows(len(parameters), now=timezone.now(), **parameters)}
 
 
-def insert_movements(movements: Sequence[Movement], **shared: Any) -> set[int]:
-    """Write movements, ``shared`` in their other columns. Returns the products that the ledger did not have yet."""
-    connection = connections[router.db_for_write(StockMovement)]
-    fields = _fields()
-    shared["created_at"] = timezone.now()
-    alike = [fields[name].get_db_prep_save(value, connection) for name, value in shared.items()]
-    sql, places = _insert_sql(connection.alias, tuple(shared))
-    written = set()
-    with connection.cursor() as cursor:
-        for start in range(0, len(movements), CHUNK):
-            part = movements[start : start + CHUNK]
-            values: list[Any] = []
-            for *own, event_id in part:
-                values += [*own, fields["event_id"].get_db_prep_save(event_id, connection), *alike]
-            cursor.execute(sql % ", ".join([places] * len(part)), values)
-            written |= {product_id for (product_id,) in cursor.fetchall()}
-    return written
+def insert_movements(movements: Sequence[Movement], *, kind: str, reference: str, reason: str, by_id: Any) -> set[int]:
+    """Write movements of one kind under one reference. Returns the products whose movement was not yet recorded."""
+    shared = (str(kind), reference, reason, by_id, timezone.now())
+    names = (*Movement._fields, "kind", "reference", "reason", "created_by_id", "created_at")
+    rows = [(*movement, *shared) for movement in movements]
+    return set(insert_values(StockMovement, names, rows, on_conflict=_ONCE, returning="product_id"))
 
 
 def update_counters(changes: Mapping[int, Change]) -> int:
     """Change the counters of products, by primary key, where the stock allows it. Returns how many were changed."""
-    connection = connections[router.db_for_write(Product)]
+    connection = connection_of(Product)
     table = connection.ops.quote_name(Product._meta.db_table)
     rows = ", ".join(["(%s, %s, %s)"] * len(changes))
     sql = f"""
@@ -113,25 +102,6 @@ def sku_parameters(skus: Iterable[str]) -> dict[str, str]:
     named = list(skus)
     places = 1 << (len(named) - 1).bit_length()
     return {f"sku{place}": named[min(place, len(named) - 1)] for place in range(places)}
-
-
-@cache
-def _fields() -> dict[str, Any]:
-    return {field.attname: field for field in StockMovement._meta.concrete_fields}
-
-
-@lru_cache
-def _insert_sql(alias: str, shared: tuple[str, ...]) -> tuple[str, str]:
-    """The statement with a place for its rows, and a row's places."""
-    quote = connections[alias].ops.quote_name
-    own = Movement._fields
-    names = [quote(_fields()[name].column) for name in (*own, *shared)]
-    table = quote(StockMovement._meta.db_table)
-    sql = f"""
-        INSERT INTO {table} ({", ".join(names)}) VALUES %s
-        ON CONFLICT (product_id, kind, reference) DO NOTHING RETURNING product_id
-    """  # noqa: S608 - the names are ours, the values are parameters
-    return sql, f"({', '.join(['%s'] * len(names))})"
 
 
 def _build_stock_rows(p: Any, places: int) -> QuerySet[Any, Any]:

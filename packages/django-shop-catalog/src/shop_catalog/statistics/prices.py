@@ -32,7 +32,7 @@ def of_category(slug: str) -> PriceStatistics | None:
     if row is None:
         return None
     bounds = (row.tree_id, row.lft, row.rght)
-    figures = count_subtree(*bounds) if row.is_stale else Figures(row.count, row.total)
+    figures = count_subtree(*bounds) if row.is_stale else Figures(row.number, row.total)
     lowest, highest = row.lowest, row.highest
     if figures.number and (lowest is None or highest is None):
         lowest, highest = queries.price_range(*bounds, now=now)

@@ -46,7 +46,7 @@ class SubtreeFigures(NamedTuple):
     highest: Decimal | None
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         return self.stored_count + self.unfolded_count + self.scheduled_count
 
     @property

@@ -1,0 +1,183 @@
+"""Compiled statements return what their plain querysets return; writes by hand do what they say; no action has SQL."""
+
+import ast
+import importlib
+import pkgutil
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import shop_catalog
+from django.utils import timezone
+from shop_catalog import categories, inventory, products, reviews
+from shop_catalog.browsing import Filters
+from shop_catalog.browsing import queries as browsing_queries
+from shop_catalog.categories import queries as category_queries
+from shop_catalog.inventory import queries as stock_queries
+from shop_catalog.models import Category, Product, StockMovement
+from shop_catalog.product_source import queries as source_queries
+from shop_catalog.search import backend
+from shop_catalog.statistics import queries as statistics_queries
+from shop_core.db.compiled import CompiledQuery
+
+SOURCE = Path(shop_catalog.__file__).parent
+MAY_WRITE_SQL = {"queries.py", "search/postgres.py"}
+
+
+def compiled_queries():
+    """Every compiled query of the package by its dotted name."""
+    for info in pkgutil.walk_packages(shop_catalog.__path__, "shop_catalog."):
+        if ".migrations" in info.name:
+            continue
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            if isinstance(value, CompiledQuery):
+                yield f"{info.name}.{name}", value
+
+
+@pytest.fixture
+def shop(make_user):
+    food = categories.create("Food")
+    fruit = categories.create("Fruit", parent=food)
+    for number in range(4):
+        products.create(f"P{number}", name=f"Apple {number}", price=Decimal(number + 1), categories=[food, fruit])
+    group = products.create("G", kind="group", name="Shirt", categories=[food])
+    products.create("G-L", kind="variant", parent=group, price=Decimal("2.50"), options={"size": "L"})
+    products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
+    products.create("SOON", name="Soon", price=Decimal(3), categories=[food], publish_from=timezone.now())
+    products.set_price(products.get("P1"), price=Decimal(9))
+    inventory.receive({"P0": 5, "P1": 1, "G-L": 2})
+    inventory.reserve({"P0": 2}, reference="order-1")
+    reviews.moderate(reviews.submit(products.get("P0"), user=make_user("author"), rating=4), status="published")
+    for sku in ("P0", "G"):
+        products.get(sku).images.create(file=f"shop_catalog/products/{sku}.png", is_primary=True, width=1, height=1)
+    return food
+
+
+def samples():
+    """Arguments for each compiled query: (shape, parameters), and rows must be found for one of them at least."""
+    now = timezone.now()
+    bounds = Category.objects.values("tree_id", "lft", "rght").get(slug="food")
+    group = Product.objects.get(sku="G")
+    skus = {"sku0": "P0", "sku1": "G-L", "sku2": "OFF", "sku3": "G"}
+    ids = {f"id{index}": pk for index, pk in enumerate(Product.objects.values_list("pk", flat=True)[:5])}
+    browsing, statistics = browsing_queries, statistics_queries
+    return {
+        browsing._PAGE: list(pages(now, bounds)),
+        browsing._BOUNDS: [((), {"slug": "food"}), ((), {"slug": "none"})],
+        browsing._LINKS: [((5,), ids)],
+        browsing._PRODUCT: [
+            ((shows_all,), {"slug": slug, "now": now, "since": now - timedelta(days=30)})
+            for shows_all in (False, True)
+            for slug in ("apple-1", "off", "shirt")
+        ],
+        browsing._IMAGES: [((), {"own": group.pk, "listed": group.pk})],
+        browsing._VARIANTS: [((shows_all,), {"group": group.pk, "now": now}) for shows_all in (False, True)],
+        browsing._PATHS: [((), {"product": group.pk})],
+        category_queries._VERSION: [((), {})],
+        stock_queries._STOCK_ROWS: [((4,), {"now": now, **skus})],
+        source_queries._ON_SALE: [((4,), {"now": now, **skus})],
+        statistics._FIGURES: [((large, 3), {"slug": "food", "now": now}) for large in (0, 500)],
+        statistics._RANGE: [((with_variants,), {**bounds, "now": now}) for with_variants in (False, True)],
+    }
+
+
+def pages(now, bounds):
+    """Every filter by itself, on the first page and on a later one; categories in both of their forms."""
+    values = {
+        "now": now,
+        "min_price": Decimal(2),
+        "max_price": Decimal(3),
+        "rating": Decimal(4),
+        "related_to": "apple-0",
+        "after_id": Product.objects.get(sku="P2").pk,
+        **bounds,
+    }
+    after_values = {
+        "newest": now,
+        "price": Decimal(2),
+        "-price": Decimal(3),
+        "name": "Apple 1",
+        "-name": "Apple 3",
+        "rating": Decimal(5),
+    }
+    for ordering, after_value in after_values.items():
+        for has_after in (False, True):
+            arguments = {**values, "after_value": after_value}
+            yield (Filters().shape, None, False, ordering, has_after, 50), arguments
+    narrowed = [
+        Filters(category="x"), Filters(min_price=Decimal(0)), Filters(max_price=Decimal(0)), Filters(in_stock=True),
+        Filters(in_stock=False), Filters(featured=False), Filters(rating=Decimal(0)), Filters(related_to="x"),
+        Filters(with_unpublished=True),
+    ]  # fmt: skip
+    for filters in narrowed:
+        for walks in (False, True) if filters.category else (False,):
+            yield (filters.shape, None, walks, "price", False, 50), values
+    search = backend(Product).prepare("apple")
+    if search is not None:
+        shape = (Filters(q="x").shape, search.shape, False, "relevance", False, 50)
+        yield shape, {**values, **search.values}
+
+
+@pytest.mark.django_db
+def test_every_compiled_query_returns_the_rows_of_its_plain_queryset(shop, monkeypatch):
+    monkeypatch.delenv("SHOP_PLAIN_QUERIES", raising=False)
+    sampled = samples()
+    found = dict(compiled_queries())
+    assert {name for name, query in found.items() if query not in sampled} == set()
+    for name, query in found.items():
+        assert query.row is not None, name
+        rows = []
+        for shape, values in sampled[query]:
+            plain = query.plain_rows(*shape, **values)
+            assert query.rows(*shape, **values) == plain, (name, shape)
+            rows += plain
+        assert rows != [], name
+
+
+@pytest.mark.django_db
+def test_plain_querysets_stand_in_for_compiled_statements(shop, monkeypatch):
+    monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
+    before = browsing_queries._PAGE._statement.cache_info()
+    assert browsing_queries.subtree_bounds("food").product_count is None
+    assert browsing_queries._PAGE._statement.cache_info() == before
+
+
+@pytest.mark.django_db
+def test_hand_written_update_moves_counters_only_where_the_stock_allows_it(shop):
+    """The one write by hand of this package."""
+    keys = dict(Product.objects.values_list("sku", "pk"))
+    changes = {keys["P0"]: stock_queries.Change(stock=1, reserved=3), keys["P1"]: stock_queries.Change(reserved=2)}
+    assert stock_queries.update_counters(changes) == 1
+    counters = Product.objects.in_bulk(["P0", "P1"], field_name="sku")
+    assert (counters["P0"].stock_quantity, counters["P0"].reserved_quantity) == (6, 5)
+    assert (counters["P1"].stock_quantity, counters["P1"].reserved_quantity) == (1, 0)
+
+
+@pytest.mark.django_db
+def test_movements_are_inserted_once(shop):
+    keys = dict(Product.objects.values_list("sku", "pk"))
+    movements = [stock_queries.Movement(keys[sku], 1, 0, "", uuid.uuid4()) for sku in ("P0", "P1")]
+    shared = {"kind": "receive", "reference": "delivery", "reason": "", "by_id": None}
+    assert stock_queries.insert_movements(movements[:1], **shared) == {keys["P0"]}
+    assert stock_queries.insert_movements(movements, **shared) == {keys["P1"]}
+    assert StockMovement.objects.filter(reference="delivery").count() == 2
+
+
+def test_only_queries_and_the_search_backend_have_sql():
+    """Core has the rest: imports, rows, transactions."""
+    strays = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        place = path.relative_to(SOURCE)
+        if "migrations" in place.parts or path.name in MAY_WRITE_SQL or str(place) in MAY_WRITE_SQL:
+            continue
+        strays += [
+            f"{place}:{node.lineno}"
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute)
+            and node.attr in {"execute", "executemany", "cursor", "raw"}
+            and not (isinstance(node.value, ast.Name) and node.value.id in {"paging", "filters"})
+        ]
+    assert strays == []
