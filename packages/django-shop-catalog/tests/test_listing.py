@@ -124,12 +124,12 @@ def test_large_categories_are_walked_along_the_order():
     """A walk of 20 passes 20 * 50,000 / 500 = 2,000 products, as the links' 500 rows cost: the two are even."""
     wanted = Filters(category="food")
     values = {"product_count": 500, "newest_id": 50_000}
-    assert listing._walks(wanted, values, limit=20)
-    assert not listing._walks(wanted, {**values, "product_count": 499}, limit=20)
-    assert not listing._walks(wanted, values, limit=21)
-    assert not listing._walks(Filters(category="food", featured=True), values, limit=20)
-    assert not listing._walks(wanted, {**values, "product_count": None}, limit=20)
-    assert not listing._walks(Filters(), {}, limit=20)
+    assert listing._reads_in_order(wanted, values, limit=20)
+    assert not listing._reads_in_order(wanted, {**values, "product_count": 499}, limit=20)
+    assert not listing._reads_in_order(wanted, values, limit=21)
+    assert not listing._reads_in_order(Filters(category="food", featured=True), values, limit=20)
+    assert not listing._reads_in_order(wanted, {**values, "product_count": None}, limit=20)
+    assert not listing._reads_in_order(Filters(), {}, limit=20)
 
 
 @pytest.mark.skipif(uses_plain_queries(), reason="plain querysets are run instead")

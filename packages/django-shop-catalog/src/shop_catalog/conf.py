@@ -1,4 +1,4 @@
-"""Settings of the catalog app: one dict, ``SHOP_CATALOG``, one typed property a setting, read live."""
+"""Settings of the catalog app: one dict, ``SHOP_CATALOG``, one typed property per setting, read live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AppSettings(BaseSettings):
 
     @property
     def PRICES_INCLUDE_TAX(self) -> bool:
-        """Whether prices are entered and shown with tax. It travels with the price to who sells it."""
+        """Whether prices are entered and shown with tax. A seller gets it with the price."""
         return bool(self.get("PRICES_INCLUDE_TAX", True))
 
     @property
@@ -32,13 +32,13 @@ class AppSettings(BaseSettings):
 
     @property
     def API_AUTH(self) -> str | list[str]:
-        """Dotted path of the API's authentication, or a list of paths that are asked in turn."""
+        """Dotted path of the API's authentication, or a list of paths that are tried in turn."""
         value: str | list[str] = self.get("API_AUTH", "ninja.security.django_auth")
         return value
 
     @property
     def STAFF_API_AUTH(self) -> str | list[str]:
-        """As ``API_AUTH``, for staff operations, which check model permissions besides."""
+        """As ``API_AUTH``, for staff operations, which also check model permissions."""
         value: str | list[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
         return value
 
@@ -54,12 +54,12 @@ class AppSettings(BaseSettings):
 
     @property
     def BULK_MAX_BYTES(self) -> int:
-        """How large one bulk upload may be."""
+        """The largest bulk upload, in bytes."""
         return int(self.get("BULK_MAX_BYTES", 20 * 1024 * 1024))
 
     @property
     def BULK_MAX_ROWS(self) -> int:
-        """How many rows one bulk upload may hold."""
+        """The most rows of one bulk upload."""
         return int(self.get("BULK_MAX_ROWS", 10_000))
 
     @property

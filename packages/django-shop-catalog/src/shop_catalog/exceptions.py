@@ -1,4 +1,4 @@
-"""Errors of the catalogue. The message of each says in a whole sentence what to do."""
+"""Errors of the catalogue. Each message is a sentence that can be shown to people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ShopCatalogError(ShopError):
 
 
 class InvalidCursor(ShopCatalogError):
-    """A cursor that was made up, or that belongs to another list or order."""
+    """A cursor that was made up, or created for another list or sort order."""
 
     code = "invalid_cursor"
 
@@ -31,13 +31,13 @@ class UnknownCategory(ShopCatalogError):
 
 
 class CategoryCycle(ShopCatalogError):
-    """A category cannot stand below itself."""
+    """A category cannot be moved below itself."""
 
     code = "category_cycle"
 
 
 class CategoryNotEmpty(ShopCatalogError):
-    """A category with children is not deleted without saying what becomes of them."""
+    """A category with children is deleted only if they are to move up."""
 
     code = "category_not_empty"
 
@@ -47,7 +47,7 @@ class UnknownProduct(ShopCatalogError):
 
 
 class InvalidProduct(ShopCatalogError):
-    """The values do not make a product, for example a variant without a group. ``field`` names the wrong one."""
+    """The values of a product do not fit together, as in a variant without a group. ``field`` names the wrong one."""
 
     code = "invalid_product"
 
@@ -60,7 +60,7 @@ class InvalidPrice(InvalidProduct):
 
 
 class DuplicateValue(ShopCatalogError):
-    """A SKU or a slug belongs to something else."""
+    """A SKU or a slug is already used."""
 
     code = "duplicate_value"
 
@@ -72,7 +72,7 @@ class InsufficientStock(ShopCatalogError):
 
 
 class MovementConflict(ShopCatalogError):
-    """The ledger holds another movement under the same product, kind and reference."""
+    """The ledger has the same product, kind and reference with another quantity."""
 
     code = "movement_conflict"
 
@@ -96,7 +96,7 @@ class ReviewExists(ShopCatalogError):
 
 
 class UnreadableFile(ShopCatalogError):
-    """An import file is not what it says it is."""
+    """An import file does not have the stated format."""
 
     code = "unreadable_file"
 

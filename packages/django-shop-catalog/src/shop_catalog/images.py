@@ -1,7 +1,7 @@
-"""Pictures: checked before they are decoded, re-encoded without metadata under a new name, with smaller copies.
+"""Images: checked before they are decoded, re-encoded without metadata under a new name, with smaller copies.
 
-Rules and limits: OWASP's file upload cheat sheet, and what Pillow's own limits let through (a PNG of 20 kB can hold
-169 megapixels).
+The rules follow OWASP's file upload cheat sheet. The limit of pixels is stricter than Pillow's own: a PNG of 20 kB can
+hold 169 megapixels.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 
 
 def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = False) -> ProductImage:
-    """Add a picture to a product; the first one is primary.
+    """Add an image to a product; the first one is primary.
 
     Raises:
         ImageTooLarge: too many bytes or pixels.
-        InvalidImage: not a JPEG, PNG or WebP picture, damaged, or with more than one frame.
+        InvalidImage: not a JPEG, PNG or WebP image, damaged, or with more than one frame.
     """
     picture, kind = open_checked(file)
     field: Any = ProductImage._meta.get_field("file")
@@ -52,7 +52,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
 
 @in_transaction(ProductImage)
 def _insert(product: Product, *, name: str, size: tuple[int, int], alt: str, is_primary: bool) -> ProductImage:
-    """Write the row of a picture whose files are written."""
+    """Write the row of an image whose files are written."""
     _lock(product.pk)
     others = ProductImage.objects.filter(product=product)
     last = others.aggregate(last=Max("position"))["last"]
@@ -69,7 +69,7 @@ def _insert(product: Product, *, name: str, size: tuple[int, int], alt: str, is_
 
 @in_transaction(ProductImage)
 def make_primary(image: ProductImage) -> None:
-    """Show this picture first."""
+    """Show this image first."""
     _lock(image.product_id)
     ProductImage.objects.filter(product=image.product_id).update(is_primary=False)
     ProductImage.objects.filter(pk=image.pk).update(is_primary=True)
@@ -78,7 +78,7 @@ def make_primary(image: ProductImage) -> None:
 
 @in_transaction(ProductImage)
 def remove(image: ProductImage) -> None:
-    """Delete a picture and, after commit, its files. The next one becomes primary."""
+    """Delete an image and, after commit, its files. The next one becomes primary."""
     _lock(image.product_id)
     ProductImage.objects.filter(pk=image.pk).delete()
     following = ProductImage.objects.filter(product=image.product_id).order_by("position", "pk").first()
@@ -88,7 +88,7 @@ def remove(image: ProductImage) -> None:
 
 @in_transaction(ProductImage)
 def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
-    """Put pictures into this order. Those that are not listed come after."""
+    """Put images into this order. Those that are not listed come after."""
     _lock(product.pk)
     ProductImage.objects.filter(product=product).update(position=F("position") + len(public_ids))
     for position, public_id in enumerate(public_ids):
@@ -96,7 +96,7 @@ def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
 
 
 def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
-    """Give a category its picture, in place of the one before, whose files are deleted after commit.
+    """Set the image of a category. The files of the image before are deleted after commit.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.
@@ -113,7 +113,7 @@ def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
 
 
 def remove_of_category(category: Category) -> Category:
-    """Take a category's picture away; without one nothing changes.
+    """Remove the image of a category. Without one nothing changes.
 
     Raises:
         UnknownCategory: it was deleted in the meantime.
@@ -122,15 +122,15 @@ def remove_of_category(category: Category) -> Category:
 
 
 def delete_on_commit(image: Any, *, using: str | None = None) -> None:
-    """Delete a picture's files, smaller copies included, once the transaction that lets go of it has committed."""
+    """Delete an image's files, smaller copies included, after commit."""
     storage, names = image.storage, _names(image.name) if image.name else []
     transaction.on_commit(partial(_delete_files, storage, names), using=using, robust=True)
 
 
 def make_renditions() -> int:
-    """Make the smaller copies of pictures that have none, as those of a fixture. Answers how many pictures.
+    """Make the smaller copies of images that have none, such as those of a fixture. Returns the number of images.
 
-    A picture that cannot be read is logged and passed over.
+    An image that cannot be read is logged and skipped.
     """
     made = 0
     for image in ProductImage.objects.filter(has_renditions=False).order_by("pk"):
@@ -145,16 +145,16 @@ def make_renditions() -> int:
 
 
 def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
-    """A decoded picture the right way up, without metadata, and its format.
+    """A decoded image, turned upright and without metadata, and its format.
 
-    Size, format, pixels and frames are checked on the header alone, before anything is decoded.
+    Size, format, pixels and frames are checked by the header, before anything is decoded.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.
     """
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ImageTooLarge(_("The picture is larger than 5 MB."))
+        raise ImageTooLarge(_("The image is larger than 5 MB."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -162,23 +162,23 @@ def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
             _check_header(picture)
             picture.load()
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ImageTooLarge(_("The picture has more than 24 megapixels."))
+        raise ImageTooLarge(_("The image has more than 24 megapixels."))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
-        raise InvalidImage(_("The file is no readable JPEG, PNG or WebP picture."))
+        raise InvalidImage(_("The file is not a readable JPEG, PNG or WebP image."))
     kind = picture.format or "JPEG"
     return _without_metadata(ImageOps.exif_transpose(picture), kind), kind
 
 
 def _lock(product_id: int) -> None:
-    """Lock the product: its pictures change one at a time."""
+    """Lock the product: its images change one at a time."""
     Product.objects.select_for_update().filter(pk=product_id).first()
 
 
 def _check_header(picture: Image.Image) -> None:
     if picture.width * picture.height > MAX_PIXELS:
-        raise ImageTooLarge(_("The picture has more than 24 megapixels."))
+        raise ImageTooLarge(_("The image has more than 24 megapixels."))
     if getattr(picture, "n_frames", 1) != 1:
-        raise InvalidImage(_("The picture is animated. Send one with a single frame."))
+        raise InvalidImage(_("The image is animated. Send one with a single frame."))
 
 
 def _without_metadata(picture: Image.Image, kind: str) -> Image.Image:
@@ -207,24 +207,24 @@ def _reload(category: Category) -> Category:
 
 
 def _names(name: str) -> list[str]:
-    """A picture's file and those of its smaller copies."""
+    """The files of an image and its smaller copies."""
     return [name, *(rendition_name(name, rendition) for rendition in RENDITION_WIDTHS)]
 
 
 def _write(field: Any, picture: Image.Image, kind: str) -> list[str]:
-    """Write the picture and its renditions under a new name; the picture's own name comes first."""
+    """Write an image and its smaller copies under a new name. The image itself comes first in the list."""
     wanted = f"{field.upload_to}{uuid.uuid4().hex}.{SUFFIXES[kind]}"
     name = field.storage.save(wanted, ContentFile(_encoded(picture, kind)))
     return [name, *_write_renditions(field.storage, picture, kind, name=name)]
 
 
 def _make_renditions(image: Any) -> tuple[int, int] | None:
-    """The size of a picture whose smaller copies were made, None for one that cannot be read."""
+    """The size of an image whose smaller copies were made, ``None`` for one that cannot be read."""
     try:
         with image.open() as file:
             picture, kind = open_checked(file)
     except (InvalidImage, OSError):
-        logger.exception("The picture %s has no smaller copies: it cannot be read", image.name)
+        logger.exception("The image %s has no smaller copies: it cannot be read", image.name)
         return None
     _write_renditions(image.storage, picture, kind, name=image.name)
     return picture.size

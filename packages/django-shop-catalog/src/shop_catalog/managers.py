@@ -1,4 +1,4 @@
-"""Questions about many rows."""
+"""Querysets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ModelT = TypeVar("ModelT", bound=models.Model)
 
 
 class CategoryQuerySet(TreeQuerySet["Category"]):
-    """Categories in tree order. Its bulk writes pass the gate."""
+    """Categories in tree order. Bulk writes lock the tree."""
 
     def active(self) -> CategoryQuerySet:
-        """Switched on themselves; an ancestor may be off (see ``category_tree``)."""
+        """Active categories. An ancestor may be inactive: see ``categories.Node.is_visible``."""
         return self.filter(is_active=True)
 
     def in_subtree(self, category: Category) -> CategoryQuerySet:
@@ -60,7 +60,7 @@ class CategoryQuerySet(TreeQuerySet["Category"]):
 
 
 class CategoryManager(TreeManager["Category"].from_queryset(CategoryQuerySet)):  # type: ignore[misc]
-    """mptt's manager; whatever moves nodes goes through the gate and the order of siblings."""
+    """The manager of mptt. Whatever moves nodes locks the tree and keeps the order of siblings."""
 
     def move_node(self, node: Category, target: Category | None, position: str = "last-child") -> None:
         """Move a category to a place given relative to another one: mptt's interface, used by its draggable admin.
@@ -79,22 +79,22 @@ class CategoryManager(TreeManager["Category"].from_queryset(CategoryQuerySet)): 
 
 class ProductQuerySet(models.QuerySet["Product"]):
     def published(self, *, at: datetime | None = None) -> ProductQuerySet:
-        """Switched on and within the publication window. A variant also needs a published group."""
+        """Active products within their publication times. A variant also needs a published group."""
         moment = at or timezone.now()
         return self.filter(published_at(moment)).filter(
             Q(parent__isnull=True) | published_at(moment, prefix="parent__"),
         )
 
     def listed(self) -> ProductQuerySet:
-        """What lists show: simple products and groups, not variants."""
+        """The products in lists: simple products and groups, not variants."""
         return self.filter(parent__isnull=True)
 
     def sellable(self) -> ProductQuerySet:
-        """What can be put into a cart: everything but groups."""
+        """The products that can be put into a cart: all but groups."""
         return self.exclude(kind="group")
 
     def in_subtree(self, category: Category) -> ProductQuerySet:
-        """Products linked to a category or to one below it, each once. Variants come by their group."""
+        """Products linked to a category or to one below it, each once. Variants are found by their group."""
         from shop_catalog.models import ProductCategory
 
         links = ProductCategory.objects.filter(
@@ -124,7 +124,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 
 def published_at(moment: Any, *, prefix: str = "") -> Q:
-    """The condition of a published row, for a moment or an expression. It says nothing about a variant's group."""
+    """The condition of a published row, for a moment or an expression. A variant's group is not looked at."""
     return (
         Q(**{f"{prefix}is_active": True})
         & (Q(**{f"{prefix}publish_from__isnull": True}) | Q(**{f"{prefix}publish_from__lte": moment}))
@@ -135,8 +135,8 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
     """The condition of a product in a category's subtree, for rows that are walked in an order until enough are found.
 
-    PostgreSQL makes a join of an EXISTS, and looks at the whole subtree before the first row. Of two scalar
-    subqueries it can only ask row by row: the product's few links, for each of them the category.
+    PostgreSQL turns an EXISTS into a join, and reads the whole subtree before the first row. Two scalar subqueries are
+    evaluated row by row: the few links of the product, and the category of each.
     """
     from shop_catalog.models import Category, ProductCategory
 
@@ -158,5 +158,5 @@ class ReviewQuerySet(models.QuerySet[Any]):
 
 class StockMovementQuerySet(models.QuerySet[Any]):
     def unannounced(self) -> StockMovementQuerySet:
-        """Threshold crossings that not every receiver has heard of."""
+        """Threshold crossings that are not announced to all receivers."""
         return self.filter(announced_at__isnull=True).exclude(crossing="")

@@ -1,9 +1,9 @@
-"""The catalogue's pictures over HTTP, for sites without a web server or a bucket in front that does it.
+"""A view that serves the catalogue's images, for sites without a web server or a bucket that does it.
 
     path("media/<path:path>", shop_catalog.media.serve)
 
-A picture that was uploaded has a name of its own that is never used again, so browsers and proxies keep it for a year
-without asking. Files that came by another way, such as a fixture's, are asked for again.
+An uploaded image has a name that is never used again, so browsers and proxies cache it for a year. Other files,
+such as those of a fixture, are cached for an hour.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def _last_modified(_request: HttpRequest, path: str) -> Any:
 @require_safe
 @condition(last_modified_func=_last_modified)
 def serve(_request: HttpRequest, path: str) -> HttpResponseBase:
-    """One picture of a product or a category from the storage; nothing else that lies there."""
+    """Serve an image of a product or a category from the storage, and no other file."""
     picture = PICTURE.fullmatch(path)
     if picture is None:
-        raise Http404(_("There is no such picture."))
+        raise Http404(_("There is no such image."))
     try:
         file = _storage().open(path)
     except OSError:
-        raise Http404(_("There is no such picture."))
+        raise Http404(_("There is no such image."))
     response = FileResponse(file, content_type=CONTENT_TYPES[picture["suffix"]])
     response["Cache-Control"] = FOREVER if UNIQUE.fullmatch(path) else SHORTLY
     response["X-Content-Type-Options"] = "nosniff"

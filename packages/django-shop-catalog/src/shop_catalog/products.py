@@ -67,7 +67,7 @@ def create(
         InvalidProduct: kind, parent and price do not fit together, or a time or amount is impossible.
     """
     if Product.objects.filter(sku=sku).exists():
-        raise DuplicateValue(_("The SKU %(sku)s belongs to another product.") % {"sku": sku}, field="sku")
+        raise DuplicateValue(_("The SKU %(sku)s is already used by another product.") % {"sku": sku}, field="sku")
     if parent is not None and not values.get("name"):
         values["name"] = parent.name
     if not values.get("slug"):
@@ -232,7 +232,7 @@ def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str
 def _set_values(product: Product, values: ProductValues) -> None:
     slug = values.get("slug")
     if slug is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
-        raise DuplicateValue(_("The slug %(slug)s belongs to another product.") % {"slug": slug}, field="slug")
+        raise DuplicateValue(_("The slug %(slug)s is already used by another product.") % {"slug": slug}, field="slug")
     if "price" in values:
         money.check(values["price"])
     compare_at = values.get("compare_at_price")

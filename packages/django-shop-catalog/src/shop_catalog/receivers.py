@@ -1,6 +1,7 @@
-"""Rows that come and go past the verbs.
+"""Receivers of Django's signals.
 
-``loaddata`` calls no ``save()``, so the rows of fixtures are caught here; so are pictures that go with their product.
+``loaddata`` does not call ``save()``: after a fixture, the tree and the figures are computed again. The files of
+images are deleted with their rows.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str 
         InvalidProduct: the rating is not 1 to 5.
     """
     _check_rating(rating)
-    is_verified = _has_bought(user, product.listed)  # asks a hook of the site: before anything is locked
+    is_verified = _has_bought(user, product.listed)  # calls a hook of the site, so nothing is locked yet
     return _submit(
         product.listed.pk, author_id=user.pk, rating=rating, title=title, body=body, is_verified_purchase=is_verified
     )
@@ -141,7 +141,7 @@ def _first_status() -> ReviewStatus:
 
 
 def _has_bought(user: AbstractBaseUser, listed: Product) -> bool:
-    """Ask the site's hook, with the SKUs of the product and its variants."""
+    """Call the site's hook with the SKUs of the product and its variants."""
     path = app_settings.VERIFIED_PURCHASE
     if not path:
         return False

@@ -1,7 +1,7 @@
 """Signals of the catalogue. All are sent after commit with ``send_robust``.
 
 Every signal carries ``payload``, JSON-safe with amounts as text, and ``event_id``, a UUID that is the same if the
-news is sent again. Receivers treat an ``event_id`` that they have seen as done.
+signal is sent again. Receivers ignore an ``event_id`` that they have processed before.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The catalogue in Django's admin. Every write goes through the verbs."""
+"""The catalogue in Django's admin. Every write calls the same functions as the API."""
 
 from shop_catalog.admin.categories import CategoryAdmin
 from shop_catalog.admin.ledger import JobRunAdmin, StockMovementAdmin

@@ -18,7 +18,7 @@ from shop_catalog.models import Category, write_gate
 
 
 class CategoryForm(MPTTAdminForm):
-    """A new picture is opened and checked like any upload."""
+    """A new image is opened and checked like any upload."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,7 +38,7 @@ class CategoryForm(MPTTAdminForm):
 
 @admin.register(Category)
 class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
-    """Drag a row to move it with all below it. Saving, moving and deleting pass the tree's gate in the model."""
+    """Drag a row to move it with all below it. The model locks the tree for saving, moving and deleting."""
 
     form = CategoryForm
     list_display = ("tree_actions", "indented_title", "slug", "is_active")
@@ -53,13 +53,13 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
 
     @admin.display(description=_("Move"))
     def tree_actions(self, item: Category) -> str:
-        """mptt's handle, under a heading for who hears the table."""
+        """The drag handle of mptt, under a heading for screen readers."""
         handle: str = super().tree_actions(item)  # type: ignore[misc]
         return handle
 
     @admin.action(description=_("Move up among their siblings"), permissions=["change"])
     def move_up(self, request: HttpRequest, queryset: Any) -> None:  # noqa: ARG002
-        """What dragging does, for who uses the keyboard."""
+        """The same as dragging, for use by keyboard."""
         for category in queryset:
             _swap(category, by=-1)
 
@@ -74,7 +74,7 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
         return super(MPTTModelAdmin, self).get_actions(request, **options)
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Only what was changed in the form is written, so that a move made meanwhile stays."""
+        """Write only the changed fields, so that a move made in the meantime is not undone."""
         file = form.cleaned_data.get("image")
         fields = [name for name in form.changed_data if name != "image"]
         if not change:
@@ -97,7 +97,7 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
 
 
 def _swap(category: Category, *, by: int) -> None:
-    """Change places with the sibling before or after; at the end of the row nothing changes."""
+    """Swap a category with the sibling before or after it. The first and the last one have none."""
     with write_gate():
         siblings = list(Category.objects.filter(parent=category.parent_id))
         place = siblings.index(category) + by

@@ -1,4 +1,4 @@
-"""Forms of the admin, and what names their fields."""
+"""Forms of the admin, with names for every field, for screen readers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shop_catalog.models import Product, ProductImage, ProductKind
 
 
 class ProductForm(forms.ModelForm):
-    """Checks by the rules of the verbs, so that what goes wrong stands beside its field."""
+    """Checks by the rules of ``products``, so that each error is shown beside its field."""
 
     class Meta:
         model = Product
@@ -51,7 +51,7 @@ class ProductForm(forms.ModelForm):
 
 
 class NamedCells(forms.BaseInlineFormSet):
-    """A table names its columns, not the fields in them (as of Django 6.1): each bears the name of its column."""
+    """As of Django 6.1, a table names its columns, not the fields in them. Here each field has its column's name."""
 
     def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
         super().add_fields(form, index)
@@ -61,7 +61,7 @@ class NamedCells(forms.BaseInlineFormSet):
 
 
 class NamedAutocomplete(AutocompleteSelect):
-    """The box that stands for the list takes its name from what it shows, so an empty one shows the field's name."""
+    """A screen reader reads what the box shows, so an empty one shows the field's name."""
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         attrs = super().build_attrs(base_attrs, extra_attrs=extra_attrs)
@@ -78,7 +78,7 @@ class NamesRelations(BaseModelAdmin):
 
 
 class ImageForm(forms.ModelForm):
-    """A new picture is opened and checked like any upload."""
+    """A new image is opened and checked like any upload."""
 
     class Meta:
         model = ProductImage
@@ -102,9 +102,9 @@ class StockForm(forms.Form):
     kind = forms.ChoiceField(
         label=_("What"),
         choices=[
-            ("receive", _("Receive: add what came in")),
+            ("receive", _("Receive: add delivered goods")),
             ("adjust", _("Adjust: correct by a difference, up or down")),
-            ("count", _("Count: state what is on hand")),
+            ("count", _("Count: set the quantity on hand")),
         ],
     )
     quantity = forms.IntegerField(label=_("Quantity"), min_value=-(2**31) + 1, max_value=2**31 - 1)
@@ -113,7 +113,7 @@ class StockForm(forms.Form):
         label=_("Reference"),
         max_length=100,
         required=False,
-        help_text=_("A delivery note, for example. The same reference is not booked twice."),
+        help_text=_("A delivery note, for example. The same reference is recorded only once."),
     )
 
     def clean(self) -> dict[str, Any]:

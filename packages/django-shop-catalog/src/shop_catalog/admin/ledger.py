@@ -1,4 +1,4 @@
-"""What is only looked at: stock movements and runs of periodic jobs."""
+"""Read-only pages: stock movements and runs of periodic jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shop_catalog.models import JobRun, StockMovement
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that only the program writes."""
+    """Rows that staff cannot change."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False

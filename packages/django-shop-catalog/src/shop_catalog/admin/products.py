@@ -30,8 +30,8 @@ from shop_catalog.admin.stock import StockFilter, StockPages
 from shop_catalog.admin.uploads import ImportPages
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
 
-OWN_REFERENCE = re.compile("[0-9a-f]{32}")
-"""What the ledger writes where nobody gave a reference."""
+GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
+"""A reference that the ledger made up, since none was given."""
 
 ONLY_OF_VARIANTS = {"parent", "options", "position"}
 ONLY_OF_SOLD = {
@@ -134,7 +134,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
         return (*fixed, "sku", "kind", "parent", "price_now")
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        """A product that is there shows what its kind has, a new one what can be given."""
+        """An existing product shows the fields of its kind, a new one those that can be given."""
         if obj is None:
             missing = set(self.readonly_fields)
         elif obj.kind == ProductKind.GROUP:
@@ -199,13 +199,13 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
                 move.get_kind_display(),
                 f"{move.stock_change or move.reserved_change:+d}",
                 move.reason,
-                "" if OWN_REFERENCE.fullmatch(move.reference) else move.reference,
+                "" if GENERATED_REFERENCE.fullmatch(move.reference) else move.reference,
             )
             for move in moves
         )
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Write what was changed in the form, by the verbs."""
+        """Write the changed fields by ``products.create`` and ``products.change``."""
         fields = products.ProductValues.__annotations__.keys() - {"categories"}
         names = form.changed_data if change else form.cleaned_data
         values: Any = {name: form.cleaned_data[name] for name in names if name in fields and name in form.cleaned_data}
@@ -217,10 +217,10 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
             written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=staff_user(request), **values)
         obj.pk = written.pk
         obj.refresh_from_db()
-        obj._state.adding = False  # noqa: SLF001 - the verb saved another instance of the same row
+        obj._state.adding = False  # noqa: SLF001 - another instance of the same row was saved
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """The ledger goes with its product, though nobody may delete a movement by itself."""
+        """A product is deleted with its ledger, though no movement can be deleted by itself."""
         to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, counts, perms_needed - {StockMovement._meta.verbose_name}, protected
 
@@ -260,12 +260,12 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
             if form.cleaned_data.get("category") is not None and form not in formset.deleted_forms
         ]
         kept.sort(key=lambda form: form.cleaned_data.get("position") or 0)
-        _tell(formset)
+        _report_no_objects(formset)
         if formset.has_changed():
             products.change(product, categories=[form.cleaned_data["category"] for form in kept])
 
     def _save_images(self, product: Product, formset: Any) -> None:
-        _tell(formset)
+        _report_no_objects(formset)
         for form in formset.forms:
             values = form.cleaned_data
             if form in formset.deleted_forms:
@@ -282,8 +282,8 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
                     images.make_primary(form.instance)
 
 
-def _tell(formset: Any) -> None:
-    """What the admin's log reads, since the verbs and not the formset save."""
+def _report_no_objects(formset: Any) -> None:
+    """Set what the admin's log reads of a formset, which is not saved itself."""
     formset.new_objects = []
     formset.changed_objects = []
     formset.deleted_objects = []

@@ -17,9 +17,9 @@ from shop_catalog.models import Review, ReviewStatus
 
 @admin.register(Review)
 class ReviewAdmin(admin.ModelAdmin):
-    """The words are the customer's; staff publish, reject and reply."""
+    """Staff publish, reject and reply. They cannot change the text of a customer."""
 
-    list_display = ("created_at", "status", "product", "rating", "words", "author_name", "is_verified_purchase")
+    list_display = ("created_at", "status", "product", "rating", "excerpt", "author_name", "is_verified_purchase")
     list_filter = ("status", "rating", "is_verified_purchase")
     list_select_related = ("product", "author")
     search_fields = ("title", "body", "product__name", "product__sku")
@@ -38,8 +38,8 @@ class ReviewAdmin(admin.ModelAdmin):
     readonly_fields = ("product", "author_name", "rating", "title", "body", "is_verified_purchase", "created_at")
 
     @admin.display(description=_("Review"))
-    def words(self, review: Review) -> str:
-        """Enough of it to moderate most reviews from the list."""
+    def excerpt(self, review: Review) -> str:
+        """The beginning of the text: enough to moderate most reviews from the list."""
         return Truncator(" – ".join(text for text in (review.title, review.body) if text)).chars(200)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002

@@ -60,18 +60,18 @@ class StockPages(PageAdmin):
         ids = [int(pk) for pk in request.GET.get("ids", "").split(",") if pk.isascii() and pk.isdigit()]
         chosen = list(Product.objects.filter(pk__in=ids[:1000]).exclude(kind=ProductKind.GROUP).order_by("name"))
         form = StockForm(request.POST or None)
-        if chosen and form.is_valid() and self._book(request, form, chosen):
+        if chosen and form.is_valid() and self._change_stock(request, form, chosen):
             return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
         return self.render_page(
             request, "stock", gettext("Receive, adjust or count stock"), {"form": form, "products": chosen}
         )
 
-    def _book(self, request: HttpRequest, form: StockForm, chosen: Iterable[Product]) -> bool:
+    def _change_stock(self, request: HttpRequest, form: StockForm, chosen: Iterable[Product]) -> bool:
         values = form.cleaned_data
-        verb = {"receive": inventory.receive, "adjust": inventory.adjust, "count": inventory.count}[values["kind"]]
+        action = {"receive": inventory.receive, "adjust": inventory.adjust, "count": inventory.count}[values["kind"]]
         quantities = {product.sku: values["quantity"] for product in chosen}
         try:
-            verb(quantities, reason=values["reason"], reference=values["reference"], by=staff_user(request))
+            action(quantities, reason=values["reason"], reference=values["reference"], by=staff_user(request))
         except ShopCatalogError as error:
             form.add_error(None, str(error))
             return False

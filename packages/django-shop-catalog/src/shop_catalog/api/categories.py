@@ -67,7 +67,7 @@ def list_categories(request: HttpRequest, filters: Query[CategoryFilters]) -> An
     response={200: list[TreeNode], 304: None, **responses(401, 404)},
     operation_id="get_category_tree",
     summary="The category tree, nested",
-    description="Answers 304 to an If-None-Match with the ETag of the tree as it is.",
+    description="Responds with 304 to an If-None-Match with the ETag of the current tree.",
     openapi_extra=OPTIONAL_SECURITY,
 )
 def get_category_tree(
@@ -76,7 +76,7 @@ def get_category_tree(
     depth: Annotated[int, Field(ge=1, le=MAX_DEPTH)] = MAX_DEPTH,
 ) -> Any:
     version = categories.tree_version()
-    etag = f'"{_short(f"{version}/{root}/{depth}")}"'
+    etag = f'"{_digest(f"{version}/{root}/{depth}")}"'
     if etag in request.headers.get("If-None-Match", ""):
         response = HttpResponse(status=304)
     else:
@@ -213,12 +213,12 @@ def _link(node: Node) -> dict[str, str]:
 
 
 def _position_after(nodes: list[Node], cursor: str) -> int:
-    """Where the page after a cursor begins; after a category that is gone nothing comes."""
+    """The index of the first category after a cursor. After a deleted category, there is no further page."""
     slug = cursors.decode(cursor, of="categories")[0]
     return next((index + 1 for index, node in enumerate(nodes) if node.slug == slug), len(nodes))
 
 
-def _short(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 

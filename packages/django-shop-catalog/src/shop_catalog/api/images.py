@@ -82,7 +82,7 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
     auth=auth.staff,
     response={200: CategoryDetail, **responses(401, 403, 404)},
     operation_id="set_category_image",
-    summary="Upload a category's image, in place of the one before",
+    summary="Upload the image of a category",
     description="JPEG, PNG or WebP; at most 5 MB and 24 megapixels. It is re-encoded without metadata.",
 )
 def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[UploadedFile]) -> Any:
@@ -96,7 +96,7 @@ def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[Upload
     auth=auth.staff,
     response={204: None, **responses(401, 403, 404)},
     operation_id="delete_category_image",
-    summary="Take a category's image away",
+    summary="Delete the image of a category",
 )
 def delete_category_image(request: HttpRequest, slug: Path[Slug]) -> Any:
     auth.check_permission(request, "shop_catalog.change_category")

@@ -278,7 +278,7 @@ def _variant(variant: browsing.Variant) -> dict[str, Any]:
 
 
 def _values(payload: ProductIn | ProductPatch, *, without: set[str]) -> dict[str, Any]:
-    """The fields that were sent, as the verbs take them."""
+    """The fields that were sent, as arguments of ``products.create`` and ``products.change``."""
     values = {name: value for name, value in given(payload).items() if name not in without}
     if "categories" in values:
         values["categories"] = [categories.get(slug) for slug in values["categories"]]

@@ -1,4 +1,4 @@
-"""Reviews: published ones for anyone, one's own besides; customers write, staff moderate."""
+"""Reviews: anyone reads those that are published, customers write their own, staff moderate."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -104,7 +104,7 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
 def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     user = request.user
     if not user.is_active or (getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review")):
-        raise HttpError(403, _("This account may not write reviews."))
+        raise HttpError(403, _("This account cannot write reviews."))
     review = reviews.submit(
         _product(payload.product),
         user=user,
@@ -120,18 +120,18 @@ def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     auth=auth.required,
     response={200: ReviewOut, **responses(401, 403, 404)},
     operation_id="update_review",
-    summary="Change one's own review; for staff, publish, reject or reply",
+    summary="Change your own review; staff publish, reject or reply",
 )
 def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any:  # noqa: A002
     review = _mine_or_moderated(request, id, "shop_catalog.change_review")
     values = given(payload)
-    words = {name: values.pop(name) for name in ("rating", "title", "body") if name in values}
-    if words and not _is_mine(request, review):
-        raise HttpError(403, _("Only its author changes the words of a review."))
+    text = {name: values.pop(name) for name in ("rating", "title", "body") if name in values}
+    if text and not _is_mine(request, review):
+        raise HttpError(403, _("Only its author can change the text of a review."))
     if values:
         auth.check_permission(request, "shop_catalog.change_review")
-    if words:
-        review = reviews.change(review, **words)
+    if text:
+        review = reviews.change(review, **text)
     if "status" in values:
         review = reviews.moderate(review, status=values["status"])
     if "reply" in values:
@@ -144,7 +144,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     auth=auth.required,
     response={204: None, **responses(401, 403, 404)},
     operation_id="delete_review",
-    summary="Delete one's own review, for staff any",
+    summary="Delete your own review; staff delete any",
 )
 def delete_review(request: HttpRequest, id: UUID) -> Any:  # noqa: A002
     reviews.delete(_mine_or_moderated(request, id, "shop_catalog.delete_review"))
@@ -152,7 +152,7 @@ def delete_review(request: HttpRequest, id: UUID) -> Any:  # noqa: A002
 
 
 def _visible(request: HttpRequest) -> Any:
-    """All for staff, else what is published and one's own."""
+    """All reviews for staff, for others the published ones and their own."""
     rows = Review.objects.all()
     if auth.is_staff(request, "shop_catalog.view_review"):
         return rows

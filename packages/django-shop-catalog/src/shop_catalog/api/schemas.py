@@ -1,4 +1,4 @@
-"""What the API takes and gives."""
+"""Bodies of requests and responses."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -231,7 +231,9 @@ class StockOut(Schema):
 class StockIn(In):
     kind: Literal["receive", "adjust"]
     quantity: int = Field(
-        strict=True, ge=-(2**31) + 1, le=2**31 - 1, description="Received, or by how much to correct, up or down."
+        strict=True, ge=-(2**31) + 1, le=2**31 - 1, description="The quantity received, or the difference, up or down."
     )
-    reason: ShortText = Field("", description="Needed to adjust.")
-    reference: str = Field("", max_length=100, pattern=r"^[\x20-\x7e]*$", description="Delivery note or the like.")
+    reason: ShortText = Field("", description="Required to adjust.")
+    reference: str = Field(
+        "", max_length=100, pattern=r"^[\x20-\x7e]*$", description="For example the number of a delivery note."
+    )

@@ -46,7 +46,7 @@ def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
         inventory.receive({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)
     else:
         if not payload.reason:
-            raise InvalidProduct(_("Say why the stock is adjusted."), field="reason")
+            raise InvalidProduct(_("Give a reason for the adjustment."), field="reason")
         inventory.adjust({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)
     return Status(201, _stock(by_slug(slug), Paging()))
 

@@ -1,4 +1,4 @@
-"""Facets: how the products that match are spread over categories, attributes, prices and ratings."""
+"""Facets: numbers of matching products by category, attribute, price and rating."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Facets:
 
 
 def count_facets(filters: Filters) -> Facets:
-    """The facets of a list."""
+    """The facets of the products that match."""
     rows, is_complete = _rows(filters)
     attributes = _attribute_counts(rows)
     for name in {name for name, _value in filters.attributes}:
@@ -73,16 +73,16 @@ def _category_counts(product_ids: list[int]) -> dict[str, int]:
 
 def _attribute_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     """Each product counts once per value, whether it or one of its variants has it."""
-    said: dict[int, set[tuple[str, str]]] = {row["pk"]: set(_pairs(row["attributes"])) for row in rows}
+    pairs: dict[int, set[tuple[str, str]]] = {row["pk"]: set(_pairs(row["attributes"])) for row in rows}
     groups = [row["pk"] for row in rows if row["kind"] == ProductKind.GROUP]
     for start in range(0, len(groups), 1000):
         variants = Product.objects.filter(parent__in=groups[start : start + 1000], is_active=True)
         for parent_id, options, attributes in variants.values_list("parent_id", "options", "attributes"):
             if parent_id is not None:
-                said[parent_id].update(_pairs(options), _pairs(attributes))
+                pairs[parent_id].update(_pairs(options), _pairs(attributes))
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for pairs in said.values():
-        for name, value in pairs:
+    for of_product in pairs.values():
+        for name, value in of_product:
             counts[name][value] += 1
     return {name: dict(values.most_common()) for name, values in sorted(counts.items())}
 

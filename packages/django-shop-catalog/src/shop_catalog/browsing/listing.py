@@ -77,7 +77,7 @@ def categories_of(product_ids: list[int]) -> dict[int, list[categories.Node]]:
 
 
 def place_to_cursor(place: Place, *, ordering: str) -> str:
-    """A place as an opaque cursor, good for this order only."""
+    """The cursor of a place. It is valid for this sort order only."""
     value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
     return cursors.encode([ordering, value, place.id], of="products")
 
@@ -85,7 +85,7 @@ def place_to_cursor(place: Place, *, ordering: str) -> str:
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     """
     Raises:
-        InvalidCursor: it is no cursor of ours, or one of another order.
+        InvalidCursor: it was made up, or created for another list or sort order.
     """
     created_for, text, pk = cursors.decode(cursor, of="products")
     if created_for != ordering:
@@ -101,7 +101,7 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
 
 
 def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -> list[ListedProduct]:
-    """One row more than the page shows: it says whether there is a next page."""
+    """One row more than the page shows, to see whether there is a next page."""
     values = _parameters(filters, after=after)
     search = backend(Product).prepare(filters.q) if filters.q else None
     if filters.attributes or (filters.q and search is None):
@@ -112,7 +112,7 @@ def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -
         filters,
         values if search is None else {**values, **search.values},
         search=None if search is None else search.shape,
-        walks=_walks(filters, values, limit=limit),
+        reads_in_order=_reads_in_order(filters, values, limit=limit),
         ordering=ordering,
         has_after=after is not None,
         limit=limit + 1,
@@ -137,12 +137,12 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
     return values
 
 
-def _walks(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
-    """Whether a page of a category is looked for along the order, asking each product for a link.
+def _reads_in_order(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
+    """Whether a page of a category is read in the order of the list, looking up the links of each product.
 
-    The walk passes ``limit * all / below`` products; from its links the subtree's ``below`` products are read and
-    sorted, a row at four times the cost. The newest key stands for the number of all. Other filters make the walk
-    longer by a factor that only the database can guess: then, and where nothing is kept yet, the choice is its own.
+    That reads ``limit * all / below`` products. Beginning with the links instead, all ``below`` products of the
+    subtree are read and sorted, at four times the cost per row. The newest key is taken for the number of all
+    products. With other filters, and where no figures are stored yet, the database chooses.
     """
     below, newest = values.get("product_count"), values.get("newest_id")
     if below is None or newest is None or filters != Filters(category=filters.category):

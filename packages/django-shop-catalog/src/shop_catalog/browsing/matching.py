@@ -19,14 +19,14 @@ from shop_catalog.search import backend
 
 
 def matching_products(
-    p: Any, filters: Filters, *, search: Hashable = None, walks: bool = False, is_best: bool = False
+    p: Any, filters: Filters, *, search: Hashable = None, reads_in_order: bool = False, is_best: bool = False
 ) -> QuerySet[Any, Any]:
-    """``search`` is the shape of a prepared search, ``is_best`` says that the list is ordered by relevance."""
+    """``search`` is the shape of a prepared search, ``is_best`` whether the list is ordered by relevance."""
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", product_field("publish_from"))))
     if filters.category:
-        products = products.filter(_in_subtree(p, walks=walks))
+        products = products.filter(_in_subtree(p, reads_in_order=reads_in_order))
     products = products.filter(*_conditions(p, filters))
     if filters.in_stock is not None:
         products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
@@ -45,10 +45,10 @@ def matching_products(
     return products
 
 
-def _in_subtree(p: Any, *, walks: bool) -> Any:
-    """Where the database has a choice, the subtree's numbers stand in the statement, so that it plans for them."""
+def _in_subtree(p: Any, *, reads_in_order: bool) -> Any:
+    """If the database chooses the plan, the numbers of the subtree are literals, so that it plans for them."""
     names = ("tree_id", "lft", "rght")
-    if walks:
+    if reads_in_order:
         return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
     return Exists(
@@ -87,7 +87,7 @@ def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) 
 
 
 def _has_value(column: str, name: str, values: list[str]) -> Q:
-    """A JSON column holds one of the values under this name, compared as text. The name is no part of a lookup."""
+    """A JSON column has one of the values under this name, compared as text. The name is not part of a lookup."""
     return Q(In(Cast(KeyTextTransform(name, column), TextField()), values))
 
 

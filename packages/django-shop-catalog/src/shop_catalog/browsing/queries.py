@@ -34,7 +34,7 @@ from shop_catalog.models.image import image_url
 
 
 class ListedProduct(NamedTuple):
-    """A product as lists show it. ``sort_value`` is what it is ordered by."""
+    """A product as lists show it. ``sort_value`` is the value by which the list is ordered."""
 
     id: int
     slug: str
@@ -55,7 +55,7 @@ class ListedProduct(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a page ends: the sort value and the key of its last row."""
+    """The place where a page ends: the sort value and the key of its last row."""
 
     value: Any
     id: int
@@ -111,7 +111,7 @@ class ProductDetails(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A picture as its row says; no file is opened for it."""
+    """An image. No file is opened for its URLs."""
 
     public_id: uuid.UUID
     file: str
@@ -150,13 +150,13 @@ def page_rows(
     values: Mapping[str, Any],
     *,
     search: Hashable,
-    walks: bool,
+    reads_in_order: bool,
     ordering: str,
     has_after: bool,
     limit: int,
 ) -> list[ListedProduct]:
-    """One page of listed products, compiled. ``values`` has what ``filters`` are narrowed to."""
-    return _PAGE.rows(filters.shape, search, walks, ordering, has_after, limit, **values)
+    """One page of listed products, compiled. ``values`` has the values of the filters."""
+    return _PAGE.rows(filters.shape, search, reads_in_order, ordering, has_after, limit, **values)
 
 
 def uncompiled_page_rows(
@@ -200,7 +200,7 @@ def path_links(listed_id: int) -> list[PathLink]:
 
 
 class _RowIsAfter(Expression):
-    """``(a, b) < (c, d)``: the condition of a keyset page, which an index on both columns answers."""
+    """``(a, b) < (c, d)``: the condition of a keyset page, for which there is an index on both columns."""
 
     def __init__(self, column: Any, key: Any, *, value: Any, id: Any, is_descending: bool) -> None:  # noqa: A002
         super().__init__(output_field=BooleanField())
@@ -229,13 +229,15 @@ def _build_page(
     p: Any,
     filters: Filters,
     search: Hashable,
-    walks: bool,  # noqa: FBT001
+    reads_in_order: bool,  # noqa: FBT001
     ordering: str,
     has_after: bool,  # noqa: FBT001
     limit: int,
 ) -> QuerySet[Any, Any]:
     column, is_descending = ORDERINGS[ordering]
-    products = matching_products(p, filters, search=search, walks=walks, is_best=column == "relevance")
+    products = matching_products(
+        p, filters, search=search, reads_in_order=reads_in_order, is_best=column == "relevance"
+    )
     if column == "relevance" and not filters.q:
         column = "created_at"
     if has_after:

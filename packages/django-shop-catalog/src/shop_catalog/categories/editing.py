@@ -51,7 +51,7 @@ def change(
     is_active: bool | None = None,
     position: int | None = None,
 ) -> Category:
-    """Change what is given and leave the rest, the place in the tree included.
+    """Change the given values. The place in the tree is changed by ``move``.
 
     Raises:
         DuplicateValue: the slug is taken.
@@ -70,16 +70,16 @@ def change(
 
 @write_gate()
 def move(category: Category, *, parent: Category | None, before: Category | None = None) -> Category:
-    """Move a category with all below it under another parent, or to the roots; last, or before a sibling.
+    """Move a category with all below it to another parent, or to the roots: to the end, or before a sibling.
 
     Raises:
-        CategoryCycle: the parent is the category itself or stands below it.
-        InvalidProduct: ``before`` is no child of the parent.
+        CategoryCycle: the parent is the category itself or below it.
+        InvalidProduct: ``before`` is not a child of the parent.
     """
     category = get(category.slug)
     siblings = list(Category.objects.filter(parent=parent).exclude(pk=category.pk))
     if before is not None and before not in siblings:
-        raise InvalidProduct(_("The category to stand before is not below that parent."), field="before")
+        raise InvalidProduct(_("The category in “before” is not a child of that parent."), field="before")
     at = siblings.index(before) if before is not None else len(siblings)
     category.place(parent, siblings=siblings, at=at)
     return category
@@ -87,7 +87,7 @@ def move(category: Category, *, parent: Category | None, before: Category | None
 
 @write_gate()
 def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
-    """Put the children of a category, or the roots, into the order of these slugs. Those not named come after.
+    """Put the children of a category, or the roots, into the order of these slugs. Others come after them.
 
     Raises:
         UnknownCategory: a slug is not among the children.
@@ -107,16 +107,16 @@ def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
 
 @write_gate()
 def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refuse") -> None:
-    """Delete a category. Its products stay; its children stop the deletion or move up to its parent.
+    """Delete a category, but not its products. Its children prevent the deletion, or move up to its parent.
 
     Raises:
-        CategoryNotEmpty: it has children and they are not to be moved.
+        CategoryNotEmpty: it has children, and ``children`` is not ``move_up``.
     """
     category = get(category.slug)
     below = list(Category.objects.filter(parent=category))
     if below and children == "refuse":
         raise CategoryNotEmpty(
-            _("%(name)s has categories below it. Delete or move them first, or ask for them to move up.")
+            _("%(name)s has subcategories. Delete or move them first, or choose to move them up.")
             % {"name": category.name}
         )
     for child in below:
@@ -128,7 +128,7 @@ def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refu
 def get(slug: str) -> Category:
     """
     Raises:
-        UnknownCategory: there is none with this slug.
+        UnknownCategory: no category has this slug.
     """
     category: Category | None = Category.objects.select_related("parent").filter(slug=slug).first()
     if category is None:
@@ -138,4 +138,6 @@ def get(slug: str) -> Category:
 
 def _refuse_taken_slug(slug: str) -> None:
     if Category.objects.filter(slug=slug).exists():
-        raise DuplicateValue(_("The slug %(slug)s belongs to another category.") % {"slug": slug}, field="slug")
+        raise DuplicateValue(
+            _("The slug %(slug)s is already used by another category.") % {"slug": slug}, field="slug"
+        )

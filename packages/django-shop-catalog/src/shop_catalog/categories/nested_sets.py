@@ -38,7 +38,7 @@ NUMBERS = ("tree_id", "lft", "rght", "level")
 
 
 class Fault(NamedTuple):
-    """Something wrong with one category: its id, a stable code and a sentence."""
+    """A fault of one category: its id, a stable code and a sentence."""
 
     id: int
     code: str
@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
-    """Categories whose parent cannot stay: ``orphan`` (no such parent) or ``cycle`` (one of each parent cycle)."""
+    """Categories that must become roots: ``orphan`` (no such parent) or ``cycle`` (one of each parent cycle)."""
     parents = {row.id: row.parent_id for row in nodes}
     loose = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
     settled: set[int | None] = {None, *loose}
@@ -65,7 +65,7 @@ def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
 
 
 def number(nodes: Iterable[TreeNode]) -> dict[int, Numbers]:
-    """The nested-set numbers that the parents and the order of siblings ask for. Parents must be sound."""
+    """The nested-set numbers that follow from the parents and the order of siblings. There must be no parent cycle."""
     children: defaultdict[int | None, list[TreeNode]] = defaultdict(list)
     for row in nodes:
         children[row.parent_id].append(row)
@@ -97,7 +97,7 @@ def _number_tree(
 
 
 def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
-    """All that is wrong with a tree, worst first. An empty list means that it is sound."""
+    """All faults of a tree, the worst first. Empty when there are none."""
     loose = loose_parents(rows)
     faults = [
         Fault(
@@ -131,7 +131,7 @@ def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None)
     if row.lft >= row.rght:
         yield Fault(row.id, "bounds", f"Category {row.id} ends before it begins.")
     elif descendants is not None and row.rght - row.lft != 2 * descendants + 1:
-        yield Fault(row.id, "width", f"Category {row.id} has {descendants} descendants, its bounds say otherwise.")
+        yield Fault(row.id, "width", f"Category {row.id} has {descendants} descendants, but other bounds.")
     if parent is None:
         if row.parent_id is None and (row.level != 0 or row.lft != 1):
             yield Fault(row.id, "root", f"Root {row.id} does not begin its tree.")
@@ -145,7 +145,7 @@ def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None)
 
 
 def _count_descendants(rows: Sequence[TreeNode], loose: Mapping[int, str]) -> dict[int, int]:
-    """Descendants by parent links alone; empty where a cycle makes the question pointless."""
+    """The number of descendants by parents alone; empty if there is a parent cycle."""
     if "cycle" in loose.values():
         return {}
     parents = {row.id: None if row.id in loose else row.parent_id for row in rows}

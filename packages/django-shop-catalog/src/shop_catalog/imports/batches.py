@@ -1,4 +1,4 @@
-"""A chunk of valid product rows on its way into the database."""
+"""Writing a chunk of valid product rows."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from shop_catalog.imports.columns import COPIED, ProductRow
 from shop_catalog.imports.reports import Report, RowError
 from shop_catalog.models import MovementKind, PriceChange, Product, ProductCategory, ProductKind, StockMovement
 
-KEPT = ("rating_average", "rating_count")
+UNTOUCHED = ("rating_average", "rating_count")
 COMPARED = (*COPIED, "search_text", "is_scheduled")
 WRITTEN = (*COMPARED, "updated_at")
-INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *KEPT, "created_at")
+INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *UNTOUCHED, "created_at")
 
 
 @dataclass
 class _Entry:
-    """A valid row on its way into the database."""
+    """A valid row and the product to write."""
 
     number: int
     row: ProductRow
@@ -43,7 +43,7 @@ class _Entry:
 
     @property
     def old_price(self) -> Decimal:
-        """Of one that is not new."""
+        """The stored price of an existing product."""
         return Decimal(0) if self.old_values is None else self.old_values[COMPARED.index("price")]
 
     @property
@@ -72,7 +72,7 @@ class Batch:
 
     def write(self) -> None:
         self._lock()
-        taken = self._taken_slugs()
+        taken = self._slugs_in_use()
         for number, row in self.parsed:
             try:
                 self.entries.append(self._prepare(number, row, taken))
@@ -108,7 +108,7 @@ class Batch:
                 product.parent = by_pk[product.parent_id]
         self.existing = {product.sku: product for product in by_pk.values()}
 
-    def _taken_slugs(self) -> set[str]:
+    def _slugs_in_use(self) -> set[str]:
         wanted = set()
         for _number, row in self.parsed:
             if row.slug:
@@ -118,10 +118,10 @@ class Batch:
         return set(Product.objects.filter(slug__in=wanted).values_list("slug", flat=True))
 
     def _prepare(self, number: int, row: ProductRow, taken: set[str]) -> _Entry:
-        """The product as the row wants it.
+        """The product with the values of the row.
 
         Raises:
-            InvalidProduct: the row does not fit to itself or to what is stored.
+            InvalidProduct: the values do not fit together, or not to the stored product.
         """
         given = row.model_fields_set
         product = self.existing.get(row.sku)
@@ -168,7 +168,7 @@ class Batch:
     def _check_slug(self, product: Product, row: ProductRow, taken: set[str]) -> None:
         if row.slug:
             if row.slug in taken and row.slug != product.slug:
-                raise InvalidProduct(_("The slug belongs to another product."), field="slug")
+                raise InvalidProduct(_("The slug is already used by another product."), field="slug")
             product.slug = row.slug
         elif not product.slug:
             choices = _slug_choices(row) or [slugify(row.sku) or "item"]
@@ -186,7 +186,7 @@ class Batch:
             if product.kind == ProductKind.GROUP:
                 raise InvalidProduct(_("A group has no stock; its variants have."), field="stock_quantity")
             if row.stock_quantity < product.reserved_quantity:
-                message = _("%(reserved)s are reserved; less cannot be on hand.")
+                message = _("Stock cannot be lower than the %(reserved)s units reserved.")
                 raise InvalidProduct(message % {"reserved": product.reserved_quantity}, field="stock_quantity")
 
     def _categories(self, row: ProductRow) -> list[int]:
@@ -221,7 +221,7 @@ class Batch:
                 product.pk = given[product.sku]
 
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
-        """A new product begins with its stock; of others a stated stock is a count."""
+        """For a new product the stock is received; for an existing one it is counted."""
         reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
         bulk.insert(
             StockMovement,
@@ -300,7 +300,7 @@ def _values(product: Product, names: Sequence[str]) -> list[Any]:
 
 
 def _slug_choices(row: ProductRow) -> list[str]:
-    """Slugs that a new product may take, the nicest first."""
+    """Slugs for a new product, the best first."""
     end = slugify(row.sku)
     stem = slugify(row.name)
     return [choice[:100] for choice in (stem, f"{stem[: 100 - len(end) - 1]}-{end}" if stem else end) if choice]

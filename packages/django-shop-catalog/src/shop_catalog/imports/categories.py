@@ -1,4 +1,4 @@
-"""Categories from a list: indented lines, or ``A > B > C``. The Google product taxonomy loads as it is."""
+"""Categories from a list of indented lines, or of ``A > B > C``: the format of the Google product taxonomy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class New(NamedTuple):
 
 @dataclass
 class CategoryReport:
-    """What an import of categories did: how many lines, how many new, and what is wrong by line."""
+    """The result of an import of categories: lines read, categories created, errors by line number."""
 
     lines: int = 0
     created: int = 0
@@ -39,9 +39,9 @@ class CategoryReport:
 
 @write_gate()
 def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
-    """Add the categories that are missing, in the order of the file after those that are there.
+    """Add the categories that are missing, in the order of the file, after the existing ones.
 
-    One transaction behind the gate: the numbers of the whole tree are made in memory and written in chunks.
+    One transaction that locks the tree: its numbers are computed in memory and written in chunks.
     """
     report = CategoryReport()
     known, rows = _existing()
@@ -73,7 +73,7 @@ def _existing() -> tuple[dict[Path, int], list[nested_sets.TreeNode]]:
 
 
 def _paths(lines: Iterable[str], report: CategoryReport) -> Iterator[Path]:
-    """Each line as a path of names. Empty lines and those that begin with # are passed over."""
+    """Each line as a path of names. Empty lines and those that begin with # are skipped."""
     above: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
         text = line.rstrip().lstrip("\ufeff")
@@ -106,7 +106,7 @@ def _problem(names: Path) -> str:
 
 
 def _slug(path: Path, taken: set[str]) -> str:
-    """The name's slug; where that is taken, with the parent's name before it."""
+    """The slug of the name; if it is taken, with the parent's name before it."""
     stem = slugify(path[-1])[: MAX_LENGTH - 10] or "category"
     if stem in taken and len(path) > 1:
         stem = slugify(f"{path[-2]} {path[-1]}")[: MAX_LENGTH - 10]
@@ -114,7 +114,7 @@ def _slug(path: Path, taken: set[str]) -> str:
 
 
 def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
-    """Number the whole tree with stand-in keys, then write level by level, so that parents have keys."""
+    """Number the whole tree with provisional keys, then write it by level, so that parents have keys."""
     keys = dict(known)
     keys |= {path: -number for number, path in enumerate(fresh, start=1)}
     unnumbered = [

@@ -1,4 +1,4 @@
-"""The columns of a product file, and what may stand in them."""
+"""The columns of a product file, and the values that they accept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COPIED = (
     "publish_until",
     "low_stock_threshold",
 )
-"""Columns of a row that are columns of a product."""
+"""Columns of a file that are columns of a product."""
 
 
 def _whole(value: Any) -> Any:
@@ -37,7 +37,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-def _yes_or_no(value: Any) -> Any:
+def _flag(value: Any) -> Any:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
@@ -56,7 +56,7 @@ def _separated(value: Any) -> Any:
 
 
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_whole)]
-YesOrNo = Annotated[bool, Field(strict=True), BeforeValidator(_yes_or_no)]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 Object = Annotated[JSONObject, BeforeValidator(_object)]
 
 
@@ -78,8 +78,8 @@ class ProductRow(BaseModel):
     options: Object = {}
     position: Whole = 0
     weight: Annotated[Decimal, Field(ge=0, max_digits=10, decimal_places=3)] | None = None
-    is_active: YesOrNo = True
-    is_featured: YesOrNo = False
+    is_active: Flag = True
+    is_featured: Flag = False
     publish_from: When | None = None
     publish_until: When | None = None
     low_stock_threshold: Whole | None = None

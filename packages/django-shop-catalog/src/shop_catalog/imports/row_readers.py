@@ -1,4 +1,4 @@
-"""Rows of an import file, one after the other: CSV, JSON lines, a JSON array. All in UTF-8."""
+"""Rows of an import file, one at a time: CSV, JSON lines, a JSON array. All in UTF-8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_LINE = 1024 * 1024
 
 
 class RawRow(NamedTuple):
-    """A row as it stands in the file. ``number`` counts from 1, without a CSV's header. ``problem``: unreadable."""
+    """A row of the file. ``number`` counts from 1, without the header of a CSV file. ``problem``: its error."""
 
     number: int
     values: Mapping[str, Any]
@@ -56,7 +56,7 @@ def read_rows(stream: IO[bytes] | io.RawIOBase, *, file_format: str) -> Iterator
     """The rows of a file in one of ``FORMATS``.
 
     Raises:
-        UnreadableFile: the file as a whole is not what it says it is; one bad row is told in its ``problem``.
+        UnreadableFile: the file does not have this format. A single bad row has its error in ``problem``.
     """
     binary = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
     text = io.TextIOWrapper(binary, "utf-8-sig", newline="")

@@ -16,7 +16,7 @@ from shop_catalog.models import Product, StockMovement
 logger = logging.getLogger(__name__)
 
 GRACE_PERIOD = timedelta(minutes=1)
-"""How long a crossing is left to the process that made it before the periodic job announces it."""
+"""The periodic job announces only crossings older than this: the process that made a crossing announces it first."""
 
 
 def announce_on_commit(event_id: uuid.UUID) -> None:

@@ -35,10 +35,10 @@ class Difference:
 def receive(
     quantities: Mapping[str, int], *, reference: str = "", reason: str = "", by: AbstractBaseUser | None = None
 ) -> None:
-    """Add goods that came in. Without a reference one is made up, and a second call receives again.
+    """Add received goods. Without a reference one is made up, and a second call receives them again.
 
     Raises:
-        UnknownProduct: a SKU is not of a simple product or a variant.
+        UnknownProduct: a SKU is unknown, or that of a group.
     """
     changes = {sku: Change(stock=quantity) for sku, quantity in _positive(quantities).items()}
     _move(MovementKind.RECEIVE, changes, reference=reference, reason=reason, by=by)
@@ -47,11 +47,11 @@ def receive(
 def adjust(
     changes: Mapping[str, int], *, reason: str, reference: str = "", by: AbstractBaseUser | None = None
 ) -> None:
-    """Correct on hand by a difference per SKU, up or down, for a reason.
+    """Correct the quantity on hand by a difference per SKU, up or down, for a reason.
 
     Raises:
-        InsufficientStock: less would be left than is reserved.
-        UnknownProduct: a SKU is not of a simple product or a variant.
+        InsufficientStock: less than the reserved quantity would be left.
+        UnknownProduct: a SKU is unknown, or that of a group.
     """
     moves = {sku: Change(stock=difference) for sku, difference in changes.items() if difference}
     _move(MovementKind.ADJUST, moves, reference=reference, reason=reason, by=by)
@@ -61,11 +61,11 @@ def adjust(
 def count(
     quantities: Mapping[str, int], *, reason: str, reference: str = "", by: AbstractBaseUser | None = None
 ) -> None:
-    """State what is on hand, as after a stocktaking. What is reserved stays reserved.
+    """Set the quantity on hand, as after a stocktaking. Reservations are not changed.
 
     Raises:
-        InsufficientStock: less is stated than is reserved.
-        UnknownProduct: a SKU is not of a simple product or a variant.
+        InsufficientStock: the quantity is lower than what is reserved.
+        UnknownProduct: a SKU is unknown, or that of a group.
     """
     rows = _lock(quantities)
     changes = {sku: quantity - rows[sku].stock_quantity for sku, quantity in quantities.items()}
@@ -73,13 +73,13 @@ def count(
 
 
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
-    """Take stock for all SKUs or none. Answers ``{}`` or, for each short SKU, what is available.
+    """Reserve stock for all SKUs or none. Returns ``{}`` or, for each short SKU, the available quantity.
 
-    What cannot be bought (unknown, a group, unpublished) is short with 0 available. A checkout has a transaction that
-    any error ends, so none is nested in it by a savepoint.
+    A product that cannot be bought (unknown, a group, unpublished) is short with 0 available. There is no savepoint in
+    a caller's transaction: any error ends that of a checkout.
 
     Raises:
-        MovementConflict: the ledger has the reference with another quantity. The caller's transaction has to end.
+        MovementConflict: the ledger has the reference with another quantity. The caller must roll back.
     """
     wanted = _positive(quantities)
     with transaction.atomic(using=router.db_for_write(StockMovement), savepoint=False):
@@ -90,22 +90,22 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
             if (available := rows[sku].sellable_quantity if sku in rows else 0) < quantity
         }
         if short:
-            recorded = _recorded(MovementKind.RESERVE, rows.values(), reference)
+            recorded = _recorded_changes(MovementKind.RESERVE, rows.values(), reference)
             short = {sku: available for sku, available in short.items() if sku not in recorded}
         if not short:
             changes = {sku: Change(reserved=quantity) for sku, quantity in wanted.items()}
-            _book(MovementKind.RESERVE, changes, rows=rows, reference=reference)
+            _record(MovementKind.RESERVE, changes, rows=rows, reference=reference)
     return short
 
 
 def release(quantities: Mapping[str, int], *, reference: str) -> None:
-    """Give back what was reserved under an order's reference and is not shipped. Unknown SKUs are passed over."""
+    """Give back stock that was reserved under an order's reference and is not shipped. Unknown SKUs are ignored."""
     changes = {sku: Change(reserved=-quantity) for sku, quantity in _positive(quantities).items()}
     _move(MovementKind.RELEASE, changes, reference=reference, strict=False)
 
 
 def ship(quantities: Mapping[str, int], *, reference: str) -> None:
-    """Take reserved goods out of the house, under the shipment's reference. Unknown SKUs are passed over.
+    """Remove reserved goods that were shipped, under the shipment's reference. Unknown SKUs are ignored.
 
     Raises:
         InsufficientStock: more than is reserved.
@@ -115,13 +115,13 @@ def ship(quantities: Mapping[str, int], *, reference: str) -> None:
 
 
 def restock(quantities: Mapping[str, int], *, reference: str) -> None:
-    """Put shipped goods that came back on hand, under the return's reference. Unknown SKUs are passed over."""
+    """Add shipped goods that were returned, under the return's reference. Unknown SKUs are ignored."""
     changes = {sku: Change(stock=quantity) for sku, quantity in _positive(quantities).items()}
     _move(MovementKind.RESTOCK, changes, reference=reference, strict=False)
 
 
 def differences() -> list[Difference]:
-    """Products whose on hand or reserved is not the sum of their movements. Empty when all is well."""
+    """Products whose quantity on hand or reserved is not the sum of their movements. Empty if there are none."""
     products = Product.objects.annotate(
         stock_moved=Coalesce(Sum("stock_movements__stock_change"), 0),
         reserved_moved=Coalesce(Sum("stock_movements__reserved_change"), 0),
@@ -143,10 +143,10 @@ def _move(
 ) -> None:
     """Change the counters of all products and write their movements, or change nothing."""
     rows = _lock(changes, strict=strict)
-    _book(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
+    _record(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
 
 
-def _book(
+def _record(
     kind: MovementKind,
     changes: Mapping[str, Change],
     *,
@@ -155,7 +155,7 @@ def _book(
     reason: str = "",
     by: AbstractBaseUser | None = None,
 ) -> None:
-    """Write the movements of locked rows and change their counters. What the ledger has already is not made again."""
+    """Write the movements of locked rows and change their counters. Movements already in the ledger are left out."""
     movements = [
         Movement(rows[sku].id, *change, _crossing(rows[sku], change), uuid.uuid4())
         for sku, change in changes.items()
@@ -164,7 +164,7 @@ def _book(
     author = None if by is None else by.pk
     written = queries.insert_movements(movements, kind=kind, reference=reference, reason=reason, by_id=author)
     if len(written) < len(movements):
-        recorded = _recorded(kind, rows.values(), reference)
+        recorded = _recorded_changes(kind, rows.values(), reference)
         _refuse_other_quantities(recorded, changes, reference=reference)
     due = {rows[sku]: change for sku, change in changes.items() if sku in rows and rows[sku].id in written}
     if not due:
@@ -198,7 +198,7 @@ def _lock(skus: Iterable[str], *, strict: bool = True) -> dict[str, StockRow]:
     return rows
 
 
-def _recorded(kind: MovementKind, rows: Iterable[StockRow], reference: str) -> dict[str, Change]:
+def _recorded_changes(kind: MovementKind, rows: Iterable[StockRow], reference: str) -> dict[str, Change]:
     movements = StockMovement.objects.filter(kind=kind, reference=reference, product__in=[row.id for row in rows])
     recorded = movements.values_list("product__sku", "stock_change", "reserved_change")
     return {sku: Change(stock, reserved) for sku, stock, reserved in recorded}
@@ -207,7 +207,9 @@ def _recorded(kind: MovementKind, rows: Iterable[StockRow], reference: str) -> d
 def _refuse_other_quantities(recorded: Mapping[str, Change], changes: Mapping[str, Change], *, reference: str) -> None:
     for sku, change in recorded.items():
         if change != changes[sku]:
-            message = _("%(reference)s is in the ledger of %(sku)s with another quantity. Use a new reference.")
+            message = _(
+                "The reference %(reference)s is already used for %(sku)s with another quantity. Use a new one."
+            )
             raise MovementConflict(message % {"reference": reference, "sku": sku})
 
 

@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         default=False,
                         editable=False,
-                        help_text="Has a publication time that was still to come when last looked at.",
+                        help_text="Has a publication time that was in the future at the last check.",
                     ),
                 ),
                 ("stock_quantity", models.PositiveIntegerField(default=0, editable=False, verbose_name="on hand")),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ("rating_count", models.PositiveIntegerField(default=0, editable=False)),
                 (
                     "search_text",
-                    models.TextField(blank=True, editable=False, help_text="What search looks at, simplified."),
+                    models.TextField(blank=True, editable=False, help_text="The text to search, simplified."),
                 ),
                 (
                     "created_at",

@@ -1,4 +1,4 @@
-"""Categories: a tree of any depth, kept as nested sets by django-mptt behind a write gate."""
+"""Categories: a tree of any depth, stored as nested sets by django-mptt and locked for every write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDER = ("position", "name")
 
 
 class Category(MPTTModel):
-    """A shelf of the shop. Siblings stand in the order of ``position``, then ``name``."""
+    """A category of products. Siblings are ordered by ``position``, then ``name``."""
 
     name = models.CharField(_("name"), max_length=200)
     slug = models.SlugField(_("slug"), max_length=100, unique=True)
@@ -56,12 +56,12 @@ class Category(MPTTModel):
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
     ) -> None:
-        """Save behind the gate, with the tree's numbers read again after the lock.
+        """Save with the tree locked, and its numbers read again after the lock.
 
-        Where the caller did not change ``parent``, the parent in the database stays.
+        If the caller did not change ``parent``, the stored parent is kept.
 
         Raises:
-            CategoryCycle: the parent is the category itself or stands below it.
+            CategoryCycle: the parent is the category itself or below it.
         """
         alias = using or self._state.db or router.db_for_write(Category, instance=self)
         fields = None if update_fields is None else frozenset(update_fields)
@@ -69,7 +69,7 @@ class Category(MPTTModel):
         with write_gate(using=alias):
             old_ancestors = self._read_again(alias, fields)
             new_ancestors = self._ancestors_by_parents(alias)
-            unsaved = self._take_its_place_by(fields)
+            unsaved = self._use_stored_order(fields)
             super().save(force_insert=force_insert, force_update=force_update, using=alias, update_fields=fields)
             for name, value in unsaved.items():
                 setattr(self, name, value)
@@ -77,7 +77,7 @@ class Category(MPTTModel):
                 _recount(alias, old_ancestors ^ new_ancestors)
 
     def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:  # noqa: FBT001, FBT002
-        """Delete a category without children; products lose the link and stay.
+        """Delete a category without children. Its products are not deleted.
 
         Raises:
             ProtectedError: it has children. ``categories.delete`` can move them up first.
@@ -114,20 +114,20 @@ class Category(MPTTModel):
                 raise InvalidMove(str(error)) from error
 
     def place(self, parent: Category | None, *, siblings: list[Category], at: int) -> None:
-        """Stand at a place among siblings, who are numbered anew. Call it inside the gate."""
+        """Move to an index among siblings, whose positions are written again. Call it inside the gate."""
         categories = Category.objects.using(self._state.db)
         for index, sibling in enumerate(siblings):
             position = index + (index >= at)
             if sibling.position != position:
                 categories.filter(pk=sibling.pk).update(position=position)
-        # mptt moves a node only if its own columns change: a stored position that differs makes this one count.
+        # mptt moves a node only if one of its own columns changes, so the stored position is made to differ.
         categories.filter(pk=self.pk).update(position=at + 1)
         self.parent = parent
         self.position = at
         self.save(using=self._state.db, update_fields=["parent", "position"])
 
     def _read_again(self, alias: str, fields: frozenset[str] | None) -> set[int]:
-        """Replace what another writer may have changed since this instance was read; answer the old ancestors."""
+        """Read again what another writer may have changed. Returns the ids of the old ancestors."""
         categories = Category.objects.using(alias)
         old_ancestors: set[int] = set()
         if self._state.adding:
@@ -146,8 +146,8 @@ class Category(MPTTModel):
             self.parent = categories.get(pk=self.parent_id)
         return old_ancestors
 
-    def _take_its_place_by(self, fields: frozenset[str] | None) -> dict[str, Any]:
-        """Let mptt find the place by what the database will hold; answer the values that are not written."""
+    def _use_stored_order(self, fields: frozenset[str] | None) -> dict[str, Any]:
+        """Let mptt sort by the values that the database will have. Returns the values that are not written."""
         unsaved = {name: getattr(self, name) for name in ORDER if not (self._state.adding or _writes(fields, name))}
         for name in unsaved:
             setattr(self, name, self._mptt_cached_fields[name])
@@ -161,7 +161,7 @@ class Category(MPTTModel):
 
 
 def _ancestors(alias: str, parent_id: int | None) -> set[int]:
-    """Ids from a parent up to the root, by parent links alone: the nested-set numbers may be what is wrong."""
+    """Ids from a parent up to the root, by parents alone: the nested-set numbers may be wrong."""
     parents = Category.objects.using(alias).values_list("parent_id", flat=True)
     ancestors: set[int] = set()
     while parent_id is not None and parent_id not in ancestors:
@@ -175,7 +175,7 @@ def _writes(fields: frozenset[str] | None, *names: str) -> bool:
 
 
 def _recount(alias: str, category_ids: Iterable[int]) -> None:
-    """The products of these categories changed: their kept figures are to be counted anew."""
+    """Have these categories counted again, since their products changed."""
     StatisticsChange.objects.using(alias).bulk_create(
         StatisticsChange(category_id=category_id) for category_id in sorted(category_ids)
     )

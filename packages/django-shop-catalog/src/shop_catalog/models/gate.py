@@ -1,4 +1,4 @@
-"""The gate that every write to the category tree passes, one at a time."""
+"""The lock of the category tree: one write at a time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 class CategoryTreeVersion(models.Model):
     """One row, whose value changes in the transaction of every change to the tree.
 
-    It is the lock as well: who writes the row first writes the tree first. A value is never used twice, not even
-    after a rollback, so that what was cached under it stays right for ever.
+    It is the lock as well: a writer updates it first, and others wait. A value is never used twice, not even after a
+    rollback, so a tree that was cached under it is always right.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
@@ -37,10 +37,10 @@ _held = threading.local()
 
 @contextmanager
 def write_gate(*, using: str | None = None) -> Iterator[None]:
-    """Let one writer at the category tree: a transaction that locks before anything is read.
+    """A transaction that locks the category tree before anything is read.
 
-    Read what you are going to write *inside* it: an instance from before the lock has stale numbers and corrupts the
-    tree as surely as no lock. The lock is kept until the outermost transaction ends. Entering it again inside is free.
+    Read the rows to be written *inside* it: an instance that was read before has stale numbers, and saving it corrupts
+    the tree. The lock is held until the outermost transaction ends. A nested gate costs nothing.
     """
     alias = using or router.db_for_write(CategoryTreeVersion)
     aliases: set[str] = _held.__dict__.setdefault("aliases", set())

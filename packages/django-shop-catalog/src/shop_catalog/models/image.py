@@ -1,4 +1,4 @@
-"""Pictures of products."""
+"""Images of products."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from shop_catalog.models.product import Product
 
 RENDITION_WIDTHS = {"thumb": 240, "card": 480, "large": 1200}
-"""Name and width in pixels of the smaller copies made of every picture."""
+"""Name and width in pixels of the smaller copies of every image."""
 
 MAX_URLS = 16_384
-"""Addresses that a process keeps, about 4 MB."""
+"""URLs that a process caches, about 4 MB."""
 
 
 class ProductImage(models.Model):
-    """A picture, re-encoded by ``images.add``. Its renditions lie beside the file."""
+    """An image, re-encoded by ``images.add``. Its smaller copies (renditions) are beside the file."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     product = models.ForeignKey(Product, models.CASCADE, related_name="images", verbose_name=_("product"))
@@ -51,20 +51,20 @@ class ProductImage(models.Model):
         return self.file.url
 
     def rendition_url(self, rendition: str) -> str:
-        """URL of a smaller copy, or of the picture itself where none was made."""
+        """URL of a smaller copy, or of the image itself where none was made."""
         return image_url(self.file.name or "", rendition if self.has_renditions else "")
 
 
 def image_url(name: str, rendition: str = "") -> str:
-    """URL of a picture or of its smaller copy, from its name alone: no file is opened."""
+    """URL of an image or of its smaller copy, from its name alone: no file is opened."""
     file = rendition_name(name, rendition) if rendition else name
     storage = _storage()
-    # Django's own storage needs nothing but these two. Another one may sign its addresses for some minutes.
-    return _kept_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
+    # URLs of Django's own storage depend on these two only. Another one may sign its URLs for some minutes.
+    return _cached_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
 
 
 @lru_cache(maxsize=MAX_URLS)
-def _kept_url(_base_url: str, file: str) -> str:
+def _cached_url(_base_url: str, file: str) -> str:
     url: str = _storage().url(file)
     return url
 

@@ -1,4 +1,4 @@
-"""When periodic work last ran."""
+"""Runs of periodic jobs."""
 
 from __future__ import annotations
 

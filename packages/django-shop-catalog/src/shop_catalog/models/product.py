@@ -26,10 +26,11 @@ class ProductKind(models.TextChoices):
 
 
 class Product(models.Model):
-    """Something to sell, or a group of variants of it.
+    """A product to sell, or a group of variants.
 
     A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
-    lowest of theirs ("from"). A variant inherits what it does not say (name, description, images, categories).
+    lowest of theirs ("from"). A variant has the name, description, images and categories of its group
+    where it has none.
     """
 
     sku = models.CharField(_("SKU"), max_length=64, unique=True)
@@ -66,7 +67,7 @@ class Product(models.Model):
     is_scheduled = models.BooleanField(
         default=False,
         editable=False,
-        help_text=_("Has a publication time that was still to come when last looked at."),
+        help_text=_("Has a publication time that was in the future at the last check."),
     )
 
     stock_quantity = models.PositiveIntegerField(_("on hand"), default=0, editable=False)
@@ -75,7 +76,7 @@ class Product(models.Model):
 
     rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal(0), editable=False)
     rating_count = models.PositiveIntegerField(default=0, editable=False)
-    search_text = models.TextField(blank=True, editable=False, help_text=_("What search looks at, simplified."))
+    search_text = models.TextField(blank=True, editable=False, help_text=_("The text to search, simplified."))
 
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -152,7 +153,7 @@ class Product(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, a variant's being its group's; else empty."""
+        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, for a variant that of its group, or an empty text."""
         name = app_settings.PRODUCT_URL
         if not name:
             return ""
@@ -175,7 +176,7 @@ class Product(models.Model):
 
     @property
     def is_published(self) -> bool:
-        """Switched on and within its window; a variant only if its group is too."""
+        """Active and within its publication times; a variant only if its group is too."""
         return self.is_published_at(timezone.now())
 
     def is_published_at(self, moment: datetime) -> bool:
@@ -188,12 +189,12 @@ class Product(models.Model):
 
     @property
     def listed(self) -> Product:
-        """What stands for it in lists: the group of a variant, else itself."""
+        """The product that lists show for it: the group of a variant, else itself."""
         return self.parent if self.parent is not None else self
 
 
 class ProductCategory(models.Model):
-    """A product's place in a category. Variants are where their group is."""
+    """A product in a category. Variants are in the categories of their group."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
@@ -212,7 +213,7 @@ class ProductCategory(models.Model):
 
 
 class PriceChange(models.Model):
-    """A price that was left behind. Kept for the lowest price of the last 30 days."""
+    """A change of a price. Needed for the lowest price of the last 30 days."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="price_changes", db_index=False)
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)

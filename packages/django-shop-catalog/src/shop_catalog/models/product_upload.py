@@ -1,4 +1,4 @@
-"""Files that wait for somebody to look at their preview."""
+"""Uploaded files whose import is not confirmed yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What customers say about products."""
+"""Reviews of products."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ReviewStatus(models.TextChoices):
 
 
 class Review(models.Model):
-    """One customer's opinion of a simple product or a group. The product keeps average and count."""
+    """A customer's review of a simple product or a group. The product stores average and count."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     product = models.ForeignKey(Product, models.CASCADE, related_name="reviews", verbose_name=_("product"))

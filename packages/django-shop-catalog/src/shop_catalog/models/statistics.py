@@ -1,4 +1,4 @@
-"""Kept figures of category subtrees."""
+"""Stored figures of category subtrees."""
 
 from __future__ import annotations
 

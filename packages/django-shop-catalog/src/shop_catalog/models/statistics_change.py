@@ -1,4 +1,4 @@
-"""What is not yet folded into the kept figures of categories."""
+"""Changes that are not yet folded into the stored figures of categories."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class StatisticsChange(models.Model):
-    """Something to fold into the kept figures, written in the transaction of the change.
+    """A change to fold into the stored figures, written in the transaction of the change.
 
-    With ``product_id`` (a simple product or a group): what the figures of every category above it gain.
-    With ``category_id``: that category's products changed, count them anew. With neither: count everything anew.
-    No foreign keys, since the news of a deletion outlives what it is about.
+    With ``product_id`` (a simple product or a group): the difference for every category above it.
+    With ``category_id``: that category is to be counted again. With neither: all categories are.
+    There are no foreign keys, since the change of a deleted row is folded after the row is gone.
     """
 
     product_id = models.BigIntegerField(null=True)

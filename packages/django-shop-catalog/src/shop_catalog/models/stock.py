@@ -25,9 +25,9 @@ class MovementKind(models.TextChoices):
 
 
 class StockMovement(models.Model):
-    """One change of a product's stock. On hand and reserved are the sums of their changes, always.
+    """One change of a product's stock. On hand and reserved are always the sums of their changes.
 
-    Unique per product, kind and reference, so that nothing is released or shipped twice.
+    Unique by product, kind and reference, so that nothing is released or shipped twice.
     """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="stock_movements", db_index=False)

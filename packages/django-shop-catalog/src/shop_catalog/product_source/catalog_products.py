@@ -19,9 +19,9 @@ from shop_catalog.product_source.queries import ProductOnSale
 
 @dataclass(frozen=True)
 class CatalogProduct:
-    """What a seller needs to know of a product. ``ref`` is the SKU; ``weight`` is in kg.
+    """A product as a seller needs it. ``ref`` is the SKU; ``weight`` is in kg.
 
-    Its addresses are made when they are asked for: a cart shows them, an order does not.
+    Its URLs are built on access: a cart shows them, an order does not.
     """
 
     sku: str
@@ -41,7 +41,7 @@ class CatalogProduct:
 
     @property
     def url(self) -> str:
-        """As ``Product.get_absolute_url`` has it."""
+        """The page of the product; see ``Product.get_absolute_url``."""
         name = app_settings.PRODUCT_URL
         return reverse(name, kwargs={"slug": self.page_slug}) if name else ""
 
@@ -55,7 +55,7 @@ class CatalogProductSource:
     """Sells the simple products and variants of this catalogue, by SKU."""
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
-        """What can be bought of these references. Unknown, unpublished ones and groups are left out."""
+        """The products that can be bought, by reference. Unknown and unpublished ones and groups are left out."""
         wanted = set(refs)
         if not wanted:
             return {}
@@ -67,15 +67,15 @@ class CatalogProductSource:
         return inventory.reserve(quantities, reference=reference)
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Give back what was reserved."""
+        """Give reserved stock back."""
         inventory.release(quantities, reference=reference)
 
     def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Take what was reserved out of the house."""
+        """Remove reserved goods that were shipped."""
         inventory.ship(quantities, reference=reference)
 
     def restock(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Put what came back on hand."""
+        """Add goods that were returned."""
         inventory.restock(quantities, reference=reference)
 
 

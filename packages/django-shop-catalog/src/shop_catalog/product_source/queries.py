@@ -34,7 +34,7 @@ class ProductOnSale(NamedTuple):
 
 
 def products_on_sale(skus: Iterable[str], *, now: datetime) -> list[ProductOnSale]:
-    """What can be bought of some SKUs, which must be one at least. Unknown, unpublished ones and groups are left out.
+    """The products among some SKUs (at least one) that can be bought. Unknown and unpublished ones are left out.
 
     One statement.
     """

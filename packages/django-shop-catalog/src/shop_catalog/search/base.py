@@ -1,4 +1,4 @@
-"""The seam: a search backend narrows and ranks a queryset of products."""
+"""The extension point: a search backend filters and ranks a queryset of products."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shop_catalog.conf import app_settings
 
 
 class Prepared(NamedTuple):
-    """A search whose SQL can be kept: ``shape`` decides its text, ``values`` are its parameters."""
+    """A search whose SQL can be compiled once: ``shape`` decides its text, ``values`` are its parameters."""
 
     shape: Hashable
     values: dict[str, Any]
@@ -31,17 +31,17 @@ class SearchBackend:
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
         """The products that match, annotated with ``relevance``: a whole number, higher is better.
 
-        ``search_text`` of a product holds what is to be looked at, simplified as ``simplify`` does it: name, SKU,
-        attributes and, for a group, those of its variants on the first line, the description on the second.
+        ``search_text`` of a product holds the text to search, as ``simplify`` returns it: name, SKU and attributes,
+        for a group also those of its variants, on the first line, the description on the second.
         """
         raise NotImplementedError
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        """As ``search``, for a list ordered by relevance: what ranks low among very many may be left out."""
+        """As ``search``, for a list ordered by relevance: of very many products, low-ranking ones may be left out."""
         return self.search(products, text)
 
     def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002
-        """What ``narrow`` needs, for a backend whose SQL differs in parameters only; None for any other."""
+        """The arguments of ``narrow``, for a backend whose SQL differs in parameters only; ``None`` for others."""
         return None
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
@@ -49,12 +49,12 @@ class SearchBackend:
         raise NotImplementedError
 
     def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
-        """The best few, for a box that suggests while somebody types."""
+        """The best few products, for suggestions while somebody types."""
         return list(self.best(products, text).order_by("-relevance", "-pk")[:limit])
 
 
 def backend(model: type[Model]) -> SearchBackend:
-    """The configured backend; without a setting the one that suits the database of the model."""
+    """The configured backend; without a setting, the one for the database of the model."""
     setting = app_settings.SEARCH
     if setting:
         return _load(setting["BACKEND"], json.dumps(setting.get("OPTIONS", {}), sort_keys=True))

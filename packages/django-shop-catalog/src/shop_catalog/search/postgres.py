@@ -1,4 +1,4 @@
-"""Search on PostgreSQL: full text, and where that finds nothing, words that are spelt alike."""
+"""Search on PostgreSQL: full text, and where that finds nothing, similarly spelt words."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from shop_catalog.models import Product
 from shop_catalog.search.base import Prepared, SearchBackend, simplify
 
 CANDIDATES = 10_000
-"""Of a word that more products have than this, so many are ranked: ranking all would cost more with every product."""
+"""The most products that are ranked, so that a common word does not cost more with every product."""
 
-ALIKE = 200
-"""Products with words that are spelt alike; those that are spelt least alike are left out."""
+SIMILAR = 200
+"""The most products found by similar spelling; the least similar ones are left out."""
 
 VECTOR = "to_tsvector('simple', %(expressions)s)"
-"""As in the index of migration 0002; "simple" keeps SKUs and any language's words as they are."""
+"""As in the index of migration 0002. With "simple", SKUs and words of any language are not stemmed."""
 
 FIRST_LINE = "split_part(%(expressions)s, E'\\n', 1)"
-"""Name, SKU and attributes: what is found there counts more than what is found in the description."""
+"""Name, SKU and attributes: a word found there ranks higher than one in the description."""
 
-WORDS, SPELT_ALIKE = "words", "alike"
+WORDS, SIMILAR_WORDS = "words", "similar"
 
 
 class PostgresSearch(SearchBackend):
-    """Full text with word beginnings, ranked by what stands in the name, SKU and attributes.
+    """Full text with prefixes of words. Words in the name, SKU and attributes rank highest.
 
-    Where no product has all the words, those with words that are spelt alike: "blu teapt" finds the blue teapot. Needs
+    If no product has all the words, similarly spelt words count: "blu teapt" finds the blue teapot. Needs
     the extension ``pg_trgm`` and the functions that migration 0002 creates.
     """
 
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        return self._now(products, text, is_best=False)
+        return self._with_values(products, text, is_best=False)
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        return self._now(products, text, is_best=True)
+        return self._with_values(products, text, is_best=True)
 
     def prepare(self, text: str) -> Prepared:
         words = simplify(text).split()
@@ -49,30 +49,30 @@ class PostgresSearch(SearchBackend):
         if not is_known:
             words = sorted(re.findall(r"\w+", simplify(text)), key=len, reverse=True)
             values = {f"word{index}": word for index, word in enumerate(words)}
-            return Prepared((SPELT_ALIKE, len(words)), {"search_words": " ".join(words), **values})
+            return Prepared((SIMILAR_WORDS, len(words)), {"search_words": " ".join(words), **values})
         values = {f"word{index}": f" {word}" for index, word in enumerate(words)}
         return Prepared((WORDS, len(words)), {"search_query": query, "search_phrase": f" {' '.join(words)}", **values})
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
         kind, number = shape
         words = [p(f"word{index}", TextField()) for index in range(number)]
-        if kind == SPELT_ALIKE:
-            return self._alike(products, p("search_words", TextField()), words)
+        if kind == SIMILAR_WORDS:
+            return self._similar(products, p("search_words", TextField()), words)
         found = products.filter(_has_words(p("search_query", TextField())))
         if is_best:
             found = Product.objects.filter(pk__in=found.order_by().values("pk")[:CANDIDATES])
         ranked: QuerySet[Any, Any] = found.annotate(relevance=_rank(p("search_phrase", TextField()), words))
         return ranked
 
-    def _now(self, products: QuerySet[Any, Any], text: str, *, is_best: bool) -> QuerySet[Any, Any]:
+    def _with_values(self, products: QuerySet[Any, Any], text: str, *, is_best: bool) -> QuerySet[Any, Any]:
         shape, values = self.prepare(text)
         return self.narrow(products, lambda name, field: Value(values[name], field), shape, is_best=is_best)
 
-    def _alike(self, products: QuerySet[Any, Any], text: Any, words: list[Any]) -> QuerySet[Any, Any]:
-        is_alike = Func(
+    def _similar(self, products: QuerySet[Any, Any], text: Any, words: list[Any]) -> QuerySet[Any, Any]:
+        is_similar = Func(
             F("pk"),
             text,
-            template=f"%(expressions)s, ' '), {ALIKE}))",
+            template=f"%(expressions)s, ' '), {SIMILAR}))",
             arg_joiner=" IN (SELECT id FROM shop_catalog_alike(string_to_array(",
             output_field=BooleanField(),
         )
@@ -80,8 +80,8 @@ class PostgresSearch(SearchBackend):
         for word in words:
             for place in (_first_line(), F("search_text")):
                 score += Func(word, place, function="word_similarity", output_field=FloatField())
-        # A whole number, so that a page can begin exactly where another ended.
-        ranked: QuerySet[Any, Any] = products.filter(is_alike).annotate(
+        # A whole number, so that a page begins exactly where the one before ended.
+        ranked: QuerySet[Any, Any] = products.filter(is_similar).annotate(
             relevance=Cast(score * 1_000_000, IntegerField())
         )
         return ranked
@@ -94,7 +94,7 @@ def _has_words(query: Any) -> Func:
 
 
 def _rank(phrase: Any, words: list[Any]) -> Any:
-    """Words in the first line count most, then the words in this order, then at its very beginning."""
+    """100 for each word in the first line, 20 for the whole phrase, 50 more if the line begins with it."""
     line = Func(_first_line(), template="(' ' || %(expressions)s)", output_field=TextField())
     rank = _holds(line, phrase) * 20 + _begins(line, phrase) * 50
     for word in words:
@@ -115,5 +115,5 @@ def _first_line() -> Func:
 
 
 def _quoted(word: str) -> str:
-    """A word as a literal of ``to_tsquery``, so that no operator in it is read as one."""
+    """A word as a literal of ``to_tsquery``, in which operators have no meaning."""
     return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"

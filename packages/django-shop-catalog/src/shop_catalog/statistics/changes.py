@@ -13,9 +13,9 @@ from shop_catalog.statistics.queries import sellable
 
 
 def contribution(listed: Product) -> Figures:
-    """What a simple product or a group, with its variants, adds to the kept figures of the categories above it.
+    """The figures that a simple product, or a group with its variants, adds to the categories above it.
 
-    A simple product is taken as the instance says: pass it as it is stored.
+    For a simple product the instance is read, so pass it as it is stored.
     """
     if listed.kind != ProductKind.SIMPLE:
         return contributions([listed.pk])[listed.pk]
@@ -34,7 +34,7 @@ def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
 
 
 def record(listed_id: int, change: Figures) -> None:
-    """Note a difference to fold in later. Call it in the transaction of the change."""
+    """Record a difference, to be folded in later. Call it in the transaction of the change."""
     if change != Figures():
         StatisticsChange.objects.create(product_id=listed_id, count_change=change.number, sum_change=change.total)
 
@@ -49,14 +49,14 @@ def record_many(changes: Iterable[tuple[int, Figures]]) -> None:
 
 
 def recount(category_ids: Iterable[int]) -> None:
-    """Note that the products below these categories are others now. Call it in the transaction of the change."""
+    """Have these categories counted again by the next fold. Call it in the transaction of the change."""
     StatisticsChange.objects.bulk_create(
         [StatisticsChange(category_id=category_id) for category_id in sorted(set(category_ids))],
     )
 
 
 def recount_all() -> None:
-    """Note that all is to be counted anew: after a fixture, or rows written past the verbs."""
+    """Have all categories counted again by the next fold: after a fixture, or rows written without these functions."""
     StatisticsChange.objects.create()
 
 

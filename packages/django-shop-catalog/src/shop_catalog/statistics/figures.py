@@ -14,7 +14,7 @@ from shop_catalog.statistics.queries import SUM_FIELD, links_below, sold_below
 
 
 class Figures(NamedTuple):
-    """How many sellable products, and what they cost together."""
+    """The number of sellable products, and the sum of their prices."""
 
     number: int = 0
     total: Decimal = Decimal(0)
@@ -27,7 +27,7 @@ class Figures(NamedTuple):
 
 
 def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
-    """The figures counted from the products themselves: slow, and what the kept ones must equal."""
+    """The figures counted from the products themselves: slow. The stored ones must equal them."""
     return count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=with_scheduled)
 
 

@@ -31,8 +31,7 @@ class _Change(NamedTuple):
 def fold() -> int:
     """Fold the recorded changes into the stored figures. Returns how many were folded; a second run finds none.
 
-    All reads see one snapshot, so that a recorded change and the change of the product are seen together or not at
-    all.
+    All reads see one snapshot, so that a recorded change and the product's change are seen together or not at all.
     """
     use_one_snapshot()
     rows = StatisticsChange.objects.order_by("pk").values_list(*_Change._fields)

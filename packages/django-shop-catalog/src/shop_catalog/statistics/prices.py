@@ -14,7 +14,7 @@ from shop_catalog.statistics.figures import Figures, count_subtree
 
 @dataclass(frozen=True)
 class PriceStatistics:
-    """Prices in a subtree. Without products there are no prices."""
+    """Count and prices of the products in a subtree. Without products the prices are ``None``."""
 
     count: int
     average: Decimal | None

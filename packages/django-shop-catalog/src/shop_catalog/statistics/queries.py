@@ -16,17 +16,17 @@ from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
 LARGE = 500
-"""From this many products on, lowest and highest are looked for among the shop's cheapest and dearest ..."""
+"""From this many products on, the lowest and highest price are looked for at the ends of the shop's prices first."""
 
 NEAR = 500
-"""... so many of them; smaller subtrees, and those without a product there, are looked through themselves."""
+"""Products looked at from each end. Smaller subtrees, and those without a product there, are read themselves."""
 
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
 
 
 class SubtreeFigures(NamedTuple):
-    """What is stored about a category's subtree, and what is to be added to it.
+    """The stored figures of a category's subtree, and those to be added.
 
     ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` where the prices of the
     subtree are not near the ends of the shop's prices.
@@ -92,7 +92,7 @@ def sellable(products: Any) -> ProductQuerySet:
 
 
 def _sold(now: Any) -> ProductQuerySet:
-    """What is sold at a moment, which may be an expression."""
+    """The products on sale at a moment, which may be an expression."""
     products = sellable(Product.objects.filter(published_at(now)))
     return products.filter(Q(parent__isnull=True) | published_at(now, prefix="parent__"))
 
@@ -102,7 +102,7 @@ def links_below(tree_id: Any, lft: Any, rght: Any) -> QuerySet[Any, Any]:
 
 
 def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> ProductQuerySet:  # noqa: FBT001
-    """Simple products or variants of a subtree, apart: each goes by an index from the links to its rows."""
+    """The simple products or the variants of a subtree. Asked for separately, each of them is found by an index."""
     linked = links.values("product")
     if with_variants:
         return _sold(now).filter(parent__in=linked)
@@ -110,14 +110,14 @@ def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> Prod
 
 
 def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
-    """One row: bounds, is it stale, kept, noted and scheduled count and sum, lowest and highest price if near."""
+    """One row with the columns of ``SubtreeFigures``."""
     slug, now = p("slug", Category._meta.get_field("slug")), p("now", Product._meta.get_field("publish_from"))
 
     def links(product: Any) -> QuerySet[Any, Any]:
         above = [OuterRef(OuterRef(name)) for name in ("tree_id", "lft", "rght")]
         return links_below(*above).filter(product=product)
 
-    noted = StatisticsChange.objects.filter(Exists(links(OuterRef("product_id"))))
+    unfolded = StatisticsChange.objects.filter(Exists(links(OuterRef("product_id"))))
     listed = Coalesce(OuterRef("parent_id"), OuterRef("pk"))
     scheduled = _sold(now).filter(Exists(links(listed)), is_scheduled=True)
 
@@ -128,7 +128,7 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
         )
 
     def end(ordering: str) -> Subquery:
-        """The first in this order, if the subtree is large and the row among the first of the whole shop."""
+        """The first price in this order, if the subtree is large and the price near that end of the shop's prices."""
         within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
         is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
         is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)
@@ -150,8 +150,8 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
             Exists(stale),
             Coalesce("statistics__product_count", 0),
             Coalesce("statistics__price_sum", Decimal(0), output_field=SUM_FIELD),
-            total(noted, "count_change", IntegerField()),
-            total(noted, "sum_change", SUM_FIELD),
+            total(unfolded, "count_change", IntegerField()),
+            total(unfolded, "sum_change", SUM_FIELD),
             Subquery(scheduled.order_by().annotate(n=counted_rows).values("n")),
             total(scheduled, "price", SUM_FIELD),
             end("price"),

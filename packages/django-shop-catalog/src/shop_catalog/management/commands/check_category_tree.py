@@ -10,20 +10,20 @@ from shop_catalog import categories, statistics
 
 
 class Command(BaseCommand):
-    help = "Find what is wrong with the category tree: bounds, levels, orphans, parent cycles. --fix mends it."
+    help = "Find faults of the category tree: bounds, levels, orphans, parent cycles. --fix repairs them."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--fix", action="store_true", help="mend what is found")
+        parser.add_argument("--fix", action="store_true", help="repair the faults")
 
     def handle(self, *args: Any, **options: Any) -> None:
         faults = categories.check()
         for fault in faults:
             self.stdout.write(f"{fault.code}: {fault.message}")
         if not faults:
-            self.stdout.write(self.style.SUCCESS("The category tree is sound."))
+            self.stdout.write(self.style.SUCCESS("The category tree has no faults."))
             return
         if not options["fix"]:
             raise CommandError(f"{len(faults)} faults. Run it again with --fix.")
         changed = categories.repair()
         statistics.recount_all()
-        self.stdout.write(self.style.SUCCESS(f"Mended: {changed} categories changed."))
+        self.stdout.write(self.style.SUCCESS(f"Repaired: {changed} categories changed."))

@@ -10,7 +10,7 @@ from shop_catalog import inventory
 
 
 class Command(BaseCommand):
-    help = "Prove that every product's stock is the sum of its movements; name those that differ."
+    help = "Compare every product's stock with the sum of its movements and list those that differ."
 
     def handle(self, *args: Any, **options: Any) -> None:
         differences = inventory.differences()

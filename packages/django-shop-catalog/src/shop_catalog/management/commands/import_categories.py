@@ -12,11 +12,11 @@ from shop_catalog.imports import import_categories
 
 
 class Command(BaseCommand):
-    help = "Add categories from a list of indented lines or of `A > B > C` lines; what is there stays."
+    help = "Add categories from a list of indented lines or of `A > B > C` lines; existing ones are not changed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="a text file in UTF-8, or - for standard input")
-        parser.add_argument("--dry-run", action="store_true", help="say what would be added, write nothing")
+        parser.add_argument("--dry-run", action="store_true", help="report what would be added, but write nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -31,4 +31,4 @@ class Command(BaseCommand):
         verb = "would be added" if options["dry_run"] else "added"
         self.stdout.write(f"{report.lines} lines, {report.created} categories {verb}, {len(report.errors)} errors.")
         if report.errors:
-            raise CommandError("Some lines were passed over.")
+            raise CommandError("Some lines were skipped.")

@@ -16,20 +16,20 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, help="a file in UTF-8")
-        parser.add_argument("--format", choices=FORMATS, help="by default from the file's name")
-        parser.add_argument("--dry-run", action="store_true", help="say what would happen, write nothing")
+        parser.add_argument("--format", choices=FORMATS, help="default: by the suffix of the file's name")
+        parser.add_argument("--dry-run", action="store_true", help="check all rows and report, but write nothing")
         parser.add_argument(
             "--on-error",
             choices=["stop", "report"],
             default="report",
-            help="stop: all rows or none; report: write what is right (default)",
+            help="stop: write all rows or none; report: the valid rows (default)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         file_format = options["format"] or FORMAT_BY_SUFFIX.get(path.suffix.lower().removeprefix("."))
         if file_format is None:
-            raise CommandError(f"{path.name} does not say its format. Add --format csv, ndjson or json.")
+            raise CommandError(f"{path.name} has no known suffix. Add --format csv, ndjson or json.")
         try:
             with path.open("rb") as stream:
                 size = path.stat().st_size
@@ -43,16 +43,16 @@ class Command(BaseCommand):
             raise CommandError(f"The file cannot be read: {error}")
         except UnreadableFile as error:
             raise CommandError(str(error))
-        self._tell(report)
+        self._write_report(report)
 
     def _show(self, rows: int, done: int, size: int) -> None:
-        """A progress bar, on a terminal only."""
+        """Show a progress bar on a terminal."""
         if self.stdout.isatty():
             width = 30 * done // max(size, 1)
             self.stdout.write(f"\r[{'#' * width}{' ' * (30 - width)}] {rows} rows", ending="")
             self.stdout.flush()
 
-    def _tell(self, report: Report) -> None:
+    def _write_report(self, report: Report) -> None:
         if self.stdout.isatty():
             self.stdout.write("")
         for error in report.errors:
@@ -63,4 +63,4 @@ class Command(BaseCommand):
             + ("." if report.is_written else "; nothing was written.")
         )
         if report.failed:
-            raise CommandError("Some rows are wrong.")
+            raise CommandError("Some rows have errors.")
