@@ -87,7 +87,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "segments": "count_segments",
         "health": "notifiers oldest_due_at",
         "pruning": "prune",
-        "jobs": "run overdue",
+        "jobs": "run_due overdue",
         "api.problems": "register",
     },
 }

@@ -89,6 +89,13 @@ def test_overdue_after_three_intervals_and_a_quarter_of_an_hour(minutes, every, 
     assert bool(due.overdue()) is late
 
 
+def test_a_schedule_may_find_a_job_overdue_sooner():
+    due = Schedule("catalogue", (job(every=MINUTE),), runs=Run, shortest_delay=timedelta())
+    due.run_due()
+    Run.objects.update(last_finished_at=timezone.now() - timedelta(minutes=4))
+    assert [late.name for late in due.overdue()] == [due.own[0].name]
+
+
 def test_a_job_that_never_ran_or_failed_is_overdue():
     due = schedule(job("never"), job("bad", fail), job("good"))
     due.run(due.all()[1])

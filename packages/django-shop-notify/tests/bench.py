@@ -27,12 +27,12 @@ QUEUES = ("inline", "django_tasks", "django_q2, database", "django_q2, Redis", "
 
 NARROW = (
     "UPDATE floor_outbox SET state = 'sent' WHERE id IN (SELECT id FROM floor_outbox WHERE state = 'queued' "
-    "SAMPLE_ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id"
+    "ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 CLAIM = (
     "UPDATE shop_notify_notification SET state = 'sending', lease = gen_random_uuid(), attempts = attempts + 1, "
     "due_at = now() + interval '2 minutes', updated_at = now() WHERE id IN (SELECT id FROM shop_notify_notification "
-    "WHERE state IN ('queued', 'sending') AND due_at <= now() SAMPLE_ORDER BY priority, due_at, id LIMIT %s "
+    "WHERE state IN ('queued', 'sending') AND due_at <= now() ORDER BY priority, due_at, id LIMIT %s "
     "FOR UPDATE SKIP LOCKED) RETURNING id"
 )
 NOTE = (

@@ -8,9 +8,9 @@ import django
 import pytest
 from django.db import connection
 from gateway import Gateway
-from shop_notify import queues
 from shop_notify.delivery import sending
 from shop_notify.notifiers import MemoryNotifier
+from shop_notify.queues import waking
 
 
 def pytest_collection_modifyitems(items):
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
 def _clean_process():
     MemoryNotifier.outbox.clear()
     sending._paused_until.clear()
-    queues._failed_until.clear()
+    waking._failed_until.clear()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -396,25 +397,28 @@ def test_prune_command_takes_days(capsys):
 
 
 def test_jobs_run_when_due_and_are_overdue_when_they_do_not():
-    assert [job.name for job in jobs.due()] == ["fall_back", "deliver", "prune"]
+    assert [job.name for job in jobs.overdue()] == ["fall_back", "deliver", "prune"]
     queue()
     call_command("shop_notify_jobs")
     assert states() == ["sent"]
-    assert jobs.due() == []
     assert jobs.overdue() == []
+    queue()
+    assert jobs.run_due() == []
+    assert states() == ["queued", "sent"]
     JobRun.objects.filter(name="deliver").update(
         last_started_at=timezone.now() - timedelta(minutes=2), last_finished_at=timezone.now() - timedelta(minutes=5)
     )
-    assert [job.name for job in jobs.due()] == ["deliver"]
     assert [job.name for job in jobs.overdue()] == ["deliver"]
+    assert jobs.run_due() == []
+    assert states() == ["sent", "sent"]
 
 
 def test_job_that_raises_is_noted_and_the_others_run(monkeypatch, capsys):
     def broken():
         raise RuntimeError("for member@example.org")
 
-    first = jobs.Job("fall_back", broken, timedelta(minutes=1), "x")
-    monkeypatch.setattr(jobs, "JOBS", (first, *jobs.JOBS[1:]))
+    first = replace(jobs.JOBS[0], function=broken)
+    monkeypatch.setattr(jobs.SCHEDULE, "own", (first, *jobs.JOBS[1:]))
     queue()
     with pytest.raises(CommandError, match="fall_back"):
         call_command("shop_notify_jobs")

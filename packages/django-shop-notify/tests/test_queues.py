@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from shop_notify import jobs, queues
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
+from shop_notify.queues import queries, waking
 from testproject.library import signals
 
 TESTS = Path(__file__).resolve().parent
@@ -74,8 +75,8 @@ def test_queue_that_failed_is_left_alone_for_a_moment(settings, monkeypatch):
     announce("e-1")
     announce("e-2")
     assert called == ["broken"]
-    monkeypatch.setattr(queues, "RECOVERY_SECONDS", 0.0)
-    queues._failed_until.clear()
+    monkeypatch.setattr(waking, "RECOVERY_SECONDS", 0.0)
+    waking._failed_until.clear()
     announce("e-3")
     announce("e-4")
     assert called == ["broken"] * 3
@@ -109,7 +110,7 @@ def test_django_q2_gets_a_task_without_arguments(settings):
     use(settings, "shop_notify.queues.django_q2")
     announce()
     task = OrmQ.objects.get().task
-    assert (task["func"], task["args"], task["kwargs"]) == (queues.WAKE_UP, (), {})
+    assert (task["func"], task["args"], task["kwargs"]) == (waking.WAKE_UP, (), {})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -194,9 +195,9 @@ def test_queue_of_postgresql_leaves_the_row_to_the_loop_on_any_database(settings
     use(settings, queues.POSTGRESQL)
     announce()
     assert Notification.objects.get().state == "queued"
-    assert queues.can_listen() == (connection.vendor == "postgresql")
-    if queues.can_listen():
-        queues.listen()
+    assert queries.can_listen() == (connection.vendor == "postgresql")
+    if queries.can_listen():
+        queries.listen()
         queues.wake()
-        assert queues.wait(5)
-        assert not queues.wait(0.05)
+        assert queries.wait(5)
+        assert not queries.wait(0.05)

@@ -22,11 +22,10 @@ from django.utils.module_loading import module_has_submodule
 
 logger = logging.getLogger(__name__)
 
-EARLY = 0.9
-"""A job is due after this part of its interval: a scheduler that comes every minute sometimes comes early."""
+EARLY = 0.9  # of its interval: a scheduler that comes every minute sometimes comes early
 
 MISSED_RUNS, SHORTEST_DELAY = 3, timedelta(minutes=15)
-"""A job is overdue when it has not finished for this many of its intervals, and for at least this long."""
+"""A job is overdue when it has not finished for this many intervals, and for at least its schedule's delay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +48,12 @@ class Schedule:
         *,
         runs: type[models.Model],
         describe: Callable[[Exception], str] = lambda error: f"{type(error).__name__}: {error}"[:500],
+        shortest_delay: timedelta = SHORTEST_DELAY,
     ) -> None:
         self.label = label
         self.own = tuple(jobs)
         self.rows = runs._default_manager
-        self.describe = describe
+        self.describe, self.shortest_delay = describe, shortest_delay
 
     def all(self) -> tuple[Job, ...]:
         """The package's own jobs, then those of installed apps that name the package in ``RUN_BY``."""
@@ -76,7 +76,7 @@ class Schedule:
             run = runs.get(job.name)
             if run is None or run.last_error or run.last_finished_at is None:
                 return True
-            return bool(now - run.last_finished_at > max(MISSED_RUNS * job.every, SHORTEST_DELAY))
+            return bool(now - run.last_finished_at > max(MISSED_RUNS * job.every, self.shortest_delay))
 
         return [job for job in self.all() if is_late(job)]
 

@@ -51,7 +51,7 @@ def check_poll(
         return []
     return [
         Warning(
-            f"Nothing looks at the outbox from time to time. {late[0].undone}",
+            f"Nothing looks at the outbox from time to time. {late[0].consequence}",
             hint="Run `manage.py shop_notify_jobs` each minute, by cron or any scheduler, or `deliver_notifications "
             "--loop`.",
             id="shop_notify.W011",

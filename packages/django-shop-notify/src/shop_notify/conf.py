@@ -3,38 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-
-
-class BaseSettings:
-    """Reads one dict of the project's settings at each access, so that tests can override it."""
-
-    setting: ClassVar[str]
-
-    def get(self, name: str, default: Any) -> Any:
-        return self._values().get(name, default)
-
-    def require(self, name: str) -> Any:
-        """The value of a setting without a default.
-
-        Raises:
-            ImproperlyConfigured: it is missing; the message has the line to paste.
-        """
-        values = self._values()
-        if name not in values:
-            raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
-        return values[name]
-
-    def unknown(self) -> list[str]:
-        """Names in the dict that are no setting: misspelt ones, for ``manage.py check``."""
-        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
-
-    def _values(self) -> Mapping[str, Any]:
-        values: Mapping[str, Any] = getattr(settings, self.setting, {})
-        return values
+from shop_core.conf import BaseSettings
 
 
 class AppSettings(BaseSettings):

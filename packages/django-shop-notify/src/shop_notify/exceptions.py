@@ -1,35 +1,24 @@
-"""What can go wrong. Notifiers raise the three delivery failures; everything else is for people."""
+"""Errors, each with a stable ``code``. Notifiers raise the three delivery failures; the others are shown to people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from django.utils.translation import gettext as _
+from shop_core.exceptions import ShopError
 
 
-class ShopNotifyError(Exception):
+class ShopNotifyError(ShopError):
     """Base of this app's errors. The text is a whole sentence that says what to do."""
 
-    code: ClassVar[str] = "notify_error"
+    code = "notify_error"
+    problems = "shop_notify.api.problems.PROBLEMS"
 
-    def __init__(self, message: str = "", *, extra: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.extra: Mapping[str, Any] = extra or {}
-
-
-class NotAuthenticated(ShopNotifyError):
-    """The caller is nobody that this operation knows."""
-
-    code = "not_authenticated"
-
-
-class PermissionMissing(ShopNotifyError):
-    """The staff user lacks a Django permission."""
-
-    code = "permission_denied"
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The message could not be sent.")
 
 
 class NotFound(ShopNotifyError):
-    """There is nothing here."""
+    """There is no such row."""
 
     code = "not_found"
 
@@ -77,15 +66,19 @@ class NotMutable(ShopNotifyError):
 
 
 class ReportRefused(ShopNotifyError):
-    """A delivery report does not prove that it comes from the provider. Nothing of it is kept."""
+    """A delivery report does not prove that it comes from the provider. It is not kept."""
 
     code = "report_refused"
 
 
 class DeliveryFailure(ShopNotifyError):
-    """Base of what ``Notifier.send`` may raise. ``provider_code`` is the provider's own word for it."""
+    """Base of the failures that ``Notifier.send`` may raise. ``provider_code`` is the provider's own code."""
 
     code = "delivery_failure"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return ""
 
     def __init__(self, message: str = "", *, provider_code: str = "") -> None:
         super().__init__(message)
@@ -93,7 +86,7 @@ class DeliveryFailure(ShopNotifyError):
 
 
 class TemporaryFailure(DeliveryFailure):
-    """Not sent, and worth another try. ``retry_after`` is in seconds, where the provider named it."""
+    """Not sent; a later attempt may succeed. ``retry_after`` is in seconds, if the provider named it."""
 
     code = "temporary_failure"
 
@@ -103,9 +96,9 @@ class TemporaryFailure(DeliveryFailure):
 
 
 class PermanentFailure(DeliveryFailure):
-    """Not sent, and the same message would be refused again.
+    """Not sent; the same message would be refused again.
 
-    ``suppress`` names a reason (``bounce``, ``complaint``, ``stop``, ``gone``) to write to this address no more.
+    ``suppress`` names a reason (``bounce``, ``complaint``, ``stop``, ``gone``) to suppress the address.
     """
 
     code = "permanent_failure"
@@ -116,6 +109,6 @@ class PermanentFailure(DeliveryFailure):
 
 
 class UnknownOutcome(DeliveryFailure):
-    """The provider may have sent it: the connection broke, or the answer made no sense."""
+    """The provider may have sent it: the connection broke, or the response could not be read."""
 
     code = "unknown_outcome"

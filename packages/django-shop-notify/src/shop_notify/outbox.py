@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import connection_of
 
 from shop_notify import queues
 from shop_notify.exceptions import NotRetryable
@@ -101,4 +102,4 @@ def _requeue(rows: NotificationQuerySet) -> int:
 
 
 def _wake_after_commit() -> None:
-    transaction.on_commit(queues.wake, robust=True)
+    transaction.on_commit(queues.wake, using=connection_of(Notification).alias, robust=True)

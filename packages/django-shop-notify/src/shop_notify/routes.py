@@ -15,6 +15,7 @@ from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from shop_core.hooks import load_hook
 
 from shop_notify import outbox
 from shop_notify.conf import app_settings
@@ -118,7 +119,7 @@ def plan(signal: str, sender: Any = None, **kwargs: Any) -> list[Notification]:
     """The notifications that a signal would send, as rows that are not saved."""
     planned: list[Notification] = []
     for route in _routes_of(signal):
-        payload = import_string(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
+        payload = load_hook(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
         if payload.get("notify") is not False and route.matches(payload):
             planned += _rows(route, payload, _event_id(route, sender, kwargs))
     return planned
@@ -130,7 +131,7 @@ def _routes_of(signal: str) -> Iterator[Route]:
 
 def _event_id(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> str:
     if route.event_id:
-        return str(import_string(route.event_id)(sender, **kwargs))
+        return str(load_hook(route.event_id)(sender, **kwargs))
     return str(kwargs.get("event_id") or uuid.uuid4())
 
 
@@ -171,7 +172,7 @@ def _recipients(route: Route, payload: Mapping[str, Any]) -> Iterator[tuple[str,
         if name == ADMINS:
             found = admins()
         elif "." in name:
-            found = import_string(name)(payload)
+            found = load_hook(name)(payload)
         else:
             found = payload.get("recipients", {}).get(name, ())
         for recipient in [found] if isinstance(found, Mapping) else found:

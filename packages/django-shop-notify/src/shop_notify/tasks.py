@@ -9,5 +9,5 @@ from shop_notify.delivery import wake_up
 
 @task
 def deliver() -> None:
-    """Drain what is due."""
+    """Deliver what is due."""
     wake_up()

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Schema
 from pydantic import Field, StrictBool
+from shop_core.api.problems import responses
+from shop_core.api.types import In, ShortText
 
 from shop_notify.api import auth
-from shop_notify.api.problems import responses
 from shop_notify.api.routers import router
-from shop_notify.api.types import In, ShortText
 from shop_notify.recipients import preference_choices, write_preferences
 
 

@@ -2,10 +2,10 @@
 
 from ninja import Router
 
-from shop_notify.api import problems
+from shop_notify.api.problems import PROBLEMS
 
 router = Router(tags=["notifications"])
 staff_router = Router(tags=["notifications: staff"])
 
-problems.install(router)
-problems.install(staff_router)
+PROBLEMS.install(router)
+PROBLEMS.install(staff_router)

@@ -7,12 +7,12 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Schema, Status
 from pydantic import Field
+from shop_core.api.problems import responses
+from shop_core.api.types import In, SearchText, ShortText
 
 from shop_notify import health, messages, outbox
 from shop_notify.api import auth
-from shop_notify.api.problems import responses
 from shop_notify.api.routers import staff_router
-from shop_notify.api.types import In, SearchText, ShortText
 from shop_notify.exceptions import NotFound
 from shop_notify.models import Attempt, DeliveryReport, Notification
 

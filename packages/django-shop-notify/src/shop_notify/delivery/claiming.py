@@ -11,9 +11,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from shop_core.db.transactions import in_transaction
 
 from shop_notify.delivery import workers
 from shop_notify.exceptions import UnknownNotifier
@@ -44,31 +44,34 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
     Rows with which two workers have died are claimed one by one, so that a message that kills its worker each time
     delays no other.
     """
-    now = timezone.now()
-    with transaction.atomic():
-        excluded = {*without, *workers.busy_aliases(worker, now)}
-        due = Notification.objects.due(now).exclude(alias__in=excluded).in_order()
-        alias = due.values_list("alias", flat=True).first()
-        if alias is None:
-            return None
-        rows = _before_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
-        claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
-        _write_lease(claimed, now)
-        workers.set_alias(worker, alias, now)
+    claimed = _claim(worker, frozenset(without))
+    if claimed is not None:
+        for row in claimed.rows:
+            row.state, row.lease, row.due_at = State.SENDING, claimed.token, claimed.until
+            row.attempts += 1
+        worker.alias = claimed.alias
     return claimed
 
 
-def _write_lease(claimed: Claim, now: datetime) -> None:
-    Notification.objects.filter(pk__in=[row.pk for row in claimed.rows]).update(
+@in_transaction(Notification)
+def _claim(worker: Worker, without: frozenset[str]) -> Claim | None:
+    now = timezone.now()
+    excluded = without | workers.busy_aliases(worker, now)
+    due = Notification.objects.due(now).exclude(alias__in=excluded).in_order()
+    alias = due.values_list("alias", flat=True).first()
+    if alias is None:
+        return None
+    rows = _before_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
+    claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
+    Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.SENDING,
         lease=claimed.token,
         due_at=claimed.until,
         attempts=F("attempts") + 1,
         updated_at=now,
     )
-    for row in claimed.rows:
-        row.state, row.lease, row.due_at = State.SENDING, claimed.token, claimed.until
-        row.attempts += 1
+    workers.set_alias(worker, alias, now)
+    return claimed
 
 
 def _batch_size(alias: str) -> int:

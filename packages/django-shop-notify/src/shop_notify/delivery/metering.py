@@ -10,6 +10,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_notify.conf import app_settings
 from shop_notify.models import Notification, SendCount
@@ -39,11 +40,15 @@ def count(notification: Notification) -> None:
     if notification.metered_at is not None:
         return
     now = timezone.now()
-    with transaction.atomic():
-        for limit, key in _keys(notification).items():
-            _count_one(limit, key, now)
-        Notification.objects.filter(pk=notification.pk).update(metered_at=now)
+    _count_all(notification, now)
     notification.metered_at = now
+
+
+@in_transaction(Notification)
+def _count_all(notification: Notification, now: datetime) -> None:
+    for limit, key in _keys(notification).items():
+        _count_one(limit, key, now)
+    Notification.objects.filter(pk=notification.pk).update(metered_at=now)
 
 
 def _keys(notification: Notification) -> dict[str, str]:
@@ -64,9 +69,10 @@ def _count_one(limit: str, key: str, now: datetime) -> None:
     if limit == "hour" and SendCount.objects.filter(**period, used=allowed).exists():
         # Django mails errors to the site's ADMINS: the shop may be under SMS pumping. After commit only, since another
         # limit may roll the count back.
-        transaction.on_commit(
-            partial(logger.error, "SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed)
+        report = partial(
+            logger.error, "SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed
         )
+        transaction.on_commit(report, using=connection_of(SendCount).alias)
 
 
 def _hash(text: str) -> str:

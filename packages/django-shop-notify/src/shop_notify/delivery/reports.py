@@ -10,6 +10,7 @@ from django.db import transaction
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_notify.delivery.settling import announce
 from shop_notify.masking import mask
@@ -55,21 +56,27 @@ def _receive(alias: str, report: Report) -> bool:
     provider_id = storable_text(report.provider_id)[:200]
     if not provider_id:
         return False
-    with transaction.atomic():
-        kept, _is_new = DeliveryReport.objects.get_or_create(
-            alias=alias,
-            provider_id=provider_id,
-            status=storable_text(report.status)[:50],
-            address=storable_text(report.address)[:500],
-            defaults={"state": report.state, "detail": mask(report.detail, secrets=registry.secrets_of(alias))},
-        )
-        if kept.notification_id is not None:
-            return False
-        row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
-        if row is not None:
-            return _apply(kept, row)
-    # The result may have been recorded between the query and the commit: then neither has seen the other.
-    transaction.on_commit(partial(_apply_if_recorded, alias, provider_id), robust=True)
+    return _keep(alias, provider_id, report)
+
+
+@in_transaction(Notification)
+def _keep(alias: str, provider_id: str, report: Report) -> bool:
+    """Store a report, and apply it if its notification is known. Returns whether the notification changed."""
+    kept, _is_new = DeliveryReport.objects.get_or_create(
+        alias=alias,
+        provider_id=provider_id,
+        status=storable_text(report.status)[:50],
+        address=storable_text(report.address)[:500],
+        defaults={"state": report.state, "detail": mask(report.detail, secrets=registry.secrets_of(alias))},
+    )
+    if kept.notification_id is not None:
+        return False
+    row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
+    if row is not None:
+        return _apply(kept, row)
+    # The result may be recorded between this query and the commit: then neither has seen the other.
+    apply = partial(_apply_if_recorded, alias, provider_id)
+    transaction.on_commit(apply, using=connection_of(Notification).alias, robust=True)
     return False
 
 
@@ -79,14 +86,14 @@ def _apply_if_recorded(alias: str, provider_id: str) -> None:
         apply_waiting(row)
 
 
+@in_transaction(Notification)
 def apply_waiting(row: Notification) -> None:
     """Apply the reports that arrived before the provider's id was recorded."""
-    with transaction.atomic():
-        waiting = DeliveryReport.objects.select_for_update().filter(
-            alias=row.alias, provider_id=row.provider_id, notification=None
-        )
-        for kept in waiting:
-            _apply(kept, Notification.objects.select_for_update().get(pk=row.pk))
+    waiting = DeliveryReport.objects.select_for_update().filter(
+        alias=row.alias, provider_id=row.provider_id, notification=None
+    )
+    for kept in waiting:
+        _apply(kept, Notification.objects.select_for_update().get(pk=row.pk))
 
 
 def _apply(kept: DeliveryReport, row: Notification) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 from django.dispatch import Signal
 from django.utils import timezone
+from shop_core.db.transactions import connection_of
 
 from shop_notify.delivery import queries
 from shop_notify.models import Notification, State
@@ -57,37 +58,34 @@ def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
 
 
 def settle(row: Notification, result: Result) -> bool:
-    """Record the result of an attempt, if this worker still has the row. Returns whether it had.
+    """Record the result of an attempt. Returns whether this worker still had the row.
 
     The row and its attempt are written in one transaction; signals are sent after its commit.
     """
     now = timezone.now()
     changes = _changes(row, result, now)
-    with transaction.atomic():
-        written = bool(queries.write_results([(row, changes)]))
-        if not written:
-            _record_late_success(row, changes)
+    with transaction.atomic(using=connection_of(Notification).alias):
+        has_row = bool(queries.write_results([(row, changes)]))
+        applied = changes if has_row else _record_late_success(row, changes)
         queries.insert_attempts(_attempts([(row, result)], now))
-        if written:
-            _apply(row, changes)
-    return written
+    _apply(row, applied)
+    return has_row
 
 
-def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> None:
-    """Record a success that arrives after the lease expired, or after a delivery report.
+def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Record a success that arrives after the lease expired, or after a delivery report. Returns what was changed.
 
     Where no other worker has recorded that the message was sent, it is now sent and is not sent again. Otherwise only
     the provider's id is recorded, which its delivery reports will name.
     """
     if changes["state"] != State.SENT:
-        return
+        return {}
     this = Notification.objects.filter(pk=row.pk)
     if this.filter(state__in=MAY_BE_SENT_AGAIN).update(**changes):
-        _apply(row, changes)
-        return
+        return changes
     sent = {name: changes[name] for name in ("provider_id", "sent_at") if name in changes}
     this.filter(provider_id="").update(**sent)
-    row.provider_id = sent.get("provider_id", "")
+    return {"provider_id": sent.get("provider_id", "")}
 
 
 def settle_all(results: list[tuple[Notification, Result]]) -> None:
@@ -103,27 +101,35 @@ def settle_all(results: list[tuple[Notification, Result]]) -> None:
 
 
 def _settle_together(results: Sequence[tuple[Notification, Result]]) -> bool:
+    """Record all results or none. Returns whether they are recorded."""
     now = timezone.now()
     changed = [(row, _changes(row, result, now)) for row, result in results]
     try:
-        with transaction.atomic():
-            complete = queries.write_results(changed) == len(changed)
-            if complete:
-                queries.insert_attempts(_attempts(results, now))
-                for row, changes in changed:
-                    _apply(row, changes)
-            else:
-                # Another worker has claimed some of them since.
-                transaction.set_rollback(True)
-    except (DataError, IntegrityError):
+        _write(changed, _attempts(results, now))
+    except (DataError, IntegrityError, _RowLost):
         return False
-    return complete
+    for row, changes in changed:
+        _apply(row, changes)
+    return True
+
+
+def _write(changed: Sequence[tuple[Notification, Mapping[str, Any]]], attempts: Iterable[Mapping[str, Any]]) -> None:
+    with transaction.atomic(using=connection_of(Notification).alias):
+        if queries.write_results(changed) != len(changed):
+            raise _RowLost
+        queries.insert_attempts(attempts)
+
+
+class _RowLost(Exception):
+    """The lease of a row has expired, and another worker may have claimed it."""
 
 
 def _apply(row: Notification, changes: Mapping[str, Any]) -> None:
+    """Give the instance the values that are stored, and announce its new state."""
     for name, value in changes.items():
         setattr(row, name, value)
-    announce(row)
+    if "state" in changes:
+        announce(row)
 
 
 def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[dict[str, Any]]:
@@ -178,7 +184,7 @@ def announce(row: Notification, signals: Mapping[str, Signal] = _SIGNALS) -> Non
     """Send the signal of a row's new state, after commit."""
     signal = signals.get(row.state)
     if signal is not None and signal.has_listeners(Notification):
-        transaction.on_commit(partial(_send, signal, row), robust=True)
+        transaction.on_commit(partial(_send, signal, row), using=connection_of(Notification).alias, robust=True)
 
 
 def _send(signal: Signal, row: Notification) -> None:

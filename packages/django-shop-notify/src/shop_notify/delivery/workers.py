@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
+from shop_core.db.transactions import connection_of
 
 from shop_notify.delivery import queries
 from shop_notify.models import Worker
@@ -47,15 +49,14 @@ def stop_worker(worker: Worker) -> None:
 
 
 def set_alias(worker: Worker, alias: str, now: datetime) -> None:
-    """Record which alias a worker delivers for."""
+    """Store which alias a worker delivers for, unless ``worker`` has it already."""
     if worker.alias != alias:
         Worker.objects.filter(pk=worker.pk).update(alias=alias, seen_at=now)
-        worker.alias, worker.seen_at = alias, now
 
 
 def busy_aliases(worker: Worker, now: datetime) -> set[str]:
     """Aliases that occupy their half of the workers already. Locks the workers in order."""
-    live = list(
+    live: list[Any] = list(
         Worker.objects.select_for_update()
         .filter(seen_at__gte=now - WORKER_TIMEOUT)
         .order_by("pk")
@@ -72,10 +73,11 @@ def _asynchronous_commit() -> Iterator[None]:
 
     So a message waits for the disk twice, at its claim and at its result, and not a third time.
     """
+    connection = connection_of(Worker)
     if connection.in_atomic_block:
         yield
         return
-    with transaction.atomic():
+    with transaction.atomic(using=connection.alias):
         if connection.vendor == "postgresql":
             queries.commit_without_flush()
         yield

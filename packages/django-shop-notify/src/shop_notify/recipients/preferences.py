@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import in_transaction
 
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import NotMutable
@@ -87,7 +87,7 @@ def read_preferences(recipient_key: str) -> dict[str, dict[str, bool]]:
     }
 
 
-@transaction.atomic
+@in_transaction(Preference)
 def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -> dict[str, dict[str, bool]]:
     """Change preferences, all or none, and return all of them.
 

@@ -8,9 +8,14 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections
+from shop_core.db.transactions import connection_of
+from shop_core.jobs import Schedule
 
-from shop_notify import delivery, jobs, queues
+from shop_notify import delivery, jobs
+from shop_notify.conf import app_settings
+from shop_notify.models import JobRun, Notification
+from shop_notify.queues import POSTGRESQL, queries
 
 
 class Command(BaseCommand):
@@ -23,7 +28,7 @@ class Command(BaseCommand):
             type=float,
             default=1.0,
             metavar="SECONDS",
-            help="How often to look (default 1). The queue “postgresql” wakes the loop besides, at once.",
+            help="How often to look (default 1). The queue “postgresql” also wakes the loop at once.",
         )
 
     def handle(self, *args: Any, loop: bool, poll: float, **options: Any) -> None:
@@ -34,27 +39,35 @@ class Command(BaseCommand):
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        self._deliver = partial(delivery.deliver_due, keep_going=lambda: not self._stopping)
+        self._schedule = self._schedule_of_loop()
         while not self._stopping:
             close_old_connections()
-            self._turn()
+            self._run_once()
             self._wait(poll)
 
-    def _turn(self) -> None:
-        """One look at the outbox and the other jobs. Nothing ends the loop but a signal."""
+    def _schedule_of_loop(self) -> Schedule:
+        """The package's jobs, of which ``deliver`` ends early when the loop is stopped."""
+        own = [replace(job, function=self._deliver) if job.name == "deliver" else job for job in jobs.JOBS]
+        return Schedule("shop_notify", own, runs=JobRun, describe=jobs.masked)
+
+    def _run_once(self) -> None:
+        """Deliver what is due and run the jobs that are due. Only a signal ends the loop."""
         try:
-            # Before the look, so that what comes after it is heard.
-            if queues.can_listen():
-                queues.listen()
-            deliver = partial(delivery.deliver_due, keep_going=lambda: not self._stopping)
-            deliver()
-            for job in jobs.due():
-                if not self._stopping:  # delivering is noted as a job too: health views see that somebody looks
-                    jobs.run(replace(job, function=deliver) if job.name == "deliver" else job)
+            # Before the delivery, so that a wake-up that comes after it is not missed.
+            if self._listens():
+                queries.listen()
+            self._deliver()
+            if not self._stopping:  # delivering is recorded as a job too, so that health views see the loop
+                self._schedule.run_due()
         except Exception as error:  # noqa: BLE001
-            self.stderr.write(f"{type(error).__name__}: looking again in a moment.")
+            self.stderr.write(f"{type(error).__name__}: trying again in a moment.")
+
+    def _listens(self) -> bool:
+        return app_settings.QUEUE == POSTGRESQL and queries.can_listen()
 
     def _wait(self, poll: float) -> None:
-        """Until something is to be done, or the poll is over."""
+        """Wait for a wake-up, a signal, or the end of the poll."""
         until = time.monotonic() + poll
         while not self._stopping and (left := until - time.monotonic()) > 0:
             if self._nap(min(0.2, left)):
@@ -63,13 +76,13 @@ class Command(BaseCommand):
     def _nap(self, seconds: float) -> bool:
         """Wait a little. Returns whether a wake-up came."""
         try:
-            if queues.can_listen():
-                return queues.wait(seconds)
+            if self._listens():
+                return queries.wait(seconds)
         except DatabaseError:
-            connection.close()
+            connection_of(Notification).close()
         time.sleep(seconds)
         return False
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        """Finish the message in hand, give back the rest, and end."""
+        """Finish the message that is being sent, release the others, and end."""
         self._stopping = True
