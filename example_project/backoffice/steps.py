@@ -31,7 +31,7 @@ def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> Non
     Raises:
         ShopOrdersError: it cannot be done now.
     """
-    STEPS[name].verb(order.pk, by=by, **options)
+    STEPS[name].action(order.pk, by=by, **options)
 
 
 def preview(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> StepPreview:

@@ -32,11 +32,11 @@ STEPS = [
     gettext_noop("Confirm"),
     gettext_noop("Start processing"),
     gettext_noop("Ship"),
-    gettext_noop("Note as delivered"),
+    gettext_noop("Mark as delivered"),
     gettext_noop("Record the payment"),
     gettext_noop("Refund"),
     gettext_noop("Cancel the order"),
-    gettext_noop("Write a note"),
+    gettext_noop("Add a note"),
 ]
 ERRORS = [
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
@@ -45,7 +45,7 @@ ERRORS = [
     gettext_noop("Log in to place an order."),
     gettext_noop("There are unpaid orders waiting. Pay or cancel one of them first."),
     gettext_noop("This order does not wait for a payment."),
-    gettext_noop("The payment was declined. Try again or choose another way to pay."),
-    gettext_noop("The payment provider does not answer. Try again in a moment."),
+    gettext_noop("The payment was declined. Try again or choose another payment method."),
+    gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),
 ]

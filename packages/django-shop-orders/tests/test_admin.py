@@ -107,7 +107,7 @@ def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_
     payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20), currency="<i>"))
     assert "resolve" in admin.possible_steps(order)
     form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "resolve"])).content.decode()
-    assert "memory reports 20 &lt;i&gt;, expected were 25.00 KES. Write 0" in form
+    assert "memory reports 20 &lt;i&gt;; expected: 25.00 KES. Enter 0" in form
     step(shopkeeper, order, "resolve", amount="20.00")
     order.refresh_from_db()
     assert (order.paid_amount, order.amount_due) == (20, 5)

@@ -108,7 +108,7 @@ def test_held_payment_is_resolved(staff, place, memory_provider):
     payment = payments.start(order.pk)
     payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20)))
     held = staff.get(f"{ORDERS}{order.number}/").json()["payments"][0]
-    assert (held["status"], held["error"]) == ("held", "memory reports 20 KES, expected were 25.00 KES.")
+    assert (held["status"], held["error"]) == ("held", "memory reports 20 KES; expected: 25.00 KES.")
     answer = post(staff, order, f"payments/{held['id']}/resolve", {"amount": "20.00"}).json()
     assert (answer["paid_amount"], answer["amount_due"], answer["payments"][0]["status"]) == (
         "20.00",

@@ -410,7 +410,7 @@ def test_refund_by_a_provider_that_is_not_configured_any_more_waits(place, memor
     providers = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
     shop_settings(PAYMENT_PROVIDERS={"bank": providers["bank"]})
     (refund,) = payments.refund(order.pk)
-    assert (refund.status, refund.error) == ("queued", "There is no way to pay called “memory”.")
+    assert (refund.status, refund.error) == ("queued", "Unknown payment provider: memory")
     shop_settings(PAYMENT_PROVIDERS=providers)
     Refund.objects.update(next_attempt_at=timezone.now())
     assert payments.send_due_refunds() == 1

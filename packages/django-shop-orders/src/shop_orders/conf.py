@@ -24,7 +24,7 @@ class AppSettings(BaseSettings):
 
     @property
     def PRODUCT_SOURCE(self) -> Mapping[str, Any]:
-        """``{"BACKEND": dotted path, "OPTIONS": {...}}`` of what is sold. Required."""
+        """``{"BACKEND": dotted path, "OPTIONS": {...}}`` of the product source. Required."""
         value: Mapping[str, Any] = self.require("PRODUCT_SOURCE")
         return value
 
@@ -54,13 +54,13 @@ class AppSettings(BaseSettings):
 
     @property
     def API_AUTH(self) -> str | Sequence[str]:
-        """Dotted path, or list of them, of the ninja auth callables that customers may use."""
+        """Dotted path, or list of them, of the ninja auth callables for customers."""
         value: str | Sequence[str] = self.get("API_AUTH", "ninja.security.django_auth")
         return value
 
     @property
     def STAFF_API_AUTH(self) -> str | Sequence[str]:
-        """The same for staff operations, which check Django model permissions besides."""
+        """The same for staff operations, which also check Django model permissions."""
         value: str | Sequence[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
         return value
 
@@ -76,7 +76,7 @@ class AppSettings(BaseSettings):
 
     @property
     def VERIFIED_EMAILS(self) -> str:
-        """Dotted path of ``(user) -> iterable of addresses`` that the user has proved to own; default: none."""
+        """Dotted path of ``(user) -> iterable of addresses`` that the user has verified; default: none."""
         return str(self.get("VERIFIED_EMAILS", "shop_orders.customers.no_verified_emails"))
 
     @property
@@ -129,7 +129,7 @@ class AppSettings(BaseSettings):
 
     @property
     def TRANSITIONS(self) -> Mapping[str, Iterable[str]]:
-        """Moves allowed besides the built-in ones: ``{from_status: [to_status]}``."""
+        """Transitions allowed in addition to the built-in ones: ``{from_status: [to_status]}``."""
         value: Mapping[str, Iterable[str]] = self.get("TRANSITIONS", {})
         return value
 

@@ -1,4 +1,4 @@
-"""Who buys: found from a request's user, made on first use."""
+"""Customers: found by the user of a request and created on first use; their orders claimed, their data anonymised."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from shop_orders.models import (
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 
-WRITTEN = ("note", "status_changed", "refunded", "refund_failed")
-"""Events whose message is a text that somebody wrote: a note, or a reason."""
+FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed")
+"""Kinds of events whose message is a text that a person wrote: a note or a reason."""
 
 
 def request_user(request: HttpRequest) -> Any:
@@ -58,7 +58,7 @@ def fields_from_user(user: Any) -> Mapping[str, str]:
 
 
 def no_verified_emails(user: Any) -> Iterable[str]:  # noqa: ARG001 - the hook's signature
-    """The default of VERIFIED_EMAILS: nothing is known to be verified, so no guest's order can be claimed."""
+    """The default of VERIFIED_EMAILS: no address is known to be verified, so no guest order can be claimed."""
     return ()
 
 
@@ -69,13 +69,13 @@ def user_of(request: HttpRequest) -> Any:
 
 
 def for_request(request: HttpRequest) -> Customer | None:
-    """The customer who makes the request, made on first use; None for a guest."""
+    """The customer who makes the request, created on first use; None for a guest."""
     user = user_of(request)
     return None if user is None else for_user(user)
 
 
 def for_user(user: Any) -> Customer:
-    """The customer of a user, made on first use and filled by the NEW_CUSTOMER hook."""
+    """The customer of a user, created on first use with the fields of the NEW_CUSTOMER hook."""
     customer = Customer.objects.filter(user=user).first()
     if customer is not None:
         customer.user = user
@@ -92,7 +92,7 @@ def update(customer: Customer, **fields: str) -> Customer:
     """Change names, phone or language; a phone is normalised.
 
     Raises:
-        InvalidPhone: no region knows such a number.
+        InvalidPhone: the phone number is not valid.
     """
     unknown = set(fields) - set(FIELDS)
     if unknown:
@@ -106,10 +106,10 @@ def update(customer: Customer, **fields: str) -> Customer:
 
 
 def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) -> list[Address]:
-    """Replace the addresses of a customer. The first is the default unless another one says so.
+    """Replace the addresses of a customer. The first is the default unless another one is marked.
 
     Raises:
-        InvalidAddress: one lacks its first line, town or country.
+        InvalidAddress: line1, city or country is missing in one.
         InvalidPhone: a phone in one is not valid.
     """
     rows = []
@@ -128,9 +128,9 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
 
 
 def claim_orders(user: Any) -> int:
-    """Give a user the guest orders under the addresses that VERIFIED_EMAILS says are theirs; returns how many.
+    """Give a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns how many.
 
-    An unproven address claims nothing. The guests' links of claimed orders end.
+    An address that is not verified claims nothing. The guests' links of claimed orders stop working.
     """
     hook: Callable[[Any], Iterable[str]] = import_string(app_settings.VERIFIED_EMAILS)
     emails = [email for email in hook(user) if email]
@@ -147,18 +147,18 @@ def claim_orders(user: Any) -> int:
             OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
         count = Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
         guests = Customer.objects.filter(pk__in=[order.customer_id for order in claimed], orders=None)
-        guests.delete()  # the same person, under whose name nothing is left
+        guests.delete()  # the same person, who has no other orders
         return count
 
 
 def anonymise(customer: Customer) -> int:
-    """Remove a customer's personal data and keep the books; returns how many orders were cleared.
+    """Remove a customer's personal data. Returns how many orders were anonymised.
 
-    Names, contact, addresses and notes go, from the orders, their events and payments too; amounts, products and dates
-    stay. The user is unlinked, not deleted. A second call changes nothing more.
+    Names, contact details, addresses and notes are removed, also from orders, events and payments; amounts, products
+    and dates are kept. The user is unlinked, not deleted. A second call changes nothing.
 
     Raises:
-        InvalidTransition: an order is still on its way and needs its address.
+        InvalidTransition: an order is not delivered or cancelled yet and needs its address.
     """
     with transaction.atomic():
         customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
@@ -179,7 +179,7 @@ def anonymise(customer: Customer) -> int:
         Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, error="")
         Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
-        _answers_about(customer, orders).delete()
+        _stored_responses(customer, orders).delete()
         customer.addresses.all().delete()
         customer.carts.filter(status="open").delete()
         blank = dict.fromkeys(FIELDS, "")
@@ -187,8 +187,8 @@ def anonymise(customer: Customer) -> int:
     return len(keys)
 
 
-def _answers_about(customer: Customer, orders: Iterable[Order]) -> QuerySet[IdempotencyKey]:
-    """Stored answers to the customer, to staff about an order, and to the guest's cart that became one."""
+def _stored_responses(customer: Customer, orders: Iterable[Order]) -> QuerySet[IdempotencyKey]:
+    """Stored responses to the customer, to staff about the orders, and to the guests' carts that became them."""
     found = Q(owner=customer.key)
     for order in orders:
         found |= Q(route__endswith=f" {order.number}")
@@ -198,7 +198,7 @@ def _answers_about(customer: Customer, orders: Iterable[Order]) -> QuerySet[Idem
 
 
 def _anonymise_events(rows: OrderEventQuerySet) -> None:
-    """Payloads lose the recipient; what people wrote goes, since it is about people."""
+    """Remove the recipients from payloads, and texts that people wrote, since they may name people."""
     changed = []
     for event in rows.exclude(payload={}):
         event.payload = {**event.payload, "recipients": {}}
@@ -208,15 +208,15 @@ def _anonymise_events(rows: OrderEventQuerySet) -> None:
             event.payload["refund"] = {**event.payload["refund"], "reason": ""}
         changed.append(event)
     OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
-    rows.filter(kind__in=WRITTEN).update(message="")
+    rows.filter(kind__in=FREE_TEXT_KINDS).update(message="")
     rows.update(actor=None, last_error="")
 
 
 def clean_address(data: Mapping[str, str]) -> dict[str, str]:
-    """An address as it is stored. {} stays {}.
+    """An address as it is stored; {} for an empty one.
 
     Raises:
-        InvalidAddress: line, town or country is missing.
+        InvalidAddress: line1, city or country is missing.
         InvalidPhone: its phone is not valid.
     """
     address = {name: str(data.get(name) or "").strip() for name in ADDRESS_FIELDS}

@@ -1,4 +1,4 @@
-"""What can go wrong, each with a stable ``code`` and a sentence that says what to do."""
+"""Errors of this app, each with a stable ``code`` and a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ShopOrdersError(ShopError):
 
 
 class NotFound(ShopOrdersError):
-    """It is not there, or it belongs to somebody else: the answer is the same."""
+    """It does not exist or belongs to somebody else; the error does not say which."""
 
     code = "not_found"
 
@@ -39,7 +39,7 @@ class Busy(ShopOrdersError, shop_core.exceptions.Busy):
 
 
 class InvalidInput(ShopOrdersError):
-    """A value that a customer can correct. Base of the 422 answers."""
+    """A value that a customer can correct. Base of the errors with the status 422."""
 
     code = "invalid"
 
@@ -79,7 +79,7 @@ class UnknownPaymentProvider(InvalidInput):
     code = "unknown_payment_provider"
 
     def __init__(self, alias: str) -> None:
-        super().__init__(_("There is no way to pay called “%(alias)s”.") % {"alias": alias})
+        super().__init__(_("Unknown payment provider: %(alias)s") % {"alias": alias})
 
 
 class CartNotFound(NotFound):
@@ -87,7 +87,7 @@ class CartNotFound(NotFound):
 
     @classmethod
     def default_message(cls) -> str:
-        return _("This cart is gone. Leave the cart token out to start a new one.")
+        return _("This cart does not exist any more. Leave the cart token out to start a new one.")
 
 
 class CartClosed(ShopOrdersError):
@@ -115,7 +115,7 @@ class GuestCheckoutOff(ShopOrdersError):
 
 
 class InsufficientStock(ShopOrdersError):
-    """``shortages`` is ``{product_ref: what is available}``."""
+    """``shortages`` is ``{product_ref: available units}``."""
 
     code = "insufficient_stock"
 
@@ -137,7 +137,7 @@ class ProductsGone(ShopOrdersError):
 
 
 class TotalChanged(ShopOrdersError):
-    """The price is no longer what the customer saw. ``total`` is the new one; the API adds the new cart."""
+    """The total differs from the one that the customer saw. ``total`` is the new one; the API adds the new cart."""
 
     code = "total_changed"
 
@@ -151,7 +151,7 @@ class TotalChanged(ShopOrdersError):
 
 
 class CheckoutRefused(ShopOrdersError):
-    """Raised by a validator: the shop does not take this order."""
+    """Raised by a validator that refuses the order."""
 
     code = "checkout_refused"
 
@@ -185,7 +185,7 @@ class IdempotencyMismatch(InvalidInput):
 
     @classmethod
     def default_message(cls) -> str:
-        return _("This Idempotency-Key was used with another request. Take a new one.")
+        return _("This Idempotency-Key was used with another request. Use a new one.")
 
 
 class RequestInProgress(ShopOrdersError):
@@ -193,7 +193,7 @@ class RequestInProgress(ShopOrdersError):
 
     @classmethod
     def default_message(cls) -> str:
-        return _("The same request is still being worked on. Try again in a moment.")
+        return _("The same request is still being processed. Try again in a moment.")
 
 
 class NotPayable(ShopOrdersError):
@@ -213,27 +213,27 @@ class RefundTooLarge(ShopOrdersError):
 
 
 class PaymentDeclined(ShopOrdersError):
-    """Raised by a provider: the customer's payment was refused; another try or another way may work."""
+    """Raised by a provider that refuses the payment; another attempt or another provider may succeed."""
 
     code = "payment_declined"
 
     @classmethod
     def default_message(cls) -> str:
-        return _("The payment was declined. Try again or choose another way to pay.")
+        return _("The payment was declined. Try again or choose another payment method.")
 
 
 class ProviderUnavailable(ShopOrdersError):
-    """Raised by a provider: it could not be reached, or its answer made no sense. Nothing is known."""
+    """Raised by a provider that cannot be reached, or whose response is not understood. The result is not known."""
 
     code = "payment_provider_unavailable"
 
     @classmethod
     def default_message(cls) -> str:
-        return _("The payment provider does not answer. Try again in a moment.")
+        return _("The payment provider does not respond. Try again in a moment.")
 
 
 class ProviderNotReached(ProviderUnavailable):
-    """Raised by a provider whose ``start`` must not be repeated: certainly nothing was asked, so it may be."""
+    """Raised by a provider with ``start_once_for``: the request was not sent, so it may be repeated."""
 
 
 class InvalidWebhook(ShopOrdersError):

@@ -1,4 +1,4 @@
-"""Signed links by which a guest reads an order. They expire, and end when an account claims the order."""
+"""Signed links with which a guest sees an order. They expire, or end when an account claims the order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SALT = "shop_orders.guest_links"
 
 
 def token_for(order_number: str) -> str:
-    """A new token, good for GUEST_LINK_MAX_AGE."""
+    """A new token, valid for GUEST_LINK_MAX_AGE."""
     return TimestampSigner(salt=SALT).sign(order_number).removeprefix(f"{order_number}:")
 
 
 def is_valid(order: Order, token: str) -> bool:
-    """Whether the token opens this order: signed for it, not expired, and nobody's account has it."""
+    """Whether the token opens this order: it was signed for it, has not expired, and no account has the order."""
     if not token or not order.customer.is_guest:
         return False
     try:

@@ -14,13 +14,13 @@ JOBS: tuple[Job, ...] = (
         name="announce_events",
         function=events.announce_due,
         every=timedelta(minutes=1),
-        consequence="Signals that a crash or a failing receiver left over are not sent again: messages are missing.",
+        consequence="Events that a crash or a failing receiver left are not announced again: messages are missing.",
     ),
     Job(
         name="reconcile_payments",
         function=payments.reconcile,
         every=timedelta(minutes=5),
-        consequence="A payment whose webhook got lost is noticed only when its order expires, a refund never.",
+        consequence="A payment whose webhook got lost is found only when its order expires, a refund never.",
     ),
     Job(
         name="expire_orders",
@@ -32,14 +32,14 @@ JOBS: tuple[Job, ...] = (
         name="send_refunds",
         function=payments.send_due_refunds,
         every=timedelta(minutes=5),
-        consequence="Refunds that a provider could not take at once, and those of late payments, stay queued.",
+        consequence="Refunds that a provider could not make at once, and those of late payments, are never sent.",
     ),
-    Job(name="prune_carts", function=carts.prune, every=timedelta(days=1), consequence="Old carts pile up."),
+    Job(name="prune_carts", function=carts.prune, every=timedelta(days=1), consequence="Old carts fill the database."),
     Job(
         name="prune_idempotency_keys",
         function=idempotency.prune,
         every=timedelta(hours=6),
-        consequence="Answers to old requests pile up.",
+        consequence="Responses to old requests fill the database.",
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Questions about many rows."""
+"""Querysets: questions about many rows."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ class CartQuerySet(models.QuerySet["Cart"]):
         return self.filter(status="open")
 
     def stale(self, before: datetime) -> CartQuerySet:
-        """Open carts that nobody touched since."""
+        """Open carts that were not changed since ``before``."""
         return self.open().filter(updated_at__lt=before)
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def numbered(self, number: str) -> OrderQuerySet:
-        """The order with this number, as it came in: what no column can hold is nobody's number."""
+        """The order with this number from a request; a text that the column cannot hold matches none."""
         return self.filter(number=number) if number.isprintable() else self.none()
 
     def of(self, customer: Any) -> OrderQuerySet:
         return self.filter(customer=customer)
 
     def unpaid(self) -> OrderQuerySet:
-        """Orders that hold stock and wait for money."""
+        """Pending orders that have reserved stock and are not paid."""
         return self.filter(status="pending", payment_status__in=("unpaid", "failed"))
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over. One with a held payment waits: money came, and staff look at it."""
+        """Unpaid orders whose time to pay is over, without those with a held payment, which staff have to resolve."""
         return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
-        """Orders whose customers get money back: paid for more than is kept, or cancelled."""
+        """Orders with money to refund: overpaid, or paid and cancelled."""
         kept = Case(When(status="cancelled", then=Value(0)), default=F("total"), output_field=DecimalField())
         return self.filter(paid_amount__gt=F("refunded_amount") + kept)
 
     def search(self, text: str) -> OrderQuerySet:
-        """By number, e-mail address, phone, name, SKU or tracking number, as staff type them."""
+        """By number, e-mail address, phone, name, SKU or tracking number, as staff search for them."""
         text = text.strip()
         conditions = Q(number__icontains=text) | Q(email__icontains=text) | Q(contact_name__icontains=text)
         conditions |= Q(phone__contains=text.replace(" ", "").lstrip("0") or text)
@@ -57,9 +57,9 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
         return self.filter(is_public=True)
 
     def waiting(self) -> OrderEventQuerySet:
-        """News that not every receiver has taken."""
+        """Events that not every receiver has taken."""
         return self.filter(announced_at=None).exclude(signal="")
 
     def due(self, now: datetime | None = None) -> OrderEventQuerySet:
-        """Waiting news whose next attempt has come."""
+        """Waiting events whose next attempt is due."""
         return self.waiting().filter(next_attempt_at__lte=now or timezone.now())

@@ -1,7 +1,7 @@
 """Order numbers: short, unguessable, readable aloud, with a check character.
 
 Ten characters of a 31-character alphabet without 0, 1, I, L and O, such as ``K7MXQ-4T29P``. The last one is a weighted
-sum modulo 31, a prime, so that one wrong character and two swapped neighbours are both noticed.
+sum modulo 31, a prime, so that one wrong character and two swapped neighbours are both detected.
 """
 
 from __future__ import annotations

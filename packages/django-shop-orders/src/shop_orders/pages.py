@@ -1,4 +1,4 @@
-"""For sites with pages of their own: the cart of a request, a guest's cookie, and the merge at log-in."""
+"""Helpers for sites with their own pages: the cart of a request, a guest's cookie, and the merge at log-in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SALT = "shop_orders.cart"
 
 
 def cart_token(request: HttpRequest) -> str:
-    """The guest's token in the signed cookie, "" without one or with one that was tampered with."""
+    """The guest's token in the signed cookie; "" if there is none or its signature is wrong."""
     try:
         return request.get_signed_cookie(COOKIE, default="", salt=_SALT) or ""
     except BadSignature:
@@ -32,7 +32,7 @@ def cart_token(request: HttpRequest) -> str:
 
 
 def current_cart(request: HttpRequest) -> Cart | None:
-    """The open cart of the customer or guest; None before anything was added."""
+    """The open cart of the customer or guest; None before the first product was added."""
     try:
         return carts.find(customer=customers.for_request(request), token=cart_token(request))
     except CartNotFound:
@@ -40,7 +40,7 @@ def current_cart(request: HttpRequest) -> Cart | None:
 
 
 def current_view(request: HttpRequest, **options: Any) -> carts.CartView:
-    """The cart with today's prices; ``options`` as for ``carts.view``."""
+    """The cart with current prices; ``options`` as for ``carts.view``."""
     return carts.view(current_cart(request), customer=customers.for_request(request), **options)
 
 
@@ -58,7 +58,7 @@ def own_cart(request: HttpRequest, public_id: str) -> Cart | None:
 
 
 def own_order(request: HttpRequest, number: str, token: str = "") -> Order | None:
-    """The visitor's order, or the one that a guest's link opens; None for everybody else's."""
+    """The visitor's order, or the one that a guest's link opens; None for an order of somebody else."""
     order = Order.objects.select_related("customer").numbered(number).first()
     customer = customers.for_request(request)
     if order is None:
@@ -80,14 +80,14 @@ def add_to_cart(request: HttpRequest, response: HttpResponseBase, ref: str, quan
 
 
 def remember(response: HttpResponseBase, token: str, *, secure: bool) -> None:
-    """Keep a guest's cart token in a signed cookie that scripts cannot read."""
+    """Set the signed cookie with a guest's cart token, which scripts cannot read."""
     response.set_signed_cookie(
         COOKIE, token, salt=_SALT, max_age=COOKIE_MAX_AGE_SECONDS, httponly=True, samesite="Lax", secure=secure
     )
 
 
 def forget(response: HttpResponseBase) -> None:
-    """Drop the guest's cookie, after log-in or after the order."""
+    """Delete the guest's cookie, after log-in or after the order."""
     response.delete_cookie(COOKIE, samesite="Lax")
 
 
@@ -98,10 +98,10 @@ def cart(request: HttpRequest) -> dict[str, Any]:
 
 def connect() -> None:
     """Merge a guest's cart, and claim a guest's orders, when their owner logs in."""
-    user_logged_in.connect(_take_over, dispatch_uid="shop_orders.pages")
+    user_logged_in.connect(_merge_and_claim, dispatch_uid="shop_orders.pages")
 
 
-def _take_over(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
+def _merge_and_claim(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
     customers.claim_orders(user)
     token = cart_token(request) if request is not None else ""
     if not token:
@@ -111,5 +111,5 @@ def _take_over(sender: Any, request: HttpRequest | None, user: Any, **kwargs: An
     except CartNotFound:
         return
     except Busy:
-        # A log-in does not fail for a cart, whose token waits for the next merge.
+        # The log-in does not fail because of the cart, whose token can be merged later.
         logger.warning("A guest's cart was not merged at log-in: its row was locked for too long")

@@ -1,4 +1,4 @@
-"""Phone numbers: accepted as people write them, kept as E.164."""
+"""Phone numbers: accepted as people write them, stored as E.164."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shop_orders.exceptions import InvalidPhone
 
 
 def normalise(text: str) -> str:
-    """``0712 345 678`` as ``+254712345678``, by the first region of PHONE_REGIONS that knows it; "" stays "".
+    """``0712 345 678`` as ``+254712345678``, by the first region of PHONE_REGIONS where it is valid; "" for "".
 
     Raises:
-        InvalidPhone: no region knows such a number.
+        InvalidPhone: the number is not valid in any region.
     """
     if not text.strip():
         return ""

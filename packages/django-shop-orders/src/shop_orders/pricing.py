@@ -1,4 +1,4 @@
-"""From lines to a total: hooks add charges one after the other, each rounded half up at the currency's exponent.
+"""Pricing: hooks add charges to the lines in turn, each rounded half up to the currency's decimals.
 
 A hook is a pure function ``(draft) -> Iterable[Charge]``. It sees the lines, the address and the charges so far.
 """
@@ -40,7 +40,7 @@ class DraftLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """What a hook adds. A discount is negative; ``is_included`` is for tax that is inside the prices already."""
+    """A charge that a hook adds. A discount is negative; ``is_included`` is for tax that prices include already."""
 
     kind: Kind
     label: str
@@ -50,7 +50,7 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """An order before it exists. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}."""
+    """An order that is not placed yet. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}."""
 
     lines: Sequence[DraftLine]
     currency: str
@@ -89,7 +89,7 @@ def price(draft: Draft) -> Draft:
     """The draft with the charges of all PRICING hooks.
 
     Raises:
-        AmountTooLarge: no column could hold the total.
+        AmountTooLarge: the columns cannot hold the total.
     """
     for entry in app_settings.PRICING:
         charges = [
@@ -111,7 +111,7 @@ def flat_rate_shipping(
     label: str = "",
     countries: Mapping[str, str] | None = None,
 ) -> Iterable[Charge]:
-    """One price a parcel: ``amount``, another one for some ``countries``, none from a subtotal of ``free_from``."""
+    """One price per parcel: ``amount``, others by country in ``countries``, none from a subtotal of ``free_from``."""
     if free_from and draft.subtotal >= Decimal(free_from):
         return
     country = str(draft.shipping_address.get("country", ""))
@@ -123,7 +123,7 @@ def flat_rate_tax(
 ) -> Iterable[Charge]:
     """One rate (``"0.16"``), others by tax class in ``rates``; each line and each earlier charge rounded by itself.
 
-    A line says whether its price includes tax. Charges include it when all lines do, and take the standard ``rate``.
+    Each line has whether its price includes tax. Charges include it when all lines do, at the standard ``rate``.
     """
     added, included = Decimal(0), Decimal(0)
     for line in draft.lines:
@@ -150,5 +150,5 @@ def _sum(draft: Draft, amounts: Iterable[Decimal]) -> Decimal:
 
 
 def _floor(draft: Draft) -> Charge:
-    """No order costs less than nothing: discounts end at zero."""
+    """The correction that keeps a total from being negative."""
     return Charge(kind="discount", label=_("Discount limited to the total"), amount=-draft.total)

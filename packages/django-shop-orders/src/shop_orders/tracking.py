@@ -1,4 +1,4 @@
-"""What an order's customer can follow: public events, parcels, messages."""
+"""Tracking of an order by its customer: public events, shipments, messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Tracking:
 
 
 def of(order: Order) -> Tracking:
-    """The public time line of an order, oldest first."""
+    """The public timeline of an order, oldest first, with its shipments and messages."""
     return Tracking(
         order=order,
         events=list(order.events.public().order_by("id")),

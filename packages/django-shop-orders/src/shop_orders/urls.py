@@ -1,4 +1,4 @@
-"""Where payment providers call. Mount them where you like: ``path("payments/", include("shop_orders.urls"))``."""
+"""The URLs that payment providers call. Include them anywhere: ``path("payments/", include("shop_orders.urls"))``."""
 
 from django.urls import path
 

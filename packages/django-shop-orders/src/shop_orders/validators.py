@@ -1,4 +1,4 @@
-"""What may refuse an order: VALIDATORS are called with the priced draft inside the checkout transaction."""
+"""Validators, which may refuse an order: called with the priced draft inside the checkout transaction."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ OUTCOMES = {"pay": "captured", "authorise": "authorised", "refuse": "failed", "l
 
 @require_http_methods(["GET", "POST"])
 def hosted_test(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
-    """Pay, refuse, authorise, or pay and lose the webhook. Its address is known to who started the payment."""
+    """Pay, refuse, authorise, or pay without a webhook. Only the customer who started the payment knows the URL."""
     payment = get_object_or_404(Payment.objects.select_related("order"), public_id=payment_id)
     provider = _provider(payment)
     context = {"payment": payment, "amount": as_text(payment.amount, payment.currency), "is_open": payment.is_open}
@@ -51,7 +51,7 @@ def _provider(payment: Payment) -> HostedTestProvider:
 
 
 def _call_webhook(provider: HostedTestProvider, payment: Payment, kind: str) -> None:
-    """What a real provider does over the network: a signed call, verified like any other."""
+    """Make the call that a real provider makes over the network: signed, and verified like any other."""
     amount = as_text(payment.amount, payment.currency) if kind == "captured" else ""
     body, headers = provider.signed_call(
         kind=kind, reference=payment.provider_reference, amount=amount, currency=payment.currency

@@ -1,4 +1,4 @@
-"""Where payment providers call. The provider verifies the call before anything is believed."""
+"""The view that payment providers call. The provider class verifies the call before its events are applied."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_BODY_BYTES = 256 * 1024
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001 - read by providers
-    """Take in the news of one call. 400: not verified; 503: the provider shall send it again."""
+    """Apply the events of one call. 400: it was not verified; 503: the provider has to send it again."""
     try:
         provider = payment_provider(alias)
     except UnknownPaymentProvider:
@@ -30,7 +30,7 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
         return _refusal(error.code, 400)
     except (Busy, ProviderUnavailable) as error:
         return _refusal(error.code, 503)
-    return provider.webhook_answer()
+    return provider.webhook_response()
 
 
 def _refusal(code: str, status: int) -> HttpResponse:

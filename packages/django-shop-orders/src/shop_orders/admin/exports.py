@@ -29,18 +29,18 @@ COLUMNS = (
     "refunded_amount",
 )
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""Beginnings of formulas, in full width too, which some spreadsheets read the same."""
+"""First characters of formulas, also in full width, which some spreadsheets read the same."""
 
 
 class _Echo:
-    """A file that gives back what is written."""
+    """A file that returns each line instead of writing it."""
 
     def write(self, value: str) -> str:
         return value
 
 
 def orders_csv(orders: OrderQuerySet) -> Iterator[str]:
-    """A header and a row for each order, one at a time, so that a whole year fits through."""
+    """A header and a row for each order, one at a time, so that a long export does not fill the memory."""
     writer = csv.writer(_Echo())
     yield writer.writerow(COLUMNS)
     for order in orders.prefetch_related("lines").iterator(chunk_size=500):

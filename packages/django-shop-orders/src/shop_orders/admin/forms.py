@@ -1,4 +1,4 @@
-"""Forms of the admin's order page. ``options()`` are the keywords of the verb behind a form."""
+"""Forms of the admin's order page. ``options()`` returns the keywords of the action that a form runs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class StepForm(forms.Form):
         return {ref: value for ref, value in values.items() if value}
 
 
-class TellForm(StepForm):
-    """For a step that asks nothing else."""
+class NotifyForm(StepForm):
+    """For a step that has no other option."""
 
-    notify = forms.BooleanField(label=_("Tell the customer"), required=False, initial=True)
+    notify = forms.BooleanField(label=_("Notify the customer"), required=False, initial=True)
 
 
-class ShipForm(TellForm):
+class ShipForm(NotifyForm):
     carrier = forms.CharField(label=_("Carrier"), max_length=100, required=False)
     tracking_number = forms.CharField(label=_("Tracking number"), max_length=100, required=False)
     tracking_url = forms.URLField(label=_("Tracking page"), max_length=500, required=False, assume_scheme="https")
@@ -52,7 +52,7 @@ class ShipForm(TellForm):
         return {**super().options(), "quantities": self.quantities()}
 
 
-class RefundForm(TellForm):
+class RefundForm(NotifyForm):
     amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
     field_order = ("amount", "reason", "notify")
@@ -70,14 +70,14 @@ class RefundForm(TellForm):
         return {**super().options(), "restock": self.quantities()}
 
 
-class PayForm(TellForm):
+class RecordPaymentForm(NotifyForm):
     amount = forms.DecimalField(
-        label=_("What came"),
+        label=_("Amount received"),
         min_value=0,
         max_digits=14,
         decimal_places=4,
         required=False,
-        help_text=_("Empty: all of it."),
+        help_text=_("Leave empty for the full amount."),
     )
     field_order = ("amount", "notify")
 
@@ -86,22 +86,22 @@ class PayForm(TellForm):
         self.initial["amount"] = quantise(order.amount_due, order.currency)
 
 
-class ResolveForm(TellForm):
-    amount = forms.DecimalField(label=_("What came"), min_value=0, max_digits=14, decimal_places=4)
+class ResolveForm(NotifyForm):
+    amount = forms.DecimalField(label=_("Amount received"), min_value=0, max_digits=14, decimal_places=4)
     field_order = ("amount", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
         held = order.payments.filter(status=Payment.Status.HELD).order_by("id").first()
-        help_text = _("%(why)s Write 0 if nothing came, or if it went back already.")
+        help_text = _("%(why)s Enter 0 if nothing was received, or if it was refunded already.")
         self.fields["amount"].help_text = help_text % {"why": escape(held.error) if held else ""}
 
 
-class CancelForm(TellForm):
+class CancelForm(NotifyForm):
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
     field_order = ("reason", "notify")
 
 
 class NoteForm(StepForm):
     text = forms.CharField(label=_("Note"), max_length=2000, widget=forms.Textarea(attrs={"rows": 3}))
-    is_public = forms.BooleanField(label=_("The customer sees it"), required=False)
+    is_public = forms.BooleanField(label=_("Visible to the customer"), required=False)

@@ -1,4 +1,4 @@
-"""The page of an order. Statuses are read-only: steps run the actions."""
+"""The page of an order. Statuses are read-only: staff change them by steps, which run the actions."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class ShipmentInline(ReadOnly, admin.TabularInline):
 
 class OrderEventInline(ReadOnly, admin.TabularInline):
     model = OrderEvent
-    fields = ("created_at", "kind", "old_status", "new_status", "actor", "message", "is_public", "is_told")
-    readonly_fields = ("is_told",)
+    fields = ("created_at", "kind", "old_status", "new_status", "actor", "message", "is_public", "is_announced")
+    readonly_fields = ("is_announced",)
 
     @admin.display(boolean=True, description=gettext_lazy("announced"))
-    def is_told(self, event: OrderEvent) -> bool:
+    def is_announced(self, event: OrderEvent) -> bool:
         return not event.is_waiting
 
 
 class RefundDueFilter(admin.SimpleListFilter):
-    """Orders of which money must go back: paid too much, or paid and cancelled."""
+    """Orders with money to refund: overpaid, or paid and cancelled."""
 
     title = gettext_lazy("refund due")
     parameter_name = "refund_due"
@@ -109,7 +109,7 @@ class OrderAdmin(admin.ModelAdmin):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "steps": steps})
 
     def step(self, request: HttpRequest, order_id: int, name: str) -> HttpResponse:
-        """Ask what there is to say, then run the verb of one step."""
+        """Show the form of one step, then run its action."""
         order = get_object_or_404(Order, pk=order_id)
         if name not in STEPS:
             raise Http404
@@ -119,7 +119,7 @@ class OrderAdmin(admin.ModelAdmin):
         form = step.form(request.POST if request.method == "POST" else None, order=order)
         if form.is_valid():
             try:
-                step.verb(order.pk, by=request.user, **form.options())
+                step.action(order.pk, by=request.user, **form.options())
             except ShopOrdersError as error:
                 self.message_user(request, str(error), messages.ERROR)
             else:
@@ -129,7 +129,7 @@ class OrderAdmin(admin.ModelAdmin):
         return render(request, "admin/shop_orders/order/step.html", {**context, "opts": self.opts})
 
     def packing_slip(self, request: HttpRequest, order_id: int) -> HttpResponse:
-        """A page that prints well, without prices."""
+        """A page to print, without prices."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=order_id)
@@ -148,7 +148,7 @@ class OrderAdmin(admin.ModelAdmin):
     def start_processing(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._run(request, orders, lifecycle.start_processing)
 
-    @admin.action(description=gettext_lazy("Note as delivered"), permissions=["process"])
+    @admin.action(description=gettext_lazy("Mark as delivered"), permissions=["process"])
     def deliver(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
         self._run(request, orders, lifecycle.deliver)
 
@@ -165,12 +165,12 @@ class OrderAdmin(admin.ModelAdmin):
     def _may(self, request: HttpRequest, step: Step) -> bool:
         return request.user.has_perm(f"shop_orders.{step.permission}")
 
-    def _run(self, request: HttpRequest, orders: QuerySet[Order], verb: Callable[..., Any]) -> None:
-        """Run a verb for each order in a transaction of its own, and say what did not work."""
+    def _run(self, request: HttpRequest, orders: QuerySet[Order], action: Callable[..., Any]) -> None:
+        """Run an action for each order in a transaction of its own, and show the errors."""
         done = 0
         for order in orders:
             try:
-                verb(order.pk, by=request.user)
+                action(order.pk, by=request.user)
                 done += 1
             except ShopOrdersError as error:
                 self.message_user(request, f"{order.number}: {error}", messages.ERROR)
@@ -180,7 +180,7 @@ class OrderAdmin(admin.ModelAdmin):
 
 
 def _address_lines(address: Mapping[str, str]) -> list[str]:
-    """An address below its name, as it is written on a parcel."""
+    """The lines of an address below the name, as they are written on a parcel."""
     lines = [
         ("company",),
         ("line1",),

@@ -12,7 +12,7 @@ from shop_orders.models import Payment, ProviderEvent, Refund
 
 
 class RefundStatusFilter(admin.ChoicesFieldListFilter):
-    """Payments of which money is on its way back, or did not arrive."""
+    """Payments by the status of their refunds, such as failed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

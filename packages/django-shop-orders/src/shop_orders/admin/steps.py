@@ -12,12 +12,12 @@ from shop_orders import lifecycle, payments
 from shop_orders.admin.forms import (
     CancelForm,
     NoteForm,
-    PayForm,
+    NotifyForm,
+    RecordPaymentForm,
     RefundForm,
     ResolveForm,
     ShipForm,
     StepForm,
-    TellForm,
 )
 from shop_orders.exceptions import NotPayable
 from shop_orders.models import Order, OrderStatus, Payment
@@ -25,11 +25,11 @@ from shop_orders.models import Order, OrderStatus, Payment
 
 @dataclass(frozen=True)
 class Step:
-    """What staff can do with an order on its page: the verb, and a form for what there is to say."""
+    """Something that staff can do with an order on its page: the action, and a form for its options."""
 
     label: Any
     permission: str
-    verb: Callable[..., Any]
+    action: Callable[..., Any]
     form: type[StepForm]
 
 
@@ -46,21 +46,21 @@ def _resolve(order_id: int, **options: Any) -> None:
 
 
 STEPS: Mapping[str, Step] = {
-    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, TellForm),
-    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, TellForm),
+    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, NotifyForm),
+    "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
     "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
-    "deliver": Step(gettext_lazy("Note as delivered"), "process_order", lifecycle.deliver, TellForm),
-    "capture": Step(gettext_lazy("Take the money"), "refund_order", _capture, TellForm),
-    "resolve": Step(gettext_lazy("Look at the held payment"), "refund_order", _resolve, ResolveForm),
-    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, PayForm),
+    "deliver": Step(gettext_lazy("Mark as delivered"), "process_order", lifecycle.deliver, NotifyForm),
+    "capture": Step(gettext_lazy("Capture the payment"), "refund_order", _capture, NotifyForm),
+    "resolve": Step(gettext_lazy("Resolve the held payment"), "refund_order", _resolve, ResolveForm),
+    "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, RecordPaymentForm),
     "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
-    "note": Step(gettext_lazy("Write a note"), "change_order", lifecycle.add_note, NoteForm),
+    "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm),
 }
 
 
 def possible_steps(order: Order) -> list[str]:
-    """The names of the steps that make sense now."""
+    """The names of the steps that the order allows now."""
     statuses = lifecycle.allowed(order.status)
     by_status = {
         "confirm": "confirmed",
@@ -70,10 +70,10 @@ def possible_steps(order: Order) -> list[str]:
         "cancel": "cancelled",
     }
     names = [name for name, status in by_status.items() if status in statuses]
-    states = set(order.payments.values_list("status", flat=True))
-    if Payment.Status.AUTHORISED in states and order.status != OrderStatus.CANCELLED:
+    statuses_of_payments = set(order.payments.values_list("status", flat=True))
+    if Payment.Status.AUTHORISED in statuses_of_payments and order.status != OrderStatus.CANCELLED:
         names.append("capture")
-    if Payment.Status.HELD in states:
+    if Payment.Status.HELD in statuses_of_payments:
         names.append("resolve")
     manual = {provider.alias for provider in payments.available_providers() if provider.is_manual}
     if order.amount_due and order.payment_provider in manual:

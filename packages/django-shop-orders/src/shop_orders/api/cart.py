@@ -17,7 +17,7 @@ from shop_orders.models import Cart, Customer
 
 CART_TOKEN_HEADER = "X-Cart-Token"  # noqa: S105
 
-CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description="A guest's cart.")]
+CartToken = Annotated[ShortText, Header("", alias=CART_TOKEN_HEADER, description="The token of a guest's cart.")]
 
 
 def _represent(cart: Cart | None, customer: Customer | None) -> CartOut:
@@ -30,7 +30,7 @@ def _represent(cart: Cart | None, customer: Customer | None) -> CartOut:
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="get_cart",
-    summary="The cart with today's prices, and what changed",
+    summary="The cart with current prices, and what changed",
 )
 def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     customer = auth.customer_or_guest(request)
@@ -77,7 +77,7 @@ def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: 
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="remove_cart_item",
-    summary="Take a product out, named in the query or in the body",
+    summary="Remove a product, named in the query or in the body",
 )
 def remove_item(
     request: HttpRequest,
@@ -100,7 +100,7 @@ def remove_item(
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="clear_cart",
-    summary="Take everything out",
+    summary="Remove all products",
 )
 def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     customer = auth.customer_or_guest(request)
@@ -115,7 +115,7 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     response={200: MergeOut, **responses(401, 403, 404, 409)},
     auth=auth.required,
     operation_id="merge_cart",
-    summary="Bring a guest's cart into the customer's",
+    summary="Merge a guest's cart into the customer's",
 )
 def merge(request: HttpRequest, x_cart_token: CartToken) -> MergeOut:
     customer = auth.customer(request)

@@ -104,7 +104,7 @@ def cancel_order(
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="track_order",
-    summary="Status, time line, shipments and messages of an order",
+    summary="Status, timeline, shipments and messages of an order",
 )
 def track_order(request: HttpRequest, number: str, token: OrderTokenQuery) -> TrackingOut:
     followed = tracking.of(own_order(request, number, token))

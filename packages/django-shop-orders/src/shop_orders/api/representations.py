@@ -1,4 +1,4 @@
-"""From rows and views to answers."""
+"""Response bodies made from models and views."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shop_orders.models import Order, OrderEvent, Payment, Shipment
 
 
 def as_json(value: Schema, *, status: int = 200) -> HttpResponse:
-    """What a hot operation answers: the schema's own JSON, without ninja's second look at it.
+    """The response of a frequent operation: the schema's own JSON, without ninja's validation of it.
 
-    The hot answers are made by ``model_construct``, since our own values need no parsing; what does not fit the
-    schema is still noticed when it is written.
+    Its schemas are made by ``model_construct``, since our own values need no parsing. pydantic warns when it writes a
+    value that does not fit the schema.
     """
     return HttpResponse(value.model_dump_json(), content_type="application/json", status=status)
 

@@ -1,4 +1,4 @@
-"""What goes in and out. Money is text with the currency's decimals; no answer holds a database key."""
+"""Request and response bodies. Money is text with the currency's decimals; no response holds a database key."""
 
 from datetime import datetime
 from typing import Annotated, Any

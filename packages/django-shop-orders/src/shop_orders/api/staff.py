@@ -1,4 +1,4 @@
-"""Staff operations. Each checks a Django model permission, and every change can be made silently."""
+"""Staff operations. Each checks a Django model permission; every change can be made without notifying the customer."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class ItemIn(In):
 
 
 class ShipIn(ChangeIn):
-    """Without ``lines``, all that is left goes."""
+    """Without ``lines``, all that is left is sent."""
 
     lines: Annotated[list[ItemIn], Field(max_length=500)] = []
     carrier: Annotated[ShortText, Field(max_length=100)] = ""
@@ -49,7 +49,7 @@ class ShipIn(ChangeIn):
 
 
 class RefundIn(ChangeIn):
-    """Without ``amount``, all that can be refunded. ``restock`` names returned goods that can be sold again."""
+    """Without ``amount``, all that can be refunded. ``restock`` lists returned goods that can be sold again."""
 
     amount: Money | None = None
     reason: ShortText = ""
@@ -62,7 +62,7 @@ class RecordPaymentIn(ChangeIn):
 
 
 class ResolvePaymentIn(ChangeIn):
-    """``amount`` is what came, in the order's currency; 0 for nothing."""
+    """``amount`` is the amount received, in the order's currency; 0 for nothing."""
 
     amount: Money
 
@@ -137,7 +137,7 @@ def list_orders(
     response={200: StaffOrderOut, **responses(401, 403, 404)},
     auth=auth.staff,
     operation_id="staff_get_order",
-    summary="One order with its time line, payments and shipments",
+    summary="One order with its timeline, payments and shipments",
 )
 def get_order(request: HttpRequest, number: str) -> StaffOrderOut:
     auth.check_permission(request, "shop_orders.view_order")
@@ -163,7 +163,7 @@ def _add_operation(name: str, action: Callable[..., Any], summary: str) -> None:
 
 _add_operation("confirm", lifecycle.confirm, "Accept an order")
 _add_operation("process", lifecycle.start_processing, "Begin to pack an order")
-_add_operation("deliver", lifecycle.deliver, "Note that an order has arrived")
+_add_operation("deliver", lifecycle.deliver, "Record that an order was delivered")
 
 
 @staff_router.post(
@@ -208,7 +208,7 @@ def cancel(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_record_payment",
-    summary="Record money that came by hand or by bank",
+    summary="Record a payment in cash or by bank transfer",
 )
 def record_payment(
     request: HttpRequest, number: str, payload: RecordPaymentIn, idempotency_key: idempotency.Key
@@ -230,7 +230,7 @@ def record_payment(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_capture_payment",
-    summary="Take the money that a provider holds for us",
+    summary="Capture an authorised payment",
 )
 def capture(
     request: HttpRequest, number: str, payment_id: str, payload: ChangeIn, idempotency_key: idempotency.Key
@@ -247,7 +247,7 @@ def capture(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_resolve_payment",
-    summary="Say what came of a payment that is held",
+    summary="Resolve a held payment",
 )
 def resolve(
     request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: idempotency.Key
@@ -263,7 +263,7 @@ def resolve(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_refund_order",
-    summary="Send money back",
+    summary="Refund an order",
 )
 def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
@@ -285,7 +285,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
     response={200: StaffOrderOut, **responses(401, 403, 404)},
     auth=auth.staff,
     operation_id="staff_note_order",
-    summary="Write a note into the time line",
+    summary="Add a note to the timeline",
 )
 def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
     user = auth.check_permission(request, "shop_orders.change_order")

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 
 from shop_orders.checks.hooks import check_auth, check_hooks
 from shop_orders.checks.products import check_source
-from shop_orders.checks.providers import calls_us, check_providers, working_providers
+from shop_orders.checks.providers import check_providers, has_webhooks, working_providers
 from shop_orders.checks.shapes import check_shapes
 from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
 from shop_orders.payment_providers import HostedTestProvider
@@ -45,12 +45,12 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """All checks of the SHOP_ORDERS setting."""
     wrong_shapes = list(check_shapes())
     if wrong_shapes:
-        return wrong_shapes  # the other checks read what these say is not there
+        return wrong_shapes  # the other checks read these settings
     return [message for part in PARTS for message in part()]
 
 
 def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """SQLite needs IMMEDIATE transactions: with the default nine of ten concurrent checkouts fail as locked."""
+    """SQLite needs IMMEDIATE transactions: with the default, nine of ten concurrent checkouts fail as locked."""
     return [
         checks.Warning(
             f'The SQLite database "{alias}" does not begin transactions with IMMEDIATE: concurrent writes will fail.',
@@ -65,15 +65,15 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 
 def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """Providers that call us need an address."""
-    if not any(calls_us(provider) for provider in working_providers().values()):
+    """Providers with webhooks need a URL."""
+    if not any(has_webhooks(provider) for provider in working_providers().values()):
         return []
     try:
         reverse("shop_orders:webhook", args=["alias"])
     except NoReverseMatch:
         return [
             checks.Warning(
-                "Payment providers have no address to call: a payment is noticed only when they are asked.",
+                "Payment providers have no URL to call: a payment is found only when its state is fetched.",
                 hint='Paste into urlpatterns: path("payments/", include("shop_orders.urls")),',
                 id="shop_orders.W006",
             )
@@ -82,10 +82,10 @@ def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[c
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """What must not go live."""
+    """Settings that must not be deployed."""
     return [
         checks.Warning(
-            f"The payment provider {alias!r} is the test provider: everybody can press Pay, and no money moves.",
+            f"The payment provider {alias!r} is the test provider: anybody can press Pay, and no money moves.",
             hint=f'Remove "{alias}" from SHOP_ORDERS["PAYMENT_PROVIDERS"].',
             id="shop_orders.W007",
         )

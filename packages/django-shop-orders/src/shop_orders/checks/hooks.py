@@ -44,7 +44,7 @@ def check_hooks() -> Iterator[checks.CheckMessage]:
 
 def _problem_of(hook: Any, options: Mapping[str, Any]) -> str:
     if not callable(hook):
-        return "which is no callable"
+        return "which is not callable"
     try:
         if options:
             inspect.signature(hook).bind_partial(**options)
@@ -60,7 +60,7 @@ def check_auth() -> Iterator[checks.CheckMessage]:
         paths: Iterable[str] = (value,) if isinstance(value, str) else value
         if not paths:
             yield checks.Error(
-                f'SHOP_ORDERS["{name}"] is empty: nobody could log in.',
+                f'SHOP_ORDERS["{name}"] is empty: no request could be authenticated.',
                 hint=f'Remove it, or paste: "{name}": "ninja.security.django_auth".',
                 id="shop_orders.E008",
             )
@@ -80,18 +80,18 @@ def check_auth() -> Iterator[checks.CheckMessage]:
 def _auth_at(path: str) -> Any:
     found = import_string(path)
     if not callable(found) and not isinstance(found, (list, tuple)):
-        raise TypeError(f"a {type(found).__name__} lets nobody in")
+        raise TypeError(f"a {type(found).__name__} is not an auth")
     return found
 
 
 def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:
-    """The session is no auth where nothing reads it."""
+    """The session authenticates nobody without its middleware."""
     auths = found if isinstance(found, (list, tuple)) else [found]
     missing = [name for name in MIDDLEWARE if name not in settings.MIDDLEWARE]
     if missing and any(isinstance(auth, APIKeyCookie) for auth in auths):
         lines = "\n".join(f'    "{name}",' for name in missing)
         yield checks.Error(
-            f"{path} reads the session, but MIDDLEWARE has nothing that brings it: nobody could log in by it.",
+            f"{path} reads the session, but MIDDLEWARE does not load it: it could authenticate nobody.",
             hint=f"Paste into MIDDLEWARE:\n{lines}",
             id="shop_orders.E015",
         )

@@ -30,7 +30,7 @@ def check_source() -> Iterator[checks.CheckMessage]:
         source: Any = product_source()
     except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
         yield checks.Error(
-            f'SHOP_ORDERS["PRODUCT_SOURCE"] cannot be made: {error}',
+            f'SHOP_ORDERS["PRODUCT_SOURCE"] cannot be constructed: {error}',
             hint="BACKEND is the dotted path of a class, OPTIONS its keywords.",
             id="shop_orders.E002",
         )
@@ -38,7 +38,7 @@ def check_source() -> Iterator[checks.CheckMessage]:
     missing = [name for name in SOURCE_METHODS if not callable(getattr(source, name, None))]
     if missing:
         yield checks.Error(
-            f'SHOP_ORDERS["PRODUCT_SOURCE"] has no {", ".join(missing)}: it is no product source.',
+            f'SHOP_ORDERS["PRODUCT_SOURCE"] has no {", ".join(missing)}: it is not a product source.',
             hint=f"Give {type(source).__name__} these methods, as shop_orders.product_sources.ProductSource has them.",
             id="shop_orders.E016",
         )
@@ -85,14 +85,14 @@ def _model_filters(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
 def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
     if not isinstance(source.model._meta.get_field(source.stock), models.IntegerField):
         yield checks.Error(
-            f"{source.model._meta.label}.{source.stock} is the stock and no whole-number field.",
-            hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where nobody counts.',
+            f"{source.model._meta.label}.{source.stock} is the stock, but not a whole-number field.",
+            hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where stock is not tracked.',
             id="shop_orders.E018",
         )
     if router.db_for_write(source.model) != router.db_for_write(Order):
         yield checks.Warning(
-            f"{source.model._meta.label} lives in another database than the orders: an order that is undone would not "
-            "give its stock back.",
+            f"{source.model._meta.label} is in another database than the orders: the stock of an order that is rolled "
+            "back would not be given back.",
             hint='Move it, or leave "stock" out of the OPTIONS and count with a source of your own.',
             id="shop_orders.W008",
         )
@@ -101,7 +101,7 @@ def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
 def _no_field(source: ModelProductSource, option: str, name: str) -> checks.CheckMessage:
     fields = ", ".join(field.name for field in source.model._meta.fields)
     return checks.Error(
-        f'PRODUCT_SOURCE says "{option}": "{name}", but {source.model._meta.label} has no {name}.',
+        f'PRODUCT_SOURCE has "{option}": "{name}", but {source.model._meta.label} has no {name}.',
         hint=f'Name one of: {fields}. For example "OPTIONS": {{"{option}": "..."}}.',
         id="shop_orders.E003",
     )

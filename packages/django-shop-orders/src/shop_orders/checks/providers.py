@@ -13,7 +13,7 @@ from shop_orders.conf import app_settings
 from shop_orders.payment_providers import PaymentProvider
 
 ALIAS = re.compile(r"[-\w]{1,50}")
-"""What can stand in an address and in the payments' column."""
+"""The characters and length that a URL and the payments' column allow."""
 
 
 def check_providers() -> Iterator[checks.CheckMessage]:
@@ -21,7 +21,7 @@ def check_providers() -> Iterator[checks.CheckMessage]:
     providers = app_settings.PAYMENT_PROVIDERS
     if not providers:
         yield checks.Error(
-            'SHOP_ORDERS["PAYMENT_PROVIDERS"] is empty: nobody could pay.',
+            'SHOP_ORDERS["PAYMENT_PROVIDERS"] is empty: no order could be paid.',
             hint='Paste: "PAYMENT_PROVIDERS": {"on_delivery": '
             '{"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}}',
             id="shop_orders.E005",
@@ -29,15 +29,15 @@ def check_providers() -> Iterator[checks.CheckMessage]:
     for alias, config in providers.items():
         if not ALIAS.fullmatch(str(alias)):
             yield checks.Error(
-                f"The payment provider {alias!r} has a name that cannot stand in an address.",
-                hint="Take up to 50 letters, digits, - and _.",
+                f"The payment provider {alias!r} has a name that cannot be part of a URL.",
+                hint="Use up to 50 letters, digits, - and _.",
                 id="shop_orders.E019",
             )
         try:
             provider = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
         except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
             yield checks.Error(
-                f"The payment provider {alias!r} cannot be made: {error}",
+                f"The payment provider {alias!r} cannot be constructed: {error}",
                 hint=f'Write "{alias}": {{"BACKEND": "dotted.path.of.its.class", "OPTIONS": {{...}}}}.',
                 id="shop_orders.E006",
             )
@@ -45,14 +45,14 @@ def check_providers() -> Iterator[checks.CheckMessage]:
         time_to_pay = getattr(provider, "expires_after", None)
         if time_to_pay is not None and not is_duration(time_to_pay):
             yield checks.Error(
-                f"The payment provider {alias!r} gives {time_to_pay!r} to pay: no timedelta above zero, and not None.",
-                hint=f'Give {type(provider).__name__} more, such as "OPTIONS": {{"days": 7}} or {{"minutes": 60}}.',
+                f"The payment provider {alias!r} has the time to pay {time_to_pay!r}: not a timedelta above zero.",
+                hint=f'Write for {type(provider).__name__} for example "OPTIONS": {{"days": 7}} or {{"minutes": 60}}.',
                 id="shop_orders.E020",
             )
 
 
 def working_providers() -> dict[str, PaymentProvider]:
-    """Those that can be made; what is wrong with the others says E006."""
+    """The providers that can be constructed; E006 reports the others."""
     made = {}
     for alias, config in app_settings.PAYMENT_PROVIDERS.items():
         try:
@@ -62,6 +62,6 @@ def working_providers() -> dict[str, PaymentProvider]:
     return made
 
 
-def calls_us(provider: PaymentProvider) -> bool:
+def has_webhooks(provider: PaymentProvider) -> bool:
     """Whether the provider sends webhooks."""
     return type(provider).read_webhook is not PaymentProvider.read_webhook

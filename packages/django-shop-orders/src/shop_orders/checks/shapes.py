@@ -90,4 +90,4 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "CART_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=60)"),
     "PROBLEM_TYPE_BASE": ("a text", _is_text, '"https://shop.example.org/problems/"'),
 }
-"""What a value must be, how that is seen, and one to paste."""
+"""The type of a setting in words, the function that checks it, and an example to paste."""

@@ -47,7 +47,7 @@ def check_regions() -> Iterator[checks.CheckMessage]:
     wrong = [region for region in regions if region not in phonenumbers.SUPPORTED_REGIONS] if is_list else []
     if wrong or not is_list:
         yield checks.Error(
-            f'SHOP_ORDERS["PHONE_REGIONS"] has {wrong or regions!r}: no such country.',
+            f'SHOP_ORDERS["PHONE_REGIONS"] has {wrong or regions!r}: not a country.',
             hint='Write a list of ISO 3166-1 codes: "PHONE_REGIONS": ["KE"].',
             id="shop_orders.E010",
         )
@@ -71,7 +71,7 @@ def check_choices() -> Iterator[checks.CheckMessage]:
         )
     if moves.get(OrderStatus.CANCELLED) or any(OrderStatus.PENDING in targets for targets in moves.values()):
         yield checks.Error(
-            'SHOP_ORDERS["TRANSITIONS"] leads out of cancelled or back to pending, which no verb does.',
+            'SHOP_ORDERS["TRANSITIONS"] leads out of cancelled or back to pending, which no action does.',
             hint="Remove it. A cancelled order gave its stock back: place another one.",
             id="shop_orders.E021",
         )

@@ -1,1 +1,1 @@
-"""Bridges to other libraries, one package a library. Nothing here is imported unless the site names it."""
+"""Integrations of other libraries, one package per library, imported only where a site uses them."""

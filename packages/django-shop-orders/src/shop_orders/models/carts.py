@@ -10,7 +10,7 @@ from shop_orders.models.customers import Customer
 
 
 class Cart(models.Model):
-    """What somebody is about to order. A guest's is found by a token of which only the hash is kept."""
+    """Products that a customer or guest is about to order. A guest's cart is found by a token, stored as a hash."""
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")
@@ -57,7 +57,7 @@ class Cart(models.Model):
 
 
 class CartItem(models.Model):
-    """One product in a cart, with name and price as they were when it was added."""
+    """One product in a cart, with its name and price when it was added."""
 
     cart = models.ForeignKey(Cart, verbose_name=_("cart"), on_delete=models.CASCADE, related_name="items")
     product_ref = models.CharField(_("product"), max_length=200)

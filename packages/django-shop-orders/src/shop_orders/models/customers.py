@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Customer(models.Model):
-    """Somebody who buys: a user of the site, or a guest known by one order's contact details."""
+    """A buyer: a user of the site, or a guest with the contact details of one order."""
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     user = models.OneToOneField(
@@ -51,12 +51,12 @@ class Customer(models.Model):
 
     @property
     def key(self) -> str:
-        """How other apps name this customer, stable for life."""
+        """Identifies this customer for other apps; never changes."""
         return f"customer:{self.public_id}"
 
 
 class Address(models.Model):
-    """A place that a customer keeps for next time. Orders hold a copy of their own."""
+    """An address in a customer's address book. Orders have their own copies."""
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     customer = models.ForeignKey(
@@ -88,6 +88,6 @@ class Address(models.Model):
         return ", ".join(part for part in (self.line1, self.city, self.country) if part)
 
     def as_data(self) -> dict[str, str]:
-        """The snapshot that an order keeps."""
+        """The copy that an order stores."""
         names = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
         return {name: getattr(self, name) for name in names}

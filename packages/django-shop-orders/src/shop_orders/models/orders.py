@@ -41,12 +41,12 @@ def amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decim
 
 
 def adds_up(parts: Any, total: str) -> LessThan:
-    """The parts are the total. SQLite keeps decimals as floats, hence the tolerance below a stored decimal."""
+    """The parts add up to the total. SQLite stores decimals as floats, hence a tolerance below one stored decimal."""
     return LessThan(Abs(parts - F(total)), Decimal("0.00005"))
 
 
 class Order(models.Model):
-    """A sale, with everything as it was when it was placed. Its status moves through the lifecycle verbs only."""
+    """A sale, with all values as they were when it was placed. Only the actions of ``lifecycle`` change its status."""
 
     number = models.CharField(_("number"), max_length=40, unique=True)
     customer = models.ForeignKey(Customer, verbose_name=_("customer"), on_delete=models.PROTECT, related_name="orders")
@@ -64,7 +64,7 @@ class Order(models.Model):
     shipping_address = models.JSONField(_("shipping address"), default=dict, blank=True)
     billing_address = models.JSONField(_("billing address"), default=dict, blank=True)
     delivery = models.CharField(_("delivery"), max_length=100, blank=True)
-    payment_provider = models.CharField(_("way to pay"), max_length=50)
+    payment_provider = models.CharField(_("payment provider"), max_length=50)
     customer_note = models.TextField(_("customer's note"), blank=True)
     currency = models.CharField(_("currency"), max_length=3)
     subtotal = amount_field(_("subtotal"))
@@ -75,8 +75,8 @@ class Order(models.Model):
     paid_amount = amount_field(_("paid"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
     cancel_reason = models.CharField(_("reason of the cancellation"), max_length=500, blank=True)
-    stock_released_at = models.DateTimeField(_("stock given back at"), null=True, blank=True, editable=False)
-    expires_at = models.DateTimeField(_("to be paid until"), null=True, blank=True)
+    stock_released_at = models.DateTimeField(_("stock released at"), null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
     placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -128,14 +128,14 @@ class Order(models.Model):
 
     @property
     def amount_due(self) -> Decimal:
-        """What is still to be paid."""
+        """The amount that is still to be paid."""
         if self.status == OrderStatus.CANCELLED:
             return Decimal(0)
         return max(self.total - self.paid_amount, Decimal(0))
 
     @property
     def refund_due(self) -> Decimal:
-        """What was paid too much, or for an order that is cancelled, and has not gone back."""
+        """The amount that was overpaid, or paid for a cancelled order, and was not refunded."""
         owed = Decimal(0) if self.status == OrderStatus.CANCELLED else self.total
         return max(self.paid_amount - self.refunded_amount - owed, Decimal(0))
 
@@ -145,7 +145,7 @@ class Order(models.Model):
 
 
 class OrderLine(models.Model):
-    """A product that was ordered: a reference into the product source, and a copy of what the customer saw."""
+    """An ordered product: a reference to the product source, and a copy of what the customer saw."""
 
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveSmallIntegerField(_("position"))
@@ -186,7 +186,7 @@ class OrderLine(models.Model):
 
     @property
     def open_quantity(self) -> int:
-        """What has not left the house."""
+        """The units that were not shipped yet."""
         return self.quantity - self.shipped_quantity
 
 
@@ -226,12 +226,12 @@ class Charge(models.Model):
 
 
 class OrderEvent(models.Model):
-    """Something that happened to an order: its time line, and the outbox of its signals."""
+    """An event of an order's timeline, which is also the outbox of its signals."""
 
     event_id = models.UUIDField(_("event id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(_("kind"), max_length=30)
-    is_public = models.BooleanField(_("public"), default=True, help_text=_("The customer sees it."))
+    is_public = models.BooleanField(_("public"), default=True, help_text=_("Visible to the customer."))
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("by"),
@@ -244,7 +244,11 @@ class OrderEvent(models.Model):
     old_status = models.CharField(_("from"), max_length=15, blank=True)
     new_status = models.CharField(_("to"), max_length=15, blank=True)
     reference = models.CharField(
-        _("reference"), max_length=200, null=True, blank=True, help_text=_("What must not happen twice.")
+        _("reference"),
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text=_("An event with this reference is recorded once per order."),
     )
     signal = models.CharField(_("signal"), max_length=50, blank=True, editable=False)
     payload = models.JSONField(_("payload"), default=dict, editable=False)
@@ -276,5 +280,5 @@ class OrderEvent(models.Model):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether some receiver has not taken the news yet."""
+        """Whether the event has a signal that not every receiver has taken."""
         return bool(self.signal) and self.announced_at is None

@@ -20,7 +20,7 @@ class Payment(models.Model):
         PENDING = "pending", _("waiting")
         AUTHORISED = "authorised", _("authorised")
         CAPTURED = "captured", _("captured")
-        HELD = "held", _("held: look at it")
+        HELD = "held", _("held for review")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
@@ -35,7 +35,7 @@ class Payment(models.Model):
     captured_amount = amount_field(_("captured"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
-    redirect_url = models.TextField(_("page to pay on"), blank=True)
+    redirect_url = models.TextField(_("payment page"), blank=True)
     instructions = models.TextField(_("instructions"), blank=True)
     error = models.CharField(_("error"), max_length=500, blank=True)
     data = models.JSONField(_("provider's data"), default=dict, blank=True, editable=False)
@@ -86,7 +86,7 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """Money that goes back. Written before the provider is asked, so that a crash leaves a trace."""
+    """A refund. Stored before the provider is called, so that a crash leaves a trace."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -129,14 +129,14 @@ class Refund(models.Model):
 
 
 class ProviderEvent(models.Model):
-    """Inbox of what payment providers tell us. The constraint makes each piece of news count once."""
+    """An event from a payment provider. The constraint makes each event count once."""
 
     class Outcome(models.TextChoices):
         RECEIVED = "received", _("received")
         APPLIED = "applied", _("applied")
         IGNORED = "ignored", _("ignored")
-        WAITING = "waiting", _("waiting for what it follows")
-        HELD = "held", _("held: look at it")
+        WAITING = "waiting", _("waiting for an earlier event")
+        HELD = "held", _("held for review")
         UNMATCHED = "unmatched", _("no such payment")
 
     provider = models.CharField(_("provider"), max_length=50)

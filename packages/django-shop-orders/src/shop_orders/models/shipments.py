@@ -11,7 +11,7 @@ from shop_orders.models.orders import Order, OrderLine
 
 
 class Shipment(models.Model):
-    """A parcel. An order may leave in several."""
+    """A parcel. An order may be sent in several."""
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="shipments")
@@ -31,7 +31,7 @@ class Shipment(models.Model):
 
 
 class ShipmentLine(models.Model):
-    """How much of an order's line is in a parcel."""
+    """The units of an order line in a parcel."""
 
     shipment = models.ForeignKey(Shipment, verbose_name=_("shipment"), on_delete=models.CASCADE, related_name="lines")
     order_line = models.ForeignKey(

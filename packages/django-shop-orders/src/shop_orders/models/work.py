@@ -6,14 +6,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IdempotencyKey(models.Model):
-    """The answer to a request that may come again, written in the same transaction as its work."""
+    """The response to a request that may be repeated, stored in the transaction of its work."""
 
     owner = models.CharField(_("owner"), max_length=100)
     route = models.CharField(_("route"), max_length=200)
     key = models.CharField(_("key"), max_length=255)
     digest = models.CharField(_("digest of the request"), max_length=64)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
-    body = models.TextField(_("body"), blank=True, help_text=_("JSON, kept as text so that every answer is the same."))
+    body = models.TextField(
+        _("body"), blank=True, help_text=_("JSON, stored as text so that every response is the same.")
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, db_index=True)
 
     class Meta:
@@ -28,7 +30,7 @@ class IdempotencyKey(models.Model):
 
 
 class JobRun(models.Model):
-    """When a periodic job ran last."""
+    """The last run of a periodic job."""
 
     name = models.CharField(_("job"), max_length=100, unique=True)
     last_started_at = models.DateTimeField(_("last started at"), null=True)

@@ -1,4 +1,4 @@
-"""Ways to pay: what a provider is, and those that ship."""
+"""Payment providers: the base class, and the providers that this package has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 
 OPTIONAL = {"Mpesa": "shop_orders.payment_providers.mpesa", "StripeCheckout": "shop_orders.payment_providers.stripe"}
-"""Providers that need an extra, imported when they are named."""
+"""Providers that need an extra, imported when they are used."""
 
 __all__ = [
     "BankTransfer",

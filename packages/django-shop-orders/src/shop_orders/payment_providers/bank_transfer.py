@@ -1,4 +1,4 @@
-"""Money comes by bank; staff see it on the statement and record it."""
+"""Payment by bank transfer, which staff see on the bank statement and record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shop_orders.payment_providers.on_delivery import PayOnDelivery
 
 
 class BankTransfer(PayOnDelivery):
-    """``account`` is the text that tells where to send the money; the order waits ``days`` for it."""
+    """``account`` is the text with the bank account; the customer has ``days`` to pay."""
 
     label = gettext_lazy("Bank transfer")
     confirms_at_placement = False

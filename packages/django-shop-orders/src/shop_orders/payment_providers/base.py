@@ -1,4 +1,4 @@
-"""What a payment provider is. It sees plain values, never a model."""
+"""The base class of payment providers, and the plain values that they get and return. They see no models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
-    """What is to be paid. ``payment_id`` is ours and unique: send it as the provider's idempotency key."""
+    """A payment to start. ``payment_id`` is ours and unique: send it as the provider's idempotency key."""
 
     payment_id: str
     order_number: str
     amount: Decimal
-    """With the currency's decimals; ``shop_orders.money.minor_units`` makes cents of it."""
+    """With the currency's decimals; ``shop_core.money.minor_units`` converts it to cents."""
     currency: str
     description: str
     """A line for the customer's statement, with the order's number."""
@@ -34,50 +34,50 @@ class PaymentRequest:
     name: str = ""
     language: str = ""
     return_url: str = ""
-    """The page to which the customer comes back."""
+    """The page to which the customer returns."""
     base_url: str = ""
     """The site's scheme and host."""
     webhook_url: str = ""
-    """Where the provider may call us; empty where the site has no address for it."""
+    """The URL of our webhook; empty where the site has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStart:
-    """What happens next: go to ``redirect_url``, follow ``instructions``, or nothing because ``status`` is final."""
+    """The next step: go to ``redirect_url``, follow ``instructions``, or none because ``status`` is final."""
 
     status: PaymentStatus = "pending"
     """``pending``, ``authorised``, ``captured``, ``failed`` or ``cancelled``."""
     reference: str = ""
-    """The provider's name for the payment, by which its webhooks and ``fetch`` find it. Required."""
+    """The provider's id of the payment, by which its webhooks and ``fetch`` find it. Required."""
     redirect_url: str = ""
     instructions: str = ""
     expires_at: datetime | None = None
-    """When this attempt ends at the provider; who comes later starts another one. None: it does not end by itself."""
+    """When this attempt ends at the provider; a later call starts another one. None: it does not end by itself."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-safe values that are kept with the payment and given to the other methods as ``state``. No secrets."""
+    """JSON-safe values that are stored with the payment and passed to the other methods as ``state``. No secrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentState:
-    """What the provider says now. Amounts are totals, not steps; None where it does not say."""
+    """The state of a payment at the provider. Amounts are totals; None where the provider does not return them."""
 
     status: PaymentStatus
     """As of ``PaymentStart``."""
     reference: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None
-    """What went back, without refunds that failed."""
+    """The total of refunds, without failed ones."""
     currency: str = ""
     error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentEvent:
-    """One piece of news from a webhook. ``event_id`` is the provider's and the same when it is sent again.
+    """One event from a webhook. ``event_id`` is the provider's and the same when the event is sent again.
 
-    ``reference`` is what ``start`` answered, or ``payment_id`` is ours, if the provider sends it back. ``amount`` is
-    what was captured, or the total that was refunded so far. News that the provider has not confirmed, such as an
-    unsigned call, change nothing before ``fetch`` says the same.
+    ``reference`` is the one that ``start`` returned, or ``payment_id`` is ours, if the provider sends it back.
+    ``amount`` is the captured amount, or the total that was refunded so far. With ``is_confirmed=False``, such as for
+    an unsigned call, the event changes nothing until ``fetch`` returns the same.
     """
 
     event_id: str
@@ -87,7 +87,7 @@ class PaymentEvent:
     payment_id: str = ""
     refund_id: str = ""
     refund_reference: str = ""
-    """The provider's name for the refund: with ``amount`` it tells of one that failed and that we did not ask for."""
+    """The provider's id of the refund: with ``amount`` it identifies a failed one that was made at the provider."""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""
@@ -97,7 +97,7 @@ class PaymentEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundRequest:
-    """Money to send back. ``refund_id`` is ours and unique: send it as the provider's idempotency key."""
+    """A refund to make. ``refund_id`` is ours and unique: send it as the provider's idempotency key."""
 
     refund_id: str
     amount: Decimal
@@ -107,8 +107,8 @@ class RefundRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundResult:
-    """What became of a refund. One that is ``pending`` ends by the provider's event of the kind ``refunded``, or when
-    ``fetch_refund`` says so."""
+    """The state of a refund. A ``pending`` one ends by the provider's event of the kind ``refunded``, or when
+    ``fetch_refund`` returns its end."""
 
     status: Literal["pending", "succeeded", "failed"] = "succeeded"
     reference: str = ""
@@ -118,25 +118,25 @@ class RefundResult:
 class PaymentProvider:
     """Base of payment providers. ``OPTIONS`` are the constructor's keywords beside ``alias``.
 
-    Every method is called outside any transaction and may take its time over the network. It may raise PaymentDeclined
-    (a final no) or ProviderUnavailable (nothing is known); any other exception is a bug.
+    Every method is called outside of any transaction and may use the network. It may raise PaymentDeclined (a final
+    refusal) or ProviderUnavailable (the result is not known); any other exception is a bug.
     """
 
     label: ClassVar[Any] = _("Payment")
-    """What customers choose by; translatable."""
+    """The name that customers see; translatable."""
     expires_after: timedelta | None = None
-    """How long an order may stay unpaid. None: for ever."""
+    """The time to pay an order. None: unlimited."""
     confirms_at_placement: bool = False
     """Whether an order is confirmed before it is paid."""
     is_manual: bool = False
-    """Whether staff say that the money came, since nobody else does."""
+    """Whether staff record the payments, since the provider does not report them."""
     refunds_by_hand: bool = False
-    """Whether people send money back, and ``refund`` only notes it: then none is sent without being asked for."""
+    """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
-    """Where a repeated ``start`` would act twice, such as ring a phone: for so long one is not repeated, whatever came
-    of it. None: the provider knows ``payment_id`` again."""
+    """For providers where a repeated ``start`` would act twice, such as ring a phone: how long it is not repeated,
+    whatever its result. None: the provider recognises ``payment_id``."""
     instructions: Any = ""
-    """What the customer is told while nothing is known of such a start."""
+    """The text for the customer while the result of such a start is not known."""
 
     def __init__(self, *, alias: str) -> None:
         self.alias = alias
@@ -149,11 +149,11 @@ class PaymentProvider:
         raise NotImplementedError
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:
-        """Take what was authorised. ``state`` is the ``data`` that ``start`` answered."""
+        """Capture an authorised payment. ``state`` is the ``data`` that ``start`` returned."""
         raise NotImplementedError
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
-        """Send money back."""
+        """Make a refund."""
         raise NotImplementedError
 
     def fetch_refund(
@@ -163,27 +163,27 @@ class PaymentProvider:
         reference: str,  # noqa: ARG002
         refund_reference: str,  # noqa: ARG002
     ) -> RefundResult | None:
-        """What became of a refund that waits, by the ``reference`` of its RefundResult; None where it cannot be asked.
+        """The state of a pending refund, by the ``reference`` of its RefundResult; None where it cannot be fetched.
 
-        A refund stays as it is if this raises, even PaymentDeclined: money may still be on its way.
+        The refund does not change if this raises, even PaymentDeclined: the money may still arrive.
         """
         return None
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
-        """Make a payment that was not made impossible, as far as the provider can. Default: nothing."""
+        """Cancel a payment that was not made, if the provider can. Does nothing by default."""
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
-        """What the provider says now; None where it cannot be asked."""
+        """The state of a payment; None where it cannot be fetched."""
         return None
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:  # noqa: ARG002
-        """The news in a call, verified first.
+        """The events in a call, which is verified first.
 
         Raises:
-            InvalidWebhook: it is not the provider's, too old, or makes no sense.
+            InvalidWebhook: the call is not from the provider, is too old, or cannot be read.
         """
         raise InvalidWebhook
 
-    def webhook_answer(self) -> HttpResponse:
-        """What the provider wants to hear."""
+    def webhook_response(self) -> HttpResponse:
+        """The response that the provider expects."""
         return HttpResponse(status=200)

@@ -1,4 +1,4 @@
-"""A provider to try things with: its page has buttons to pay, to refuse and to lose the webhook."""
+"""A provider for tests and demos: its page has buttons to pay, to refuse, and to pay without a webhook."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from shop_orders.payment_providers.base import (
 
 
 class HostedTestProvider(PaymentProvider):
-    """Moves no money. Needs ``path("payments/", include("shop_orders.urls"))``; never for a shop that is open.
+    """Moves no money. Needs ``path("payments/", include("shop_orders.urls"))``; not for a real shop.
 
-    What its side knows is kept in the payment's data: ``outcome`` and ``refunded``.
+    Its own state is stored in the payment's data, under ``outcome``.
     """
 
     label = gettext_lazy("Test payment")

@@ -1,7 +1,7 @@
 """M-Pesa on the customer's phone (Daraja's STK push): ``pip install django-shop-orders[mpesa]``.
 
-Safaricom does not sign its calls: the address that it calls has a secret in it, and what a call says is believed only
-after Safaricom was asked.
+Safaricom does not sign its calls: the URL that it calls has a secret in it, and a call is applied only after the
+status query has confirmed it.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ logger = logging.getLogger(__name__)
 
 PRODUCTION = "https://api.safaricom.co.ke"
 STILL_WAITING = "500.001.1001"
-"""The error code of the status query while the customer has not answered."""
+"""The error code of the status query until the customer enters the PIN."""
 STILL_PROCESSING = "4999"
-"""The result code that says the same in answers of 200."""
+"""The result code with the same meaning in responses with the status 200."""
 CANCELLED_BY_CUSTOMER = "1032"
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
-"""It stands in an address, and nothing but it keeps strangers from calling."""
+"""It is part of a URL, and the only protection against calls of others."""
 RING = timedelta(minutes=2)
-"""After this the phone does not ring any more, and a new push may be sent."""
+"""After this time the request on the phone has expired, and a new push may be sent."""
 
 
 class Mpesa(PaymentProvider):
     """``webhook_secret`` is a random text of at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
 
-    Daraja knows no idempotency key, so a push is not repeated while the phone may ring, even if its answer got lost.
-    The status query does not name the amount: after a lost callback, what was asked for is noted, and the time line
-    says so. Money goes back by people, in Safaricom's portal; a refund notes it.
+    Daraja has no idempotency key, so a push is not repeated while the phone may ring, even if its response got lost.
+    The status query does not return the amount: after a lost callback the requested amount is recorded, with an event
+    in the timeline. Staff make refunds in Safaricom's portal; ``payments.refund`` records them.
     """
 
     label = gettext_lazy("M-Pesa")
@@ -95,14 +95,14 @@ class Mpesa(PaymentProvider):
     def start(self, request: PaymentRequest) -> PaymentStart:
         phone = request.phone.lstrip("+")
         if not phone:
-            raise PaymentDeclined(_("Give the phone number that pays."))
+            raise PaymentDeclined(_("Enter the phone number that pays."))
         if request.amount != request.amount.to_integral_value():
             raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
         try:
             self._token()
         except ProviderUnavailable as error:
             raise ProviderNotReached from error
-        answer = self._post(
+        result = self._post(
             "/mpesa/stkpush/v1/processrequest",
             {
                 **self._signed(),
@@ -116,10 +116,10 @@ class Mpesa(PaymentProvider):
                 "TransactionDesc": request.order_number[:13],
             },
         )
-        if str(answer.get("ResponseCode")) != "0":
+        if str(result.get("ResponseCode")) != "0":
             raise PaymentDeclined
         return PaymentStart(
-            reference=str(answer["CheckoutRequestID"]),
+            reference=str(result["CheckoutRequestID"]),
             instructions=str(self.instructions),
             expires_at=timezone.now() + RING,
         )
@@ -127,11 +127,11 @@ class Mpesa(PaymentProvider):
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
             return None
-        answer = self._post("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
-        code = str(answer.get("ResultCode", ""))
-        if answer.get("errorCode") == STILL_WAITING or code in ("", STILL_PROCESSING):
+        result = self._post("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
+        code = str(result.get("ResultCode", ""))
+        if result.get("errorCode") == STILL_WAITING or code in ("", STILL_PROCESSING):
             return PaymentState(status="pending", reference=reference)
-        error = "" if code == "0" else str(answer.get("ResultDesc", ""))
+        error = "" if code == "0" else str(result.get("ResultDesc", ""))
         return PaymentState(status=_status(code), reference=reference, error=error)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
@@ -147,9 +147,9 @@ class Mpesa(PaymentProvider):
             amount = Decimal(str(values["Amount"])) if code == "0" else None
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
-        said = PaymentState(status=_status(code), error=str(call.get("ResultDesc", "")))
+        reported = PaymentState(status=_status(code), error=str(call.get("ResultDesc", "")))
         known = self._confirmed(reference)
-        state = known or said
+        state = known or reported
         return [
             PaymentEvent(
                 event_id=f"{reference}:{state.status}",
@@ -163,11 +163,11 @@ class Mpesa(PaymentProvider):
             )
         ]
 
-    def webhook_answer(self) -> HttpResponse:
+    def webhook_response(self) -> HttpResponse:
         return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
 
     def _confirmed(self, reference: str) -> PaymentState | None:
-        """What the status query says, None while it says nothing final."""
+        """The final state that the status query returns, or None."""
         try:
             state = self.fetch({}, reference=reference)
         except (ProviderUnavailable, PaymentDeclined):
@@ -175,7 +175,7 @@ class Mpesa(PaymentProvider):
         return None if state is None or state.status == "pending" else state
 
     def _payment_id(self, request: HttpRequest) -> str:
-        """Our payment's id from the address that was called, once its secret fits."""
+        """Our payment's id from the URL that was called, if its secret is right."""
         match = request.resolver_match
         given = str(match.kwargs.get("secret", "")) if match else ""
         secret, payment_id = given[:-37], given[-36:]
@@ -193,13 +193,13 @@ class Mpesa(PaymentProvider):
         token, until = self._tokens.get(key, ("", 0.0))
         if time.monotonic() < until:
             return token
-        answer = self._call(
+        result = self._call(
             "GET",
             "/oauth/v1/generate?grant_type=client_credentials",
             auth=(self.consumer_key, self.consumer_secret),
         )
         try:
-            token, seconds = str(answer["access_token"]), int(answer["expires_in"])
+            token, seconds = str(result["access_token"]), int(result["expires_in"])
         except (KeyError, ValueError):
             raise ProviderUnavailable
         self._tokens[key] = token, time.monotonic() + seconds - 60
@@ -209,25 +209,25 @@ class Mpesa(PaymentProvider):
         return self._call("POST", path, json=body, headers={"Authorization": f"Bearer {self._token()}"})
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """One call; an answer that is no JSON object, or an error that is not about the payment, is no answer."""
+        """Call the API. An error that is not about the payment, or not a JSON object, is ProviderUnavailable."""
         try:
             response = self.requests.request(
                 method, self.api_base + path, timeout=self.timeout_seconds, allow_redirects=False, **options
             )
-            answer = response.json()
+            body = response.json()
         except (self.requests.RequestException, ValueError) as error:
-            logger.warning("M-Pesa could not be asked: %s", type(error).__name__)
+            logger.warning("M-Pesa could not be called: %s", type(error).__name__)
             raise ProviderUnavailable from error
-        if not isinstance(answer, dict):
+        if not isinstance(body, dict):
             raise ProviderUnavailable
         if response.status_code == 401:
             self._tokens.pop((self.api_base, self.consumer_key), None)
-        if response.status_code >= 400 and answer.get("errorCode") != STILL_WAITING:
-            logger.error("M-Pesa answered %s, %s", response.status_code, answer.get("errorCode"))
+        if response.status_code >= 400 and body.get("errorCode") != STILL_WAITING:
+            logger.error("M-Pesa responded %s, %s", response.status_code, body.get("errorCode"))
             if 400 <= response.status_code < 500 and response.status_code not in (401, 403, 429):
                 raise PaymentDeclined
             raise ProviderUnavailable
-        return answer
+        return body
 
 
 def _status(code: str) -> Literal["captured", "cancelled", "failed"]:

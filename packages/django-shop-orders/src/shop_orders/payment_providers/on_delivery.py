@@ -1,4 +1,4 @@
-"""Cash, card or phone at the door: the order is confirmed at once and staff record the money."""
+"""Payment at the door: the order is confirmed at once and staff record the payment."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class PayOnDelivery(PaymentProvider):
         return PaymentState(status="captured", reference=reference, captured=amount, currency=currency)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
-        """The money is handed back by people; we note it."""
+        """Staff hand the money back; this records it."""
         return RefundResult(reference=request.refund_id)

@@ -20,7 +20,7 @@ def secrets_of(value: Sequence[str], *, option: str) -> tuple[str, ...]:
     """The secrets in an option of a provider.
 
     Raises:
-        ImproperlyConfigured: it is one text, whose letters would be the secrets, or one is empty.
+        ImproperlyConfigured: it is one text instead of a list, or a secret is empty.
     """
     if isinstance(value, str) or not value or not all(isinstance(secret, str) and secret.strip() for secret in value):
         raise ImproperlyConfigured(f'"{option}" must be a list of secrets, none of them empty.')
@@ -35,7 +35,7 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def verify(request: HttpRequest, secrets: Sequence[str], *, now: float | None = None) -> str:
-    """The message's id, once one of the secrets fits: several serve a rotation. Comparing takes constant time.
+    """The id of a message that one of the secrets has signed. Several secrets allow a rotation.
 
     Raises:
         InvalidWebhook: a header is missing, no signature fits, or the time is more than five minutes off.

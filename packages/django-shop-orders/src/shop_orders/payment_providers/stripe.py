@@ -29,7 +29,7 @@ from shop_orders.payment_providers.base import (
 )
 
 logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 ZERO_DECIMAL = {
     "BIF",
@@ -49,10 +49,10 @@ ZERO_DECIMAL = {
     "XPF",
 }
 THREE_DECIMAL = {"BHD", "JOD", "KWD", "OMR", "TND"}
-"""How Stripe counts, which is not always ISO 4217's way; every other currency has two decimals.
+"""Stripe's decimals where they differ from two; they are not always those of ISO 4217.
 
-https://docs.stripe.com/currencies#minor-units lists them. UGX stands among the zero-decimal ones there, but the
-special cases below say that ISK and UGX are written with two decimals, always 00. Three decimals must end in 0.
+https://docs.stripe.com/currencies#minor-units lists them. UGX is among the zero-decimal ones there, but by the special
+cases below ISK and UGX are written with two decimals, always 00. Three decimals must end in 0.
 """
 
 KINDS: Mapping[str, EventKind] = {
@@ -65,9 +65,9 @@ KINDS: Mapping[str, EventKind] = {
     "refund.updated": "refund_failed",
     "charge.refund.updated": "refund_failed",
 }
-"""A refund that changed is news only if it did not arrive. Accounts before 2024-10-28 send the last name for it."""
+"""A changed refund is an event only if it failed. Accounts made before 2024-10-28 send the last name for it."""
 
-NOT_ARRIVED = ("failed", "canceled")
+FAILED_REFUNDS = ("failed", "canceled")
 
 
 class StripeCheckout(PaymentProvider):
@@ -111,17 +111,17 @@ class StripeCheckout(PaymentProvider):
         }
         if request.email:
             params["customer_email"] = request.email
-        session = self._ask(lambda: self.api.checkout.sessions.create(params, _once(f"start-{request.payment_id}")))
+        session = self._call(lambda: self.api.checkout.sessions.create(params, _once(f"start-{request.payment_id}")))
         return PaymentStart(reference=session.id, redirect_url=session.url)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
-        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
+        session = self._call(lambda: self.api.checkout.sessions.retrieve(reference))
         params = {
             "payment_intent": session.payment_intent,
             "amount": _to_stripe(request.amount, request.currency),
             "metadata": {"refund_id": request.refund_id},
         }
-        return _result(self._ask(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}"))))
+        return _result(self._call(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}"))))
 
     def fetch_refund(
         self,
@@ -132,17 +132,17 @@ class StripeCheckout(PaymentProvider):
     ) -> RefundResult | None:
         if not refund_reference:
             return None
-        return _result(self._ask(lambda: self.api.refunds.retrieve(refund_reference)))
+        return _result(self._call(lambda: self.api.refunds.retrieve(refund_reference)))
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
-        with suppress(PaymentDeclined):  # it is complete or expired already: fetch will say which
-            self._ask(lambda: self.api.checkout.sessions.expire(reference))
+        with suppress(PaymentDeclined):  # it is complete or expired already: fetch returns which
+            self._call(lambda: self.api.checkout.sessions.expire(reference))
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
             return None
         params = {"expand": ["payment_intent.latest_charge"]}
-        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference, params))
+        session = self._call(lambda: self.api.checkout.sessions.retrieve(reference, params))
         currency = str(session.currency).upper()
         if session.payment_status == "paid":
             return PaymentState(
@@ -159,36 +159,36 @@ class StripeCheckout(PaymentProvider):
         kind = KINDS.get(event.type)
         if kind is None:
             return []
-        thing = event.data.object.to_dict()
+        data = event.data.object.to_dict()
         if kind == "refund_failed":
-            return self._refund_news(event.id, thing)
-        if event.type == "checkout.session.completed" and thing.get("payment_status") != "paid":
+            return self._refund_events(event.id, data)
+        if event.type == "checkout.session.completed" and data.get("payment_status") != "paid":
             kind = "pending"
-        currency = str(thing.get("currency") or "").upper()
-        minor = thing.get("amount_refunded") if kind == "refunded" else thing.get("amount_total")
+        currency = str(data.get("currency") or "").upper()
+        minor = data.get("amount_refunded") if kind == "refunded" else data.get("amount_total")
         has_amount = kind in ("captured", "refunded") and minor is not None
         return [
             PaymentEvent(
                 event_id=event.id,
                 kind=kind,
-                reference=str(thing["id"]) if kind != "refunded" else "",
-                payment_id=str((thing.get("metadata") or {}).get("payment_id", "")),
+                reference=str(data["id"]) if kind != "refunded" else "",
+                payment_id=str((data.get("metadata") or {}).get("payment_id", "")),
                 amount=_from_stripe(int(minor or 0), currency) if has_amount else None,
                 currency=currency if has_amount else "",
             )
         ]
 
     def _refunded(self, intent: Any, currency: str) -> Decimal | None:
-        """The sum of the refunds that stand, one by one: whether a total holds those that failed is not documented."""
+        """The sum of the refunds that did not fail. Whether Stripe's own total has failed ones is not documented."""
         amount = getattr(getattr(intent, "latest_charge", None), "amount_refunded", None)
         if not amount:
             return None if amount is None else Decimal(0)
         params = {"payment_intent": intent.id, "limit": 100}
-        rows = self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
-        return _from_stripe(sum(row.amount for row in rows if row.status not in NOT_ARRIVED), currency)
+        rows = self._call(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
+        return _from_stripe(sum(row.amount for row in rows if row.status not in FAILED_REFUNDS), currency)
 
-    def _refund_news(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
-        if refund.get("status") not in NOT_ARRIVED:
+    def _refund_events(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
+        if refund.get("status") not in FAILED_REFUNDS:
             return []
         refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
         currency = str(refund.get("currency") or "").upper()
@@ -207,12 +207,12 @@ class StripeCheckout(PaymentProvider):
         ]
 
     def _payment_of(self, refund: Mapping[str, Any]) -> str:
-        """Our id of the payment of a refund that was made in Stripe's dashboard, which does not name it."""
+        """Our id of the payment of a refund that was made in Stripe's dashboard, whose event does not have it."""
         intent = str(refund.get("payment_intent") or "")
         if not intent:
             return ""
         try:
-            found = self._ask(lambda: self.api.payment_intents.retrieve(intent))
+            found = self._call(lambda: self.api.payment_intents.retrieve(intent))
         except PaymentDeclined:
             return ""
         return str(getattr(found.metadata, "payment_id", ""))
@@ -226,19 +226,19 @@ class StripeCheckout(PaymentProvider):
                 continue
         raise InvalidWebhook
 
-    def _ask(self, call: Callable[[], Answer]) -> Answer:
+    def _call(self, call: Callable[[], Result]) -> Result:
         try:
             return call()
         except (self.stripe.CardError, self.stripe.InvalidRequestError) as error:
             logger.warning("Stripe refused a request: %s", error.code)
             raise PaymentDeclined from error
         except self.stripe.StripeError as error:
-            logger.warning("Stripe could not be asked: %s", type(error).__name__)
+            logger.warning("Stripe could not be called: %s", type(error).__name__)
             raise ProviderUnavailable from error
 
 
 def _result(refund: Any) -> RefundResult:
-    if refund.status in NOT_ARRIVED:
+    if refund.status in FAILED_REFUNDS:
         error = str(getattr(refund, "failure_reason", None) or refund.status)
         return RefundResult(status="failed", reference=refund.id, error=error)
     return RefundResult(status="succeeded" if refund.status == "succeeded" else "pending", reference=refund.id)

@@ -112,7 +112,7 @@ def _apply_captured(
 
 
 def _wrong_amount(payment: Payment, *, reported: Decimal, currency: str, expected: Decimal) -> str:
-    return _("%(provider)s reports %(came)s %(currency)s, expected were %(amount)s %(expected)s.") % {
+    return _("%(provider)s reports %(came)s %(currency)s; expected: %(amount)s %(expected)s.") % {
         "provider": payment.provider,
         "came": reported,
         "currency": currency or payment.currency,

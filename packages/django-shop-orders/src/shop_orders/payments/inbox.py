@@ -161,7 +161,7 @@ def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
         provider_reference=reference,
         status=Payment.Status.PENDING,
     )
-    text = _("The same payment was made twice: %(amount)s %(currency)s came again, as %(reference)s.")
+    text = _("The same payment was made twice: %(amount)s %(currency)s was paid again, as %(reference)s.")
     message = text % {
         "amount": as_text(second.amount, second.currency),
         "currency": row.currency or second.currency,

@@ -1,4 +1,4 @@
-"""Where products come from: the protocol, and a source that sells any model by the names of its fields."""
+"""Product sources: the protocol, and a source that sells the rows of any model by the names of its fields."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ __all__ = ["ModelProductSource", "ProductSource", "SourceProduct", "product_sour
 
 
 def product_source() -> ProductSource:
-    """The site's source, made from PRODUCT_SOURCE."""
+    """The site's source, as PRODUCT_SOURCE configures it."""
     config = app_settings.PRODUCT_SOURCE
     return cast("ProductSource", import_string(config["BACKEND"])(**config.get("OPTIONS", {})))

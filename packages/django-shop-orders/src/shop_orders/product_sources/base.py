@@ -1,4 +1,4 @@
-"""What orders needs to know of products. A source has this shape and need not import it."""
+"""The protocol of product sources. A source has these methods and does not import this module."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class SourceProduct(Protocol):
 
     @property
     def ref(self) -> str:
-        """What names the product in carts and orders, for ever."""
+        """Identifies the product in carts and orders; must never change."""
 
     @property
     def sku(self) -> str: ...
@@ -36,7 +36,7 @@ class SourceProduct(Protocol):
 
     @property
     def available(self) -> int | None:
-        """Units that can be sold, None where nobody counts."""
+        """Units that can be sold, None where stock is not tracked."""
 
     @property
     def weight(self) -> Decimal | None: ...
@@ -49,10 +49,10 @@ class SourceProduct(Protocol):
 
 
 class ProductSource(Protocol):
-    """Reads products and moves their stock. The verbs run in the caller's transaction.
+    """Reads products and changes their stock. The methods run in the caller's transaction.
 
     ``reference`` is unique for each call of its kind: the order's number for reserve and release, the shipment's for
-    ship, the return's for restock. Orders never makes the same call twice; a source with a ledger may refuse one.
+    ship, the return's for restock. A call is never repeated; a source with a ledger may refuse a repetition.
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:
@@ -62,10 +62,10 @@ class ProductSource(Protocol):
         """Take stock for all lines or none. Returns {} or, for each short ref, what is available."""
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Give back what ``reserve`` took and nobody shipped."""
+        """Give back stock that ``reserve`` took and that was not shipped."""
 
     def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """What was reserved has left the house."""
+        """Record that reserved goods were sent."""
 
     def restock(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """What was shipped has come back and can be sold again."""
+        """Take shipped goods back into stock, to be sold again."""

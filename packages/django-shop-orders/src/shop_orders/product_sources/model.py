@@ -32,13 +32,13 @@ class ModelProduct:
 
 
 class _Row(NamedTuple):
-    """A row under its lock. A stock of None is counted by nobody."""
+    """A locked row. A stock of None is not tracked."""
 
     key: Any
     stock: int | None
 
     @property
-    def is_counted(self) -> bool:
+    def is_tracked(self) -> bool:
         return self.stock is not None
 
     def is_short_of(self, quantity: int) -> bool:
@@ -46,12 +46,12 @@ class _Row(NamedTuple):
 
 
 class ModelProductSource:
-    """Sells the rows of a model, told by the names of its fields.
+    """Sells the rows of a model, by the names of its fields.
 
-    ``ref``, ``name`` and ``price`` are needed. ``stock`` is a whole-number field, lowered when an order is placed
-    and raised when it is cancelled; without it, or where it is NULL, nobody counts. ``ref`` and ``stock`` are columns,
-    the others may be properties or methods as well. What has no price is not on sale, and
-    ``filters`` narrow it further: ``{"is_active": True}``.
+    ``ref``, ``name`` and ``price`` are required. ``stock`` is a whole-number field, lowered when an order is placed,
+    raised when it is cancelled; without it, or if it is NULL, stock is not tracked. ``ref`` and ``stock`` are
+    columns, the others may be properties or methods as well. A row without a price is not on sale, and ``filters``
+    restrict the rows: ``{"is_active": True}``.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class ModelProductSource:
             if ref not in shelf or shelf[ref].is_short_of(quantity)
         }
         if not short:
-            self._add({shelf[ref].key: -quantity for ref, quantity in quantities.items() if shelf[ref].is_counted})
+            self._add({shelf[ref].key: -quantity for ref, quantity in quantities.items() if shelf[ref].is_tracked})
         return short
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
@@ -109,7 +109,7 @@ class ModelProductSource:
 
     def _give_back(self, quantities: Mapping[str, int]) -> None:
         shelf = self._lock(quantities)
-        found = {ref: quantity for ref, quantity in quantities.items() if ref in shelf and shelf[ref].is_counted}
+        found = {ref: quantity for ref, quantity in quantities.items() if ref in shelf and shelf[ref].is_tracked}
         self._add({shelf[ref].key: quantity for ref, quantity in found.items()})
 
     def _rows(self, refs: Iterable[str]) -> models.QuerySet[Any]:
@@ -118,7 +118,7 @@ class ModelProductSource:
         return self.model._default_manager.filter(**{f"{self.ref}__in": keys})
 
     def _lock(self, quantities: Mapping[str, int]) -> dict[str, _Row]:
-        """Stock by ref, the rows locked in the order of their keys, so that no two orders block each other."""
+        """Stock by ref, the rows locked in the order of their keys, so that no two orders deadlock."""
         if not self.stock:
             return {str(ref): _Row(None, None) for ref in self._rows(quantities).values_list(self.ref, flat=True)}
         using = router.db_for_write(self.model)
@@ -129,7 +129,7 @@ class ModelProductSource:
         return {str(ref): _Row(key, stock) for ref, key, stock in rows.values_list(self.ref, key, self.stock)}
 
     def _add(self, changes: Mapping[Any, int]) -> None:
-        """One UPDATE for all rows; a row that would fall below zero is left alone and makes the whole call fail."""
+        """One UPDATE for all rows; a row that would fall below zero is not changed and makes the whole call fail."""
         if not changes:
             return
         allowed = Q()
@@ -170,7 +170,7 @@ class ModelProductSource:
 
 
 def _key(field: Any, ref: str) -> Any:
-    """The ref as the column wants it, None where no row can have it."""
+    """The ref as a value of the column, None where no row can have it."""
     try:
         key = field.to_python(ref)
         if isinstance(field, models.IntegerField):
@@ -181,7 +181,7 @@ def _key(field: Any, ref: str) -> Any:
 
 
 def _price(value: Any) -> Decimal | None:
-    """A price that can be asked; None for none, one below zero, and floats that are no number."""
+    """The value as a price; None for no value, a negative one, and a float that is not finite."""
     if value is None:
         return None
     price = Decimal(str(value))

@@ -1,4 +1,4 @@
-"""What sites and plugins use in their own tests: in-memory backends, and contract kits (which need pytest)."""
+"""For tests of sites and plugins: in-memory backends, and contract kits (which need pytest)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The kits are imported when they are asked for: a site may use the backends without pytest."""
+    """The kits are imported on first use: a site may use the backends without pytest."""
     if name in ("PaymentProviderContract", "ProductSourceContract"):
         from shop_orders.testing import contracts
 

@@ -1,4 +1,4 @@
-"""A product source and a payment provider that live in the process. ``reset()`` them between tests."""
+"""A product source and a payment provider in memory. Call their ``reset()`` between tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shop_orders.payment_providers.base import (
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryProduct:
-    """A product of the source below; ``available=None`` is never counted."""
+    """A product of the source below; ``available=None`` means that stock is not tracked."""
 
     ref: str
     name: str = "A product"
@@ -80,10 +80,10 @@ class MemoryProductSource:
 
 
 class MemoryPaymentProvider(PaymentProvider):
-    """Says what a test told it to: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``, ``is_down``,
+    """Returns what a test sets: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``, ``is_down``,
     ``forgets``.
 
-    ``calls`` lists what it was asked, ``refunds`` what it sent back.
+    ``calls`` lists the calls, ``refunds`` the refunded amounts.
     """
 
     outcomes: ClassVar[dict[str, str]] = {}
@@ -109,19 +109,19 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.decline = cls.is_down = cls.forgets = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
-        self._answer("start")
+        self._called("start")
         reference = f"{self.alias}_{request.payment_id}"
         self.outcomes.setdefault(reference, "pending")
         self.amounts[reference] = request.amount
         return PaymentStart(reference=reference, redirect_url=f"https://pay.example.org/{request.payment_id}")
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:  # noqa: ARG002
-        self._answer("capture")
+        self._called("capture")
         self.outcomes[reference] = "captured"
         return PaymentState(status="captured", reference=reference, captured=amount, currency=currency)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
-        self._answer("refund")
+        self._called("refund")
         self.refunds[request.refund_id] = request.amount
         return RefundResult(status=self.refund_status, reference=f"refund_{request.refund_id}")
 
@@ -132,20 +132,20 @@ class MemoryPaymentProvider(PaymentProvider):
         reference: str,  # noqa: ARG002
         refund_reference: str,
     ) -> RefundResult | None:
-        self._answer("fetch_refund")
+        self._called("fetch_refund")
         return RefundResult(status=self.refund_status, reference=refund_reference)
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
-        self._answer("cancel")
+        self._called("cancel")
         self.outcomes[reference] = "cancelled"
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
-        self._answer("fetch")
+        self._called("fetch")
         status: Any = self.outcomes.get(reference, "pending")
         captured = self.amounts.get(reference) if status == "captured" else None
         return PaymentState(status=status, reference=reference, captured=captured)
 
-    def _answer(self, call: str) -> None:
+    def _called(self, call: str) -> None:
         self.calls.append(call)
         if self.is_down:
             raise ProviderUnavailable

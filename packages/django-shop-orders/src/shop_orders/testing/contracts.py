@@ -1,4 +1,4 @@
-"""Contract kits. Subclass one in your tests and give its fixtures: every check is a test of yours.
+"""Contract kits. Subclass one in your tests and define its fixtures: every check becomes one of your tests.
 
 class TestShelf(ProductSourceContract):
     @pytest.fixture
@@ -41,12 +41,12 @@ MakeWebhook = Callable[..., HttpRequest]
 
 @pytest.mark.django_db
 class ProductSourceContract:
-    """What orders relies on. ``counts_stock = False`` for a source that never says how much there is.
+    """The behaviour of product sources. ``counts_stock = False`` is for a source that does not track stock.
 
-    ``rolls_back = False`` is for one that keeps no stock in the database, as the in-memory source of tests. A shop
-    must not sell from it: an order that fails after its reservation would leave the stock taken.
+    ``rolls_back = False`` is for a source whose stock is not in the database, as the in-memory source of tests. A shop
+    must not sell from it: an order that fails after its reservation would leave the stock reserved.
 
-    Fixtures to give: ``source``, and ``make_product(price=Decimal, available=int) -> ref``.
+    Fixtures to define: ``source``, and ``make_product(price=Decimal, available=int) -> ref``.
     """
 
     counts_stock: ClassVar[bool] = True
@@ -54,15 +54,15 @@ class ProductSourceContract:
 
     @pytest.fixture
     def source(self) -> ProductSource:
-        """Your product source, made as its OPTIONS make it."""
-        raise NotImplementedError("Give a fixture `source` that returns your product source.")
+        """Your product source, constructed as with its OPTIONS."""
+        raise NotImplementedError("Define a fixture `source` that returns your product source.")
 
     @pytest.fixture
     def make_product(self) -> MakeProduct:
         """A callable ``(price=Decimal, available=int) -> ref`` that puts a new product on sale in KES."""
-        raise NotImplementedError("Give a fixture `make_product(price=..., available=...) -> ref`.")
+        raise NotImplementedError("Define a fixture `make_product(price=..., available=...) -> ref`.")
 
-    def test_fetch_answers_plain_values_by_ref(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_fetch_returns_plain_values_by_ref(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("12.50"), available=3)
         product = source.fetch([ref])[ref]
         assert product.ref == ref
@@ -77,12 +77,12 @@ class ProductSourceContract:
         assert isinstance(product.price_includes_tax, bool)
         assert product.weight is None or isinstance(product.weight, Decimal)
 
-    def test_fetch_leaves_out_what_is_not_on_sale(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_fetch_omits_unknown_products(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=1)
         odd = ["no-such-product", "", "0", "-1", "9" * 30, "a/b", "ü", "' OR 1=1 --"]
         assert set(source.fetch([ref, *odd])) == {ref}
 
-    def test_fetch_takes_a_ref_as_it_is(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_fetch_matches_refs_exactly(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=1)
         others = [f" {ref}", f"{ref} ", f"0{ref}", *({ref.lower(), ref.upper()} - {ref})]
         assert set(source.fetch(others)) == set()
@@ -92,7 +92,9 @@ class ProductSourceContract:
         assert set(source.fetch(iter(refs))) == set(refs)
         assert set(source.fetch([])) == set()
 
-    def test_fetch_costs_the_same_for_many(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_fetch_takes_the_same_number_of_queries_for_many(
+        self, source: ProductSource, make_product: MakeProduct
+    ) -> None:
         refs = [make_product(price=Decimal("1.00"), available=1) for _number in range(12)]
         with CaptureQueriesContext(connection) as few:
             source.fetch(refs[:2])
@@ -118,18 +120,18 @@ class ProductSourceContract:
         assert dict(short) == {refs[1]: 1, refs[2]: 2}
         self._assert_available(source, {refs[0]: 5, refs[1]: 1, refs[2]: 2})
 
-    def test_reserve_names_an_unknown_product_as_short(self, source: ProductSource) -> None:
+    def test_reserve_reports_an_unknown_product_as_short(self, source: ProductSource) -> None:
         with transaction.atomic():
             assert dict(source.reserve({"no-such-product": 1}, reference="ORDER-1")) == {"no-such-product": 0}
 
-    def test_a_product_that_is_gone_stops_no_order(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_release_ignores_a_deleted_product(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=5)
         with transaction.atomic():
             source.reserve({ref: 3}, reference="ORDER-1")
             source.release({ref: 3, "no-such-product": 1}, reference="ORDER-1")
         self._assert_available(source, {ref: 5})
 
-    def test_what_one_order_took_another_cannot(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_reserved_stock_cannot_be_reserved_again(self, source: ProductSource, make_product: MakeProduct) -> None:
         if not self.counts_stock:
             return
         ref = make_product(price=Decimal("1.00"), available=5)
@@ -138,14 +140,18 @@ class ProductSourceContract:
             assert dict(source.reserve({ref: 3}, reference="ORDER-2")) == {ref: 2}
         self._assert_available(source, {ref: 2})
 
-    def test_reserve_goes_with_the_transaction(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_reserve_is_rolled_back_with_the_transaction(
+        self, source: ProductSource, make_product: MakeProduct
+    ) -> None:
         ref = make_product(price=Decimal("1.00"), available=5)
         with transaction.atomic():
             source.reserve({ref: 2}, reference="ORDER-1")
             transaction.set_rollback(True)
         self._assert_available(source, {ref: 5 if self.rolls_back else 3})
 
-    def test_shipped_goods_are_gone_until_restocked(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_shipped_goods_are_not_available_until_restocked(
+        self, source: ProductSource, make_product: MakeProduct
+    ) -> None:
         ref = make_product(price=Decimal("1.00"), available=5)
         with transaction.atomic():
             source.reserve({ref: 3}, reference="ORDER-1")
@@ -155,7 +161,9 @@ class ProductSourceContract:
             source.restock({ref: 1}, reference="RETURN-1")
         self._assert_available(source, {ref: 3})
 
-    def test_reserve_costs_the_same_for_many(self, source: ProductSource, make_product: MakeProduct) -> None:
+    def test_reserve_takes_the_same_number_of_queries_for_many(
+        self, source: ProductSource, make_product: MakeProduct
+    ) -> None:
         refs = [make_product(price=Decimal("1.00"), available=5) for _number in range(12)]
         with CaptureQueriesContext(connection) as few, transaction.atomic():
             source.reserve(dict.fromkeys(refs[:2], 1), reference="ORDER-1")
@@ -164,7 +172,7 @@ class ProductSourceContract:
         assert len(many) == len(few)
 
     def _assert_available(self, source: ProductSource, expected: dict[str, int]) -> None:
-        """A product that is sold out may be missing from what can be bought."""
+        """A source may omit a product that is sold out."""
         products = source.fetch(expected)
         if self.counts_stock:
             found = {ref: products[ref].available if ref in products else 0 for ref in expected}
@@ -174,12 +182,12 @@ class ProductSourceContract:
 
 
 class PaymentProviderContract:
-    """What orders relies on. A provider that nobody calls back has ``has_webhooks = False``, one whose calls are not
-    signed ``signs_webhooks = False`` (its events are not confirmed, or it asks before it believes); one whose service
-    cannot recognise a repeated start has ``start_is_idempotent = False``.
+    """The behaviour of payment providers. A provider without webhooks has ``has_webhooks = False``, one whose calls
+    are not signed ``signs_webhooks = False`` (its events are unconfirmed, or it fetches the state first); one whose
+    service does not recognise a repeated start has ``start_is_idempotent = False``.
 
-    Fixtures to give: ``provider``; for webhooks ``make_webhook(kind=..., reference=..., amount=..., event_id=...)``, a
-    request as the provider sends it; ``break_network()``, after which nothing answers (None without a network).
+    Fixtures to define: ``provider``; for webhooks ``make_webhook(kind=..., reference=..., amount=..., event_id=...)``,
+    a request as the provider sends it; ``break_network()``, after which the service cannot be reached.
     """
 
     has_webhooks: ClassVar[bool] = True
@@ -189,8 +197,8 @@ class PaymentProviderContract:
 
     @pytest.fixture
     def provider(self) -> PaymentProvider:
-        """Your provider, speaking to a local server in place of the real one."""
-        raise NotImplementedError("Give a fixture `provider` that returns your payment provider.")
+        """Your provider, which calls a local server in place of the real one."""
+        raise NotImplementedError("Define a fixture `provider` that returns your payment provider.")
 
     @pytest.fixture
     def make_webhook(self) -> MakeWebhook | None:
@@ -199,12 +207,12 @@ class PaymentProviderContract:
 
     @pytest.fixture
     def break_network(self) -> Callable[[], None] | None:
-        """A callable after which the provider answers nothing; None where there is no network."""
+        """A callable after which the service cannot be reached; None where there is no network."""
         return None
 
     @pytest.fixture
     def request_to_pay(self) -> PaymentRequest:
-        """What the kit asks to be paid, of ``amount``."""
+        """The payment that the kit starts, of ``amount``."""
         return PaymentRequest(
             payment_id="6f2c5f0e-6a0f-4d0e-9d55-0a3c5f3a7b11",
             order_number="K7MXQ-4T29P",
@@ -218,28 +226,32 @@ class PaymentProviderContract:
             webhook_url="https://shop.example.org/payments/webhooks/contract/",
         )
 
-    def test_start_answers_what_happens_next(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
-        answer = provider.start(request_to_pay)
-        assert isinstance(answer, PaymentStart)
-        assert answer.reference
-        assert answer.status in get_args(PaymentStatus)
-        assert answer.redirect_url or answer.instructions or answer.status == "captured"
-        assert answer.expires_at is None or answer.expires_at.tzinfo is not None
-        json.dumps(dict(answer.data))  # it is kept with the payment
+    def test_start_returns_the_next_step(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
+        started = provider.start(request_to_pay)
+        assert isinstance(started, PaymentStart)
+        assert started.reference
+        assert started.status in get_args(PaymentStatus)
+        assert started.redirect_url or started.instructions or started.status == "captured"
+        assert started.expires_at is None or started.expires_at.tzinfo is not None
+        json.dumps(dict(started.data))  # it is stored with the payment
 
-    def test_start_twice_is_one_payment(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
+    def test_second_start_returns_the_same_payment(
+        self, provider: PaymentProvider, request_to_pay: PaymentRequest
+    ) -> None:
         if not self.start_is_idempotent:
             return
         first, second = provider.start(request_to_pay), provider.start(request_to_pay)
         assert first.reference == second.reference
 
-    def test_fetch_says_that_nothing_was_paid(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
-        answer = provider.start(request_to_pay)
-        state = provider.fetch(dict(answer.data), reference=answer.reference)
+    def test_fetch_of_an_unpaid_payment_is_not_captured(
+        self, provider: PaymentProvider, request_to_pay: PaymentRequest
+    ) -> None:
+        started = provider.start(request_to_pay)
+        state = provider.fetch(dict(started.data), reference=started.reference)
         assert state is None or (isinstance(state, PaymentState) and state.status != "captured")
 
-    def test_fetch_before_the_start_was_answered_is_no_fault(self, provider: PaymentProvider) -> None:
-        """After a crash the expiry job asks about a payment of which only our own row is known."""
+    def test_fetch_without_a_reference_does_not_fail(self, provider: PaymentProvider) -> None:
+        """After a crash the expiry job fetches a payment that has no reference yet."""
         try:
             state = provider.fetch({}, reference="")
         except (PaymentDeclined, ProviderUnavailable):
@@ -247,33 +259,35 @@ class PaymentProviderContract:
         assert state is None or state.status != "captured"
 
     def test_refund_of_one_id_is_made_once(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
-        answer = provider.start(request_to_pay)
+        started = provider.start(request_to_pay)
         request = RefundRequest(refund_id="refund-1", amount=Decimal("2.50"), currency="KES", reason="test")
         try:
-            first = provider.refund(dict(answer.data), reference=answer.reference, request=request)
-            second = provider.refund(dict(answer.data), reference=answer.reference, request=request)
+            first = provider.refund(dict(started.data), reference=started.reference, request=request)
+            second = provider.refund(dict(started.data), reference=started.reference, request=request)
         except PaymentDeclined:
             return
         assert isinstance(first, RefundResult)
         assert first.status in ("pending", "succeeded", "failed")
         assert first.reference == second.reference
 
-    def test_a_refund_can_be_asked_about(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
-        """``fetch_refund`` is optional; where it answers, it speaks of the refund that it was asked about."""
-        answer = provider.start(request_to_pay)
+    def test_state_of_a_refund_can_be_fetched(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
+        """``fetch_refund`` is optional; where it returns a state, that is the state of the given refund."""
+        started = provider.start(request_to_pay)
         request = RefundRequest(refund_id="refund-1", amount=Decimal("2.50"), currency="KES", reason="test")
         try:
-            made = provider.refund(dict(answer.data), reference=answer.reference, request=request)
+            made = provider.refund(dict(started.data), reference=started.reference, request=request)
         except PaymentDeclined:
             return
-        said = provider.fetch_refund(dict(answer.data), reference=answer.reference, refund_reference=made.reference)
-        if said is None:
+        fetched = provider.fetch_refund(
+            dict(started.data), reference=started.reference, refund_reference=made.reference
+        )
+        if fetched is None:
             return
-        assert isinstance(said, RefundResult)
-        assert said.status in ("pending", "succeeded", "failed")
-        assert said.reference in ("", made.reference)
+        assert isinstance(fetched, RefundResult)
+        assert fetched.status in ("pending", "succeeded", "failed")
+        assert fetched.reference in ("", made.reference)
 
-    def test_network_trouble_is_told_as_such(
+    def test_network_error_is_provider_unavailable(
         self,
         provider: PaymentProvider,
         request_to_pay: PaymentRequest,
@@ -308,26 +322,26 @@ class PaymentProviderContract:
         first, second = self._read(provider, make_webhook, **call), self._read(provider, make_webhook, **call)
         assert [event.event_id for event in first] == [event.event_id for event in second]
 
-    def test_a_changed_call_is_refused(self, provider: PaymentProvider, make_webhook: MakeWebhook | None) -> None:
+    def test_changed_call_is_refused(self, provider: PaymentProvider, make_webhook: MakeWebhook | None) -> None:
         if not self.has_webhooks or not self.signs_webhooks or make_webhook is None:
             return
         request = make_webhook(kind="captured", reference="ref-1", amount=self.amount, event_id="evt-1")
-        request._body = request.body + b" "  # noqa: SLF001 - as on its way
+        request._body = request.body + b" "  # noqa: SLF001 - as if changed in transit
         with pytest.raises(InvalidWebhook):
             list(provider.read_webhook(request))
 
-    def test_calls_of_strangers_are_refused(self, provider: PaymentProvider) -> None:
+    def test_unsigned_call_is_refused(self, provider: PaymentProvider) -> None:
         request = HttpRequest()
         request.method = "POST"
         request._body = b'{"kind": "captured", "reference": "ref-1", "amount": "12.50"}'  # noqa: SLF001 - a request without a server
         with pytest.raises(InvalidWebhook):
             list(provider.read_webhook(request))
 
-    def test_secrets_do_not_show(self, provider: PaymentProvider) -> None:
+    def test_repr_has_no_secrets(self, provider: PaymentProvider) -> None:
         assert not any(secret in repr(provider) for secret in self._secrets(provider))
 
     def _secrets(self, provider: PaymentProvider) -> list[str]:
-        """Texts in attributes that sound secret, alone or in a list."""
+        """Texts in attributes with a name like that of a secret, alone or in a list."""
         values = [
             value
             for name, value in vars(provider).items()
@@ -338,5 +352,5 @@ class PaymentProviderContract:
 
     def _read(self, provider: PaymentProvider, make_webhook: MakeWebhook | None, **call: Any) -> list[PaymentEvent]:
         if make_webhook is None:
-            raise NotImplementedError("Give a fixture `make_webhook`, or set has_webhooks = False.")
+            raise NotImplementedError("Define a fixture `make_webhook`, or set has_webhooks = False.")
         return list(provider.read_webhook(make_webhook(**call)))

@@ -1,7 +1,7 @@
-"""Races on a real database, with rows that are thrown away: many buyers, few units.
+"""Races on a real database, with rows that are deleted afterwards: many buyers, few units.
 
 ``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, and again with a
-source that lacks the guard, to show that the race would be lost without it.
+source without the guard, to show that it would oversell.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import InsufficientStock, ShopOrdersError
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.product_sources import ModelProductSource
+from shop_orders.testing import queries
 
 TABLE = "shop_orders_race_item"
 
@@ -62,7 +63,7 @@ class RaceSource(ModelProductSource):
 
 
 class CarelessSource(RaceSource):
-    """Without the guard: looks, waits and writes what it saw. It oversells."""
+    """Without the guard: it reads, waits and writes what it read. It oversells."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         rows = list(RaceItem.objects.filter(code__in=quantities))
@@ -75,7 +76,7 @@ class CarelessSource(RaceSource):
 
 
 class UnsortedSource(RaceSource):
-    """Without the order: takes each line as it stands in the cart. It deadlocks."""
+    """Without sorting: it updates the rows in random order. It deadlocks."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         for ref in random.sample(list(quantities), len(quantities)):
@@ -88,7 +89,7 @@ class UnsortedSource(RaceSource):
 
 @dataclass(kw_only=True)
 class Result:
-    """What came of a race. ``errors`` counts answers that are neither an order nor a refusal, by their type."""
+    """The result of a race. ``errors`` counts results that are neither an order nor a refusal, by their type."""
 
     sold: int = 0
     orders: int = 0
@@ -170,7 +171,7 @@ def _buy(cart: Cart) -> str:
 
 @contextmanager
 def _stage(source: type[RaceSource]) -> Iterator[None]:
-    """A table for the race and plain settings; nothing stays behind."""
+    """A table for the race and plain settings; both are removed afterwards."""
     changed = {
         **getattr(settings, app_settings.setting, {}),
         "CURRENCY": app_settings.get("CURRENCY", "KES"),
@@ -205,10 +206,8 @@ def _stock() -> int:
 
 
 def _deadlocks() -> int:
-    """What the server has counted. It publishes its counters with a delay of up to a second."""
+    """The deadlocks that the server has counted; it publishes its counters with a delay of up to a second."""
     if connection.vendor != "postgresql":
         return 0
     time.sleep(1.2)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
+    return queries.deadlocks()

@@ -62,15 +62,15 @@ NEXT_STEPS: Mapping[str, tuple[str, str, list[str]]] = {
 def register(request: HttpRequest, payload: RegisterIn) -> Status[Any] | HttpResponse:
     """Make an account and mail a code to its address.
 
-    The answer is the same whether or not the address has an account; who owns it is told by mail.
+    The response is the same whether or not the address has an account; its owner learns that by mail.
     """
-    answer = headless.call(request, "account:signup", payload.model_dump())
-    if answer.status == 200:
+    result = headless.call(request, "account:signup", payload.model_dump())
+    if result.status == 200:
         detail = _("The account is ready.")
-        return Status(201, {"status": "active", "detail": detail, "login": _login_answer(answer)})
-    step = _next_step(request, answer)
+        return Status(201, {"status": "active", "detail": detail, "login": _login_body(result)})
+    step = _next_step(request, result)
     if step is None or step["flow"] != "verify_email":
-        return _refusal(request, answer)
+        return _refusal(request, result)
     detail = _("We sent a code to your e-mail address. Send it to the URL in “next” as “key”.")
     return Status(201, {"status": "verification_required", "detail": detail, "next": step})
 
@@ -82,8 +82,8 @@ def login(request: HttpRequest, payload: LoginIn) -> dict[str, Any] | HttpRespon
     401 with the code ``email_not_verified`` or ``mfa_authenticate`` means that one step is missing: ``next`` in the
     problem document says which.
     """
-    answer = headless.call(request, "account:login", payload.model_dump())
-    return _login_answer(answer) if answer.status == 200 else _refusal(request, answer)
+    result = headless.call(request, "account:login", payload.model_dump())
+    return _login_body(result) if result.status == 200 else _refusal(request, result)
 
 
 @router.post(
@@ -95,12 +95,12 @@ def login(request: HttpRequest, payload: LoginIn) -> dict[str, Any] | HttpRespon
 )
 def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpResponse:
     """Exchange a refresh token for a new pair. Each refresh token can be used once."""
-    answer = headless.call(request, "tokens:refresh", payload.model_dump())
-    if answer.status != 200:
+    result = headless.call(request, "tokens:refresh", payload.model_dump())
+    if result.status != 200:
         return PROBLEMS.response(
             401, _("The refresh token is not valid, or was used before. Log in again."), code="invalid_refresh_token"
         )
-    return {"refresh_token": payload.refresh_token, **answer.data, **tokens.describe()}
+    return {"refresh_token": payload.refresh_token, **result.data, **tokens.describe()}
 
 
 @router.post(
@@ -158,11 +158,11 @@ def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
     return _profile(customer)
 
 
-def _login_answer(answer: headless.Answer) -> dict[str, Any]:
-    key = get_user_model()._meta.pk.to_python(answer.data["user"]["id"])
+def _login_body(result: headless.Result) -> dict[str, Any]:
+    key = get_user_model()._meta.pk.to_python(result.data["user"]["id"])
     user = get_user_model()._default_manager.get(pk=key)
     names = ("access_token", "refresh_token", "token_type", "expires_in", "scope")
-    return {**{name: answer.meta[name] for name in names}, "customer": _customer(customers.for_user(user))}
+    return {**{name: result.meta[name] for name in names}, "customer": _customer(customers.for_user(user))}
 
 
 def _customer(customer: Customer) -> dict[str, Any]:
@@ -183,29 +183,29 @@ def _profile(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _refusal(request: HttpRequest, answer: headless.Answer) -> HttpResponse:
-    """What allauth refused, as a problem document."""
-    if answer.status == 429 or "too_many_login_attempts" in answer.error_codes:
-        seconds = 60 if answer.status == 429 else LOCK_OUT_SECONDS
+def _refusal(request: HttpRequest, result: headless.Result) -> HttpResponse:
+    """A refusal of allauth as a problem document."""
+    if result.status == 429 or "too_many_login_attempts" in result.error_codes:
+        seconds = 60 if result.status == 429 else LOCK_OUT_SECONDS
         return PROBLEMS.response(
             429,
             _("Too many attempts. Wait before you try again."),
             code="too_many_attempts",
             retry_after=seconds,
         )
-    if answer.status == 403:
+    if result.status == 403:
         return PROBLEMS.response(403, _("The shop does not take new accounts."), code="signup_closed")
-    step = _next_step(request, answer)
+    step = _next_step(request, result)
     if step is not None:
         return _missing_step(step)
-    is_inactive = not answer.errors
-    if is_inactive or any(code.endswith("_password_mismatch") for code in answer.error_codes):
+    is_inactive = not result.errors
+    if is_inactive or any(code.endswith("_password_mismatch") for code in result.error_codes):
         return PROBLEMS.response(
             400, _("The e-mail address or the password is not right."), code="invalid_credentials"
         )
     errors = [
         {"field": error.get("param", ""), "code": error.get("code", "invalid"), "message": error.get("message", "")}
-        for error in answer.errors
+        for error in result.errors
     ]
     return PROBLEMS.response(422, _("Some fields are not valid."), errors=errors)
 
@@ -222,8 +222,8 @@ def _missing_step(step: Mapping[str, Any]) -> HttpResponse:
     return PROBLEMS.response(401, detail, code=code, extra={"next": step})
 
 
-def _next_step(request: HttpRequest, answer: headless.Answer) -> dict[str, Any] | None:
-    pending = answer.pending_flow
+def _next_step(request: HttpRequest, result: headless.Result) -> dict[str, Any] | None:
+    pending = result.pending_flow
     flow = str(pending.get("id", ""))
     if not flow:
         return None
@@ -235,7 +235,7 @@ def _next_step(request: HttpRequest, answer: headless.Answer) -> dict[str, Any] 
         "flow": flow,
         "method": "POST",
         "url": request.build_absolute_uri(headless.url(operation)),
-        "session_token": answer.meta.get("session_token", ""),
+        "session_token": result.meta.get("session_token", ""),
         "fields": fields,
         "types": types,
     }

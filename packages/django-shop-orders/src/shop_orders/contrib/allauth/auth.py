@@ -1,10 +1,10 @@
-"""Who is calling: a token of a log-in, a scoped token of the OpenID Provider, or the session with CSRF.
+"""Authentication: a token of a log-in, a scoped token of the OpenID Provider, or the session with CSRF.
 
     SHOP_ORDERS = {"API_AUTH": "shop_orders.contrib.allauth.auth.orders_auth",
                    "STAFF_API_AUTH": "shop_orders.contrib.allauth.auth.staff_auth", ...}
 
-A token of a log-in and a session may do all that their user may. A token of the OpenID Provider, where the app
-``allauth.idp.oidc`` is installed, may do what its scopes say: ``shop_auth`` asks for ``shop:read`` or ``shop:write``,
+A token of a log-in and a session have all permissions of their user. A token of the OpenID Provider, where the app
+``allauth.idp.oidc`` is installed, has its scopes: ``shop_auth`` asks for ``shop:read`` or ``shop:write``,
 ``orders_auth`` for ``orders:read`` or ``orders:write``, ``staff_auth`` for ``staff``.
 """
 
@@ -31,7 +31,7 @@ SCOPES: Mapping[str, str] = {
     "orders:write": "Fill your cart, place and cancel orders, change your profile",
     "staff": "Do what your staff permissions allow",
 }
-"""The scopes of the API, and what each lets an app do."""
+"""The scopes of the API, and the sentence that asks the user for each."""
 
 
 class BearerAuth(JWTTokenAuth):
@@ -40,13 +40,13 @@ class BearerAuth(JWTTokenAuth):
     openapi_type = "http"
     openapi_scheme = "bearer"
     openapi_bearerFormat = "JWT"  # noqa: N815 - the name that OpenAPI has for it
-    openapi_description = "The access token that the log-in answers."
+    openapi_description = "The access token that the log-in returns."
 
 
 class SessionAuth(NinjaSessionAuth):
     """The session of the browser, with CSRF; None, and not a CSRF error, where there is no session cookie.
 
-    Who sends a bearer token is known by that alone: a session that comes along does not make a broken one good.
+    A request with a bearer token is authenticated by that alone: a session cookie does not make up for a broken one.
     """
 
     openapi_description = "The session cookie of the site. Writes need the header X-CSRFToken."
@@ -59,7 +59,7 @@ class SessionAuth(NinjaSessionAuth):
 
 
 class InsufficientScope(HttpError):
-    """The token is good, but may not do this (RFC 6750, 3.1)."""
+    """The token is valid, but lacks the scope for this (RFC 6750, 3.1)."""
 
     def __init__(self, scope: str) -> None:
         super().__init__(403, _("The access token lacks the scope “%(scope)s”.") % {"scope": scope})
@@ -67,19 +67,19 @@ class InsufficientScope(HttpError):
 
 
 def register(api: NinjaAPI) -> None:
-    """Answer a missing scope with the code ``insufficient_scope`` and the header ``WWW-Authenticate``."""
-    api.add_exception_handler(InsufficientScope, _answer_scope)
+    """Respond to a missing scope with the code ``insufficient_scope`` and the header ``WWW-Authenticate``."""
+    api.add_exception_handler(InsufficientScope, _scope_problem)
 
 
-def _answer_scope(_request: HttpRequest, error: InsufficientScope | type[InsufficientScope]) -> HttpResponse:
+def _scope_problem(_request: HttpRequest, error: InsufficientScope | type[InsufficientScope]) -> HttpResponse:
     scope = error.scope if isinstance(error, InsufficientScope) else ""
-    answer = PROBLEMS.response(403, str(error), code="insufficient_scope", extra={"scope": scope})
-    answer["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
-    return answer
+    response = PROBLEMS.response(403, str(error), code="insufficient_scope", extra={"scope": scope})
+    response["WWW-Authenticate"] = f'Bearer error="insufficient_scope", scope="{scope}"'
+    return response
 
 
 def _auths(*, read: str, write: str) -> list[Auth]:
-    """Those of this site, in the order in which they are asked: the cheapest way to say no comes first."""
+    """The auths of this site, in the order in which they are called: the cheapest to refuse a request comes first."""
     scoped: list[Auth] = []
     if apps.is_installed("allauth.idp.oidc"):
         from shop_orders.contrib.allauth.scoped import ScopedAuth

@@ -17,7 +17,7 @@ def register() -> None:
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """All checks of the accounts router's surroundings."""
+    """All checks of the settings that the accounts router needs."""
     return [message for part in (_apps, _strategy, _stateless, _verification, _cache) for message in part()]
 
 
@@ -41,7 +41,7 @@ def _apps() -> Iterator[checks.CheckMessage]:
 def _strategy() -> Iterator[checks.CheckMessage]:
     if getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != STRATEGY:
         yield checks.Warning(
-            "HEADLESS_TOKEN_STRATEGY is not the one of the accounts router: its answers would lack tokens.",
+            "HEADLESS_TOKEN_STRATEGY is not the one of the accounts router: its responses would lack tokens.",
             hint=f'Paste into settings.py: HEADLESS_TOKEN_STRATEGY = "{STRATEGY}" (a subclass is fine: silence this).',
             id="shop_orders_allauth.W001",
         )

@@ -1,4 +1,4 @@
-"""Which addresses a user has proved to own: ``SHOP_ORDERS["VERIFIED_EMAILS"]`` names ``verified_emails``."""
+"""The verified addresses of a user, for ``SHOP_ORDERS["VERIFIED_EMAILS"]``."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from allauth.account.models import EmailAddress
 
 
 def verified_emails(user: Any) -> Iterable[str]:
-    """The addresses that allauth has seen verified; orders of guests with one of them can be claimed."""
+    """The addresses that allauth has verified; the user can claim guest orders with one of them."""
     return list(EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True))

@@ -1,4 +1,4 @@
-"""Codes of the shop's OpenID Provider: asked for with PKCE by S256, and exchanged once, whoever hurries.
+"""Codes of the shop's OpenID Provider: requested with PKCE by S256, and exchanged only once, also in parallel.
 
     urlpatterns = [
         path("identity/o/authorize", exchange.authorize),
@@ -31,22 +31,22 @@ logger = logging.getLogger(__name__)
 
 METHOD = "code_challenge_method"
 CODE = "shop_orders_code"
-"""In a token's data: the code, hashed, whose exchange it comes from, also over refreshes."""
+"""The key in a token's data of the hashed code whose exchange it comes from, also after refreshes."""
 
 
 @csrf_exempt
 def authorize(request: HttpRequest) -> HttpResponse:
     """allauth's endpoint, without the method ``plain``, which also is what a challenge without a method means.
 
-    Whoever sees such a request can exchange its code. A method that nobody knows stands in for it, so that the refusal
-    goes where a checked request says (RFC 7636, 4.4.1).
+    Anybody who sees such a request can exchange its code. It is replaced by a method that does not exist, so that the
+    refusal goes to the redirect URI of a checked request (RFC 7636, 4.4.1).
     """
-    asked = request.GET.copy()
-    if "code_challenge" in asked and asked.getlist(METHOD) != ["S256"]:
-        asked[METHOD] = "unsupported"
-        request.META["QUERY_STRING"] = asked.urlencode()
-    answer: HttpResponse = views.authorization(request)
-    return answer
+    requested = request.GET.copy()
+    if "code_challenge" in requested and requested.getlist(METHOD) != ["S256"]:
+        requested[METHOD] = "unsupported"
+        request.META["QUERY_STRING"] = requested.urlencode()
+    response: HttpResponse = views.authorization(request)
+    return response
 
 
 @csrf_exempt
@@ -56,13 +56,13 @@ def token(request: HttpRequest) -> HttpResponse:
         return _exchange_code(request, code)
     if value := request.POST.get("refresh_token", ""):
         return _refresh(request, value)
-    return _answer(request)
+    return _respond(request)
 
 
 def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
-    """Codes live in the cache, so the cache decides who was first. A refused exchange leaves the code as it was.
+    """Codes are in the cache, so the cache decides which exchange was first. A refused one leaves the code valid.
 
-    One that comes again while it would still be good was stolen, then or now: its tokens end (RFC 6749, 4.1.2).
+    A code that is used again within its lifetime may have been stolen: its tokens are revoked (RFC 6749, 4.1.2).
     """
     key, lifetime = _key("code", code), app_settings.AUTHORIZATION_CODE_EXPIRES_IN
     if not cache.add(key, "", timeout=lifetime):
@@ -70,21 +70,21 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
         _end_tokens(key, user_id=cache.get(key))
         return _refusal()
     with transaction.atomic():
-        answer = _refusal() if _is_stripped(request, code) else _answer(request)
-        user_id = _note_code(answer, key)
-    if answer.status_code == 200:
+        response = _refusal() if _is_stripped(request, code) else _respond(request)
+        user_id = _store_code(response, key)
+    if response.status_code == 200:
         cache.set(key, user_id, timeout=lifetime)
     else:
         cache.delete(key)
-    return answer
+    return response
 
 
-def _note_code(answer: HttpResponse, key: str) -> object:
-    """Write into the new tokens which code they come from; whose they are."""
-    if answer.status_code != 200:
+def _store_code(response: HttpResponse, key: str) -> object:
+    """Store in the new tokens the code that they come from. Returns the key of their user."""
+    if response.status_code != 200:
         return None
-    told = json.loads(answer.content)
-    hashes = [get_adapter().hash_token(told[name]) for name in ("access_token", "refresh_token") if name in told]
+    tokens = json.loads(response.content)
+    hashes = [get_adapter().hash_token(tokens[name]) for name in ("access_token", "refresh_token") if name in tokens]
     rows = list(Token.objects.filter(hash__in=hashes))
     for row in rows:
         row.data = {**(row.data or {}), CODE: key}
@@ -101,36 +101,36 @@ def _end_tokens(key: str, *, user_id: object) -> None:
 
 
 def _is_stripped(request: HttpRequest, code: str) -> bool:
-    """Whether the app proves what nobody asked of it: its challenge was taken off on the way (RFC 9700, 4.8.2)."""
+    """Whether the app sends a verifier for a code without a challenge: it was removed on the way (RFC 9700, 4.8.2)."""
     if not request.POST.get("code_verifier"):
         return False
     client_id = request.POST.get("client_id") or httpkit.extract_basic_auth(request.headers)[0]
-    asked = authorization_codes.lookup(client_id or "", code)
-    return asked is not None and "pkce" not in asked
+    requested = authorization_codes.lookup(client_id or "", code)
+    return requested is not None and "pkce" not in requested
 
 
 def _refresh(request: HttpRequest, value: str) -> HttpResponse:
-    """The row of the token decides: a rival waits here, and finds it gone."""
+    """The row of the token decides: a second exchange waits here, and then finds no row."""
     key = _key("refresh", value)
     with transaction.atomic():
         used = list(Token.objects.select_for_update().by_value(value))
-        answer = _answer(request)
+        response = _respond(request)
         if code := next((row.data[CODE] for row in used if CODE in (row.data or {})), ""):
-            _note_code(answer, code)
-    if answer.status_code == 200:
+            _store_code(response, code)
+    if response.status_code == 200:
         cache.set(key, 1, timeout=app_settings.REFRESH_TOKEN_EXPIRES_IN or 30 * 24 * 3600)
     elif key in cache:
         logger.warning("A refresh token that was exchanged before was presented again.")
-    return answer
+    return response
 
 
 def _refusal() -> HttpResponse:
     return JsonResponse({"error": "invalid_grant"}, status=400)
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
-    answer: HttpResponse = views.token(request)
-    return answer
+def _respond(request: HttpRequest) -> HttpResponse:
+    response: HttpResponse = views.token(request)
+    return response
 
 
 def _key(kind: str, value: str) -> str:

@@ -11,7 +11,7 @@ from shop_orders.exceptions import InvalidPhone
 
 
 class SignupForm(forms.Form):
-    """Names go to the user, where allauth puts them itself, and the phone number to the customer."""
+    """allauth stores the names with the user; the phone number is stored with the customer."""
 
     first_name = forms.CharField(
         label=_("First name"), max_length=150, widget=forms.TextInput({"autocomplete": "given-name"})

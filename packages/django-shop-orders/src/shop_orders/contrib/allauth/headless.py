@@ -14,8 +14,8 @@ from django.urls import resolve, reverse
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a headless view said. https://docs.allauth.org/en/latest/headless/openapi-specification/"""
+class Result:
+    """The response of a headless view. https://docs.allauth.org/en/latest/headless/openapi-specification/"""
 
     status: int
     data: Mapping[str, Any]
@@ -28,7 +28,7 @@ class Answer:
 
     @property
     def pending_flow(self) -> Mapping[str, Any]:
-        """The step that must be done next, {} if none is."""
+        """The step that has to be done next, {} if there is none."""
         return next((flow for flow in self.data.get("flows", ()) if flow.get("is_pending")), {})
 
 
@@ -39,11 +39,11 @@ def url(name: str) -> str:
 
 def call(
     request: HttpRequest, name: str, body: Mapping[str, Any] | None = None, *, method: str = "POST", token: str = ""
-) -> Answer:
-    """Run a headless view on this very request, with another method and body, and give the request back as it was.
+) -> Result:
+    """Run a headless view on this request, with another method and body, and restore the request.
 
-    It must be this request: allauth's middleware keeps it, and its flows write their session to what it kept.
-    ``token`` is the access token that the view shall see; the caller's own is hidden from it.
+    It must be this request: allauth's middleware stores it, and its flows write their session to the stored request.
+    ``token`` is the access token that the view gets; the caller's own is hidden from it.
     """
     view = resolve(url(name))
     with _disguised(request, method, json.dumps(body or {}).encode(), token):
@@ -55,7 +55,7 @@ def call(
         content = json.loads(response.content)
     except ValueError:
         content = {}
-    return Answer(
+    return Result(
         status=response.status_code,
         data=content.get("data") or {},
         meta=content.get("meta") or {},

@@ -1,4 +1,4 @@
-"""What follows when an account changes: tokens end, and the customer has the new address."""
+"""When an account changes, its tokens are revoked and the customer gets the new address."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from shop_orders import customers
 
 def connect() -> None:
     name = "shop_orders.allauth"
-    email_changed.connect(_take_over_address, dispatch_uid=name)
-    email_confirmed.connect(_take_over_confirmed, dispatch_uid=name)
+    email_changed.connect(_update_address, dispatch_uid=name)
+    email_confirmed.connect(_update_confirmed_address, dispatch_uid=name)
     if apps.is_installed("allauth.idp.oidc"):
         pre_save.connect(_end_tokens_with_password, sender=get_user_model(), dispatch_uid=name)
 
 
-def _take_over_address(user: Any, to_email_address: EmailAddress, **_kwargs: Any) -> None:
+def _update_address(user: Any, to_email_address: EmailAddress, **_kwargs: Any) -> None:
     customers.update(customers.for_user(user), email=to_email_address.email)
 
 
-def _take_over_confirmed(email_address: EmailAddress, **_kwargs: Any) -> None:
+def _update_confirmed_address(email_address: EmailAddress, **_kwargs: Any) -> None:
     if email_address.primary:
         customers.update(customers.for_user(email_address.user), email=email_address.email)
 
@@ -33,7 +33,7 @@ def _take_over_confirmed(email_address: EmailAddress, **_kwargs: Any) -> None:
 def _end_tokens_with_password(
     sender: Any, instance: Any, update_fields: frozenset[str] | None = None, **_kwargs: Any
 ) -> None:
-    """A changed password ends the tokens of the OpenID Provider, as stateful validation ends those of a log-in."""
+    """Revoke the tokens of the OpenID Provider when the password changes, as stateful validation does for log-ins."""
     if instance._state.adding or (update_fields is not None and "password" not in update_fields):  # noqa: SLF001 - Django's documented state
         return
     stored = sender._default_manager.filter(pk=instance.pk).values_list("password", flat=True).first()

@@ -1,4 +1,4 @@
-"""What the accounts router takes and answers."""
+"""The request and response bodies of the accounts router."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -32,7 +32,7 @@ class RefreshIn(In):
 
 
 class NextStep(Schema):
-    """What to send, and where, to go on: ``session_token`` goes into the header ``X-Session-Token``.
+    """The request that continues the flow: ``session_token`` goes into the header ``X-Session-Token``.
 
     ``types`` names the second factors that the account has: ``totp``, ``recovery_codes``, ``webauthn``. For the last a
     GET of the URL ending in ``/webauthn/authenticate`` gives the options for the key.

@@ -16,7 +16,7 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 class ScopedAuth(TokenAuth):
     """An opaque access token with one scope to read and one to write. Sets ``request.user``.
 
-    A token without a user, as client credentials give it, makes an anonymous caller, whoever's session comes along.
+    A token without a user, as from client credentials, makes an anonymous caller, also with a session cookie.
 
     Raises:
         InsufficientScope: the token lacks the scope.
@@ -33,7 +33,7 @@ class ScopedAuth(TokenAuth):
 
     def __call__(self, request: HttpRequest) -> Any:
         scheme, _space, value = request.headers.get("Authorization", "").partition(" ")
-        # What looks like a JWT would have allauth parse its RSA key on each request (65.21: 53 ms instead of 1.3).
+        # For a value that looks like a JWT allauth parses its RSA key at each request (65.21: 53 ms instead of 1.3).
         if scheme.lower() != "bearer" or not value or "." in value:
             return None
         token: Token | None = super().__call__(request)
@@ -48,7 +48,7 @@ class ScopedAuth(TokenAuth):
 
 
 def end_token(value: str) -> None:
-    """End an access token, and all refresh tokens that its user gave the same app."""
+    """Revoke an access token, and all refresh tokens of its user for the same app."""
     token = Token.objects.lookup(Token.Type.ACCESS_TOKEN, value)
     if token is not None:
         Token.objects.filter(client=token.client, user=token.user, type=Token.Type.REFRESH_TOKEN).delete()
@@ -56,5 +56,5 @@ def end_token(value: str) -> None:
 
 
 def end_all_tokens(user: AbstractBaseUser) -> None:
-    """End every token of a user, codes that wait to be exchanged included."""
+    """Revoke every token of a user, with the codes that were not exchanged yet."""
     Token.objects.filter(user=user).delete()

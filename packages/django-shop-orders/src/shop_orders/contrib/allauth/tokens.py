@@ -1,4 +1,4 @@
-"""The token strategy: allauth's JSON Web Tokens, with what RFC 6749, 5.1 wants said about them."""
+"""The token strategy: allauth's JSON Web Tokens, with the fields that RFC 6749, 5.1 requires beside them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.http import HttpRequest
 logger = logging.getLogger(__name__)
 
 SCOPE = "shop:read shop:write orders:read orders:write"
-"""What a customer who logged in may do: everything a customer can."""
+"""The scopes of a customer who logged in: all that customers have."""
 
 
 def describe() -> dict[str, Any]:
-    """What goes beside an access token in every answer."""
+    """The fields beside an access token in every response."""
     return {
         "token_type": "Bearer",
         "expires_in": int(app_settings.JWT_ACCESS_TOKEN_EXPIRES_IN),
@@ -37,7 +37,7 @@ class TokenStrategy(JWTTokenStrategy):
         return None if payload is None else {**payload, **describe()}
 
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """Exchange a refresh token once; of two at the same time one wins, a second use is refused and logged.
+        """Exchange a refresh token once; of two parallel exchanges one wins. A second use is refused and logged.
 
         The cache remembers used tokens, so several processes must share one.
         """

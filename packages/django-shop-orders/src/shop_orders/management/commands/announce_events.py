@@ -9,12 +9,14 @@ from shop_orders.models import OrderEvent
 
 class Command(BaseCommand):
     help = (
-        "Send the signals that a crash or a failing receiver left over. Run it every minute, or shop_orders_jobs; it "
+        "Announce the events that a crash or a failing receiver left. Run it every minute, or shop_orders_jobs; it "
         "may run twice at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only list what waits and why; send nothing.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Only list the waiting events with their errors; send nothing."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:

@@ -11,11 +11,14 @@ from shop_orders.models import Customer
 
 
 class Command(BaseCommand):
-    help = "Remove the personal data of a customer, or of all guests with an e-mail address. The books stay."
+    help = (
+        "Remove the personal data of a customer, or of all guests with an e-mail address. Amounts, products and dates "
+        "are kept."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("customer", help="The customer's public id, or an e-mail address.")
-        parser.add_argument("--dry-run", action="store_true", help="Only say who would be anonymised.")
+        parser.add_argument("--dry-run", action="store_true", help="Only list the customers; change nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = self._find(options["customer"])

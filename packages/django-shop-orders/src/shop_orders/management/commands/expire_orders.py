@@ -15,9 +15,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--dry-run", action="store_true", help="Only list what is overdue; ask nobody, cancel nothing."
-        )
+        parser.add_argument("--dry-run", action="store_true", help="Only list the overdue orders; cancel nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         overdue = Order.objects.overdue().order_by("expires_at")
@@ -33,4 +31,6 @@ class Command(BaseCommand):
             expired += more
             self.stdout.write(f"{expired} expired")
         kept = overdue.all().count()
-        self.stdout.write(f"{expired} expired, {kept} kept: their providers did not answer, or say that money comes.")
+        self.stdout.write(
+            f"{expired} expired, {kept} kept: their providers did not respond, or may have received money."
+        )

@@ -11,12 +11,12 @@ from shop_orders.models import Cart
 
 class Command(BaseCommand):
     help = (
-        "Delete open carts that nobody touched for SHOP_ORDERS[CART_MAX_AGE] (60 days). Run it every day, or "
+        "Delete open carts that were not changed for SHOP_ORDERS[CART_MAX_AGE] (60 days). Run it every day, or "
         "shop_orders_jobs; it may run twice at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only say how many would go.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count them.")
         parser.add_argument("--batch", type=int, default=1000, help="Carts deleted in one transaction (1000).")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,8 +25,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{stale} would be deleted")
             return
 
-        def progress(gone: int) -> None:
-            self.stdout.write(f"{gone} of {stale} deleted")
+        def progress(deleted: int) -> None:
+            self.stdout.write(f"{deleted} of {stale} deleted")
 
-        gone = carts.prune(batch=options["batch"], progress=progress)
-        self.stdout.write(f"{gone} deleted")
+        deleted = carts.prune(batch=options["batch"], progress=progress)
+        self.stdout.write(f"{deleted} deleted")

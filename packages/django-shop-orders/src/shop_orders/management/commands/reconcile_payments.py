@@ -10,13 +10,15 @@ from shop_orders.models import Payment, ProviderEvent, Refund
 
 class Command(BaseCommand):
     help = (
-        "Ask payment providers about payments and refunds that wait: a lost webhook is no lost payment. Run it every "
-        "five minutes, or shop_orders_jobs; it may run twice at once."
+        "Fetch the states of open payments and pending refunds from their providers, in case a webhook got lost. Run "
+        "it every five minutes, or shop_orders_jobs; it may run twice at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only count what waits; ask nobody.")
-        parser.add_argument("--limit", type=int, default=200, help="How many are asked about, the oldest first (200).")
+        parser.add_argument("--dry-run", action="store_true", help="Only count them; call no provider.")
+        parser.add_argument(
+            "--limit", type=int, default=200, help="How many payments are fetched, the oldest first (200)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
@@ -33,4 +35,4 @@ class Command(BaseCommand):
         for provider, count in refunds.annotate(Count("pk")).order_by("payment__provider"):
             self.stdout.write(f"{provider}: {count} refunds pending")
         kept = (ProviderEvent.Outcome.WAITING, ProviderEvent.Outcome.UNMATCHED)
-        self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} pieces of news are kept")
+        self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} provider events wait")

@@ -11,21 +11,23 @@ from shop_orders.conf import app_settings
 NAMES = ("name", "title", "label")
 PRICES = ("price", "sale_price", "unit_price", "amount", "fee")
 NO_PRICES = ("cost", "purchase", "old", "compare", "discount", "tax", "vat", "rate", "weight", "cents", "minor")
-"""Words in the names of numbers that nobody pays, or not as they stand."""
+"""Words in the names of numbers that are not the price to pay."""
 STOCKS = ("stock", "on_hand", "quantity", "in_stock", "inventory", "stock_quantity", "available", "units")
 REFS = ("sku", "isbn", "ean", "code", "article_number", "reference", "slug")
 FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
 
 
 class Command(BaseCommand):
-    help = "Look at a model of yours and print the settings that sell it."
+    help = "Print the settings that sell the rows of a model of yours."
     requires_system_checks = ()
-    """They would ask for the very settings that this prints."""
+    """The checks would fail without the settings that this prints."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("model", help="app_label.ModelName, such as books.Book")
         parser.add_argument("--currency", default="", help="ISO 4217 code; otherwise the configured one, or KES.")
-        parser.add_argument("--price", default="", help="The field or property with the price, where no name tells.")
+        parser.add_argument(
+            "--price", default="", help="The field or property with the price, if its name does not show it."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         model = _model(options["model"])
@@ -45,8 +47,8 @@ SHOP_ORDERS = {{
     }},
 }}""".replace("'", '"')
         )
-        for note in self._notes(model, found):
-            self.stderr.write(note)
+        for hint in self._hints(model, found):
+            self.stderr.write(hint)
 
     def _options(self, model: type[models.Model], fields: list[Any], price: str) -> dict[str, Any]:
         unique = [field for field in fields if field.unique]
@@ -70,11 +72,11 @@ SHOP_ORDERS = {{
             **({"filters": {flag: True}} if flag else {}),
         }
 
-    def _notes(self, model: type[models.Model], found: dict[str, Any]) -> Iterable[str]:
+    def _hints(self, model: type[models.Model], found: dict[str, Any]) -> Iterable[str]:
         if "stock" not in found:
-            yield 'No field looks like a stock: nobody counts. Add "stock": "<field>" if there is one.'
+            yield 'No field looks like a stock, so stock is not tracked. Add "stock": "<field>" if there is one.'
         if found["ref"] == model._meta.pk.name:
-            yield "The primary key is the products' reference: it will show in carts and orders."
+            yield "The primary key is the products' reference: it will be visible in carts and orders."
 
 
 def _model(text: str) -> type[models.Model]:

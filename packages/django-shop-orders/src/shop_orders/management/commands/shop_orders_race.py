@@ -32,8 +32,8 @@ class Command(BaseCommand):
         self._show(f"{options['orders']} orders, 3 of 30 products in random order", mixed)
         expected = min(buyers, units)
         if hot.sold != expected or hot.errors or mixed.errors or mixed.deadlocks:
-            raise CommandError("The race was lost: see the lines above.")
-        self.stdout.write(self.style.SUCCESS("Nothing was sold twice, nothing blocked anything."))
+            raise CommandError("The race failed: see the lines above.")
+        self.stdout.write(self.style.SUCCESS("Nothing was oversold, and there was no deadlock."))
 
     def _show(self, title: str, result: races.Result) -> None:
         self.stdout.write(

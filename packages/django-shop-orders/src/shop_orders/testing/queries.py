@@ -1,0 +1,12 @@
+"""The statements of the races that the ORM cannot write."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+
+def deadlocks() -> int:
+    """The deadlocks of this database since its statistics were reset, as PostgreSQL counts them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
