@@ -133,6 +133,7 @@ def _exceptions(package: str) -> Iterator[tuple[str, str, str]]:
             yield f"`{name}`{parent}", f"`{error.code}`", text
 
 
-def _first(module: Any) -> str:
-    """The first paragraph of a module's docstring."""
-    return (inspect.getdoc(module) or "").split("\n\n")[0]
+def _first(thing: Any) -> str:
+    """The first paragraph of the docstring of a module, function or class, without an inherited one."""
+    own = vars(thing).get("__doc__") if isinstance(thing, type) else thing.__doc__
+    return inspect.cleandoc(own or "").split("\n\n")[0]

@@ -29,10 +29,10 @@ def test_a_command_of_the_documentation_exists_and_takes_these_arguments(page, l
     parser.parse_args(arguments)
 
 
-def test_every_figure_is_in_the_reference(client, settings, db):
+def test_every_metric_is_in_the_reference(client, settings, db):
     settings.METRICS_TOKEN = "a-token"
     text = client.get("/metrics", headers={"Authorization": "Bearer a-token"}).content.decode()
     families = set(re.findall(r"^# TYPE (shop_\w+)", text, re.MULTILINE))
-    table = (DOCS / "reference/operations-endpoints.md").read_text(encoding="utf-8").partition("## Figures")[2]
+    table = (DOCS / "reference/operations-endpoints.md").read_text(encoding="utf-8").partition("## Metrics")[2]
     documented = set(re.findall(r"^\| `(shop_\w+)", table.partition("\n## ")[0], re.MULTILINE))
     assert {name for name in families if not name.endswith("_created")} == documented
