@@ -164,7 +164,7 @@ def price_changes() -> None:
     """Price changes per second: the statement alone, with the row for the statistics, and the whole action."""
     from decimal import Decimal
 
-    from shop_catalog import products as verbs
+    from shop_catalog import products as actions
     from shop_catalog.models import Product
 
     keys = list(Product.objects.order_by("pk").values_list("pk", flat=True)[:2000])
@@ -187,9 +187,9 @@ def price_changes() -> None:
         with transaction.atomic():
             _execute(plain, key)
 
-    def verb(key: int) -> None:
+    def action(key: int) -> None:
         product = Product.objects.get(pk=key)
-        verbs.set_price(product, price=product.price + Decimal(1))
+        actions.set_price(product, price=product.price + Decimal(1))
 
     for writers in (1, 8):
         print(f"\nprice changes, {writers} writers")
@@ -198,7 +198,7 @@ def price_changes() -> None:
             "plain update": bare,
             "with the statistics row": with_statistics,
         }
-        ways["ours: set_price, whole"] = verb
+        ways["ours: set_price, whole"] = action
         compare({name: _writer(way, keys, writers) for name, way in ways.items()})
 
 

@@ -23,7 +23,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip browser tests, and say why, where node, Chromium or what npm installs is missing."""
+    """Skip browser tests, with the reason, if node, Chromium or the npm packages are missing."""
     missing = ["node is not installed"] if not shutil.which("node") else []
     missing += ["Chromium is not installed"] if not CHROMIUM else []
     for item in items:
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def node(request: pytest.FixtureRequest) -> Callable[..., str]:
-    """Run a script of the browser tests; what it printed, or a failure with what it complained about."""
+    """Run a script of the browser tests; return its output, or fail with its errors."""
 
     folder = _scripts_of(request.path)
 
@@ -61,13 +61,13 @@ def node(request: pytest.FixtureRequest) -> Callable[..., str]:
 
 
 def _scripts_of(test: Path) -> Path:
-    """The folder with the scripts that a test runs. The log-in's own are about other machines than the shop."""
+    """The folder with the scripts that a test runs. The scripts of the OpenID log-in have a folder of their own."""
     return TESTS / "oidc" if TESTS / "oidc" in test.parents else TESTS / "storefront" / "browser"
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """Rate limits and used refresh tokens live in the cache."""
+    """The cache holds rate limits and used refresh tokens."""
     cache.clear()
 
 

@@ -32,7 +32,7 @@ KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class FakeProvider(ThreadingHTTPServer):
-    """An OpenID Provider as far as a relying party sees it. ``claims`` is what it says about who logs in."""
+    """An OpenID Provider as far as a relying party sees it. ``claims`` are its claims about the user."""
 
     claims: dict[str, Any]
     nonce: str = ""
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def provider(settings: Any) -> Any:
-    """A provider that the shop knows as ``work``."""
+    """A provider that the shop is configured with as ``work``."""
     server = FakeProvider(("127.0.0.1", 0), Handler)
     server.claims = {"sub": "1", "email": "new@example.org", "email_verified": True, "given_name": "New"}
     server.seen = []
@@ -114,7 +114,7 @@ MakeToken = Callable[[User | None, list[str]], str]
 
 @pytest.fixture
 def world(make_user: Callable[..., Any]) -> dict[str, str]:
-    """What the owner of an order has, and the parameters of the paths that lead to it."""
+    """An order with its owner's data, as parameters of paths."""
     owner = make_user("owner@example.org")
     kitchen = categories.create("Kitchen")
     mug = products.create(sku="MUG", name="Market mug", price=Decimal(950), categories=[kitchen])
@@ -148,7 +148,7 @@ def world(make_user: Callable[..., Any]) -> dict[str, str]:
 
 @pytest.fixture
 def people(world: dict[str, str], make_user: Callable[..., User]) -> dict[str, User]:
-    """Who may call: the owner, another customer, and staff without and with the permissions of the shop."""
+    """The callers: the owner, another customer, and staff without and with the shop's permissions."""
     manager = make_user("manager@example.org", is_staff=True)
     manager.user_permissions.set(Permission.objects.filter(content_type__app_label__startswith="shop_"))
     return {
@@ -161,7 +161,7 @@ def people(world: dict[str, str], make_user: Callable[..., User]) -> dict[str, U
 
 @pytest.fixture
 def make_token(db: None) -> MakeToken:
-    """Access tokens as the provider gives them, of one app."""
+    """Access tokens of one app, as the provider issues them."""
     app = App.objects.create(id="app", name="The App")
 
     def make(user: User | None, scopes: list[str]) -> str:
@@ -177,7 +177,7 @@ def make_token(db: None) -> MakeToken:
 
 @pytest.fixture
 def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
-    """The parameters of the routes: what the owner has, and guesses."""
+    """The parameters of the routes: the owner's data, and guesses."""
     kept = customers.set_addresses(customers.for_user(people["owner"]), [{"line1": "x", "city": "y", "country": "KE"}])
     return {
         "alias": "email",
@@ -208,7 +208,9 @@ def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
 def visitor(
     request: pytest.FixtureRequest, people: dict[str, User], make_token: Callable[..., str]
 ) -> tuple[str, Callable[[str], Client]]:
-    """Whose cells count, and a new client for a path, with the session or the bearer token of the caller."""
+    """The caller's name, and a function that returns a new client for a path, with the caller's session or bearer
+    token.
+    """
     name: str = request.param
     match name:
         case "anonymous":

@@ -1,4 +1,4 @@
-"""Rows that say who may open a page, and the visits that compare them with the site."""
+"""The access matrix of pages, and requests that compare it with the site."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def alike(cell: Cell) -> Cells:
 
 
 def known(anonymous: Cell, anybody: Cell) -> Cells:
-    """Everybody who is logged in meets the same."""
+    """The same for all logged-in users."""
     return (anonymous, *(anybody,) * 4)
 
 
@@ -43,7 +43,7 @@ def log_in(user: User) -> str:
 
 
 def cell_of(client: Client, method: str, path: str) -> Cell:
-    """What a visit answers. It is undone, so that all visits meet the same world."""
+    """The result of a request, which is rolled back, so that all requests find the same data."""
     kind = {"content_type": "application/json"} if path.startswith("/_allauth/") else {}
     with transaction.atomic():
         answer: HttpResponse = client.get(path) if method == "GET" else client.post(path, {}, **kind)
@@ -53,7 +53,7 @@ def cell_of(client: Client, method: str, path: str) -> Cell:
 
 
 def wanted(cells: Cells, name: str, path: str) -> Cell:
-    """A bearer token is nobody's on a page; in allauth's API for apps the token of a log-in is its user's."""
+    """The expected cell. Pages ignore bearer tokens; allauth's API for apps accepts the token of a log-in."""
     if name == "login token of the owner" and path.startswith("/_allauth/app/"):
         return cells[PEOPLE.index("owner")]
     return cells[0] if name in TOKENS else cells[PEOPLE.index(name)]

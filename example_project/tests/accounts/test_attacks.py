@@ -1,4 +1,4 @@
-"""What an attacker may try with tokens, row by row, on the mounted API. Each row: how it is made, and the answer."""
+"""Attacks with tokens on the mounted API. Each row: how the token is made, and the response."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ FORGED: dict[str, Callable[[Tokens], str]] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_a_forged_token_opens_nothing(api, user, log_in, name):
-    """Neither a customer's operation, nor staff's, nor one that anybody may call: broken is not the same as none."""
+    """Customer, staff and public operations all refuse it: a broken token is not the same as none."""
     tokens = log_in(user)
     api.token = "?"
     headers = {"Authorization": f"Bearer {FORGED[name](tokens)}"}
@@ -135,7 +135,7 @@ def test_a_session_beside_a_forged_token_does_not_count(user, log_in):
 
 @pytest.mark.parametrize("headers", [{"kid": "another"}, {"jku": "https://evil.example.org/jwks.json"}])
 def test_a_header_that_names_another_key_changes_nothing(api, user, log_in, headers):
-    """The right key was used: what the header says is not followed."""
+    """The correct key was used: the header's instructions are ignored."""
     tokens = log_in(user)
     api.token = sign(claims_of(tokens["access_token"]), **headers)
 
@@ -223,7 +223,7 @@ def test_a_token_of_one_never_refreshes_for_another(api, user, make_user, log_in
 
 
 def test_the_session_in_a_token_is_no_session_cookie(user, log_in):
-    """Who reads a token cannot make a session cookie or session token of it."""
+    """A token cannot be turned into a session cookie or session token."""
     tokens = log_in(user)
     sid = claims_of(tokens["access_token"])["sid"]
 
@@ -269,7 +269,7 @@ def test_garbage_costs_no_more_statements_than_a_good_token(
 
 
 def test_garbage_has_no_password_hashed_and_no_key_parsed(api, user, log_in, monkeypatch):
-    """The two dear things that a token could set off: a password hash, and parsing an RSA key."""
+    """The two expensive operations that a token could cause: a password hash, and parsing an RSA key."""
     from allauth.core.internal import jwkkit
     from django.contrib.auth import hashers
 

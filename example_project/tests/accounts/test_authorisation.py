@@ -1,4 +1,4 @@
-"""Who may call what: one row for each route of the API, so that a new route without a row fails."""
+"""The access matrix of the API: one row for each route, so that a new route without a row fails."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ PARTNER = {
     ("PATCH", "/products/reviews/{id}/"): 404,
     ("DELETE", "/products/reviews/{id}/"): 404,
 }
-"""Where a token of a partner, which has every scope and no user, is not simply anonymous."""
+"""Operations where a partner's token, with every scope and no user, differs from an anonymous caller."""
 
 
 def routes() -> list[tuple[str, str]]:
@@ -178,7 +178,10 @@ def call(client: Client, method: str, route: str, body: Any, world: dict[str, st
 
 
 def expected(caller: str, method: str, route: str, group: str | None, statuses: tuple[int, ...]) -> int:
-    """The cell of a caller. A scope lets its holder do what he may do himself; a partner's token is nobody's."""
+    """The expected status of a caller.
+
+    A scope never exceeds the user's own permissions; a partner's token has no user.
+    """
     cells = dict(zip(PEOPLE, statuses, strict=True))
     if caller in cells:
         return cells[caller]
@@ -195,7 +198,7 @@ def expected(caller: str, method: str, route: str, group: str | None, statuses: 
 
 
 def _as_nobody(route: str, anonymous: int) -> int:
-    """A partner is let in where anybody is. The catalogue calls the rest forbidden, the orders not authenticated."""
+    """A partner may call public operations. The catalogue refuses others as forbidden, orders as not authenticated."""
     return 403 if anonymous == 401 and route.startswith("/products/") else anonymous
 
 
@@ -205,7 +208,7 @@ def _as_nobody(route: str, anonymous: int) -> int:
     indirect=True,
 )
 def test_every_cell(caller, world):
-    """Each call is undone before the next, so that all meet the same world."""
+    """Each call is rolled back, so that all calls find the same data."""
     name, client = caller
     wrong = {}
     for (method, route), (group, statuses, body) in MATRIX.items():

@@ -1,4 +1,4 @@
-"""Who may open which page of the admin: one row for each model, so that a new model without one fails."""
+"""The access matrix of the admin: one row for each model, so that a new model without a row fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EDITED = (200, 200, 200, 200, 200)
 READ = (200, 403, 200, 403, 200)
 CLOSED = (403, 403, 403, 403, 403)
 
-# Model in the admin: what each of ACTIONS answers to staff with the permissions of the shop.
+# Model in the admin: the status of each of ACTIONS for staff with the shop's permissions.
 MODELS: dict[str, tuple[int, ...]] = {
     "account.emailaddress": CLOSED,
     "accounts.user": CLOSED,
@@ -62,7 +62,7 @@ def test_every_model_of_the_admin_has_a_row():
 
 
 def some_row(model: type[models.Model]) -> models.Model:
-    """A row of a model: one that is there, else one with the least that its columns take."""
+    """A row of a model: an existing one, else one with minimal values."""
     least = {field.name: _least(field) for field in model._meta.concrete_fields if _is_required(field)}
     if model._meta.label_lower == "django_q.failure":
         least["success"] = False
@@ -91,7 +91,7 @@ def _least(field: Any) -> Any:
 
 
 def _after_a_form(cell: Cell, with_permission: dict[str, int], action: str) -> set[Cell]:
-    """What POST answers where GET shows a form: that form again, or where it leads. What is only read takes none."""
+    """The status of POST where GET shows a form: the form again, or a redirect; 403 for read-only models."""
     if cell != 200:
         return {cell}
     is_read_only = tuple(with_permission.values()) == READ and action == "change"
@@ -129,7 +129,7 @@ def test_the_way_from_the_admin_to_a_page_is_404_for_any_key_that_is_none(client
 
 
 def test_staff_try_no_passwords_of_others_at_the_log_in_of_the_admin(client, people):
-    """Django's own form has no limit and asks for no second factor."""
+    """Django's own form has no rate limit and no second factor."""
     client.force_login(people["staff_without"], backend="django.contrib.auth.backends.ModelBackend")
 
     answer = client.post("/admin/login/", {"username": people["staff"].email, "password": PASSWORD})

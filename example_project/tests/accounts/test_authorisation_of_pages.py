@@ -1,6 +1,6 @@
-"""Who may open which page, beside the API: one row for each route of the site, so that a new route without one fails.
+"""The access matrix of the pages: one row for each route of the site, so that a new route without a row fails.
 
-A row says what GET and POST without a body answer to each of PEOPLE. A bearer token opens no page, whatever its scope.
+A row has the results of GET and of POST without a body for each of PEOPLE. A bearer token never opens a page.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from tests.accounts.matrix import (
 )
 
 pytestmark = pytest.mark.django_db
-# Route, as the site's patterns spell it: the cells of GET and of POST. 302 leads on, "login" to the log-in page.
+# Route, as the site's patterns spell it: the cells of GET and of POST. 302 is another redirect, "login" one to the
+# log-in page.
 PAGES: dict[str, tuple[Cells, Cells]] = {
     "accounts/login/": (known(200, 302), known(200, 302)),
     "accounts/logout/": (known(302, 200), alike(302)),
@@ -211,7 +212,7 @@ def _walk(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterato
 
 
 def own_rows() -> set[str]:
-    """The routes of PAGES, with both kinds of client that allauth's API has."""
+    """The routes of PAGES, for both kinds of client of allauth's API."""
     return {route.replace("<client>", client) for route in PAGES for client in ("app", "browser")}
 
 

@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says about the accounts' settings."""
+"""Messages of ``manage.py check`` about the accounts' settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nobody learns which addresses have an account: not from an answer, and not from how long it takes.
+"""Neither a response nor its time shows which addresses have an account.
 
 The times are taken on request, ``SHOP_TEST_FULL=1 pytest tests/accounts/test_enumeration.py -s``: 200 samples of each
 kind, one of each in turn, and the medians of the processor's time, which a busy machine does not stretch.
@@ -37,7 +37,7 @@ Call = Callable[[str], HttpResponse]
 
 
 def content_of(answer: HttpResponse) -> tuple[int, object]:
-    """Status and content, but for the random token in it."""
+    """Status and content, without the random token."""
     content = answer.json()
     (content.get("next") or {}).pop("session_token", None)
     (content.get("meta") or {}).pop("session_token", None)
@@ -81,7 +81,7 @@ def test_known_and_unknown_get_the_same_answer(calls, user, settings, name):
 
 
 def written(call: Callable[[], HttpResponse]) -> tuple[list[str], int]:
-    """The tables of an account into which a call inserts rows, and how many passwords it hashes."""
+    """The account tables into which a call inserts rows, and the number of passwords that it hashes."""
     with (
         CaptureQueriesContext(connection) as queries,
         patch.object(MD5PasswordHasher, "encode", autospec=True) as hashed,
@@ -116,7 +116,7 @@ def unknown() -> Iterator[str]:
 
 
 def seconds(call: Call, email: str) -> tuple[float, float]:
-    """How long a call takes: the processor's time and the clock's."""
+    """The CPU time and the elapsed time of a call."""
     gc.disable()
     begin = time.process_time(), time.perf_counter()
     call(email)
@@ -126,7 +126,7 @@ def seconds(call: Call, email: str) -> tuple[float, float]:
 
 
 def apart(taken: dict[str, list[float]]) -> tuple[float, str]:
-    """How far the medians are apart, and a sentence of it."""
+    """The difference of the medians, and a message about it."""
     known, unknown = (statistics.median(taken[kind][10:]) for kind in ("known", "unknown"))
     difference = abs(known - unknown) / max(known, unknown)
     return difference, f"{known * 1000:.2f} ms known, {unknown * 1000:.2f} ms unknown, {difference:.1%} apart"

@@ -1,4 +1,4 @@
-"""Where the forms of each page may lead: what is needed there, and nothing more."""
+"""The allowed form targets of each page: only the necessary ones."""
 
 from __future__ import annotations
 

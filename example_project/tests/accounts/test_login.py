@@ -1,4 +1,4 @@
-"""Logging in: the exact answer, and what each refusal says to do."""
+"""Logging in: the exact response, and the instructions in each refusal."""
 
 from __future__ import annotations
 

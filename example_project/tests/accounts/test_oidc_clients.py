@@ -1,4 +1,4 @@
-"""Clients of the provider, made in the admin and by the command: the secret is shown once and kept nowhere."""
+"""Clients of the provider, created in the admin and by the command: the secret is shown once and not stored."""
 
 from __future__ import annotations
 

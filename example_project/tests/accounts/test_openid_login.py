@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def log_in_with(provider, browser):
-    """Press the button, come back with a code, answer the last response."""
+    """Press the button, return with a code, and return the last response."""
     start = browser.post("/accounts/oidc/work/login/")
     assert start.status_code == 302
     asked = {name: values[0] for name, values in parse_qs(urlsplit(start["Location"]).query).items()}

@@ -1,4 +1,4 @@
-"""One refresh token, presented eight times at the same moment: of a log-in, and of an app."""
+"""A refresh token that is used eight times concurrently: of a log-in, and of an app."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def refresh_app(token: str) -> HttpResponse:
 
 
 def at_once(call: Callable[[], HttpResponse]) -> list[HttpResponse]:
-    """The answers to the same call from several threads, which begin together."""
+    """The responses to the same call from several threads that start together."""
     barrier = threading.Barrier(RIVALS)
     answers: list[HttpResponse] = []
 
@@ -123,7 +123,7 @@ def test_at_most_one_of_eight_wins_with_a_code(user, app, caplog):
 
     assert wrong.status_code == 400
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * (RIVALS - 1)
-    assert Token.objects.filter(type="at").count() in (0, 1)  # who comes after the winner's answer ends its tokens
+    assert Token.objects.filter(type="at").count() in (0, 1)  # a use after the winner's response ends its tokens
     assert "presented again" in caplog.text
     assert Client().post("/identity/o/api/token", exchange).status_code == 400
     assert Token.objects.count() == 0
@@ -152,7 +152,7 @@ def test_refresh_tokens_expire(user, app, log_in, settings):
 
 @pytest.mark.django_db
 def test_a_refresh_does_not_prolong_what_has_ended(user, log_in):
-    """The session is what carries a log-in: without it the newest refresh token is worth nothing."""
+    """Tokens depend on the session: without it the newest refresh token is refused."""
     tokens = refresh(log_in(user)["refresh_token"]).json()
     from django.contrib.sessions.backends.cached_db import SessionStore
 

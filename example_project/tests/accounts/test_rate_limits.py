@@ -1,4 +1,4 @@
-"""The limits of the log-in, counted by two web processes that share a cache, and with headers that lie."""
+"""The rate limits of the log-in, with two web processes that share a cache, and with forged headers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def answers(url: str) -> bool:
 
 
 def database_url() -> str:
-    """The address of the test database, for another process."""
+    """The URL of the test database, for another process."""
     parameters = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{parameters['NAME']}"
@@ -55,7 +55,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def start(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., list[str]]]:
-    """Start web processes behind one Redis; their addresses."""
+    """Start web processes with one Redis; return their URLs."""
     if not shutil.which("redis-server"):
         pytest.skip("redis-server is not installed")
     port = free_port()

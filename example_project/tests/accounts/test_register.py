@@ -1,4 +1,4 @@
-"""Registering: a code by mail, and the same answer whoever owns the address."""
+"""Registering: a code by e-mail, and the same response for taken and free addresses."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def take(api, step, **fields):
 
 @pytest.fixture
 def secret(api, user):
-    """The TOTP secret of a user who switched the second factor on by the API, typing the password once more for it."""
+    """The TOTP secret of a user who switched the second factor on by the API, with the password again."""
     api.token = log_in(api, user).json()["access_token"]
     assert api.post(f"{HEADLESS}auth/reauthenticate", {"password": PASSWORD}).status_code == 200
     offered = api.get(f"{HEADLESS}account/authenticators/totp").json()["meta"]["secret"]
@@ -83,7 +83,7 @@ def test_a_recovery_code_logs_in_once(api, user, recovery_codes):
 
 
 def test_a_code_works_once(api, user, secret):
-    """Who looks over a shoulder cannot use the code that was just typed."""
+    """A code that was just used cannot be used again."""
     from django.core.cache import cache
 
     cache.clear()

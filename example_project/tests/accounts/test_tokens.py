@@ -1,4 +1,4 @@
-"""Tokens: what ends them, and what is never taken for one."""
+"""Tokens: how they end, and what is never accepted as one."""
 
 from __future__ import annotations
 

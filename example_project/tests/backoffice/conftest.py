@@ -19,7 +19,7 @@ PASSWORD = "a-long-and-odd-one-42"
 
 @pytest.fixture
 def catalogue(db: None) -> dict[str, Any]:
-    """Two catalogue at the top, one below the first; a mug, a shirt in two sizes, a book that stands on both."""
+    """Two top categories, one subcategory; a mug, a shirt in two sizes, and a book in both top categories."""
     kitchen, clothing = categories.create("Kitchen"), categories.create("Clothing")
     cups = categories.create("Cups", parent=kitchen)
     products.create("MUG", name="Market mug", price=Decimal(950), categories=[cups], low_stock_threshold=5)
@@ -34,7 +34,7 @@ def catalogue(db: None) -> dict[str, Any]:
 
 @pytest.fixture
 def sell(db: None) -> Callable[..., Order]:
-    """Write an order with ``{sku: (quantity, unit price)}`` and a delivery for 350, as it lies in the books."""
+    """Write an order with ``{sku: (quantity, unit price)}`` and a delivery for 350."""
     numbers = itertools.count(1)
 
     def write(

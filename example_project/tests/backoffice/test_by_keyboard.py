@@ -1,4 +1,4 @@
-"""The order's page in headless Chromium by keys alone. Needs what the shop's browser tests need."""
+"""The order's page in headless Chromium, by keyboard only. Needs what the shop's browser tests need."""
 
 from __future__ import annotations
 

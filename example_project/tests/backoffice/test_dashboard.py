@@ -1,4 +1,4 @@
-"""The admin's first page: every figure against the same count made the slow way, and against the list it links to."""
+"""The dashboard: every figure is compared with a slow calculation, and with the list it links to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots that the server draws."""
+"""Charts that the server draws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order's page in the admin, its steps, and that each sends what it showed before."""
+"""The order's page in the admin and its steps: each sends the messages of its preview."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ALL = (
 
 @pytest.fixture
 def order(catalogue, make_user):
-    """Two mugs and a book of a customer with e-mail and phone, confirmed, of which the customer was told."""
+    """A confirmed order of two mugs and a book, whose customer has e-mail and phone and got a message."""
     user = make_user()
     customer = customers.update(customers.for_user(user), phone="0712 345 678")
     cart, _token = carts.find_or_open(customer=customer)
@@ -38,9 +38,9 @@ def order(catalogue, make_user):
     return checkout.place_order(cart, shipping_address=address, delivery="home", provider="on_delivery", by=user)
 
 
-def bring(order, *verbs):
-    for verb in verbs:
-        verb(order.pk, notify=False)
+def bring(order, *actions):
+    for action in actions:
+        action(order.pk, notify=False)
     order.refresh_from_db()
     return order
 
@@ -54,7 +54,7 @@ def step(order, name):
 
 
 def shown(answer):
-    """What the page says that would be sent."""
+    """The messages in the page's preview."""
     preview = answer.context["preview"]
     return {(row.alias, row.address, row.subject, row.text) for row, _parts in preview.messages}
 

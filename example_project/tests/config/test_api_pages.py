@@ -1,4 +1,4 @@
-"""The API's edges and documentation: problem documents everywhere, nothing from a foreign host."""
+"""The API's errors and documentation pages: problem documents everywhere, nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_no_form_may_lead_elsewhere(client):
 
 
 def test_staff_operations_are_closed(client, document, api, user, log_in):
-    """Every operation under a path of staff: 401 without a log-in, 403 for a customer."""
+    """Every operation below a staff path: 401 without a log-in, 403 for a customer."""
     staff = [(method, path) for method, path, _operation in operations(document) if "/staff/" in path]
     log_in(user)
 

@@ -1,4 +1,4 @@
-"""Settings from the environment: what is wrong or missing is named."""
+"""Settings from the environment: errors name wrong or missing variables."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ S7 = [
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
 ]
-"""What a site is promised that it can set."""
+"""The variables that the specification promises."""
 
 
 def written_down():
@@ -329,7 +329,7 @@ def test_forked_workers_share_no_pool_and_the_doctor_waits_for_none(monkeypatch,
 
 
 def settings_error(**values):
-    """What the settings complain of in an environment with nothing but these values, "" if they are content."""
+    """The error of the settings in an environment with only these values, "" if there is none."""
     try:
         settings_of(**values)
     except ImproperlyConfigured as error:
@@ -338,7 +338,7 @@ def settings_error(**values):
 
 
 def settings_of(**values):
-    """The settings in an environment with nothing but these values, read again; the tests' own stay as they are."""
+    """The settings in an environment with only these values, read again; the tests' own stay as they are."""
     own = {name: sys.modules.pop(name) for name in list(sys.modules) if name.startswith("config.settings")}
     before = dict(os.environ)
     os.environ.clear()

@@ -1,4 +1,4 @@
-"""The shop speaks German wherever it speaks English."""
+"""Every English text of the shop has a German translation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The usual way of a Django project, as its page in the documentation tells it, in a copy of this folder."""
+"""The usual steps of a Django project, as its page in the documentation describes them, in a copy of this folder."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 for arguments in json.loads(sys.argv[1]):
     execute_from_command_line(arguments)
 """
-"""Several commands in one process, which saves the starts."""
+"""Several commands in one process, which is faster."""
 
 
 @pytest.fixture
 def database():
-    """What `createdb shop` makes: an empty database, and its URL. "" where the tests run on SQLite."""
+    """An empty database like that of `createdb shop`, by its URL; "" if the tests run on SQLite."""
     if connection.vendor != "postgresql":
         yield ""
         return
@@ -76,7 +76,7 @@ def project(tmp_path, database):
 
 
 def steps():
-    """The page's commands that end by themselves, with the answers that a person would type."""
+    """The page's commands that end by themselves, with arguments instead of a person's input."""
     if not PAGE.exists():
         pytest.skip("the documentation is not here")
     for line in re.findall(r"^\$ python manage.py (.+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE):
@@ -88,7 +88,7 @@ def steps():
 
 
 def ask(address, body=None, **headers):
-    """The answer's headers and JSON; waits for a server that is starting."""
+    """The response's headers and JSON; waits for a starting server."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(address, data, {"Content-Type": "application/json", **headers})
     deadline = time.monotonic() + SECONDS

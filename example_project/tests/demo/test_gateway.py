@@ -1,4 +1,4 @@
-"""The demo's mail server and gateway, driven by what the shop really sends with."""
+"""The demo's mail server and SMS gateway, used with the shop's real notifiers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample data: by command and by fixtures, the same sound shop."""
+"""The sample data: the command and the fixtures give the same consistent shop."""
 
 from __future__ import annotations
 

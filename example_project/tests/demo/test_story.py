@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def demo(tmp_path):
-    """The address of a demo of its own."""
+    """The URL of a demo for this test."""
     command = [sys.executable, "-u", "run_demo.py", "--port=0", f"--data-dir={tmp_path / 'demo'}"]
     with subprocess.Popen(command, cwd=EXAMPLE, stdout=subprocess.PIPE, text=True) as process:
         said = []

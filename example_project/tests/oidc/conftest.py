@@ -1,4 +1,4 @@
-"""The shop on a real port, a provider and apps that know nothing of it, and Chromium for what a person would click."""
+"""The shop on a real port, independent provider and apps, and Chromium for a person's clicks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def app_port() -> int:
 
 @pytest.fixture
 def issuer(shop: str, app_port: int, settings: Any) -> Iterator[str]:
-    """A running provider that the shop knows as ``work``."""
+    """A running provider that the shop is configured with as ``work``."""
     port = free_port()
     app = f"http://127.0.0.1:{app_port}/callback"
     provider = subprocess.Popen(

@@ -1,5 +1,5 @@
 // An OpenID Provider that knows nothing of the shop: node provider.mjs <port> <the shop's address> <an app's callback>.
-// Whoever logs in is whom the log-in names; the password does not matter. Says "ready" when it listens.
+// It accepts any user name with any password. Prints "ready" when it listens.
 import Provider from "oidc-provider";
 
 const [, , port, shop, callback] = process.argv;

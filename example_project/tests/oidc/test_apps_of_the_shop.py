@@ -1,4 +1,4 @@
-"""The shop as an OpenID Provider, seen by npm's ``openid-client`` and by Authlib."""
+"""The shop as an OpenID Provider, tested with npm's ``openid-client`` and with Authlib."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ EXERCISED = {
     "token_endpoint_auth_methods_supported": "client credentials; code and PKCE",
     "introspection_endpoint_auth_methods_supported": "test_introspection_takes_both_methods",
 }
-"""What the discovery document says, and which test or scenario takes it at its word."""
+"""The entries of the discovery document, and the test or scenario of each."""
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def keys_of(discovery: dict[str, Any]) -> Any:
 
 
 def claims_of(token: str, discovery: dict[str, Any]) -> dict[str, Any]:
-    """The claims of an ID token whose signature and issuer are right.
+    """The claims of an ID token with a correct signature and issuer.
 
     Raises:
         JoseError: they are not.
@@ -182,7 +182,7 @@ def test_every_scope_can_be_had(discovery, make_app, shop):
     ],
 )
 def test_no_other_way_to_a_token_is_open(node, shop, user, make_app, discovery, change, client):
-    """What the document does not name is refused: other flows, a public app without PKCE."""
+    """What the document does not list is refused: other flows, a public app without PKCE."""
     make_app("app")
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
     asked = {

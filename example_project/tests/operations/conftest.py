@@ -9,7 +9,7 @@ from shop_orders import carts, checkout
 
 @pytest.fixture
 def product(db, settings, tmp_path):
-    """A basket of which 20 are there, with a picture."""
+    """A basket with a picture and a stock of 20."""
     settings.MEDIA_ROOT = tmp_path / "media"
     basket = products.create("BASKET-1", name="Sisal basket", price=Decimal(1200))
     inventory.receive({"BASKET-1": 20})
@@ -22,7 +22,7 @@ def product(db, settings, tmp_path):
 
 @pytest.fixture
 def place(product):
-    """Call it for an order of one basket by a guest."""
+    """A function that places a guest's order of one basket."""
 
     def order(email="test.customer@example.org", phone="+254712345678", quantity=1):
         cart, _token = carts.add_to_cart(product.sku, quantity)

@@ -48,7 +48,7 @@ def pictures(folder):
 
 
 def elsewhere(media, **variables):
-    """The surroundings of a process that knows nothing of this one's database and uploads."""
+    """The environment of a process without this one's database and uploads."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -156,7 +156,7 @@ def test_a_backup_that_fails_leaves_none_behind_its_name(shop, tmp_path, monkeyp
 
 @pytest.fixture
 def python_3_11_0(monkeypatch):
-    """The archives of Python 3.11.0 to 3.11.3, which know no filter."""
+    """tarfile as in Python 3.11.0 to 3.11.3, without filters."""
     original = tarfile.TarFile.extractall
 
     def extractall(self, path=".", members=None, *, numeric_owner=False):

@@ -21,7 +21,7 @@ def cache_at(port):
 
 
 class Redis:
-    """A server of the test's own on a port of its own."""
+    """A server for this test on its own port."""
 
     def __init__(self, folder):
         self.folder, self.port = folder, free_port()

@@ -14,7 +14,7 @@ ROOT = Path(settings.BASE_DIR).parent
 DEPLOY = ROOT / "deploy"
 NAMES = re.compile(r"^#? ?([A-Z][A-Z0-9_]+)=", re.MULTILINE)
 SERVERS = {"POSTGRES_PASSWORD", "REDIS_PASSWORD"}
-"""Variables of the containers beside the shop."""
+"""Variables of the other containers."""
 
 
 def variables(path):
@@ -23,7 +23,7 @@ def variables(path):
 
 
 def packages(path):
-    """``{name: lines}`` of a requirements file, a continued line being one."""
+    """``{name: lines}`` of a requirements file, a continued line counts as one."""
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return {re.split(r"[\[=<>; ]", line)[0].lower().replace("_", "-"): line for line in lines}

@@ -29,7 +29,7 @@ def doctor(*arguments):
 
 @contextlib.contextmanager
 def answering(status, body="{}"):
-    """The address of a local HTTP server that answers everything with this; ADDRESS in it becomes that address."""
+    """The URL of a local HTTP server with this response to every request; ADDRESS in it becomes the URL."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -62,7 +62,7 @@ def texts(name):
 
 @pytest.fixture
 def sms(settings):
-    """Settings of a notifier by Africa's Talking whose gateway is at an address."""
+    """Settings of an Africa's Talking notifier whose gateway has this URL."""
 
     def at(base_url):
         options = {"username": "sandbox", "api_key": "very-secret-key", "base_url": base_url, "report_secret": "long"}

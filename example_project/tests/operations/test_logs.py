@@ -24,7 +24,7 @@ CANARIES = {
 
 @pytest.fixture
 def written():
-    """What a handler with our formatter and mask writes, from every logger at DEBUG."""
+    """The output of a handler with our formatter and mask, of every logger at DEBUG."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
@@ -138,7 +138,7 @@ def test_the_journey_of_a_customer_leaves_no_trace_in_the_logs(client, product, 
 
 @pytest.fixture
 def crash(client, product, monkeypatch):
-    """Call it to place an order that ends in an error whose text names the customer; answers the cart's token."""
+    """A function that places an order and ends with an error about the customer; it returns the cart's token."""
 
     def fail(*_args, **_kwargs):
         raise ValueError("no delivery to {email}, {phone}, {card}, password={password}".format(**CANARIES))
@@ -196,7 +196,7 @@ def test_a_mail_server_that_is_away_breaks_no_answer(crash, monkeypatch, caplog)
 
 
 class Refusing(BaseEmailBackend):
-    """A mail server that says no, and repeats in its answer whatever it was given."""
+    """A mail server that refuses and repeats its input in the response."""
 
     def send_messages(self, email_messages):
         (message,) = email_messages

@@ -46,7 +46,7 @@ def test_the_processes_of_this_machine_are_found():
 
 @pytest.fixture
 def broker(tmp_path, monkeypatch):
-    """A Redis broker with a server of the test's own."""
+    """A Redis broker with a server for this test."""
     if not shutil.which("redis-server"):
         pytest.skip("redis-server is not installed")
     with socket.socket() as probe:

@@ -55,7 +55,7 @@ def shirt(kitchen: Category) -> Product:
 
 
 class Visitor:
-    """Somebody with a browser, who has read the last page."""
+    """A visitor with a browser that has the last page."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -84,7 +84,7 @@ class Visitor:
         return self.post("/checkout/", **{**GUEST, **changes})
 
     def placing(self) -> dict[str, str]:
-        """What the button of the review page sends."""
+        """The form data of the review page's button."""
         names = ("cart", "expected_total")
         return {name: re.search(f'name="{name}" value="([^"]*)"', self.text)[1] for name in names}  # type: ignore[index]
 

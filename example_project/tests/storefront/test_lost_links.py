@@ -1,4 +1,4 @@
-"""A guest who lost the link gets it by e-mail; nobody learns which orders there are."""
+"""A guest can get the link to an order again by e-mail; the response does not show which orders exist."""
 
 from __future__ import annotations
 

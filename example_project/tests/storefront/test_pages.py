@@ -1,4 +1,4 @@
-"""What holds on every page."""
+"""Checks of every page."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CUSTOMER_PAGES = [
 
 
 class Markup(HTMLParser):
-    """Collects what a strict policy forbids, and what a page must have."""
+    """Collects violations of a strict policy, and the parts that a page must have."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
