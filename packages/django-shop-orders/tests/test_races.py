@@ -96,7 +96,7 @@ def test_command_runs_the_races_and_leaves_nothing():
     out = StringIO()
     call_command("shop_orders_race", buyers=8, units=5, orders=24, stdout=out)
     assert "sold 5, refused 3, left 0" in out.getvalue()
-    assert "Nothing was sold twice" in out.getvalue()
+    assert "Nothing was oversold" in out.getvalue()
     assert races.TABLE not in connection.introspection.table_names()
 
 
