@@ -32,7 +32,7 @@ def delete_category_files(*, instance: Category, using: str, **_kwargs: Any) -> 
 
 
 def lock_for_raw_category(*, raw: bool, using: str, **_kwargs: Any) -> None:
-    """Take the tree's lock in the transaction of a fixture; one rebuild when it commits."""
+    """Lock the tree in the transaction of a fixture, and rebuild it once on commit."""
     if raw:
         with write_gate(using=using):
             _once_on_commit(_rebuild_tree, using)

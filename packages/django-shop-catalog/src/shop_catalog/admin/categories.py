@@ -69,7 +69,7 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
             _swap(category, by=1)
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Django's own "delete selected": the queryset's ``delete`` passes the gate; mptt's delays the numbers."""
+        """Django's own "delete selected": the queryset's ``delete`` locks the tree, which mptt's action does not."""
         options = {} if action_location is None else {"action_location": action_location}
         return super(MPTTModelAdmin, self).get_actions(request, **options)
 

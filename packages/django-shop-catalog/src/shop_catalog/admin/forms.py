@@ -127,7 +127,7 @@ class StockForm(forms.Form):
 
 
 class UploadForm(forms.Form):
-    """A file of products to look at before it is imported."""
+    """A file of products, shown as a preview before it is imported."""
 
     file = forms.FileField(label=_("File"), help_text=_("CSV, JSON lines or a JSON array, in UTF-8."))
 

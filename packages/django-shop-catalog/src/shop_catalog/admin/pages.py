@@ -1,4 +1,4 @@
-"""Pages of their own in the product admin."""
+"""Further pages of the product admin."""
 
 from __future__ import annotations
 

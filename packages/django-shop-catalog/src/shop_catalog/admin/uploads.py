@@ -1,4 +1,4 @@
-"""Imports in the product admin: upload a file, look at the preview, confirm."""
+"""Imports in the product admin: upload a file, check the preview, confirm."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ImportPages(PageAdmin):
         ]
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        """A form for a file; POST keeps it and shows its preview."""
+        """A form for a file; POST stores it and shows its preview."""
         self._require_import(request)
         form = UploadForm(request.POST or None, request.FILES or None)
         if form.is_valid():

@@ -1,4 +1,4 @@
-"""The one router of the catalogue, to which the modules beside it attach their operations."""
+"""The router of the catalogue, to which the other modules of this package add their operations."""
 
 from __future__ import annotations
 

@@ -176,13 +176,13 @@ def subtree_bounds(slug: str) -> SubtreeBounds | None:
 
 
 def category_links(product_ids: list[int]) -> list[CategoryLink]:
-    """The categories of listed products, with the tree's version. One statement for any ten products."""
+    """The categories of listed products, with the tree's version. One statement."""
     padded = product_ids + product_ids[-1:] * (-len(product_ids) % 10)
     return _LINKS.rows(len(padded), **{f"id{index}": pk for index, pk in enumerate(padded)})
 
 
 def product_details(slug: str, *, now: datetime, since: datetime, with_unpublished: bool) -> ProductDetails | None:
-    """One product; its lowest price is looked for among the changes after ``since``."""
+    """One product; its lowest price is the lowest one since ``since``."""
     return _PRODUCT.first(with_unpublished, slug=slug, now=now, since=since)
 
 

@@ -22,7 +22,7 @@ MAX_DEPTH = 64
 class Node(NamedTuple):
     """A category without its text. ``is_visible``: it and all above it are active.
 
-    ``image`` is the URL of its picture or empty, ``renditions`` those of the smaller copies by their name.
+    ``image`` is the URL of its image or empty, ``renditions`` those of the smaller copies by their name.
     """
 
     id: int
@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
     @property
     def picture(self) -> dict[str, Any] | None:
-        """The picture as the API shows it."""
+        """The image as the API shows it."""
         return {"url": self.image, "renditions": self.renditions} if self.image else None
 
 
@@ -151,7 +151,7 @@ def _read_rows() -> list[_Row]:
 
 
 def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
-    """URLs of the smaller copies; of the picture itself where none was made."""
+    """URLs of the smaller copies; of the image itself where none was made."""
     return {
         rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
         for rendition in RENDITION_WIDTHS

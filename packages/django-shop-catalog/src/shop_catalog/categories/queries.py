@@ -1,4 +1,4 @@
-"""Compiled statements of the category room."""
+"""The compiled statement of the category tree."""
 
 from __future__ import annotations
 

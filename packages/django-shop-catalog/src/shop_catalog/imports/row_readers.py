@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any, NamedTuple
 
 from django.utils.translation import gettext as _
+from shop_core.api.bodies import refuse_constant, unique_keys
 
 from shop_catalog.exceptions import FileTooLarge, UnreadableFile
 
@@ -114,7 +115,7 @@ def _read_json_lines(text: io.TextIOWrapper) -> Iterator[RawRow]:
 
 def _read_json_array(text: io.TextIOWrapper) -> Iterator[RawRow]:
     try:
-        rows = json.loads(text.read(), parse_constant=_refuse, object_pairs_hook=_unique)
+        rows = json.loads(text.read(), parse_constant=refuse_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         raise UnreadableFile(_("The file is not a JSON array."))
     if not isinstance(rows, list):
@@ -125,7 +126,7 @@ def _read_json_array(text: io.TextIOWrapper) -> Iterator[RawRow]:
 
 def _from_json(number: int, line: str) -> RawRow:
     try:
-        row = json.loads(line, parse_constant=_refuse, object_pairs_hook=_unique)
+        row = json.loads(line, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return RawRow(number, {}, _("The line is not a JSON object."))
     return _checked(number, row)
@@ -135,14 +136,3 @@ def _checked(number: int, row: Any) -> RawRow:
     if not isinstance(row, dict):
         return RawRow(number, {}, _("The row is not a JSON object."))
     return RawRow(number, row)
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("duplicate key")
-    return values

@@ -18,7 +18,7 @@ from shop_catalog.models import Product, ProductImage
 
 
 class ProductOnSale(NamedTuple):
-    """The columns of a product on sale. ``picture`` has the name of a file and whether renditions lie beside it."""
+    """The columns of a product on sale. ``picture`` has the name of a file, and whether it has smaller copies."""
 
     sku: str
     name: str

@@ -1,4 +1,4 @@
-"""Search backends: what ``q`` finds."""
+"""Search backends, for the parameter ``q`` of lists."""
 
 from shop_catalog.search.base import SearchBackend, backend, simplify
 from shop_catalog.search.database import DatabaseSearch

@@ -1,4 +1,4 @@
-"""Compiled statements of the price statistics, and the querysets that they share with plain counting."""
+"""Compiled statements of the price statistics, and the querysets that counting uses too."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
     if request.content_type != "application/json":
         raise BodyRefused(415, "not_json")
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        value = json.loads(body.decode("utf-8"), parse_constant=refuse_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         raise BodyRefused(400, "unreadable_json") from None
     check_value(value)
@@ -89,11 +89,11 @@ def _read(request: HttpRequest, length: int) -> bytes:
     return body
 
 
-def _refuse_constant(name: str) -> None:
+def refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
         raise ValueError
