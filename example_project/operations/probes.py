@@ -75,8 +75,8 @@ def overdue_jobs() -> Iterator[tuple[str, str]]:
         late = {getattr(job, "name", job) for job in package.overdue()}
         label = package.__name__.split(".")[0]
         for job in package.JOBS:
-            if job.name in late:  # `undone` until every package has the jobs of shop_core
-                yield f"{label}.{job.name}", getattr(job, "consequence", "") or job.undone
+            if job.name in late:
+                yield f"{label}.{job.name}", job.consequence
 
 
 def _late(seconds: float, what: str) -> str:

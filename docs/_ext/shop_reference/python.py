@@ -22,7 +22,7 @@ CORE: Mapping[str, str] = {
     "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
     "db.transactions": "in_transaction repeat_once is_passing lock_timeout connection_of",
     "api.auth": "Auths check_permission was_given",
-    "api.bodies": "BodyRefused check check_value",
+    "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses reads_stream",
     "api.types": "In safe_text",
 }

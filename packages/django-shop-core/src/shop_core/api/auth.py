@@ -46,10 +46,8 @@ class Auths(Sequence[Auth]):
             caller = auth(request)
             if caller:
                 return caller
-        if not self.guests or "Authorization" in request.headers:
-            return None
         is_broken = any(was_given(request, auth) and not _is_session(auth) for auth in auths)
-        return None if is_broken else GUEST
+        return None if is_broken or not self.guests or "Authorization" in request.headers else GUEST
 
     def configured(self) -> tuple[Auth, ...]:
         """The auth objects that the setting names now.

@@ -90,10 +90,12 @@ def _read(request: HttpRequest, length: int) -> bytes:
 
 
 def refuse_constant(name: str) -> None:
+    """``parse_constant`` of ``json.loads``: refuse NaN and Infinity."""
     raise ValueError(name)
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """``object_pairs_hook`` of ``json.loads``: refuse an object with a repeated key."""
     values = dict(pairs)
     if len(values) != len(pairs):
         raise ValueError
