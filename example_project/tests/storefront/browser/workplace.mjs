@@ -147,7 +147,7 @@ await take("Ship", async () => {
   await page.keyboard.type("CC-KEYS-1");
 });
 await take("Record the payment");
-await take("Note as delivered");
+await take("Mark as delivered");
 await take("Refund", async () => {
   await tabTo("#id_amount");
   await page.keyboard.press("Control+A");
@@ -157,7 +157,7 @@ await take("Refund", async () => {
   await tabTo("#id_line_1");
   await page.keyboard.press("ArrowUp");
 });
-await take("Write a note", async () => {
+await take("Add a note", async () => {
   await tabTo("#id_text");
   await page.keyboard.type("Done without a mouse");
 });
