@@ -18,7 +18,7 @@ MAX_JSON_CHARACTERS = 16 * 1024
 
 SENTENCES: Mapping[str, str | Promise] = {
     "integer_too_large": _("Whole numbers must fit into 64 bits."),
-    "not_an_amount": _('Send an amount as text with digits and at most one point, such as "12.50".'),
+    "not_an_amount": _("Send an amount as text with digits and at most one point, such as “12.50”."),
     "number_not_finite": _("Numbers must be finite."),
     "object_too_large": _("The object is larger than 16 kB."),
     "time_out_of_range": _("Send a time between the years 1900 and 2200."),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.db import connections, router
 from django.db.models import BooleanField, F, FloatField, Func, IntegerField, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from shop_catalog.models import Product
+from shop_catalog.search import queries
 from shop_catalog.search.base import Prepared, SearchBackend, simplify
 
 CANDIDATES = 10_000
@@ -43,10 +43,7 @@ class PostgresSearch(SearchBackend):
     def prepare(self, text: str) -> Prepared:
         words = simplify(text).split()
         query = " & ".join(f"{_quoted(word)}:*" for word in words)
-        with connections[router.db_for_read(Product)].cursor() as cursor:
-            cursor.execute("SELECT shop_catalog_known(%s)", [query])
-            [is_known] = cursor.fetchone()
-        if not is_known:
+        if not queries.is_known(query):
             words = sorted(re.findall(r"\w+", simplify(text)), key=len, reverse=True)
             values = {f"word{index}": word for index, word in enumerate(words)}
             return Prepared((SIMILAR_WORDS, len(words)), {"search_words": " ".join(words), **values})
