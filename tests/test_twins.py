@@ -1,0 +1,96 @@
+"""What the packages have alike: rooms of the same name hold the same names, with the same signatures."""
+
+import inspect
+from importlib import import_module
+
+import pytest
+from shop_core.api.auth import Auths
+from shop_core.api.problems import Problems
+from shop_core.conf import BaseSettings
+from shop_core.exceptions import ShopError
+from shop_core.jobs import Job, JobsCommand, Schedule
+
+PACKAGES = ("shop_catalog", "shop_orders", "shop_notify")
+FIELDS_OF_A_RUN = {"id", "name", "last_started_at", "last_finished_at", "last_error"}
+
+
+def modules(name):
+    return {package: import_module(f"{package}.{name}") for package in PACKAGES}
+
+
+def alike(values):
+    """The one value of all packages, or a failure that shows them."""
+    first = next(iter(values.values()))
+    assert {package: value for package, value in values.items() if value != first} == {}, values
+    return first
+
+
+def test_jobs_are_one_schedule_per_package():
+    for package, module in modules("jobs").items():
+        assert isinstance(module.SCHEDULE, Schedule), package
+        assert module.SCHEDULE.label == package
+        assert module.SCHEDULE.own
+        assert all(isinstance(job, Job) and job.consequence for job in module.SCHEDULE.own)
+
+
+@pytest.mark.parametrize("name", ["run_due", "overdue"])
+def test_jobs_have_one_signature(name):
+    functions = {package: getattr(module.SCHEDULE, name) for package, module in modules("jobs").items()}
+    alike({package: str(inspect.signature(function)) for package, function in functions.items()})
+
+
+def test_commands_of_jobs_are_one():
+    for package in PACKAGES:
+        command = import_module(f"{package}.management.commands.{package}_jobs").Command
+        assert issubclass(command, JobsCommand)
+        assert command.help
+        assert command.handle is JobsCommand.handle
+
+
+def test_runs_of_jobs_have_the_same_fields():
+    fields = {
+        package: {field.name for field in module.JobRun._meta.concrete_fields}
+        for package, module in modules("models").items()
+    }
+    assert alike(fields) == FIELDS_OF_A_RUN
+
+
+def test_settings_are_read_by_core():
+    for package, module in modules("conf").items():
+        assert isinstance(module.app_settings, BaseSettings)
+        assert module.app_settings.setting == package.upper()
+
+
+def test_every_error_is_a_shop_error_with_a_code_and_tables():
+    for package, module in modules("exceptions").items():
+        kinds = [
+            kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__
+        ]
+        bases = [kind for kind in kinds if ShopError in kind.__bases__]
+        assert len(bases) == 1, package
+        assert [kind for kind in kinds if not issubclass(kind, bases[0])] == []
+        assert bases[0].problems == f"{package}.api.problems.PROBLEMS"
+
+
+def test_routers_problems_and_credentials_have_one_place():
+    for package in PACKAGES:
+        face = import_module(f"{package}.api")
+        problems = import_module(f"{package}.api.problems")
+        auth = import_module(f"{package}.api.auth")
+        assert isinstance(problems.PROBLEMS, Problems)
+        assert face.router is import_module(f"{package}.api.routers").router
+        assert all(isinstance(getattr(auth, name), Auths) for name in ("required", "staff"))
+
+
+def test_credentials_are_asked_for_with_the_same_settings():
+    for name, setting in {"required": "API_AUTH", "staff": "STAFF_API_AUTH"}.items():
+        auths = {package: getattr(module, name) for package, module in modules("api.auth").items()}
+        assert alike({package: (auth.name, auth.guests) for package, auth in auths.items()}) == (setting, False)
+
+
+def test_permission_is_checked_by_one_name():
+    found = {
+        package: str(inspect.signature(module.check_permission, eval_str=True).parameters)
+        for package, module in modules("api.auth").items()
+    }
+    alike(found)
