@@ -187,3 +187,9 @@ def test_sqlite_without_immediate_transactions_is_told():
         options["transaction_mode"] = mode
     assert message.id == "shop_orders.W002"
     assert '"transaction_mode": "IMMEDIATE"' in message.hint
+
+
+def test_newer_django_is_warned_of(monkeypatch):
+    assert checks.check_django(None) == []
+    monkeypatch.setattr("shop_core.db.compiled.NEWEST_TESTED", (4, 2))
+    assert [message.id for message in checks.check_django(None)] == ["shop_orders.W009"]

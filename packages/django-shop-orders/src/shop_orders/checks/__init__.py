@@ -12,6 +12,7 @@ from django.apps import AppConfig
 from django.core import checks
 from django.db import connections
 from django.urls import NoReverseMatch, reverse
+from shop_core.db.compiled import is_newer_than_tested
 
 from shop_orders.checks.hooks import check_auth, check_hooks
 from shop_orders.checks.products import check_source
@@ -20,7 +21,7 @@ from shop_orders.checks.shapes import check_shapes
 from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
 from shop_orders.payment_providers import HostedTestProvider
 
-__all__ = ["check_databases", "check_deployment", "check_settings", "check_urls", "register"]
+__all__ = ["check_databases", "check_deployment", "check_django", "check_settings", "check_urls", "register"]
 
 PARTS = (
     check_names,
@@ -37,6 +38,7 @@ PARTS = (
 def register() -> None:
     checks.register(check_settings, "shop_orders")
     checks.register(check_databases, "shop_orders")
+    checks.register(check_django, "shop_orders")
     checks.register(check_urls, "shop_orders")
     checks.register(check_deployment, "shop_orders", deploy=True)
 
@@ -61,6 +63,19 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
         for alias in connections
         if connections[alias].vendor == "sqlite"
         and connections[alias].settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE"
+    ]
+
+
+def check_django(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """A Django that is newer than the compiled queries were tested with."""
+    if not is_newer_than_tested():
+        return []
+    return [
+        checks.Warning(
+            "This Django is newer than the ones shop_orders was tested with: carts are found by plain queries, slower.",
+            hint="Update django-shop-core and django-shop-orders. Until then nothing else changes.",
+            id="shop_orders.W009",
+        )
     ]
 
 
