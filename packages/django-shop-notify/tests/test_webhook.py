@@ -16,7 +16,7 @@ from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
 from shop_notify.notifiers import Message, WebhookNotifier, webhook
-from shop_notify.notifiers.http import HangUp
+from shop_notify.notifiers.http import Deadline
 from test_contract import WebhookTransport
 
 KEY, OTHER = b"0123456789abcdef01234567", b"76543210fedcba9876543210"
@@ -217,11 +217,11 @@ def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_sec
         return ours, theirs
 
     ours, theirs = connect()
-    with ours, theirs, HangUp(ours, 0.05):
+    with ours, theirs, Deadline(ours, 0.05):
         assert theirs.recv(1) == b""
     ours, theirs = connect()
     with ours, theirs:
-        HangUp(ours, 0.05).cancel()
+        Deadline(ours, 0.05).cancel()
         with pytest.raises(TimeoutError):
             theirs.recv(1)
 
@@ -229,7 +229,7 @@ def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_sec
 def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dripping):
     """The status is the answer; what follows is not waited for."""
     monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
-    address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_ANSWER_BYTES * 2)
+    address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_RESPONSE_BYTES * 2)
     began = time.monotonic()
     assert notifier().send(message(f"http://{address}/")).provider_code == "200"
     assert time.monotonic() - began < 3

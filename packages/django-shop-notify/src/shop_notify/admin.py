@@ -1,4 +1,4 @@
-"""Admin pages: the outbox with its history, notifiers, suppressed addresses, wishes, templates."""
+"""Admin pages: the outbox with its history, notifiers, suppressed addresses, preferences, templates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RESEND = "shop_notify.resend_notification"
 
 
 class ReadOnly:
-    """What only the app itself writes."""
+    """For rows that only the app itself writes."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -53,7 +53,7 @@ class DeliveryReportInline(ReadOnly, admin.TabularInline):
 
 class ResendForm(forms.Form):
     address = forms.CharField(
-        label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("You may give another one.")
+        label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("You may enter another one.")
     )
 
 
@@ -71,7 +71,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     change_form_template = "admin/shop_notify/notification/change_form.html"
     fieldsets = [
         (None, {"fields": ["event", "reference", "state", "last_error", "alias", "channel", "address", "language"]}),
-        (gettext_lazy("Words"), {"fields": ["words"]}),
+        (gettext_lazy("Text"), {"fields": ["content"]}),
         (
             gettext_lazy("History"),
             {"fields": ["attempts", "created_at", "due_at", "sent_at", "delivered_at", "expires_at", "provider_id"]},
@@ -86,8 +86,8 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         ),
     ]
 
-    @admin.display(description=gettext_lazy("As sent, or as it would be now"))
-    def words(self, row: Notification) -> str:
+    @admin.display(description=gettext_lazy("As sent, or as it would be sent now"))
+    def content(self, row: Notification) -> str:
         shown = preview_notification(row)
         url = reverse("admin:shop_notify_notification_html", args=[row.pk]) if shown.html else ""
         page = format_html('<p><a href="{}" target="_blank" rel="noopener">{}</a></p>', url, _("See the HTML"))
@@ -109,7 +109,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         ]
 
     def html_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The HTML part on a page of its own, which may run and load nothing."""
+        """The HTML part on a page of its own, without scripts."""
         row = self._row(request, pk)
         response = HttpResponse(preview_notification(row).html)
         response["Content-Security-Policy"] = (
@@ -118,7 +118,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         return response
 
     def resend_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Send one again, also to another address."""
+        """Send one message again, to the same or another address."""
         row = self._row(request, pk)
         if not self.has_resend_permission(request):
             raise PermissionDenied
@@ -158,21 +158,21 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         self._each(request, queryset, outbox.resend)
 
-    @admin.action(description=gettext_lazy("Retry what was given up or refused"), permissions=["resend"])
+    @admin.action(description=gettext_lazy("Retry messages that were given up or refused"), permissions=["resend"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         self._each(request, queryset, outbox.retry)
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Notification], verb: Any) -> None:
+    def _each(self, request: HttpRequest, queryset: QuerySet[Notification], action: Any) -> None:
         done = 0
         for row in queryset:
             try:
-                verb(row)
+                action(row)
                 done += 1
             except ShopNotifyError as error:
                 self.message_user(request, f"{row}: {error}", messages.WARNING)
         if done:
-            said = ngettext("%(count)d message will be sent.", "%(count)d messages will be sent.", done)
-            self.message_user(request, said % {"count": done}, messages.SUCCESS)
+            text = ngettext("%(count)d message will be sent.", "%(count)d messages will be sent.", done)
+            self.message_user(request, text % {"count": done}, messages.SUCCESS)
 
 
 @admin.register(Suppression)

@@ -35,10 +35,10 @@ def check_poll(
     databases: Sequence[str] | None = None,
     **kwargs: Any,  # noqa: ARG001
 ) -> list[CheckMessage]:
-    """Whether anything looks at the outbox of a site in use from time to time.
+    """Whether a site in use delivers periodically.
 
-    No setting tells: it may be cron, a timer, a schedule of the queue or the loop. Each of them leaves its note in the
-    database, which ``migrate`` and ``check --database`` look at.
+    No setting says so: it may be cron, a timer, a schedule of the queue or the loop. Each of them records its runs in
+    the database, which ``migrate`` and ``check --database`` read.
     """
     alias = router.db_for_read(JobRun)
     if alias not in (databases or ()):
@@ -51,7 +51,7 @@ def check_poll(
         return []
     return [
         Warning(
-            f"Nothing looks at the outbox from time to time. {late[0].consequence}",
+            f"Nothing delivers the outbox periodically. {late[0].consequence}",
             hint="Run `manage.py shop_notify_jobs` each minute, by cron or any scheduler, or `deliver_notifications "
             "--loop`.",
             id="shop_notify.W011",
@@ -62,7 +62,8 @@ def check_poll(
 def _names() -> Iterator[CheckMessage]:
     for name in app_settings.unknown():
         known = ", ".join(sorted(key for key in dir(type(app_settings)) if key.isupper()))
-        yield Warning(f'SHOP_NOTIFY["{name}"] is not a setting.', hint=f"There are: {known}.", id="shop_notify.W001")
+        hint = f"Known settings: {known}."
+        yield Warning(f'SHOP_NOTIFY["{name}"] is not a setting.', hint=hint, id="shop_notify.W001")
 
 
 def _notifiers() -> Iterator[CheckMessage]:
@@ -76,20 +77,20 @@ def _notifiers() -> Iterator[CheckMessage]:
             continue
         if notifier.is_metered and not app_settings.PHONE_REGIONS:
             yield Error(
-                f"“{alias}” sends to no country at all.",
+                f"“{alias}” may send to no country.",
                 hint='SHOP_NOTIFY = {"PHONE_REGIONS": ["KE"], ...}',
                 id="shop_notify.E002",
             )
         if notifier.takes_reports() and getattr(notifier, "report_secret", None) == "":
             yield Warning(
-                f"“{alias}” takes no delivery reports, as it has no secret for their URL.",
+                f"“{alias}” refuses delivery reports, because it has no secret for their URL.",
                 hint='"OPTIONS": {..., "report_secret": env("REPORT_SECRET")}, a long random text.',
                 id="shop_notify.W002",
             )
 
 
 def _notifier_hint(alias: str) -> str:
-    """For e-mail the notifier itself; for any other word one that needs no account."""
+    """A notifier to paste: for e-mail the real one, for any other alias one that needs no account."""
     backend = "EmailNotifier" if alias == "email" else "ConsoleNotifier"
     return f'SHOP_NOTIFY = {{"NOTIFIERS": {{..., "{alias}": {{"BACKEND": "shop_notify.notifiers.{backend}"}}}}}}'
 
@@ -105,24 +106,24 @@ def _routes() -> Iterator[CheckMessage]:
             continue
         read.append(route)
         yield from _route(number, route)
-    yield from _nowhere(read)
+    yield from _unreachable(read)
 
 
-def _nowhere(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
-    """What goes to nobody, or by nothing: told once for all routes, since a preset has many."""
+def _unreachable(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
+    """Events without administrators or without a notifier: one message for all routes, since a preset has many."""
     to_admins = [route for route in read if routes.ADMINS in route.to]
     if to_admins and not app_settings.ADMINS:
         yield Warning(
-            f"There are no administrators, and to them go {_events(to_admins)}.",
+            f"ADMINS is empty, so nobody gets {_events(to_admins)}.",
             hint='SHOP_NOTIFY = {"ADMINS": ["shop@example.org"], ...}',
             id="shop_notify.W003",
         )
     for alias in dict.fromkeys(alias for route in read for alias in route.via):
         if alias not in app_settings.NOTIFIERS:
-            going = _events([route for route in read if alias in route.via])
+            unsent = _events([route for route in read if alias in route.via])
             yield Warning(
-                f"“{alias}” is not configured, so nothing is sent by it: {going}.",
-                hint=f"{_notifier_hint(alias)} If that is meant so, add this check to SILENCED_SYSTEM_CHECKS.",
+                f"“{alias}” is not configured, so these are not sent by it: {unsent}.",
+                hint=f"{_notifier_hint(alias)} If this is intended, add this check to SILENCED_SYSTEM_CHECKS.",
                 id="shop_notify.W004",
             )
 
@@ -132,10 +133,10 @@ def _events(read: Sequence[routes.Route]) -> str:
 
 
 def _preset_without(path: str) -> str:
-    """For a route of the preset: what a site takes that does not have the app."""
+    """For a route of the preset: the preset for a site without the app."""
     presets = {"shop_catalog": "ORDER_ROUTES", "shop_orders": "STOCK_ROUTES"}
     app = path.partition(".")[0]
-    return f" A site without {app} takes shop_notify.presets.{presets[app]}." if app in presets else ""
+    return f" A site without {app} uses shop_notify.presets.{presets[app]}." if app in presets else ""
 
 
 def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
@@ -145,7 +146,7 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
         signal = None
     if not isinstance(signal, Signal):
         yield Error(
-            f"Route {number}: “{route.signal}” is no signal.",
+            f"Route {number}: “{route.signal}” is not a signal.",
             hint="Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route."
             f"{_preset_without(route.signal)}",
             id="shop_notify.E004",
@@ -198,7 +199,7 @@ def _queue() -> Iterator[CheckMessage]:
         )
     if app_settings.QUEUE == queues.POSTGRESQL and connection.vendor != "postgresql":
         yield Warning(
-            "The queue postgresql wakes nobody on another database: `deliver_notifications --loop` looks by itself.",
+            "The queue postgresql wakes no worker on another database: `deliver_notifications --loop` only polls.",
             hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}',
             id="shop_notify.W010",
         )
@@ -207,7 +208,7 @@ def _queue() -> Iterator[CheckMessage]:
 
 
 def _django_q2() -> Iterator[CheckMessage]:
-    """What of django-q2's defaults loses or doubles tasks (seen with django-q2 1.11)."""
+    """Defaults of django-q2 that lose tasks or run them twice (seen with django-q2 1.11)."""
     if not apps.is_installed("django_q"):
         yield Error(
             "The queue django_q2 needs the app “django_q”.",
@@ -239,7 +240,7 @@ def _django_q2() -> Iterator[CheckMessage]:
 
 
 def _mail() -> Iterator[CheckMessage]:
-    """Django's SMTP backend waits for ever by default, and holds a worker for as long."""
+    """Django's SMTP backend has no time-out by default, and would occupy a worker for ever."""
     if not any(_is_email(alias) for alias in app_settings.NOTIFIERS):
         return
     if hasattr(settings, "MAILERS"):
@@ -255,7 +256,7 @@ def _mail() -> Iterator[CheckMessage]:
         waiting, hint = (["EMAIL_TIMEOUT"] if smtp else []), "EMAIL_TIMEOUT = 10"
     if waiting:
         yield Warning(
-            f"Mail has no time-out ({', '.join(waiting)}): a server that hangs holds a worker.",
+            f"Mail has no time-out ({', '.join(waiting)}): a server that hangs occupies a worker.",
             hint=hint,
             id="shop_notify.W009",
         )

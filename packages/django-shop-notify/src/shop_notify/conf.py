@@ -1,4 +1,4 @@
-"""Settings of the notify app: one dict, ``SHOP_NOTIFY``, one typed property a setting, read live."""
+"""Settings of the notify app: one dict, ``SHOP_NOTIFY``, one typed property per setting, read live."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AppSettings(BaseSettings):
 
     @property
     def ADMINS(self) -> Sequence[str | Mapping[str, str]]:
-        """Who ``"admins"`` in a route is: e-mail addresses, E.164 numbers, or recipients as in a payload."""
+        """Recipients of ``"admins"`` in a route: e-mail addresses, E.164 numbers, or recipients as in a payload."""
         value: Sequence[str | Mapping[str, str]] = self.get("ADMINS", ())
         return value
 
@@ -48,7 +48,7 @@ class AppSettings(BaseSettings):
 
     @property
     def SMS_LIMITS(self) -> Mapping[str, int]:
-        """How many paid messages may start per phone, customer and hour; what is over waits for the next period.
+        """How many paid messages may start per phone, customer and hour; more than that wait for the next period.
 
         Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``hour``.
         """
@@ -67,13 +67,13 @@ class AppSettings(BaseSettings):
 
     @property
     def API_AUTH(self) -> str | Sequence[str]:
-        """Dotted path of the auth callable, or of several, of the customers' operations."""
+        """Dotted path of the auth callable of the customers' operations, or a list of them."""
         value: str | Sequence[str] = self.get("API_AUTH", "ninja.security.django_auth")
         return value
 
     @property
     def STAFF_API_AUTH(self) -> str | Sequence[str]:
-        """The same for the staff's operations, which check model permissions besides."""
+        """The same for the staff's operations, which also check model permissions."""
         value: str | Sequence[str] = self.get("STAFF_API_AUTH", "ninja.security.django_auth")
         return value
 

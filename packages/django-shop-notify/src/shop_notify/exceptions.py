@@ -42,7 +42,7 @@ class TemplateMissing(ShopNotifyError):
 
 
 class TemplateRefused(ShopNotifyError):
-    """A template written in the admin uses what is not allowed there, or does not render."""
+    """A template written in the admin uses a tag, filter or size that is not allowed, or does not render."""
 
     code = "template_refused"
 
@@ -54,7 +54,7 @@ class NotRetryable(ShopNotifyError):
 
 
 class AddressRefused(ShopNotifyError):
-    """The address is not one that this notifier can send to."""
+    """The notifier cannot send to this address."""
 
     code = "address_refused"
 

@@ -1,4 +1,4 @@
-"""How each notifier is doing, for the admin, the staff's API and health views."""
+"""Health of each notifier, for the admin, the staff's API and health views."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shop_notify.notifiers import registry
 
 @dataclass(frozen=True, kw_only=True)
 class NotifierHealth:
-    """``oldest_due_at`` is what waits longest although it could be sent: the age of the queue."""
+    """Figures of one notifier. ``oldest_due_at`` is when the oldest message fell due: the age of the queue."""
 
     alias: str
     backend: str
@@ -34,18 +34,18 @@ class NotifierHealth:
 
 
 def notifiers() -> list[NotifierHealth]:
-    """Every configured alias, and those that are configured no more and still have rows waiting."""
+    """Every configured alias, and aliases that are no longer configured but still have rows waiting."""
     now = timezone.now()
     rows = Notification.objects.health(now)
-    lately = _last_hour(now)
+    recent = _last_hour(now)
     return [
-        NotifierHealth(**{**_state(alias), **rows.get(alias, {}), **lately.get(alias, {})})
+        NotifierHealth(**{**_state(alias), **rows.get(alias, {}), **recent.get(alias, {})})
         for alias in dict.fromkeys([*app_settings.NOTIFIERS, *rows])
     ]
 
 
 def oldest_due_at() -> datetime | None:
-    """Since when something waits that could be sent, None where nothing does: for a readiness probe."""
+    """Since when a message is due, None if none is: for a readiness probe."""
     now = timezone.now()
     return Notification.objects.due(now).order_by("due_at").values_list("due_at", flat=True).first()
 

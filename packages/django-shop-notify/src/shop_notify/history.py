@@ -1,4 +1,4 @@
-"""What became of the messages about one thing, as plain values for pages and APIs."""
+"""History: the messages about one order or product, with their states, as plain values for pages and APIs."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def _delivery(row: Notification) -> Delivery:
 
 
 def label(name: str) -> str:
-    """An event's or group's name for people: the site's translation of it, or the name with spaces."""
+    """An event's or group's name to be shown: the site's translation of it, or the name with spaces."""
     title = name.replace("_", " ").capitalize()
     return _(title) if title else ""

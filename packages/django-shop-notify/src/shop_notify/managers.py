@@ -18,41 +18,41 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(state__in=("queued", "sending"))
 
     def due(self, now: datetime) -> NotificationQuerySet:
-        """To be claimed now. A row that is being sent is due again when its lease has run out."""
+        """To be claimed now. A row that is being sent is due again when its lease has expired."""
         return self.open().filter(due_at__lte=now)
 
     def in_order(self) -> NotificationQuerySet:
         return self.order_by("priority", "due_at", "id")
 
     def lock(self) -> NotificationQuerySet:
-        """Lock the rows, passing over those that another worker has, where the database can."""
+        """Lock the rows; those that another worker has locked are skipped, where the database can."""
         if connections[self.db].features.has_select_for_update_skip_locked:
             return self.select_for_update(skip_locked=True)
         return self.select_for_update()
 
     def about(self, reference: str) -> NotificationQuerySet:
-        """What was written about one thing, such as an order's number, the oldest first."""
+        """Notifications about one thing, such as an order by its number, the oldest first."""
         return self.filter(reference=reference).order_by("created_at", "id") if reference else self.none()
 
     def search(self, text: str) -> NotificationQuerySet:
-        """Whole words only: an address, a reference or a recipient key."""
+        """By a whole address, reference or recipient key."""
         return self.filter(Q(address__iexact=text) | Q(reference=text) | Q(recipient_key=text))
 
     def newest_first(self) -> NotificationQuerySet:
         return self.order_by("-created_at", "-id")
 
     def older_than(self, row: Notification) -> NotificationQuerySet:
-        """What comes after a row in ``newest_first``."""
+        """Rows after this one in ``newest_first``."""
         return self.filter(Q(created_at__lt=row.created_at) | Q(created_at=row.created_at, id__lt=row.pk))
 
     def final(self) -> NotificationQuerySet:
-        """Nothing more will happen to these by themselves."""
+        """Rows that no worker will change any more."""
         return self.filter(state__in=("sent", "delivered", "read", "unknown", "failed", "dead", "skipped"))
 
     def health(self, now: datetime) -> dict[str, dict[str, object]]:
         """``{alias: {"waiting", "sending", "dead", "unknown", "oldest_due_at"}}``, by one query.
 
-        The states stand in two groups, each as the condition of a partial index: in one they are served by none.
+        The states are in two groups, each the condition of a partial index: in one group no index could be used.
         """
         rows = (
             self.filter(Q(state__in=("queued", "sending")) | Q(state__in=("dead", "unknown")))

@@ -12,7 +12,7 @@ MAX_TEXT = 500
 
 
 def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) -> str:
-    """The text with secrets removed and e-mail addresses and phone numbers made unreadable, cut to ``limit``."""
+    """The text with secrets, e-mail addresses and phone numbers made unreadable, cut to ``limit``."""
     masked = str(text)[: limit * 4].replace("\0", "")
     masked = masked.encode("utf-8", "replace").decode()
     for secret in secrets:
@@ -24,7 +24,7 @@ def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) ->
 
 
 def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
-    """A JSON value with every text in it masked; what is deeper than five levels, long or no finite number is cut."""
+    """A JSON value with every text masked; values deeper than five levels, long lists and endless numbers are cut."""
     return _mask_value(value, tuple(secrets), 0)
 
 

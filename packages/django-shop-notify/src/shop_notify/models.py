@@ -1,4 +1,4 @@
-"""The outbox and what belongs to it."""
+"""The tables: notifications of the outbox, attempts, reports, preferences, templates, counts, workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shop_notify.managers import NotificationQuerySet
 
 
 class State(models.TextChoices):
-    """Where a notification is. It moves only forward, but for ``outbox.retry``."""
+    """The state of a notification. It moves only forward, except by ``outbox.retry``."""
 
     QUEUED = "queued", _("queued")
     SENDING = "sending", _("sending")
@@ -34,11 +34,11 @@ FORWARD: Mapping[str, frozenset[str]] = {
     State.SENT: frozenset({State.DELIVERED, State.READ, State.FAILED}),
     State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.READ, State.FAILED}),
     State.DELIVERED: frozenset({State.READ}),
-    # What has arrived has arrived, whatever was thought before: a phone that was off, a report in the wrong order.
+    # It has arrived, although it was taken as failed: a phone was off, or the reports came in the wrong order.
     State.FAILED: frozenset({State.DELIVERED, State.READ}),
     State.DEAD: frozenset({State.DELIVERED, State.READ}),
 }
-"""What a delivery report may change: from state to states."""
+"""The changes that a delivery report may make: ``{state: new states}``."""
 
 
 class Notification(models.Model):
@@ -50,7 +50,7 @@ class Notification(models.Model):
     alias = models.CharField(max_length=50)
     channel = models.CharField(max_length=30)
     address = models.CharField(max_length=500)
-    audience = models.CharField(max_length=100, blank=True, help_text=_("The route's word for the recipient."))
+    audience = models.CharField(max_length=100, blank=True, help_text=_("Key of the recipient in the route."))
     recipient_key = models.CharField(max_length=100, blank=True)
     recipient_name = models.CharField(max_length=200, blank=True)
     language = models.CharField(max_length=20, blank=True)
@@ -61,11 +61,9 @@ class Notification(models.Model):
     context = models.JSONField(default=dict)
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    priority = models.PositiveSmallIntegerField(default=5, help_text=_("1 goes first, 9 last."))
+    priority = models.PositiveSmallIntegerField(default=5, help_text=_("1 is sent first, 9 last."))
     attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(
-        default=timezone.now, help_text=_("While it is being sent: when its lease runs out.")
-    )
+    due_at = models.DateTimeField(default=timezone.now, help_text=_("While it is being sent: when its lease expires."))
     expires_at = models.DateTimeField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True, editable=False)
     metered_at = models.DateTimeField(
@@ -85,7 +83,7 @@ class Notification(models.Model):
         default=dict, blank=True, help_text=_("Alias, channel and address to use if this one fails.")
     )
     fallback_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When the fall-back starts unless it is delivered.")
+        null=True, blank=True, help_text=_("When the fallback starts unless it is delivered.")
     )
     origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="followers")
 
@@ -127,11 +125,11 @@ class Notification(models.Model):
         return not self.group
 
     def is_late_for_fallback(self, when: datetime) -> bool:
-        """Whether its fall-back should have begun by then."""
+        """Whether its fallback is to start before ``when``."""
         return bool(self.fallback) and when > self.created_at + timedelta(minutes=self.fallback["after_minutes"])
 
     def summary(self) -> dict[str, Any]:
-        """Plain values for signals and hooks; no address and no text."""
+        """Plain values for signals and hooks, without address and text."""
         return {
             "version": 1,
             "id": str(self.public_id),
@@ -146,7 +144,7 @@ class Notification(models.Model):
 
 
 class Attempt(models.Model):
-    """One try to send, written when it ended. A missing number is a worker that died."""
+    """One attempt to send, inserted when it ended. A missing number is a worker that died."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", _("accepted")
@@ -161,7 +159,7 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     provider_code = models.CharField(max_length=50, blank=True)
     detail = models.CharField(max_length=500, blank=True, help_text=_("Masked."))
-    answer = models.JSONField(default=dict, blank=True, help_text=_("The provider's answer, masked."))
+    answer = models.JSONField(default=dict, blank=True, help_text=_("The provider's response, masked."))
 
     class Meta:
         verbose_name = _("attempt")
@@ -174,15 +172,15 @@ class Attempt(models.Model):
 
 
 class DeliveryReport(models.Model):
-    """What a provider said later. Kept once; one that is early waits for its notification."""
+    """A provider's report about a message. A duplicate is not stored; an early one waits for its notification."""
 
     notification = models.ForeignKey(
         Notification, on_delete=models.CASCADE, null=True, blank=True, related_name="reports"
     )
     alias = models.CharField(max_length=50)
     provider_id = models.CharField(max_length=200)
-    status = models.CharField(max_length=50, help_text=_("The provider's word."))
-    state = models.CharField(max_length=10, choices=State.choices, help_text=_("Ours."))
+    status = models.CharField(max_length=50, help_text=_("The provider's status."))
+    state = models.CharField(max_length=10, choices=State.choices, help_text=_("The state of the notification."))
     address = models.CharField(max_length=500, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
@@ -202,7 +200,7 @@ class DeliveryReport(models.Model):
 
 
 class Preference(models.Model):
-    """A recipient's wish about one event group by one notifier. No row: she gets them."""
+    """Whether a recipient wants one event group by one notifier. Without a row the recipient gets it."""
 
     recipient_key = models.CharField(max_length=100)
     group = models.CharField(max_length=50)
@@ -222,7 +220,7 @@ class Preference(models.Model):
 
 
 class Suppression(models.Model):
-    """An address that is not written to any more."""
+    """An address to which no message is sent any more."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("bounced")
@@ -247,7 +245,7 @@ class Suppression(models.Model):
 
 
 class TemplateOverride(models.Model):
-    """A message's words, written in the admin. An empty part falls back to the file."""
+    """A template written in the admin. An empty part is taken from the file."""
 
     event = models.CharField(max_length=100)
     channel = models.CharField(max_length=30)
@@ -273,7 +271,7 @@ class TemplateOverride(models.Model):
 
 
 class SendCount(models.Model):
-    """How many paid messages started in one period, for the limits. Pruned with the notifications."""
+    """The number of paid messages that started in one period, for the limits. Pruned with the notifications."""
 
     key = models.CharField(max_length=120, help_text=_("Hashed phone or customer, or all."))
     seconds = models.PositiveIntegerField()
@@ -290,7 +288,7 @@ class SendCount(models.Model):
 
 
 class Worker(models.Model):
-    """A process or thread that is draining now, so that one alias never holds more than half of them."""
+    """A process or thread that delivers now. One alias never occupies more than half of them."""
 
     host = models.CharField(max_length=100)
     pid = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""The outbox: putting messages into it, and sending again what is in it. Delivering is the room ``delivery``."""
+"""The outbox: putting messages into it, and sending messages of it again. ``delivery`` delivers them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting what is no longer needed, and with it the personal data."""
+"""Deleting old notifications, and with them the personal data."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ CHUNK = 1000
 
 
 def prune(*, days: int | None = None) -> int:
-    """Delete notifications that ended more than ``days`` ago (default: ``KEEP_DAYS``), with attempts and reports.
+    """Delete notifications that were finished more than ``days`` ago (default: ``KEEP_DAYS``).
 
-    In chunks, each its own transaction. Returns how many notifications went.
+    Their attempts and reports are deleted too. In chunks, each in a transaction of its own. Returns how many
+    notifications were deleted.
     """
     now = timezone.now()
     before = now - timedelta(days=app_settings.KEEP_DAYS if days is None else days)

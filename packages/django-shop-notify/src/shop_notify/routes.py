@@ -37,7 +37,7 @@ class Route:
     signal: str
     """Dotted path of the signal."""
     event: str
-    """Name of what happened: it chooses the template."""
+    """Name of the event, which chooses the template."""
     via: Sequence[str]
     """Notifier aliases."""
     to: Sequence[str] = ()
@@ -50,17 +50,20 @@ class Route:
     context: str = ""
     """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
     event_id: str = ""
-    """Likewise ``(sender, **kwargs) -> text``. Without it a signal that is sent twice becomes two messages."""
+    """For such a signal too: dotted path of ``(sender, **kwargs) -> text``.
+
+    Without it a signal that is sent twice becomes two messages.
+    """
     reference: str = "order.number"
     """Payload key whose value is stored with the notification, to find it by."""
     group: str = ""
-    """Event group that recipients may mute. Empty: transactional, which they may not."""
+    """Event group that recipients may mute. Empty: transactional, which cannot be muted."""
     priority: int = 5
-    """1 goes first, 9 last."""
+    """1 is sent first, 9 last."""
     expires_after_minutes: int | None = None
     """Older messages are not sent any more. Default: the notifier's."""
     fallback: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered after n minutes."""
+    """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered within n minutes."""
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> Route:

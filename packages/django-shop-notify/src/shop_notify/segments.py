@@ -1,4 +1,4 @@
-"""How many SMS a text is, as the networks count (3GPP TS 23.038)."""
+"""SMS segments: how many SMS a text takes, as the networks count (3GPP TS 23.038)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXTENDED = frozenset("^{}\\[~]|€\f")
 
 @dataclass(frozen=True)
 class Segments:
-    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; ``parts`` is what is paid for."""
+    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; ``parts`` are paid for."""
 
     encoding: str
     units: int

@@ -1,4 +1,4 @@
-"""Telegram as a notifier, over the Bot API's ``sendMessage`` (https://core.telegram.org/bots/api#sendmessage)."""
+"""Telegram as a notifier, by the Bot API's ``sendMessage`` (https://core.telegram.org/bots/api#sendmessage)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shop_notify.notifiers import (
 
 __all__ = ["TelegramNotifier"]
 
-MAX_ANSWER_BYTES = 64 * 1024
+MAX_RESPONSE_BYTES = 64 * 1024
 
 
 class TelegramNotifier(Notifier):
@@ -34,7 +34,7 @@ class TelegramNotifier(Notifier):
     def __init__(self, *, alias: str, token: str, base_url: str = "https://api.telegram.org") -> None:
         super().__init__(alias=alias)
         if not token:
-            raise ValueError("“token” is required. @BotFather gives one.")
+            raise ValueError("“token” is required. Get one from @BotFather.")
         self._path = f"/bot{token}/sendMessage"
         self._server = urlsplit(base_url)
 
@@ -44,20 +44,20 @@ class TelegramNotifier(Notifier):
 
     def send(self, message: Message) -> Receipt:
         body = json.dumps({"chat_id": message.to, "text": message.text[: self.max_text]})
-        status, answer = self._post(body)
-        if status == 200 and answer.get("ok") is True:
-            return Receipt(provider_id=f"{message.to}:{answer['result']['message_id']}")
-        raise self._failure(status, answer)
+        status, content = self._post(body)
+        if status == 200 and content.get("ok") is True:
+            return Receipt(provider_id=f"{message.to}:{content['result']['message_id']}")
+        raise self._failure(status, content)
 
-    def _failure(self, status: int, answer: dict[str, Any]) -> Exception:
-        said = str(answer.get("description", f"HTTP {status}"))
+    def _failure(self, status: int, content: dict[str, Any]) -> Exception:
+        description = str(content.get("description", f"HTTP {status}"))
         if status == 429 or status >= 500:
-            wait = answer.get("parameters", {}).get("retry_after")
-            return TemporaryFailure(said, provider_code=str(status), retry_after=wait)
-        if not answer:
-            return UnknownOutcome("The answer makes no sense.", provider_code=str(status))
-        # 403: the user has blocked the bot, or has never written to it.
-        return PermanentFailure(said, provider_code=str(status), suppress="stop" if status == 403 else "")
+            wait = content.get("parameters", {}).get("retry_after")
+            return TemporaryFailure(description, provider_code=str(status), retry_after=wait)
+        if not content:
+            return UnknownOutcome("The response could not be read.", provider_code=str(status))
+        # 403: the user has blocked the bot, or has never sent it a message.
+        return PermanentFailure(description, provider_code=str(status), suppress="stop" if status == 403 else "")
 
     def _post(self, body: str) -> tuple[int, dict[str, Any]]:
         secure = self._server.scheme == "https"
@@ -70,16 +70,16 @@ class TelegramNotifier(Notifier):
         try:
             connection.request("POST", self._path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
-            return response.status, _read(response.read(MAX_ANSWER_BYTES))
+            return response.status, _read(response.read(MAX_RESPONSE_BYTES))
         except (OSError, http.client.HTTPException) as error:
-            raise UnknownOutcome("Telegram did not answer properly.") from error
+            raise UnknownOutcome("Telegram did not respond properly.") from error
         finally:
             connection.close()
 
 
 def _read(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""What a customer wishes to get."""
+"""Preferences: which messages a customer gets."""
 
 from typing import Annotated, Any
 

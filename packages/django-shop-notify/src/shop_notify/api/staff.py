@@ -45,7 +45,7 @@ class NotificationOut(Schema):
 class NotificationPage(Schema):
     items: list[NotificationOut]
     next: str | None
-    """Give it as ``after`` for the next page."""
+    """Send it as ``after`` to get the next page."""
 
 
 class AttemptOut(Schema):
@@ -99,7 +99,7 @@ class PreviewIn(In):
 
 
 class ResendIn(In):
-    """Without ``address`` it goes to the same one."""
+    """Without ``address`` the message goes to the same one."""
 
     address: Annotated[ShortText, Field(max_length=200)] = ""
 
@@ -175,7 +175,7 @@ def list_notifiers(request: HttpRequest) -> list[dict[str, Any]]:
     response={200: list[PreviewOut], **responses(401, 403)},
     auth=auth.staff,
     operation_id="staff_preview_signal",
-    summary="What a signal would send, to whom and by which channel",
+    summary="The messages that a signal would send",
 )
 def preview_signal(request: HttpRequest, payload: PreviewIn) -> list[dict[str, Any]]:
     auth.check_permission(request, VIEW)
@@ -187,7 +187,7 @@ def preview_signal(request: HttpRequest, payload: PreviewIn) -> list[dict[str, A
     response={200: RetriedOut, **responses(401, 403)},
     auth=auth.staff,
     operation_id="staff_retry_dead_notifications",
-    summary="Send everything again that was given up, of one notifier or all",
+    summary="Retry all messages that were given up, of one notifier or all",
 )
 def retry_dead(request: HttpRequest, payload: RetryIn) -> dict[str, int]:
     auth.check_permission(request, RESEND)
@@ -211,7 +211,7 @@ def get_notification(request: HttpRequest, notification_id: str) -> dict[str, An
     response={200: PreviewOut, **responses(401, 403, 404)},
     auth=auth.staff,
     operation_id="staff_preview_notification",
-    summary="The words as they were sent, or as they would be now",
+    summary="The message as it was sent, or as it would be sent now",
 )
 def preview_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
     auth.check_permission(request, VIEW)
@@ -223,7 +223,7 @@ def preview_notification(request: HttpRequest, notification_id: str) -> dict[str
     response={201: NotificationDetail, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_resend_notification",
-    summary="Send it once more, also to another address",
+    summary="Send a message once more, to the same or another address",
 )
 def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Status[dict[str, Any]]:
     auth.check_permission(request, RESEND)
@@ -236,7 +236,7 @@ def resend_notification(request: HttpRequest, notification_id: str, payload: Res
     response={200: NotificationDetail, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_retry_notification",
-    summary="Try again what was given up, refused, or has an unknown outcome",
+    summary="Retry a message that was given up or refused, or has an unknown outcome",
 )
 def retry_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
     auth.check_permission(request, RESEND)

@@ -183,7 +183,8 @@ def validate_override(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[
     """Render a template with sample data before it is saved, and return the parts.
 
     Raises:
-        TemplateRefused: it is too long, loops too deep, uses what is not allowed, or does not render.
+        TemplateRefused: it is too long, nests loops too deep, uses a tag or filter that is not allowed, or does not
+            render.
     """
     for part in PARTS:
         source = getattr(row, part)

@@ -17,7 +17,7 @@ from shop_notify.notifiers import registry
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """One message. ``problem`` says why it could not be sent, and is empty if it could."""
+    """One message. ``problem`` is the reason why it could not be sent, empty if it could."""
 
     event: str
     alias: str

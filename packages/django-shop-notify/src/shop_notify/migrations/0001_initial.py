@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ("address", models.CharField(max_length=500)),
                 (
                     "audience",
-                    models.CharField(blank=True, help_text="The route's word for the recipient.", max_length=100),
+                    models.CharField(blank=True, help_text="Key of the recipient in the route.", max_length=100),
                 ),
                 ("recipient_key", models.CharField(blank=True, max_length=100)),
                 ("recipient_name", models.CharField(blank=True, max_length=200)),
@@ -84,12 +84,12 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("priority", models.PositiveSmallIntegerField(default=5, help_text="1 goes first, 9 last.")),
+                ("priority", models.PositiveSmallIntegerField(default=5, help_text="1 is sent first, 9 last.")),
                 ("attempts", models.PositiveSmallIntegerField(default=0)),
                 (
                     "due_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, help_text="While it is being sent: when its lease runs out."
+                        default=django.utils.timezone.now, help_text="While it is being sent: when its lease expires."
                     ),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                 (
                     "fallback_at",
                     models.DateTimeField(
-                        blank=True, help_text="When the fall-back starts unless it is delivered.", null=True
+                        blank=True, help_text="When the fallback starts unless it is delivered.", null=True
                     ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
@@ -147,7 +147,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("alias", models.CharField(max_length=50)),
                 ("provider_id", models.CharField(max_length=200)),
-                ("status", models.CharField(help_text="The provider's word.", max_length=50)),
+                ("status", models.CharField(help_text="The provider's status.", max_length=50)),
                 (
                     "state",
                     models.CharField(
@@ -162,7 +162,7 @@ class Migration(migrations.Migration):
                             ("dead", "given up"),
                             ("skipped", "not sent"),
                         ],
-                        help_text="Ours.",
+                        help_text="The state of the notification.",
                         max_length=10,
                     ),
                 ),
@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 ),
                 ("provider_code", models.CharField(blank=True, max_length=50)),
                 ("detail", models.CharField(blank=True, help_text="Masked.", max_length=500)),
-                ("answer", models.JSONField(blank=True, default=dict, help_text="The provider's answer, masked.")),
+                ("answer", models.JSONField(blank=True, default=dict, help_text="The provider's response, masked.")),
                 (
                     "notification",
                     models.ForeignKey(

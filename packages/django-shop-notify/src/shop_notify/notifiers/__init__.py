@@ -1,4 +1,4 @@
-"""Notifiers: the base class, what ships, and how they are found."""
+"""Notifiers: the base class, the notifiers that ship with the package, and the functions that find one."""
 
 from shop_notify.exceptions import (
     AddressRefused,

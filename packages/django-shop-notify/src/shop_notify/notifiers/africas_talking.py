@@ -1,6 +1,6 @@
 """SMS by Africa's Talking, with the official SDK.
 
-The documents for what is read here: https://developers.africastalking.com/docs/sms/sending/bulk (status codes) and
+Documentation of the fields read here: https://developers.africastalking.com/docs/sms/sending/bulk (status codes) and
 https://developers.africastalking.com/docs/sms/notifications (delivery reports).
 """
 
@@ -44,9 +44,9 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
 class AfricasTalkingNotifier(Notifier):
-    """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` another host, such as one on this machine.
+    """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` another host, for tests.
 
-    ``report_secret`` is the last part of the delivery-report URL, which the gateway does not sign otherwise.
+    ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
     """
 
@@ -92,15 +92,15 @@ class AfricasTalkingNotifier(Notifier):
         if not text:
             raise PermanentFailure(_("The message is empty."), provider_code="empty")
         try:
-            answer = self._client.send(text, [message.to], sender_id=self.sender)
+            response = self._client.send(text, [message.to], sender_id=self.sender)
         except ValueError as error:
             raise PermanentFailure(str(error), provider_code="invalid") from error
-        return read_answer(answer.status, answer.text, answer.retry_after, text=text)
+        return read_response(response.status, response.text, response.retry_after, text=text)
 
     def read_report(self, request: HttpRequest) -> Iterable[Report]:
         require_secret(request, self.report_secret)
         if request.method != "POST":
-            raise ReportRefused(_("Delivery reports come by POST."))
+            raise ReportRefused(_("Delivery reports are sent by POST."))
         data = request.POST
         phone = "+" + data.get("phoneNumber", "").strip().lstrip("+")
         status = data.get("status", "")
@@ -123,10 +123,10 @@ class AfricasTalkingNotifier(Notifier):
 
 
 def check_phone(address: str, regions: Iterable[str]) -> None:
-    """Refuse what is no valid E.164 number of one of these countries, and numbers that cost more than others.
+    """Refuse anything but valid E.164 numbers of these countries, and numbers that cost more than others.
 
     Raises:
-        AddressRefused: with the reason.
+        AddressRefused: the message names the reason.
     """
     import phonenumbers
 
@@ -143,38 +143,40 @@ def check_phone(address: str, regions: Iterable[str]) -> None:
         raise AddressRefused(_("Messages do not go to premium-rate numbers."))
 
 
-def read_answer(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
-    """The gateway's answer as a receipt or a failure, from the status code of the recipient.
+def read_response(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
+    """The gateway's response as a receipt or a failure, from the status code of the recipient.
 
     Raises:
-        TemporaryFailure, PermanentFailure, UnknownOutcome: as the recipient's code, or else the HTTP status, says.
+        TemporaryFailure, PermanentFailure, UnknownOutcome: by the recipient's code, or else the HTTP status.
     """
     if 300 <= status < 400:
-        logger.error("The SMS gateway redirects; the address in the settings is wrong or somebody is in between.")
+        logger.error(
+            "The SMS gateway redirects: its address in the settings is wrong, or the connection is intercepted."
+        )
         raise PermanentFailure(_("The gateway redirects, which is not followed."), provider_code=str(status))
-    recipients, said = _parse(body)
+    recipients, text_of_gateway = _parse(body)
     if status >= 400 and not recipients:
-        raise failure_for(status, said or body[:200], retry_after=retry_after)
+        raise failure_for(status, text_of_gateway or body[:200], retry_after=retry_after)
     if recipients is None:
-        raise UnknownOutcome(_("The gateway's answer makes no sense."), provider_code=str(status))
+        raise UnknownOutcome(_("The gateway's response could not be read."), provider_code=str(status))
     if not recipients:
-        raise PermanentFailure(said or _("The gateway took no recipient."), provider_code=str(status))
+        raise PermanentFailure(text_of_gateway or _("The gateway accepted no recipient."), provider_code=str(status))
     return _read_recipient(recipients[0], text=text)
 
 
 def _parse(body: str) -> tuple[list[Any] | None, str]:
-    """Recipients and message of an answer, whatever its content type says; None where it has none."""
+    """Recipients and message of a response, whatever its content type; None where it has no recipients."""
     try:
         data = json.loads(body)["SMSMessageData"]
-        recipients, said = data["Recipients"], str(data.get("Message", ""))
+        recipients, message = data["Recipients"], str(data.get("Message", ""))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None, ""
-    return (recipients if isinstance(recipients, list) else None), said
+    return (recipients if isinstance(recipients, list) else None), message
 
 
 def _read_recipient(recipient: Any, *, text: str) -> Receipt:
     if not isinstance(recipient, Mapping) or not str(recipient.get("statusCode", "")).isdigit():
-        raise UnknownOutcome(_("The gateway's answer names no status code."))
+        raise UnknownOutcome(_("The gateway's response has no status code."))
     code = int(recipient["statusCode"])
     status = str(recipient.get("status", ""))
     if code in ACCEPTED:
@@ -192,7 +194,7 @@ def _read_recipient(recipient: Any, *, text: str) -> Receipt:
         raise TemporaryFailure(status, provider_code=str(code))
     if code in REFUSED:
         raise PermanentFailure(status, provider_code=str(code), suppress="stop" if code in OPTED_OUT else "")
-    raise UnknownOutcome(_("The gateway answered an unknown code."), provider_code=str(code))
+    raise UnknownOutcome(_("The gateway responded with an unknown code."), provider_code=str(code))
 
 
 def _read_cost(text: str) -> tuple[str, Decimal | None]:

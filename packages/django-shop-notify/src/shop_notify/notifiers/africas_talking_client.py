@@ -1,4 +1,4 @@
-"""The official SDK, with a transport that keeps the HTTP status, follows no redirect and reads a bounded answer."""
+"""The official SDK, with a transport that keeps the HTTP status, follows no redirect and limits the response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
 from shop_notify.exceptions import TemporaryFailure, UnknownOutcome
-from shop_notify.notifiers.http import MAX_ANSWER_BYTES, HangUp
+from shop_notify.notifiers.http import MAX_RESPONSE_BYTES, Deadline
 
 WALL_SECONDS = 15.0
 TIMEOUT_SECONDS = (3.05, 9.05)
@@ -23,8 +23,8 @@ TIMEOUT_SECONDS = (3.05, 9.05)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, as the SDK's ``send`` returns it with this transport."""
+class Response:
+    """An HTTP response, as the SDK's ``send`` returns it with this transport."""
 
     status: int
     text: str
@@ -32,7 +32,7 @@ class Answer:
 
 
 class _Transport:
-    """Stands in for the SDK's ``_make_request``, which loses the status and reads without an end."""
+    """Replaces the SDK's ``_make_request``, which loses the status and reads without a limit."""
 
     def _make_request(
         self,
@@ -43,12 +43,12 @@ class _Transport:
         params: Any,
         callback: Any = None,  # noqa: ARG002
         timeout: Any = None,  # noqa: ARG002
-    ) -> Answer:
+    ) -> Response:
         until = time.monotonic() + WALL_SECONDS
         try:
             with (
                 requests.Session() as session,
-                _promptly(session).request(
+                _with_deadline(session).request(
                     method,
                     url,
                     headers={**headers, "Accept-Encoding": "identity"},
@@ -60,7 +60,7 @@ class _Transport:
                 ) as response,
             ):
                 body = _read(response, until)
-                return Answer(
+                return Response(
                     response.status_code, body.decode("utf-8", "replace"), response.headers.get("Retry-After")
                 )
         except requests.exceptions.ConnectTimeout as error:
@@ -68,48 +68,48 @@ class _Transport:
         except requests.exceptions.SSLError as error:
             raise TemporaryFailure("No secure connection to the gateway.", provider_code="tls") from error
         except requests.exceptions.ReadTimeout as error:
-            raise UnknownOutcome("The gateway did not answer in time.", provider_code="read_timeout") from error
+            raise UnknownOutcome("The gateway did not respond in time.", provider_code="read_timeout") from error
         except requests.exceptions.ConnectionError as error:
             if isinstance(getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError):
                 raise TemporaryFailure("The gateway cannot be reached.", provider_code="refused") from error
             raise UnknownOutcome("The connection to the gateway broke.", provider_code="broken") from error
         except requests.exceptions.RequestException as error:
-            raise UnknownOutcome("The gateway's answer broke off.", provider_code="broken") from error
+            raise UnknownOutcome("The gateway's response was cut off.", provider_code="broken") from error
 
 
-class _Prompt:
-    """A connection that hangs up when the wall clock says so, also in the middle of the headers."""
+class _LimitedConnection:
+    """A connection that is closed after ``WALL_SECONDS``, also in the middle of the headers."""
 
     sock: Any
-    _watch: HangUp | None = None
+    _deadline: Deadline | None = None
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
-        self._watch = HangUp(self.sock, WALL_SECONDS)
+        self._deadline = Deadline(self.sock, WALL_SECONDS)
 
     def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._deadline is not None:
+            self._deadline.cancel()
         super().close()  # type: ignore[misc]
 
 
-class _PromptHTTPConnection(_Prompt, HTTPConnection):
+class _LimitedHTTPConnection(_LimitedConnection, HTTPConnection):
     pass
 
 
-class _PromptHTTPSConnection(_Prompt, HTTPSConnection):
+class _LimitedHTTPSConnection(_LimitedConnection, HTTPSConnection):
     pass
 
 
 class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _PromptHTTPConnection
+    ConnectionCls = _LimitedHTTPConnection
 
 
 class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _PromptHTTPSConnection
+    ConnectionCls = _LimitedHTTPSConnection
 
 
-def _promptly(session: requests.Session) -> requests.Session:
+def _with_deadline(session: requests.Session) -> requests.Session:
     adapter = requests.adapters.HTTPAdapter()
     adapter.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     session.mount("https://", adapter)
@@ -118,14 +118,14 @@ def _promptly(session: requests.Session) -> requests.Session:
 
 
 def _read(response: requests.Response, until: float) -> bytes:
-    """The body, byte by byte, so that a slow drip cannot outlast the wall clock."""
+    """The body, read byte by byte, so that a slow response cannot take longer than ``WALL_SECONDS``."""
     body = bytearray()
     for chunk in response.iter_content(1):
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise UnknownOutcome("The gateway's answer is too long.", provider_code="too_long")
+        if len(body) > MAX_RESPONSE_BYTES:
+            raise UnknownOutcome("The gateway's response is too long.", provider_code="too_long")
         if time.monotonic() > until:
-            raise UnknownOutcome("The gateway's answer took too long.", provider_code="too_slow")
+            raise UnknownOutcome("The gateway's response took too long.", provider_code="too_slow")
     return bytes(body)
 
 
@@ -143,7 +143,7 @@ class SmsClient(_Transport, SMSService):
 
 
 class WhatsappClient(_Transport, WhatsappService):
-    """``WhatsappService`` for one account, likewise."""
+    """``WhatsappService`` for one account; ``base_url`` as above."""
 
     def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
         self._own_url = base_url.rstrip("/")
@@ -154,8 +154,8 @@ class WhatsappClient(_Transport, WhatsappService):
         if self._own_url:
             self._baseUrl = self._own_url
 
-    def send_approved(self, template_id: str, values: list[str], wa_number: str, phone_number: str) -> Answer:
-        """Send an approved template with its values, which ``send`` has no form for (SDK 2.0)."""
+    def send_approved(self, template_id: str, values: list[str], wa_number: str, phone_number: str) -> Response:
+        """Send an approved template with its values, which ``send`` of SDK 2.0 cannot."""
         body = {"templateId": template_id, "bodyValues": values}
         data = {"username": self._username, "waNumber": wa_number, "phoneNumber": phone_number, "body": body}
         headers = {**self._headers, "Content-Type": "application/json"}

@@ -1,4 +1,4 @@
-"""What a notifier is: one class that can send one message, and says how it went."""
+"""The base class of notifiers, and the values that it takes and returns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What is to be sent. ``id`` stays the same on every attempt: pass it on as the idempotency key."""
+    """One message to send. ``id`` is the same at every attempt: pass it on as the idempotency key."""
 
     id: str
     event: str
@@ -51,7 +51,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The provider's yes. ``provider_id`` is what its delivery reports will name; ``answer`` is kept, masked."""
+    """The provider accepted the message. Its delivery reports name ``provider_id``; ``answer`` is kept, masked."""
 
     provider_id: str = ""
     provider_code: str = ""
@@ -63,10 +63,10 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a provider says later. ``state`` is ours: sent, delivered, read or failed.
+    """A delivery report. ``state`` is one of ours: sent, delivered, read or failed.
 
-    ``address``, where given, must be the one the message went to. ``suppress`` names a reason (bounce, complaint,
-    stop) to write to it no more; a report with ``address`` and ``suppress`` needs no ``provider_id``.
+    ``address``, if given, must be the one to which the message was sent. ``suppress`` names a reason to suppress it
+    (bounce, complaint, stop); a report with ``address`` and ``suppress`` needs no ``provider_id``.
     """
 
     provider_id: str = ""
@@ -80,32 +80,32 @@ class Report:
 class Notifier:
     """Base of every notifier. A subclass names its options as keyword arguments and implements ``send``.
 
-    One instance serves one alias in one process, in many threads. Nothing of it is kept between messages.
+    One instance serves one alias in one process, in many threads. It keeps nothing between messages.
     """
 
     channel: ClassVar[str]
-    """Chooses template and address: ``email``, ``sms``, ``webhook`` or a word of your own."""
+    """Chooses template and address: ``email``, ``sms``, ``webhook`` or a name of your own."""
 
     address_field: ClassVar[str] = ""
     """Key of the recipient that holds the address. Empty: the channel's name."""
 
     max_attempts: ClassVar[int] = 8
     expires_after: ClassVar[timedelta | None] = None
-    """What is older is not sent any more. A route may say otherwise."""
+    """Older messages are not sent any more. A route may set another limit."""
 
     is_metered: ClassVar[bool] = False
-    """Each message costs money: ``SMS_LIMITS`` and the country list hold."""
+    """Each message costs money: ``SMS_LIMITS`` and ``PHONE_REGIONS`` apply."""
 
     is_idempotent: ClassVar[bool] = False
     """A message that is sent twice does no harm: it stays in the process or the machine, or the provider drops a
-    repeated ``id``. Results are then noted many at a time, and a worker that dies may repeat so many.
+    repeated ``id``. Results are then recorded in batches, and a worker that dies may repeat a batch.
     """
 
     max_text: ClassVar[int] = 64 * 1024
     """Longer texts are cut to this many characters."""
 
     secret_options: ClassVar[frozenset[str]] = frozenset()
-    """Names of options whose values must appear nowhere."""
+    """Names of options whose values must not be shown, stored or logged."""
 
     repeats_unknown: bool = True
     """Whether a message whose outcome is unknown is sent again."""
@@ -118,22 +118,22 @@ class Notifier:
 
     @classmethod
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:  # noqa: ARG003
-        """Where this recipient is reached, empty if nowhere. ``options`` are the alias's OPTIONS."""
+        """The address of this recipient, empty if there is none. ``options`` are the alias's OPTIONS."""
         return str(recipient.get(cls.address_field or cls.channel) or "")
 
     def check_address(self, address: str) -> None:
-        """Refuse an address before anything is sent.
+        """Refuse an unusable address before anything is sent.
 
         Raises:
             AddressRefused: it is malformed, or the notifier may not send there.
         """
 
     def send(self, message: Message) -> Receipt:
-        """Send one message and return the provider's yes, within ten seconds or so.
+        """Send one message and return the receipt, within about ten seconds.
 
         Raises:
-            TemporaryFailure: nothing was sent, and another try may work.
-            PermanentFailure: nothing was sent, and another try would be refused too.
+            TemporaryFailure: nothing was sent, and another attempt may succeed.
+            PermanentFailure: nothing was sent, and another attempt would be refused too.
             UnknownOutcome: it may have been sent.
         """
         raise NotImplementedError
@@ -142,12 +142,12 @@ class Notifier:
         """The delivery reports in a provider's request. Authenticate first.
 
         Raises:
-            ReportRefused: the request does not prove whom it comes from.
+            ReportRefused: the request does not prove that it comes from the provider.
         """
         raise ReportRefused(_("This notifier takes no delivery reports."))
 
     def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002
-        """The answer to a provider that verifies the URL before it uses it; None if this is no such request."""
+        """The response to a provider that verifies the URL before it uses it; None for any other request."""
         return None
 
     @classmethod
@@ -155,7 +155,7 @@ class Notifier:
         return cls.read_report is not Notifier.read_report
 
     def awaits_reports(self) -> bool:
-        """Whether reports may come at all, and so one may be there before our own note."""
+        """Whether reports may arrive at all, and so one may arrive before the result is recorded."""
         return self.takes_reports()
 
 
@@ -163,7 +163,7 @@ def require_secret(request: HttpRequest, expected: str) -> None:
     """Compare the last part of the report's URL with the secret, in constant time.
 
     Raises:
-        ReportRefused: it differs, or there is none to compare with.
+        ReportRefused: it differs, or no secret is set.
     """
     match = request.resolver_match
     given = str(match.kwargs.get("secret", "")) if match else ""

@@ -1,4 +1,4 @@
-"""A notifier that prints, for development."""
+"""A notifier that prints messages, for development."""
 
 from __future__ import annotations
 

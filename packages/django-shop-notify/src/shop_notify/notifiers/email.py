@@ -51,7 +51,7 @@ class EmailNotifier(Notifier):
     def send(self, message: Message) -> Receipt:
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL
         message_id = f"<{message.id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
-        with _explained():
+        with _failures():
             mail = _Mail(
                 subject=message.subject,
                 body=message.text,
@@ -66,13 +66,13 @@ class EmailNotifier(Notifier):
                 mail.send(using=self.mailer)
             else:
                 mail.send()
-        # An anymail backend tells its provider's own id, by which its tracking events will name the message.
-        theirs = getattr(getattr(mail, "anymail_status", None), "message_id", None)
-        return Receipt(provider_id=message_id if theirs is None else str(theirs))
+        # An anymail backend sets its provider's own id, which its tracking events will name.
+        anymail_id = getattr(getattr(mail, "anymail_status", None), "message_id", None)
+        return Receipt(provider_id=message_id if anymail_id is None else str(anymail_id))
 
 
 class _Mail(EmailMultiAlternatives):
-    """Leaves long URLs in headers alone: Django 6 would write List-Unsubscribe as RFC 2047 words, which none reads."""
+    """Keeps long URLs in headers: Django 6 would encode List-Unsubscribe (RFC 2047), which no mail program decodes."""
 
     def message(self, **options: Any) -> Any:
         if django.VERSION >= (6, 0):
@@ -81,30 +81,30 @@ class _Mail(EmailMultiAlternatives):
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Mail errors in our three words: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown."""
+def _failures() -> Iterator[None]:
+    """Turn mail errors into failures: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown."""
     try:
         yield
     except smtplib.SMTPRecipientsRefused as error:
-        raise _by_code(*next(iter(error.recipients.values()))) from error
+        raise _failure_by_code(*next(iter(error.recipients.values()))) from error
     except smtplib.SMTPAuthenticationError as error:
         raise TemporaryFailure(_("The mail server refuses the log-in."), provider_code=str(error.smtp_code)) from error
     except smtplib.SMTPConnectError as error:
         raise TemporaryFailure(str(error), provider_code=str(error.smtp_code)) from error
     except smtplib.SMTPResponseException as error:
-        raise _by_code(error.smtp_code, error.smtp_error) from error
+        raise _failure_by_code(error.smtp_code, error.smtp_error) from error
     except smtplib.SMTPServerDisconnected as error:
         raise UnknownOutcome(_("The mail server closed the connection.")) from error
     except smtplib.SMTPNotSupportedError as error:
         raise PermanentFailure(str(error)) from error
     except TimeoutError as error:
-        raise UnknownOutcome(_("The mail server did not answer in time.")) from error
+        raise UnknownOutcome(_("The mail server did not respond in time.")) from error
     except Exception as error:
-        raise _by_kind(error) from error
+        raise _failure_by_kind(error) from error
 
 
-def _by_kind(error: Exception) -> Exception:
-    """Backends that speak HTTP, such as anymail's, tell the status; Django refuses line breaks in headers."""
+def _failure_by_kind(error: Exception) -> Exception:
+    """Backends that use HTTP, such as anymail's, have the status; Django refuses line breaks in headers."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return failure_for(status, str(error))
@@ -113,8 +113,8 @@ def _by_kind(error: Exception) -> Exception:
     return PermanentFailure(str(error)) if isinstance(error, ValueError) else error
 
 
-def _by_code(code: int, answer: bytes | str) -> TemporaryFailure | PermanentFailure:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
+def _failure_by_code(code: int, reply: bytes | str) -> TemporaryFailure | PermanentFailure:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
     if 400 <= code < 500:
         return TemporaryFailure(text, provider_code=str(code))
     # RFC 3463: 5.1.x is about the address itself.

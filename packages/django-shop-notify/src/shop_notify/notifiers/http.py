@@ -1,4 +1,4 @@
-"""Reading what any provider's HTTP answer has in common."""
+"""HTTP for notifiers: a time limit for a connection, ``Retry-After``, and the usual meaning of a status."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from email.utils import parsedate_to_datetime
 
 from shop_notify.exceptions import DeliveryFailure, PermanentFailure, TemporaryFailure
 
-MAX_ANSWER_BYTES = 64 * 1024
-WORTH_A_RETRY = frozenset({408, 425, 429})
+MAX_RESPONSE_BYTES = 64 * 1024
+RETRYABLE_STATUSES = frozenset({408, 425, 429})
 
 
-class HangUp:
-    """Ends a connection at a moment, in any thread: time-outs are for each read, and a slow drip outlasts them.
+class Deadline:
+    """Closes a connection after some seconds, in any thread: a time-out limits each read, but not a slow response.
 
-    Whoever reads finds the connection closed. ``cancel`` it when the answer is there, or use it in ``with``.
+    The reader finds the connection closed. Call ``cancel`` when the response is there, or use it in ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        # A handle of its own, since TLS takes that of a plain socket away; one that speaks TLS refuses dup().
-        self._line = socket.fromfd(connection.fileno(), connection.family, connection.type)
-        self._timer = threading.Timer(max(0.0, seconds), self._hang_up)
+        # A file descriptor of its own, since TLS takes over that of a plain socket, and a TLS socket refuses dup().
+        self._socket = socket.fromfd(connection.fileno(), connection.family, connection.type)
+        self._timer = threading.Timer(max(0.0, seconds), self._close)
         self._timer.daemon = True
         self._timer.start()
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
         with suppress(OSError):
-            self._line.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def cancel(self) -> None:
         self._timer.cancel()
-        self._line.close()
+        self._socket.close()
 
     def __enter__(self) -> None:
         pass
@@ -56,8 +56,8 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def failure_for(status: int, detail: str, *, retry_after: str | None = None) -> DeliveryFailure:
-    """The usual meaning of an HTTP status that is no success: 5xx, 408, 425 and 429 are worth another try."""
+    """The usual meaning of an HTTP status that is no success: 5xx, 408, 425 and 429 are temporary."""
     text = f"HTTP {status}: {detail}"
-    if status >= 500 or status in WORTH_A_RETRY:
+    if status >= 500 or status in RETRYABLE_STATUSES:
         return TemporaryFailure(text, provider_code=str(status), retry_after=retry_after_seconds(retry_after))
     return PermanentFailure(text, provider_code=str(status))

@@ -1,4 +1,4 @@
-"""A notifier that remembers, for tests."""
+"""A notifier that keeps messages in memory, for tests."""
 
 from __future__ import annotations
 

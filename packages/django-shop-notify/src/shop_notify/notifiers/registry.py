@@ -1,4 +1,4 @@
-"""Finding notifiers: by settings, whose BACKEND is a dotted path or the name of an installed entry point."""
+"""Finding notifiers by the settings: a BACKEND is a dotted path or the name of an installed entry point."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHIPPED = {
     "webhook": "shop_notify.notifiers:WebhookNotifier",
     "whatsapp": "shop_notify.notifiers:AfricasTalkingWhatsAppNotifier",
 }
-"""Known also where the package is imported from its source and has no metadata."""
+"""Known also when the package is imported from its source and has no metadata."""
 _built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}
 
 
@@ -56,7 +56,7 @@ def notifier_class(alias: str) -> type[Notifier]:
     except KeyError:
         names = ", ".join(sorted(installed()))
         raise UnknownNotifier(
-            _("BACKEND “%(backend)s” of “%(alias)s” is no installed notifier. There are: %(names)s.")
+            _("BACKEND “%(backend)s” of “%(alias)s” is not an installed notifier. Installed: %(names)s.")
             % {"backend": backend, "alias": alias, "names": names}
         ) from None
     except (ImportError, AttributeError) as error:
@@ -73,7 +73,7 @@ def notifier_class(alias: str) -> type[Notifier]:
 
 
 def get_notifier(alias: str) -> Notifier:
-    """The notifier of an alias, built once a process and again when its settings change.
+    """The notifier of an alias, made once per process and again when its settings change.
 
     Raises:
         UnknownNotifier: it is not in the settings, cannot be imported, or refuses its OPTIONS.
@@ -93,7 +93,7 @@ def get_notifier(alias: str) -> Notifier:
 
 
 def secrets_of(alias: str) -> tuple[str, ...]:
-    """Values of the alias's options that must appear nowhere."""
+    """Values of the alias's options that must not be shown, stored or logged."""
     try:
         secret = notifier_class(alias).secret_options
         options = options_of(alias)

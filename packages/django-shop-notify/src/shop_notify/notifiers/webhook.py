@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
-from shop_notify.notifiers.http import MAX_ANSWER_BYTES, HangUp, retry_after_seconds
+from shop_notify.notifiers.http import MAX_RESPONSE_BYTES, Deadline, retry_after_seconds
 
 WALL_SECONDS = 10.0
 
@@ -31,8 +31,8 @@ WALL_SECONDS = 10.0
 class WebhookNotifier(Notifier):
     """POSTs ``{"type", "timestamp", "data"}`` to ``url``, or to the recipient's ``webhook``, signed with ``secrets``.
 
-    Several secrets (``whsec_...``) sign side by side while one is being replaced. Only https and public addresses, but
-    for the hosts in ``private_hosts``. An endpoint that answers 410 gets no more.
+    Several secrets (``whsec_...``) sign each message while one is being replaced. Only https and public addresses are
+    allowed, except for the hosts in ``private_hosts``. An endpoint that responds with 410 is suppressed.
     """
 
     channel = "webhook"
@@ -77,7 +77,7 @@ class WebhookNotifier(Notifier):
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
         if 300 <= status < 400:
             raise PermanentFailure(_("The endpoint redirects, which is not followed."), provider_code=str(status))
-        # The specification asks to repeat whatever is not 2xx, since endpoints are often repaired.
+        # The specification asks to repeat any status but 2xx, since endpoints are often repaired.
         raise TemporaryFailure(
             f"HTTP {status}", provider_code=str(status), retry_after=retry_after_seconds(retry_after)
         )
@@ -108,21 +108,21 @@ class WebhookNotifier(Notifier):
     def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
         until = time.monotonic() + WALL_SECONDS
         raw = self._dial(url, until)
-        with raw, HangUp(raw, until - time.monotonic()), closing(_speak_on(raw, url)) as connection:
+        with raw, Deadline(raw, until - time.monotonic()), closing(_http_over(raw, url)) as connection:
             try:
                 target = (url.path or "/") + (f"?{url.query}" if url.query else "")
                 connection.request("POST", target, body, dict(headers))
                 response = connection.getresponse()
                 if time.monotonic() >= until:
-                    # Hung up within the headers, which then look as if they had ended here.
-                    raise UnknownOutcome(_("The endpoint did not answer in time."))
+                    # Closed within the headers, which then look as if they had ended here.
+                    raise UnknownOutcome(_("The endpoint did not respond in time."))
                 _read(response, until)
             except (OSError, http.client.HTTPException) as error:
-                raise UnknownOutcome(_("The endpoint did not answer properly.")) from error
+                raise UnknownOutcome(_("The endpoint did not respond properly.")) from error
             return response.status, response.getheader("Retry-After")
 
     def _dial(self, url: SplitResult, until: float) -> socket.socket:
-        """A connection to an address that was checked: what the name means a second later does not matter."""
+        """A connection to an address that was checked. The name is resolved once: it may have another one later."""
         try:
             address = self._resolve(url.hostname or "", _port(url))
             return socket.create_connection((address, _port(url)), timeout=max(0.1, until - time.monotonic()))
@@ -143,13 +143,13 @@ def _port(url: SplitResult) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _speak_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
-    """HTTP, over TLS for https, on a connection that is there already."""
+def _http_over(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
+    """HTTP, over TLS for https, on a connection that is open already."""
     host = url.hostname or ""
     connection = http.client.HTTPConnection(host, _port(url))
     connection.sock = raw
     if url.scheme == "https":
-        # The usual port is not written into the Host header.
+        # The default port is left out of the Host header.
         connection.default_port = 443
         try:
             connection.sock = _tls().wrap_socket(raw, server_hostname=host)
@@ -160,12 +160,12 @@ def _speak_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnectio
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Reading the authorities' certificates takes longer than all else of a message."""
+    """Made once: loading the certificate authorities takes longer than sending a message."""
     return ssl.create_default_context()
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the public Internet; an IPv4 address inside an IPv6 one is looked at itself."""
+    """Whether an IP address is on the public Internet; an IPv4 address inside an IPv6 one is checked by itself."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -199,9 +199,9 @@ def _body(message: Message) -> bytes:
 
 
 def _read(response: http.client.HTTPResponse, until: float) -> None:
-    """Read a bounded answer within the wall clock; what it says does not matter."""
+    """Read at most ``MAX_RESPONSE_BYTES`` of the response, which is not used."""
     size = 0
     while chunk := response.read1(4096):
         size += len(chunk)
-        if size > MAX_ANSWER_BYTES or time.monotonic() >= until:
+        if size > MAX_RESPONSE_BYTES or time.monotonic() >= until:
             return

@@ -1,4 +1,4 @@
-"""WhatsApp by Africa's Talking: a second channel over the same SDK."""
+"""WhatsApp by Africa's Talking, with the same SDK as SMS."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from shop_notify.notifiers.http import failure_for
 class AfricasTalkingWhatsAppNotifier(Notifier):
     """Sends text by WhatsApp from ``wa_number``, or an approved template where an event has one in ``templates``.
 
-    ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. Outside a conversation that the
-    customer began WhatsApp takes nothing but approved templates.
+    ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. WhatsApp accepts other
+    texts only within a conversation that the customer began.
     """
 
     channel = "whatsapp"
@@ -59,18 +59,18 @@ class AfricasTalkingWhatsAppNotifier(Notifier):
         try:
             if template:
                 values = [text_at(message.context, key) for key in template["values"]]
-                answer = self._client.send_approved(template["id"], values, self.wa_number, message.to)
+                response = self._client.send_approved(template["id"], values, self.wa_number, message.to)
             else:
-                answer = self._client.send({"message": message.text}, self.wa_number, message.to)
+                response = self._client.send({"message": message.text}, self.wa_number, message.to)
         except ValueError as error:
             raise PermanentFailure(str(error), provider_code="invalid") from error
-        if not 200 <= answer.status < 300:
-            raise failure_for(answer.status, answer.text[:200], retry_after=answer.retry_after)
+        if not 200 <= response.status < 300:
+            raise failure_for(response.status, response.text[:200], retry_after=response.retry_after)
         try:
-            data = json.loads(answer.text)
+            data = json.loads(response.text)
             provider_id, status = str(data["messageId"]), str(data.get("status", ""))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UnknownOutcome(_("The gateway's answer makes no sense.")) from error
+            raise UnknownOutcome(_("The gateway's response could not be read.")) from error
         return Receipt(provider_id=provider_id[:200], provider_code=status[:50], answer={"status": status})
 
 

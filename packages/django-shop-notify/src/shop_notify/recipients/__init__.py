@@ -1,4 +1,4 @@
-"""What recipients want and can be sent: their preferences, suppressed addresses, unsubscribing."""
+"""Recipients: their preferences, suppressed addresses, unsubscribing."""
 
 from shop_notify.recipients.preferences import (
     GroupChoice,

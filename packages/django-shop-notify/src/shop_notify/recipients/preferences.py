@@ -16,7 +16,7 @@ from shop_notify.models import Preference
 
 
 def mutable_groups() -> dict[str, list[str]]:
-    """``{group: aliases}`` of everything that may be muted, from the routes and their fall-backs."""
+    """``{group: aliases}`` of all messages that may be muted, from the routes and their fallbacks."""
     found: dict[str, list[str]] = {}
     for entry in app_settings.ROUTES:
         group = entry.get("group")
@@ -99,7 +99,7 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
         for alias, is_enabled in by_alias.items():
             if alias not in known.get(group, ()):
                 raise NotMutable(
-                    _("“%(group)s” by “%(alias)s” cannot be changed: it is always sent, or there is no such thing.")
+                    _("“%(group)s” by “%(alias)s” cannot be changed: it is always sent, or does not exist.")
                     % {"group": group, "alias": alias}
                 )
             Preference.objects.update_or_create(

@@ -35,7 +35,7 @@ def read_token(token: str) -> tuple[str, str, str]:
     """Recipient key, group and alias of a link.
 
     Raises:
-        BadSignature: the link is not one of ours.
+        BadSignature: the link was not made by this site.
     """
     key, group, alias = signing.Signer(salt=SALT).unsign_object(token)
     return key, group, alias
@@ -45,7 +45,7 @@ def unsubscribe(token: str) -> None:
     """Mute the group and alias of the link. A second call changes nothing.
 
     Raises:
-        BadSignature: the link is not one of ours.
+        BadSignature: the link was not made by this site.
         NotMutable: the group can no longer be muted.
     """
     key, group, alias = read_token(token)

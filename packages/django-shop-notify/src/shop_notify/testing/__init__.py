@@ -1,4 +1,4 @@
-"""What plugins and sites import in their own tests: the contract that every notifier passes, and its stand-ins."""
+"""For the tests of plugins and sites: the contract that every notifier passes, and a stand-in for a provider."""
 
 from shop_notify.testing.contract import NotifierContract, ReportContract, Transport
 

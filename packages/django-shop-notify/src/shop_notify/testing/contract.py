@@ -31,23 +31,23 @@ FAILURES: Mapping[str, type[DeliveryFailure]] = {
     "time_out": UnknownOutcome,
     "nonsense": UnknownOutcome,
 }
-"""How a provider fails, and what the notifier makes of it."""
+"""How a provider fails, and the failure that the notifier raises for it."""
 
 
 class Transport:
-    """A stand-in for a provider. Subclass it, over a local server or whatever the notifier speaks to."""
+    """A stand-in for a provider. Subclass it, for example with a local server."""
 
     def behave(self, mode: str) -> None:
-        """Answer so from now on; ``mode`` is one of the contract's ``modes``."""
+        """Respond in this way from now on; ``mode`` is one of the contract's ``modes``."""
         raise NotImplementedError
 
     def received(self) -> Sequence[Mapping[str, Any]]:
-        """What arrived, in order: ``{"to", "text"}``, and ``"key"`` where the provider takes an idempotency key."""
+        """The messages that arrived, in order: ``{"to", "text"}``, and ``"key"`` if there is an idempotency key."""
         raise NotImplementedError
 
 
 class NotifierContract:
-    """Subclass it as ``TestMine(NotifierContract)``, set its attributes, and give ``transport`` and ``options``.
+    """Subclass it as ``TestMine(NotifierContract)``, set its attributes, and write ``transport`` and ``options``.
 
     The notifier is built with ``options`` exactly as the settings' OPTIONS build it.
     """
@@ -56,30 +56,30 @@ class NotifierContract:
     address: ClassVar[str]
     bad_addresses: ClassVar[tuple[str, ...]] = ()
     modes: ClassVar[frozenset[str]] = frozenset(FAILURES)
-    """How the provider can fail: ``temporary``, ``permanent``, ``rate_limit``, ``refuse`` (nobody listens),
-    ``time_out`` (no answer), ``nonsense`` (an answer of another kind). Leave out what it cannot do; ``accept`` is
-    always asked for.
+    """How the provider can fail: ``temporary``, ``permanent``, ``rate_limit``, ``refuse`` (no connection),
+    ``time_out`` (no response), ``nonsense`` (a response of another kind). Leave out those that it cannot have;
+    ``accept`` is always needed.
     """
     passes_key_on: ClassVar[bool] = False
     """The provider takes an idempotency key, and ``received`` shows it as ``key``."""
     keeps_text: ClassVar[bool] = True
-    """The text arrives as it was; False for a provider that renders templates of its own."""
+    """The text arrives unchanged; False for a provider that renders templates of its own."""
     max_seconds: ClassVar[float] = 20.0
     """The longest that one message may take."""
 
     @pytest.fixture
     def transport(self) -> Iterator[Transport]:
-        """What stands in for the provider."""
-        raise NotImplementedError("Give a fixture `transport` that returns or yields a Transport of yours.")
+        """The stand-in for the provider."""
+        raise NotImplementedError("Write a fixture `transport` that returns or yields your Transport.")
 
     @pytest.fixture
     def options(self, transport: Transport) -> Mapping[str, Any]:
         """The notifier's OPTIONS, with the address of ``transport`` in place of the provider's."""
-        raise NotImplementedError("Give a fixture `options(transport)` that returns the notifier's OPTIONS.")
+        raise NotImplementedError("Write a fixture `options(transport)` that returns the notifier's OPTIONS.")
 
     @pytest.fixture
     def notifier(self, options: Mapping[str, Any]) -> Notifier:
-        """Made of ``notifier_class`` and ``options``; seldom replaced."""
+        """Made of ``notifier_class`` and ``options``; rarely overridden."""
         return self.notifier_class(alias="contract", **options)
 
     def message(self, **changes: Any) -> Message:
@@ -92,7 +92,7 @@ class NotifierContract:
     def test_it_names_its_channel(self) -> None:
         channel = self.notifier_class.channel
         assert channel.replace("-", "_").isidentifier(), (
-            f"“{channel}” is no name for a channel: write a word like sms."
+            f"“{channel}” cannot be the name of a channel: use a name like sms."
         )
 
     def test_accepted_message_arrives_and_gives_a_receipt(self, notifier: Notifier, transport: Transport) -> None:
@@ -111,7 +111,7 @@ class NotifierContract:
         receipts = [notifier.send(self.message()), notifier.send(self.message(id=other))]
         ids = [receipt.provider_id for receipt in receipts if receipt.provider_id]
         assert len(ids) == len(set(ids)), (
-            "Two messages have the same provider_id: delivery reports could not tell them."
+            "Two messages have the same provider_id: delivery reports could not distinguish them."
         )
 
     @pytest.mark.parametrize("text", ["Ħello ñandú", "اهلا وسهلا", "🦩🎉👩‍👩‍👧", "first\nsecond", "<b>&amp;</b>"])
@@ -120,14 +120,14 @@ class NotifierContract:
         notifier.send(self.message(text=text))
         if self.keeps_text:
             arrived = transport.received()[0]["text"].replace("\r\n", "\n")
-            assert text in arrived, f"“{text}” arrived as “{arrived}”. Encode it as UTF-8, and take nothing out."
+            assert text in arrived, f"“{text}” arrived as “{arrived}”. Encode it as UTF-8, and remove nothing."
 
     def test_long_text_is_sent_or_refused_but_does_not_break(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         try:
             notifier.send(self.message(text="long " * 2000))
         except PermanentFailure:
-            assert list(transport.received()) == [], "It was refused, and yet something arrived."
+            assert list(transport.received()) == [], "It was refused, but something arrived."
 
     def test_line_breaks_in_the_subject_do_no_harm(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
@@ -168,7 +168,7 @@ class NotifierContract:
             with pytest.raises(DeliveryFailure):
                 notifier.send(self.message())
         transport.behave("accept")
-        assert isinstance(notifier.send(self.message()), Receipt), "It keeps something of the failure before."
+        assert isinstance(notifier.send(self.message()), Receipt), "It keeps state of the failure before."
 
     def test_bad_address_is_refused_before_anything_is_sent(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
@@ -177,7 +177,7 @@ class NotifierContract:
                 notifier.check_address(address)
             except AddressRefused:
                 continue
-            pytest.fail(f"check_address took the bad address {address!r}. It raises AddressRefused.")
+            pytest.fail(f"check_address accepted the bad address {address!r}. It raises AddressRefused.")
         assert list(transport.received()) == [], "check_address has sent something."
 
     def test_good_address_passes(self, notifier: Notifier) -> None:
@@ -191,7 +191,7 @@ class NotifierContract:
         except TypeError:
             return
         pytest.fail(
-            "An option that does not exist was taken: name the options as keyword arguments, without **options."
+            "An option that does not exist was accepted: name the options as keyword arguments, without **options."
         )
 
     def test_empty_secret_is_an_error(self, options: Mapping[str, Any]) -> None:
@@ -200,9 +200,9 @@ class NotifierContract:
             try:
                 self.notifier_class(alias="contract", **{**options, name: type(options[name])()})
             except ValueError as error:
-                assert str(error), "Say in the ValueError what is missing, and where one gets it."  # noqa: PT017
+                assert str(error), "The ValueError must say what is missing, and where to get it."  # noqa: PT017
             else:
-                pytest.fail(f"An empty “{name}” was taken. Raise a ValueError that says what is missing.")
+                pytest.fail(f"An empty “{name}” was accepted. Raise a ValueError that says what is missing.")
 
     def test_secrets_are_in_no_repr_error_or_log(
         self,
@@ -212,24 +212,24 @@ class NotifierContract:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        said = [repr(notifier), str(notifier)]
+        shown = [repr(notifier), str(notifier)]
         for mode in ["accept", *self._in_order(self.modes - {"time_out"})]:
             transport.behave(mode)
             try:
-                said.append(repr(notifier.send(self.message())))
+                shown.append(repr(notifier.send(self.message())))
             except DeliveryFailure as error:
-                said += [str(error), repr(error), repr(error.__cause__)]
-        said += [record.getMessage() for record in caplog.records]
+                shown += [str(error), repr(error), repr(error.__cause__)]
+        shown += [record.getMessage() for record in caplog.records]
         for name in self.notifier_class.secret_options:
             values = options.get(name) or ()
             for value in [values] if isinstance(values, str) else values:
-                leaks = [text for text in said if str(value) in text]
-                assert not leaks, f"The value of “{name}” stands in what is shown, kept or logged: {leaks[0][:300]}"
+                leaks = [text for text in shown if str(value) in text]
+                assert not leaks, f"The value of “{name}” is shown, stored or logged: {leaks[0][:300]}"
 
     def test_delivery_reports_have_their_contract(self) -> None:
         if self.notifier_class.takes_reports():
             assert isinstance(self, ReportContract), (
-                "It has read_report: add ReportContract to the bases of this test."
+                "It has read_report: add ReportContract to the bases of this class."
             )
         else:
             assert not isinstance(self, ReportContract), "It has no read_report, and cannot pass ReportContract."
@@ -241,14 +241,14 @@ class NotifierContract:
         except DeliveryFailure as failure:
             return failure
         except TimeLimitExceeded:
-            pytest.fail(f"“{mode}”: no end after {self.max_seconds} seconds. Give every call a time-out of its own.")
-        except Exception as error:  # noqa: BLE001 - a plugin is somebody else's code
+            pytest.fail(f"“{mode}”: no result after {self.max_seconds} seconds. Set a time-out for every call.")
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
             pytest.fail(f"“{mode}” is a {FAILURES[mode].__name__}; the notifier raised {error!r}.")
         pytest.fail(f"“{mode}” is a {FAILURES[mode].__name__}; the notifier returned as if it had been sent.")
 
     @staticmethod
     def _in_order(modes: Iterable[str]) -> list[str]:
-        """A server that was stopped does not come back: that mode is the last."""
+        """``refuse`` is the last, since it stops the server."""
         return sorted(modes, key=lambda mode: (mode == "refuse", mode))
 
 
@@ -262,7 +262,7 @@ class ReportContract:
         raise NotImplementedError
 
     def forged_reports(self, *, provider_id: str, address: str) -> Sequence[HttpRequest]:
-        """Requests that somebody else might send."""
+        """Requests that an attacker might send."""
         raise NotImplementedError
 
     def post(self, data: Any, *, secret: str = "", content_type: str = "", **headers: str) -> HttpRequest:
@@ -281,15 +281,15 @@ class ReportContract:
 
     def test_forged_report_is_refused(self, notifier: Notifier) -> None:
         forged = self.forged_reports(provider_id="id-1", address=self.address)
-        assert forged, "Think of requests that somebody else might send, such as one without the secret."
+        assert forged, "Return requests that an attacker might send, such as one without the secret."
         for number, request in enumerate(forged):
             try:
                 list(notifier.read_report(request))
             except ReportRefused:
                 continue
-            pytest.fail(f"Forged report {number} was believed. Authenticate first, and raise ReportRefused.")
+            pytest.fail(f"Forged report {number} was accepted. Authenticate first, and raise ReportRefused.")
 
     def test_same_report_twice_reads_the_same(self, notifier: Notifier) -> None:
-        """Replays are absorbed by the app, which needs them to be equal."""
+        """The app ignores duplicates, which must be equal."""
         read = [list(notifier.read_report(self.report(provider_id="id-1", address=self.address))) for _ in range(2)]
-        assert read[0] == read[1], "The same request is read as two different reports: leave times and counters out."
+        assert read[0] == read[1], "The same request is read as two different reports: leave out times and counters."

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             type=float,
             default=1.0,
             metavar="SECONDS",
-            help="How often to look (default 1). The queue “postgresql” also wakes the loop at once.",
+            help="Seconds between two checks (default 1). The queue “postgresql” also wakes the loop at once.",
         )
 
     def handle(self, *args: Any, loop: bool, poll: float, **options: Any) -> None:

@@ -8,7 +8,7 @@ from shop_notify import pruning
 
 
 class Command(BaseCommand):
-    help = "Delete notifications that ended long ago, and the personal data in them."
+    help = "Delete notifications that were finished long ago, and the personal data in them."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=int, help='Keep this many days (default: SHOP_NOTIFY["KEEP_DAYS"], 90).')

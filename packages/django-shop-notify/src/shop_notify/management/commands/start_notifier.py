@@ -11,7 +11,7 @@ import shop_notify
 
 
 class Command(BaseCommand):
-    help = "Write the skeleton of a notifier package, with tests that are green and a publishing workflow."
+    help = "Write the skeleton of a notifier package, with tests that pass and a workflow that publishes it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="Name of the provider, such as acme: the package is django-shop-notify-acme.")
@@ -22,15 +22,15 @@ class Command(BaseCommand):
             raise CommandError("Give a name of lower-case letters, digits and underscores, such as acme.")
         target = Path(folder) / f"django-shop-notify-{name.replace('_', '-')}"
         if target.exists():
-            raise CommandError(f"{target} is there already.")
+            raise CommandError(f"{target} exists already.")
         template = Path(shop_notify.__file__).parent / "plugin_template"
         module = f"shop_notify_{name}"
-        # startapp takes no folder whose name is no identifier, and no name that can be imported, as this one could be
-        # from the project's own folder.
+        # startapp refuses a folder whose name is not an identifier, and a name that can be imported, as this one could
+        # be from the project's own folder.
         with tempfile.TemporaryDirectory(dir=folder) as elsewhere:
             written = Path(elsewhere) / module
             written.mkdir()
-            # Naming what to leave out makes it keep .github.
+            # With any `exclude`, startapp copies .github too.
             options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
             call_command("startapp", module, str(written), **options)
             _shorten(written, module, name)
@@ -39,9 +39,9 @@ class Command(BaseCommand):
 
 
 def _shorten(folder: Path, module: str, name: str) -> None:
-    """startapp knows one name only; what people write is the provider's, without ours before it."""
+    """Replace the module's name by the provider's where people write it; startapp knows one name only."""
     title = "".join(part.capitalize() for part in name.split("_"))
-    words = {
+    names = {
         f"django-{module}": f"django-shop-notify-{name.replace('_', '-')}",
         f'"{module}" = ': f"{name} = ",
         f'"BACKEND": "{module}"': f'"BACKEND": "{name}"',
@@ -51,6 +51,6 @@ def _shorten(folder: Path, module: str, name: str) -> None:
     for file in folder.rglob("*"):
         if file.is_file():
             text = file.read_text(encoding="utf-8")
-            for long, short in words.items():
+            for long, short in names.items():
                 text = text.replace(long, short)
             file.write_text(text, encoding="utf-8")

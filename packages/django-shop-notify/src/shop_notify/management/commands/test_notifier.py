@@ -15,7 +15,7 @@ from shop_notify.notifiers.time_limit import TimeLimitExceeded, time_limit
 
 
 class Command(BaseCommand):
-    help = "Send one test message by a notifier, past the outbox, and show the exchange, masked."
+    help = "Send one test message by a notifier, without the outbox, and show the exchange, masked."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("alias")
@@ -33,14 +33,14 @@ class Command(BaseCommand):
                 receipt = notifier.send(message)
         except (UnknownNotifier, AddressRefused, DeliveryFailure) as error:
             code = getattr(error, "provider_code", "")
-            said = mask(error, secrets=secrets)
-            raise CommandError(f"{type(error).__name__} {code}: {said}") from None
+            text = mask(error, secrets=secrets)
+            raise CommandError(f"{type(error).__name__} {code}: {text}") from None
         except TimeLimitExceeded:
             raise CommandError(f"The notifier took longer than {SEND_SECONDS:.0f} seconds.") from None
         except Exception as error:  # noqa: BLE001
-            # Not with its trace, in whose lines a secret may stand, such as the URL of a request.
-            said = mask(error, secrets=secrets)
-            raise CommandError(f"The notifier has a bug, it raised {type(error).__name__}: {said}") from None
+            # Without its traceback, which may contain a secret, such as the URL of a request.
+            text = mask(error, secrets=secrets)
+            raise CommandError(f"The notifier has a bug, it raised {type(error).__name__}: {text}") from None
         if not isinstance(receipt, Receipt):
             raise CommandError("The notifier has a bug, it returned no receipt.")
         shown = {
