@@ -35,7 +35,7 @@ CLAIM = (
     "WHERE state IN ('queued', 'sending') AND due_at <= now() ORDER BY priority, due_at, id LIMIT %s "
     "FOR UPDATE SKIP LOCKED) RETURNING id"
 )
-NOTE = (
+RESULT = (
     "UPDATE shop_notify_notification SET state = 'sent', lease = NULL, updated_at = now(), sent_at = now(), "
     "provider_id = 'p', subject = 'News', text = 'News: x' WHERE id = ANY(%s)"
 )
@@ -108,7 +108,7 @@ def floor(count, workers, batch, *, together):
             while ids := [row[0] for row in bare.execute(CLAIM, [batch]).fetchall()]:
                 bare.commit()
                 for some in [ids] if together else [[one] for one in ids]:
-                    bare.execute(NOTE, [some])
+                    bare.execute(RESULT, [some])
                     if together:
                         bare.execute(ATTEMPTS, [some])
                     bare.commit()
@@ -135,12 +135,12 @@ def fill(count, *, event="newsletter", context=None, aliases=("one", "two"), cha
     Notification.objects.bulk_create(rows, batch_size=1000)
 
 
-def drain(count, workers, *, harmless, **what):
+def drain(count, workers, *, idempotent, **what):
     """Our own, with a notifier that does nothing."""
     from django.conf import settings
     from shop_notify import delivery
 
-    backend = f"testproject.ledger.{'Harmless' if harmless else 'Idle'}Notifier"
+    backend = f"testproject.ledger.{'Idempotent' if idempotent else 'Idle'}Notifier"
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {alias: {"BACKEND": backend} for alias in ("one", "two")},
@@ -162,15 +162,15 @@ def drains(count):
         figures[f"{workers} workers"] = {
             "floor, three columns, 1 a commit": narrow_floor(count // 4, workers, 1),
             "floor, three columns, 20 a commit": narrow_floor(count * 4, workers, 20),
-            "floor, 1 noted a commit": floor(count // 4, workers, 20, together=False),
-            "ours, 1 noted a commit": drain(count // 4, workers, harmless=False),
-            "floor, 200 noted a commit": floor(count, workers, 200, together=True),
-            "ours, harmless, 200 noted a commit": drain(count, workers, harmless=True),
+            "floor, 1 recorded per commit": floor(count // 4, workers, 20, together=False),
+            "ours, 1 recorded per commit": drain(count // 4, workers, idempotent=False),
+            "floor, 200 recorded per commit": floor(count, workers, 200, together=True),
+            "ours, idempotent, 200 recorded per commit": drain(count, workers, idempotent=True),
         }
         show(figures)
     order = {"event": "order_placed", "context": SAMPLE_ORDER, "channel": "email"}
     fill(0)
-    figures["1 worker, order e-mails with HTML, harmless"] = drain(count // 4, 1, harmless=True, **order)
+    figures["1 worker, order e-mails with HTML, idempotent"] = drain(count // 4, 1, idempotent=True, **order)
     return figures
 
 

@@ -141,7 +141,7 @@ def announce(fault, count):
     """Send signals one by one: the writer dies after each commit (FP2), or its queue raises (FP3)."""
     from testproject.library import signals
 
-    queue = "die_at_the_nudge" if fault == "FP2" else "raise_at_the_nudge"
+    queue = "die_at_wake_up" if fault == "FP2" else "raise_at_wake_up"
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "QUEUE": f"testproject.ledger.{queue}"}
     settings.SHOP_NOTIFY["ROUTES"] = [
         {

@@ -41,7 +41,7 @@ class Gateway(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request, client_address):
-        """Broken connections are what some modes are for."""
+        """Some modes break the connection on purpose."""
 
 
 STATUS = {

@@ -23,7 +23,7 @@ CUSTOMER = {"key": "customer:1", "name": "Test Customer", "email": "customer@exa
 
 
 def collect():
-    """``{language: [(event, audience, subject, text, html)]}`` as parsed from what the server got, and the SMS."""
+    """``{language: [(event, audience, subject, text, html)]}`` of the mails that the server received, and the SMS."""
     from aiosmtpd.controller import Controller
     from conftest import Mailbox
     from django.conf import settings

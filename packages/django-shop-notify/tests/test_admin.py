@@ -122,7 +122,7 @@ def test_template_is_validated_when_it_is_saved_and_previewed(admin_client):
     assert "<iframe" not in page
 
 
-def test_preview_of_a_template_runs_nothing_that_stands_in_its_words(admin_client, row):
+def test_preview_of_a_template_runs_no_script_of_its_text(admin_client, row):
     Notification.objects.update(event="order_placed", context={"order": {"number": "<script>alert(1)</script>"}})
     admin_client.post(
         "/admin/shop_notify/templateoverride/add/", form(text="<script>alert(2)</script>{{ order.number }}")
@@ -143,7 +143,7 @@ def test_html_of_a_template_is_previewed_in_a_frame_that_may_run_nothing(admin_c
     assert "Hello K7Q-2M4" in page
 
 
-def test_same_template_twice_is_refused_in_words(admin_client):
+def test_second_template_for_the_same_message_is_refused_with_a_message(admin_client):
     add = "/admin/shop_notify/templateoverride/add/"
     admin_client.post(add, form())
     again = admin_client.post(add, form())

@@ -85,7 +85,7 @@ def test_codes_that_are_refusals(sms, gateway, code):
     assert caught.value.suppress == ("stop" if code == 406 else "")
 
 
-def test_unheard_of_code_is_unknown(sms, gateway):
+def test_unlisted_code_is_an_unknown_outcome(sms, gateway):
     gateway.code = 777
     with pytest.raises(UnknownOutcome):
         sms.send(message())
@@ -265,7 +265,7 @@ def test_status_that_is_not_final_leaves_the_row_sent(sent, status):
 
 
 @pytest.mark.parametrize("status", ["Failed", "Rejected", "AbsentSubscriber", "Expired"])
-def test_failure_is_noted_with_its_reason(sent, status):
+def test_failure_is_recorded_with_its_reason(sent, status):
     report(sent, status=status, failureReason="UserDoesNotExist")
     sent.refresh_from_db()
     assert (sent.state, sent.last_error) == ("failed", f"{status}: UserDoesNotExist")
@@ -282,7 +282,7 @@ def test_phone_that_was_off_and_comes_back_has_got_its_message(sent):
 
 
 @pytest.mark.parametrize(("state", "after"), [("dead", "delivered"), ("skipped", "skipped"), ("queued", "queued")])
-def test_late_report_tells_that_what_was_given_up_has_arrived(sent, state, after):
+def test_late_report_of_delivery_wins_over_a_failure(sent, state, after):
     Notification.objects.update(state=state)
     report(sent, status="Success")
     assert state_of(sent) == after

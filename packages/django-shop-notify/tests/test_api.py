@@ -89,7 +89,7 @@ class TestWhoMay:
         assert answer.status_code == (200 if path == WISHES else 403)
 
 
-def test_customer_reads_and_changes_her_own_wishes(user):
+def test_customer_reads_and_changes_own_preferences(user):
     client = client_of(user)
     assert client.get(WISHES).json() == {
         "groups": [
@@ -174,7 +174,7 @@ def test_unknown_notification_is_404(staff, path):
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_detail_tells_attempts_and_preview_tells_the_words(staff):
+def test_detail_has_the_attempts_and_preview_the_text(staff):
     announce()
     row = Notification.objects.get()
     before = staff.get(f"{STAFF}{row.public_id}/preview/").json()
@@ -248,7 +248,7 @@ def test_retry_of_one_and_of_all_dead(staff):
     assert set(Notification.objects.values_list("state", "attempts")) == {("queued", 0)}
 
 
-def test_health_tells_each_notifier(staff):
+def test_health_lists_each_notifier(staff):
     announce()
     Notification.objects.update(alias="pigeon")
     announce(2)

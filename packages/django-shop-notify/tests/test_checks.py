@@ -101,7 +101,7 @@ def run(*arguments):
     return out.getvalue()
 
 
-def test_list_notifiers_tells_installed_configured_and_missing(settings):
+def test_list_notifiers_shows_installed_configured_and_missing(settings):
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {"email": {"BACKEND": "email"}, "broken": {"BACKEND": "pigeon"}},
@@ -123,7 +123,7 @@ def test_list_notifiers_names_nothing_missing_where_nothing_is(settings):
     assert "Missing" not in run("list_notifiers")
 
 
-def test_routes_of_an_app_that_is_not_there_are_told_with_what_to_take(settings):
+def test_check_names_the_preset_for_a_site_without_the_app(settings):
     """Two packages of the three are a usual site, and the preset knows the third."""
     messages = {"shop_catalog.signals.absent": "ORDER_ROUTES", "shop_orders.signals.absent": "STOCK_ROUTES"}
     for signal, routes in messages.items():
@@ -138,7 +138,7 @@ def test_presets_are_those_of_each_app_and_both():
     assert [*ORDER_ROUTES, *STOCK_ROUTES] == SHOP_ROUTES
 
 
-def test_what_goes_nowhere_is_told_once_for_all_routes(settings):
+def test_events_without_recipient_or_notifier_are_reported_once_for_all_routes(settings):
     routes = [{**ROUTE, "via": ["email", "sms"], "to": ["admins"]}, {**ROUTE, "via": ["sms"], "to": ["admins"]}]
     assert found(settings, ROUTES=routes, NOTIFIERS={"email": {"BACKEND": "email"}}, ADMINS=[]) == ["W003", "W004"]
     (message,) = [message for message in check_settings(None) if message.id == "shop_notify.W004"]
@@ -165,7 +165,7 @@ def test_test_notifier_shows_the_exchange_masked(settings, gateway):
     assert gateway.requests[0]["to"] == "+254711000001"
 
 
-def test_test_notifier_tells_a_refusal_masked(settings, gateway):
+def test_test_notifier_shows_a_refusal_masked(settings, gateway):
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {"sms": {**SMS, "OPTIONS": {**SMS["OPTIONS"], "base_url": gateway.url}}},
@@ -192,7 +192,7 @@ class Buggy(MemoryNotifier):
         return {"ok": True}
 
 
-def test_test_notifier_tells_a_bug_without_the_secret(settings):
+def test_test_notifier_shows_a_bug_without_the_secret(settings):
     options = {"token": "very-secret-key"}
     notifier = {"BACKEND": f"{__name__}.Buggy", "OPTIONS": options}
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"buggy": notifier}}
@@ -213,7 +213,7 @@ def poll_findings(databases=("default",)):
 
 
 @pytest.mark.django_db
-def test_site_where_nothing_looks_at_the_outbox_from_time_to_time_is_found(written):
+def test_site_without_periodic_delivery_is_found(written):
     assert poll_findings() == ["shop_notify.W011"]
     run("shop_notify_jobs")
     assert poll_findings() == []

@@ -1,4 +1,4 @@
-"""Kill -9 at named points and at random: nothing is lost, and doubled only between the provider's yes and our note.
+"""Kill -9 at named points and at random: nothing is lost, and sent twice only between acceptance and its recording.
 
 ``SHOP_TEST_FULL=1`` runs the sizes of the promise: 100 messages a point, and 200 kills over 2,000 messages.
 """

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Scripted(Notifier):
-    """Does what its script says, one entry a message; then accepts."""
+    """Follows its script, one entry per message; then accepts."""
 
     channel = "memory"
     script: list = []
@@ -85,7 +85,7 @@ def make_due():
     Notification.objects.filter(state="queued").update(due_at=timezone.now())
 
 
-def test_message_is_rendered_sent_and_noted():
+def test_message_is_rendered_sent_and_recorded():
     queue(alias="memory", language="en", recipient_name="Test Member")
     assert delivery.deliver_due() == 1
     row = only()
@@ -184,7 +184,7 @@ def test_expired_message_is_skipped():
     assert Scripted.seen == []
 
 
-def test_lower_priority_number_goes_first():
+def test_lower_priority_number_is_sent_first():
     queue(event_id="newsletter", priority=9)
     queue(event_id="code", priority=1)
     delivery.deliver_due()
@@ -285,7 +285,7 @@ def test_one_alias_never_holds_more_than_half_of_the_workers():
     assert [claimed and claimed.alias for claimed in claims] == ["scripted", "scripted", "memory", None]
 
 
-def test_late_worker_cannot_overwrite_what_another_has_noted():
+def test_late_worker_cannot_overwrite_the_result_of_another():
     queue()
     worker = workers.start_worker()
     first = claiming.claim(worker)
@@ -325,7 +325,7 @@ def test_resend_is_a_row_of_its_own_also_to_another_address():
     assert [message.to for message in MemoryNotifier.outbox["memory"]] == ["0@example.org", "other@example.org"]
 
 
-def test_signals_tell_of_sent_and_failed(django_capture_on_commit_callbacks):
+def test_signals_are_sent_for_sent_and_failed(django_capture_on_commit_callbacks):
     told = []
 
     def hear(signal, notification, payload, event_id, **kwargs):
@@ -375,7 +375,7 @@ def test_address_check_that_breaks_has_sent_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("asked", [float("inf"), float("nan"), 10**400, -5, "soon", timedelta(hours=1), None])
-def test_strange_retry_after_is_bounded_and_stops_nobody(asked):
+def test_strange_retry_after_is_bounded_and_stops_no_delivery(asked):
     queue(2)
     Scripted.script = [TemporaryFailure("slow down", retry_after=asked)]
     assert delivery.deliver_due() == 2
@@ -385,7 +385,7 @@ def test_strange_retry_after_is_bounded_and_stops_nobody(asked):
 
 
 def late_yes(state, **changes):
-    """A worker whose lease ran out gets its yes while the row is in this state."""
+    """A worker whose lease expired records a success while the row is in this state."""
     queue()
     claimed = claiming.claim(workers.start_worker())
     Notification.objects.update(state=state, lease=None, **changes)
@@ -395,19 +395,19 @@ def late_yes(state, **changes):
 
 
 @pytest.mark.parametrize("state", ["queued", "unknown", "dead"])
-def test_late_yes_counts_where_nobody_else_has_said_it(state):
+def test_late_success_is_recorded_if_no_other_worker_recorded_one(state):
     row = late_yes(state)
     assert (row.state, row.provider_id) == ("sent", "one")
     assert delivery.deliver_due() == 0
 
 
 @pytest.mark.parametrize("state", ["sending", "delivered", "failed", "skipped"])
-def test_late_yes_moves_nothing_back(state):
+def test_late_success_moves_no_state_back(state):
     assert late_yes(state, provider_id="two").state == state
     assert only().provider_id == "two"
 
 
-def test_report_that_waits_for_a_late_yes_is_applied():
+def test_report_that_waits_for_a_late_success_is_applied():
     delivery.receive_reports("scripted", [Report(provider_id="one", status="ok", state="delivered")])
     queue()
     claimed = claiming.claim(workers.start_worker())

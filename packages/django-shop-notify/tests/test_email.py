@@ -62,7 +62,7 @@ def test_text_and_html_arrive_by_real_smtp(mailbox):
     assert row.subject == "Your order K7Q-2M4"
 
 
-def test_administrators_get_words_of_their_own(mailbox):
+def test_administrators_get_a_text_of_their_own(mailbox):
     queue(audience="admins", address="desk@example.org", recipient_name="")
     delivery.deliver_due()
     (mail,) = mailbox.messages

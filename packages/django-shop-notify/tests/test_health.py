@@ -1,4 +1,4 @@
-"""What health views read, each time that somebody scrapes the metrics."""
+"""The figures of health views, read each time that the metrics are scraped."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Notifiers that are broken in one way each: the published kit finds every one, and says what to do."""
+"""Notifiers with one fault each: the published kit finds every one, and says what to do."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
         (BelievesEverybody, "test_delivery_reports_have_their_contract", "add ReportContract"),
     ],
 )
-def test_kit_finds_what_is_broken_and_says_what_to_do(broken, check, says, caplog):
+def test_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
     run(Good, check, caplog)
     with pytest.raises((AssertionError, pytest.fail.Exception)) as caught:
         run(broken, check, caplog)
@@ -247,7 +247,7 @@ def test_kit_finds_lost_emoji(caplog):
         run(DropsEmoji, check, caplog, text="🦩")
 
 
-def test_kit_finds_who_believes_forged_reports(caplog):
+def test_kit_finds_a_notifier_that_accepts_forged_reports(caplog):
     with pytest.raises(pytest.fail.Exception, match="Forged report 0 was accepted"):
         run(BelievesEverybody, "test_forged_report_is_refused", caplog, kit=ReportKit)
     with pytest.raises(AssertionError, match="cannot pass ReportContract"):

@@ -1,4 +1,4 @@
-"""SMS limits, fall-back, suppression, unsubscribing, pruning and periodic jobs."""
+"""SMS limits, fallback, suppression, unsubscribing, pruning and periodic jobs."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_hour_is_capped_over_all_phones():
     assert states().count("sent") == 6
 
 
-def test_used_up_hour_is_told_once(caplog, django_capture_on_commit_callbacks, settings):
+def test_used_up_hour_is_logged_once(caplog, django_capture_on_commit_callbacks, settings):
     settings.SHOP_NOTIFY["SMS_LIMITS"] = {"phone_10_minutes": 1, "hour": 2}
     with django_capture_on_commit_callbacks(execute=True):
         queue(3)
@@ -170,7 +170,7 @@ def test_eight_workers_together_never_exceed_a_limit():
     assert SendCount.objects.get(key="all").used == 3
 
 
-# Fall-back
+# Fallback
 
 
 def fallback():
@@ -211,7 +211,7 @@ def test_sms_that_is_delivered_in_time_is_not_followed():
     assert (row.state, row.fallback_at) == ("delivered", None)
 
 
-def test_report_of_failure_starts_the_fall_back():
+def test_report_of_failure_starts_the_fallback():
     queue(fallback=fallback())
     delivery.deliver_due()
     row = Notification.objects.get()
@@ -221,7 +221,7 @@ def test_report_of_failure_starts_the_fall_back():
     assert delivery.start_fallbacks() == 1
 
 
-def test_mail_that_went_out_anyway_is_not_doubled_by_the_fall_back():
+def test_mail_that_went_out_anyway_is_not_doubled_by_the_fallback():
     (row,) = queue(fallback=fallback())
     queue(alias="email", channel="email", address="c@example.org", event_id=row.event_id)
     Paid.fails = [PermanentFailure("no route")]
@@ -254,7 +254,7 @@ def test_sms_that_the_recipient_has_muted_is_not_followed():
 
 
 @pytest.mark.parametrize(("after_minutes", "follows"), [(30, False), (0, True)])
-def test_sms_over_a_limit_waits_unless_its_fall_back_is_sooner(after_minutes, follows):
+def test_sms_over_a_limit_waits_unless_its_fallback_is_sooner(after_minutes, follows):
     queue(3)
     queue(fallback={**fallback(), "after_minutes": after_minutes})
     delivery.deliver_due()
@@ -413,7 +413,7 @@ def test_jobs_run_when_due_and_are_overdue_when_they_do_not():
     assert states() == ["sent", "sent"]
 
 
-def test_job_that_raises_is_noted_and_the_others_run(monkeypatch, capsys):
+def test_job_that_raises_is_recorded_and_the_others_run(monkeypatch, capsys):
     def broken():
         raise RuntimeError("for member@example.org")
 

@@ -112,9 +112,9 @@ def queue(alias, count, **changes):
         speak_secrets,
     ],
 )
-def test_bad_notifier_stops_nobody_else(behave, monkeypatch, caplog):
+def test_bad_notifier_stops_no_other_notifier(behave, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
-    # The alarm is for those that hang; on a busy machine it must not ring for the others.
+    # The time limit is for notifiers that hang; on a busy machine it must not stop the others.
     monkeypatch.setattr(sending, "SEND_SECONDS", 0.3 if behave in {sleep_for_ever, spin_for_ever} else 20.0)
     monkeypatch.setattr(Bad, "behave", staticmethod(behave))
     queue("bad", 3, priority=1)
@@ -173,7 +173,7 @@ delivery.deliver_due()
     assert set(Notification.objects.filter(alias="ledger").values_list("state", flat=True)) == {"sent"}
 
 
-def test_alarm_of_the_host_is_given_back(monkeypatch):
+def test_timer_of_the_host_is_restored(monkeypatch):
     """A host that uses SIGALRM itself finds its handler and its timer again."""
     rung = []
     before = signal.signal(signal.SIGALRM, lambda *args: rung.append(1))

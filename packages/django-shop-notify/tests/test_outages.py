@@ -43,7 +43,7 @@ def free_port():
 
 
 class Proxy:
-    """A TCP proxy to a server, which can be cut with all who are connected."""
+    """A TCP proxy to a server, whose connections can all be cut."""
 
     def __init__(self, host, port):
         self.target = (host, port)
@@ -140,7 +140,7 @@ def drained():
 
 
 def between_messages(cut):
-    """``cut`` once nothing is under way: a mail that is taken and not noted yet comes twice, as in test_crashes."""
+    """``cut`` between two mails: one that is accepted and not recorded yet is sent twice, as in test_crashes."""
 
     def when_idle():
         with writing:

@@ -20,7 +20,7 @@ NESTED_JOIN = '{% with x="12345678" %}' + "{% with x=order|join:x %}" * 40 + "{{
 
 
 class Secretive:
-    """What a context must never carry into a template: it is turned into text first."""
+    """An object that must not reach a template: it is turned into text first."""
 
     password = "pbkdf2-hash"
 
@@ -146,7 +146,7 @@ class TestFallBackChain:
         TemplateOverride.objects.update(is_active=False)
         assert messages.render(row(language="sw")).text.startswith("Asante")
 
-    def test_empty_parts_of_the_admin_s_template_fall_back_to_the_files(self):
+    def test_empty_parts_of_the_admin_s_template_fallback_to_the_files(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", subject="Mine {{ order.number }}")
         content = messages.render(row(channel="email", language="en"))
         assert content.subject == "Mine K7Q"
@@ -158,7 +158,7 @@ class TestFallBackChain:
         content = messages.render(row(channel="email"))
         assert (content.text, content.html) == ("Just K7Q", "")
 
-    def test_channel_without_words_of_its_own_takes_those_of_the_sms(self):
+    def test_channel_without_a_text_of_its_own_uses_that_of_the_sms(self):
         assert messages.render(row(channel="telegram")).text.startswith("Thank you")
 
     @pytest.mark.parametrize("event", ["../../etc/passwd", "a/b", "a b", ""])
@@ -178,7 +178,7 @@ EVENTS = [
 @pytest.mark.django_db
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("language", ["en", "sw"])
-def test_every_event_of_the_shop_has_words_for_mail_and_sms(event, language):
+def test_every_event_of_the_shop_has_a_text_for_mail_and_sms(event, language):
     from shop_notify.segments import count_segments
 
     context = {
@@ -209,7 +209,7 @@ def test_every_event_of_the_shop_has_words_for_mail_and_sms(event, language):
 @pytest.mark.parametrize(
     ("event", "audience"), [("order_placed", "admins"), ("order_cancelled", "admins"), ("stock_low", "admins")]
 )
-def test_administrators_have_words(event, audience):
+def test_administrators_have_a_text(event, audience):
     context = {
         "order": {"number": "K7Q", "currency": "KES", "total": "1.00", "lines": [], "charges": []},
         "product": {"name": "Tea", "sku": "T"},

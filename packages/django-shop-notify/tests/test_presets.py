@@ -1,4 +1,4 @@
-"""The routes for a shop: at most one message per alias for what happens at one moment, and one fall-back."""
+"""The routes for a shop: at most one message per alias for all that happens at one moment, and one fallback."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ def test_sms_of_an_event_with_an_email_is_followed_by_none(signal, changes):
     assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "failed")]
 
 
-def test_customer_without_an_email_address_gets_no_fall_back():
+def test_customer_without_an_email_address_gets_no_fallback():
     announce(STATUS, new_status="confirmed", recipient={**CUSTOMER, "email": ""})
     assert mail.outbox == []
     assert Notification.objects.get().state == "failed"
 
 
-def test_customer_who_has_muted_the_mail_gets_no_fall_back():
+def test_customer_who_has_muted_the_mail_gets_no_fallback():
     recipients.write_preferences("customer:1", {"order_updates": {"email": False}})
     announce(STATUS, new_status="confirmed")
     assert mail.outbox == []

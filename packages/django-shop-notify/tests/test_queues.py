@@ -63,7 +63,7 @@ def test_queue_is_woken_after_commit_only(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_queue_that_fails_hurts_nobody_and_loses_nothing(settings):
+def test_queue_that_fails_raises_no_error_and_loses_nothing(settings):
     use(settings, f"{__name__}.broken")
     announce()
     assert Notification.objects.get().state == "queued"

@@ -1,4 +1,4 @@
-"""Segments as the networks count them: what is paid for."""
+"""Segments as the networks count and charge them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How results get into the database: each at once, or a batch at a time where a second sending does no harm."""
+"""Recording results: each at once, or in batches for idempotent notifiers."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ pytestmark = pytest.mark.django_db
 
 
 class Watching(Notifier):
-    """Sees at each message how many others are noted as sent."""
+    """Counts at each message how many others are recorded as sent."""
 
     channel = "memory"
-    noted: list = []
+    recorded: list = []
     receipt = Receipt(provider_id="p")
 
     def send(self, message):
-        self.noted.append(Notification.objects.filter(state="sent").count())
+        self.recorded.append(Notification.objects.filter(state="sent").count())
         return self.receipt
 
 
-class Harmless(Watching):
+class Idempotent(Watching):
     is_idempotent = True
 
 
@@ -37,12 +37,12 @@ class Harmless(Watching):
 def _notifiers(settings, monkeypatch):
     # On a busy machine a batch takes longer than a result may wait.
     monkeypatch.setattr(draining, "MAX_WAIT_SECONDS", 60.0)
-    Watching.noted.clear()
+    Watching.recorded.clear()
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,
         "NOTIFIERS": {
             "world": {"BACKEND": f"{__name__}.Watching"},
-            "harmless": {"BACKEND": f"{__name__}.Harmless"},
+            "idempotent": {"BACKEND": f"{__name__}.Idempotent"},
             "memory": {"BACKEND": "memory"},
         },
     }
@@ -66,22 +66,22 @@ def queue(alias, count, **changes):
     Notification.objects.bulk_create(rows)
 
 
-def test_message_to_the_world_is_noted_before_the_next_one_goes():
+def test_result_is_recorded_before_the_next_message_is_sent():
     queue("world", 4)
     delivery.deliver_due()
-    assert Watching.noted == [0, 1, 2, 3]
+    assert Watching.recorded == [0, 1, 2, 3]
 
 
-def test_harmless_messages_are_noted_together():
-    queue("harmless", 50)
+def test_results_of_idempotent_messages_are_recorded_together():
+    queue("idempotent", 50)
     delivery.deliver_due()
-    assert set(Watching.noted) == {0}
+    assert set(Watching.recorded) == {0}
     assert Notification.objects.filter(state="sent", attempts=1, provider_id="p").count() == 50
     assert Attempt.objects.filter(number=1, outcome="accepted").count() == 50
 
 
-@pytest.mark.parametrize("alias", ["world", "harmless"])
-def test_every_value_is_kept_as_it_was_whichever_way_it_is_noted(alias, monkeypatch):
+@pytest.mark.parametrize("alias", ["world", "idempotent"])
+def test_every_value_is_stored_unchanged_by_either_way_of_recording(alias, monkeypatch):
     odd = 'it\'s \\ 100% "so"\n{} 🦩 \u2028 $1 %s'
     receipt = Receipt(
         provider_id=odd[:20],
@@ -105,11 +105,11 @@ def test_every_value_is_kept_as_it_was_whichever_way_it_is_noted(alias, monkeypa
         assert before <= attempt.started_at <= attempt.finished_at <= timezone.now()
 
 
-def test_harmless_messages_are_noted_now_and_then_while_the_batch_is_sent(monkeypatch):
+def test_results_of_idempotent_messages_are_recorded_while_the_batch_is_sent(monkeypatch):
     monkeypatch.setattr(draining, "MAX_WAIT_SECONDS", 0.0)
-    queue("harmless", 3)
+    queue("idempotent", 3)
     delivery.deliver_due()
-    assert Watching.noted == [0, 1, 2]
+    assert Watching.recorded == [0, 1, 2]
 
 
 def test_statements_do_not_grow_with_the_batch():
@@ -124,7 +124,7 @@ def test_statements_do_not_grow_with_the_batch():
     assert len(MemoryNotifier.outbox["memory"]) == 110
 
 
-def test_a_message_to_the_world_takes_two_statements_and_a_transaction():
+def test_result_takes_two_statements_and_a_transaction():
     queue("world", 1, event_id="first")
     with CaptureQueriesContext(connection) as one:
         delivery.deliver_due()
@@ -136,7 +136,7 @@ def test_a_message_to_the_world_takes_two_statements_and_a_transaction():
 
 
 def test_row_that_another_worker_has_does_not_hold_up_its_batch():
-    queue("harmless", 3)
+    queue("idempotent", 3)
     claimed = claiming.claim(workers.start_worker())
     Notification.objects.filter(pk=claimed.rows[1].pk).update(lease=None, state="sent", provider_id="other")
     results = [
@@ -150,14 +150,14 @@ def test_row_that_another_worker_has_does_not_hold_up_its_batch():
 
 
 def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
-    queue("harmless", 3)
+    queue("idempotent", 3)
     claimed = claiming.claim(workers.start_worker())
     write = queries.write_results
 
-    def refuse_many(noted):
-        if len(noted) > 1:
+    def refuse_many(results):
+        if len(results) > 1:
             raise DataError("one of them")
-        return write(noted)
+        return write(results)
 
     monkeypatch.setattr(queries, "write_results", refuse_many)
     settling.settle_all([(row, settling.Result(state="sent", outcome="accepted")) for row in claimed.rows])
@@ -165,7 +165,7 @@ def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
     assert Attempt.objects.count() == 3
 
 
-@pytest.mark.parametrize("alias", ["world", "harmless"])
+@pytest.mark.parametrize("alias", ["world", "idempotent"])
 @pytest.mark.parametrize(
     "receipt",
     [
@@ -189,11 +189,11 @@ def test_receipt_that_does_not_fit_is_cut_and_the_message_not_repeated(alias, re
     monkeypatch.setattr(Watching, "receipt", receipt)
     queue(alias, 2)
     delivery.deliver_due()
-    assert len(Watching.noted) == 2
+    assert len(Watching.recorded) == 2
     assert list(Notification.objects.values_list("state", "attempts")) == [("sent", 1)] * 2
 
 
-def test_words_that_a_database_refuses_are_sent_without_them(settings):
+def test_characters_that_a_database_refuses_are_removed(settings):
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "CONTEXT": {"headline": "a\0b\ud800"}}
     queue("memory", 1, context={})
     delivery.deliver_due()
@@ -201,7 +201,7 @@ def test_words_that_a_database_refuses_are_sent_without_them(settings):
     assert "\0" not in Notification.objects.get().text
 
 
-def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_noted(django_capture_on_commit_callbacks):
+def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_recorded(django_capture_on_commit_callbacks):
     heard = []
 
     def hear(notification, **kwargs):
@@ -209,7 +209,7 @@ def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_noted(django_capt
 
     notification_sent.connect(hear)
     try:
-        queue("harmless", 3)
+        queue("idempotent", 3)
         with django_capture_on_commit_callbacks(execute=True):
             delivery.deliver_due()
     finally:
@@ -218,7 +218,7 @@ def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_noted(django_capt
 
 
 def test_lease_that_ran_out_is_not_written_over():
-    queue("harmless", 2)
+    queue("idempotent", 2)
     worker = workers.start_worker()
     claimed = claiming.claim(worker)
     Notification.objects.update(due_at=timezone.now())

@@ -227,7 +227,7 @@ def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_sec
 
 
 def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dripping):
-    """The status is the answer; what follows is not waited for."""
+    """The status decides; the rest of the response is not awaited."""
     monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
     address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_RESPONSE_BYTES * 2)
     began = time.monotonic()

@@ -35,7 +35,7 @@ class LedgerNotifier(Notifier):
         """Where a test kills the sender before the bytes leave."""
 
     def after(self, message):
-        """Where a test kills the sender after the provider's yes."""
+        """Where a test kills the sender after the provider accepted."""
 
 
 class IdleNotifier(Notifier):
@@ -47,7 +47,7 @@ class IdleNotifier(Notifier):
         return Receipt(provider_id=message.id)
 
 
-class HarmlessNotifier(IdleNotifier):
+class IdempotentNotifier(IdleNotifier):
     is_idempotent = True
 
 
@@ -88,9 +88,9 @@ def accepted(path):
     return Counter(file.read_text().split()) if file.exists() else Counter()
 
 
-def die_at_the_nudge():
+def die_at_wake_up():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def raise_at_the_nudge():
+def raise_at_wake_up():
     raise RuntimeError("no broker")
