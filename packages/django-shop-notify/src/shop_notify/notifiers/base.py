@@ -12,25 +12,7 @@ from typing import Any, ClassVar
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from shop_notify.exceptions import (
-    AddressRefused,
-    PermanentFailure,
-    ReportRefused,
-    TemporaryFailure,
-    UnknownOutcome,
-)
-
-__all__ = [
-    "AddressRefused",
-    "Message",
-    "Notifier",
-    "PermanentFailure",
-    "Receipt",
-    "Report",
-    "ReportRefused",
-    "TemporaryFailure",
-    "UnknownOutcome",
-]
+from shop_notify.exceptions import ReportRefused
 
 
 @dataclass(frozen=True, kw_only=True)
