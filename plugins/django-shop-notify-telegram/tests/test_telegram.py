@@ -15,7 +15,7 @@ from shop_notify_telegram import TelegramNotifier
 TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
 CHAT = "123456789"
 
-ANSWERS = {
+RESPONSES = {
     "accept": (200, {"ok": True, "result": {"message_id": 1}}),
     "temporary": (502, {"ok": False, "error_code": 502, "description": "Bad Gateway"}),
     "permanent": (400, {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"}),
@@ -28,7 +28,7 @@ ANSWERS = {
 
 
 class Bot(BaseHTTPRequestHandler):
-    """Answers as https://core.telegram.org/bots/api#making-requests says."""
+    """Responds as https://core.telegram.org/bots/api#making-requests describes."""
 
     def log_message(self, *args):
         pass
@@ -39,7 +39,7 @@ class Bot(BaseHTTPRequestHandler):
         if server.mode == "time_out":
             time.sleep(60)
             return
-        status, answer = ANSWERS.get(server.mode, (200, None))
+        status, answer = RESPONSES.get(server.mode, (200, None))
         if self.path != f"/bot{TOKEN}/sendMessage":
             status, answer = 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
         elif server.mode == "accept":
