@@ -43,10 +43,10 @@ class Route:
     to: Sequence[str] = ()
     """Keys of ``payload["recipients"]``, ``"admins"``, or dotted paths of ``(payload) -> recipients``.
 
-    Empty: the notifiers know by themselves where to send, as a webhook with a ``url`` does.
+    Empty: the notifiers have addresses of their own, as a webhook with a ``url`` does.
     """
     when: Mapping[str, Any] = field(default_factory=dict)
-    """``{payload key: value}``, dots reach inside; a list of values means any of them. All must hold."""
+    """``{payload key: value}``; dots lead into nested mappings, a list means any of its values. All must match."""
     context: str = ""
     """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
     event_id: str = ""

@@ -114,7 +114,7 @@ class WebhookNotifier(Notifier):
                 connection.request("POST", target, body, dict(headers))
                 response = connection.getresponse()
                 if time.monotonic() >= until:
-                    # Closed within the headers, which then look as if they had ended here.
+                    # The deadline closed the connection within the headers, which then look complete.
                     raise UnknownOutcome(_("The endpoint did not respond in time."))
                 _read(response, until)
             except (OSError, http.client.HTTPException) as error:

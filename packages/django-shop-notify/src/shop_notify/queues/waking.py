@@ -1,4 +1,4 @@
-"""Waking a worker. The outbox row is the truth: a wake-up may be lost, doubled or late, and has no arguments."""
+"""Waking a worker. The outbox has the messages: a wake-up has no arguments, and may be lost, doubled or late."""
 
 from __future__ import annotations
 

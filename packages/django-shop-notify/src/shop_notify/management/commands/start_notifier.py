@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
 
 def _shorten(folder: Path, module: str, name: str) -> None:
-    """Replace the module's name by the provider's where people write it; startapp knows one name only."""
+    """Replace the module's name by the provider's in the places for people; startapp has one name for both."""
     title = "".join(part.capitalize() for part in name.split("_"))
     names = {
         f"django-{module}": f"django-shop-notify-{name.replace('_', '-')}",
