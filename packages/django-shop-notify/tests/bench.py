@@ -160,8 +160,8 @@ def drains(count):
     figures = {}
     for workers in WORKERS:
         figures[f"{workers} workers"] = {
-            "floor, three columns, 1 a commit": narrow_floor(count // 4, workers, 1),
-            "floor, three columns, 20 a commit": narrow_floor(count * 4, workers, 20),
+            "floor, three columns, 1 per commit": narrow_floor(count // 4, workers, 1),
+            "floor, three columns, 20 per commit": narrow_floor(count * 4, workers, 20),
             "floor, 1 recorded per commit": floor(count // 4, workers, 20, together=False),
             "ours, 1 recorded per commit": drain(count // 4, workers, idempotent=False),
             "floor, 200 recorded per commit": floor(count, workers, 200, together=True),
