@@ -72,7 +72,7 @@ def check_django(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list
         return []
     return [
         checks.Warning(
-            "This Django is newer than the ones shop_orders was tested with: carts are found by plain queries, slower.",
+            "This Django is newer than the newest that was tested: carts are found by plain, slower queries.",
             hint="Update django-shop-core and django-shop-orders. Until then nothing else changes.",
             id="shop_orders.W009",
         )
