@@ -46,7 +46,7 @@ def customer(user):
 
 
 @pytest.fixture
-def news():
+def announced():
     """Every signal of the app, as it was received: ``(name, payload, kwargs)``."""
     received = []
     receivers = []

@@ -176,7 +176,7 @@ def test_strangers_see_no_slip_and_no_step(client, place):
         assert client.get(reverse(f"admin:shop_orders_{name}", args=args)).status_code == 302
 
 
-def test_actions_run_the_verbs(shopkeeper, place):
+def test_admin_actions_run_the_actions(shopkeeper, place):
     first, second = place(), place()
     lifecycle.cancel(second.pk)
     page = shopkeeper.post(

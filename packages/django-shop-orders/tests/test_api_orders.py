@@ -32,13 +32,13 @@ def order_from(client, body=None, **headers):
     return client.post(ORDERS, body or {}, "application/json", headers=headers)
 
 
-def test_answer_never_shows_a_database_key(filled):
+def test_response_never_shows_a_database_key(filled):
     answer = order_from(filled).json()
     keys = set(answer) | set(answer["lines"][0]) | set(answer["contact"])
     assert not {"id", "pk", "customer", "customer_id", "cart", "user"} & keys
 
 
-def test_changed_total_answers_the_new_cart(filled):
+def test_changed_total_returns_the_new_cart(filled):
     answer = order_from(filled, {"expected_total": "24.00"})
     assert answer.status_code == 409
     problem = answer.json()
@@ -52,7 +52,7 @@ def test_empty_cart_is_refused(api, client):
     assert order_from(client).json()["code"] == "cart_empty"
 
 
-def test_same_key_replays_the_answer(filled):
+def test_same_key_replays_the_response(filled):
     first = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
     second = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
     assert first.status_code == second.status_code == 201
@@ -179,7 +179,7 @@ def test_guest_link_ends_when_an_account_has_the_order(client, guest_order, cust
     assert client.get(f"{ORDERS}{order.number}/", {"token": token}).status_code == 404
 
 
-def test_missing_and_foreign_orders_answer_the_same(api, client, guest_order):
+def test_missing_and_foreign_orders_have_the_same_response(api, client, guest_order):
     foreign = guest_order()
     bodies = [
         caller.get(f"{ORDERS}{number}/").content
@@ -328,6 +328,6 @@ def test_guests_ordered_cart_leads_to_its_order_and_a_new_cart(client, book):
     assert carts.find(token=again.headers["X-Cart-Token"]).items.count() == 1
 
 
-def test_answers_are_json_with_money_as_text(filled):
+def test_responses_are_json_with_money_as_text(filled):
     answer = json.loads(order_from(filled).content)
     assert [type(answer[name]) for name in ("total", "subtotal", "amount_due")] == [str, str, str]

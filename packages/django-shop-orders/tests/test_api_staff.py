@@ -58,11 +58,11 @@ def test_move_out_of_order_is_a_conflict(staff, place):
     assert order.status == "confirmed"
 
 
-def test_silent_change_is_silent(staff, place, news, django_capture_on_commit_callbacks):
+def test_silent_change_is_silent(staff, place, announced, django_capture_on_commit_callbacks):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
         post(staff, order, "process", {"notify": False})
-    assert [payload["notify"] for _name, payload, _rest in news] == [False]
+    assert [payload["notify"] for _name, payload, _rest in announced] == [False]
 
 
 def test_staff_cancel_with_a_reason(staff, place):
@@ -133,7 +133,7 @@ def test_a_product_that_is_named_twice_counts_twice(staff, place):
     assert post(staff, order, "ship", {"lines": parcel}).json()["status"] == "shipped"
 
 
-def test_notes_are_private_unless_told_otherwise(staff, place):
+def test_notes_are_private_by_default(staff, place):
     order = place()
     events = post(staff, order, "note", {"text": "Called back"}).json()["events"]
     assert (events[-1]["message"], events[-1]["is_public"]) == ("Called back", False)

@@ -199,12 +199,12 @@ def test_guest_checkout_can_be_switched_off(book, shop_settings):
     assert nothing_changed(cart)
 
 
-def test_pay_on_delivery_confirms_at_once_and_tells_so(cart, news, django_capture_on_commit_callbacks):
+def test_pay_on_delivery_confirms_at_once_with_a_signal(cart, announced, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         order = checkout.place_order(cart)
     assert order.status == "confirmed"
     assert order.expires_at is None
-    assert [(name, payload["new_status"], payload["at_placement"]) for name, payload, _rest in news] == [
+    assert [(name, payload["new_status"], payload["at_placement"]) for name, payload, _rest in announced] == [
         ("order_placed", "pending", True),
         ("order_status_changed", "confirmed", True),
     ]

@@ -119,20 +119,20 @@ class BooksElsewhere:
         return "other" if model.__name__ == "Book" else None
 
 
-def test_stock_in_another_database_is_told(settings):
+def test_stock_in_another_database_is_reported(settings):
     settings.DATABASE_ROUTERS = [BooksElsewhere()]
     (message,) = found()
     assert (message.id, message.level) == ("shop_orders.W008", WARNING)
     assert "back would not be given back" in message.msg
 
 
-def test_settings_that_are_no_dict_are_told(settings):
+def test_settings_that_are_not_a_dict_are_reported(settings):
     settings.SHOP_ORDERS = [("CURRENCY", "KES")]
     (message,) = found()
     assert (message.id, "SHOP_ORDERS = {" in message.hint) == ("shop_orders.E013", True)
 
 
-def test_session_auth_without_the_middleware_is_told(settings, shop_settings):
+def test_session_auth_without_the_middleware_is_reported(settings, shop_settings):
     shop_settings(API_AUTH="ninja.security.django_auth")
     assert found() == []
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "auth" not in name]
@@ -141,7 +141,7 @@ def test_session_auth_without_the_middleware_is_told(settings, shop_settings):
     assert message.hint == 'Paste into MIDDLEWARE:\n    "django.contrib.auth.middleware.AuthenticationMiddleware",'
 
 
-def test_provider_without_an_address_to_call_is_told(settings, shop_settings):
+def test_provider_without_a_url_to_call_is_reported(settings, shop_settings):
     hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["a-secret"]}}
     shop_settings(PAYMENT_PROVIDERS={"test": hosted})
     assert checks.check_urls(None) == []
@@ -153,7 +153,7 @@ def test_provider_without_an_address_to_call_is_told(settings, shop_settings):
     assert checks.check_urls(None) == []
 
 
-def test_test_provider_is_told_before_it_goes_live(shop_settings):
+def test_test_provider_is_reported_before_deployment(shop_settings):
     assert checks.check_deployment(None) == []
     hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["a-secret"]}}
     shop_settings(PAYMENT_PROVIDERS={"try": hosted})
@@ -174,7 +174,7 @@ def test_secrets_of_a_provider_do_not_show_in_its_error(shop_settings):
     assert "canary-secret" not in f"{message.msg} {message.hint}"
 
 
-def test_sqlite_without_immediate_transactions_is_told():
+def test_sqlite_without_immediate_transactions_is_reported():
     if connection.vendor != "sqlite":
         assert checks.check_databases(None) == []
         return

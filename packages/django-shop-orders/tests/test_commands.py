@@ -34,7 +34,7 @@ def test_expire_orders(place, memory_provider):
     assert order.status == "cancelled"
 
 
-def test_expire_orders_says_what_it_keeps(place, memory_provider):
+def test_expire_orders_reports_what_it_keeps(place, memory_provider):
     payments.start(place(provider="memory").pk)
     Order.objects.update(expires_at=timezone.now())
     memory_provider.is_down = True
@@ -53,7 +53,7 @@ def test_announce_events(place):
     assert lines("announce_events")[-1] == f"{waiting} announced, 0 wait for their next attempt."
 
 
-def test_announce_events_says_why_something_waits(place):
+def test_announce_events_lists_the_errors_of_waiting_events(place):
     def fail(**kwargs):
         raise ValueError("the gateway is away")
 

@@ -64,18 +64,18 @@ def test_death_between_insert_and_commit_leaves_nothing(crash):
     assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
 
 
-def test_death_between_commit_and_announcement_loses_no_news(crash, news):
+def test_crash_between_commit_and_announcement_loses_no_event(crash, announced):
     crash("before_announcement")
     assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
     assert OrderEvent.objects.waiting().count() == COUNT
     recover()
     recover()
     assert OrderEvent.objects.waiting().count() == 0
-    told = [rest["event_id"] for name, _payload, rest in news if name == "order_placed"]
+    told = [rest["event_id"] for name, _payload, rest in announced if name == "order_placed"]
     assert len(told) == len(set(told)) == COUNT
 
 
-def test_death_in_the_expiry_job_gives_stock_back_once(crash, news):
+def test_death_in_the_expiry_job_gives_stock_back_once(crash, announced):
     crash("in_expiry")
     assert on_hand() == 1000 - 2 * COUNT
     assert set(Order.objects.values_list("status", flat=True)) == {"pending"}
@@ -85,7 +85,7 @@ def test_death_in_the_expiry_job_gives_stock_back_once(crash, news):
     assert OrderEvent.objects.filter(new_status="cancelled").count() == COUNT
 
 
-def test_death_in_a_webhook_takes_the_money_once(crash, news):
+def test_death_in_a_webhook_takes_the_money_once(crash, announced):
     things = crash("in_webhook")
     assert ProviderEvent.objects.count() == 0
     assert set(Payment.objects.values_list("status", flat=True)) == {"pending"}
@@ -95,5 +95,5 @@ def test_death_in_a_webhook_takes_the_money_once(crash, news):
             assert payments.apply_event("memory", event).outcome == "applied"
     assert set(Order.objects.values_list("payment_status", "paid_amount")) == {("paid", Decimal("10.0000"))}
     recover()
-    told = [rest["event_id"] for name, _payload, rest in news if name == "payment_status_changed"]
+    told = [rest["event_id"] for name, _payload, rest in announced if name == "payment_status_changed"]
     assert len(told) == len(set(told)) == COUNT

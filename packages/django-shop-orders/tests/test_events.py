@@ -25,11 +25,11 @@ def failing():
     signals.order_placed.disconnect(receive)
 
 
-def test_payload_is_whole_and_json_safe(place, customer, news, shop_settings, django_capture_on_commit_callbacks):
+def test_payload_is_whole_and_json_safe(place, customer, announced, shop_settings, django_capture_on_commit_callbacks):
     shop_settings(ORDER_URL="testproject.hooks.order_url")
     with django_capture_on_commit_callbacks(execute=True):
         order = place(quantity=2, language="sw")
-    name, payload, rest = news[0]
+    name, payload, rest = announced[0]
     assert name == "order_placed"
     assert json.loads(json.dumps(payload)) == payload
     assert payload == {
@@ -74,27 +74,27 @@ def test_payload_is_whole_and_json_safe(place, customer, news, shop_settings, dj
 
 
 def test_guests_link_in_the_payload_opens_the_order(
-    guest_order, news, shop_settings, django_capture_on_commit_callbacks
+    guest_order, announced, shop_settings, django_capture_on_commit_callbacks
 ):
     shop_settings(ORDER_URL="testproject.hooks.order_url")
     with django_capture_on_commit_callbacks(execute=True):
         order = guest_order()
-    token = news[0][1]["order"]["url"].partition("?token=")[2]
+    token = announced[0][1]["order"]["url"].partition("?token=")[2]
     assert guest_links.is_valid(order, token)
 
 
-def test_payload_never_shows_a_database_key(place, news, django_capture_on_commit_callbacks):
+def test_payload_never_shows_a_database_key(place, announced, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         order = place()
         lifecycle.start_processing(order.pk)
         lifecycle.ship(order.pk)
-    for _name, payload, _rest in news:
+    for _name, payload, _rest in announced:
         assert not {"id", "pk", "customer_id", "order_id"} & set(str(payload).replace("'", " ").split())
 
 
-def test_nothing_is_announced_before_commit(place, news):
+def test_nothing_is_announced_before_commit(place, announced):
     place()
-    assert news == []
+    assert announced == []
     assert OrderEvent.objects.waiting().count() == 2
 
 
@@ -106,7 +106,7 @@ def test_announced_when_every_receiver_returned(place, django_capture_on_commit_
 
 
 def test_failing_receiver_changes_no_order_and_is_asked_again(
-    place, failing, news, django_capture_on_commit_callbacks
+    place, failing, announced, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         order = place()
@@ -119,7 +119,7 @@ def test_failing_receiver_changes_no_order_and_is_asked_again(
     assert events.announce_due() == 1
     event.refresh_from_db()
     assert event.announced_at is not None
-    assert [rest["event_id"] for name, _payload, rest in news if name == "order_placed"] == [event.event_id] * 2
+    assert [rest["event_id"] for name, _payload, rest in announced if name == "order_placed"] == [event.event_id] * 2
 
 
 def test_attempts_back_off(place, failing, django_capture_on_commit_callbacks):
@@ -134,26 +134,26 @@ def test_attempts_back_off(place, failing, django_capture_on_commit_callbacks):
     assert waits == [4, 16, 64, 256, 720, 720, 720, 720, 720]
 
 
-def test_what_a_crash_left_over_is_announced(place, news):
+def test_event_that_a_crash_left_is_announced(place, announced):
     place()
     OrderEvent.objects.update(next_attempt_at=F("next_attempt_at") - timedelta(minutes=2))
     assert events.announce_due() == 2
-    assert [name for name, _payload, _rest in news] == ["order_placed", "order_status_changed"]
+    assert [name for name, _payload, _rest in announced] == ["order_placed", "order_status_changed"]
     assert events.announce_due() == 0
 
 
-def test_news_that_was_just_written_is_left_to_its_writer(place):
+def test_event_that_was_just_recorded_is_not_announced_by_others(place):
     place()
     assert events.announce_due() == 0
 
 
-def test_replayed_shipment_news_carries_the_shipment(place, news):
+def test_repeated_shipment_signal_carries_the_shipment(place, announced):
     order = place()
     lifecycle.start_processing(order.pk)
     shipment = lifecycle.ship(order.pk)
     OrderEvent.objects.update(next_attempt_at=timezone.now())
     events.announce_due()
-    assert [rest["shipment"] for name, _payload, rest in news if name == "shipment_sent"] == [shipment]
+    assert [rest["shipment"] for name, _payload, rest in announced if name == "shipment_sent"] == [shipment]
 
 
 def test_reference_can_be_used_once(place):

@@ -157,7 +157,7 @@ def test_hot_insert_gives_each_row_its_own_key(place):
 
 
 @pytest.mark.django_db
-def test_order_is_answered_as_it_is_stored(place, shop_settings):
+def test_order_is_returned_as_it_is_stored(place, shop_settings):
     shop_settings(PRICING=[{"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "3"}}])
     order = place()
     stored = Order.objects.get(pk=order.pk)

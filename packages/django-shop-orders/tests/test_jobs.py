@@ -101,7 +101,7 @@ def test_quickstart_prints_settings_that_work(settings):
         ("auth.Group", "has no field that looks like a price. It has: id, name. Name it with --price."),
     ],
 )
-def test_quickstart_says_what_it_cannot_sell(model, says):
+def test_quickstart_reports_what_it_cannot_sell(model, says):
     with pytest.raises(CommandError, match=re.escape(says)):
         call_command("shop_orders_quickstart", model)
 

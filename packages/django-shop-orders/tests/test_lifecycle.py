@@ -99,25 +99,25 @@ def test_cancel_gives_the_stock_back_once(place):
     assert order.events.filter(new_status="cancelled").count() == 1
 
 
-def test_parcels_ship_an_order_in_parts(place, news, django_capture_on_commit_callbacks):
+def test_parcels_ship_an_order_in_parts(place, announced, django_capture_on_commit_callbacks):
     order = place(quantity=3)
     lifecycle.start_processing(order.pk)
     with django_capture_on_commit_callbacks(execute=True):
         first = lifecycle.ship(order.pk, quantities={"978-1": 1}, carrier="Test Carrier", tracking_number="T1")
     order.refresh_from_db()
     assert order.status == "processing"
-    assert [name for name, _payload, _rest in news] == ["shipment_sent"]
-    shipment = news[0][1]["shipment"]
+    assert [name for name, _payload, _rest in announced] == ["shipment_sent"]
+    shipment = announced[0][1]["shipment"]
     assert (shipment["carrier"], shipment["tracking_number"], shipment["is_last"]) == ("Test Carrier", "T1", False)
     assert shipment["lines"] == [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}]
-    assert news[0][2]["shipment"] == first
+    assert announced[0][2]["shipment"] == first
     with django_capture_on_commit_callbacks(execute=True):
         second = lifecycle.ship(order.pk)
     order.refresh_from_db()
     assert order.status == "shipped"
     assert [line.quantity for line in second.lines.all()] == [2]
     assert [first.number, second.number] == [f"{order.number}-1", f"{order.number}-2"]
-    assert [name for name, _payload, _rest in news[1:]] == ["order_status_changed", "shipment_sent"]
+    assert [name for name, _payload, _rest in announced[1:]] == ["order_status_changed", "shipment_sent"]
     assert OrderLine.objects.get().open_quantity == 0
 
 
@@ -155,11 +155,11 @@ def test_order_without_deadline_never_expires(place):
     assert lifecycle.expire(order.pk) is False
 
 
-def test_silent_change_says_so_in_its_payload(place, news, django_capture_on_commit_callbacks):
+def test_silent_change_is_marked_in_its_payload(place, announced, django_capture_on_commit_callbacks):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.start_processing(order.pk, notify=False)
-    assert [payload["notify"] for _name, payload, _rest in news] == [False]
+    assert [payload["notify"] for _name, payload, _rest in announced] == [False]
 
 
 def test_events_say_who_did_it(place, user):
@@ -169,7 +169,7 @@ def test_events_say_who_did_it(place, user):
     assert (event.actor, event.is_public) == (user, True)
 
 
-def test_note_is_private_unless_told_otherwise(place, user, news, django_capture_on_commit_callbacks):
+def test_note_is_private_by_default(place, user, announced, django_capture_on_commit_callbacks):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.add_note(order.pk, text="Called back", by=user)
@@ -178,4 +178,4 @@ def test_note_is_private_unless_told_otherwise(place, user, news, django_capture
         ("Called back", False),
         ("We are on it", True),
     ]
-    assert news == []
+    assert announced == []

@@ -26,7 +26,7 @@ def order(place, memory_provider):
 
 
 def tell(kind, payment, *, event_id="evt-1", amount=None, **fields):
-    """The provider's news of a payment."""
+    """An event of a payment from the provider."""
     if kind == "captured" and amount is None:
         amount = payment.amount
     event = PaymentEvent(event_id=event_id, kind=kind, reference=payment.provider_reference, amount=amount, **fields)
@@ -46,20 +46,20 @@ def test_start_asks_the_provider_once(order, memory_provider):
     assert memory_provider.calls == ["start"]
 
 
-def test_captured_payment_confirms_the_order(order, news, django_capture_on_commit_callbacks):
+def test_captured_payment_confirms_the_order(order, announced, django_capture_on_commit_callbacks):
     payment = payments.start(order.pk)
     with django_capture_on_commit_callbacks(execute=True):
         assert tell("captured", payment) == "applied"
     assert state(order) == ("confirmed", "paid")
     assert order.paid_amount == 25
-    assert [(name, payload["new_status"]) for name, payload, _rest in news] == [
+    assert [(name, payload["new_status"]) for name, payload, _rest in announced] == [
         ("payment_status_changed", "paid"),
         ("order_status_changed", "confirmed"),
     ]
-    assert news[0][1]["payment"] == {"provider": "memory", "amount": "25.00", "status": "captured"}
+    assert announced[0][1]["payment"] == {"provider": "memory", "amount": "25.00", "status": "captured"}
 
 
-def test_same_news_twice_counts_once(order):
+def test_same_event_twice_counts_once(order):
     payment = payments.start(order.pk)
     tell("captured", payment)
     events = order.events.count()
@@ -94,7 +94,7 @@ def test_refund_that_arrives_before_its_payment_waits(order):
     assert ProviderEvent.objects.get(provider_event_id="evt-1").outcome == "applied"
 
 
-def test_news_of_an_unknown_payment_is_kept_and_applied_when_it_becomes_known(order):
+def test_event_of_an_unknown_payment_is_stored_and_applied_when_it_becomes_known(order):
     payment = payments.start(order.pk)
     reference = payment.provider_reference
     Payment.objects.update(provider_reference="", status="started")
@@ -106,18 +106,18 @@ def test_news_of_an_unknown_payment_is_kept_and_applied_when_it_becomes_known(or
 
 
 @pytest.mark.parametrize(
-    "news", [{"amount": Decimal("24.99")}, {"amount": Decimal("25.01")}, {"currency": "USD", "amount": 25}]
+    "reported", [{"amount": Decimal("24.99")}, {"amount": Decimal("25.01")}, {"currency": "USD", "amount": 25}]
 )
-def test_wrong_amount_or_currency_is_held(order, news):
+def test_wrong_amount_or_currency_is_held(order, reported):
     payment = payments.start(order.pk)
-    assert tell("captured", payment, **news) == "held"
+    assert tell("captured", payment, **reported) == "held"
     assert state(order) == ("pending", "unpaid")
     payment.refresh_from_db()
     assert (payment.status, payment.captured_amount) == ("held", 0)
     assert order.events.get(kind="payment_held").is_public is False
 
 
-def test_payment_after_expiry_is_noted_and_goes_back(order, memory_provider):
+def test_payment_after_expiry_is_recorded_and_refunded(order, memory_provider):
     payment = payments.start(order.pk)
     lifecycle.cancel(order.pk)
     assert tell("captured", payment) == "applied"
@@ -154,7 +154,7 @@ def test_money_of_an_unknown_second_transaction_is_a_payment_and_goes_back(order
     assert order.events.get(kind="paid_twice").is_public is False
 
 
-def test_later_news_of_another_amount_is_held(order, memory_provider):
+def test_later_event_with_another_amount_is_held(order, memory_provider):
     payment = payments.start(order.pk)
     tell("captured", payment)
     assert tell("captured", payment, event_id="evt-2", amount=Decimal(24)) == "held"
@@ -162,7 +162,7 @@ def test_later_news_of_another_amount_is_held(order, memory_provider):
     assert order.events.get(kind="payment_held").is_public is False
 
 
-def test_payment_whose_amount_nobody_names_says_so(order, memory_provider):
+def test_payment_without_a_reported_amount_is_recorded_as_such(order, memory_provider):
     payment = payments.start(order.pk)
     payments.apply_state(payment.pk, PaymentState(status="captured"))
     assert state(order) == ("confirmed", "paid")
@@ -188,7 +188,7 @@ def test_refund_that_waits_is_applied_after_a_lost_webhook(order, memory_provide
     assert state(order) == ("confirmed", "part_refunded")
 
 
-def test_declined_start_is_noted(order, memory_provider):
+def test_declined_start_is_recorded(order, memory_provider):
     memory_provider.decline = True
     with pytest.raises(PaymentDeclined):
         payments.start(order.pk)
@@ -382,11 +382,11 @@ def test_refunds_never_exceed_what_was_captured(order, user, memory_provider):
     assert sorted(memory_provider.refunds.values()) == [10, 15]
 
 
-def test_refund_is_announced_with_amount_and_reason(order, news, django_capture_on_commit_callbacks):
+def test_refund_is_announced_with_amount_and_reason(order, announced, django_capture_on_commit_callbacks):
     tell("captured", payments.start(order.pk))
     with django_capture_on_commit_callbacks(execute=True):
         payments.refund(order.pk, amount=Decimal(10), reason="Torn cover")
-    refunds = [(payload["refund"], rest["refund"]) for name, payload, rest in news if name == "order_refunded"]
+    refunds = [(payload["refund"], rest["refund"]) for name, payload, rest in announced if name == "order_refunded"]
     assert refunds == [({"amount": "10.00", "reason": "Torn cover"}, Refund.objects.get())]
 
 
@@ -450,7 +450,7 @@ def test_webhook_of_our_own_refund_counts_once(order):
     assert tell("refunded", payment, event_id="evt-4", amount=Decimal(26)) == "held"
 
 
-def test_webhook_may_be_faster_than_the_refunds_answer(order):
+def test_webhook_may_be_faster_than_the_refunds_response(order):
     payment = payments.start(order.pk)
     tell("captured", payment)
     (queued,) = payments.queue_refund(order.pk, amount=Decimal(10))
@@ -489,7 +489,7 @@ def test_refund_made_at_the_provider_that_fails_is_money_of_ours_again(order):
     assert order.events.get(kind="refund_failed").is_public is False
 
 
-def test_refund_made_at_the_provider_may_fail_before_its_total_is_told(order, memory_provider, monkeypatch):
+def test_refund_made_at_the_provider_may_fail_before_its_total_is_reported(order, memory_provider, monkeypatch):
     payment = payments.start(order.pk)
     tell("captured", payment)
     assert tell_of_failure(payment, event_id="evt-2") == "applied"
@@ -500,7 +500,7 @@ def test_refund_made_at_the_provider_may_fail_before_its_total_is_told(order, me
 
 
 @pytest.mark.parametrize("fields", [{"reference": ""}, {"amount": 26}, {"amount": 0}])
-def test_failure_of_a_refund_that_says_too_little_changes_nothing(order, fields):
+def test_failure_of_a_refund_with_too_few_fields_changes_nothing(order, fields):
     payment = payments.start(order.pk)
     tell("captured", payment)
     assert tell_of_failure(payment, event_id="evt-2", **fields) == "ignored"
@@ -530,7 +530,7 @@ def test_total_that_may_hold_a_failed_refund_is_asked_about(
 
 
 @pytest.mark.parametrize("answer", [None, PaymentState(status="captured", captured=Decimal(25))])
-def test_total_that_nobody_can_be_asked_about_is_told_to_staff(order, memory_provider, monkeypatch, failed, answer):
+def test_total_that_cannot_be_fetched_is_held_for_staff(order, memory_provider, monkeypatch, failed, answer):
     tell("refunded", failed.payment, event_id="evt-late", amount=Decimal(10))
     assert reconcile_by(memory_provider, monkeypatch, answer) == "held"
     order.refresh_from_db()
@@ -582,7 +582,7 @@ def test_refund_that_waits_for_long_is_asked_about(order, memory_provider, pendi
     assert look_later() == 0
 
 
-def test_refund_of_which_the_provider_knows_nothing_stays_and_says_why(order, memory_provider, pending):
+def test_refund_that_the_provider_does_not_know_stays_pending_with_the_error(order, memory_provider, pending):
     for trouble in ("is_down", "forgets"):
         setattr(memory_provider, trouble, True)
         assert look_later() == 0
@@ -594,7 +594,7 @@ def test_refund_of_which_the_provider_knows_nothing_stays_and_says_why(order, me
         assert (pending.status, pending.error) == ("pending", "")
 
 
-def test_refund_stays_with_a_provider_that_cannot_be_asked(order, memory_provider, monkeypatch, pending):
+def test_refund_stays_pending_when_its_state_cannot_be_fetched(order, memory_provider, monkeypatch, pending):
     monkeypatch.delattr(memory_provider, "fetch_refund")
     assert look_later() == 0
     pending.refresh_from_db()
@@ -686,7 +686,7 @@ def test_waiting_payments_of_cancelled_orders_are_given_up(order, memory_provide
     assert memory_provider.outcomes[payment.provider_reference] == "cancelled"
 
 
-def test_unmatched_news_is_looked_at_again(order, memory_provider):
+def test_unmatched_event_is_retried(order, memory_provider):
     payment = payments.start(order.pk)
     reference = payment.provider_reference
     Payment.objects.update(provider_reference="")

@@ -150,7 +150,7 @@ def test_stripe_webhook_pays_the_order(client, card, fake_stripe, secret):
 
 
 @pytest.mark.django_db
-def test_stripe_news_of_another_shop_of_the_account_is_kept_and_answered(client, card, fake_stripe):
+def test_stripe_event_of_another_shop_of_the_account_is_stored(client, card, fake_stripe):
     session = {"id": "cs_other", "payment_status": "paid", "amount_total": 100, "currency": "kes"}
     call = stripe_call(session_event("completed", {**session, "metadata": {"payment_id": "4711"}}))
     headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
@@ -174,8 +174,8 @@ def test_stripe_refund_goes_out_once(card, fake_stripe):
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
     assert (refund.status, [row["amount"] for row in fake_stripe.refunds]) == ("succeeded", [1000])
     provider = payment_provider("card")
-    (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_9")))
-    assert payments.apply_event("card", news).outcome == "ignored"
+    (read,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_9")))
+    assert payments.apply_event("card", read).outcome == "ignored"
     card.order.refresh_from_db()
     assert card.order.refunded_amount == 10
 
@@ -223,8 +223,8 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
     provider = payment_provider("card")
 
     def tell(event):
-        (news,) = provider.read_webhook(stripe_call(event))
-        return payments.apply_event("card", news).outcome
+        (read,) = provider.read_webhook(stripe_call(event))
+        return payments.apply_event("card", read).outcome
 
     assert tell(refund_event("refund.failed", refund, "failed", "evt_1")) == "applied"
     fake_stripe.refunds[0]["status"] = "failed"
@@ -247,13 +247,13 @@ def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card,
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     provider = payment_provider("card")
-    (news,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
-    assert payments.apply_event("card", news).outcome == "applied"
+    (read,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
+    assert payments.apply_event("card", read).outcome == "applied"
     thing = {"id": "re_9", "object": "refund", "status": "failed", "metadata": {}, "amount": 1000, "currency": "kes"}
     thing["payment_intent"] = f"pi_{card.provider_reference}" if is_known else "pi_of_another_shop"
     event = {"id": "evt_2", "object": "event", "type": "refund.failed", "data": {"object": thing}}
-    (news,) = provider.read_webhook(stripe_call(event))
-    assert payments.apply_event("card", news).outcome == ("applied" if is_known else "unmatched")
+    (read,) = provider.read_webhook(stripe_call(event))
+    assert payments.apply_event("card", read).outcome == ("applied" if is_known else "unmatched")
     assert state(card)[2] == ("paid" if is_known else "part_refunded")
 
 
@@ -380,7 +380,7 @@ def test_mpesa_lost_callback_is_made_up_for(push, daraja):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("waits_as_result", [False, True])
-def test_mpesa_payment_waits_while_the_customer_has_not_answered(push, daraja, waits_as_result):
+def test_mpesa_payment_waits_until_the_customer_enters_the_pin(push, daraja, waits_as_result):
     daraja.waits_as_result = waits_as_result
     payments.refresh(push)
     assert state(push) == ("pending", "pending", "unpaid")
@@ -410,7 +410,7 @@ def private_notes(order):
 
 
 @pytest.mark.django_db
-def test_mpesa_push_whose_answer_got_lost_is_not_repeated_while_the_phone_rings(unpaid, daraja):
+def test_mpesa_push_whose_response_got_lost_is_not_repeated_while_the_phone_rings(unpaid, daraja):
     daraja.is_mute = True
     with pytest.raises(ProviderUnavailable):
         ring(unpaid)
@@ -431,7 +431,7 @@ def test_mpesa_rings_at_once_when_nothing_was_sent(unpaid, daraja):
 
 
 @pytest.mark.django_db
-def test_mpesa_callback_of_a_push_whose_answer_got_lost_pays(client, unpaid, daraja):
+def test_mpesa_callback_of_a_push_whose_response_got_lost_pays(client, unpaid, daraja):
     daraja.is_mute = True
     with pytest.raises(ProviderUnavailable):
         ring(unpaid)
@@ -443,7 +443,7 @@ def test_mpesa_callback_of_a_push_whose_answer_got_lost_pays(client, unpaid, dar
 
 
 @pytest.mark.django_db
-def test_mpesa_second_payment_is_a_payment_too_and_staff_are_told(client, unpaid, daraja):
+def test_mpesa_second_payment_is_a_payment_too_and_recorded_for_staff(client, unpaid, daraja):
     first = ring(unpaid)
     Payment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     second = ring(unpaid)
@@ -515,7 +515,7 @@ def test_mpesa_kept_callback_of_a_wrong_amount_is_held(client, push, daraja):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("amount", "notes"), [("12", []), ("1", ["payment_held"])])
-def test_mpesa_query_without_an_amount_is_noted_as_such_and_compared_later(client, push, daraja, amount, notes):
+def test_mpesa_query_without_an_amount_is_recorded_as_such_and_compared_later(client, push, daraja, amount, notes):
     daraja.results[push.provider_reference] = "0"
     payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
@@ -543,7 +543,7 @@ def test_mpesa_refuses_cents_and_a_missing_phone(daraja):
 
 
 @pytest.mark.parametrize("error", [(200, "text"), (200, []), (403, {}), (500, {"errorCode": "500.003.02"}), (429, {})])
-def test_mpesa_odd_answers_are_no_answers(daraja, error):
+def test_mpesa_odd_responses_are_unavailable(daraja, error):
     provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
     daraja.error = error
     with pytest.raises(ProviderUnavailable):

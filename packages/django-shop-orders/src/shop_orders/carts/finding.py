@@ -89,8 +89,8 @@ def lock(cart: Cart) -> Cart:
 
 
 def items(cart: Cart) -> list[CartItem]:
-    """The items as they are stored now, read where they are written."""
-    return list(CartItem.objects.using(router.db_for_write(CartItem)).filter(cart=cart).order_by("id"))
+    """The items as they are stored now, in the order in which they were added, read where they are written."""
+    return list(CartItem.objects.using(router.db_for_write(CartItem)).filter(cart_id=cart.pk))
 
 
 def hash_token(token: str) -> str:

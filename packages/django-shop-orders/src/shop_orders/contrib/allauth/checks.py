@@ -60,7 +60,7 @@ def _stateless() -> Iterator[checks.CheckMessage]:
 def _verification() -> Iterator[checks.CheckMessage]:
     if getattr(settings, "ACCOUNT_EMAIL_VERIFICATION", "optional") != "mandatory":
         yield checks.Warning(
-            "Addresses need not be verified: registering tells strangers which addresses have an account.",
+            "Addresses need not be verified: registering reveals which addresses have an account.",
             hint='Paste into settings.py: ACCOUNT_EMAIL_VERIFICATION = "mandatory"',
             id="shop_orders_allauth.W003",
         )
