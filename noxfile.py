@@ -112,6 +112,13 @@ def replay(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def simulate(session: nox.Session) -> None:
+    """Play a shop's life many times, with everything that can go wrong: ``-- --seeds 10000 --database postgres``."""
+    install(session, *editable(*PACKAGES), "psycopg[binary,pool]")
+    session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(python=NEWEST)
 def proofs(session: nox.Session) -> None:
     """Run the tests of races, crashes, outages and random lives at their full sizes: ``-- catalog orders notify``.
 

@@ -1,0 +1,455 @@
+"""Customers and staff, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from shop_orders import carts, checkout, idempotency, lifecycle, payments
+from shop_orders.models import Order, OrderStatus, Payment, Refund
+
+from simulation.providers import SERVICES, Deal, Letter
+from simulation.steps import step
+from simulation.world import GOODS, Shopper, World
+
+PHONE = "+254712345678"
+
+
+# Customers in the shop.
+
+
+@step(weight=2)
+def fill_cart(world: World) -> None:
+    _fill_cart(world, world.rng.choice(world.shoppers))
+
+
+def _fill_cart(world: World, shopper: Shopper) -> None:
+    sku, quantity = world.rng.choice(list(GOODS)), world.rng.choice((1, 1, 2, 2, 3))
+    function = carts.add_to_cart
+
+    def add() -> Any:
+        cart, token = carts.add_to_cart(sku, quantity, customer=shopper.customer, token=shopper.token)
+        return cart, token
+
+    answer = world.run(f"{shopper.name} puts {quantity} × {sku} into the cart", add, documents=function)
+    if answer is not None:
+        cart, token = answer
+        shopper.token = token or shopper.token
+        shopper.carts.append(cart)
+
+
+@step(weight=1)
+def empty_cart(world: World) -> None:
+    shopper = world.rng.choice(world.shoppers)
+    cart = world.pick(shopper.carts)
+    sku = world.rng.choice(list(GOODS))
+    if cart is not None:
+        world.run(f"{shopper.name} takes {sku} out of a cart", lambda: carts.remove_item(cart, sku), documents=None)
+
+
+@step(weight=6)
+def check_out(world: World) -> None:
+    """Order a cart, perhaps one from another tab, or the same again."""
+    shopper = world.rng.choice(world.shoppers)
+    is_new = world.chance(0.8)
+    if not shopper.carts or (is_new and Order.objects.filter(cart=shopper.carts[-1].pk).exists()):
+        _fill_cart(world, shopper)
+    cart = shopper.carts[-1] if shopper.carts and is_new else world.pick(shopper.carts)
+    way = world.rng.choice(world.plan.ways)
+    key = f"cart {cart.public_id}" if cart is not None and world.chance(0.5) else ""
+    if cart is None:
+        return
+
+    def place() -> Any:
+        order = checkout.place_order(
+            cart,
+            contact=checkout.Contact(name=shopper.name, email=shopper.email, phone=PHONE),
+            provider=way,
+            by=shopper.customer.user if shopper.customer else None,
+        )
+        return order.number
+
+    text = f"{shopper.name} orders a cart to pay by {way}{' with a key' if key else ''}"
+    number = world.run(text, partial(_once, "place_order", key, place), documents=checkout.place_order)
+    if number:
+        world.story.say(f"that is {world.order_name(number)}, {Order.objects.get(number=number).total} KES")
+        if shopper.customer is None:
+            shopper.token = ""
+        _check_limit(world, shopper)
+        if world.chance(0.7):
+            _pay(world, Order.objects.get(number=number), "")
+
+
+@step(weight=6)
+def pay(world: World) -> None:
+    order = world.pick(_orders())
+    if order is not None:
+        _pay(world, order, "")
+
+
+@step(weight=2)
+def change_way(world: World) -> None:
+    order = world.pick(_orders())
+    way = world.rng.choice(world.plan.ways)
+    if order is not None:
+        _pay(world, order, way)
+
+
+def _pay(world: World, order: Order, way: str) -> None:
+    key = world.rng.choice(("", "", f"pay {order.number}"))
+    name = world.order_name(order.number)
+
+    def start() -> Any:
+        return str(payments.start(order.pk, provider=way, phone=PHONE).public_id)
+
+    text = f"the customer pays {name}{f' by {way} now' if way else ''}{' with a key' if key else ''}"
+    work = partial(_once, f"start_payment {order.number}", key, start, run=idempotency.run_outside)
+    world.run(text, work, documents=payments.start)
+    if world.chance(0.5):
+        _use_page(world, order.number)
+
+
+@step(weight=1)
+def cancel_own(world: World) -> None:
+    order = world.pick(_orders())
+    if order is not None:
+        world.run(
+            f"the customer cancels {world.order_name(order.number)}",
+            lambda: lifecycle.cancel(order.pk, reason="Changed my mind"),
+            documents=lifecycle.cancel,
+        )
+
+
+# Customers at the provider.
+
+
+@step(weight=10)
+def use_page(world: World) -> None:
+    """Do something at the provider: pay, refuse, pay twice, pay a page that is old."""
+    _use_page(world, "")
+
+
+def _use_page(world: World, number: str) -> None:
+    deals = [
+        (service, deal)
+        for service in SERVICES.values()
+        if service.sends_events
+        for deal in service.deals.values()
+        if not number or deal.order_number == number
+    ]
+    is_old = world.happens("a customer pays an old page", 0.4)
+    is_doubled = world.happens("a customer pays twice", 0.4)
+    refuses = world.chance(0.15)
+    if is_doubled and (paid := [pair for pair in deals if pair[1].status == "captured"]):
+        service, deal = world.rng.choice(paid)
+        world.story.say(f"{service.alias}: the customer pays {service.name(deal)} a second time")
+        service.pay_again(deal)
+        return _post(world)
+    current = [pair for pair in deals if pair[1].status == "open"]
+    if not current:
+        return None
+    service, deal = world.rng.choice(current) if is_old else current[-1]
+    if refuses:
+        world.story.say(f"{service.alias}: the customer refuses to pay {service.name(deal)}")
+        service.end(deal, service.refusing_means)
+    else:
+        world.story.say(f"{service.alias}: the customer pays {service.name(deal)}")
+        service.pay(deal)
+    return _post(world)
+
+
+@step(weight=3)
+def transfer(world: World) -> None:
+    """Send money to the bank, or give it to the courier."""
+    services = [service for service in SERVICES.values() if not service.sends_events]
+    service = world.pick(services)
+    order = world.pick([order for order in _orders() if service and order.payment_provider == service.alias])
+    wrong = world.happens("a customer transfers another amount", 0.4)
+    share = world.rng.choice(("0.4", "0.6", "1.2"))
+    again = world.happens("a customer pays twice", 0.3)
+    if service is None or order is None or (service.alias == "door" and order.status not in ("shipped", "delivered")):
+        return
+    if not again and any(deal.order_number == order.number for deal in service.deals.values()):
+        return
+    amount = round(order.total * Decimal(share), 2) if wrong else order.total
+    deal = service.new_deal("", order.number, amount, order.currency)
+    deal.status, deal.value = "captured", amount
+    place = "transfers" if service.alias == "bank" else "gives the courier"
+    world.story.say(f"the customer {place} {amount} for {world.order_name(order.number)}")
+
+
+@step(weight=6)
+def post(world: World) -> None:
+    """Events arrive, in any order."""
+    for _ in range(world.rng.choice((1, 1, 2, 4))):
+        letter = world.pick(world.due_mail())
+        if letter is not None:
+            world.deliver(letter)
+
+
+def _post(world: World) -> None:
+    letter = world.mail[-1] if world.mail else None
+    arrives = world.chance(0.6)
+    if letter is not None and arrives and letter.due_at <= world.clock.now:
+        world.deliver(letter)
+
+
+@step(weight=1)
+def forge(world: World) -> None:
+    """A stranger claims that a push was paid."""
+    service = SERVICES.get("phone")
+    happens = world.happens("a stranger sends an event", 0.8)
+    deal = world.pick([deal for deal in service.deals.values() if deal.status != "captured"]) if service else None
+    if deal is None or not happens:
+        return
+    body = {
+        "kind": "captured",
+        "reference": deal.reference,
+        "payment_id": deal.payment_id,
+        "amount": str(deal.amount),
+        "currency": deal.currency,
+    }
+    world.deliver(Letter("phone", body, world.clock.now, 1, next(world.numbers), is_forged=True))
+
+
+# Staff.
+
+
+@step(weight=2)
+def confirm(world: World) -> None:
+    _verb(world, "confirm", lifecycle.confirm)
+
+
+@step(weight=3)
+def process(world: World) -> None:
+    _verb(world, "begin to pack", lifecycle.start_processing, *("confirmed",))
+
+
+@step(weight=2)
+def deliver(world: World) -> None:
+    _verb(world, "note the delivery of", lifecycle.deliver, "shipped")
+
+
+@step(weight=0.6)
+def cancel(world: World) -> None:
+    _verb(world, "cancel", lifecycle.cancel)
+
+
+def _verb(world: World, text: str, verb: Callable[..., Any], *statuses: str) -> None:
+    order = world.pick(_orders(*statuses))
+    if order is not None:
+        name = world.order_name(order.number)
+        world.run(f"staff {text} {name}", lambda: verb(order.pk, by=world.staff), documents=verb)
+
+
+@step(weight=4)
+def ship(world: World) -> None:
+    """Send all or a part. What waits to be packed is packed first."""
+    order = world.pick(_orders("confirmed", "processing"))
+    part = world.chance(0.4)
+    if order is None:
+        return
+    if order.status == OrderStatus.CONFIRMED:
+        lifecycle.start_processing(order.pk, by=world.staff)
+    lines = [line for line in order.lines.order_by("pk") if line.open_quantity]
+    quantities = {line.product_ref: world.rng.randint(1, line.open_quantity) for line in lines[:1]} if part else None
+    name = world.order_name(order.number)
+    world.run(
+        f"staff ship {quantities or 'all'} of {name}",
+        lambda: lifecycle.ship(order.pk, quantities=quantities, by=world.staff),
+        documents=lifecycle.ship,
+    )
+
+
+@step(weight=5)
+def refund(world: World) -> None:
+    """Send money back: by line with the goods, the shipping, an amount, or all; perhaps twice with one key."""
+    order = world.pick([order for order in _orders() if order.paid_amount])
+    how = world.rng.choice(("all", "line", "shipping", "amount"))
+    share, key, again = world.rng.choice(("0.1", "0.5", "0.9")), world.chance(0.5), world.chance(0.3)
+    if order is None:
+        return
+    amount, restock = _to_refund(order, how, Decimal(share))
+    reason = f"intent {next(world.numbers)}"
+    world.wanted_back[reason] = order.paid_amount if amount is None else amount
+    name = world.order_name(order.number)
+
+    def queue() -> Any:
+        rows = payments.queue_refund(order.pk, amount=amount, reason=reason, restock=restock, by=world.staff)
+        return [str(row.public_id) for row in rows]
+
+    def send() -> None:
+        queued = _once(f"staff_refund {order.number}", reason if key else "", queue)
+        for row in Refund.objects.filter(public_id__in=queued):
+            payments.send_refund(row.pk)
+
+    text = f"staff refund {how} of {name} ({amount or 'what there is'}){' with a key' if key else ''}"
+    world.run(text, send, documents=payments.queue_refund)
+    if key and again:
+        world.run(f"{text}, the same again", send, documents=payments.queue_refund)
+
+
+def _to_refund(order: Order, how: str, share: Decimal) -> tuple[Decimal | None, dict[str, int]]:
+    if how == "all":
+        return None, {}
+    if how == "shipping":
+        return Decimal("4.50"), {}
+    if how == "amount":
+        return round(order.paid_amount * share, 2), {}
+    line = order.lines.order_by("pk").first()
+    back = line.shipped_quantity - line.restocked_quantity
+    return line.unit_price, {line.product_ref: 1} if back > 0 else {}
+
+
+@step(weight=3)
+def read_statement(world: World) -> None:
+    """Record what the bank's statement and the courier's cash say, early or late."""
+    read_all(world, share=0.6)
+
+
+def read_all(world: World, *, share: float = 1) -> None:
+    for service in SERVICES.values():
+        for deal in list(service.deals.values()):
+            if not service.sends_events and deal.value and not deal.is_recorded and world.chance(share):
+                record(world, service.alias, deal)
+
+
+def record(world: World, alias: str, deal: Deal) -> None:
+    order = Order.objects.get(number=deal.order_number)
+    before = order.paid_amount
+    text = f"staff record {deal.value} by {alias} for {world.order_name(order.number)}"
+    world.run(
+        text,
+        lambda: payments.record_payment(order.pk, amount=deal.value, provider=alias, by=world.staff),
+        documents=payments.record_payment,
+    )
+    order.refresh_from_db()
+    deal.is_recorded = order.paid_amount != before
+
+
+@step(weight=3)
+def resolve(world: World) -> None:
+    """Look up held payments at the provider and say what came; take what is authorised."""
+    payment = world.pick(list(Payment.objects.filter(status__in=("held", "authorised")).order_by("id")))
+    if payment is not None:
+        settle_by_hand(world, payment)
+
+
+def settle_by_hand(world: World, payment: Payment) -> None:
+    service = SERVICES[payment.provider]
+    deal = service.deals.get(payment.provider_reference)
+    name = world.order_name(payment.order.number)
+    if payment.status == Payment.Status.HELD:
+        value = deal.value if deal else Decimal(0)
+        world.run(
+            f"staff find that {value} came of the held payment of {name}",
+            lambda: payments.resolve(payment.pk, amount=value, by=world.staff),
+            documents=payments.resolve,
+        )
+    else:
+        world.run(
+            f"staff take the deposit of {name}",
+            lambda: payments.capture(payment.pk, by=world.staff),
+            documents=payments.capture,
+        )
+
+
+@step(weight=2)
+def give_back(world: World) -> None:
+    """Send back by hand what the shop says is due."""
+    order = world.pick(list(Order.objects.refund_due().order_by("id")))
+    if order is not None:
+        give_back_due(world, order)
+
+
+def give_back_due(world: World, order: Order) -> None:
+    amount, name = order.refund_due, world.order_name(order.number)
+    reason = f"intent {next(world.numbers)}"
+    world.wanted_back[reason] = amount
+    world.run(
+        f"staff send back the {amount} that is due of {name}",
+        lambda: payments.refund(order.pk, amount=amount, reason=reason, by=world.staff),
+        documents=payments.queue_refund,
+    )
+
+
+@step(weight=2)
+def refund_elsewhere(world: World) -> None:
+    """Staff send money back in the provider's own dashboard."""
+    happens = world.happens("a refund is made at the provider", 0.7)
+    found = [
+        (service, deal)
+        for service in SERVICES.values()
+        if service.sends_events and service.names_amounts
+        for deal in service.deals.values()
+        if deal.value - deal.returned - deal.on_the_way > 0
+    ]
+    pair = world.pick(found)
+    share = Decimal(world.rng.choice(("0.25", "1")))
+    if not happens or pair is None:
+        return
+    service, deal = pair
+    amount = round((deal.value - deal.returned - deal.on_the_way) * share, 2)
+    if amount > 0:
+        world.story.say(f"{service.alias}: staff send back {amount} of {service.name(deal)} in the dashboard")
+        service.give_back(deal.reference, amount)
+        _post(world)
+
+
+@step(weight=1, may_nest=False)
+def outage(world: World) -> None:
+    """A provider goes away, or comes back."""
+    service = SERVICES[world.rng.choice(world.plan.ways)]
+    happens = world.happens("a provider is away", 0.7)
+    if service.sends_events and (happens or service.is_away):
+        service.is_away = not service.is_away
+        world.story.say(f"{service.alias} {'goes away' if service.is_away else 'is back'}")
+
+
+@step(weight=1, may_nest=False)
+def change_settings(world: World) -> None:
+    """A provider is taken out of the settings, or put back."""
+    alias, removed = world.rng.choice(world.plan.ways), world.pick(sorted(world.removed - world.removed_for_good))
+    for_good = world.happens("a provider is removed for good", 0.3)
+    happens = world.happens("a provider is removed", 0.6) or for_good
+    if removed is not None:
+        world.put_back(removed)
+        world.story.say(f"{removed} is put back into the settings")
+    elif happens and len(world.plan.ways) - len(world.removed) > 1 and alias not in world.removed:
+        world.remove(alias, for_good=for_good)
+        world.story.say(f"{alias} is removed from the settings{' for good' if for_good else ''}")
+
+
+@step(weight=1)
+def change_price(world: World) -> None:
+    """Prices change while carts are open."""
+    from shop_catalog.models import Product
+
+    sku, factor = world.rng.choice(list(GOODS)), Decimal(world.rng.choice(("0.8", "1.25")))
+    price = round(Decimal(GOODS[sku][0]) * factor, 2)
+    Product.objects.filter(sku=sku).update(price=price)
+    world.story.say(f"{sku} costs {price} now")
+
+
+def _orders(*statuses: str) -> list[Order]:
+    orders = Order.objects.order_by("id")
+    return list(orders.filter(status__in=statuses) if statuses else orders)
+
+
+def _check_limit(world: World, shopper: Shopper) -> None:
+    """Nobody holds more unpaid orders than the settings allow, also where a provider confirms them at placement."""
+    held = Order.objects.filter(
+        email=shopper.email, status__in=("pending", "confirmed"), payment_status__in=("unpaid", "failed")
+    )
+    if held.count() > 3:
+        world.fault("too many unpaid orders", f"{shopper.name} holds {held.count()} unpaid orders, 3 are allowed")
+
+
+def _once(route: str, key: str, work: Callable[[], Any], *, run: Any = idempotency.run) -> Any:
+    """What the API does with an Idempotency-Key."""
+    if not key:
+        return work()
+    request = idempotency.KeyedRequest(owner="simulation", route=route, key=key, digest="same")
+    return run(request, lambda: (200, work())).body

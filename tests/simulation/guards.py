@@ -1,0 +1,154 @@
+"""Guards of the shop that can be switched off one by one, to show that the simulation finds them missing."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any
+from unittest import mock
+
+from django.db import transaction
+from django.db.models import F
+from shop_orders import lifecycle
+from shop_orders.models import Order, Payment, Refund
+from shop_orders.payments import inbox, reconciliation, refunds
+from shop_orders.product_sources import product_source
+
+from simulation import jobs
+
+Off = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+def _expiry_does_not_ask() -> Any:
+    """An order expires without a question to its provider."""
+    return mock.patch.object(reconciliation, "_refresh_or_fail", lambda payment: payment)
+
+
+def _expiry_of_any_order() -> Any:
+    """Expiry asks whether some order is overdue, not whether this one is."""
+
+    def expire(order_id: int, *, notify: bool = True) -> bool:
+        with transaction.atomic():
+            order = lifecycle.lock(order_id)
+            if order.status == "cancelled" or not Order.objects.overdue().exists():
+                return False
+            lifecycle._cancel(order, by=None, reason="It was not paid in time.", notify=notify)
+            return True
+
+    def overdue_and_unpaid(*, limit: int = 500) -> int:
+        if not Order.objects.overdue().exists():
+            return 0
+        return sum(expire(pk) for pk in Order.objects.unpaid().values_list("pk", flat=True)[:limit])
+
+    return mock.patch.dict(jobs.JOBS, {"expire_orders": overdue_and_unpaid})
+
+
+def _refunds_without_lease() -> Any:
+    """A refund that is being sent by one process is sent by another too."""
+
+    def claim(refund_id: int) -> Refund | None:
+        refund = Refund.objects.select_related("payment").get(pk=refund_id)
+        if refund.status != Refund.Status.QUEUED:
+            return None
+        refund.attempts += 1
+        refund.save(update_fields=["attempts", "updated_at"])
+        return refund
+
+    return mock.patch.object(refunds, "_claim", claim)
+
+
+def _claims_are_believed() -> Any:
+    """An event that nobody has confirmed is booked."""
+    apply_event = inbox.apply_event
+    return mock.patch.object(
+        inbox, "apply_event", lambda alias, event: apply_event(alias, dataclasses.replace(event, is_confirmed=True))
+    )
+
+
+def _second_transaction_is_the_first() -> Any:
+    """A second transaction for one payment counts as news of the first."""
+    return mock.patch.object(inbox, "_paid_with", lambda order, payment, row: payment)
+
+
+def _stock_is_not_released() -> Any:
+    """A cancelled order keeps its stock."""
+    source = type(product_source())
+    return mock.patch.object(source, "release", return_value=None)
+
+
+def _stock_is_released_twice() -> Any:
+    """What a cancelled order gives back is not looked up in the ledger."""
+    from shop_catalog.models import Product
+
+    source = type(product_source())
+
+    def release(self: Any, quantities: Any, *, reference: str) -> None:
+        for sku, quantity in quantities.items():
+            Product.objects.filter(sku=sku, reserved_quantity__gte=quantity).update(
+                reserved_quantity=F("reserved_quantity") - quantity
+            )
+
+    return mock.patch.object(source, "release", release)
+
+
+def _refunds_without_limit() -> Any:
+    """More is refunded than is left, as long as it was paid once."""
+
+    def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
+        payment = order.payments.filter(status=Payment.Status.CAPTURED).order_by("-id").first()
+        wanted = amount or payment.captured_amount
+        return Refund.objects.bulk_create(
+            [Refund(payment=payment, amount=wanted, reason=reason, actor=by, notify=notify)]
+        )
+
+    return mock.patch.object(refunds, "queue", queue)
+
+
+def _wrong_amounts_are_booked() -> Any:
+    """What came is not compared with what was asked."""
+    from shop_orders.payments import account
+
+    apply = account.apply
+
+    def believe(order: Order, payment: Payment, kind: str, **values: Any) -> Any:
+        if kind == "captured":
+            values |= {"amount": payment.amount, "currency": payment.currency}
+        return apply(order, payment, kind, **values)
+
+    return mock.patch.object(account, "apply", believe)
+
+
+def _failed_receivers_are_forgotten() -> Any:
+    """An event counts as announced although a receiver failed."""
+    from shop_orders import events
+
+    send = events._send
+
+    def forget(event: Any, *, about: Any = None) -> bool:
+        send(event, about=about)
+        return True
+
+    return mock.patch.object(events, "_send", forget)
+
+
+GUARDS: dict[str, Off] = {
+    "expiry asks the provider": _expiry_does_not_ask,
+    "expiry takes its own order": _expiry_of_any_order,
+    "a refund is sent by one process at a time": _refunds_without_lease,
+    "a claim is confirmed before it is booked": _claims_are_believed,
+    "a second transaction is a payment of its own": _second_transaction_is_the_first,
+    "a cancelled order releases its stock": _stock_is_not_released,
+    "stock is released by its ledger": _stock_is_released_twice,
+    "no more is refunded than is left": _refunds_without_limit,
+    "a wrong amount is held": _wrong_amounts_are_booked,
+    "a failed receiver is told again": _failed_receivers_are_forgotten,
+}
+
+
+@contextlib.contextmanager
+def off(name: str) -> Iterator[None]:
+    """Switch one guard off in the block."""
+    with GUARDS[name]():
+        yield

@@ -1,0 +1,91 @@
+"""Periodic jobs: at odd times, cut short, and few rows at a time."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from shop_catalog import inventory
+from shop_notify import delivery
+from shop_orders import events, payments
+from shop_orders.models import Order, OrderStatus
+
+from simulation.providers import SERVICES
+from simulation.steps import step
+from simulation.world import LIMIT, World
+
+JOBS = {
+    "expire_orders": partial(payments.expire_due, limit=LIMIT),
+    "reconcile_payments": partial(payments.reconcile, limit=LIMIT),
+    "send_refunds": partial(payments.send_due_refunds, limit=LIMIT),
+    "announce_events": partial(events.announce_due, limit=LIMIT),
+    "announce_stock": inventory.announce_pending,
+    "deliver_notifications": delivery.deliver_due,
+}
+
+
+def run(world: World, name: str) -> Any:
+    waiting = _waiting() if name == "expire_orders" else set()
+    lines, faults, deaths = len(world.story.lines), len(world.faults), world.deaths
+    answer = world.run(f"the job {name} runs", JOBS[name])
+    if not answer and (len(world.story.lines), len(world.faults), world.deaths) == (lines + 1, faults, deaths):
+        world.story.lines.pop()  # it had nothing to do
+    if waiting:
+        for order in Order.objects.filter(pk__in=waiting, status=OrderStatus.CANCELLED):
+            if order.cancel_reason == "It was not paid in time.":
+                _check_expired(world, order)
+    return answer
+
+
+def run_all(world: World) -> None:
+    for name in JOBS:
+        run(world, name)
+
+
+def _waiting() -> set[int]:
+    return set(Order.objects.filter(status=OrderStatus.PENDING).values_list("pk", flat=True))
+
+
+def _check_expired(world: World, order: Order) -> None:
+    """An order is not expired when its customer has paid it, or can still pay it."""
+    for service in SERVICES.values():
+        if not service.sends_events or service.alias in world.removed:
+            continue
+        for deal in service.deals.values():
+            if deal.order_number != order.number:
+                continue
+            if deal.status == "captured":
+                world.fault("expired although it was paid", f"{world.order_name(order.number)} by {service.alias}")
+            elif deal.status in ("open", "authorised"):
+                world.fault(
+                    f"expired while it could be paid ({deal.status}, {service.alias})",
+                    f"{world.order_name(order.number)} was expired, {deal.reference} can still be paid",
+                )
+
+
+@step(weight=4)
+def run_expiry(world: World) -> None:
+    run(world, "expire_orders")
+
+
+@step(weight=4)
+def run_reconciliation(world: World) -> None:
+    run(world, "reconcile_payments")
+
+
+@step(weight=4)
+def run_refunds(world: World) -> None:
+    run(world, "send_refunds")
+
+
+@step(weight=3)
+def run_some_job(world: World) -> None:
+    run(world, world.rng.choice(list(JOBS)))
+
+
+@step(weight=8, may_nest=False)
+def wait(world: World) -> None:
+    """Time passes, and nobody does anything."""
+    minutes = world.rng.choice((1, 1, 2, 2, 3, 4, 10, 10, 16, 31, 61, 600, 1500, 8 * 24 * 60))
+    world.clock.advance(minutes=minutes)
+    world.story.say(f"{minutes} minutes pass")

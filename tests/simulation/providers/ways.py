@@ -1,0 +1,234 @@
+"""Ways to pay, each behind the shop's real extension point."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
+from shop_orders.models import Refund
+from shop_orders.payment_providers import (
+    BankTransfer,
+    PaymentEvent,
+    PaymentProvider,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    PayOnDelivery,
+    RefundRequest,
+    RefundResult,
+)
+
+from simulation.providers.service import SERVICES, Deal, Service
+
+
+class CardService(Service):
+    """A hosted page, as Stripe's: it knows a payment again and tells everything."""
+
+    names_deal_of_refunds = False
+    refusing_means = "cancelled"
+
+    def __init__(self, world: Any, alias: str) -> None:
+        super().__init__(world, alias)
+        self.page_minutes = 24 * 60 if "pages stay open for a day" in world.plan.troubles else 30
+
+
+class PhoneService(Service):
+    """A push to a phone, as M-Pesa's: each start rings, an inquiry names no amount, nothing is signed."""
+
+    knows_again = False
+    page_minutes = 2
+    names_amounts = False
+    does_refunds = False
+
+
+class DepositService(Service):
+    """Money is held first and taken later; what is not taken lapses after a week."""
+
+    def __init__(self, world: Any, alias: str) -> None:
+        super().__init__(world, alias)
+        self.page_minutes = 24 * 60 if "pages stay open for a day" in world.plan.troubles else 60
+
+    def pay(self, deal: Deal) -> None:
+        deal.status, deal.closes_at = "authorised", self.world.clock.now + timedelta(days=7)
+        self.send(deal, "authorised")
+
+
+class BankService(Service):
+    """An account: customers send what they like, and only its statement tells."""
+
+    sends_events = False
+    does_refunds = False
+
+
+class DoorService(Service):
+    """The courier's cash."""
+
+    sends_events = False
+    does_refunds = False
+
+
+class Simulated(PaymentProvider):
+    """What the hosted page, the push and the deposit have in common."""
+
+    def __init__(self, *, alias: str) -> None:
+        super().__init__(alias=alias)
+        self.service = SERVICES[alias]
+
+    def start(self, request: PaymentRequest) -> PaymentStart:
+        deal = self.service.ask(
+            "start",
+            lambda: self.service.open(request.payment_id, request.order_number, request.amount, request.currency),
+            may_refuse=True,
+        )
+        return self.started(deal)
+
+    def started(self, deal: Deal) -> PaymentStart:
+        return PaymentStart(reference=deal.reference, redirect_url=f"https://{self.alias}.example/{deal.reference}")
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
+        back = self.service.ask(
+            "refund",
+            lambda: self.service.give_back(reference, request.amount, request.refund_id),
+            may_refuse=True,
+            once=request.refund_id,
+        )
+        return RefundResult(status=back.status, reference=back.reference)
+
+    def fetch_refund(self, state: Mapping[str, Any], *, reference: str, refund_reference: str) -> RefundResult | None:
+        if not refund_reference:
+            return None
+        back = self.service.ask("tell of a refund", lambda: self.service.find_return(refund_reference))
+        if back is None:
+            return None
+        return RefundResult(status=back.status, reference=back.reference)
+
+    def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
+        self.service.ask("close", lambda: self.service.close(reference))
+
+    def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:
+        if not reference:
+            return None
+        return self.service.ask("tell", lambda: self.state_of(reference))
+
+    def state_of(self, reference: str) -> PaymentState:
+        deal = self.service.deals[reference]
+        if deal.status == "captured":
+            if not self.service.names_amounts:
+                return PaymentState(status="captured", reference=reference)
+            return PaymentState(
+                status="captured",
+                reference=reference,
+                captured=deal.settled(deal.value),
+                refunded=self.service.total_back(deal),
+                currency=deal.settled_currency,
+            )
+        return PaymentState(status="pending" if deal.status == "open" else deal.status, reference=reference)
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+        letter = json.loads(request.body)
+        return [self.event_of(letter)]
+
+    def event_of(self, letter: Mapping[str, Any], **changes: Any) -> PaymentEvent:
+        fields = {
+            "event_id": letter["event_id"],
+            "kind": letter["kind"],
+            "reference": letter["reference"],
+            "payment_id": letter["payment_id"],
+            "refund_id": letter.get("refund_id", ""),
+            "refund_reference": letter.get("refund_reference", ""),
+            "amount": None if letter["amount"] is None else Decimal(letter["amount"]),
+            "currency": letter["currency"],
+        }
+        return PaymentEvent(**{**fields, **changes})
+
+
+class Card(Simulated):
+    label = "Card"
+    expires_after = timedelta(minutes=30)
+
+
+class Phone(Simulated):
+    label = "Phone"
+    expires_after = timedelta(minutes=15)
+    start_once_for = timedelta(minutes=2)
+    refunds_by_hand = True
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
+        """People send the money back in the portal; this notes it."""
+        back = self.service.give_back(reference, request.amount, request.refund_id)
+        return RefundResult(reference=back.reference)
+
+    def fetch_refund(self, state: Mapping[str, Any], *, reference: str, refund_reference: str) -> RefundResult | None:
+        return None
+
+    def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
+        """A phone that rings cannot be stopped."""
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+        """Nothing is signed: the provider is asked whether it is so."""
+        letter = json.loads(request.body)
+        try:
+            known = self.fetch({}, reference=letter["reference"])
+        except (PaymentDeclined, ProviderUnavailable):
+            known = None
+        if known is None or known.status == "pending":
+            return [self.event_of(letter, is_confirmed=False)]
+        amount = Decimal(letter["amount"]) if known.status == "captured" and letter["amount"] else None
+        event_id = f"{letter['reference']}:{known.status}"
+        return [self.event_of(letter, event_id=event_id, kind=known.status, amount=amount)]
+
+
+class Deposit(Simulated):
+    label = "Deposit"
+    expires_after = timedelta(hours=1)
+
+    def started(self, deal: Deal) -> PaymentStart:
+        return PaymentStart(
+            reference=deal.reference,
+            redirect_url=f"https://{self.alias}.example/{deal.reference}",
+            expires_at=deal.closes_at,
+        )
+
+    def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:
+        self.service.ask("capture", lambda: self.service.capture(reference, amount), may_refuse=True)
+        return self.state_of(reference)
+
+
+class ByHand:
+    """Staff move the money of these ways; what they record as sent back, they have sent."""
+
+    alias: str
+
+    def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
+        service, rest = SERVICES[self.alias], request.amount
+        number = Refund.objects.values_list("payment__order__number", flat=True).get(public_id=request.refund_id)
+        for deal in list(service.deals.values()):
+            part = min(rest, deal.value - deal.returned)
+            if part > 0 and deal.order_number == number:
+                rest -= service.give_back(deal.reference, part, request.refund_id).amount
+        if rest:
+            service.world.fault("gave back what never came", f"{rest} more goes back by {self.alias} than came")
+        return RefundResult(reference=request.refund_id)
+
+
+class Bank(ByHand, BankTransfer):
+    def __init__(self, *, alias: str) -> None:
+        super().__init__(alias=alias, account="KE12 3456", days=7)
+
+
+class Door(ByHand, PayOnDelivery):
+    pass
+
+
+KINDS: dict[str, tuple[type[Service], str]] = {
+    "card": (CardService, "simulation.providers.ways.Card"),
+    "phone": (PhoneService, "simulation.providers.ways.Phone"),
+    "bank": (BankService, "simulation.providers.ways.Bank"),
+    "door": (DoorService, "simulation.providers.ways.Door"),
+    "deposit": (DepositService, "simulation.providers.ways.Deposit"),
+}
