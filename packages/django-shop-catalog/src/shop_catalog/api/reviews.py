@@ -14,6 +14,7 @@ from pydantic import Field
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import In, ShortText, Slug, Text
+from shop_core.exceptions import NotAuthenticated
 
 from shop_catalog import cursors, reviews
 from shop_catalog.api import auth
@@ -103,7 +104,9 @@ def list_reviews(request: HttpRequest, filters: Query[ReviewFilters]) -> Any:
 )
 def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     user = request.user
-    if not user.is_active or (getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review")):
+    if not user.is_active:
+        raise NotAuthenticated
+    if getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review"):
         raise HttpError(403, _("This account cannot write reviews."))
     review = reviews.submit(
         _product(payload.product),
