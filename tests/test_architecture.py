@@ -183,7 +183,11 @@ def test_imports_make_no_circle(package):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_file_is_long_and_no_folder_full(package):
     long = {name_of(path, package): lines for path in modules(package) if (lines := length(path)) > MOST_LINES}
-    folders = [folder for folder in source(package).rglob("*/") if not {"migrations", "locale"} & {*folder.parts}]
+    folders = [
+        folder
+        for folder in source(package).rglob("*/")
+        if not {"__pycache__", "locale", "migrations"} & {*folder.parts}
+    ]
     full = {
         str(folder.relative_to(source(package))): len(found)
         for folder in [source(package), *folders]
