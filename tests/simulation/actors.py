@@ -267,10 +267,15 @@ def ship(world: World) -> None:
 def refund(world: World) -> None:
     """Send money back: by line with the goods, the shipping, an amount, or all; perhaps twice with one key."""
     order = world.pick([order for order in _orders() if order.paid_amount])
-    how = world.rng.choice(("all", "line", "shipping", "amount"))
-    share, key, again = world.rng.choice(("0.1", "0.5", "0.9")), world.chance(0.5), world.chance(0.3)
-    if order is None:
-        return
+    if order is not None:
+        _refund(world, order)
+        if world.chance(0.4):
+            _refund(world, order)
+
+
+def _refund(world: World, order: Order) -> None:
+    how = world.rng.choice(("all", "line", "shipping", "amount", "amount"))
+    share, key, again = world.rng.choice(("0.1", "0.3", "0.5", "0.9")), world.chance(0.5), world.chance(0.3)
     amount, restock = _to_refund(order, how, Decimal(share))
     reason = f"intent {next(world.numbers)}"
     world.wanted_back[reason] = order.paid_amount if amount is None else amount

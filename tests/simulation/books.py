@@ -278,7 +278,7 @@ def events_announced(world: World, orders: list[Order]) -> Found:
     """Each event is announced, and once more only if a receiver failed or the process died."""
     for event in signals_of(orders):
         times, name = world.heard[str(event.event_id)], f"{event.signal} of {world.order_name(event.order.number)}"
-        if event.announced_at is None or not times:
+        if event.announced_at is None or str(event.event_id) not in world.taken:
             yield "an event is never announced", name
         elif times > 1 + world.may_repeat[str(event.event_id)]:
             yield "an event is announced again", f"{name}: {times} times"

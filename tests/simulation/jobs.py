@@ -54,7 +54,7 @@ def _check_expired(world: World, order: Order) -> None:
         for deal in service.deals.values():
             if deal.order_number != order.number:
                 continue
-            if deal.status == "captured":
+            if deal.value > deal.returned:
                 world.fault("expired although it was paid", f"{world.order_name(order.number)} by {service.alias}")
             elif deal.status in ("open", "authorised"):
                 world.fault(

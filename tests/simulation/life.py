@@ -58,7 +58,7 @@ def _let_pass(world: World, minutes: int) -> None:
     world.clock.advance(minutes=minutes)
     world.pass_time()
     while letters := world.due_mail():
-        world.deliver(letters[0])
+        world.deliver(world.rng.choice(letters))
     jobs.run_all(world)
 
 

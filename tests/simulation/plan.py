@@ -69,7 +69,7 @@ def make(seed: int) -> Plan:
     most = rng.choice((0.15, 0.35, 0.6, 0.9))
     troubles = frozenset(name for name in TROUBLES if rng.random() < most)
     ways = tuple(sorted(rng.sample(WAYS, rng.choice((1, 2, 2, 3))), key=WAYS.index))
-    names = list(STEPS)
+    names = sorted(STEPS)
     weights = [STEPS[name].weight * rng.choice((0.3, 1, 1, 3)) for name in names]
     played = ["check_out", *rng.choices(names, weights, k=rng.randint(6, 30))]
     steps = tuple(Step(name, rng.randrange(2**32)) for name in played)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -19,20 +20,47 @@ def main() -> int:
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--keep-going", action="store_true", help="play all seeds and list the kinds of faults")
     parser.add_argument("--stories", type=int, default=1, help="how many shortest stories to tell for each kind (1)")
+    parser.add_argument("--without", default="", metavar="GUARD", help="switch a guard of the shop off; see guards.py")
+    parser.add_argument("--guards", action="store_true", help="say at which seed each missing guard is found first")
     parser.add_argument("--whole", action="store_true", help="tell the story of the first seed as it is, unshortened")
     options = parser.parse_args()
     with _database(options.database):
-        return _play(options)
+        return _find_guards(options) if options.guards else _play(options)
+
+
+def _find_guards(options: argparse.Namespace) -> int:
+    """Which seeds go into the table of the controls in ``test_simulation.py``."""
+    from simulation import guards, life, world
+    from simulation.plan import make
+
+    @cache
+    def usual(seed: int) -> frozenset[str]:
+        return frozenset(life.play(make(seed)).faults)
+
+    missed = 0
+    with world.shop():
+        for name in guards.GUARDS:
+            for seed in range(options.start, options.start + options.seeds):
+                known = usual(seed)
+                with guards.off(name):
+                    new = life.play(make(seed)).faults.keys() - known
+                if new:
+                    print(f"{name!r}: {seed},  # {', '.join(sorted(new))}", flush=True)
+                    break
+            else:
+                missed += 1
+                print(f"{name!r} is missed by {options.seeds} seeds", flush=True)
+    return 1 if missed else 0
 
 
 def _play(options: argparse.Namespace) -> int:
-    from simulation import life, world
+    from simulation import guards, life, world
     from simulation.plan import make
     from simulation.shrink import shrink
 
     found: dict[str, list[int]] = defaultdict(list)
     began, worked, failing, count = time.perf_counter(), time.process_time(), 0, 0
-    with world.shop():
+    with world.shop(), guards.off(options.without) if options.without else contextlib.nullcontext():
         for count in range(1, options.seeds + 1):
             seed = options.start + count - 1
             outcome = life.play(make(seed))

@@ -105,6 +105,8 @@ class World:
         self.mail: list[Letter] = []
         self.faults: dict[str, str] = {}
         self.heard: Counter[str] = Counter()
+        self.taken: set[str] = set()
+        """Events that the shop's own receiver got and did not fail at."""
         self.may_repeat: Counter[str] = Counter()
         self.wanted_back: dict[str, Decimal] = {}
         """What staff wanted to send back, by the reason that they gave."""
@@ -182,7 +184,7 @@ class World:
     def _play_something(self) -> None:
         """Play a step that has something to do now, if a few tries find one."""
         said = len(self.story.lines)
-        names = [name for name, known in STEPS.items() if known.may_nest]
+        names = sorted(name for name, known in STEPS.items() if known.may_nest)
         for name in self.rng.choices(names, [STEPS[name].weight for name in names], k=4):
             if len(self.story.lines) == said:
                 STEPS[name].play(self)
@@ -253,6 +255,7 @@ class World:
             self.may_repeat[event_id] += 1
             self.story.say("a receiver of the shop's signal fails")
             raise ReceiverFailed
+        self.taken.add(event_id)
 
 
 _current: list[World] = []

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 FOREIGN = "USD"
 RATE = Decimal("0.0077")
+LEASE = timedelta(minutes=2)
+"""For so long a process has a refund for itself; one that takes longer is sent again, under the same id."""
 
 
 @dataclass
@@ -96,7 +98,7 @@ class Service:
         self.deals: dict[str, Deal] = {}
         self.is_away = False
         self._numbers = itertools.count(1)
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, datetime] = {}
 
     # What the shop asks.
 
@@ -105,15 +107,16 @@ class Service:
         world = self.world
         if connection.in_atomic_block:
             world.fault("network in a transaction", f"{self.alias} is asked to {question} inside a transaction")
-        if once and once in self._in_flight:
+        asked_at = self._in_flight.get(once)
+        if once and asked_at is not None and world.clock.now - asked_at < LEASE:
             world.fault("sent twice at once", f"{self.alias} is asked twice at once to {question}")
-        self._in_flight.add(once)
+        self._in_flight[once] = world.clock.now
         world.asking += 1
         try:
             return self._ask(question, act, may_refuse=may_refuse)
         finally:
             world.asking -= 1
-            self._in_flight.discard(once)
+            self._in_flight.pop(once, None)
 
     def _ask(self, question: str, act: Callable[[], Answer], *, may_refuse: bool) -> Answer:
         world, story = self.world, self.world.story
@@ -187,7 +190,7 @@ class Service:
             raise PaymentDeclined("More than was paid")
         back = Return(f"{self.alias}-r{next(self._numbers)}", refund_id, amount)
         deal.returns.append(back)
-        is_pending = self.world.happens("a refund is pending", 0.4)
+        is_pending = self.world.happens("a refund is pending", 0.6)
         if refund_id and self.does_refunds and is_pending:
             back.status = "pending"
             back.ends_at = self.world.clock.now + timedelta(hours=self.world.rng.choice((1, 10, 50)))
