@@ -114,9 +114,9 @@ def queue() -> Findings:
 
 def periodic_jobs() -> Findings:
     late: dict[str, list[str]] = {}
-    for name, undone in probes.overdue_jobs():
+    for name, consequence in probes.overdue_jobs():
         package, _dot, job = name.partition(".")
-        late.setdefault(package, []).append(f"{job}: {undone}")
+        late.setdefault(package, []).append(f"{job}: {consequence}")
     for package, jobs in late.items():
         yield Finding(
             what=f"{len(jobs)} jobs of {package} did not run in time." + "".join(f"\n  {job}" for job in jobs),

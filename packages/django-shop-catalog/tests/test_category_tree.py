@@ -1,4 +1,4 @@
-"""The category tree under one writer: verbs, the model's own methods, fixtures, damage and repair."""
+"""The category tree under one writer: actions, the model's own methods, fixtures, damage and repair."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Many writers at the category tree at once: through verbs, the model, the admin and the API."""
+"""Many writers at the category tree at once: through actions, the model, the admin and the API."""
 
 import os
 import random
