@@ -220,7 +220,7 @@ def test_loaddata_leaves_a_sound_tree(tmp_path):
 
 
 def damage(**values):
-    """Write past the gate, as a bug would."""
+    """Write without the lock of the tree, as a bug would."""
     slug = values.pop("slug")
     columns = ", ".join(f"{name} = %s" for name in values)
     from django.db import connection

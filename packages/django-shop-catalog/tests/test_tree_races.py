@@ -167,7 +167,7 @@ def _count(nodes):
 
 
 def test_gate_is_held_until_the_outer_transaction_ends():
-    """A second writer waits for the first one's commit, not for the end of its gate."""
+    """A second writer waits for the first one's commit, not for the end of its ``write_gate`` block."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one writer in at BEGIN")
     from django.db import transaction

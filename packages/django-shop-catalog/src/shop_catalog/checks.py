@@ -121,7 +121,7 @@ def _check_django() -> Iterator[CheckMessage]:
     if is_newer_than_tested():
         yield CheckWarning(
             "This Django is newer than the newest that django-shop-catalogue was tested with; its reads are slower.",
-            hint="Compiled statements are used again with a version of django-shop-core that knows this Django.",
+            hint="Upgrade django-shop-core to a version that was tested with this Django.",
             id="shop_catalog.W004",
         )
 

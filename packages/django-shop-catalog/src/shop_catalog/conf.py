@@ -18,7 +18,7 @@ class AppSettings(BaseSettings):
 
     @property
     def PRICES_INCLUDE_TAX(self) -> bool:
-        """Whether prices are entered and shown with tax. A seller gets it with the price."""
+        """Whether prices are entered and shown with tax. ``CatalogProduct`` returns it with the price."""
         return bool(self.get("PRICES_INCLUDE_TAX", True))
 
     @property

@@ -1,6 +1,6 @@
 """Cursors of paginated lists: the place where a page ends, signed.
 
-The signature protects a list from places that it did not write: a client can read the sort value and the key of the
+The signature makes sure that a cursor was created for this list: a client can read the sort value and the key of the
 last row in a cursor, but can neither change it, nor make one up, nor use it in another list.
 """
 
@@ -37,7 +37,7 @@ def decode(cursor: str, *, of: str) -> list[Any]:
 
 
 class _CompactJSON:
-    """UTF-8, where Django's serializer writes six bytes for each letter that is not ASCII."""
+    """Writes UTF-8. Django's serializer escapes each non-ASCII letter with six bytes."""
 
     def dumps(self, values: Any) -> bytes:
         return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""Errors of the catalogue. Each message is a sentence that can be shown to people."""
+"""Errors of the catalogue. Each message is a sentence that can be shown to users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shop_core.exceptions import ShopError
 
 
 class ShopCatalogError(ShopError):
-    """Base of the catalogue's errors. ``code`` is stable; ``extra`` holds plain values for a program."""
+    """Base of the catalogue's errors. ``code`` is stable; ``extra`` has plain values for API clients."""
 
     code = "catalog_error"
     problems = "shop_catalog.api.problems.PROBLEMS"
@@ -21,7 +21,7 @@ class ShopCatalogError(ShopError):
 
 
 class InvalidCursor(ShopCatalogError):
-    """A cursor that was made up, or created for another list or sort order."""
+    """A cursor that was not created by this shop, or for another list or sort order."""
 
     code = "invalid_cursor"
 
@@ -37,7 +37,7 @@ class CategoryCycle(ShopCatalogError):
 
 
 class CategoryNotEmpty(ShopCatalogError):
-    """A category with children is deleted only if they are to move up."""
+    """A category with children cannot be deleted, unless they are moved up."""
 
     code = "category_not_empty"
 
@@ -47,7 +47,7 @@ class UnknownProduct(ShopCatalogError):
 
 
 class InvalidProduct(ShopCatalogError):
-    """The values of a product do not fit together, as in a variant without a group. ``field`` names the wrong one."""
+    """The values of a product do not fit together, such as a variant without a group. ``field`` is the wrong field."""
 
     code = "invalid_product"
 
@@ -66,13 +66,13 @@ class DuplicateValue(ShopCatalogError):
 
 
 class InsufficientStock(ShopCatalogError):
-    """``extra["available"]`` is ``{sku: available}`` for what is short."""
+    """There is not enough stock. ``extra["available"]`` is ``{sku: available}`` for the short products."""
 
     code = "insufficient_stock"
 
 
 class MovementConflict(ShopCatalogError):
-    """The ledger has the same product, kind and reference with another quantity."""
+    """The ledger has a movement of this product, kind and reference with a different quantity."""
 
     code = "movement_conflict"
 

@@ -88,7 +88,7 @@ def remove(image: ProductImage) -> None:
 
 @in_transaction(ProductImage)
 def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
-    """Put images into this order. Those that are not listed come after."""
+    """Put images into this order. Images that are not listed follow."""
     _lock(product.pk)
     ProductImage.objects.filter(product=product).update(position=F("position") + len(public_ids))
     for position, public_id in enumerate(public_ids):
@@ -96,7 +96,7 @@ def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
 
 
 def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
-    """Set the image of a category. The files of the image before are deleted after commit.
+    """Set the image of a category. The files of the previous image are deleted after commit.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.
@@ -113,7 +113,7 @@ def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
 
 
 def remove_of_category(category: Category) -> Category:
-    """Remove the image of a category. Without one nothing changes.
+    """Remove the image of a category. Does nothing if there is none.
 
     Raises:
         UnknownCategory: it was deleted in the meantime.
@@ -147,7 +147,7 @@ def make_renditions() -> int:
 def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
     """A decoded image, turned upright and without metadata, and its format.
 
-    Size, format, pixels and frames are checked by the header, before anything is decoded.
+    Size, format, pixels and frames are read from the header and checked before anything is decoded.
 
     Raises:
         ImageTooLarge, InvalidImage: as for ``add``.
@@ -170,7 +170,7 @@ def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
 
 
 def _lock(product_id: int) -> None:
-    """Lock the product: its images change one at a time."""
+    """Lock the product, so that its images are changed one at a time."""
     Product.objects.select_for_update().filter(pk=product_id).first()
 
 
@@ -182,7 +182,7 @@ def _check_header(picture: Image.Image) -> None:
 
 
 def _without_metadata(picture: Image.Image, kind: str) -> Image.Image:
-    """A copy with the pixels alone."""
+    """A copy of the pixels only."""
     has_alpha = kind != "JPEG" and ("A" in picture.getbands() or "transparency" in picture.info)
     converted = picture.convert("RGBA" if has_alpha else "RGB")
     converted.info = {}

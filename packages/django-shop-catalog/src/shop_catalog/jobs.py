@@ -60,7 +60,7 @@ JOBS: tuple[Job, ...] = (
         name="make_renditions",
         function=images.make_renditions,
         every=timedelta(hours=1),
-        consequence="Pictures that a fixture brought are shown in full size, which is slow.",
+        consequence="Images from a fixture are shown in full size, which is slow.",
     ),
     Job(
         name="forget_uploads",

@@ -23,7 +23,7 @@ class CategoryQuerySet(TreeQuerySet["Category"]):
     """Categories in tree order. Bulk writes lock the tree."""
 
     def active(self) -> CategoryQuerySet:
-        """Active categories. An ancestor may be inactive: see ``categories.Node.is_visible``."""
+        """Active categories. Their ancestors may be inactive: see ``categories.Node.is_visible``."""
         return self.filter(is_active=True)
 
     def in_subtree(self, category: Category) -> CategoryQuerySet:
@@ -60,7 +60,7 @@ class CategoryQuerySet(TreeQuerySet["Category"]):
 
 
 class CategoryManager(TreeManager["Category"].from_queryset(CategoryQuerySet)):  # type: ignore[misc]
-    """The manager of mptt. Whatever moves nodes locks the tree and keeps the order of siblings."""
+    """mptt's manager, except that methods which move nodes lock the tree and keep the order of siblings."""
 
     def move_node(self, node: Category, target: Category | None, position: str = "last-child") -> None:
         """Move a category to a place given relative to another one: mptt's interface, used by its draggable admin.
@@ -116,7 +116,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
         return self.listed().filter(Exists(shared)).exclude(pk=listed)
 
     def low_on_stock(self) -> ProductQuerySet:
-        """Available below the product's own threshold."""
+        """Products whose available quantity is below their threshold."""
         return self.filter(low_stock_threshold__gt=F("stock_quantity") - F("reserved_quantity"))
 
     def by_sku(self, skus: Iterable[str]) -> dict[str, Product]:
@@ -124,7 +124,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 
 def published_at(moment: Any, *, prefix: str = "") -> Q:
-    """The condition of a published row, for a moment or an expression. A variant's group is not looked at."""
+    """The condition of a published row at a moment, which may be an expression. A variant's group is not checked."""
     return (
         Q(**{f"{prefix}is_active": True})
         & (Q(**{f"{prefix}publish_from__isnull": True}) | Q(**{f"{prefix}publish_from__lte": moment}))
@@ -133,7 +133,7 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
 
 
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
-    """The condition of a product in a category's subtree, for rows that are walked in an order until enough are found.
+    """The condition of a product in a category's subtree, for a list that is read in order until the page is full.
 
     PostgreSQL turns an EXISTS into a join, and reads the whole subtree before the first row. Two scalar subqueries are
     evaluated row by row: the few links of the product, and the category of each.
@@ -158,5 +158,5 @@ class ReviewQuerySet(models.QuerySet[Any]):
 
 class StockMovementQuerySet(models.QuerySet[Any]):
     def unannounced(self) -> StockMovementQuerySet:
-        """Threshold crossings that are not announced to all receivers."""
+        """Threshold crossings that were not yet announced to all receivers."""
         return self.filter(announced_at__isnull=True).exclude(crossing="")

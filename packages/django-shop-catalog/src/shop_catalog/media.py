@@ -1,4 +1,4 @@
-"""A view that serves the catalogue's images, for sites without a web server or a bucket that does it.
+"""A view that serves the catalogue's images, for sites in which no web server or bucket serves them.
 
     path("media/<path:path>", shop_catalog.media.serve)
 

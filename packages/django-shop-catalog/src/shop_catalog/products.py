@@ -22,13 +22,13 @@ from shop_catalog.search import simplify
 from shop_catalog.slugs import free_slug
 
 DERIVED = ("search_text", "is_scheduled", "updated_at")
-"""Columns that follow from the given values."""
+"""Columns that are computed from the given values."""
 
 LOWEST_PRICE_WINDOW = timedelta(days=30)
 
 
 class ProductValues(TypedDict, total=False):
-    """The values of a product that can be given. Stock is changed by ``inventory`` instead."""
+    """The values that ``create`` and ``change`` accept. Stock is changed by ``inventory`` instead."""
 
     slug: str
     name: str
@@ -58,13 +58,13 @@ def create(
     by: AbstractBaseUser | None = None,
     **values: Unpack[ProductValues],
 ) -> Product:
-    """Add a product. A variant needs its group as ``parent`` and takes from it what is not given.
+    """Add a product. A variant needs its group as ``parent``, whose name it takes if none is given.
 
     ``stock_quantity`` is received as a first stock movement.
 
     Raises:
         DuplicateValue: the SKU or the slug is taken.
-        InvalidProduct: kind, parent and price do not fit together, or a time or amount is impossible.
+        InvalidProduct: kind, parent and price do not fit together, or a time or amount is invalid.
     """
     if Product.objects.filter(sku=sku).exists():
         raise DuplicateValue(_("The SKU %(sku)s is already used by another product.") % {"sku": sku}, field="sku")
@@ -80,13 +80,13 @@ def create(
     product.save()
     _update_derived(product, listed or product, values, before=before, is_new=True)
     if stock_quantity:
-        inventory.receive({sku: stock_quantity}, reason=_("On hand at the start"), by=by)
+        inventory.receive({sku: stock_quantity}, reason=_("Initial stock"), by=by)
     return product
 
 
 @in_transaction(Product)
 def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Unpack[ProductValues]) -> Product:
-    """Change the given values of a product and keep the others. Returns the product as it is now.
+    """Change the given values of a product and keep the others. Returns the updated product.
 
     Raises:
         UnknownProduct: it was deleted in the meantime.
@@ -148,7 +148,7 @@ def category_ids(product: Product) -> list[int]:
 
 
 def settle_schedules() -> int:
-    """Count products whose publication times have all passed in the stored figures. Returns how many."""
+    """Add products to the stored figures once all their publication times have passed. Returns how many products."""
     now = timezone.now()
     scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
     return sum(_settle_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
@@ -196,7 +196,7 @@ def check_kind(product: Product, *, priced: bool, linked: bool, is_new: bool = T
 
 
 def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
-    """The text that search looks at: see ``SearchBackend.search``."""
+    """The text that is searched: see ``SearchBackend.search``."""
     words = [product.name, product.sku, *_texts(product.attributes), *_texts(product.options)]
     for variant in variants:
         words += [variant.name, variant.sku, *_texts(variant.attributes), *_texts(variant.options)]
@@ -251,7 +251,7 @@ def _set_values(product: Product, values: ProductValues) -> None:
 def _update_derived(
     product: Product, listed: Product, values: ProductValues, *, before: statistics.Figures, is_new: bool = False
 ) -> None:
-    """Update what follows from a change: categories, from-price, search text and stored figures."""
+    """Update the data that depend on a product: categories, from-price, search text and stored figures."""
     if listed.kind == ProductKind.GROUP:
         if product.pk == listed.pk:
             _reschedule_variants(listed)
@@ -279,7 +279,7 @@ def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
 
 
 def refresh_groups(groups: Iterable[Product]) -> None:
-    """Update groups: the price is that of the cheapest published variant, the search text has the words of all."""
+    """Update groups: their price to the cheapest published variant, their search text to the words of all variants."""
     by_id = {group.pk: group for group in groups}
     variants: dict[int, list[Product]] = {pk: [] for pk in by_id}
     for variant in Product.objects.filter(parent__in=by_id).order_by("position", "pk"):
@@ -325,7 +325,7 @@ def _announce_price(product: Product, change: PriceChange) -> None:
 
 
 def _lock_listed(product: Product) -> Product:
-    """Lock the row that stands for a product in lists: changes of a group and its variants happen one at a time."""
+    """Lock the row that lists show for a product, so that a group and its variants are changed one at a time."""
     return _lock(product.parent_id or product.pk)
 
 

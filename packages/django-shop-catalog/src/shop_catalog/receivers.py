@@ -1,6 +1,6 @@
 """Receivers of Django's signals.
 
-``loaddata`` does not call ``save()``: after a fixture, the tree and the figures are computed again. The files of
+``loaddata`` does not call ``save()``: after a fixture, the tree and the price figures are computed again. The files of
 images are deleted with their rows.
 """
 

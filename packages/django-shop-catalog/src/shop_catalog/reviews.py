@@ -24,14 +24,14 @@ from shop_catalog.models import Product, Review, ReviewStatus
 def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str = "", body: str = "") -> Review:
     """Write a review of a product; the review of a variant goes to its group.
 
-    It waits for staff where reviews are moderated.
+    If reviews are moderated, it is published by staff.
 
     Raises:
         ReviewExists: this user has already reviewed the product.
         InvalidProduct: the rating is not 1 to 5.
     """
     _check_rating(rating)
-    is_verified = _has_bought(user, product.listed)  # calls a hook of the site, so nothing is locked yet
+    is_verified = _has_bought(user, product.listed)  # before any lock, since it calls a hook of the site
     return _submit(
         product.listed.pk, author_id=user.pk, rating=rating, title=title, body=body, is_verified_purchase=is_verified
     )
@@ -50,7 +50,7 @@ def _submit(product_id: int, *, author_id: Any, **values: Any) -> Review:
 
 @in_transaction(Review)
 def change(review: Review, *, rating: int | None = None, title: str | None = None, body: str | None = None) -> Review:
-    """Change the rating or the text of a review. Where reviews are moderated, it waits for staff again."""
+    """Change the rating or the text of a review. If reviews are moderated, staff must publish it again."""
     if rating is not None:
         _check_rating(rating)
     given: dict[str, Any] = {"rating": rating, "title": title, "body": body}
@@ -110,7 +110,7 @@ def get(public_id: uuid.UUID) -> Review:
 
 
 def _lock(product_id: int) -> Product:
-    """Lock the product: its reviews change one at a time.
+    """Lock the product, so that its reviews are changed one at a time.
 
     Raises:
         UnknownProduct: it was deleted in the meantime.
@@ -122,7 +122,7 @@ def _lock(product_id: int) -> Product:
 
 
 def _update_rating(product_id: int) -> None:
-    """Count the published reviews of a locked product again."""
+    """Compute count and average of the published reviews of a locked product again."""
     published = Review.objects.filter(product=product_id).published()
     figures = published.aggregate(count=Count("pk"), total=Sum("rating"))
     average = Decimal(figures["total"] or 0) / (figures["count"] or 1)

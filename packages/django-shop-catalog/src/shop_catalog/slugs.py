@@ -12,14 +12,14 @@ MAX_LENGTH = 100
 
 
 def free_slug(model: type[models.Model], name: str) -> str:
-    """A slug of a name that no row of the model has."""
+    """Make a slug from a name that no row of the model uses."""
     stem = slugify(name)[: MAX_LENGTH - 10] or "item"
     taken = set(model._default_manager.filter(slug__startswith=stem).values_list("slug", flat=True))
     return unused_slug(stem, taken)
 
 
 def unused_slug(stem: str, taken: Container[str]) -> str:
-    """``stem``, or ``stem-2``, ``stem-3`` ...: the first that is not taken; a random end where too many are."""
+    """``stem``, or ``stem-2``, ``stem-3`` ...: the first that is not taken; with a random suffix if all are."""
     if stem not in taken:
         return stem
     for number in range(2, 100):

@@ -1,4 +1,4 @@
-"""Annotated types of requests and import rows, besides those of core, and the sentences for what they refuse."""
+"""Annotated types of requests and import rows, besides those of core, and the messages for refused values."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the packages of django-shop share. It has no models, no settings of its own and no text that people read."""
+"""The code shared by the packages of django-shop. It has no models, no settings and no text that is shown to users."""

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 class ShopError(Exception):
     """Base of every error that an API explains.
 
-    ``code`` is stable. ``field`` names the field of a request that is wrong, if one is. ``extra`` goes into the
-    problem document as it is. A package's base class names its ``Problems`` by dotted path in ``problems``. Errors of
-    core have no sentence of their own: the package's table of problems has it, under the code.
+    ``code`` is stable. ``field`` names the field of a request that is wrong, if one is. ``extra`` is added to
+    the problem document unchanged. A package's base class has the dotted path of its ``Problems`` in ``problems``.
+    Errors of core have no message: the ``sentences`` of the package's ``Problems`` have one for each code.
     """
 
     code: ClassVar[str] = "error"
@@ -28,13 +28,13 @@ class ShopError(Exception):
 
 
 class Busy(ShopError):
-    """The database refused a transaction twice: a lock was not free in time, or a deadlock."""
+    """A transaction failed twice with a temporary database error, such as a lock timeout or a deadlock."""
 
     code = "busy"
 
 
 class NotAuthenticated(ShopError):
-    """The credential belongs to no active user, or to nobody who may be served."""
+    """There is no credential, or it belongs to no active user."""
 
     code = "not_authenticated"
 

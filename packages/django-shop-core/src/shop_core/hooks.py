@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 
 def load_hook(entry: str | Mapping[str, Any]) -> Callable[..., Any]:
-    """A callable by its dotted path, or by ``{"BACKEND": dotted path, "OPTIONS": {...}}``.
+    """Import a callable from its dotted path, or from ``{"BACKEND": dotted path, "OPTIONS": {...}}``.
 
     OPTIONS are passed as keywords at each call.
 

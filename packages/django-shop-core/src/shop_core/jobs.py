@@ -1,7 +1,7 @@
 """Periodic jobs: each package lists its own, and one command per package runs those that are due.
 
-An app whose ``jobs.py`` has ``RUN_BY = "shop_orders"`` and ``JOBS``, such as a contrib app or a plugin, adds its jobs
-to the command of that package. The package's table keeps the runs of all of them.
+Another app, such as a contrib app or a plugin, adds jobs to the command of a package: its ``jobs.py`` has ``JOBS``
+and, for example, ``RUN_BY = "shop_orders"``. The package's table records the runs of all of them.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from django.utils.module_loading import module_has_submodule
 
 logger = logging.getLogger(__name__)
 
-EARLY = 0.9  # of its interval: a scheduler that comes every minute sometimes comes early
+EARLY = 0.9  # A job is due after this part of its interval, since cron may start a little early.
 
 MISSED_RUNS, SHORTEST_DELAY = 3, timedelta(minutes=15)
-"""A job is overdue when it has not finished for this many intervals, and for at least its schedule's delay."""
+"""A job is overdue after this many intervals without a finished run, but not before ``shortest_delay`` has passed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Work to repeat. ``function`` may run twice at once. ``consequence`` says what happens if it never runs."""
+    """A periodic job. ``function`` must be safe to run concurrently. ``consequence``: the effect of not running it."""
 
     name: str
     function: Callable[[], object]
@@ -56,15 +56,15 @@ class Schedule:
         self.describe, self.shortest_delay = describe, shortest_delay
 
     def all(self) -> tuple[Job, ...]:
-        """The package's own jobs, then those of installed apps that name the package in ``RUN_BY``."""
-        return (*self.own, *(job for module in self._joined() for job in module.JOBS))
+        """The package's own jobs, then those of installed apps whose ``RUN_BY`` is the package."""
+        return (*self.own, *(job for module in self._contributed_modules() for job in module.JOBS))
 
     def run_due(self, *, run_all: bool = False) -> list[str]:
         """Run the jobs that are due, or all. Returns the names of those that failed."""
         return [job.name for job in self.all() if self._claim(job, run_all=run_all) and not self._run(job)]
 
     def run(self, job: Job) -> bool:
-        """Run one job now and record the run. Returns False where it raised; the error is logged and recorded."""
+        """Run one job now and record the run. Returns False if it raised an error, which is logged and recorded."""
         self._claim(job, run_all=True)
         return self._run(job)
 
@@ -85,7 +85,7 @@ class Schedule:
         rows: Iterable[Any] = self.rows.all()
         return {run.name: run for run in rows}
 
-    def _joined(self) -> Iterator[Any]:
+    def _contributed_modules(self) -> Iterator[Any]:
         for config in apps.get_app_configs():
             if config.label != self.label and module_has_submodule(config.module, "jobs"):
                 module = import_module(f"{config.name}.jobs")
@@ -93,7 +93,7 @@ class Schedule:
                     yield module
 
     def _claim(self, job: Job, *, run_all: bool) -> bool:
-        """Record that the job starts, if it is due: of two runners that come at once, one starts it."""
+        """Record the start of a job if it is due. Of two concurrent commands, only one starts it."""
         now = timezone.now()
         self.rows.get_or_create(name=job.name)
         due = Q() if run_all else Q(last_started_at=None) | Q(last_started_at__lte=now - job.every * EARLY)

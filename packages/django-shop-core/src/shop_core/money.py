@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
-_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
-_THREE = "BHD IQD JOD KWD LYD OMR TND"
-_FOUR = "CLF UYW"
+_NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DECIMALS = "CLF UYW"
 EXPONENTS = {
-    **dict.fromkeys(_NONE.split(), 0),
-    **dict.fromkeys(_THREE.split(), 3),
-    **dict.fromkeys(_FOUR.split(), 4),
+    **dict.fromkeys(_NO_DECIMALS.split(), 0),
+    **dict.fromkeys(_THREE_DECIMALS.split(), 3),
+    **dict.fromkeys(_FOUR_DECIMALS.split(), 4),
 }
 """ISO 4217 minor units of the currencies that do not have two."""
 
@@ -36,7 +36,7 @@ def quantise(amount: Decimal, currency: str) -> Decimal:
 
 
 def as_text(amount: Decimal, currency: str) -> str:
-    """The amount as an API writes it: plain digits with the currency's decimals."""
+    """The amount as text, as APIs send it: plain digits with the currency's decimals."""
     return f"{quantise(amount, currency):f}"
 
 
@@ -46,5 +46,5 @@ def minor_units(amount: Decimal, currency: str) -> int:
 
 
 def from_minor_units(amount: int, currency: str) -> Decimal:
-    """The amount that a payment provider writes in the currency's smallest unit."""
+    """The amount for a number of the currency's smallest units, such as cents."""
     return quantise(Decimal(amount).scaleb(-exponent(currency)), currency)

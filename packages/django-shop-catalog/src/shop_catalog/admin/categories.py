@@ -1,4 +1,4 @@
-"""The category tree, by drag and drop."""
+"""The category tree in the admin, with drag and drop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CategoryForm(MPTTAdminForm):
 
 @admin.register(Category)
 class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
-    """Drag a row to move it with all below it. The model locks the tree for saving, moving and deleting."""
+    """Drag a row to move a category with its subtree. The model locks the tree to save, move and delete."""
 
     form = CategoryForm
     list_display = ("tree_actions", "indented_title", "slug", "is_active")
@@ -97,7 +97,7 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
 
 
 def _swap(category: Category, *, by: int) -> None:
-    """Swap a category with the sibling before or after it. The first and the last one have none."""
+    """Swap a category with the sibling before or after it, if there is one."""
     with write_gate():
         siblings = list(Category.objects.filter(parent=category.parent_id))
         place = siblings.index(category) + by

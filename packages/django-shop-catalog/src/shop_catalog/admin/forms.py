@@ -1,4 +1,4 @@
-"""Forms of the admin, with names for every field, for screen readers."""
+"""Forms of the admin, in which every field has a name for screen readers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ProductForm(forms.ModelForm):
 
 
 class NamedCells(forms.BaseInlineFormSet):
-    """As of Django 6.1, a table names its columns, not the fields in them. Here each field has its column's name."""
+    """Names each field of a table after its column. Up to Django 6.1, the admin names only the columns."""
 
     def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
         super().add_fields(form, index)
@@ -69,7 +69,7 @@ class NamedAutocomplete(AutocompleteSelect):
 
 
 class NamesRelations(BaseModelAdmin):
-    """``autocomplete_fields`` that a screen reader can name."""
+    """``autocomplete_fields`` with a name for screen readers."""
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):

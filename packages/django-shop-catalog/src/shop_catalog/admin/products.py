@@ -31,7 +31,7 @@ from shop_catalog.admin.uploads import ImportPages
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
 
 GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
-"""A reference that the ledger made up, since none was given."""
+"""A reference that the ledger generated, since none was given."""
 
 ONLY_OF_VARIANTS = {"parent", "options", "position"}
 ONLY_OF_SOLD = {
@@ -220,7 +220,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
         obj._state.adding = False  # noqa: SLF001 - another instance of the same row was saved
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A product is deleted with its ledger, though no movement can be deleted by itself."""
+        """Allow a product to be deleted with its ledger, though staff cannot delete a single movement."""
         to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, counts, perms_needed - {StockMovement._meta.verbose_name}, protected
 
@@ -244,7 +244,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
     def publish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._set_active(request, queryset, is_active=True)
 
-    @admin.action(description=_("Take selected products off"), permissions=["change"])
+    @admin.action(description=_("Unpublish selected products"), permissions=["change"])
     def unpublish(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         self._set_active(request, queryset, is_active=False)
 
@@ -283,7 +283,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
 
 
 def _report_no_objects(formset: Any) -> None:
-    """Set what the admin's log reads of a formset, which is not saved itself."""
+    """Set the attributes that the admin's log reads, since the formset is not saved itself."""
     formset.new_objects = []
     formset.changed_objects = []
     formset.deleted_objects = []

@@ -17,7 +17,7 @@ from shop_catalog.models import Review, ReviewStatus
 
 @admin.register(Review)
 class ReviewAdmin(admin.ModelAdmin):
-    """Staff publish, reject and reply. They cannot change the text of a customer."""
+    """Staff publish, reject and reply. They cannot change a customer's text."""
 
     list_display = ("created_at", "status", "product", "rating", "excerpt", "author_name", "is_verified_purchase")
     list_filter = ("status", "rating", "is_verified_purchase")

@@ -21,7 +21,7 @@ from shop_catalog.models import Product, ProductKind
 
 
 class StockFilter(admin.SimpleListFilter):
-    """The low-stock list, and what is sold out."""
+    """Products that are low on stock, sold out or in stock."""
 
     title = _("stock")
     parameter_name = "stock"

@@ -49,7 +49,7 @@ class ImportPages(PageAdmin):
         self._require_import(request)
         upload = ProductUpload.objects.filter(public_id=public_id, created_by=staff_user(request).pk).first()
         if upload is None:
-            raise Http404(gettext("This upload is gone. Send the file again."))
+            raise Http404(gettext("This upload was deleted. Upload the file again."))
         try:
             report = self._import(request, upload, dry_run=request.method != "POST")
         except ShopCatalogError as error:

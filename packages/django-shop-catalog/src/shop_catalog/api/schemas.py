@@ -198,7 +198,7 @@ class ProductIn(ProductFields):
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="Of a variant: the SKU of its group.")
     price: Money | None = None
-    stock_quantity: Quantity | None = Field(None, description="On hand at the start, received as a stock movement.")
+    stock_quantity: Quantity | None = Field(None, description="Initial stock, received as a stock movement.")
 
 
 class ProductPatch(ProductFields):

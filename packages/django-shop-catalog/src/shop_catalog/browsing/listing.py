@@ -1,4 +1,4 @@
-"""Lists of products: one page at a time, with a number of statements and a cost that do not grow with the shop."""
+"""Lists of products, one page at a time. Neither the number of statements nor the cost grows with the shop."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Page:
 def list_products(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
     """One page of listed products, and where the next one begins.
 
-    Two statements, one more each for a category and a search.
+    Two statements, and one more each for a category and for a search.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
@@ -51,7 +51,7 @@ def list_products(filters: Filters, *, ordering: str = "newest", after: Place | 
 
 
 def count_products(filters: Filters) -> tuple[int, bool]:
-    """How many products match, up to ``COUNT_CAP``, and whether that is all."""
+    """How many products match, at most ``COUNT_CAP``, and whether the number is exact."""
     found = matching(filters).order_by()[: COUNT_CAP + 1].count()
     return min(found, COUNT_CAP), found <= COUNT_CAP
 
@@ -77,7 +77,7 @@ def categories_of(product_ids: list[int]) -> dict[int, list[categories.Node]]:
 
 
 def place_to_cursor(place: Place, *, ordering: str) -> str:
-    """The cursor of a place. It is valid for this sort order only."""
+    """The cursor for a place. It is valid for this sort order only."""
     value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
     return cursors.encode([ordering, value, place.id], of="products")
 
@@ -85,7 +85,7 @@ def place_to_cursor(place: Place, *, ordering: str) -> str:
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     """
     Raises:
-        InvalidCursor: it was made up, or created for another list or sort order.
+        InvalidCursor: it was not created by this shop, or for another list or sort order.
     """
     created_for, text, pk = cursors.decode(cursor, of="products")
     if created_for != ordering:
@@ -101,7 +101,7 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
 
 
 def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -> list[ListedProduct]:
-    """One row more than the page shows, to see whether there is a next page."""
+    """The rows of the page and one more, which shows whether there is a next page."""
     values = _parameters(filters, after=after)
     search = backend(Product).prepare(filters.q) if filters.q else None
     if filters.attributes or (filters.q and search is None):
@@ -140,9 +140,9 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
 def _reads_in_order(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
     """Whether a page of a category is read in the order of the list, looking up the links of each product.
 
-    That reads ``limit * all / below`` products. Beginning with the links instead, all ``below`` products of the
-    subtree are read and sorted, at four times the cost per row. The newest key is taken for the number of all
-    products. With other filters, and where no figures are stored yet, the database chooses.
+    That reads about ``limit * all / below`` products. The alternative, beginning with the links, reads and sorts all
+    ``below`` products of the subtree, at four times the cost per row. The newest key serves as an estimate of the
+    number of all products. With other filters, or if no figures are stored yet, the database chooses.
     """
     below, newest = values.get("product_count"), values.get("newest_id")
     if below is None or newest is None or filters != Filters(category=filters.category):

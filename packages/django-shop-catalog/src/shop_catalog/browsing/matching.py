@@ -46,7 +46,7 @@ def matching_products(
 
 
 def _in_subtree(p: Any, *, reads_in_order: bool) -> Any:
-    """If the database chooses the plan, the numbers of the subtree are literals, so that it plans for them."""
+    """Literals are used if the database chooses the plan, so that it plans for this subtree."""
     names = ("tree_id", "lft", "rght")
     if reads_in_order:
         return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
@@ -80,7 +80,7 @@ def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 
 def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) -> QuerySet[Any, Any]:
-    """One of these values among the own attributes, or among a variant's attributes or options."""
+    """Products with one of these values in their attributes, or in the attributes or options of a variant."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True)
     has_variant = Exists(variants.filter(_has_value("options", name, values) | _has_value("attributes", name, values)))
     return products.filter(_has_value("attributes", name, values) | has_variant)
@@ -92,7 +92,7 @@ def _has_value(column: str, name: str, values: list[str]) -> Q:
 
 
 def has_stock() -> Q:
-    """Something is available: of a simple product itself, of a group any active variant."""
+    """Whether the product has stock; for a group, whether an active variant has."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock_quantity__gt=F("reserved_quantity"))
     return Q(stock_quantity__gt=F("reserved_quantity")) | Q(Q(kind=ProductKind.GROUP), Exists(variants))
 

@@ -62,7 +62,7 @@ class Place(NamedTuple):
 
 
 class SubtreeBounds(NamedTuple):
-    """A category's place in the tree, how many products are below it, and the newest product of the shop."""
+    """A category's place in the tree, the number of products in its subtree, and the newest product of the shop."""
 
     tree_id: int
     lft: int
@@ -83,7 +83,7 @@ class PathLink(NamedTuple):
 
 
 class ProductDetails(NamedTuple):
-    """A product's columns. ``listed_id`` is its group's or its own; ``lowest_price`` that of the last 30 days."""
+    """A product's columns. ``listed_id`` is its own id, or that of its group. ``lowest_price`` is over 30 days."""
 
     id: int
     listed_id: int
@@ -111,7 +111,7 @@ class ProductDetails(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image. No file is opened for its URLs."""
+    """An image. Its URLs are built without opening the file."""
 
     public_id: uuid.UUID
     file: str
@@ -162,7 +162,7 @@ def page_rows(
 def uncompiled_page_rows(
     filters: Filters, values: Mapping[str, Any], *, ordering: str, has_after: bool, limit: int
 ) -> list[ListedProduct]:
-    """As ``page_rows``, for filters whose values decide the SQL, and for searches that are not prepared."""
+    """As ``page_rows``, for filters whose values change the SQL, and for searches that are not prepared."""
 
     def constant(name: str, field: Any) -> Value:
         return Value(values[name], output_field=field)
@@ -182,7 +182,7 @@ def category_links(product_ids: list[int]) -> list[CategoryLink]:
 
 
 def product_details(slug: str, *, now: datetime, since: datetime, with_unpublished: bool) -> ProductDetails | None:
-    """One product; its lowest price is the lowest one since ``since``."""
+    """One product. ``lowest_price`` covers the time from ``since``."""
     return _PRODUCT.first(with_unpublished, slug=slug, now=now, since=since)
 
 

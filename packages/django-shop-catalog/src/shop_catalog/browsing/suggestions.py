@@ -15,7 +15,7 @@ class Suggestions(NamedTuple):
 
 
 def suggest(text: str, *, limit: int = 5) -> Suggestions:
-    """Listed products and visible categories for the text so far; nothing for a single letter."""
+    """Listed products and visible categories for a partial text; none for a single letter."""
     words = simplify(text).split()
     if len("".join(words)) < 2:
         return Suggestions([], [])

@@ -1,6 +1,6 @@
 """The category tree: changing it, checking it, and the copy of it that each process keeps in memory.
 
-Every change locks the whole tree (see ``models.write_gate``), so that concurrent writers cannot corrupt it.
+Every change locks the whole tree with ``models.write_gate``, so that concurrent writers cannot corrupt it.
 """
 
 from shop_catalog.categories.cached_tree import CategoryTree, Node, current_tree, tree_at, tree_version

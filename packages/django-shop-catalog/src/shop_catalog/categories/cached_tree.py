@@ -20,9 +20,9 @@ MAX_DEPTH = 64
 
 
 class Node(NamedTuple):
-    """A category without its text. ``is_visible``: it and all above it are active.
+    """A category without its description. ``is_visible``: the category and all its ancestors are active.
 
-    ``image`` is the URL of its image or empty, ``renditions`` those of the smaller copies by their name.
+    ``image`` is the URL of its image or empty; ``renditions`` has the URLs of the smaller copies by name.
     """
 
     id: int
@@ -78,7 +78,7 @@ class CategoryTree:
         return path[::-1]
 
     def walk(self, parent_id: int | None = None) -> Iterator[Node]:
-        """All below a category in tree order."""
+        """All descendants of a category in tree order."""
         for node in self.children.get(parent_id, ()):
             yield node
             yield from self.walk(node.id)
@@ -132,7 +132,7 @@ def tree_version() -> uuid.UUID:
 
 
 def tree_at(version: uuid.UUID) -> CategoryTree:
-    """The tree for a version that was just read. It is read after the version, so it is never older."""
+    """The tree for a version that was just read. The rows are read after the version, so they are never older."""
     alias = Category.objects.db
     tree = _trees.get(alias)
     if tree is None or tree.version != version:
@@ -151,7 +151,7 @@ def _read_rows() -> list[_Row]:
 
 
 def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
-    """URLs of the smaller copies; of the image itself where none was made."""
+    """URLs of the smaller copies, or of the image itself if they are not made yet."""
     return {
         rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
         for rendition in RENDITION_WIDTHS

@@ -1,4 +1,4 @@
-"""Changes of the category tree. Each one holds the write gate until its transaction ends."""
+"""Actions on categories. Each one locks the tree (``write_gate``) until its transaction ends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def change(
     is_active: bool | None = None,
     position: int | None = None,
 ) -> Category:
-    """Change the given values. The place in the tree is changed by ``move``.
+    """Change the given values. To change the place in the tree, use ``move``.
 
     Raises:
         DuplicateValue: the slug is taken.
@@ -70,7 +70,7 @@ def change(
 
 @write_gate()
 def move(category: Category, *, parent: Category | None, before: Category | None = None) -> Category:
-    """Move a category with all below it to another parent, or to the roots: to the end, or before a sibling.
+    """Move a category with its subtree to another parent, or to the roots: last, or before a sibling.
 
     Raises:
         CategoryCycle: the parent is the category itself or below it.
@@ -87,7 +87,7 @@ def move(category: Category, *, parent: Category | None, before: Category | None
 
 @write_gate()
 def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
-    """Put the children of a category, or the roots, into the order of these slugs. Others come after them.
+    """Put the children of a category, or the roots, into the order of these slugs. Children that are not named follow.
 
     Raises:
         UnknownCategory: a slug is not among the children.
@@ -107,7 +107,7 @@ def reorder(parent: Category | None, *, slugs: Iterable[str]) -> None:
 
 @write_gate()
 def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refuse") -> None:
-    """Delete a category, but not its products. Its children prevent the deletion, or move up to its parent.
+    """Delete a category, but not its products. With ``children="move_up"`` its children move to its parent.
 
     Raises:
         CategoryNotEmpty: it has children, and ``children`` is not ``move_up``.

@@ -1,4 +1,4 @@
-"""Nested sets: the numbers that follow from parents and sibling order, and the faults that they can have.
+"""Nested sets: computing the numbers from parents and sibling order, and finding faults in them.
 
 Pure functions over plain rows: no database, and nothing of django-mptt.
 """
@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
-    """Categories that must become roots: ``orphan`` (no such parent) or ``cycle`` (one of each parent cycle)."""
+    """Categories that must become roots: ``orphan`` (unknown parent) or ``cycle`` (lowest id of each parent cycle)."""
     parents = {row.id: row.parent_id for row in nodes}
     loose = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
     settled: set[int | None] = {None, *loose}
@@ -103,7 +103,9 @@ def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
         Fault(
             node,
             code,
-            f"Category {node} has no such parent." if code == "orphan" else f"Category {node} is its own ancestor.",
+            f"Category {node} has a parent that does not exist."
+            if code == "orphan"
+            else f"Category {node} is its own ancestor.",
         )
         for node, code in sorted(loose.items())
     ]
@@ -131,7 +133,9 @@ def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None)
     if row.lft >= row.rght:
         yield Fault(row.id, "bounds", f"Category {row.id} ends before it begins.")
     elif descendants is not None and row.rght - row.lft != 2 * descendants + 1:
-        yield Fault(row.id, "width", f"Category {row.id} has {descendants} descendants, but other bounds.")
+        yield Fault(
+            row.id, "width", f"Category {row.id} has {descendants} descendants, which its bounds do not match."
+        )
     if parent is None:
         if row.parent_id is None and (row.level != 0 or row.lft != 1):
             yield Fault(row.id, "root", f"Root {row.id} does not begin its tree.")
@@ -145,7 +149,7 @@ def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None)
 
 
 def _count_descendants(rows: Sequence[TreeNode], loose: Mapping[int, str]) -> dict[int, int]:
-    """The number of descendants by parents alone; empty if there is a parent cycle."""
+    """The number of descendants of each category, counted by parents; empty if there is a parent cycle."""
     if "cycle" in loose.values():
         return {}
     parents = {row.id: None if row.id in loose else row.parent_id for row in rows}

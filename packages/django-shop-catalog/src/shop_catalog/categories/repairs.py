@@ -37,7 +37,7 @@ def read_nodes() -> list[nested_sets.TreeNode]:
 def write_numbers(nodes: Iterable[nested_sets.TreeNode], numbers: Mapping[int, nested_sets.Numbers]) -> set[int]:
     """Write the numbers of existing categories where they differ. Returns the ids of those categories.
 
-    Call it while holding the write gate.
+    Call it inside ``write_gate``, which locks the tree.
     """
     changed = {node.id: numbers[node.id] for node in nodes if numbers[node.id] != node.numbers}
     names = ("id", *nested_sets.NUMBERS)

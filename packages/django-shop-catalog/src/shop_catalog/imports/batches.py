@@ -52,7 +52,7 @@ class _Entry:
 
 
 class Batch:
-    """Rows that are written together: each step is one or two statements, however many rows there are."""
+    """Rows that are written together. Each step takes one or two statements, whatever the number of rows."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Batch:
         """The product with the values of the row.
 
         Raises:
-            InvalidProduct: the values do not fit together, or not to the stored product.
+            InvalidProduct: the values do not fit together, or do not fit the stored product.
         """
         given = row.model_fields_set
         product = self.existing.get(row.sku)
@@ -134,7 +134,7 @@ class Batch:
             if product.kind == ProductKind.SIMPLE:
                 old_figures = statistics.contribution(product)
         if not is_new and row.kind is not None and row.kind != product.kind:
-            raise InvalidProduct(_("The product exists as another kind."), field="kind")
+            raise InvalidProduct(_("The product already exists with another kind."), field="kind")
         products.check_kind(
             product,
             priced=row.price is not None and (is_new or product.kind == ProductKind.GROUP),
@@ -221,7 +221,7 @@ class Batch:
                 product.pk = given[product.sku]
 
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
-        """For a new product the stock is received; for an existing one it is counted."""
+        """Record the stock of new products as received, and that of existing ones as a stocktaking."""
         reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
         bulk.insert(
             StockMovement,

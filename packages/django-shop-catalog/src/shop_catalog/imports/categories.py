@@ -101,7 +101,7 @@ def _problem(names: Path) -> str:
     if any(len(name) > MAX_NAME for name in names):
         return _("A name is longer than 200 characters.")
     if any("\0" in name for name in names):
-        return _("A name holds a NUL character.")
+        return _("A name contains a NUL character.")
     return ""
 
 
@@ -114,7 +114,7 @@ def _slug(path: Path, taken: set[str]) -> str:
 
 
 def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
-    """Number the whole tree with provisional keys, then write it by level, so that parents have keys."""
+    """Number the whole tree with temporary keys, then write it level by level, so that parents have keys."""
     keys = dict(known)
     keys |= {path: -number for number, path in enumerate(fresh, start=1)}
     unnumbered = [

@@ -32,17 +32,17 @@ COPIED = (
 """Columns of a file that are columns of a product."""
 
 
-def _whole(value: Any) -> Any:
-    """A number from a CSV cell; JSON must send a number."""
+def _parse_integer(value: Any) -> Any:
+    """Convert the text of a CSV cell to a number."""
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-def _flag(value: Any) -> Any:
+def _parse_flag(value: Any) -> Any:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     return words.get(value.lower(), value) if isinstance(value, str) else value
 
 
-def _object(value: Any) -> Any:
+def _parse_object(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
@@ -51,17 +51,20 @@ def _object(value: Any) -> Any:
         raise ValueError(_("Write a JSON object."))
 
 
-def _separated(value: Any) -> Any:
+def _split_categories(value: Any) -> Any:
     return [part.strip() for part in value.split("|") if part.strip()] if isinstance(value, str) else value
 
 
-Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_whole)]
-Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
-Object = Annotated[JSONObject, BeforeValidator(_object)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1), BeforeValidator(_parse_integer)]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_parse_flag)]
+Object = Annotated[JSONObject, BeforeValidator(_parse_object)]
 
 
 class ProductRow(BaseModel):
-    """The columns of an import. Only what is given changes; a new product needs a name, and a price to be sold."""
+    """The columns of an import. Those that are not given keep their values.
+
+    A new product needs a name, and a price unless it is a group.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -83,5 +86,5 @@ class ProductRow(BaseModel):
     publish_from: When | None = None
     publish_until: When | None = None
     low_stock_threshold: Whole | None = None
-    categories: Annotated[list[Text], BeforeValidator(_separated), Field(max_length=50)] = []
+    categories: Annotated[list[Text], BeforeValidator(_split_categories), Field(max_length=50)] = []
     stock_quantity: Whole | None = None

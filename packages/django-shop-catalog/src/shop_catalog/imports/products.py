@@ -37,10 +37,10 @@ def import_products(
     by: AbstractBaseUser | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Create and update products by SKU; a SKU that is repeated changes the product again.
+    """Create and update products by SKU. If a SKU is repeated, the later row changes the product again.
 
     ``on_error="stop"`` writes all rows or none; ``"report"`` writes the valid ones, a chunk at a time. A dry run
-    writes nothing. ``progress`` is called with the number of rows that are done. Sends ``products_imported`` after
+    writes nothing. ``progress`` is called with the number of rows processed. Sends ``products_imported`` after
     commit.
     """
     report = Report()

@@ -36,7 +36,7 @@ class Report:
             self.errors.append(error)
 
     def merge(self, chunk: Report) -> None:
-        """Add what was written of one chunk, and its errors."""
+        """Add the counts and errors of one chunk."""
         self.created += chunk.created
         self.updated += chunk.updated
         for error in chunk.errors:

@@ -30,7 +30,7 @@ class RawRow(NamedTuple):
 
 
 class LimitedReader(io.RawIOBase):
-    """A binary stream that may not be longer than a limit.
+    """A binary stream with a size limit.
 
     Raises:
         FileTooLarge: while reading, once the limit is passed.
@@ -39,15 +39,15 @@ class LimitedReader(io.RawIOBase):
     def __init__(self, stream: IO[bytes], *, max_bytes: int) -> None:
         super().__init__()
         self.stream = stream
-        self.left = max_bytes
+        self.remaining = max_bytes
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         content = self.stream.read(len(buffer))
-        self.left -= len(content)
-        if self.left < 0:
+        self.remaining -= len(content)
+        if self.remaining < 0:
             raise FileTooLarge(_("The upload is larger than this shop accepts. Split it."))
         buffer[: len(content)] = content
         return len(content)
@@ -74,9 +74,9 @@ def _read_csv(text: io.TextIOWrapper) -> Iterator[RawRow]:
     reader = csv.DictReader(_without_nul(text), strict=True)
     try:
         if not reader.fieldnames or "sku" not in reader.fieldnames:
-            raise UnreadableFile(_("The first line must name the columns, sku among them."))
+            raise UnreadableFile(_("The first line must name the columns, including sku."))
         if len(set(reader.fieldnames)) != len(reader.fieldnames):
-            raise UnreadableFile(_("A column is named twice."))
+            raise UnreadableFile(_("Two columns have the same name."))
         for number, cells in enumerate(reader, start=1):
             problem = _("The row has more cells than there are columns.") if None in cells else ""
             yield RawRow(number, {} if problem else _from_cells(cells), problem)
@@ -92,7 +92,7 @@ def _without_nul(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _from_cells(cells: Mapping[str, str | None]) -> dict[str, Any]:
-    """Cells are texts; an empty one means: not given. ``attributes.color`` is one entry of ``attributes``."""
+    """Cells are text. An empty cell is left out. ``attributes.color`` is one entry of ``attributes``."""
     values: dict[str, Any] = {}
     for column, cell in cells.items():
         if not cell:
@@ -121,7 +121,7 @@ def _read_json_array(text: io.TextIOWrapper) -> Iterator[RawRow]:
     if not isinstance(rows, list):
         raise UnreadableFile(_("The file is not a JSON array."))
     for number, row in enumerate(rows, start=1):
-        yield _checked(number, row)
+        yield _require_object(number, row)
 
 
 def _from_json(number: int, line: str) -> RawRow:
@@ -129,10 +129,10 @@ def _from_json(number: int, line: str) -> RawRow:
         row = json.loads(line, parse_constant=refuse_constant, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return RawRow(number, {}, _("The line is not a JSON object."))
-    return _checked(number, row)
+    return _require_object(number, row)
 
 
-def _checked(number: int, row: Any) -> RawRow:
+def _require_object(number: int, row: Any) -> RawRow:
     if not isinstance(row, dict):
         return RawRow(number, {}, _("The row is not a JSON object."))
     return RawRow(number, row)

@@ -1,8 +1,8 @@
-"""Stock: every change is a movement in the ledger, made once.
+"""Stock: every change is recorded once as a movement in the ledger.
 
-All functions work on many products at a time, ``{sku: quantity}``, in the caller's transaction or one of their own.
-Rows are locked in primary-key order, so that two calls never wait for each other. A movement that the ledger already
-holds under the same product, kind and reference is not made again; another quantity under it is refused.
+All functions work on many products at a time, ``{sku: quantity}``, in the caller's transaction or in their own.
+Rows are locked in primary-key order, so that two calls do not deadlock. A movement is identified by product, kind and
+reference: a repeated call changes nothing, and one with a different quantity is refused.
 """
 
 from shop_catalog.inventory.announcements import announce_pending

@@ -16,7 +16,7 @@ from shop_catalog.models import Product, StockMovement
 logger = logging.getLogger(__name__)
 
 GRACE_PERIOD = timedelta(minutes=1)
-"""The periodic job announces only crossings older than this: the process that made a crossing announces it first."""
+"""The periodic job announces only crossings older than this; the process that caused a crossing announces it first."""
 
 
 def announce_on_commit(event_id: uuid.UUID) -> None:
@@ -25,7 +25,7 @@ def announce_on_commit(event_id: uuid.UUID) -> None:
 
 
 def announce_pending() -> int:
-    """Announce the crossings that a crash or a failing receiver left over. Returns how many were announced."""
+    """Announce the crossings that are pending after a crash or a failed receiver. Returns how many were announced."""
     waiting = StockMovement.objects.unannounced().filter(created_at__lt=timezone.now() - GRACE_PERIOD)
     return sum(_announce(movement_id) for movement_id in waiting.order_by("id").values_list("id", flat=True))
 
@@ -37,7 +37,7 @@ def _announce_event(event_id: uuid.UUID) -> None:
 
 
 def _announce(movement_id: int) -> bool:
-    """Send the signal of a crossing unless it was sent. True when every receiver returned without error."""
+    """Send the signal of a crossing if it is still pending. True when every receiver returned without error."""
     movement = StockMovement.objects.select_related("product").filter(pk=movement_id).unannounced().first()
     if movement is None:
         return True

@@ -35,7 +35,7 @@ class Difference:
 def receive(
     quantities: Mapping[str, int], *, reference: str = "", reason: str = "", by: AbstractBaseUser | None = None
 ) -> None:
-    """Add received goods. Without a reference one is made up, and a second call receives them again.
+    """Add received goods. Without a reference one is generated, so a second call adds them again.
 
     Raises:
         UnknownProduct: a SKU is unknown, or that of a group.
@@ -75,11 +75,11 @@ def count(
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
     """Reserve stock for all SKUs or none. Returns ``{}`` or, for each short SKU, the available quantity.
 
-    A product that cannot be bought (unknown, a group, unpublished) is short with 0 available. There is no savepoint in
-    a caller's transaction: any error ends that of a checkout.
+    A product that cannot be bought (unknown, a group, unpublished) is short with 0 available. No savepoint is set in a
+    caller's transaction, so the caller must roll back after an error.
 
     Raises:
-        MovementConflict: the ledger has the reference with another quantity. The caller must roll back.
+        MovementConflict: the ledger has the reference with a different quantity.
     """
     wanted = _positive(quantities)
     with transaction.atomic(using=router.db_for_write(StockMovement), savepoint=False):
@@ -108,7 +108,7 @@ def ship(quantities: Mapping[str, int], *, reference: str) -> None:
     """Remove reserved goods that were shipped, under the shipment's reference. Unknown SKUs are ignored.
 
     Raises:
-        InsufficientStock: more than is reserved.
+        InsufficientStock: a quantity is higher than what is reserved.
     """
     changes = {sku: Change(stock=-quantity, reserved=-quantity) for sku, quantity in _positive(quantities).items()}
     _move(MovementKind.SHIP, changes, reference=reference, strict=False)
@@ -141,7 +141,7 @@ def _move(
     by: AbstractBaseUser | None = None,
     strict: bool = True,
 ) -> None:
-    """Change the counters of all products and write their movements, or change nothing."""
+    """Write the movements of all products and change their stock, or change nothing."""
     rows = _lock(changes, strict=strict)
     _record(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
 
@@ -155,7 +155,7 @@ def _record(
     reason: str = "",
     by: AbstractBaseUser | None = None,
 ) -> None:
-    """Write the movements of locked rows and change their counters. Movements already in the ledger are left out."""
+    """Write the movements of locked rows and change their stock. Movements already in the ledger are skipped."""
     movements = [
         Movement(rows[sku].id, *change, _crossing(rows[sku], change), uuid.uuid4())
         for sku, change in changes.items()
@@ -169,7 +169,7 @@ def _record(
     due = {rows[sku]: change for sku, change in changes.items() if sku in rows and rows[sku].id in written}
     if not due:
         return
-    _refuse_impossible(due)
+    _refuse_insufficient_stock(due)
     if queries.update_counters({row.id: change for row, change in due.items()}) != len(due):
         raise InsufficientStock(_("The stock changed in the meantime. Try again."), extra={"available": {}})
     for movement in movements:
@@ -213,7 +213,7 @@ def _refuse_other_quantities(recorded: Mapping[str, Change], changes: Mapping[st
             raise MovementConflict(message % {"reference": reference, "sku": sku})
 
 
-def _refuse_impossible(due: Mapping[StockRow, Change]) -> None:
+def _refuse_insufficient_stock(due: Mapping[StockRow, Change]) -> None:
     available = {
         row.sku: row.available_quantity
         for row, change in due.items()

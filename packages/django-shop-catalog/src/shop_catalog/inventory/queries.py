@@ -1,6 +1,6 @@
-"""Statements of stock: one compiled read, one insert by core's writer, one update written by hand.
+"""Statements of stock: a compiled read, an INSERT by ``shop_core.db.rows``, and an UPDATE in plain SQL.
 
-Written by hand is ``update_counters``: the ORM has no UPDATE from a list of values, and its ``bulk_update`` takes no
+``update_counters`` is plain SQL since the ORM has no UPDATE from a list of values, and its ``bulk_update`` accepts no
 condition, without which stock could be sold twice.
 """
 
@@ -20,7 +20,7 @@ from shop_core.db.transactions import connection_of
 from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductKind, StockMovement
 
-_ONCE = "ON CONFLICT (product_id, kind, reference) DO NOTHING"
+_SKIP_RECORDED = "ON CONFLICT (product_id, kind, reference) DO NOTHING"
 """A movement that is already recorded is not written again."""
 
 
@@ -51,7 +51,7 @@ class StockRow(NamedTuple):
 
 
 class Movement(NamedTuple):
-    """The columns in which the movements of one statement differ."""
+    """The columns that differ between the movements of one INSERT."""
 
     product_id: int
     stock_change: int
@@ -74,7 +74,7 @@ def insert_movements(movements: Sequence[Movement], *, kind: str, reference: str
     shared = (str(kind), reference, reason, by_id, timezone.now())
     names = (*Movement._fields, "kind", "reference", "reason", "created_by_id", "created_at")
     rows = [(*movement, *shared) for movement in movements]
-    return set(insert_values(StockMovement, names, rows, on_conflict=_ONCE, returning="product_id"))
+    return set(insert_values(StockMovement, names, rows, on_conflict=_SKIP_RECORDED, returning="product_id"))
 
 
 def update_counters(changes: Mapping[int, Change]) -> int:
@@ -97,7 +97,7 @@ def update_counters(changes: Mapping[int, Change]) -> int:
 def sku_parameters(skus: Iterable[str]) -> dict[str, str]:
     """Parameters ``sku0``, ``sku1``, ... of a compiled query.
 
-    There are 1, 2, 4, 8, ... of them, the last one repeated, so that carts of all sizes share a few statements.
+    The last SKU is repeated until their number is a power of two, so that few statements serve carts of any size.
     """
     named = list(skus)
     places = 1 << (len(named) - 1).bit_length()

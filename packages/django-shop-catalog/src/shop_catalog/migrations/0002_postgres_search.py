@@ -13,7 +13,7 @@ SELECT EXISTS (
      WHERE parent_id IS NULL AND to_tsvector('simple', search_text) @@ to_tsquery('simple', query))
 $$
 """
-"""Whether full text finds anything. To find one row the planner would read the whole table."""
+"""Whether full text finds anything. Without these settings the planner would read the whole table for one row."""
 
 ALIKE = """
 CREATE FUNCTION shop_catalog_alike(words text[], most integer) RETURNS TABLE (id bigint)
@@ -38,17 +38,17 @@ $$
 """
 """Products that have for each word one that is spelt alike. The first two, which the index looks up, are the longest.
 
-"turqoise" and "turquoise" share 0.46 of their trigrams; short words share as much with anything, so they need more.
+"turqoise" and "turquoise" share 0.46 of their trigrams. Short words reach that by chance, so they need a higher share.
 Comparing trigrams costs far more than the planner thinks: without the index a search would take seconds.
 """
 
 STATEMENTS = (
     (
         "CREATE EXTENSION IF NOT EXISTS pg_trgm",
-        # Others may use the extension: it stays.
+        # Not dropped: other apps may use the extension.
         "SELECT 1",
     ),
-    # The threshold is a setting of the extension's library, which is known once a function of it was called.
+    # The threshold is a setting that PostgreSQL knows only after it has loaded the extension's library, by a call.
     ("SELECT similarity('a', 'a')", "SELECT 1"),
     (KNOWN, "DROP FUNCTION IF EXISTS shop_catalog_known"),
     (ALIKE, "DROP FUNCTION IF EXISTS shop_catalog_alike"),

@@ -56,7 +56,7 @@ class Category(MPTTModel):
         using: str | None = None,
         update_fields: Iterable[str] | None = None,
     ) -> None:
-        """Save with the tree locked, and its numbers read again after the lock.
+        """Lock the tree, read the nested-set numbers again, and save.
 
         If the caller did not change ``parent``, the stored parent is kept.
 
@@ -114,7 +114,7 @@ class Category(MPTTModel):
                 raise InvalidMove(str(error)) from error
 
     def place(self, parent: Category | None, *, siblings: list[Category], at: int) -> None:
-        """Move to an index among siblings, whose positions are written again. Call it inside the gate."""
+        """Move to an index among siblings and renumber their positions. Call it inside ``write_gate``."""
         categories = Category.objects.using(self._state.db)
         for index, sibling in enumerate(siblings):
             position = index + (index >= at)
@@ -127,7 +127,7 @@ class Category(MPTTModel):
         self.save(using=self._state.db, update_fields=["parent", "position"])
 
     def _read_again(self, alias: str, fields: frozenset[str] | None) -> set[int]:
-        """Read again what another writer may have changed. Returns the ids of the old ancestors."""
+        """Reload the columns that another writer may have changed. Returns the ids of the old ancestors."""
         categories = Category.objects.using(alias)
         old_ancestors: set[int] = set()
         if self._state.adding:
@@ -147,7 +147,7 @@ class Category(MPTTModel):
         return old_ancestors
 
     def _use_stored_order(self, fields: frozenset[str] | None) -> dict[str, Any]:
-        """Let mptt sort by the values that the database will have. Returns the values that are not written."""
+        """Set the stored order, so that mptt sorts by it. Returns the unsaved values, to be restored after saving."""
         unsaved = {name: getattr(self, name) for name in ORDER if not (self._state.adding or _writes(fields, name))}
         for name in unsaved:
             setattr(self, name, self._mptt_cached_fields[name])
@@ -161,7 +161,7 @@ class Category(MPTTModel):
 
 
 def _ancestors(alias: str, parent_id: int | None) -> set[int]:
-    """Ids from a parent up to the root, by parents alone: the nested-set numbers may be wrong."""
+    """Ids from a parent up to the root, found by ``parent_id``, since the nested-set numbers may be wrong."""
     parents = Category.objects.using(alias).values_list("parent_id", flat=True)
     ancestors: set[int] = set()
     while parent_id is not None and parent_id not in ancestors:
@@ -175,7 +175,7 @@ def _writes(fields: frozenset[str] | None, *names: str) -> bool:
 
 
 def _recount(alias: str, category_ids: Iterable[int]) -> None:
-    """Have these categories counted again, since their products changed."""
+    """Mark these categories to be counted again, since their products changed."""
     StatisticsChange.objects.using(alias).bulk_create(
         StatisticsChange(category_id=category_id) for category_id in sorted(category_ids)
     )

@@ -1,4 +1,4 @@
-"""The lock of the category tree: one write at a time."""
+"""The write gate: the lock that lets one transaction at a time write the category tree."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 class CategoryTreeVersion(models.Model):
     """One row, whose value changes in the transaction of every change to the tree.
 
-    It is the lock as well: a writer updates it first, and others wait. A value is never used twice, not even after a
-    rollback, so a tree that was cached under it is always right.
+    The row is also the lock: each writer updates it first, and other writers wait for the commit. No value is used
+    again, not even after a rollback, so a tree that is cached for a version is never wrong.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
@@ -37,10 +37,10 @@ _held = threading.local()
 
 @contextmanager
 def write_gate(*, using: str | None = None) -> Iterator[None]:
-    """A transaction that locks the category tree before anything is read.
+    """Open a transaction and lock the category tree for writing. Other writers wait; readers do not.
 
-    Read the rows to be written *inside* it: an instance that was read before has stale numbers, and saving it corrupts
-    the tree. The lock is held until the outermost transaction ends. A nested gate costs nothing.
+    Read the rows to be written *inside* the block: an instance that was read before has stale nested-set numbers, and
+    saving it corrupts the tree. The lock is held until the outermost transaction ends. A nested call has no effect.
     """
     alias = using or router.db_for_write(CategoryTreeVersion)
     aliases: set[str] = _held.__dict__.setdefault("aliases", set())
@@ -57,7 +57,7 @@ def write_gate(*, using: str | None = None) -> Iterator[None]:
 
 
 def lock_tree(alias: str) -> None:
-    """Give the tree a new version; the row's lock makes the next writer wait for the end of this transaction.
+    """Give the tree a new version. The lock of the updated row makes the next writer wait for this transaction.
 
     An UPDATE and not a SELECT, so that SQLite takes its write lock here too, whatever its ``transaction_mode``.
     """

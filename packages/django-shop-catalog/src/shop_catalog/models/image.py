@@ -17,7 +17,7 @@ RENDITION_WIDTHS = {"thumb": 240, "card": 480, "large": 1200}
 """Name and width in pixels of the smaller copies of every image."""
 
 MAX_URLS = 16_384
-"""URLs that a process caches, about 4 MB."""
+"""The number of URLs that each process caches, about 4 MB."""
 
 
 class ProductImage(models.Model):
@@ -51,7 +51,7 @@ class ProductImage(models.Model):
         return self.file.url
 
     def rendition_url(self, rendition: str) -> str:
-        """URL of a smaller copy, or of the image itself where none was made."""
+        """URL of a smaller copy, or of the image itself if it is not made yet."""
         return image_url(self.file.name or "", rendition if self.has_renditions else "")
 
 
@@ -59,7 +59,7 @@ def image_url(name: str, rendition: str = "") -> str:
     """URL of an image or of its smaller copy, from its name alone: no file is opened."""
     file = rendition_name(name, rendition) if rendition else name
     storage = _storage()
-    # URLs of Django's own storage depend on these two only. Another one may sign its URLs for some minutes.
+    # URLs of Django's own storage depend on these two only. Other storages may return signed URLs that expire.
     return _cached_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
 
 

@@ -153,7 +153,7 @@ class Product(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, for a variant that of its group, or an empty text."""
+        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, for a variant that of its group; may be empty."""
         name = app_settings.PRODUCT_URL
         if not name:
             return ""
@@ -189,7 +189,7 @@ class Product(models.Model):
 
     @property
     def listed(self) -> Product:
-        """The product that lists show for it: the group of a variant, else itself."""
+        """The product that lists show: the group of a variant, otherwise the product itself."""
         return self.parent if self.parent is not None else self
 
 

@@ -13,7 +13,7 @@ from shop_catalog.models.category import Category
 class CategoryStatistics(models.Model):
     """Count and price sum of the sellable products in a category's subtree, each product once.
 
-    Exact together with the ``StatisticsChange`` rows and the scheduled products: see ``statistics``.
+    Only exact after adding the ``StatisticsChange`` rows and the scheduled products: see ``statistics``.
     """
 
     category = models.OneToOneField(Category, models.CASCADE, primary_key=True, related_name="statistics")

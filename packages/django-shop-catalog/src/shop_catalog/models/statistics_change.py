@@ -12,8 +12,8 @@ class StatisticsChange(models.Model):
     """A change to fold into the stored figures, written in the transaction of the change.
 
     With ``product_id`` (a simple product or a group): the difference for every category above it.
-    With ``category_id``: that category is to be counted again. With neither: all categories are.
-    There are no foreign keys, since the change of a deleted row is folded after the row is gone.
+    With ``category_id``: that category has to be counted again. With neither: all categories have to be.
+    There are no foreign keys, since a change may be folded after its product or category was deleted.
     """
 
     product_id = models.BigIntegerField(null=True)

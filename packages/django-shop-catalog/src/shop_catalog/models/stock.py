@@ -25,7 +25,7 @@ class MovementKind(models.TextChoices):
 
 
 class StockMovement(models.Model):
-    """One change of a product's stock. On hand and reserved are always the sums of their changes.
+    """One change of a product's stock. The product's quantities on hand and reserved are the sums of its movements.
 
     Unique by product, kind and reference, so that nothing is released or shipped twice.
     """

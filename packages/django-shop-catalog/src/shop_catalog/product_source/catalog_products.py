@@ -1,4 +1,4 @@
-"""Products of this catalogue for a seller."""
+"""Products of this catalogue, for an app that sells them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shop_catalog.product_source.queries import ProductOnSale
 
 @dataclass(frozen=True)
 class CatalogProduct:
-    """A product as a seller needs it. ``ref`` is the SKU; ``weight`` is in kg.
+    """A product as an app that sells it needs it. ``ref`` is the SKU; ``weight`` is in kg.
 
     Its URLs are built on access: a cart shows them, an order does not.
     """
@@ -55,7 +55,7 @@ class CatalogProductSource:
     """Sells the simple products and variants of this catalogue, by SKU."""
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
-        """The products that can be bought, by reference. Unknown and unpublished ones and groups are left out."""
+        """The products that can be bought, by reference. Unknown or unpublished products and groups are left out."""
         wanted = set(refs)
         if not wanted:
             return {}

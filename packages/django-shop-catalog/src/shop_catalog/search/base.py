@@ -16,7 +16,7 @@ from shop_catalog.conf import app_settings
 
 
 class Prepared(NamedTuple):
-    """A search whose SQL can be compiled once: ``shape`` decides its text, ``values`` are its parameters."""
+    """A search whose SQL can be compiled once. ``shape`` decides the SQL text, ``values`` are the parameters."""
 
     shape: Hashable
     values: dict[str, Any]
@@ -31,17 +31,17 @@ class SearchBackend:
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
         """The products that match, annotated with ``relevance``: a whole number, higher is better.
 
-        ``search_text`` of a product holds the text to search, as ``simplify`` returns it: name, SKU and attributes,
-        for a group also those of its variants, on the first line, the description on the second.
+        The ``search_text`` of a product is the text to search, as ``simplify`` returns it. The first line has name,
+        SKU and attributes, for a group also those of its variants. The second line has the description.
         """
         raise NotImplementedError
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        """As ``search``, for a list ordered by relevance: of very many products, low-ranking ones may be left out."""
+        """As ``search``, for a list ordered by relevance. Of very many matches, low-ranking ones may be left out."""
         return self.search(products, text)
 
     def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002
-        """The arguments of ``narrow``, for a backend whose SQL differs in parameters only; ``None`` for others."""
+        """The arguments of ``narrow``, or ``None`` if the SQL of this backend cannot be compiled once."""
         return None
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
@@ -49,7 +49,7 @@ class SearchBackend:
         raise NotImplementedError
 
     def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
-        """The best few products, for suggestions while somebody types."""
+        """The best matches, for suggestions while somebody types."""
         return list(self.best(products, text).order_by("-relevance", "-pk")[:limit])
 
 

@@ -1,4 +1,4 @@
-"""Search on PostgreSQL: full text, and where that finds nothing, similarly spelt words."""
+"""Search on PostgreSQL: full text and, if that finds nothing, similarly spelt words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIMILAR = 200
 """The most products found by similar spelling; the least similar ones are left out."""
 
 VECTOR = "to_tsvector('simple', %(expressions)s)"
-"""As in the index of migration 0002. With "simple", SKUs and words of any language are not stemmed."""
+"""The expression of the index in migration 0002. "simple" does not stem words, so SKUs and any language work."""
 
 FIRST_LINE = "split_part(%(expressions)s, E'\\n', 1)"
 """Name, SKU and attributes: a word found there ranks higher than one in the description."""
@@ -30,8 +30,8 @@ WORDS, SIMILAR_WORDS = "words", "similar"
 class PostgresSearch(SearchBackend):
     """Full text with prefixes of words. Words in the name, SKU and attributes rank highest.
 
-    If no product has all the words, similarly spelt words count: "blu teapt" finds the blue teapot. Needs
-    the extension ``pg_trgm`` and the functions that migration 0002 creates.
+    If no product has all the words, products with similarly spelt words are found: "blu teapt" finds the blue teapot.
+    Needs the extension ``pg_trgm`` and the functions that migration 0002 creates.
     """
 
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
@@ -93,17 +93,17 @@ def _has_words(query: Any) -> Func:
 def _rank(phrase: Any, words: list[Any]) -> Any:
     """100 for each word in the first line, 20 for the whole phrase, 50 more if the line begins with it."""
     line = Func(_first_line(), template="(' ' || %(expressions)s)", output_field=TextField())
-    rank = _holds(line, phrase) * 20 + _begins(line, phrase) * 50
+    rank = _contains(line, phrase) * 20 + _starts_with(line, phrase) * 50
     for word in words:
-        rank += _holds(line, word) * 100
+        rank += _contains(line, word) * 100
     return rank
 
 
-def _holds(line: Any, text: Any) -> Func:
+def _contains(line: Any, text: Any) -> Func:
     return Func(line, text, template="(strpos(%(expressions)s) > 0)::integer", output_field=IntegerField())
 
 
-def _begins(line: Any, text: Any) -> Func:
+def _starts_with(line: Any, text: Any) -> Func:
     return Func(line, text, template="starts_with(%(expressions)s)::integer", output_field=IntegerField())
 
 

@@ -3,10 +3,10 @@
 Count and sum are stored. A change of a product writes one ``StatisticsChange`` row in its own transaction, a periodic
 job folds these rows into the stored figures, and a read adds the rows that are not folded yet: it is always exact.
 
-* A price or a publication changes: the row holds the difference, for all categories above the product.
-* A product changes its categories, or a category its parent: the categories whose products changed are counted again.
-  Until the fold, a read counts them too: exact, but slower.
-* A product with a publication time in the future (``is_scheduled``) is not in the stored figures; reads look at it.
+* When a price or a publication changes, the row has the difference, for all categories above the product.
+* When a product is put into other categories, or a category is moved, the row names a category to count again. Until
+  the job has done so, each read counts that category itself, which is exact but slower.
+* A product with a publication time in the future (``is_scheduled``) is not in the stored figures; each read adds it.
 """
 
 from shop_catalog.statistics.changes import (

@@ -15,7 +15,7 @@ from shop_catalog.statistics.queries import sellable
 def contribution(listed: Product) -> Figures:
     """The figures that a simple product, or a group with its variants, adds to the categories above it.
 
-    For a simple product the instance is read, so pass it as it is stored.
+    For a simple product the values of the instance are used, so pass it without unsaved changes.
     """
     if listed.kind != ProductKind.SIMPLE:
         return contributions([listed.pk])[listed.pk]
@@ -24,7 +24,7 @@ def contribution(listed: Product) -> Figures:
 
 
 def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
-    """``contribution`` of many, by primary key."""
+    """``contribution`` of many products, by primary key."""
     found = dict.fromkeys(listed_ids, Figures())
     ids = list(found)
     rows = sellable(Product.objects.filter(Q(pk__in=ids) | Q(parent__in=ids), is_scheduled=False)).published()
@@ -49,14 +49,14 @@ def record_many(changes: Iterable[tuple[int, Figures]]) -> None:
 
 
 def recount(category_ids: Iterable[int]) -> None:
-    """Have these categories counted again by the next fold. Call it in the transaction of the change."""
+    """Mark these categories to be counted again by the next fold. Call it in the transaction of the change."""
     StatisticsChange.objects.bulk_create(
         [StatisticsChange(category_id=category_id) for category_id in sorted(set(category_ids))],
     )
 
 
 def recount_all() -> None:
-    """Have all categories counted again by the next fold: after a fixture, or rows written without these functions."""
+    """Mark all categories to be counted again: after a fixture, or if rows were written without these functions."""
     StatisticsChange.objects.create()
 
 

@@ -27,7 +27,7 @@ class Figures(NamedTuple):
 
 
 def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
-    """The figures counted from the products themselves: slow. The stored ones must equal them."""
+    """The figures counted from the products, which is slow. The stored figures must be equal."""
     return count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=with_scheduled)
 
 

@@ -51,7 +51,7 @@ def fold() -> int:
 
 
 def _stale_categories(changes: Iterable[_Change], parents: Mapping[int, int | None]) -> set[int]:
-    """The categories to count again: all of them after a change without product and category."""
+    """The categories to count again: all of them if a change names neither product nor category."""
     recounted = {change.category_id for change in changes if change.product_id is None}
     return set(parents) if None in recounted else {pk for pk in parents if pk in recounted}
 

@@ -16,20 +16,20 @@ from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
 LARGE = 500
-"""From this many products on, the lowest and highest price are looked for at the ends of the shop's prices first."""
+"""In categories with at least this many products, the extremes are first looked for among those of the whole shop."""
 
 NEAR = 500
-"""Products looked at from each end. Smaller subtrees, and those without a product there, are read themselves."""
+"""The number of the shop's lowest and highest prices searched. If the category has none, all its own are read."""
 
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
 
 
 class SubtreeFigures(NamedTuple):
-    """The stored figures of a category's subtree, and those to be added.
+    """The stored figures of a category's subtree, and the unfolded and scheduled ones to add.
 
-    ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` where the prices of the
-    subtree are not near the ends of the shop's prices.
+    ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` if they are not among
+    the lowest and highest prices of the whole shop.
     """
 
     tree_id: int
@@ -74,7 +74,7 @@ def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRan
 
 
 def use_one_snapshot() -> None:
-    """Let all statements of this transaction see the database as its first one does.
+    """Let all statements of this transaction see the same snapshot of the database.
 
     In a caller's transaction on PostgreSQL nothing is changed: its isolation level is the caller's.
     """
@@ -85,8 +85,11 @@ def use_one_snapshot() -> None:
 
 
 def sellable(products: Any) -> ProductQuerySet:
-    """Everything but groups. Written as a list of kinds: for "not a group", a prepared plan expects no rows where all
-    products are of one kind."""
+    """Products that are not groups.
+
+    The filter lists the other kinds, since for "not a group" a prepared plan expects no rows if all products are of
+    one kind.
+    """
     queryset: ProductQuerySet = products.filter(kind__in=[ProductKind.SIMPLE, ProductKind.VARIANT])
     return queryset
 
@@ -102,7 +105,7 @@ def links_below(tree_id: Any, lft: Any, rght: Any) -> QuerySet[Any, Any]:
 
 
 def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> ProductQuerySet:  # noqa: FBT001
-    """The simple products or the variants of a subtree. Asked for separately, each of them is found by an index."""
+    """The simple products or the variants of a subtree. In separate queries, an index finds each of them."""
     linked = links.values("product")
     if with_variants:
         return _sold(now).filter(parent__in=linked)
@@ -128,7 +131,7 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
         )
 
     def end(ordering: str) -> Subquery:
-        """The first price in this order, if the subtree is large and the price near that end of the shop's prices."""
+        """The first price in this order, if the subtree is large and the price among the first of the whole shop."""
         within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
         is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
         is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)

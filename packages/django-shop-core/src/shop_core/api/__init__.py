@@ -1,1 +1,1 @@
-"""Problem documents, guards of request bodies, types and credentials for django-ninja routers."""
+"""Problem documents, checks of request bodies, types and credentials for django-ninja routers."""

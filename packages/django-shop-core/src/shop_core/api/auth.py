@@ -1,4 +1,4 @@
-"""Credentials: the auths that a setting names, asked at each request, and described in the OpenAPI document."""
+"""Authentication by the callables that a setting names, read at each request and listed in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ GUEST = "guest"
 """``request.auth`` of a caller without credentials."""
 
 OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
-"""``openapi_extra`` of an operation that guests may use: no credential is one of the alternatives."""
+"""``openapi_extra`` of an operation that guests may use: authentication is optional."""
 
 
 class Auths(Sequence[Auth]):
-    """The ``auth`` of an operation, as ninja takes it: a callable that asks the auths of a setting, and their schemes.
+    """The ``auth`` of an operation, as ninja expects it: a callable that tries a setting's auths, and their schemes.
 
     The setting holds a dotted path or a list of them: of callables, of ninja's auth objects or classes, or of lists of
-    these. With ``guests=True`` a caller without credentials is a ``GUEST``; one with a broken credential is refused.
+    these. With ``guests=True`` a caller without credentials is a ``GUEST``; an invalid credential is still refused.
     """
 
     def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:
@@ -40,14 +40,14 @@ class Auths(Sequence[Auth]):
     def __call__(self, request: HttpRequest) -> Any:
         auths = self.configured()
         for auth in auths:
-            # A session that is not there is no reason to refuse a request for its CSRF token.
+            # Without a session cookie the request must not be refused for a missing CSRF token.
             if isinstance(auth, APIKeyCookie) and not was_given(request, auth):
                 continue
             caller = auth(request)
             if caller:
                 return caller
-        is_broken = any(was_given(request, auth) and not _is_session(auth) for auth in auths)
-        return None if is_broken or not self.guests or "Authorization" in request.headers else GUEST
+        is_invalid = any(was_given(request, auth) and not _is_session(auth) for auth in auths)
+        return None if is_invalid or not self.guests or "Authorization" in request.headers else GUEST
 
     def configured(self) -> tuple[Auth, ...]:
         """The auth objects that the setting names now.
@@ -74,7 +74,7 @@ class Auths(Sequence[Auth]):
 
 
 def check_permission(user: Any, permission: str) -> Any:
-    """The user, if active and with the model permission.
+    """Return the user if active and with the model permission.
 
     Raises:
         NotAuthenticated: there is no user, or the user is not active.
@@ -90,7 +90,7 @@ def check_permission(user: Any, permission: str) -> Any:
 def was_given(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth reads: a cookie, a query parameter or a header.
 
-    An auth that does not say what it reads is taken to read ``Authorization``.
+    An auth that does not declare a parameter is assumed to read ``Authorization``.
     """
     match auth:
         case APIKeyCookie():
@@ -103,7 +103,7 @@ def was_given(request: HttpRequest, auth: Auth) -> bool:
 
 
 def _is_session(auth: Auth) -> bool:
-    """A guest has a session too, so its cookie is no credential that could be broken."""
+    """Whether this is the session cookie. Guests have one too, so it does not count as an invalid credential."""
     return isinstance(auth, APIKeyCookie) and auth.param_name == settings.SESSION_COOKIE_NAME
 
 
@@ -121,7 +121,7 @@ def _load(setting: str, paths: tuple[str, ...]) -> tuple[Auth, ...]:
 
 
 def _scheme_of(auth: Auth) -> Auth:
-    """An auth that lets nobody in and shows the scheme of another one in the OpenAPI document."""
+    """An auth that refuses everybody, and only adds the scheme of another auth to the OpenAPI document."""
     members = {"openapi_security_schema": auth.openapi_security_schema, "__call__": lambda _self, _request: None}  # type: ignore[attr-defined]
     scheme: Auth = type(type(auth).__name__, (), members)()
     return scheme

@@ -1,4 +1,4 @@
-"""Guards of request bodies: what the parser, the database or a later reader cannot take is refused first."""
+"""Checks of request bodies: values that a parser, the database or a client cannot handle are refused first."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from shop_core.api.types import UNSAFE
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_FORM_BYTES = 6 * 1024 * 1024
-"""A form brings one picture; a longer one is refused before it is read."""
+"""Enough for a form with one image. A larger form is refused before it is read."""
 
 MAX_JSON_DEPTH = 20
 
 
 class BodyRefused(Exception):
-    """``status`` is the HTTP status, ``reason`` the code of the sentence that explains it."""
+    """A request body was refused. ``status`` is the HTTP status, ``reason`` the code of the explanation."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -28,7 +28,7 @@ class BodyRefused(Exception):
 
 
 def check(request: HttpRequest, *, wants_json: bool) -> None:
-    """Read the body of a request and refuse what is too large, not JSON, or holds values that cannot be kept.
+    """Read the body of a request and refuse it if it is too large, not JSON, or has values that cannot be stored.
 
     Raises:
         BodyRefused: 413 ``body_too_large`` or ``form_too_large``, 415 ``not_json``, 400 ``unreadable_json``, or 422
@@ -54,7 +54,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
 
 
 def check_value(value: Any, depth: int = 0) -> None:
-    """Refuse JSON that parses, but holds something that cannot be kept.
+    """Refuse parsed JSON that has a value which cannot be stored.
 
     Raises:
         BodyRefused: 422 ``too_deep``, ``unsafe_text``, ``integer_too_large`` or ``number_not_finite``.

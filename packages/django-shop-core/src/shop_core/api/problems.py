@@ -1,8 +1,8 @@
-"""Errors as RFC 9457 problem documents, made by the router itself, so that they look the same on any host.
+"""Errors as RFC 9457 problem documents, made by the router, so that they are the same in any site's NinjaAPI.
 
-A package has one ``Problems`` object with its tables, which it installs on its routers: our own errors are answered
-where they are raised, before the host's exception handlers see them; bodies are checked before they are parsed; what
-the host's NinjaAPI answers by itself (401, 403, 422, 429) is rewritten.
+Each package has one ``Problems`` object with its tables, and installs it on its routers. Our own errors become
+responses inside the operation, before the host's exception handlers see them. Bodies are checked before they are
+parsed. Error responses of the host's NinjaAPI (401, 403, 422, 429) are rewritten. The *host* is the site's project.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CODES: Mapping[int, str] = {
     405: "method_not_allowed", 409: "conflict", 413: "too_large", 415: "unsupported_media_type", 422: "invalid",
     429: "too_many_requests", 503: "unavailable",
 }  # fmt: skip
-"""HTTP status: the code of a problem that has none of its own."""
+"""HTTP status to the default code of a problem."""
 
 REASONS = (
     "body_too_large", "busy", "conflict", "form_too_large", "integer_too_large", "invalid", "not_an_amount",
@@ -47,13 +47,13 @@ REASONS = (
     "time_without_offset", "too_deep", "unavailable", "unreadable_json", "unreadable_request", "unsafe_text",
     "value_not_stored",
 )  # fmt: skip
-"""Codes that core returns; ``sentences`` of every package explains them all."""
+"""Codes that core returns. The ``sentences`` of each package must have all of them."""
 
 HANDLED: tuple[type[Exception], ...] = (
     ShopError, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation, MultiPartParserError,
     OperationalError, IntegrityError, DataError, OverflowError, UnicodeEncodeError,
 )  # fmt: skip
-"""What ``register`` answers for a host's own operations."""
+"""Exceptions for which ``register`` adds a handler to the host's NinjaAPI."""
 
 
 class FieldProblem(Schema):
@@ -74,15 +74,15 @@ class Problem(Schema):
 
 
 def responses(*statuses: int) -> dict[int, type[Problem]]:
-    """The error responses of an operation, declared beside its good one: ``{200: Out, **responses(404, 409)}``.
+    """The error responses of an operation, declared beside the success one: ``{200: Out, **responses(404, 409)}``.
 
-    What every operation may respond with (400, 413, 415, 422, 429, 503) is included.
+    The statuses that every operation may return (400, 413, 415, 422, 429, 503) are included.
     """
     return dict.fromkeys(sorted({400, 413, 415, 422, 429, 503, *statuses}), Problem)
 
 
 def reads_stream(operation: Operation) -> Operation:
-    """Mark an operation that reads its body itself, under a limit of its own."""
+    """Mark an operation that reads its body as a stream, with its own size limit."""
     operation.reads_stream = True  # type: ignore[attr-defined]
     return operation
 
@@ -92,8 +92,8 @@ class Problems:
     """The tables of one package, and the problem documents made from them.
 
     ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
-    ``statuses``: error class to HTTP status, 409 for the rest (``Busy`` belongs to 503), and ``retry_after``: error
-    class to seconds; a subclass inherits both. ``type_base`` returns the URL prefix of problem types, or nothing.
+    ``statuses``: error class to HTTP status, by default 409; list ``Busy`` with 503. ``retry_after``: error class to
+    seconds. Subclasses inherit both. ``type_base`` returns the URL prefix of problem types, or an empty string.
     """
 
     titles: Mapping[int, str | Promise]
@@ -112,7 +112,7 @@ class Problems:
         extra: Mapping[str, Any] | None = None,
         retry_after: int | None = None,
     ) -> HttpResponse:
-        """A problem document as a response; without ``detail`` the sentence of its code.
+        """A problem document as a response. ``detail`` defaults to the sentence of the code.
 
         ``extra`` holds extension members (RFC 9457, 3.2) of plain JSON values, ``retry_after`` is in seconds.
         """
@@ -135,7 +135,7 @@ class Problems:
         return response
 
     def from_exception(self, error: Exception) -> HttpResponse | None:
-        """The response for an error that the API explains; None for a bug, which stays an exception."""
+        """The response for an error that the API explains; None for any other, which is a bug and is raised."""
         match error:
             case ShopError():
                 return self._tables_of(error)._from_shop_error(error)  # noqa: SLF001 - of the same class
@@ -153,22 +153,22 @@ class Problems:
                 logger.error("The database refused an operation", exc_info=error)
                 return self.response(503, retry_after=1)
             case IntegrityError():
-                logger.error("A constraint stopped an operation that should have been refused before", exc_info=error)
+                logger.error("A constraint refused an operation that validation should have refused", exc_info=error)
                 return self.response(409)
             case DataError() | OverflowError() | UnicodeEncodeError():
-                logger.error("A value reached the database that should have been refused before", exc_info=error)
+                logger.error("A value reached the database that validation should have refused", exc_info=error)
                 return self._refusal(422, "value_not_stored")
         return None
 
     def install(self, router: Router) -> None:
         """Give every operation of a router problem documents. Call it once, where the router is made."""
-        router.add_decorator(self._answer_errors, mode="operation")
-        router.add_decorator(self._answer_problems, mode="view")
+        router.add_decorator(self._handle_errors, mode="operation")
+        router.add_decorator(self._return_problems, mode="view")
 
     def register(self, api: NinjaAPI) -> None:
-        """Answer a host's own operations in the same way, and declare the media type of problems in its OpenAPI.
+        """Return problem documents from a host's own operations too, and declare their media type in its OpenAPI.
 
-        The answers are the same whichever package's ``register`` a host calls, and however many of them.
+        One call is enough, with any package's ``register``. Further calls do not change the responses.
         """
         for kind in HANDLED:
             api.add_exception_handler(kind, self._handle)
@@ -181,7 +181,7 @@ class Problems:
         api.get_openapi_schema = with_media_type  # type: ignore[method-assign]
 
     def _tables_of(self, error: ShopError) -> Problems:
-        """The tables of the package whose error it is; core's own errors are explained by the package that asks."""
+        """The tables of the package that defines the error. For errors of core, those of this package."""
         return import_string(error.problems) if error.problems else self
 
     def _from_shop_error(self, error: ShopError) -> HttpResponse:
@@ -203,9 +203,9 @@ class Problems:
             raise error
         return response
 
-    def _answer_errors(self, operation: Callable[..., Any]) -> Callable[..., Any]:
+    def _handle_errors(self, operation: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(operation)
-        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
                 return operation(request, *args, **kwargs)
             except Exception as error:
@@ -214,15 +214,15 @@ class Problems:
                     raise
                 return response
 
-        return answered
+        return wrapped
 
-    def _answer_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    def _return_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         operation: Any = inspect.unwrap(run).__self__
         streams = getattr(operation.view_func, "reads_stream", False)
         wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
 
         @functools.wraps(run)
-        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 if not streams:
                     bodies.check(request, wants_json=wants_json)
@@ -235,26 +235,26 @@ class Problems:
                     raise
                 return response
 
-        return answered
+        return wrapped
 
     def _as_problem(self, response: HttpResponseBase) -> HttpResponseBase:
-        """What the host's NinjaAPI answered by itself, as a problem document."""
+        """Turn an error response of the host's NinjaAPI into a problem document."""
         if response.status_code < 400 or not isinstance(response, HttpResponse):
             return response
         if not response.get("Content-Type", "").startswith("application/json"):
             return response
         detail = json.loads(response.content).get("detail", "")
         if isinstance(detail, list):
-            answer = self.response(response.status_code, errors=self._field_problems(detail))
+            problem = self.response(response.status_code, errors=self._field_problems(detail))
         else:
-            answer = self.response(response.status_code, "" if response.status_code == 401 else str(detail))
+            problem = self.response(response.status_code, "" if response.status_code == 401 else str(detail))
         for name in ("Retry-After", "WWW-Authenticate"):
             if name in response:
-                answer[name] = response[name]
-        return answer
+                problem[name] = response[name]
+        return problem
 
     def _field_problems(self, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-        """Pydantic's errors as field, code and message; what was sent in is not repeated."""
+        """Pydantic's errors as field, code and message, without the values that were sent."""
         return [
             {
                 "field": ".".join(str(part) for part in error.get("loc", ())[1:] if part != "payload"),
@@ -265,7 +265,7 @@ class Problems:
         ]
 
     def _message(self, text: str) -> str:
-        """A reason of ours as its sentence, a message of pydantic as it is."""
+        """The sentence of one of our reason codes; a message of pydantic unchanged."""
         text = text.removeprefix("Value error, ")
         return str(self.sentences.get(text, text))
 

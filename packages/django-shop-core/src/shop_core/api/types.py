@@ -1,4 +1,4 @@
-"""Annotated types of request schemas: what the database cannot keep is refused by them, with a 422.
+"""Annotated types of request schemas. They refuse values that the database cannot store, with status 422.
 
 Their errors are codes; the package's table of problems has the sentences.
 """
@@ -13,11 +13,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 UNSAFE = re.compile("[\0\ud800-\udfff]")
-"""What no database keeps in a text: NUL and lone surrogates."""
+"""Characters that not every database can store: NUL and lone surrogates."""
 
 
 def _plain_decimal(value: Any) -> Any:
-    """Only a plain decimal text: no exponent, sign, blanks, underscores or digits of other scripts."""
+    """Accept only a plain decimal number as text: no exponent, sign, spaces, underscores or non-ASCII digits."""
     if isinstance(value, Decimal):
         return value
     if not isinstance(value, str) or not value.isascii() or not value.replace(".", "", 1).isdigit():
@@ -26,7 +26,7 @@ def _plain_decimal(value: Any) -> Any:
 
 
 def safe_text(value: str) -> str:
-    """The text, unless a database cannot keep it.
+    """Return the text if every database can store it.
 
     Raises:
         ValueError: ``unsafe_text``.
@@ -36,7 +36,7 @@ def safe_text(value: str) -> str:
     return value
 
 
-def _sane_time(value: datetime) -> datetime:
+def _plausible_time(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("time_without_offset")
     if not 1900 <= value.year <= 2200:
@@ -50,10 +50,10 @@ Text = Annotated[str, Field(max_length=10_000), AfterValidator(safe_text)]
 ShortText = Annotated[str, Field(max_length=200), AfterValidator(safe_text)]
 SearchText = Annotated[str, Field(max_length=100), AfterValidator(safe_text)]
 Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[-a-zA-Z0-9_]+$")]
-When = Annotated[datetime, AfterValidator(_sane_time)]
+When = Annotated[datetime, AfterValidator(_plausible_time)]
 
 
 class In(BaseModel):
-    """Base of every request body: unknown fields are refused. It is read from JSON only, never from attributes."""
+    """Base of every request body: unknown fields are refused. It is read from JSON, not from object attributes."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)

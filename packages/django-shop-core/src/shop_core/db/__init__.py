@@ -1,1 +1,1 @@
-"""Compiled queries, writers of rows, and transactions."""
+"""Compiled queries, fast INSERT and UPDATE, and transactions."""

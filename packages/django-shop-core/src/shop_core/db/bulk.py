@@ -1,6 +1,6 @@
-"""Thousands of rows at once, for imports, without the expressions that Django builds for each value.
+"""Insert and update thousands of rows, for imports, without the expression that Django builds for each value.
 
-As in ``rows``, no signal is sent. PostgreSQL gets its rows by COPY, which needs psycopg 3; others get lists of values.
+As in ``rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHUNK = 1000  # rows per statement
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Insert rows of plain values, in the order of the field names."""
     connection = connection_of(model)
-    if not _copies(connection):
+    if not _supports_copy(connection):
         insert_values(model, names, list(rows))
         return
     fields = [field_of(model, name) for name in names]
@@ -30,7 +30,7 @@ def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 
 
 def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Change some columns of rows that exist. ``names`` begins with the primary key; lock the rows before."""
+    """Change some columns of existing rows. ``names`` begins with the primary key. Lock the rows first."""
     connection = connection_of(model)
     quote = connection.ops.quote_name
     fields = [field_of(model, name) for name in names]
@@ -39,7 +39,7 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
     key = quote(fields[0].column)
     for part in chunks(list(rows), _chunk_size(connection, fields)):
         with connection.cursor() as cursor:
-            if _copies(connection):
+            if _supports_copy(connection):
                 columns = _columns(connection, fields)
                 cursor.execute(f"CREATE TEMPORARY TABLE new AS SELECT {columns} FROM {table} WHERE false")  # noqa: S608
                 _copy(connection, "new", fields, part)
@@ -52,7 +52,7 @@ def update(model: type[models.Model], names: Sequence[str], rows: Iterable[Seque
 
 
 def take_keys(model: type[models.Model], count: int) -> list[int]:
-    """Keys for new rows, drawn before they are inserted. Empty on SQLite, which gives a key only with its row."""
+    """Reserve keys for new rows before they are inserted. Empty on SQLite, which assigns a key only on INSERT."""
     connection = connection_of(model)
     if connection.vendor != "postgresql":
         return []
@@ -65,7 +65,7 @@ def take_keys(model: type[models.Model], count: int) -> list[int]:
 
 
 def analyse(*grown: type[models.Model]) -> None:
-    """Let PostgreSQL count tables that have just grown; until then it plans as if they were still small."""
+    """Update PostgreSQL's statistics of tables that just grew; otherwise queries are planned for small tables."""
     connection = connection_of(grown[0])
     if connection.vendor == "postgresql":
         tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in grown)
@@ -73,13 +73,13 @@ def analyse(*grown: type[models.Model]) -> None:
             cursor.execute(f"ANALYZE {tables}")
 
 
-def _copies(connection: Any) -> bool:
+def _supports_copy(connection: Any) -> bool:
     return connection.vendor == "postgresql" and hasattr(connection.Database, "Copy")
 
 
 def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
     texts = [
-        [_copied(field, value) for value in column]
+        [_copy_text(field, value) for value in column]
         for field, column in zip(fields, zip(*rows, strict=True), strict=True)
     ]
     lines = "".join("\t".join(line) + "\n" for line in zip(*texts, strict=True))
@@ -88,7 +88,7 @@ def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Se
         copy.write(lines)
 
 
-def _copied(field: Any, value: Any) -> str:
+def _copy_text(field: Any, value: Any) -> str:
     """A value in the text format of COPY."""
     if value is None:
         return "\\N"

@@ -1,12 +1,12 @@
-"""Compiled queries: a queryset compiled once per process, its SQL run again with new parameters.
+"""Compiled queries: a querysets that are compiled once per process and run again with new parameters.
 
 Building the SQL of a query costs more than running it. A ``CompiledQuery`` keeps the ORM as the source of the SQL: the
-queryset is made once, with ``Parameter`` expressions that mark their places in the statement.
+queryset is built once, with ``Parameter`` expressions as placeholders.
 
     _NAMES = CompiledQuery(Cart, lambda p: Cart.objects.filter(id=p("id", ID)).values_list("name"), row=NameRow)
     _NAMES.first(id=7)
 
-Positional arguments of a call are the query's *shape*: whatever changes the SQL text. Keywords are its parameters.
+Positional arguments of a call are the query's *shape*, the values that change the SQL text. Keywords are parameters.
 
 With ``SHOP_PLAIN_QUERIES=1`` in the environment, and on a Django newer than ``NEWEST_TESTED``, each call runs the
 plain queryset instead.
@@ -55,9 +55,9 @@ class Slot(NamedTuple):
     field: Field[Any, Any]
 
     def prepared(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
-        """The value as the database takes it. Texts, and times for PostgreSQL, are sent as they are.
+        """The value converted for the database.
 
-        Their fields would return the same after a dozen calls.
+        Strings, and times for PostgreSQL, skip the field's conversion, which is slow and would not change them.
         """
         if type(value) is str and isinstance(self.field, CharField):
             return value
@@ -67,14 +67,14 @@ class Slot(NamedTuple):
 
 
 class LiteralInteger(IntegerField):  # type: ignore[type-arg]
-    """The field of a whole number that is written into the statement, so that PostgreSQL plans for this very value.
+    """The field of an integer that is written into the SQL text, so that PostgreSQL plans for this value.
 
-    For the bounds of a subtree, a plan that was prepared for any value costs 4 to 13 times as much.
+    For the bounds of a subtree, a generic plan costs 4 to 13 times as much.
     """
 
 
 class Parameter(Expression):
-    """Stands in a queryset for a value that is not known yet."""
+    """A placeholder in a queryset for a value that is given at each call."""
 
     def __init__(self, name: str, output_field: Field[Any, Any]) -> None:
         super().__init__(output_field=output_field)
@@ -87,9 +87,9 @@ class Parameter(Expression):
 
 
 class Word(Value):
-    """A constant word, such as a status, that is written into the statement instead of being sent with it.
+    """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
 
-    Only then PostgreSQL sees that a partial index serves, and keeps one plan; else it plans at every execution.
+    Only then can PostgreSQL use a partial index in a plan that it keeps; otherwise it plans at every execution.
     """
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
@@ -99,7 +99,7 @@ class Word(Value):
 
 
 class Statement(NamedTuple):
-    """A compiled query: its text, its values or their slots in order, and what Django makes of a row's columns."""
+    """A compiled query: its SQL, its constants and slots in order, and Django's converters of the columns."""
 
     sql: str
     parameters: tuple[Any, ...]
@@ -130,8 +130,8 @@ class Statement(NamedTuple):
 class CompiledQuery(Generic[Row]):
     """A ``values_list`` queryset with parameters. ``build(p, *shape)`` makes it; ``p(name, field)`` is a parameter.
 
-    ``row`` is the named tuple that each row comes back as. With ``reads=True`` the query runs where the routers read
-    the model, else where they write it: these rows are about to be changed.
+    ``row`` is the named tuple that rows are returned as. With ``reads=True`` the query runs on the database from which
+    the routers read the model, otherwise on the one to which they write it, for rows that are about to be changed.
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class CompiledQuery(Generic[Row]):
             return self._named(statement.converted(cursor.fetchall(), connection))
 
     def first(self, *shape: Hashable, **values: Any) -> Row | None:
-        """The first row, or None. The queryset itself says how many rows the database returns."""
+        """The first row, or None. No LIMIT is added: all rows of the queryset are fetched."""
         rows = self.rows(*shape, **values)
         return rows[0] if rows else None
 

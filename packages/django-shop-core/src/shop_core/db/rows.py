@@ -1,7 +1,7 @@
-"""INSERT and UPDATE of a model's rows, their text made once from the model's fields.
+"""INSERT and UPDATE of a model's rows, with SQL that is built once from the model's fields.
 
-The ORM builds their SQL at each call, which costs more than running it, and does not return what an ``ON CONFLICT DO
-NOTHING`` has written. No ``save()`` runs and no signal of the model is sent. Each function runs in the caller's
+The ORM builds the SQL at each call, which costs more than running it, and does not return which rows an ``ON CONFLICT
+DO NOTHING`` has written. No ``save()`` runs and no signal of the model is sent. Each function runs in the caller's
 transaction, on the database to which the model is written.
 """
 
@@ -57,7 +57,7 @@ def insert_values(
     on_conflict: str = "",
     returning: str = "pk",
 ) -> list[Any]:
-    """Insert rows of plain values, which stand in the order of the field ``names``.
+    """Insert rows of plain values, in the order of the field ``names``.
 
     Returns the ``returning`` field of each row that was written.
     """
@@ -88,15 +88,15 @@ def update(model: type[models.Model], keys: Sequence[Any], **values: Any) -> Non
 
 
 def mark_stored(row: models.Model, key: Any, alias: str) -> None:
-    """Give an instance the key under which a statement has stored it."""
+    """Mark an instance as saved, with the key that the database assigned."""
     row.pk = key
     row._state.adding, row._state.db = False, alias  # noqa: SLF001 - as Model.save() does
 
 
 def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
-    """The values of a new row's columns, as the database takes them."""
+    """The values of a new row's columns, converted for the database."""
     plan = _plan(type(row), connection.vendor)
-    for field in plan.made:
+    for field in plan.generated:
         setattr(row, field.attname, field.pre_save(row, add=True))
     return [
         value if type(value) is plain or value is None else field.get_db_prep_save(value, connection)
@@ -113,7 +113,7 @@ def insert_sql(model: type[models.Model], alias: str, count: int, on_conflict: s
 
 @lru_cache
 def columns(model: type[models.Model]) -> tuple[Any, ...]:
-    """The fields of all columns but the key, which the database counts."""
+    """The fields of all columns except the primary key, which the database assigns."""
     return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
 
 
@@ -124,13 +124,13 @@ def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 class _Plan(NamedTuple):
-    """How the rows of a model are read. ``made`` are fields such as ``auto_now``, which set their value themselves.
+    """How the values of an instance are read. ``generated`` are fields that set their own value, such as ``auto_now``.
 
-    Values of a plain type go to the driver as they are, which is what the field would return after a dozen calls.
+    Values of a plain type skip the field's conversion, which is slow and would not change them.
     """
 
     fields: tuple[Any, ...]
-    made: tuple[Any, ...]
+    generated: tuple[Any, ...]
     read: Callable[[models.Model], tuple[Any, ...]]
     plain_types: tuple[type | None, ...]
 
@@ -140,7 +140,7 @@ def _plan(model: type[models.Model], vendor: str) -> _Plan:
     fields = columns(model)
     return _Plan(
         fields=fields,
-        made=tuple(field for field in fields if type(field).pre_save is not models.Field.pre_save),
+        generated=tuple(field for field in fields if type(field).pre_save is not models.Field.pre_save),
         read=attrgetter(*(field.attname for field in fields)),
         plain_types=tuple(_plain_type(field.target_field if field.is_relation else field, vendor) for field in fields),
     )

@@ -1,4 +1,4 @@
-"""Transactions that wait for a lock only so long, and are repeated once after a passing refusal."""
+"""Transactions with a lock timeout that are repeated once after a temporary error of the database."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LOCK_TIMEOUT = "5s"
 """How long a transaction waits for a lock on PostgreSQL."""
 
 PASSING_STATES = ("08", "40001", "40003", "40P01", "53", "55P03", "57")
-"""SQLSTATEs of PostgreSQL (appendix A of its manual), and classes of them, after which a repetition may succeed.
+"""SQLSTATEs of PostgreSQL (appendix A of its manual), and their classes, after which a second attempt may succeed.
 
 Lost connections, serialisation failures, deadlocks, exhausted resources, locks that were not free in time, cancelled
-statements, servers that start or stop. Not passing: an input/output error (58030), which staff must hear of, a
-violated constraint (40002) and an object in the wrong state (55000), which are mistakes.
+statements, servers that start or stop. Not included: an input/output error (58030), which must be reported, and a
+violated constraint (40002) or an object in the wrong state (55000), which are bugs.
 """
 
 
@@ -33,10 +33,10 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
 
 
 def is_passing(error: OperationalError) -> bool:
-    """Whether the same statement may succeed in a moment.
+    """Whether the error is temporary, so that the same statement may succeed in a moment.
 
-    SQLite calls a missing table an OperationalError too; with psycopg that is another class. What psycopg raises
-    without an SQLSTATE comes from the connection or its pool.
+    On SQLite a missing table is an OperationalError too; psycopg has another class for it. An error of psycopg without
+    an SQLSTATE comes from the connection or its pool.
     """
     cause = error.__cause__
     if isinstance(cause, sqlite3.Error):
@@ -48,15 +48,15 @@ def is_passing(error: OperationalError) -> bool:
 def in_transaction(
     model: type[models.Model], *, busy: type[Busy] = Busy, sets_lock_timeout: bool = True
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
-    """Decorate a function that runs in one transaction on the database of ``model``, asked for at each call.
+    """Decorate a function to run in a transaction on the database of ``model``, which the routers choose at each call.
 
-    Inside a caller's transaction the function runs once, under a savepoint: only the outermost can be repeated. Else
-    it waits ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and is repeated once, from the start, after a passing refusal.
-    So it must not call anything outside of the database. With ``sets_lock_timeout=False`` its first statement sets the
-    time to wait (``lock_timeout``), which saves a statement. ``busy`` may be a package's own kind of ``Busy``.
+    Inside a caller's transaction the function runs once, in a savepoint: only the outermost one can be repeated.
+    Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
+    (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` its own first
+    statement sets the ``lock_timeout``, which saves one. ``busy`` may be a package's subclass of ``Busy``.
 
     Raises:
-        Busy: the database refused the repetition as well.
+        Busy: the second attempt failed with a temporary error too.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -81,10 +81,10 @@ def in_transaction(
 
 
 def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Result:
-    """Call ``work``, a whole transaction or a single statement, and once more after a passing refusal.
+    """Call ``work``, a whole transaction or a single statement, and call it once more after a temporary error.
 
     Raises:
-        Busy: the database refused the repetition as well.
+        Busy: the second attempt failed with a temporary error too.
     """
     try:
         return work()
@@ -100,5 +100,5 @@ def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Resul
 
 
 def lock_timeout(connection: BaseDatabaseWrapper) -> str | None:
-    """How long this transaction, or a lone statement, waits for a lock; None under a savepoint in a caller's."""
+    """The lock timeout to set in this transaction or for a single statement; None inside a savepoint."""
     return None if connection.savepoint_ids else LOCK_TIMEOUT
