@@ -25,7 +25,7 @@ def test_expire_orders(place, memory_provider):
     order = place(provider="memory")
     Order.objects.update(expires_at=timezone.now())
     first, last = lines("expire_orders", dry_run=True)
-    assert first.startswith(f"{order.number}: 25.00 KES, to be paid until 20")
+    assert first.startswith(f"{order.number}: 25.00 KES, was to be paid by 20")
     assert last == "1 overdue"
     order.refresh_from_db()
     assert order.status == "pending"

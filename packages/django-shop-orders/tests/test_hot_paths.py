@@ -294,7 +294,7 @@ def test_no_statement_is_planned_at_each_execution(sold, prepared, shopper):
 @pytest.mark.pg
 def test_status_as_a_parameter_would_be_planned_at_each_execution(sold, prepared, monkeypatch):
     monkeypatch.setattr(queries, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
-    query = CompiledQuery(Customer, queries._build_of_user)
+    query = CompiledQuery(Customer, queries._user_queryset)
     for _time in range(9):
         query.rows(True, user=1, status="open")
     assert len(planned_anew()) == 1

@@ -152,7 +152,7 @@ def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:
     email = contact.email.strip() or fallback.email
     phone = phones.normalise(contact.phone) or fallback.phone
     if not email and not phone:
-        raise InvalidInput(_("Leave an e-mail address or a phone number."), extra={"fields": ["email", "phone"]})
+        raise InvalidInput(_("Enter an e-mail address or a phone number."), extra={"fields": ["email", "phone"]})
     if email:
         try:
             validate_email(email)
@@ -267,11 +267,11 @@ def _new_guest(choices: _Choices) -> Customer:
 
 
 def _insert(order: Order) -> None:
-    """Insert under a number of the ORDER_NUMBER hook, and under another one when it is taken."""
+    """Insert the order with a number from the ORDER_NUMBER hook, or with another one if that is taken."""
     new_number = load_hook(app_settings.ORDER_NUMBER)
     for attempt in range(1, NUMBER_ATTEMPTS + 1):
         order.number = new_number(order)
-        is_last = attempt == NUMBER_ATTEMPTS  # then a number that is taken is an IntegrityError
+        is_last = attempt == NUMBER_ATTEMPTS  # the last time, a number that is taken raises IntegrityError
         if rows.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
             return
 

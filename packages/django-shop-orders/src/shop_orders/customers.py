@@ -188,7 +188,7 @@ def anonymise(customer: Customer) -> int:
 
 
 def _stored_responses(customer: Customer, orders: Iterable[Order]) -> QuerySet[IdempotencyKey]:
-    """Stored responses to the customer, to staff about the orders, and to the guests' carts that became them."""
+    """The stored responses to the customer, to staff about these orders, and to the guests who placed them."""
     found = Q(owner=customer.key)
     for order in orders:
         found |= Q(route__endswith=f" {order.number}")

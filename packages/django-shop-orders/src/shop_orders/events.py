@@ -1,4 +1,5 @@
-"""The timeline of an order, which is the outbox of its signals: a row in the transaction, the signal after commit."""
+"""The timeline of an order, which is also the outbox of its signals: a row is written in the transaction, and its
+signal is sent after commit."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 PAYLOAD_VERSION = 1
 GRACE = timedelta(seconds=60)
-"""How long only the process that recorded an event may announce it."""
+"""For this long, only the process that recorded or claimed an event may announce it."""
 LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -71,7 +72,7 @@ def record(
     if signal:
         payload = {
             **order_payload(order, lines=lines, charges=charges),
-            **_change(old_status, new_status, at_placement=at_placement, notify=notify),
+            **_change_payload(old_status, new_status, at_placement=at_placement, notify=notify),
             **payload,
         }
     if about is not None:
@@ -99,7 +100,8 @@ def record_placement(
 ) -> None:
     """Record that an order was placed and, when it was confirmed at once, the change of its status too.
 
-    One statement in the caller's transaction, and one after commit for the events that every receiver took.
+    Takes one statement in the caller's transaction, and one after commit to mark the events that every receiver
+    accepted.
     """
     first, final = str(OrderStatus.PENDING), str(order.status)
     changes = [("placed", "order_placed", "", first)]
@@ -109,7 +111,7 @@ def record_placement(
     is_announced = not _muted.get()
     events = []
     for kind, signal, old, new in changes:
-        change = _change(old, new, at_placement=True, notify=notify)
+        change = _change_payload(old, new, at_placement=True, notify=notify)
         payload = {**common, "order": {**common["order"], "status": new}, **change} if is_announced else {}
         events.append(
             OrderEvent(
@@ -128,7 +130,7 @@ def record_placement(
         transaction.on_commit(partial(_announce_together, events), using=router.db_for_write(Order), robust=True)
 
 
-def _change(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:
+def _change_payload(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:
     return {"old_status": old_status, "new_status": new_status, "at_placement": at_placement, "notify": notify}
 
 
@@ -218,14 +220,14 @@ def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
         text = "; ".join(f"{type(error).__name__}: {error}" for _, error in errors)
         OrderEvent.objects.filter(pk=event.pk).update(
             attempts=F("attempts") + 1,
-            next_attempt_at=timezone.now() + _wait(event.attempts + 1),
+            next_attempt_at=timezone.now() + _retry_delay(event.attempts + 1),
             last_error=text[:500],
         )
     return not errors
 
 
 def announce_due(*, limit: int = 500) -> int:
-    """Announce the events that a crash or a failing receiver left. Returns how many every receiver took.
+    """Announce the events that a crash or a failing receiver left unannounced. Returns how many succeeded.
 
     Safe to run in parallel: an event is claimed before it is announced.
     """
@@ -238,7 +240,7 @@ def announce_due(*, limit: int = 500) -> int:
 
 
 def _claim(pk: int) -> OrderEvent | None:
-    """The event, which no other process announces during GRACE; None when another one has claimed it."""
+    """Claim an event, so that no other process announces it during GRACE. None if another process has claimed it."""
     connection = connection_of(OrderEvent)
     with transaction.atomic(using=connection.alias):
         due = OrderEvent.objects.due().filter(pk=pk)
@@ -262,6 +264,6 @@ def _about(event: OrderEvent) -> Model | None:
     return models[about["model"]].objects.filter(public_id=about["public_id"]).first()
 
 
-def _wait(attempts: int) -> timedelta:
+def _retry_delay(attempts: int) -> timedelta:
     """30 s, 2 min, 8 min, ... up to six hours."""
     return min(LONGEST_WAIT, timedelta(seconds=30 * 4 ** min(attempts - 1, 10)))

@@ -177,7 +177,7 @@ class NothingToShip(ShopOrdersError):
 
     @classmethod
     def default_message(cls) -> str:
-        return _("There is nothing left to ship in this quantity.")
+        return _("There are not that many units left to ship.")
 
 
 class IdempotencyMismatch(InvalidInput):

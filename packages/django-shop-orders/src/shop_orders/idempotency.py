@@ -26,7 +26,7 @@ Work = Callable[[], tuple[int, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedRequest:
-    """A request with an idempotency key. ``route`` is the operation and what it is done to, ``owner`` the caller."""
+    """A request with an idempotency key. ``route`` names the operation and its object, ``owner`` the caller."""
 
     owner: str
     route: str
@@ -41,12 +41,12 @@ class StoredResponse:
     is_replay: bool = False
 
 
-class _Waited(Exception):
+class _LockTimeout(Exception):
     """Another request with the same key did not finish in time."""
 
 
 def digest(method: str, path: str, body: bytes) -> str:
-    """Equal for equal requests: made from the method, the path and the JSON, whatever its formatting."""
+    """A hash of the method, the path and the JSON. Requests that differ only in JSON formatting have the same hash."""
     try:
         canonical = json.dumps(json.loads(body or b"null"), sort_keys=True, separators=(",", ":"))
     except ValueError:
@@ -65,7 +65,7 @@ def run(request: KeyedRequest, work: Work) -> StoredResponse:
     """
     try:
         return _run(request, work)
-    except _Waited as error:
+    except _LockTimeout as error:
         raise RequestInProgress from error
 
 
@@ -109,7 +109,8 @@ def _store_key(request: KeyedRequest) -> IdempotencyKey:
 
 
 def _row_of(request: KeyedRequest) -> IdempotencyKey:
-    """The key's row, new or stored. A second request waits: on PostgreSQL at this INSERT, on SQLite at BEGIN."""
+    """The key's row, inserted if it is new. A second request waits: on PostgreSQL at this INSERT, on SQLite at
+    BEGIN."""
     named = {"owner": request.owner, "route": request.route, "key": request.key}
     try:
         row = IdempotencyKey(**named, digest=request.digest)
@@ -117,7 +118,7 @@ def _row_of(request: KeyedRequest) -> IdempotencyKey:
             row = IdempotencyKey.objects.select_for_update().get(**named)
     except OperationalError as error:
         if is_passing(error):
-            raise _Waited from error
+            raise _LockTimeout from error
         raise
     if row.digest != request.digest:
         raise IdempotencyMismatch
@@ -125,5 +126,5 @@ def _row_of(request: KeyedRequest) -> IdempotencyKey:
 
 
 def _replay(row: IdempotencyKey) -> StoredResponse:
-    assert row.status is not None  # noqa: S101 - the callers look
+    assert row.status is not None  # noqa: S101 - the callers check it
     return StoredResponse(status=row.status, body=json.loads(row.body), is_replay=True)

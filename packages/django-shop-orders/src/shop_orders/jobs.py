@@ -14,13 +14,13 @@ JOBS: tuple[Job, ...] = (
         name="announce_events",
         function=events.announce_due,
         every=timedelta(minutes=1),
-        consequence="Events that a crash or a failing receiver left are not announced again: messages are missing.",
+        consequence="Events that were not announced because of an error are never announced: messages are missing.",
     ),
     Job(
         name="reconcile_payments",
         function=payments.reconcile,
         every=timedelta(minutes=5),
-        consequence="A payment whose webhook got lost is found only when its order expires, a refund never.",
+        consequence="If a webhook is lost, its payment is found only when the order expires, and its refund never.",
     ),
     Job(
         name="expire_orders",

@@ -23,7 +23,7 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.DELIVERED: frozenset(),
     OrderStatus.CANCELLED: frozenset(),
 }
-"""From a status to those that may follow; TRANSITIONS in the settings adds more."""
+"""The statuses that may follow each status; TRANSITIONS in the settings adds more."""
 
 
 def allowed(status: str) -> frozenset[str]:
@@ -39,7 +39,7 @@ def confirm(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     """Accept an order.
 
     Raises:
-        InvalidTransition: it is not pending. A second call raises it too, as for every action but ``cancel``.
+        InvalidTransition: it is not pending, for example because it was confirmed before.
     """
     return _move(order_id, OrderStatus.CONFIRMED, by=by, notify=notify)
 
@@ -75,11 +75,12 @@ def ship(
     by: Any = None,
     notify: bool = True,
 ) -> Shipment:
-    """Send a parcel with ``{product_ref: units}``, or with all that is left. The last one makes the order shipped.
+    """Send a parcel with ``{product_ref: units}``, or with all that is left. When nothing is left, the order becomes
+    shipped.
 
     Raises:
         InvalidTransition: the order is not being processed.
-        NothingToShip: more than is left of a line, or nothing at all.
+        NothingToShip: a quantity exceeds what is left of its line, or the parcel would be empty.
     """
     order = lock(order_id)
     _check(order, OrderStatus.SHIPPED)
@@ -121,7 +122,7 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
 
 @in_transaction(Order)
 def expire(order_id: int, *, notify: bool = True) -> bool:
-    """Cancel an order that was not paid in time, after its provider was asked.
+    """Cancel an order that was not paid in time. The caller has fetched the state of its payments before.
 
     Returns False, without a change, when it was paid, has another status or has time left.
     """
@@ -138,7 +139,8 @@ def add_note(order_id: int, *, text: str, by: Any = None, is_public: bool = Fals
 
 
 def confirm_paid(order: Order) -> None:
-    """Confirm a pending order that was paid, in the transaction that records the payment and has locked its row."""
+    """Confirm a pending order that was paid. Call it in the transaction that records the payment, with the order
+    locked."""
     if order.status == OrderStatus.PENDING:
         _set_status(order, OrderStatus.CONFIRMED)
 
@@ -231,10 +233,11 @@ def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
 
 
-def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **label: str) -> Shipment:
-    """Write the shipment and its lines, and take the goods from the source. ``label``: carrier, number and URL."""
+def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:
+    """Write the shipment and its lines, and take the goods from the product source. ``tracking`` is carrier, number
+    and URL."""
     number = f"{order.number}-{order.shipments.count() + 1}"
-    shipment = Shipment.objects.create(order=order, number=number, **label)
+    shipment = Shipment.objects.create(order=order, number=number, **tracking)
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, order_line=line, quantity=quantity) for line, quantity in parcel
     )

@@ -24,7 +24,7 @@ class CartQuerySet(models.QuerySet["Cart"]):
 
 class OrderQuerySet(models.QuerySet["Order"]):
     def numbered(self, number: str) -> OrderQuerySet:
-        """The order with this number from a request; a text that the column cannot hold matches none."""
+        """The order with a number that a request sent. A number with unprintable characters matches no order."""
         return self.filter(number=number) if number.isprintable() else self.none()
 
     def of(self, customer: Any) -> OrderQuerySet:
@@ -57,7 +57,7 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
         return self.filter(is_public=True)
 
     def waiting(self) -> OrderEventQuerySet:
-        """Events that not every receiver has taken."""
+        """Events that at least one receiver has not accepted yet."""
         return self.filter(announced_at=None).exclude(signal="")
 
     def due(self, now: datetime | None = None) -> OrderEventQuerySet:

@@ -27,7 +27,7 @@ def order_number(order: Order) -> str:  # noqa: ARG001 - the hook's signature
 
 
 def is_plausible(text: str) -> bool:
-    """Whether the check character fits: for a form that wants to say "mistyped" before looking anything up."""
+    """Whether the check character is right, so that a form can report a typing error without a query."""
     number = text.upper().replace("-", "").replace(" ", "")
     if len(number) != RANDOM_CHARACTERS + 1 or any(character not in ALPHABET for character in number):
         return False

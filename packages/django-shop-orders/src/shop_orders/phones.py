@@ -9,7 +9,7 @@ from shop_orders.exceptions import InvalidPhone
 
 
 def normalise(text: str) -> str:
-    """``0712 345 678`` as ``+254712345678``, by the first region of PHONE_REGIONS where it is valid; "" for "".
+    """Convert ``0712 345 678`` to ``+254712345678``, by the first of PHONE_REGIONS in which it is valid. "" stays "".
 
     Raises:
         InvalidPhone: the number is not valid in any region.

@@ -1,4 +1,5 @@
-"""Pricing: hooks add charges to the lines in turn, each rounded half up to the currency's decimals.
+"""Pricing: hooks add charges to an order, one after the other. Each charge is rounded half up to the currency's
+decimals.
 
 A hook is a pure function ``(draft) -> Iterable[Charge]``. It sees the lines, the address and the charges so far.
 """
@@ -111,7 +112,8 @@ def flat_rate_shipping(
     label: str = "",
     countries: Mapping[str, str] | None = None,
 ) -> Iterable[Charge]:
-    """One price per parcel: ``amount``, others by country in ``countries``, none from a subtotal of ``free_from``."""
+    """One price per order: ``amount``, or that of the country in ``countries``; free from a subtotal of
+    ``free_from``."""
     if free_from and draft.subtotal >= Decimal(free_from):
         return
     country = str(draft.shipping_address.get("country", ""))
@@ -121,9 +123,9 @@ def flat_rate_shipping(
 def flat_rate_tax(
     draft: Draft, *, rate: str, rates: Mapping[str, str] | None = None, label: str = ""
 ) -> Iterable[Charge]:
-    """One rate (``"0.16"``), others by tax class in ``rates``; each line and each earlier charge rounded by itself.
-
-    Each line has whether its price includes tax. Charges include it when all lines do, at the standard ``rate``.
+    """Tax at ``rate`` (``"0.16"``), or at the rate of the tax class in ``rates``, rounded for each line and each
+    earlier charge. Whether a price includes tax is known for each line. Earlier charges are taxed at the standard
+    ``rate``, and include tax if all lines do.
     """
     added, included = Decimal(0), Decimal(0)
     for line in draft.lines:

@@ -1,4 +1,4 @@
-"""The statements of checkout that the ORM cannot write, and rows that are known without a query."""
+"""The statements of checkout that the ORM cannot express, and related rows that need no query."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Signals about orders, sent after commit.
 
-Every signal has ``sender`` (the model class of the row it is about) and these keywords:
+Every signal has ``sender`` (the class ``Order``) and these keywords:
 
 ``order``     the Order, freshly read (for ``shipment_sent`` also ``shipment``, for refunds ``refund``)
 ``payload``   JSON-safe: ``version`` (1), ``order`` (number, status, payment_status, currency, subtotal, total, lines,
@@ -17,7 +17,7 @@ order_placed = Signal()
 """A new order. Also sent when the order is confirmed at once."""
 
 order_status_changed = Signal()
-"""The status changed from ``old_status`` to ``new_status``; ``at_placement`` when the order was placed with it."""
+"""The status changed from ``old_status`` to ``new_status``. ``at_placement``: the order had it when it was placed."""
 
 shipment_sent = Signal()
 """A parcel was sent: ``payload["shipment"]`` has carrier, tracking_number, tracking_url and lines."""

@@ -1,4 +1,5 @@
-"""Transactions of this app: ``@in_transaction`` of core, with this app's ``Busy``, whose text people can read."""
+"""Transactions of this app: ``@in_transaction`` of core, which raises this app's ``Busy``, with a message for
+customers."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ def in_transaction(
 
 
 def repeat_once(work: Callable[[], Result]) -> Result:
-    """Call ``work``, a single statement outside of a transaction, and once more after a passing refusal.
+    """Run ``work``, a single statement outside of a transaction, and repeat it once after a temporary error.
 
     Raises:
         Busy: the database refused the repetition as well.

@@ -1,4 +1,4 @@
-"""The admin: a workplace for shopkeepers."""
+"""The admin pages, for shop staff."""
 
 from shop_orders.admin import customers, payments, records
 from shop_orders.admin.exports import orders_csv

@@ -1,4 +1,4 @@
-"""Orders as CSV that no spreadsheet executes (https://owasp.org/www-community/attacks/CSV_Injection)."""
+"""Export of orders as CSV, safe to open in a spreadsheet (https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = (
     "refunded_amount",
 )
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""First characters of formulas, also in full width, which some spreadsheets read the same."""
+"""The first characters of formulas. Some spreadsheets also accept their full-width forms."""
 
 
 class _Echo:
@@ -68,6 +68,6 @@ def _row(order: Any) -> list[str]:
 
 
 def _cell(value: str) -> str:
-    """Text that a spreadsheet would take for a formula gets an apostrophe, numbers excepted."""
+    """Put an apostrophe before text that a spreadsheet would execute as a formula. Numbers are not changed."""
     is_number = value.isascii() and value.removeprefix("-").replace(".", "", 1).isdigit()
     return f"'{value}" if value.startswith(DANGEROUS) and not is_number else value

@@ -1,4 +1,4 @@
-"""Forms of the admin's order page. ``options()`` returns the keywords of the action that a form runs."""
+"""Forms of the admin's order page. ``options()`` returns the keyword arguments for the form's action."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls: the auths of API_AUTH and STAFF_API_AUTH, the customer behind a request, permissions of staff."""
+"""Authentication by API_AUTH and STAFF_API_AUTH, the customer of a request, and staff permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operations that a client may repeat: with the header ``Idempotency-Key`` the work of a request is done once.
+"""Operations that a client may safely repeat: with the header ``Idempotency-Key``, a request is carried out once.
 
 def cancel_order(request, number: str, payload: CancelIn, idempotency_key: idempotency.Key) -> HttpResponse:
     order = own_order(request, number)
@@ -34,7 +34,7 @@ Key = Annotated[
 
 @dataclass(frozen=True)
 class Call:
-    """One request of an operation. ``route`` is the operation and what it is done to, ``owner`` the caller."""
+    """One request of an operation. ``route`` names the operation and its object, ``owner`` the caller."""
 
     request: HttpRequest
     key: str
@@ -51,9 +51,10 @@ def once(
 ) -> Callable[[Callable[Parameters, tuple[int, Any]]], Callable[Concatenate[Call, Parameters], HttpResponse]]:
     """Decorate work that is done once per key. It returns an HTTP status and a schema, or plain JSON values.
 
-    The decorated function takes a ``Call`` first and returns the response: with a key, the same each time, without
-    one, that of the work. Work that uses the network takes ``in_transaction=False`` and may run again after a crash.
-    ``then`` makes the response from the work's values, each time.
+    The decorated function takes a ``Call`` first and returns the response. Calls with the same key get the same
+    response; a call without a key always runs the work. Pass ``in_transaction=False`` for work that uses the network;
+    it may run again after a crash. ``then`` builds the response from what the work returned, also when that was stored
+    by an earlier call.
     """
     run = idempotency.run if in_transaction else idempotency.run_outside
 

@@ -14,10 +14,9 @@ from shop_orders.models import Order, OrderEvent, Payment, Shipment
 
 
 def as_json(value: Schema, *, status: int = 200) -> HttpResponse:
-    """The response of a frequent operation: the schema's own JSON, without ninja's validation of it.
-
-    Its schemas are made by ``model_construct``, since our own values need no parsing. pydantic warns when it writes a
-    value that does not fit the schema.
+    """The response of a frequent operation, serialised by the schema itself, without ninja's validation. The schemas
+    are built with ``model_construct``, since our own values need no parsing. pydantic warns when it serialises a value
+    that does not fit the schema.
     """
     return HttpResponse(value.model_dump_json(), content_type="application/json", status=status)
 

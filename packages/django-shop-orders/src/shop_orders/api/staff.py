@@ -150,7 +150,7 @@ def _add_operation(name: str, action: Callable[..., Any], summary: str) -> None:
     def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: idempotency.Key) -> HttpResponse:
         user = auth.check_permission(request, "shop_orders.process_order")
         work = partial(action, _order(number).pk, by=user, notify=payload.notify)
-        return _changed(_call(request, number, name, idempotency_key), number, work)
+        return _run_action(_keyed_call(request, number, name, idempotency_key), number, work)
 
     staff_router.post(
         f"/orders/{{number}}/{name}/",
@@ -185,7 +185,7 @@ def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: id
         by=user,
         notify=payload.notify,
     )
-    return _changed(_call(request, number, "ship", idempotency_key), number, action)
+    return _run_action(_keyed_call(request, number, "ship", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -200,7 +200,7 @@ def cancel(
 ) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.cancel_order")
     action = partial(lifecycle.cancel, _order(number).pk, by=user, reason=payload.reason, notify=payload.notify)
-    return _changed(_call(request, number, "cancel", idempotency_key), number, action)
+    return _run_action(_keyed_call(request, number, "cancel", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -222,7 +222,7 @@ def record_payment(
         by=user,
         notify=payload.notify,
     )
-    return _changed(_call(request, number, "record_payment", idempotency_key), number, action)
+    return _run_action(_keyed_call(request, number, "record_payment", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -255,7 +255,7 @@ def resolve(
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
     action = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
-    return _changed(_call(request, number, f"resolve {payment_id}", idempotency_key), number, action)
+    return _run_action(_keyed_call(request, number, f"resolve {payment_id}", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -277,7 +277,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
         notify=payload.notify,
     )
     call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=f"staff_refund {number}")
-    return _queue(call, number, queue)
+    return _queue_refunds(call, number, queue)
 
 
 @staff_router.post(
@@ -294,14 +294,14 @@ def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
     return _represent(order)
 
 
-def _call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:
+def _keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:
     user = auth.check_permission(request, "shop_orders.view_order")
     return idempotency.Call(request, key, owner=f"user:{user.pk}", route=f"staff_{name} {number}")
 
 
 @idempotency.once()
-def _changed(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
-    """Run an action and return the order as it is then."""
+def _run_action(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
+    """Run an action and return the order as it is afterwards."""
     action()
     return 200, _represent(_order(number))
 
@@ -313,14 +313,14 @@ def _capture(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
 
 
 def _send_refunds(queued: Any) -> StaffOrderOut:
-    """Send the refunds that were queued, outside of the transaction, and return the order as it is then."""
+    """Send the queued refunds outside of the transaction, and return the order as it is afterwards."""
     for row in Refund.objects.filter(public_id__in=queued["refunds"]):
         payments.send_refund(row.pk)
     return _represent(_order(queued["number"]))
 
 
 @idempotency.once(then=_send_refunds)
-def _queue(number: str, queue: Callable[[], list[Refund]]) -> tuple[int, Any]:
+def _queue_refunds(number: str, queue: Callable[[], list[Refund]]) -> tuple[int, Any]:
     return 200, {"number": number, "refunds": [str(row.public_id) for row in queue()]}
 
 

@@ -53,7 +53,7 @@ def by_token(token: str) -> Cart | None:
 
 
 def find_or_open(*, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
-    """The cart to write into, and the new token of a guest whose cart was just opened ("" otherwise).
+    """The open cart, created if there is none, and the token of a guest's new cart ("" otherwise).
 
     Raises:
         CartNotFound: as in ``find``.
@@ -71,8 +71,8 @@ def find_or_open(*, customer: Customer | None = None, token: str = "") -> tuple[
 
 
 def new_cart(customer: Customer | None) -> tuple[Cart, str]:
-    """A cart that is not stored yet, and the token of a guest's."""
-    exponent(app_settings.CURRENCY)  # a shop without a currency opens no cart
+    """A cart that is not stored yet, and its token if it is a guest's ("" otherwise)."""
+    exponent(app_settings.CURRENCY)  # raises if CURRENCY is not set
     token = "" if customer else secrets.token_urlsafe(24)
     return Cart(customer=customer, token_hash=hash_token(token) if token else None), token
 
@@ -89,7 +89,8 @@ def lock(cart: Cart) -> Cart:
 
 
 def items(cart: Cart) -> list[CartItem]:
-    """The items as they are stored now, in the order in which they were added, read where they are written."""
+    """The items as they are stored now, in the order in which they were added, from the database that they are written
+    to."""
     return list(CartItem.objects.using(router.db_for_write(CartItem)).filter(cart_id=cart.pk))
 
 

@@ -25,7 +25,7 @@ def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
     Raises:
         UnknownProduct: the product is not on sale.
         InvalidQuantity: the quantity is not above zero, or the item would exceed MAX_QUANTITY.
-        InsufficientStock: the stock is smaller.
+        InsufficientStock: the cart would have more units than are available.
         CartClosed: the cart was ordered meanwhile.
     """
     return _add(cart, _product(cart.customer, ref), quantity, in_cart=0)
@@ -115,7 +115,7 @@ def _product(customer: Customer | None, ref: str) -> SourceProduct:
 
 
 def _add(cart: Cart, product: SourceProduct, quantity: int, *, in_cart: int) -> CartItem:
-    """Add to the item as it is stored. ``in_cart`` is the quantity that was read; it only serves to refuse early."""
+    """Add to the stored quantity. ``in_cart`` is the quantity that was read before, used only to refuse early."""
     if quantity < 1:
         raise InvalidQuantity(_("Add at least one."))
     _check_quantity(product, in_cart + quantity)

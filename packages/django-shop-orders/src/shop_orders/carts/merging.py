@@ -25,14 +25,15 @@ class MergeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class MergeReport:
-    """The customer's cart after a merge, and the changes, which a page shows."""
+    """The customer's cart after a merge, and the changes, for a page to show."""
 
     cart: Cart
     changes: tuple[MergeChange, ...]
 
 
 def merge(token: str, *, customer: Customer) -> MergeReport:
-    """Merge the cart of a guest's token into the customer's, by the policy of CART_MERGE. The token ends here.
+    """Merge the cart of a guest's token into the customer's, by the policy of CART_MERGE. Afterwards the token is not
+    valid any more.
 
     Raises:
         CartNotFound: the token is unknown, or its cart was merged or ordered already.
@@ -61,7 +62,7 @@ def _quantities(items: Mapping[str, CartItem]) -> dict[str, int]:
 
 
 def _wanted(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, int]:
-    """The quantities after a merge, before MAX_QUANTITY. An empty cart never wins."""
+    """The quantities after a merge, before MAX_QUANTITY. An empty cart never replaces one that has items."""
     policy = app_settings.CART_MERGE
     if policy == "account":
         return dict(account or guest)

@@ -2,14 +2,15 @@
 
 Compiled, since adding to a cart is a shop's most frequent write: the open cart of a user, and the cart of a token.
 
-Written by hand, three writes. No queryset can add to what a conflicting row holds, nor set in the same statement how
-long it waits for a lock:
+Three writes are written by hand, because a queryset can neither add to the values of a conflicting row nor set the
+lock timeout in the same statement:
 
 - ``OPEN``: insert a cart, or return the one that the customer opened at the same moment.
-- ``TOUCH``: update an open cart, which locks it, and set the time to wait.
+- ``TOUCH``: update an open cart, which locks it, and set the lock timeout.
 - ``ADD``: insert an item, or add its quantity to the one that is stored.
 
-The names come from the models. PostgreSQL adds in one statement; SQLite, which has no writes in WITH, in two.
+Table and column names come from the models. Adding takes one statement on PostgreSQL and two on SQLite, which does not
+support writes in WITH.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Contents(NamedTuple):
 
 
 def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
-    """The customer of a user with the open cart; None where the user is no customer yet. One statement, no lock."""
+    """The customer of a user with the open cart; None if the user is not a customer yet. One statement, no lock."""
     found = _OPEN_CART_OF_USER.rows(with_items, user=user.pk)
     if not found:
         return None
@@ -56,11 +57,11 @@ def cart_of_token(token_hash: str) -> Contents:
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
     """Add ``item.quantity`` to the item of the product, or insert it; then ``item`` is the item as it is stored.
 
-    A cart without a key is inserted, or becomes the one that the customer opened meanwhile. Locks the cart's row.
-    Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
+    A cart without a primary key is inserted; if the customer has opened one meanwhile, that one is used. Locks the
+    cart's row. Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
 
     Raises:
-        Busy: the cart's row was not free in time, twice.
+        Busy: the cart's row stayed locked for too long, twice.
     """
     connection = connection_of(Cart)
     if connection.vendor != "postgresql":
@@ -117,7 +118,7 @@ def _contents(found: list[Any], customer: Customer | None, after: int = 0) -> Co
     return Contents(customer=customer, cart=cart, items=tuple(item for item in items if item is not None))
 
 
-def _build_of_user(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT001 - a shape
+def _user_queryset(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT001 - chooses the columns
     customers = Customer.objects.filter(user=p("user", Customer._meta.get_field("user")))
     joined = customers.annotate(cart=FilteredRelation("carts", condition=Q(carts__status=Word("open"))))
     columns = [*_CUSTOMER.names, *_CART.paths("cart")]
@@ -127,14 +128,14 @@ def _build_of_user(p: Any, with_items: bool) -> QuerySet[Any, Any]:  # noqa: FBT
     return rows
 
 
-def _build_of_token(p: Any) -> QuerySet[Any, Any]:
+def _token_queryset(p: Any) -> QuerySet[Any, Any]:
     carts = Cart.objects.filter(token_hash=p("token_hash", Cart._meta.get_field("token_hash")))
     rows: QuerySet[Any, Any] = carts.order_by("items__id").values_list(*_CART.names, *_ITEM.paths("items"))
     return rows
 
 
-_OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _build_of_user)
-_CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _build_of_token)
+_OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _user_queryset)
+_CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _token_queryset)
 
 
 class _Added(NamedTuple):
@@ -154,7 +155,7 @@ def _add_in_one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: Car
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *_add_values(connection, item, most)])
         row = cursor.fetchone()
-    return _stored(connection, cart, item, row)
+    return _copy_result(connection, cart, item, row)
 
 
 @in_transaction(Cart)
@@ -171,11 +172,11 @@ def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
         sql = f"WITH opened (id) AS (SELECT %s) {_add_sql(connection.alias)}"
         cursor.execute(sql, [*opened, *_add_values(connection, item, most)])
         row = cursor.fetchone()
-    return _stored(connection, cart, item, row)
+    return _copy_result(connection, cart, item, row)
 
 
-def _stored(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, row: Any) -> bool:
-    """Give the instances what the statement returned; False when it wrote nothing."""
+def _copy_result(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, row: Any) -> bool:
+    """Copy what the statement returned into the instances; False when it wrote nothing."""
     if row is None:
         return False
     added = _Added(*row)
@@ -201,16 +202,16 @@ def _add_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> l
 
 @lru_cache
 def _open_sql(alias: str) -> str:
-    """``OPEN``. The conflict's update changes nothing but the time, so that the row comes back."""
+    """``OPEN``. On a conflict only the time is updated, because RETURNING does not return a row that was not
+    changed."""
     conflict = "ON CONFLICT (customer_id) WHERE status = 'open' DO UPDATE SET updated_at = EXCLUDED.updated_at"
     return rows.insert_sql(Cart, alias, 1, conflict)
 
 
 @lru_cache
 def _touch_sql(alias: str, status: str) -> str:
-    """``TOUCH``. No row comes back from a cart that is not open any more.
-
-    The subquery is SET LOCAL inside of a statement: it is evaluated before the row is locked.
+    """``TOUCH``. Returns no row if the cart is not open any more. The subquery does what SET LOCAL would do in a
+    statement of its own; it is evaluated before the row is locked.
     """
     connection = connections[alias]
     table = connection.ops.quote_name(Cart._meta.db_table)
@@ -222,7 +223,7 @@ def _touch_sql(alias: str, status: str) -> str:
 
 @lru_cache
 def _add_sql(alias: str) -> str:
-    """``ADD``. No row comes back where the quantity would exceed the last parameter."""
+    """``ADD``. Returns no row if the quantity would exceed the last parameter."""
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
     columns = [quote(field.column) for field in rows.columns(CartItem)]

@@ -52,7 +52,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """SQLite needs IMMEDIATE transactions: with the default, nine of ten concurrent checkouts fail as locked."""
+    """SQLite needs IMMEDIATE transactions: with the default, nine of ten concurrent checkouts fail with “database is
+    locked”."""
     return [
         checks.Warning(
             f'The SQLite database "{alias}" does not begin transactions with IMMEDIATE: concurrent writes will fail.',

@@ -21,7 +21,7 @@ MIDDLEWARE = (
 
 
 def check_hooks() -> Iterator[checks.CheckMessage]:
-    """Every dotted path leads to a callable that takes its OPTIONS."""
+    """Every dotted path names a callable that accepts its OPTIONS."""
     entries: list[tuple[str, str | Mapping[str, Any]]] = [(name, getattr(app_settings, name)) for name in HOOKS]
     for name in ("PRICING", "VALIDATORS"):
         entries += [(name, entry) for entry in getattr(app_settings, name)]
@@ -49,12 +49,12 @@ def _problem_of(hook: Any, options: Mapping[str, Any]) -> str:
         if options:
             inspect.signature(hook).bind_partial(**options)
     except TypeError as error:
-        return f"which does not take its OPTIONS: {error}"
+        return f"which does not accept its OPTIONS: {error}"
     return ""
 
 
 def check_auth() -> Iterator[checks.CheckMessage]:
-    """API_AUTH and STAFF_API_AUTH lead to something by which people can log in."""
+    """API_AUTH and STAFF_API_AUTH name authentication classes or callables that exist."""
     for name in ("API_AUTH", "STAFF_API_AUTH"):
         value = getattr(app_settings, name)
         paths: Iterable[str] = (value,) if isinstance(value, str) else value
@@ -85,13 +85,13 @@ def _auth_at(path: str) -> Any:
 
 
 def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:
-    """The session authenticates nobody without its middleware."""
+    """Session authentication needs the session and authentication middleware."""
     auths = found if isinstance(found, (list, tuple)) else [found]
     missing = [name for name in MIDDLEWARE if name not in settings.MIDDLEWARE]
     if missing and any(isinstance(auth, APIKeyCookie) for auth in auths):
         lines = "\n".join(f'    "{name}",' for name in missing)
         yield checks.Error(
-            f"{path} reads the session, but MIDDLEWARE does not load it: it could authenticate nobody.",
+            f"{path} reads the session, but MIDDLEWARE lacks what it needs: no request could be authenticated.",
             hint=f"Paste into MIDDLEWARE:\n{lines}",
             id="shop_orders.E015",
         )

@@ -1,4 +1,4 @@
-"""Whether each setting has the type and the range that the other checks and the app read."""
+"""Checks that each setting has the type and range that the other checks and the app expect."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _are_paths(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value))
 
 
-def _are_moves(value: object) -> bool:
+def _are_transitions(value: object) -> bool:
     return isinstance(value, Mapping) and all(
         isinstance(old, str) and isinstance(targets, (list, tuple, set, frozenset)) and all(map(_is_text, targets))
         for old, targets in value.items()
@@ -82,7 +82,7 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "VALIDATORS": ("a list of dotted paths, or of dicts with a BACKEND", _are_hooks, '["mysite.shop.minimum_order"]'),
     "API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
     "STAFF_API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
-    "TRANSITIONS": ("a dict of lists", _are_moves, '{"delivered": ["processing"]}'),
+    "TRANSITIONS": ("a dict of lists", _are_transitions, '{"delivered": ["processing"]}'),
     "MAX_QUANTITY": ("a whole number from 1 to 2147483647", _is_count, "999"),
     "MAX_UNPAID_ORDERS": ("a whole number from 1 to 2147483647", _is_count, "5"),
     "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),

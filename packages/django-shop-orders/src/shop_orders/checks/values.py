@@ -32,7 +32,8 @@ def check_currency() -> Iterator[checks.CheckMessage]:
             hint='Paste into settings.py: SHOP_ORDERS = {"CURRENCY": "KES", ...} with your ISO 4217 code.',
             id="shop_orders.W001",
         )
-    elif not re.fullmatch(r"[A-Z]{3}", str(currency)):  # a code that ISO adds next year must do as well
+    elif not re.fullmatch(r"[A-Z]{3}", str(currency)):
+        # Not a fixed list, so that codes which ISO adds later are accepted.
         yield checks.Error(
             f'SHOP_ORDERS["CURRENCY"] is {currency!r}, not an ISO 4217 code.',
             hint='Write three capital letters: "CURRENCY": "KES".',
@@ -61,17 +62,19 @@ def check_choices() -> Iterator[checks.CheckMessage]:
             hint=f'Write one of {", ".join(MERGE_POLICIES)}: "CART_MERGE": "sum".',
             id="shop_orders.E011",
         )
-    moves = app_settings.TRANSITIONS
-    wrong = {status for old, targets in moves.items() for status in (old, *targets)} - set(OrderStatus.values)
+    transitions = app_settings.TRANSITIONS
+    wrong = {status for old, targets in transitions.items() for status in (old, *targets)} - set(OrderStatus.values)
     if wrong:
         yield checks.Error(
             f'SHOP_ORDERS["TRANSITIONS"] names unknown statuses: {", ".join(sorted(wrong))}.',
             hint=f"The statuses are {', '.join(OrderStatus.values)}.",
             id="shop_orders.E012",
         )
-    if moves.get(OrderStatus.CANCELLED) or any(OrderStatus.PENDING in targets for targets in moves.values()):
+    if transitions.get(OrderStatus.CANCELLED) or any(
+        OrderStatus.PENDING in targets for targets in transitions.values()
+    ):
         yield checks.Error(
-            'SHOP_ORDERS["TRANSITIONS"] leads out of cancelled or back to pending, which no action does.',
-            hint="Remove it. A cancelled order gave its stock back: place another one.",
+            'SHOP_ORDERS["TRANSITIONS"] has a transition from cancelled or to pending, which is not supported.',
+            hint="Remove it. A cancelled order has given its stock back: place a new order instead.",
             id="shop_orders.E021",
         )

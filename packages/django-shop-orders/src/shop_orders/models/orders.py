@@ -280,5 +280,5 @@ class OrderEvent(models.Model):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the event has a signal that not every receiver has taken."""
+        """Whether the event has a signal that at least one receiver has not accepted yet."""
         return bool(self.signal) and self.announced_at is None

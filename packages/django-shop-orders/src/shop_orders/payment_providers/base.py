@@ -43,7 +43,8 @@ class PaymentRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStart:
-    """The next step: go to ``redirect_url``, follow ``instructions``, or none because ``status`` is final."""
+    """The customer's next step: go to ``redirect_url`` or follow ``instructions``. Neither is set if ``status`` is
+    final."""
 
     status: PaymentStatus = "pending"
     """``pending``, ``authorised``, ``captured``, ``failed`` or ``cancelled``."""
@@ -62,7 +63,7 @@ class PaymentState:
     """The state of a payment at the provider. Amounts are totals; None where the provider does not return them."""
 
     status: PaymentStatus
-    """As of ``PaymentStart``."""
+    """The same values as in ``PaymentStart``."""
     reference: str = ""
     captured: Decimal | None = None
     refunded: Decimal | None = None
@@ -73,21 +74,21 @@ class PaymentState:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentEvent:
-    """One event from a webhook. ``event_id`` is the provider's and the same when the event is sent again.
-
-    ``reference`` is the one that ``start`` returned, or ``payment_id`` is ours, if the provider sends it back.
+    """One event from a webhook. ``event_id`` is the provider's, and the same when the event is sent again. The payment
+    is identified by ``reference``, which ``start`` returned, or by ``payment_id``, if the provider sends ours back.
     ``amount`` is the captured amount, or the total that was refunded so far. With ``is_confirmed=False``, such as for
-    an unsigned call, the event changes nothing until ``fetch`` returns the same.
+    an unsigned call, the event changes nothing until ``fetch`` has confirmed it.
     """
 
     event_id: str
     kind: EventKind
-    """A status as of ``PaymentStart``, or ``refunded``."""
+    """A status as in ``PaymentStart``, or ``refunded`` or ``refund_failed``."""
     reference: str = ""
     payment_id: str = ""
     refund_id: str = ""
     refund_reference: str = ""
-    """The provider's id of the refund: with ``amount`` it identifies a failed one that was made at the provider."""
+    """The provider's id of a refund. With ``amount`` it identifies a failed refund that was made on the provider's
+    page."""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""
@@ -107,8 +108,8 @@ class RefundRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundResult:
-    """The state of a refund. A ``pending`` one ends by the provider's event of the kind ``refunded``, or when
-    ``fetch_refund`` returns its end."""
+    """The state of a refund. A ``pending`` refund is settled by a ``refunded`` event from the provider, or when
+    ``fetch_refund`` returns its final state."""
 
     status: Literal["pending", "succeeded", "failed"] = "succeeded"
     reference: str = ""
@@ -133,10 +134,10 @@ class PaymentProvider:
     refunds_by_hand: bool = False
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
-    """For providers where a repeated ``start`` would act twice, such as ring a phone: how long it is not repeated,
-    whatever its result. None: the provider recognises ``payment_id``."""
+    """For providers that would act twice if ``start`` was repeated, such as ring a phone: after a call, ``start`` is
+    not called again for this time, whatever its result. None: the provider recognises a repeated ``payment_id``."""
     instructions: Any = ""
-    """The text for the customer while the result of such a start is not known."""
+    """What the customer reads while the result of ``start`` is not known; used with ``start_once_for``."""
 
     def __init__(self, *, alias: str) -> None:
         self.alias = alias

@@ -44,7 +44,7 @@ STILL_PROCESSING = "4999"
 """The result code with the same meaning in responses with the status 200."""
 CANCELLED_BY_CUSTOMER = "1032"
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
-"""It is part of a URL, and the only protection against calls of others."""
+"""The secret is part of the webhook's URL, and the only protection against forged calls."""
 RING = timedelta(minutes=2)
 """After this time the request on the phone has expired, and a new push may be sent."""
 
@@ -95,7 +95,7 @@ class Mpesa(PaymentProvider):
     def start(self, request: PaymentRequest) -> PaymentStart:
         phone = request.phone.lstrip("+")
         if not phone:
-            raise PaymentDeclined(_("Enter the phone number that pays."))
+            raise PaymentDeclined(_("Enter the phone number to pay from."))
         if request.amount != request.amount.to_integral_value():
             raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
         try:

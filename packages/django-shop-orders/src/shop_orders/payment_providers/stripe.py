@@ -49,10 +49,9 @@ ZERO_DECIMAL = {
     "XPF",
 }
 THREE_DECIMAL = {"BHD", "JOD", "KWD", "OMR", "TND"}
-"""Stripe's decimals where they differ from two; they are not always those of ISO 4217.
-
-https://docs.stripe.com/currencies#minor-units lists them. UGX is among the zero-decimal ones there, but by the special
-cases below ISK and UGX are written with two decimals, always 00. Three decimals must end in 0.
+"""Currencies that Stripe does not write with two decimals (not always as in ISO 4217), from
+https://docs.stripe.com/currencies#minor-units. That page lists UGX as zero-decimal, but its special cases say that ISK
+and UGX are sent with two decimals, which must be 00. The last of three decimals must be 0.
 """
 
 KINDS: Mapping[str, EventKind] = {
@@ -65,7 +64,8 @@ KINDS: Mapping[str, EventKind] = {
     "refund.updated": "refund_failed",
     "charge.refund.updated": "refund_failed",
 }
-"""A changed refund is an event only if it failed. Accounts made before 2024-10-28 send the last name for it."""
+"""Updates of a refund matter only if it failed. Accounts created before 2024-10-28 send ``charge.refund.updated`` for
+them."""
 
 FAILED_REFUNDS = ("failed", "canceled")
 
@@ -111,7 +111,9 @@ class StripeCheckout(PaymentProvider):
         }
         if request.email:
             params["customer_email"] = request.email
-        session = self._call(lambda: self.api.checkout.sessions.create(params, _once(f"start-{request.payment_id}")))
+        session = self._call(
+            lambda: self.api.checkout.sessions.create(params, _idempotency(f"start-{request.payment_id}"))
+        )
         return PaymentStart(reference=session.id, redirect_url=session.url)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
@@ -121,7 +123,9 @@ class StripeCheckout(PaymentProvider):
             "amount": _to_stripe(request.amount, request.currency),
             "metadata": {"refund_id": request.refund_id},
         }
-        return _result(self._call(lambda: self.api.refunds.create(params, _once(f"refund-{request.refund_id}"))))
+        return _refund_result(
+            self._call(lambda: self.api.refunds.create(params, _idempotency(f"refund-{request.refund_id}")))
+        )
 
     def fetch_refund(
         self,
@@ -132,10 +136,10 @@ class StripeCheckout(PaymentProvider):
     ) -> RefundResult | None:
         if not refund_reference:
             return None
-        return _result(self._call(lambda: self.api.refunds.retrieve(refund_reference)))
+        return _refund_result(self._call(lambda: self.api.refunds.retrieve(refund_reference)))
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
-        with suppress(PaymentDeclined):  # it is complete or expired already: fetch returns which
+        with suppress(PaymentDeclined):  # it is already complete or expired, as fetch will show
             self._call(lambda: self.api.checkout.sessions.expire(reference))
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
@@ -179,7 +183,8 @@ class StripeCheckout(PaymentProvider):
         ]
 
     def _refunded(self, intent: Any, currency: str) -> Decimal | None:
-        """The sum of the refunds that did not fail. Whether Stripe's own total has failed ones is not documented."""
+        """The sum of the refunds that did not fail. Stripe does not document whether its own total includes failed
+        refunds."""
         amount = getattr(getattr(intent, "latest_charge", None), "amount_refunded", None)
         if not amount:
             return None if amount is None else Decimal(0)
@@ -207,7 +212,8 @@ class StripeCheckout(PaymentProvider):
         ]
 
     def _payment_of(self, refund: Mapping[str, Any]) -> str:
-        """Our id of the payment of a refund that was made in Stripe's dashboard, whose event does not have it."""
+        """Our payment id for a refund that was made in Stripe's dashboard. It is fetched, since the event does not
+        contain it."""
         intent = str(refund.get("payment_intent") or "")
         if not intent:
             return ""
@@ -237,14 +243,14 @@ class StripeCheckout(PaymentProvider):
             raise ProviderUnavailable from error
 
 
-def _result(refund: Any) -> RefundResult:
+def _refund_result(refund: Any) -> RefundResult:
     if refund.status in FAILED_REFUNDS:
         error = str(getattr(refund, "failure_reason", None) or refund.status)
         return RefundResult(status="failed", reference=refund.id, error=error)
     return RefundResult(status="succeeded" if refund.status == "succeeded" else "pending", reference=refund.id)
 
 
-def _once(key: str) -> dict[str, str]:
+def _idempotency(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
 
 
@@ -258,7 +264,7 @@ def _to_stripe(amount: Decimal, currency: str) -> int:
     minor = quantise(amount, currency).scaleb(_exponent(currency))
     step = 10 if currency in THREE_DECIMAL else 1
     if minor % step:
-        raise PaymentDeclined(_("Stripe cannot charge so small a part of %(currency)s.") % {"currency": currency})
+        raise PaymentDeclined(_("Stripe cannot charge so many decimals in %(currency)s.") % {"currency": currency})
     return int(minor)
 
 

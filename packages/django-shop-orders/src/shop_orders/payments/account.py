@@ -122,6 +122,6 @@ def _wrong_amount(payment: Payment, *, reported: Decimal, currency: str, expecte
 
 
 def _unknown_amount(payment: Payment) -> str:
-    text = _("%(provider)s reports a payment without its amount. Recorded is what was due: %(amount)s %(currency)s.")
+    text = _("%(provider)s reports a payment without an amount. The amount due was recorded: %(amount)s %(currency)s.")
     amount = as_text(payment.amount, payment.currency)
     return text % {"provider": payment.provider, "amount": amount, "currency": payment.currency}

@@ -1,7 +1,7 @@
 """The inbox of payment providers: each event is processed once. Duplicates and out-of-order delivery are safe.
 
-An event waits while the one that it follows has not come, or while the provider has not confirmed it. An event that
-names an unknown payment is kept too.
+An event waits if an earlier event has not arrived yet, or if the provider has not confirmed it. An event for an
+unknown payment is kept too.
 """
 
 from __future__ import annotations
@@ -54,10 +54,9 @@ def unconfirmed(order_id: int | None = None) -> QuerySet[ProviderEvent]:
 
 @in_transaction(ProviderEvent)
 def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> ProviderEvent:
-    """Apply an unconfirmed event as the state that the provider reports now, or its amount where the state has none.
-
-    A total of refunds stays unconfirmed if one of them failed after ``fetched_at``, and is held for staff if the state
-    has no total.
+    """Settle an unconfirmed event: apply the ``state`` that was fetched from the provider, with the event's amount if
+    the state has none. A total of refunds stays unconfirmed if a refund failed after ``fetched_at``, and is held for
+    staff if the state has no total.
     """
     order_id = ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id)
     order = lifecycle.lock(order_id)
@@ -86,7 +85,7 @@ def apply_early_events(order: Order, payment: Payment) -> None:
 
 
 def retry_waiting(*, limit: int) -> None:
-    """Apply again the events whose payment was unknown or not paid yet, the newest first."""
+    """Try again to apply events that arrived before their payment was known or captured, the newest first."""
     late = Q(outcome=Outcome.UNMATCHED) | Q(outcome=Outcome.WAITING, payment__status=Payment.Status.CAPTURED)
     for row in ProviderEvent.objects.filter(late).select_related("payment").order_by("-id")[:limit]:
         if row.payment or _match(row.provider, row.provider_reference):
@@ -100,7 +99,7 @@ def _confirm_refunds(
         return row
     row.data = {**row.data, UNCONFIRMED: False}
     if state.refunded is None:
-        refunds.record_doubt(order, payment, row.amount)
+        refunds.record_doubtful_total(order, payment, row.amount)
         row.outcome = Outcome.HELD
         row.save(update_fields=["data", "outcome"])
         return row
@@ -113,7 +112,7 @@ def _apply(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     if row.provider_reference and not payment.provider_reference:
         payment.provider_reference = row.provider_reference
         payment.save(update_fields=["provider_reference", "updated_at"])
-    if row.kind == "refunded" and UNCONFIRMED not in row.data and refunds.may_hold_failed(payment, row.amount):
+    if row.kind == "refunded" and UNCONFIRMED not in row.data and refunds.may_include_failed(payment, row.amount):
         row.data[UNCONFIRMED] = True
     if row.data.get(UNCONFIRMED):
         row.outcome = Outcome.WAITING
@@ -145,7 +144,7 @@ def _outcome(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEven
 
 
 def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
-    """The payment that the money belongs to. Where one attempt was paid twice, the second time is a new payment."""
+    """The payment that the money belongs to. If the customer paid twice, the second one is a new payment."""
     reference = row.provider_reference
     if not reference or reference == payment.provider_reference:
         return payment
@@ -181,14 +180,14 @@ def _match(alias: str, reference: str, payment_id: str = "", refund_id: str = ""
         try:
             found = payments.filter(**{field: UUID(value)}).first()
         except ValueError:
-            continue  # none, or one of another shop that uses the same account
+            continue  # the value is empty, or the id of another shop that uses the same account
         if found is not None:
             return found
     return None
 
 
 def _store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderEvent:
-    """The stored event, locked; a process with the same event waits for us at the insert."""
+    """The stored event, locked. Another process that receives the same event waits at the insert."""
     ProviderEvent.objects.bulk_create(
         [
             ProviderEvent(  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Periodic questions to payment providers, so that a payment is not lost with its webhook."""
+"""Fetches the state of payments periodically, so that a lost webhook does not mean a lost payment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def refresh(payment: Payment) -> Payment:
 def reconcile(*, limit: int = 200) -> int:
     """Fetch the states of open payments and pending refunds, cancel payments of cancelled orders, retry stored events.
 
-    Returns how many of them changed. A payment whose webhook got lost is settled here.
+    Returns how many events were confirmed, and payments and refunds changed. A payment whose webhook was lost is
+    settled here.
     """
     inbox.retry_waiting(limit=limit)
     confirmed = sum(_logged(partial(_confirm_one, event)) for event in inbox.unconfirmed()[:limit])
@@ -56,7 +57,8 @@ def send_due_refunds(*, limit: int = 200) -> int:
 
 
 def expire_due(*, limit: int = 500) -> int:
-    """Cancel orders that were not paid in time, after asking their providers. Returns how many. Safe in parallel."""
+    """Cancel orders that were not paid in time, after fetching the state of their payments. Returns how many. Safe in
+    parallel."""
     overdue = Order.objects.overdue().order_by("expires_at").values_list("pk", flat=True)[:limit]
     return sum(_logged(partial(_expire_one, order_id)) for order_id in overdue)
 
@@ -66,7 +68,7 @@ def _logged(work: Callable[[], bool]) -> bool:
     try:
         return work()
     except Exception:
-        logger.exception("A periodic job leaves a row for the next time")
+        logger.exception("A periodic job failed for one row and will try it again")
         return False
 
 
@@ -142,5 +144,5 @@ def _expire_one(order_id: int) -> bool:
         logger.warning("An unpaid order is kept: its payment provider does not respond")
         return False
     if any(event.kind == "captured" for event in inbox.unconfirmed(order_id)):
-        return False  # an unsigned call reports that it was paid, and the provider has not denied it
+        return False  # an unsigned webhook says that it was paid, and the provider has not denied it
     return lifecycle.expire(order_id)

@@ -28,7 +28,7 @@ from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 LEASE = timedelta(minutes=2)
-"""How long a process that calls the provider has claimed the refund."""
+"""How long a process has claimed a refund while it calls the provider."""
 CHECK_EVERY = timedelta(hours=1)
 """A refund may wait at its provider for days: how often its state is fetched."""
 LONGEST_WAIT = timedelta(hours=6)
@@ -66,7 +66,7 @@ def queue_refund(
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
 
     Raises:
-        RefundTooLarge: more than is left, with the refunds that wait.
+        RefundTooLarge: the amount exceeds what was captured, less what was refunded or is queued or pending.
         InvalidInput: more is restocked than was shipped.
     """
     order = lifecycle.lock(order_id)
@@ -79,7 +79,7 @@ def queue_refund(
 def send_refund(refund_id: int) -> Refund:
     """Call the provider for a queued refund. One that was sent, or that another process sends now, is not sent again.
 
-    It stays queued while the provider is unavailable, is not configured, or raises an error of its own.
+    It stays queued if the provider is unavailable, is not configured, or raises an unexpected error.
     """
     refund = _claim(refund_id)
     if refund is None:
@@ -147,7 +147,8 @@ def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify:
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Refund money that exceeds the total; where people make the refunds, record it for staff. The order is locked."""
+    """Refund money that exceeds the total. If staff send refunds by hand, record a private event instead. The order is
+    locked."""
     reason = _("Paid after the order was cancelled, or paid twice.")
     if not payment_provider(payment.provider).refunds_by_hand:
         queue(order, amount, reason=reason, by=None, notify=True)
@@ -187,14 +188,14 @@ def failed(payment: Payment) -> QuerySet[Refund]:
     return payment.refunds.filter(status=Refund.Status.FAILED)
 
 
-def may_hold_failed(payment: Payment, total: Decimal | None) -> bool:
-    """Whether a reported total may include a refund that has failed since. A provider's events come in any order."""
+def may_include_failed(payment: Payment, total: Decimal | None) -> bool:
+    """Whether a reported total may include a refund that has failed, since events may arrive in any order."""
     total = payment.captured_amount if total is None else total
     is_new = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
     return is_new and failed(payment).exists()
 
 
-def record_doubt(order: Order, payment: Payment, total: Decimal | None) -> None:
+def record_doubtful_total(order: Order, payment: Payment, total: Decimal | None) -> None:
     """Record that a reported total may include a failed refund, so that staff look at the provider's page."""
     text = _("%(provider)s reports %(amount)s %(currency)s as refunded in total. This may include a failed refund.")
     message = text % {
@@ -210,7 +211,7 @@ def apply_failure(
 ) -> ProviderEvent.Outcome:
     """Apply the failure of a refund, perhaps days after it succeeded: the money is ours again. Both are locked."""
     ours = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
-    refund = next(ours, None) or _made_elsewhere(payment, reference=reference, amount=amount)
+    refund = next(ours, None) or _made_at_provider(payment, reference=reference, amount=amount)
     if refund is None or refund.status == Refund.Status.FAILED:
         return Outcome.IGNORED
     if refund.status == Refund.Status.SUCCEEDED:
@@ -224,8 +225,9 @@ def apply_failure(
     return Outcome.APPLIED
 
 
-def _made_elsewhere(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
-    """A refund that was made at the provider, without us. One that failed before its total was reported is stored."""
+def _made_at_provider(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
+    """The refund that was made on the provider's page. It is created if it failed before the provider reported a
+    total."""
     if not reference or amount is None or not 0 < amount <= payment.captured_amount:
         return None
     known = payment.refunds.filter(provider_reference=reference).first()
@@ -271,7 +273,7 @@ def _record_result(refund_id: int, result: RefundResult) -> Refund:
     refund = Refund.objects.get(pk=refund_id)
     payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
     if refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
-        return refund  # its webhook was faster
+        return refund  # its webhook arrived first
     refund.provider_reference = result.reference or refund.provider_reference
     if result.status == "succeeded":
         _succeed(order, payment, refund)

@@ -69,10 +69,9 @@ def available_providers() -> list[PaymentProvider]:
 
 @in_transaction(Payment)
 def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
-    """The payment to continue with: one that waits, one whose start was interrupted, or a new one.
-
-    And whether the caller calls the provider now. Where a second call would act twice (``start_once_for``), the first
-    is recorded before it is made: a request that comes meanwhile, or after a crash, finds a payment that waits.
+    """The payment to use (one that waits, one whose start was interrupted, or a new one), and whether to call the
+    provider now. With ``start_once_for``, the call is recorded before it is made, so that a request that arrives
+    meanwhile, or after a crash, finds a waiting payment and does not call the provider again.
     """
     order = lifecycle.lock(order_id)
     if not order.amount_due or order.payment_status == PaymentStatus.AUTHORISED:
@@ -95,7 +94,7 @@ def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
 
 
 def _waiting(order: Order, provider: PaymentProvider) -> Payment | None:
-    """The newest open payment of what is due with this provider that has not expired."""
+    """The newest open, unexpired payment with this provider whose amount is what is due."""
     waiting = order.payments.filter(provider=provider.alias, amount=order.amount_due, status__in=Payment.OPEN)
     return waiting.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).order_by("-id").first()
 

@@ -51,12 +51,14 @@ class SourceProduct(Protocol):
 class ProductSource(Protocol):
     """Reads products and changes their stock. The methods run in the caller's transaction.
 
-    ``reference`` is unique for each call of its kind: the order's number for reserve and release, the shipment's for
-    ship, the return's for restock. A call is never repeated; a source with a ledger may refuse a repetition.
+    ``reference`` is the order's number for ``reserve`` and ``release``, the shipment's number for ``ship`` and the
+    refund's id for ``restock``, so it is unique for each method. A call is never repeated; a source with a ledger may
+    refuse a second one.
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:
-        """The products on sale among ``refs``, by ref, in a fixed number of queries, without what cannot be bought."""
+        """Those products of ``refs`` that can be bought, by ref. The number of queries does not depend on that of the
+        refs."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Take stock for all lines or none. Returns {} or, for each short ref, what is available."""

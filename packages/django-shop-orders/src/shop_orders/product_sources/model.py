@@ -88,14 +88,14 @@ class ModelProductSource:
         return {product.ref: product for row in rows if (product := self._product(row)) is not None}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
-        shelf = self._lock(quantities)
+        locked = self._lock(quantities)
         short = {
-            ref: max(shelf[ref].stock or 0, 0) if ref in shelf else 0
+            ref: max(locked[ref].stock or 0, 0) if ref in locked else 0
             for ref, quantity in quantities.items()
-            if ref not in shelf or shelf[ref].is_short_of(quantity)
+            if ref not in locked or locked[ref].is_short_of(quantity)
         }
         if not short:
-            self._add({shelf[ref].key: -quantity for ref, quantity in quantities.items() if shelf[ref].is_tracked})
+            self._add({locked[ref].key: -quantity for ref, quantity in quantities.items() if locked[ref].is_tracked})
         return short
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
@@ -108,9 +108,9 @@ class ModelProductSource:
         self._give_back(quantities)
 
     def _give_back(self, quantities: Mapping[str, int]) -> None:
-        shelf = self._lock(quantities)
-        found = {ref: quantity for ref, quantity in quantities.items() if ref in shelf and shelf[ref].is_tracked}
-        self._add({shelf[ref].key: quantity for ref, quantity in found.items()})
+        locked = self._lock(quantities)
+        found = {ref: quantity for ref, quantity in quantities.items() if ref in locked and locked[ref].is_tracked}
+        self._add({locked[ref].key: quantity for ref, quantity in found.items()})
 
     def _rows(self, refs: Iterable[str]) -> models.QuerySet[Any]:
         field = self.model._meta.get_field(self.ref)
@@ -140,11 +140,12 @@ class ModelProductSource:
         )
         rows = self._stock_model._base_manager.using(router.db_for_write(self.model)).filter(allowed)
         if rows.update(**{self.stock: F(self.stock) + step}) != len(changes):
-            raise RuntimeError("The stock changed under its lock.")
+            raise RuntimeError("The stock changed although its rows were locked.")
 
     @property
     def _stock_model(self) -> type[models.Model]:
-        """The model whose own table has the stock: of inherited tables an UPDATE can reach only one."""
+        """The model whose own table has the stock column. With multi-table inheritance, an UPDATE changes only one
+        table."""
         return self.model._meta.get_field(self.stock).model
 
     def _product(self, row: Any) -> ModelProduct | None:
@@ -170,7 +171,7 @@ class ModelProductSource:
 
 
 def _key(field: Any, ref: str) -> Any:
-    """The ref as a value of the column, None where no row can have it."""
+    """The ref converted to the type of the column; None if no row can have it."""
     try:
         key = field.to_python(ref)
         if isinstance(field, models.IntegerField):

@@ -341,7 +341,7 @@ class PaymentProviderContract:
         assert not any(secret in repr(provider) for secret in self._secrets(provider))
 
     def _secrets(self, provider: PaymentProvider) -> list[str]:
-        """Texts in attributes with a name like that of a secret, alone or in a list."""
+        """The strings in attributes whose name sounds like that of a secret, also those in lists."""
         values = [
             value
             for name, value in vars(provider).items()

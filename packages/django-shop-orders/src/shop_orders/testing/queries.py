@@ -1,4 +1,4 @@
-"""The statements of the races that the ORM cannot write."""
+"""The statements of the races that the ORM cannot express."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Races on a real database, with rows that are deleted afterwards: many buyers, few units.
 
-``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, and again with a
-source without the guard, to show that it would oversell.
+``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, also with a source
+that does not protect the stock, to show that the race finds it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class RaceItem(models.Model):
 
 
 class RaceSource(ModelProductSource):
-    """The guarded source, over the rows of the race."""
+    """The real source, which protects its stock, over the rows of the race."""
 
     def __init__(self) -> None:
         self.model = RaceItem
@@ -63,7 +63,7 @@ class RaceSource(ModelProductSource):
 
 
 class CarelessSource(RaceSource):
-    """Without the guard: it reads, waits and writes what it read. It oversells."""
+    """A wrong source: it reads the stock, waits, and writes what it computed from the old value. It oversells."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         rows = list(RaceItem.objects.filter(code__in=quantities))
@@ -76,7 +76,7 @@ class CarelessSource(RaceSource):
 
 
 class UnsortedSource(RaceSource):
-    """Without sorting: it updates the rows in random order. It deadlocks."""
+    """A wrong source: it updates the rows in random order. It deadlocks."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         for ref in random.sample(list(quantities), len(quantities)):
@@ -102,7 +102,7 @@ class Result:
 
 def hot_product(*, buyers: int = 64, units: int = 50, source: type[RaceSource] = RaceSource) -> Result:
     """Every buyer wants one unit of the same product at the same moment."""
-    with _stage(source):
+    with _race_table(source):
         RaceItem.objects.create(code="hot", stock=units)
         return _race([{"hot": 1}] * buyers, threads=buyers)
 
@@ -116,7 +116,7 @@ def mixed_carts(
     source: type[RaceSource] = RaceSource,
 ) -> Result:
     """Every order has a few of many products, in random order; there is enough of all."""
-    with _stage(source):
+    with _race_table(source):
         codes = [f"item-{number}" for number in range(products)]
         RaceItem.objects.bulk_create(RaceItem(code=code, stock=orders) for code in codes)
         wanted = [dict.fromkeys(random.sample(codes, lines), 1) for _order in range(orders)]
@@ -170,7 +170,7 @@ def _buy(cart: Cart) -> str:
 
 
 @contextmanager
-def _stage(source: type[RaceSource]) -> Iterator[None]:
+def _race_table(source: type[RaceSource]) -> Iterator[None]:
     """A table for the race and plain settings; both are removed afterwards."""
     changed = {
         **getattr(settings, app_settings.setting, {}),

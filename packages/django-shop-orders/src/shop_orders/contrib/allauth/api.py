@@ -49,7 +49,8 @@ NEXT_STEPS: Mapping[str, tuple[str, str, list[str]]] = {
     "verify_email": ("email_not_verified", "account:verify_email", ["key"]),
     "mfa_authenticate": ("mfa_authenticate", "mfa:authenticate", ["code"]),
 }
-"""allauth's pending flow: our code, the operation that completes it, and what that takes."""
+"""For each pending flow of allauth: our code, the operation that completes it, and the fields that the operation
+needs."""
 
 
 @router.post(

@@ -31,7 +31,7 @@ SCOPES: Mapping[str, str] = {
     "orders:write": "Fill your cart, place and cancel orders, change your profile",
     "staff": "Do what your staff permissions allow",
 }
-"""The scopes of the API, and the sentence that asks the user for each."""
+"""The scopes of the API, each with the text that the consent page shows."""
 
 
 class BearerAuth(JWTTokenAuth):
@@ -44,9 +44,8 @@ class BearerAuth(JWTTokenAuth):
 
 
 class SessionAuth(NinjaSessionAuth):
-    """The session of the browser, with CSRF; None, and not a CSRF error, where there is no session cookie.
-
-    A request with a bearer token is authenticated by that alone: a session cookie does not make up for a broken one.
+    """The session of the browser, with CSRF. Returns None instead of a CSRF error if there is no session cookie. A
+    request with a bearer token is authenticated by the token only: if it is invalid, the session cookie is not used.
     """
 
     openapi_description = "The session cookie of the site. Writes need the header X-CSRFToken."
@@ -79,7 +78,8 @@ def _scope_problem(_request: HttpRequest, error: InsufficientScope | type[Insuff
 
 
 def _auths(*, read: str, write: str) -> list[Auth]:
-    """The auths of this site, in the order in which they are called: the cheapest to refuse a request comes first."""
+    """The auths of this site, in the order in which they are called: those that can reject a request cheaply come
+    first."""
     scoped: list[Auth] = []
     if apps.is_installed("allauth.idp.oidc"):
         from shop_orders.contrib.allauth.scoped import ScopedAuth

@@ -1,4 +1,4 @@
-"""Settings of allauth that leave tokens or addresses open, found by ``manage.py check``, with the line to paste."""
+"""Checks for settings of allauth that make tokens or addresses insecure, with the line to paste."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@
         ...
     ]
 
-Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) announces S256 and takes ``plain`` as well. It
-reads, uses and deletes without a lock: on PostgreSQL eight parallel exchanges of one refresh token gave eight pairs.
+Imported only where ``allauth.idp.oidc`` is installed. allauth (65.21) announces S256 but also accepts ``plain``. It
+reads, uses and deletes a token without a lock: on PostgreSQL, eight concurrent exchanges of one refresh token returned
+eight pairs.
 """
 
 from __future__ import annotations
@@ -31,15 +32,14 @@ logger = logging.getLogger(__name__)
 
 METHOD = "code_challenge_method"
 CODE = "shop_orders_code"
-"""The key in a token's data of the hashed code whose exchange it comes from, also after refreshes."""
+"""The key in a token's ``data`` under which the hash of its authorization code is stored; refreshed tokens keep it."""
 
 
 @csrf_exempt
 def authorize(request: HttpRequest) -> HttpResponse:
-    """allauth's endpoint, without the method ``plain``, which also is what a challenge without a method means.
-
-    Anybody who sees such a request can exchange its code. It is replaced by a method that does not exist, so that the
-    refusal goes to the redirect URI of a checked request (RFC 7636, 4.4.1).
+    """allauth's endpoint, but it refuses the PKCE method ``plain``, which is also the default. With ``plain``, anybody
+    who sees the request can exchange its code. The method is replaced by one that does not exist, so that allauth
+    validates the request and then sends the error to its redirect URI (RFC 7636, 4.4.1).
     """
     requested = request.GET.copy()
     if "code_challenge" in requested and requested.getlist(METHOD) != ["S256"]:
@@ -51,7 +51,8 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
-    """allauth's endpoint, one exchange of the same credential at a time. The second is ``invalid_grant``."""
+    """allauth's endpoint, but a code or refresh token can be exchanged only once. The second attempt is
+    ``invalid_grant``."""
     if code := request.POST.get("code", ""):
         return _exchange_code(request, code)
     if value := request.POST.get("refresh_token", ""):
@@ -60,7 +61,8 @@ def token(request: HttpRequest) -> HttpResponse:
 
 
 def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
-    """Codes are in the cache, so the cache decides which exchange was first. A refused one leaves the code valid.
+    """allauth keeps codes in the cache, so the cache decides which exchange was first. A refused exchange leaves the
+    code valid.
 
     A code that is used again within its lifetime may have been stolen: its tokens are revoked (RFC 6749, 4.1.2).
     """
@@ -70,7 +72,7 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
         _end_tokens(key, user_id=cache.get(key))
         return _refusal()
     with transaction.atomic():
-        response = _refusal() if _is_stripped(request, code) else _respond(request)
+        response = _refusal() if _challenge_was_removed(request, code) else _respond(request)
         user_id = _store_code(response, key)
     if response.status_code == 200:
         cache.set(key, user_id, timeout=lifetime)
@@ -93,15 +95,15 @@ def _store_code(response: HttpResponse, key: str) -> object:
 
 
 def _end_tokens(key: str, *, user_id: object) -> None:
-    """``user_id`` is empty while the first exchange is under way."""
+    """Delete the tokens that come from a code. ``user_id`` is empty while its first exchange is still running."""
     if not user_id:
         return
     while Token.objects.filter(user_id=user_id, **{f"data__{CODE}": key}).delete()[0]:
         continue  # a refresh that was under way may have made new ones
 
 
-def _is_stripped(request: HttpRequest, code: str) -> bool:
-    """Whether the app sends a verifier for a code without a challenge: it was removed on the way (RFC 9700, 4.8.2)."""
+def _challenge_was_removed(request: HttpRequest, code: str) -> bool:
+    """Whether the app sends a verifier but the code has no challenge: somebody removed it (RFC 9700, 4.8.2)."""
     if not request.POST.get("code_verifier"):
         return False
     client_id = request.POST.get("client_id") or httpkit.extract_basic_auth(request.headers)[0]
@@ -110,7 +112,7 @@ def _is_stripped(request: HttpRequest, code: str) -> bool:
 
 
 def _refresh(request: HttpRequest, value: str) -> HttpResponse:
-    """The row of the token decides: a second exchange waits here, and then finds no row."""
+    """Exchange a refresh token. A second exchange waits for the lock on the token's row, and then finds no row."""
     key = _key("refresh", value)
     with transaction.atomic():
         used = list(Token.objects.select_for_update().by_value(value))

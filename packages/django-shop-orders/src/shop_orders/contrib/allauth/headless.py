@@ -43,10 +43,10 @@ def call(
     """Run a headless view on this request, with another method and body, and restore the request.
 
     It must be this request: allauth's middleware stores it, and its flows write their session to the stored request.
-    ``token`` is the access token that the view gets; the caller's own is hidden from it.
+    ``token`` is the access token that the view sees; the view does not see the credentials of the caller.
     """
     view = resolve(url(name))
-    with _disguised(request, method, json.dumps(body or {}).encode(), token):
+    with _replaced_request(request, method, json.dumps(body or {}).encode(), token):
         try:
             response = view.func(request, *view.args, **view.kwargs)
         except ImmediateHttpResponse as stop:
@@ -64,20 +64,20 @@ def call(
 
 
 @contextmanager
-def _disguised(request: HttpRequest, method: str, body: bytes, token: str) -> Iterator[None]:
+def _replaced_request(request: HttpRequest, method: str, body: bytes, token: str) -> Iterator[None]:
     credentials = {"HTTP_AUTHORIZATION", "HTTP_X_SESSION_TOKEN", "HTTP_COOKIE"}
     meta = {name: value for name, value in request.META.items() if name not in credentials}
     meta |= {"REQUEST_METHOD": method, "CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
     if token:
         meta["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     attributes = request.__dict__
-    disguise = {"method": method, "_body": body, "META": meta, "COOKIES": {}}
-    kept = {name: attributes[name] for name in (*disguise, "headers") if name in attributes}
+    replaced = {"method": method, "_body": body, "META": meta, "COOKIES": {}}
+    kept = {name: attributes[name] for name in (*replaced, "headers") if name in attributes}
     attributes.pop("headers", None)
-    attributes.update(disguise)
+    attributes.update(replaced)
     try:
         yield
     finally:
-        for name in (*disguise, "headers"):
+        for name in (*replaced, "headers"):
             attributes.pop(name, None)
         attributes.update(kept)

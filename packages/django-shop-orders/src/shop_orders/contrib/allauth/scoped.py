@@ -33,7 +33,7 @@ class ScopedAuth(TokenAuth):
 
     def __call__(self, request: HttpRequest) -> Any:
         scheme, _space, value = request.headers.get("Authorization", "").partition(" ")
-        # For a value that looks like a JWT allauth parses its RSA key at each request (65.21: 53 ms instead of 1.3).
+        # If the value looks like a JWT, allauth parses its own RSA key on each request (65.21: 53 ms instead of 1.3).
         if scheme.lower() != "bearer" or not value or "." in value:
             return None
         token: Token | None = super().__call__(request)

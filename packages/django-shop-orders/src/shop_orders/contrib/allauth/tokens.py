@@ -1,4 +1,4 @@
-"""The token strategy: allauth's JSON Web Tokens, with the fields that RFC 6749, 5.1 requires beside them."""
+"""The token strategy: allauth's JSON Web Tokens; responses also have the fields that RFC 6749, 5.1 requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCOPE = "shop:read shop:write orders:read orders:write"
 
 
 def describe() -> dict[str, Any]:
-    """The fields beside an access token in every response."""
+    """The fields that accompany an access token in every response."""
     return {
         "token_type": "Bearer",
         "expires_in": int(app_settings.JWT_ACCESS_TOKEN_EXPIRES_IN),

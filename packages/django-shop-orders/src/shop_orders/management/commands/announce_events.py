@@ -9,8 +9,8 @@ from shop_orders.models import OrderEvent
 
 class Command(BaseCommand):
     help = (
-        "Announce the events that a crash or a failing receiver left. Run it every minute, or shop_orders_jobs; it "
-        "may run twice at once."
+        "Announce events that a crash or an error left unannounced. Run it every minute, or shop_orders_jobs; "
+        "several may run at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

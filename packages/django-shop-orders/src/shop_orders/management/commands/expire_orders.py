@@ -11,7 +11,7 @@ from shop_orders.models import Order
 class Command(BaseCommand):
     help = (
         "Cancel orders that were not paid in time and give their stock back, after asking their payment providers. "
-        "Run it every minute, or shop_orders_jobs; it may run twice at once."
+        "Run it every minute, or shop_orders_jobs; several may run at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             for order in overdue[:100]:
                 since = order.expires_at.isoformat(timespec="seconds") if order.expires_at else ""
                 money = f"{as_text(order.total, order.currency)} {order.currency}"
-                self.stdout.write(f"{order.number}: {money}, to be paid until {since}")
+                self.stdout.write(f"{order.number}: {money}, was to be paid by {since}")
             self.stdout.write(f"{overdue.count()} overdue")
             return
         expired = 0

@@ -11,7 +11,7 @@ from shop_orders.conf import app_settings
 NAMES = ("name", "title", "label")
 PRICES = ("price", "sale_price", "unit_price", "amount", "fee")
 NO_PRICES = ("cost", "purchase", "old", "compare", "discount", "tax", "vat", "rate", "weight", "cents", "minor")
-"""Words in the names of numbers that are not the price to pay."""
+"""A number field with one of these words in its name is not the price to pay."""
 STOCKS = ("stock", "on_hand", "quantity", "in_stock", "inventory", "stock_quantity", "available", "units")
 REFS = ("sku", "isbn", "ean", "code", "article_number", "reference", "slug")
 FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
@@ -112,7 +112,8 @@ def _price(model: type[models.Model], fields: list[Any]) -> str:
 
 
 def _pick(fields: list[Any], names: tuple[str, ...], *, only_known: bool = False, part: str = "") -> str:
-    """The field with the best known name, or ``part`` in its name; else the first that is no primary key."""
+    """The field with the earliest of ``names``, else one with ``part`` in its name, else the first that is not the
+    key."""
     known = {field.name: field for field in fields}
     for name in names:
         if name in known:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if connection.vendor != "postgresql":
-            self.stdout.write("This database writes one at a time: the races show no deadlocks here.")
+            self.stdout.write("This database allows one writer at a time, so the races cannot show deadlocks.")
         buyers, units = options["buyers"], options["units"]
         hot = races.hot_product(buyers=buyers, units=units)
         self._show(f"{buyers} buyers for {units} units", hot)
