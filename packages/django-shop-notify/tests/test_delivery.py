@@ -180,7 +180,7 @@ def test_unknown_outcome_of_a_paid_message_is_repeated_once_after_ten_minutes_if
 def test_expired_message_is_skipped():
     queue(expires_at=timezone.now() - timedelta(seconds=1))
     delivery.deliver_due()
-    assert (only().state, only().last_error) == ("skipped", "It is too old to be of use.")
+    assert (only().state, only().last_error) == ("skipped", "The message has expired.")
     assert Scripted.seen == []
 
 
@@ -347,7 +347,7 @@ def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_w
     monkeypatch.setattr(sending, "SEND_SECONDS", 0.1)
     queue(alias="paid", address="+254711000001")
     delivery.deliver_due()
-    assert (only().state, only().last_error) == ("queued", "It took too long before anything was sent.")
+    assert (only().state, only().last_error) == ("queued", "Preparing the message exceeded the time limit.")
     assert sending.paused_aliases() == set()
 
 

@@ -104,7 +104,7 @@ def test_private_addresses_are_refused_after_resolution(url):
 def test_name_that_resolves_to_a_public_and_a_private_address_is_refused(monkeypatch):
     answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("127.0.0.1", 443))]
     monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *args, **kwargs: answers)
-    with pytest.raises(PermanentFailure, match="not a public one"):
+    with pytest.raises(PermanentFailure, match="address is not public"):
         WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
 
 
@@ -155,7 +155,7 @@ def test_redirect_is_not_followed(endpoint):
     endpoint.server.mode = "accept"
     endpoint.server.RequestHandlerClass.STATUS["moved"] = 302
     endpoint.behave("moved")
-    with pytest.raises(PermanentFailure, match="redirects"):
+    with pytest.raises(PermanentFailure, match="a redirect"):
         notifier().send(message(endpoint.url))
 
 

@@ -53,7 +53,7 @@ def apply_event(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG
 
 
 def _alias_of(message_id: str) -> str:
-    """The alias that sent a message, or the first e-mail alias where the sending is not recorded yet."""
+    """The alias that sent a message, or the first e-mail alias if the sending is not recorded yet."""
     known = (
         Notification.objects.filter(channel="email", provider_id=message_id).values_list("alias", flat=True).first()
     )

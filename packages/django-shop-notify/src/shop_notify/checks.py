@@ -26,7 +26,7 @@ from shop_notify.notifiers import registry
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_names(), *_notifiers(), *_routes(), *_queue(), *_mail()]
+    return [*_unknown_settings(), *_notifiers(), *_routes(), *_queue(), *_mail()]
 
 
 @register(Tags.database)
@@ -37,7 +37,7 @@ def check_poll(
 ) -> list[CheckMessage]:
     """Whether a site in use delivers periodically.
 
-    No setting says so: it may be cron, a timer, a schedule of the queue or the loop. Each of them records its runs in
+    No setting tells: cron, a timer, a schedule of the queue or the loop may do it. Each of them records its runs in
     the database, which ``migrate`` and ``check --database`` read.
     """
     alias = router.db_for_read(JobRun)
@@ -59,7 +59,7 @@ def check_poll(
     ]
 
 
-def _names() -> Iterator[CheckMessage]:
+def _unknown_settings() -> Iterator[CheckMessage]:
     for name in app_settings.unknown():
         known = ", ".join(sorted(key for key in dir(type(app_settings)) if key.isupper()))
         hint = f"Known settings: {known}."
@@ -77,7 +77,7 @@ def _notifiers() -> Iterator[CheckMessage]:
             continue
         if notifier.is_metered and not app_settings.PHONE_REGIONS:
             yield Error(
-                f"“{alias}” may send to no country.",
+                f"“{alias}” cannot send to any country, because PHONE_REGIONS is empty.",
                 hint='SHOP_NOTIFY = {"PHONE_REGIONS": ["KE"], ...}',
                 id="shop_notify.E002",
             )
@@ -90,7 +90,7 @@ def _notifiers() -> Iterator[CheckMessage]:
 
 
 def _notifier_hint(alias: str) -> str:
-    """A notifier to paste: for e-mail the real one, for any other alias one that needs no account."""
+    """A notifier to paste: ``EmailNotifier`` for e-mail, and for any other alias one that needs no account."""
     backend = "EmailNotifier" if alias == "email" else "ConsoleNotifier"
     return f'SHOP_NOTIFY = {{"NOTIFIERS": {{..., "{alias}": {{"BACKEND": "shop_notify.notifiers.{backend}"}}}}}}'
 
@@ -106,11 +106,11 @@ def _routes() -> Iterator[CheckMessage]:
             continue
         read.append(route)
         yield from _route(number, route)
-    yield from _unreachable(read)
+    yield from _undeliverable_events(read)
 
 
-def _unreachable(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
-    """Events without administrators or without a notifier: one message for all routes, since a preset has many."""
+def _undeliverable_events(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
+    """Events without administrators or without a notifier: one warning for all routes, since a preset has many."""
     to_admins = [route for route in read if routes.ADMINS in route.to]
     if to_admins and not app_settings.ADMINS:
         yield Warning(
@@ -122,7 +122,7 @@ def _unreachable(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
         if alias not in app_settings.NOTIFIERS:
             unsent = _events([route for route in read if alias in route.via])
             yield Warning(
-                f"“{alias}” is not configured, so these are not sent by it: {unsent}.",
+                f"“{alias}” is not configured, so these events are not sent by it: {unsent}.",
                 hint=f"{_notifier_hint(alias)} If this is intended, add this check to SILENCED_SYSTEM_CHECKS.",
                 id="shop_notify.W004",
             )
@@ -132,8 +132,8 @@ def _events(read: Sequence[routes.Route]) -> str:
     return ", ".join(dict.fromkeys(f"“{route.event}”" for route in read))
 
 
-def _preset_without(path: str) -> str:
-    """For a route of the preset: the preset for a site without the app."""
+def _preset_hint(path: str) -> str:
+    """The hint for a preset's route whose app is missing: the preset for a site without that app."""
     presets = {"shop_catalog": "ORDER_ROUTES", "shop_orders": "STOCK_ROUTES"}
     app = path.partition(".")[0]
     return f" A site without {app} uses shop_notify.presets.{presets[app]}." if app in presets else ""
@@ -148,7 +148,7 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
         yield Error(
             f"Route {number}: “{route.signal}” is not a signal.",
             hint="Give the dotted path of a django.dispatch.Signal whose app is installed, or remove the route."
-            f"{_preset_without(route.signal)}",
+            f"{_preset_hint(route.signal)}",
             id="shop_notify.E004",
         )
     for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
@@ -199,7 +199,7 @@ def _queue() -> Iterator[CheckMessage]:
         )
     if app_settings.QUEUE == queues.POSTGRESQL and connection.vendor != "postgresql":
         yield Warning(
-            "The queue postgresql wakes no worker on another database: `deliver_notifications --loop` only polls.",
+            "The queue postgresql needs a PostgreSQL database. On this one `deliver_notifications --loop` only polls.",
             hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}',
             id="shop_notify.W010",
         )

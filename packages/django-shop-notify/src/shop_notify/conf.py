@@ -48,7 +48,7 @@ class AppSettings(BaseSettings):
 
     @property
     def SMS_LIMITS(self) -> Mapping[str, int]:
-        """How many paid messages may start per phone, customer and hour; more than that wait for the next period.
+        """How many paid messages may start per phone, customer and hour; others wait for the next period.
 
         Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``hour``.
         """

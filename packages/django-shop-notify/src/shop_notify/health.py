@@ -45,7 +45,7 @@ def notifiers() -> list[NotifierHealth]:
 
 
 def oldest_due_at() -> datetime | None:
-    """Since when a message is due, None if none is: for a readiness probe."""
+    """When the oldest waiting message was due, None if no message is due: for a readiness probe."""
     now = timezone.now()
     return Notification.objects.due(now).order_by("due_at").values_list("due_at", flat=True).first()
 

@@ -49,6 +49,6 @@ def _delivery(row: Notification) -> Delivery:
 
 
 def label(name: str) -> str:
-    """An event's or group's name to be shown: the site's translation of it, or the name with spaces."""
+    """The name of an event or group for display: the site's translation, or the name with spaces."""
     title = name.replace("_", " ").capitalize()
     return _(title) if title else ""

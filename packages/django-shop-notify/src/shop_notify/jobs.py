@@ -12,7 +12,7 @@ from shop_notify.models import JobRun
 
 
 def masked(error: Exception) -> str:
-    """The error as the table of runs keeps it, without addresses."""
+    """The error as the table of runs stores it, without addresses."""
     return mask(f"{type(error).__name__}: {error}")
 
 
@@ -21,7 +21,7 @@ JOBS: tuple[Job, ...] = (
         name="fall_back",
         function=delivery.start_fallbacks,
         every=timedelta(minutes=1),
-        consequence="A message that does not arrive is not followed by one on the other channel.",
+        consequence="A message that does not arrive has no fallback by another channel.",
     ),
     Job(
         name="deliver",

@@ -18,7 +18,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(state__in=("queued", "sending"))
 
     def due(self, now: datetime) -> NotificationQuerySet:
-        """To be claimed now. A row that is being sent is due again when its lease has expired."""
+        """Rows that may be claimed now. A row that is being sent becomes due again when its lease expires."""
         return self.open().filter(due_at__lte=now)
 
     def in_order(self) -> NotificationQuerySet:
@@ -35,7 +35,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.filter(reference=reference).order_by("created_at", "id") if reference else self.none()
 
     def search(self, text: str) -> NotificationQuerySet:
-        """By a whole address, reference or recipient key."""
+        """Rows whose address, reference or recipient key equals the text."""
         return self.filter(Q(address__iexact=text) | Q(reference=text) | Q(recipient_key=text))
 
     def newest_first(self) -> NotificationQuerySet:
@@ -52,7 +52,8 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
     def health(self, now: datetime) -> dict[str, dict[str, object]]:
         """``{alias: {"waiting", "sending", "dead", "unknown", "oldest_due_at"}}``, by one query.
 
-        The states are in two groups, each the condition of a partial index: in one group no index could be used.
+        The states are in two groups, each of which matches the condition of a partial index. One list of all four
+        states would use no index.
         """
         rows = (
             self.filter(Q(state__in=("queued", "sending")) | Q(state__in=("dead", "unknown")))

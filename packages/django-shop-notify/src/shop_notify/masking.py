@@ -24,7 +24,7 @@ def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) ->
 
 
 def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
-    """A JSON value with every text masked; values deeper than five levels, long lists and odd numbers are cut."""
+    """A JSON value with every text masked; deep values, long lists and numbers that JSON cannot store are cut."""
     return _mask_value(value, tuple(secrets), 0)
 
 

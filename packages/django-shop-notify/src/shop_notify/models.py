@@ -34,7 +34,7 @@ FORWARD: Mapping[str, frozenset[str]] = {
     State.SENT: frozenset({State.DELIVERED, State.READ, State.FAILED}),
     State.UNKNOWN: frozenset({State.SENT, State.DELIVERED, State.READ, State.FAILED}),
     State.DELIVERED: frozenset({State.READ}),
-    # It has arrived, although it was taken as failed: a phone was off, or the reports came in the wrong order.
+    # It arrived after it was considered failed: a phone was off, or the reports came in the wrong order.
     State.FAILED: frozenset({State.DELIVERED, State.READ}),
     State.DEAD: frozenset({State.DELIVERED, State.READ}),
 }
@@ -144,7 +144,7 @@ class Notification(models.Model):
 
 
 class Attempt(models.Model):
-    """One attempt to send, inserted when it ended. A missing number is a worker that died."""
+    """One attempt to send, inserted when it has ended. A gap in the numbers means that a worker died."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", _("accepted")
@@ -220,7 +220,7 @@ class Preference(models.Model):
 
 
 class Suppression(models.Model):
-    """An address to which no message is sent any more."""
+    """An address to which messages are no longer sent."""
 
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("bounced")
@@ -288,7 +288,7 @@ class SendCount(models.Model):
 
 
 class Worker(models.Model):
-    """A process or thread that delivers now. One alias never occupies more than half of them."""
+    """A process or thread that is delivering. One alias never occupies more than half of them."""
 
     host = models.CharField(max_length=100)
     pid = models.PositiveIntegerField()

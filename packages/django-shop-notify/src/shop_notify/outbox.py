@@ -1,4 +1,4 @@
-"""The outbox: putting messages into it, and sending messages of it again. ``delivery`` delivers them."""
+"""The outbox: putting messages into it, and sending them again. ``delivery`` delivers them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
 def put(notifications: Sequence[Notification]) -> None:
     """Insert unsaved notifications and wake the queue after commit.
 
-    Each is inserted once, however often it is put: unique are its event id, event, alias and address.
+    Each is inserted once, however often it is put: event id, event, alias and address are unique together.
     """
     if not notifications:
         return
@@ -31,7 +31,7 @@ def put(notifications: Sequence[Notification]) -> None:
 
 
 def retry(notification: Notification) -> None:
-    """Send a message again that was given up or refused, or whose outcome is unknown, because staff want it.
+    """Send a message again, at the request of staff, that was given up or refused or whose outcome is unknown.
 
     Raises:
         NotRetryable: it is in another state.
@@ -39,7 +39,7 @@ def retry(notification: Notification) -> None:
     changed = _requeue(Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE))
     if not changed:
         raise NotRetryable(
-            _("Only what was given up, refused or has an unknown outcome can be retried. Resend it instead.")
+            _("Only a message that was given up or refused, or has an unknown outcome, can be retried. Resend it.")
         )
     _wake_after_commit()
 

@@ -1,4 +1,4 @@
-"""Routes for the catalog and orders apps: at most one message per alias for all that happens at one moment."""
+"""Routes for the catalog and orders apps: at most one message per alias for events that happen at the same moment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 _STATUS = "shop_orders.signals.order_status_changed"
 _PAYMENT = "shop_orders.signals.payment_status_changed"
-# Only for events that have no e-mail.
+# Only for events that are not sent by e-mail anyway.
 _SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
 
 ORDER_ROUTES: list[dict[str, Any]] = [
@@ -104,4 +104,4 @@ STOCK_ROUTES: list[dict[str, Any]] = [
 """The catalog app's events."""
 
 SHOP_ROUTES: list[dict[str, Any]] = [*ORDER_ROUTES, *STOCK_ROUTES]
-"""Both. A site that has only one of the two apps uses the routes of that one."""
+"""The events of both apps. A site with only one of them uses that app's routes."""

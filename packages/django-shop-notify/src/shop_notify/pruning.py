@@ -15,7 +15,7 @@ CHUNK = 1000
 def prune(*, days: int | None = None) -> int:
     """Delete notifications that were finished more than ``days`` ago (default: ``KEEP_DAYS``).
 
-    Their attempts and reports are deleted too. In chunks, each in a transaction of its own. Returns how many
+    Their attempts and reports are deleted too, in chunks with one transaction each. Returns how many
     notifications were deleted.
     """
     now = timezone.now()

@@ -46,11 +46,11 @@ class Route:
     Empty: the notifiers have addresses of their own, as a webhook with a ``url`` does.
     """
     when: Mapping[str, Any] = field(default_factory=dict)
-    """``{payload key: value}``; dots lead into nested mappings, a list means any of its values. All must match."""
+    """``{payload key: value}``; dots reach into nested mappings, a list matches any of its values. All must match."""
     context: str = ""
     """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
     event_id: str = ""
-    """For such a signal too: dotted path of ``(sender, **kwargs) -> text``.
+    """For a signal without ``event_id``: dotted path of ``(sender, **kwargs) -> text``.
 
     Without it a signal that is sent twice becomes two messages.
     """
@@ -61,7 +61,7 @@ class Route:
     priority: int = 5
     """1 is sent first, 9 last."""
     expires_after_minutes: int | None = None
-    """Older messages are not sent any more. Default: the notifier's."""
+    """Older messages are not sent. Default: the notifier's."""
     fallback: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered within n minutes."""
 
@@ -77,7 +77,7 @@ class Route:
         missing = {"signal", "event", "via"} - set(entry)
         if wrong or missing:
             raise RouteRefused(
-                _("A route has the keys signal, event and via, and may have others; wrong or missing: %(names)s.")
+                _("A route must have signal, event and via, and no unknown keys. Missing or unknown: %(names)s.")
                 % {"names": ", ".join(sorted(wrong | missing))}
             )
         if isinstance(entry["via"], str) or isinstance(entry.get("to", ()), str):
@@ -85,11 +85,11 @@ class Route:
         return cls(**entry)
 
     def matches(self, payload: Mapping[str, Any]) -> bool:
-        return all(_holds(_at(payload, key), wanted) for key, wanted in self.when.items())
+        return all(_is_wanted(_value_at(payload, key), wanted) for key, wanted in self.when.items())
 
 
 def connect() -> None:
-    """Connect to every signal that a route names, once each. One that cannot be imported is reported by the checks."""
+    """Connect once to each signal that a route names. The checks report a signal that cannot be imported."""
     for path in {str(entry.get("signal", "")) for entry in app_settings.ROUTES}:
         try:
             signal = import_string(path)
@@ -140,7 +140,7 @@ def _event_id(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> str:
 
 def _rows(route: Route, payload: Mapping[str, Any], event_id: str) -> Iterator[Notification]:
     context = storable_payload({key: value for key, value in payload.items() if key not in {"recipients", "notify"}})
-    reference = str(_at(payload, route.reference) or "")[:100]
+    reference = str(_value_at(payload, route.reference) or "")[:100]
     now = timezone.now()
     for audience, recipient in _recipients(route, payload):
         for alias, notifier, address in _addresses(route.via, recipient):
@@ -221,7 +221,7 @@ def _text(recipient: Mapping[str, Any], key: str, length: int) -> str:
     return storable_text(str(recipient.get(key) or ""))[:length]
 
 
-def _at(payload: Mapping[str, Any], path: str) -> Any:
+def _value_at(payload: Mapping[str, Any], path: str) -> Any:
     """The value at a dotted path inside nested mappings, None where there is none."""
     value: Any = payload
     for part in path.split("."):
@@ -229,5 +229,5 @@ def _at(payload: Mapping[str, Any], path: str) -> Any:
     return value
 
 
-def _holds(value: Any, wanted: Any) -> bool:
+def _is_wanted(value: Any, wanted: Any) -> bool:
     return value in wanted if isinstance(wanted, list | tuple | set | frozenset) else value == wanted

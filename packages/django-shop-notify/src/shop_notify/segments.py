@@ -1,4 +1,4 @@
-"""SMS segments: how many SMS a text takes, as the networks count (3GPP TS 23.038)."""
+"""SMS segments: the number of SMS that a text needs, as networks count them (3GPP TS 23.038)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EXTENDED = frozenset("^{}\\[~]|€\f")
 
 @dataclass(frozen=True)
 class Segments:
-    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; ``parts`` are paid for."""
+    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; each of ``parts`` is charged."""
 
     encoding: str
     units: int
@@ -21,7 +21,7 @@ class Segments:
 
 
 def count_segments(text: str) -> Segments:
-    """The parts of a text: 160 septets or 70 units in one, 153 or 67 in each of several."""
+    """Count a text: one part holds 160 septets or 70 units, each of several parts 153 or 67."""
     if all(character in _BASIC or character in _EXTENDED for character in text):
         sizes = [2 if character in _EXTENDED else 1 for character in text]
         return Segments("GSM-7", sum(sizes), _parts(sizes, single=160, each=153))

@@ -14,7 +14,7 @@ def storable_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload as plain JSON values.
 
     Raises:
-        TypeError: it holds an object that is no plain value, such as a model instance.
+        TypeError: it contains an object that is not a plain value, such as a model instance.
     """
     plain: dict[str, Any] = json.loads(json.dumps(payload, cls=DjangoJSONEncoder), parse_constant=lambda _name: None)
     storable: dict[str, Any] = _storable_value(plain)

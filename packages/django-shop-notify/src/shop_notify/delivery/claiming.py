@@ -1,6 +1,6 @@
-"""Claiming due rows with a lease, and releasing those that were not tried.
+"""Claiming due rows with a lease, and releasing rows that were not attempted.
 
-A claimed row is ``sending`` and its ``due_at`` is the end of its lease: the row of a killed worker is due again by
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so the row of a killed worker is due again by
 itself. Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any other.
 """
 
@@ -23,7 +23,7 @@ from shop_notify.notifiers import registry
 LEASE = timedelta(seconds=120)
 BATCH = 20
 IDEMPOTENT_BATCH = 200
-"""For notifiers that are idempotent. Their messages take a moment, so nothing urgent waits long behind a batch."""
+"""For idempotent notifiers. They send quickly, so an urgent message does not wait long for the end of a batch."""
 SUSPECT_ATTEMPTS = 2
 
 
@@ -38,9 +38,9 @@ class Claim:
 
 
 def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
-    """Claim the next due rows of one alias, or return None where there is nothing this worker may claim.
+    """Claim the next due rows of one alias, or return None if there is no row that this worker may claim.
 
-    Opens its own transaction, in which the other workers are locked: one alias never occupies more than half of them.
+    Opens its own transaction and locks the workers' rows, so that one alias never occupies more than half of them.
     Rows with which two workers have died are claimed one by one, so that a message that kills its worker each time
     delays no other.
     """
@@ -61,7 +61,7 @@ def _claim(worker: Worker, without: frozenset[str]) -> Claim | None:
     alias = due.values_list("alias", flat=True).first()
     if alias is None:
         return None
-    rows = _before_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
+    rows = _up_to_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
     claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.SENDING,
@@ -81,19 +81,19 @@ def _batch_size(alias: str) -> int:
         return BATCH
 
 
-def _before_suspect(rows: list[Notification]) -> list[Notification]:
+def _up_to_suspect(rows: list[Notification]) -> list[Notification]:
     """The first row alone if it is suspect, else the rows before the first suspect one."""
-    sound = next((index for index, row in enumerate(rows) if _is_suspect(row)), len(rows))
-    return rows[: max(1, sound)]
+    first_suspect = next((index for index, row in enumerate(rows) if _is_suspect(row)), len(rows))
+    return rows[: max(1, first_suspect)]
 
 
 def _is_suspect(row: Notification) -> bool:
-    """Its worker died, and not for the first time."""
+    """Workers have died with this row, at least two of them."""
     return row.state == State.SENDING and row.attempts >= SUSPECT_ATTEMPTS
 
 
 def release(claimed: Claim, rows: Iterable[Notification]) -> None:
-    """Release rows that were claimed and not tried, as if they had not been claimed."""
+    """Release rows that were claimed and not attempted, as if they had not been claimed."""
     Notification.objects.filter(pk__in=[row.pk for row in rows], lease=claimed.token, state=State.SENDING).update(
         state=State.QUEUED, lease=None, due_at=timezone.now(), attempts=F("attempts") - 1
     )

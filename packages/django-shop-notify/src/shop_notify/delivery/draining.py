@@ -19,13 +19,13 @@ from shop_notify.notifiers.base import Notifier
 logger = logging.getLogger(__name__)
 
 CLAIM_SECONDS = 20.0
-"""A wake-up stops claiming after this long and leaves the rest to the next."""
+"""After this time a wake-up claims no more rows, and the next wake-up continues."""
 MAX_WAIT_SECONDS = 0.5
-"""The longest that the result of an idempotent message waits for the others of its batch."""
+"""How long the result of an idempotent message waits at most for the rest of its batch."""
 
 
 def wake_up() -> None:
-    """Deliver what is due and raise nothing: the function that a queue calls. Calling it too often does no harm."""
+    """Deliver what is due and raise nothing. A queue calls this function; calling it too often does no harm."""
     try:
         deliver_due()
     except Exception:
@@ -35,7 +35,7 @@ def wake_up() -> None:
 def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], bool] = lambda: True) -> int:
     """Deliver until nothing is due, ``for_seconds`` are over or ``keep_going()`` is false.
 
-    Returns how many messages were tried.
+    Returns how many messages were attempted.
     """
     if not Notification.objects.due(timezone.now()).exists():
         return 0
@@ -53,9 +53,9 @@ def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], 
 
 
 def _deliver_batch(claimed: Claim, worker: Worker, keep_going: Callable[[], bool]) -> int:
-    """Send the rows of a claim one by one. Returns how many were tried; the others are released."""
+    """Send the rows of a claim one by one. Returns how many were attempted; the others are released."""
     if not claimed.rows:
-        # Another transaction has locked them for a moment, such as a delivery report.
+        # Another transaction, such as one that applies a delivery report, holds their locks for a moment.
         time.sleep(0.01)
         return 0
     batch = sending.Batch.prepare(claimed)
@@ -75,13 +75,13 @@ def _deliver_batch(claimed: Claim, worker: Worker, keep_going: Callable[[], bool
 
 
 def _may_send(claimed: Claim) -> bool:
-    """Whether the lease is long enough for one more message, and its notifier does not hang."""
+    """Whether the lease lasts for one more message, and the alias was not paused because its notifier hung."""
     left = (claimed.until - timezone.now()).total_seconds()
     return left >= sending.SEND_SECONDS and claimed.alias not in sending.paused_aliases()
 
 
 def _attempt(batch: sending.Batch, row: Notification) -> Result | None:
-    """The result of one attempt, None where a limit on paid messages has postponed it."""
+    """The result of one attempt, None if a limit on paid messages has postponed it."""
     try:
         return batch.attempt(row)
     except metering.OverLimit as over:
@@ -93,10 +93,10 @@ def _attempt(batch: sending.Batch, row: Notification) -> Result | None:
 
 
 class ResultBuffer:
-    """Results on their way into the database: written at once, or in batches where the notifier is idempotent.
+    """Records results in the database: each at once, or in batches if the notifier is idempotent.
 
-    A worker that dies has recorded all it has sent but the message in hand, and so repeats no other; of an idempotent
-    notifier it may repeat a batch.
+    So when a worker dies, all messages that it sent are recorded, except the one in progress, and only that one may be
+    repeated. With an idempotent notifier one batch may be repeated.
     """
 
     def __init__(self, notifier: Notifier | None, until: datetime) -> None:
@@ -114,7 +114,7 @@ class ResultBuffer:
             self.flush()
 
     def flush(self) -> None:
-        """Settle the results that are held, also through an outage of the database for as long as the lease lasts."""
+        """Record the results that are held. While the database is down, try again until the lease expires."""
         if not self._held:
             return
         rows = [row for row, _result in self._held]
@@ -133,7 +133,7 @@ class ResultBuffer:
         self._follow_up(rows)
 
     def _follow_up(self, rows: list[Notification]) -> None:
-        """Apply reports that came before the result was recorded, and start the fallbacks that are due now."""
+        """Apply reports that arrived before the result was recorded, and start the fallbacks that are due now."""
         if self._notifier is not None and self._notifier.awaits_reports():
             for row in rows:
                 if row.provider_id:

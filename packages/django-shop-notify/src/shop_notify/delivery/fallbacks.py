@@ -1,4 +1,4 @@
-"""Fallbacks: a message by another channel when the first did not arrive, once."""
+"""Fallbacks: one message by another channel when the first did not arrive."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ NOT_DELIVERED = (State.SENT, State.UNKNOWN, State.FAILED, State.DEAD, State.SKIP
 
 
 def start_fallbacks() -> int:
-    """Put the fallbacks of messages into the outbox that were refused, skipped, or not delivered in time.
+    """Put fallbacks into the outbox for messages that were refused, skipped, or not delivered in time.
 
-    The fallback is inserted before its cause is marked, so a second run inserts nothing. Returns how many causes there
-    were.
+    A fallback is inserted before its original is marked as done, and only once: a run that repeats this after a crash
+    inserts nothing. Returns how many originals there were.
     """
     now = timezone.now()
     due = Notification.objects.filter(fallback_at__lte=now, state__in=NOT_DELIVERED).order_by("fallback_at")[:BATCH]
@@ -37,7 +37,7 @@ def _fallbacks_of(rows: Iterable[Notification]) -> Iterator[Notification]:
         try:
             yield _fallback_of(row)
         except UnknownNotifier as error:
-            # The worker that has just delivered another message goes on.
+            # Only logged: the worker that called this has other messages to deliver.
             logger.error("A message has no fallback: %s", error)  # noqa: TRY400 - the trace adds nothing
 
 

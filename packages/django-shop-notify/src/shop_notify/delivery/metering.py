@@ -30,7 +30,7 @@ class OverLimit(Exception):
 
 
 def count(notification: Notification) -> None:
-    """Count one message against every limit, once however often it is tried; against all of them or none.
+    """Count one message against all limits, or against none if one is used up. A message is counted only once.
 
     Opens its own transaction. Each count is one conditional update, so many workers together never exceed a limit.
 
@@ -70,7 +70,7 @@ def _count_one(limit: str, key: str, now: datetime) -> None:
         # Django mails errors to the site's ADMINS: the shop may be under SMS pumping. After commit only, since another
         # limit may roll the count back.
         report = partial(
-            logger.error, "SMS_LIMITS: the %d messages of this hour are used up. The rest waits.", allowed
+            logger.error, "SMS_LIMITS: the %d messages of this hour are used up. Further messages wait.", allowed
         )
         transaction.on_commit(report, using=connection_of(SendCount).alias)
 

@@ -2,11 +2,11 @@
 
 Two are written by hand, because they run for every message:
 
-- the update of rows under their leases, since Django takes longer to build it than the database to run it;
+- the update of rows under their leases, since Django takes longer to build it than the database takes to run it;
 - the insert of a batch's attempts on PostgreSQL: without it a message of a batch takes a fifth more CPU.
 
-Django's fields still convert each value. PostgreSQL gets the rows of a batch as one JSON value, since it plans each
-statement again.
+Django's fields still convert each value. PostgreSQL gets the rows of a batch as one JSON value in one statement, since
+it would plan one statement for each row.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Statement(NamedTuple):
 
 
 def write_results(results: Sequence[tuple[Notification, Mapping[str, Any]]]) -> int:
-    """Change rows that are still ``sending`` under their lease. Returns how many were."""
+    """Change those rows that are still ``sending`` under their lease. Returns how many were changed."""
     connection = connection_of(Notification)
     statement = _update(connection.alias)
     rows = []
@@ -68,7 +68,7 @@ def insert_attempts(attempts: Iterable[Mapping[str, Any]]) -> None:
 
 
 def commit_without_flush() -> None:
-    """Let the commit of this transaction not wait for the disk (PostgreSQL)."""
+    """Commit this transaction without waiting for the disk (PostgreSQL)."""
     with connection_of(Worker).cursor() as cursor:
         cursor.execute("SET LOCAL synchronous_commit TO off")
 

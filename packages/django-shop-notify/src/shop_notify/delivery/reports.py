@@ -43,9 +43,10 @@ def receive_request(alias: str, request: HttpRequest) -> HttpResponse | None:
 
 
 def receive_reports(alias: str, reports: Iterable[Report]) -> int:
-    """Keep and apply delivery reports. Returns how many notifications changed.
+    """Store and apply delivery reports. Returns how many notifications changed.
 
-    A duplicate changes nothing. A report that arrives before the result of its attempt is recorded waits for it.
+    A duplicate changes nothing. A report that arrives before the result of its attempt is recorded is stored, and
+    applied afterwards.
     """
     return sum(_receive(alias, report) for report in reports)
 
@@ -56,11 +57,11 @@ def _receive(alias: str, report: Report) -> bool:
     provider_id = storable_text(report.provider_id)[:200]
     if not provider_id:
         return False
-    return _keep(alias, provider_id, report)
+    return _store_and_apply(alias, provider_id, report)
 
 
 @in_transaction(Notification)
-def _keep(alias: str, provider_id: str, report: Report) -> bool:
+def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     """Store a report, and apply it if its notification is known. Returns whether the notification changed."""
     kept, _is_new = DeliveryReport.objects.get_or_create(
         alias=alias,
@@ -74,7 +75,7 @@ def _keep(alias: str, provider_id: str, report: Report) -> bool:
     row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
     if row is not None:
         return _apply(kept, row)
-    # The result may be recorded between this query and the commit: then neither has seen the other.
+    # The result may be recorded between this query and the commit. Then neither transaction sees the other's row.
     apply = partial(_apply_if_recorded, alias, provider_id)
     transaction.on_commit(apply, using=connection_of(Notification).alias, robust=True)
     return False
@@ -98,7 +99,7 @@ def apply_waiting(row: Notification) -> None:
 
 def _apply(kept: DeliveryReport, row: Notification) -> bool:
     if kept.address and suppressions.stored_form(kept.address) != suppressions.stored_form(row.address):
-        logger.warning("A delivery report of %s names another address than the message went to", kept.alias)
+        logger.warning("A delivery report of %s names a different address from that of the message", kept.alias)
         return False
     kept.notification = row
     kept.save(update_fields=["notification"])

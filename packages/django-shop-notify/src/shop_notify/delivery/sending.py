@@ -1,4 +1,4 @@
-"""Sending one message by its notifier, and turning whatever happens into a result."""
+"""Sending one message by its notifier, and turning what it returns or raises into a result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from shop_notify.recipients import preferences, suppressions, unsubscribing
 logger = logging.getLogger(__name__)
 
 SEND_SECONDS = 30.0
-"""The most that one message may take where a timer can stop it; far less than half of ``claiming.LEASE``."""
+"""How long one message may take at most, where a timer can stop it; far less than half of ``claiming.LEASE``."""
 PAUSE_SECONDS = 60.0
 REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
 
@@ -40,7 +40,7 @@ _paused_until: dict[str, float] = {}
 
 
 def paused_aliases() -> set[str]:
-    """Aliases that exceeded the time limit lately: this process lets the others go first."""
+    """Aliases that recently exceeded the time limit. This process does not claim their messages for a while."""
     now = time.monotonic()
     return {alias for alias, until in _paused_until.items() if until > now}
 
@@ -79,7 +79,7 @@ class Batch:
         Raises:
             OverLimit: a limit on paid messages is used up.
         """
-        skipped = self._skipped(row)
+        skipped = self._reason_to_skip(row)
         if skipped is not None:
             return skipped
         if self.notifier is None:
@@ -94,7 +94,7 @@ class Batch:
 
     def _outcome(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Result:
         try:
-            return self._accepted(self._send(notifier, row, content))
+            return self._accepted_result(self._send(notifier, row, content))
         except (AddressRefused, PermanentFailure) as error:
             return _permanent(row, error)
         except TemporaryFailure as error:
@@ -103,25 +103,27 @@ class Batch:
             return _unknown(row, error, notifier)
         except TimeLimitExceeded:
             _paused_until[row.alias] = time.monotonic() + PAUSE_SECONDS
-            return _unknown(row, UnknownOutcome(_("It took too long."), provider_code="time"), notifier)
+            return _unknown(
+                row, UnknownOutcome(_("The notifier exceeded the time limit."), provider_code="time"), notifier
+            )
         except metering.OverLimit:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            # A notifier may be a third party's code: whatever it raises ends this attempt and not the worker.
+            # A notifier may be a third party's code: whatever it raises ends this attempt, not the worker.
             logger.warning("%r raised %s", notifier, type(error).__name__)
             return _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), notifier)
 
-    def _skipped(self, row: Notification) -> Result | None:
+    def _reason_to_skip(self, row: Notification) -> Result | None:
         if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
-            return Result(state=State.SKIPPED, detail=_("The recipient does not want these."), is_unwanted=True)
+            return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_unwanted=True)
         if row.expires_at is not None and row.expires_at <= timezone.now():
-            return Result(state=State.SKIPPED, detail=_("It is too old to be of use."))
+            return Result(state=State.SKIPPED, detail=_("The message has expired."))
         if suppressions.stored_form(row.address) in self.suppressed:
             return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
         return None
 
     def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
-        message = self._prepared(notifier, row)
+        message = self._prepare_message(notifier, row)
         content |= {"subject": message.subject, "text": message.text, "html": message.html}
         with time_limit(SEND_SECONDS):
             receipt = notifier.send(message)
@@ -129,8 +131,8 @@ class Batch:
             raise UnknownOutcome(_("The notifier returned no receipt."))
         return receipt
 
-    def _prepared(self, notifier: Notifier, row: Notification) -> Message:
-        """The message, ready to be sent. A failure in here may be tried again, also where a message costs money.
+    def _prepare_message(self, notifier: Notifier, row: Notification) -> Message:
+        """The message, ready to be sent. Nothing has been sent yet, so every failure here may be retried.
 
         Raises:
             AddressRefused, PermanentFailure: the notifier refuses it.
@@ -146,12 +148,14 @@ class Batch:
         except (AddressRefused, DeliveryFailure, metering.OverLimit):
             raise
         except TimeLimitExceeded as error:
-            raise TemporaryFailure(_("It took too long before anything was sent."), provider_code="time") from error
+            raise TemporaryFailure(
+                _("Preparing the message exceeded the time limit."), provider_code="time"
+            ) from error
         except (Exception, SystemExit) as error:
             raise TemporaryFailure(f"{type(error).__name__}: {error}") from error
         return message
 
-    def _accepted(self, receipt: Receipt) -> Result:
+    def _accepted_result(self, receipt: Receipt) -> Result:
         answer = mask_values(receipt.answer or {}, secrets=self.secrets)
         return Result(
             state=State.SENT,
@@ -165,7 +169,7 @@ def message_of(row: Notification, notifier: Notifier, renderer: Renderer) -> Mes
     """The message of a row, rendered.
 
     Raises:
-        TemporaryFailure: it does not render. A later attempt finds a repaired template.
+        TemporaryFailure: it does not render. A later attempt succeeds if the template has been repaired by then.
     """
     try:
         content = renderer.render(row, max_text=notifier.max_text)
@@ -209,7 +213,7 @@ def _temporary(row: Notification, error: TemporaryFailure, max_attempts: int) ->
 
 
 def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Result:
-    """A free message is tried again like a refused one; a paid one once, and only where its options say so."""
+    """A free message is retried as after a temporary failure; a paid one once, and only if its options say so."""
     most = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
     again = notifier.repeats_unknown and row.attempts < most
     delay = REPEAT_UNKNOWN_AFTER if notifier.is_metered else backoff(row.attempts)

@@ -1,4 +1,4 @@
-"""Recording the results of attempts: the row's new state, its attempt, and the signals of both."""
+"""Recording the results of attempts: the row's new state, its attempt, and the signal of the new state."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAY_BE_SENT_AGAIN = (State.QUEUED, State.UNKNOWN, State.DEAD)
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """The result of one attempt: the new state and everything to keep of it."""
+    """The result of one attempt: the new state, and what is stored with it."""
 
     state: State
     outcome: str = ""
@@ -48,9 +48,9 @@ class Result:
 
 
 def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
-    """How long to wait after so many attempts: fourfold each time, with jitter, no less than the provider asks for.
+    """How long to wait after this many attempts: four times longer each time, with jitter; at least ``retry_after``.
 
-    A ``retry_after`` of a notifier that is no number is ignored; more than a day counts as a day.
+    A ``retry_after`` that is not a number is ignored; one of more than a day counts as a day.
     """
     asked = min(retry_after, MAX_RETRY_AFTER_SECONDS) if isinstance(retry_after, int | float) else 0
     seconds = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 4 ** (max(1, attempts) - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
@@ -75,8 +75,8 @@ def settle(row: Notification, result: Result) -> bool:
 def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Record a success that arrives after the lease expired, or after a delivery report. Returns what was changed.
 
-    Where no other worker has recorded that the message was sent, it is now sent and is not sent again. Otherwise only
-    the provider's id is recorded, which its delivery reports will name.
+    If no other worker has recorded a sending, the state becomes ``sent`` and the message is not sent again. Otherwise
+    only the provider's id is recorded, which its delivery reports will name.
     """
     if changes["state"] != State.SENT:
         return {}
@@ -89,9 +89,9 @@ def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mappi
 
 
 def settle_all(results: list[tuple[Notification, Result]]) -> None:
-    """Record many results in one commit, and remove from the list those that are recorded.
+    """Record many results in one commit, and remove the recorded ones from the list.
 
-    Where one of them cannot be recorded with the others, each is recorded by itself.
+    If one of them cannot be recorded, each is recorded in a commit of its own.
     """
     if len(results) > 1 and _settle_together(results):
         results.clear()
@@ -106,7 +106,7 @@ def _settle_together(results: Sequence[tuple[Notification, Result]]) -> bool:
     changed = [(row, _changes(row, result, now)) for row, result in results]
     try:
         _write(changed, _attempts(results, now))
-    except (DataError, IntegrityError, _RowLost):
+    except (DataError, IntegrityError, _LeaseLost):
         return False
     for row, changes in changed:
         _apply(row, changes)
@@ -116,16 +116,16 @@ def _settle_together(results: Sequence[tuple[Notification, Result]]) -> bool:
 def _write(changed: Sequence[tuple[Notification, Mapping[str, Any]]], attempts: Iterable[Mapping[str, Any]]) -> None:
     with transaction.atomic(using=connection_of(Notification).alias):
         if queries.write_results(changed) != len(changed):
-            raise _RowLost
+            raise _LeaseLost
         queries.insert_attempts(attempts)
 
 
-class _RowLost(Exception):
+class _LeaseLost(Exception):
     """The lease of a row has expired, and another worker may have claimed it."""
 
 
 def _apply(row: Notification, changes: Mapping[str, Any]) -> None:
-    """Give the instance the values that are stored, and announce its new state."""
+    """Set the stored values on the instance, and announce its new state."""
     for name, value in changes.items():
         setattr(row, name, value)
     if "state" in changes:

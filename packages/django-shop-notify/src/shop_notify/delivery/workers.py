@@ -1,4 +1,4 @@
-"""The list of workers that deliver now, by which one alias never occupies more than half of them."""
+"""The list of active workers. It is used to keep one alias from occupying more than half of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shop_notify.delivery import queries
 from shop_notify.models import Worker
 
 WORKER_TIMEOUT = timedelta(seconds=45)
-"""A worker that was not seen for so long is not counted any more. Longer than one message may take."""
+"""A worker that was not seen for this long is no longer counted. It is longer than one message may take."""
 
 
 def start_worker() -> Worker:
@@ -55,7 +55,7 @@ def set_alias(worker: Worker, alias: str, now: datetime) -> None:
 
 
 def busy_aliases(worker: Worker, now: datetime) -> set[str]:
-    """Aliases that occupy their half of the workers already. Locks the workers in order."""
+    """Aliases that already occupy half of the workers. Locks the workers' rows in order."""
     live: list[Any] = list(
         Worker.objects.select_for_update()
         .filter(seen_at__gte=now - WORKER_TIMEOUT)
@@ -69,9 +69,9 @@ def busy_aliases(worker: Worker, now: datetime) -> set[str]:
 
 @contextmanager
 def _asynchronous_commit() -> Iterator[None]:
-    """A transaction whose commit PostgreSQL does not flush to disk: after a crash of the server the list is useless.
+    """A transaction whose commit PostgreSQL does not flush to disk: nobody needs the list after a crash.
 
-    So a message waits for the disk twice, at its claim and at its result, and not a third time.
+    So each message waits for the disk only twice, at its claim and at its result.
     """
     connection = connection_of(Worker)
     if connection.in_atomic_block:

@@ -37,7 +37,7 @@ MAX_SOURCE = 32 * 1024
 MAX_LOOPS = 2
 MAX_VALUE = 64 * 1024
 MAX_RENDERED = 128 * 1024
-"""While it is rendered: more than any of ``CAPS``, since blanks between tags are removed in the end."""
+"""While it is rendered: more than any of ``CAPS``, since spaces between tags are removed at the end."""
 CAPS: Mapping[str, int] = {"subject": 300, "text": 64 * 1024, "html": 64 * 1024, "sms": 918}
 
 _TAGS = ("if", "for", "with", "comment", "firstof", "spaceless")
@@ -89,20 +89,20 @@ _OWN_FILTERS: Mapping[str, Callable[..., Any]] = {
 
 
 def _bounded(apply: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter whose result is limited: nested ``with`` could double a value again and again."""
+    """The filter with a limit on its result: nested ``with`` tags could double a value again and again."""
 
     @wraps(apply)
     def bounded(*args: Any, **options: Any) -> Any:
-        made = apply(*args, **options)
-        if isinstance(made, str) and len(made) > MAX_VALUE:
+        result = apply(*args, **options)
+        if isinstance(result, str) and len(result) > MAX_VALUE:
             raise _too_long()
-        return made
+        return result
 
     return bounded
 
 
 def _too_long() -> TemplateRefused:
-    return TemplateRefused(_("It becomes far too long."))
+    return TemplateRefused(_("The rendered text is too long."))
 
 
 _library = Library()
@@ -154,7 +154,7 @@ def rows_for(event: str, channel: str) -> Rows:
 
 
 def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts (subject, text, html) of the nearest template; empty ones and a missing one are left out.
+    """The parts (subject, text, html) of the nearest template, without the empty ones. No template: no parts.
 
     Raises:
         TemplateRefused: it does not render.
@@ -220,7 +220,7 @@ def _prepare(nodes: Any, depth: int) -> None:
             nodes[index] = _CountedNode(node)
         inner = depth + isinstance(node, defaulttags.ForNode)
         if inner > MAX_LOOPS:
-            raise TemplateSyntaxError(_("Loops may be nested two deep."))
+            raise TemplateSyntaxError(_("Loops may be nested at most two levels deep."))
         for name in node.child_nodelists:
             _prepare(getattr(node, name, ()), inner)
         for _condition, branch in getattr(node, "conditions_nodelists", ()):

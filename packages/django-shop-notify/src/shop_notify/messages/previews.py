@@ -1,4 +1,4 @@
-"""Previews: how a message was sent, or would be sent now."""
+"""Previews: a message as it was sent, or as it would be sent now."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def preview_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
     except ShopNotifyError:
         raise
     except Exception as error:
-        # A person typed the payload, and a route's callables are the site's own: either may be wrong.
+        # A person has typed the payload, and the site has written the route's callables: both may be wrong.
         raise RouteRefused(
             _("A route of “%(signal)s” cannot read this payload: %(error)s")
             % {"signal": signal, "error": f"{type(error).__name__}: {error}"}

@@ -39,7 +39,7 @@ def render(notification: Notification, *, max_text: int = 64 * 1024) -> Content:
 
 
 class Renderer:
-    """Renders several notifications, and looks up once the templates that they share."""
+    """Renders several notifications, and looks up each template that they share only once."""
 
     def __init__(self) -> None:
         self._overrides: dict[tuple[str, str], overrides.Rows] = {}
@@ -93,14 +93,14 @@ class Renderer:
     def _file(self, notification: Notification, values: dict[str, Any], names: tuple[str, ...]) -> str | None:
         key = (notification.event, notification.channel, notification.audience, notification.language, *names)
         if key not in self._files:
-            self._files[key] = _found(notification, names)
+            self._files[key] = _find_template(notification, names)
         template = self._files[key]
         if template is None:
             return None
         is_html = template.origin.name.endswith(".html")
         inner = getattr(template, "template", None)
         if inner is not None and hasattr(inner, "nodelist"):
-            # A text has nothing to escape; Django's own engine decides that by the context.
+            # Only HTML is escaped. With Django's own engine the context decides about it.
             rendered: str = inner.render(Context(values, autoescape=is_html))
             return rendered
         return str(template.render(values))
@@ -118,7 +118,7 @@ def values_of(notification: Notification) -> dict[str, Any]:
 
 
 def languages(language: str) -> list[str]:
-    """Folders to search for a language's files, the nearest first; the empty one is English."""
+    """Folders to search for a language's files, the most specific first. The last is the root folder, in English."""
     chain: list[str] = []
     for name in (language, settings.LANGUAGE_CODE):
         code = name.lower().replace("_", "-")
@@ -143,7 +143,7 @@ def paths(notification: Notification, *names: str) -> Iterator[str]:
                 yield "/".join(part for part in parts if part)
 
 
-def _found(notification: Notification, names: tuple[str, ...]) -> Any:
+def _find_template(notification: Notification, names: tuple[str, ...]) -> Any:
     """The nearest template file, None where there is none."""
     if not _NAME.fullmatch(notification.event) or not _NAME.fullmatch(notification.channel):
         return None

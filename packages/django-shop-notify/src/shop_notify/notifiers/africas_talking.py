@@ -44,7 +44,7 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
 class AfricasTalkingNotifier(Notifier):
-    """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` another host, for tests.
+    """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` selects another host, for tests.
 
     ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
@@ -81,7 +81,7 @@ class AfricasTalkingNotifier(Notifier):
         try:
             from shop_notify.notifiers.africas_talking_client import SmsClient
         except ImportError as error:
-            raise ValueError(_("Install it with `pip install django-shop-notify[africastalking]`.")) from error
+            raise ValueError(_("Install the SDK with `pip install django-shop-notify[africastalking]`.")) from error
         return SmsClient(username, api_key, base_url=base_url)
 
     def check_address(self, address: str) -> None:
@@ -134,17 +134,17 @@ def check_phone(address: str, regions: Iterable[str]) -> None:
         raise AddressRefused(_("This is not a phone number in E.164 form, such as +254711000001."))
     number = phonenumbers.parse(address)
     if not phonenumbers.is_valid_number(number):
-        raise AddressRefused(_("There is no such phone number."))
+        raise AddressRefused(_("This phone number is not valid."))
     region = phonenumbers.region_code_for_number(number) or "?"
     if region not in regions:
-        raise AddressRefused(_('Numbers of %(region)s are not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region})
+        raise AddressRefused(_('The country %(region)s is not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region})
     costly = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
     if phonenumbers.number_type(number) in costly:
-        raise AddressRefused(_("Messages do not go to premium-rate numbers."))
+        raise AddressRefused(_("Messages are not sent to premium-rate numbers."))
 
 
 def read_response(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
-    """The gateway's response as a receipt or a failure, from the status code of the recipient.
+    """Turn the gateway's response into a receipt or a failure, by the recipient's status code.
 
     Raises:
         TemporaryFailure, PermanentFailure, UnknownOutcome: by the recipient's code, or else the HTTP status.
@@ -153,7 +153,9 @@ def read_response(status: int, body: str, retry_after: str | None, *, text: str)
         logger.error(
             "The SMS gateway redirects: its address in the settings is wrong, or the connection is intercepted."
         )
-        raise PermanentFailure(_("The gateway redirects, which is not followed."), provider_code=str(status))
+        raise PermanentFailure(
+            _("The gateway responded with a redirect, which is not followed."), provider_code=str(status)
+        )
     recipients, text_of_gateway = _parse(body)
     if status >= 400 and not recipients:
         raise failure_for(status, text_of_gateway or body[:200], retry_after=retry_after)

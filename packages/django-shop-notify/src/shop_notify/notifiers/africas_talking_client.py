@@ -19,7 +19,7 @@ from shop_notify.notifiers.http import MAX_RESPONSE_BYTES, Deadline
 
 WALL_SECONDS = 15.0
 TIMEOUT_SECONDS = (3.05, 9.05)
-"""To connect, and between two bytes: the SDK's own."""
+"""Limits for connecting, and for the time between two bytes: those of the SDK."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class SmsClient(_Transport, SMSService):
 
 
 class WhatsappClient(_Transport, WhatsappService):
-    """``WhatsappService`` for one account; ``base_url`` as above."""
+    """``WhatsappService`` for one account; ``base_url`` as for ``SmsClient``."""
 
     def __init__(self, username: str, api_key: str, *, base_url: str = "") -> None:
         self._own_url = base_url.rstrip("/")
@@ -155,7 +155,7 @@ class WhatsappClient(_Transport, WhatsappService):
             self._baseUrl = self._own_url
 
     def send_approved(self, template_id: str, values: list[str], wa_number: str, phone_number: str) -> Response:
-        """Send an approved template with its values, which ``send`` of SDK 2.0 cannot."""
+        """Send an approved template with its values, which ``send`` of SDK 2.0 cannot do."""
         body = {"templateId": template_id, "bodyValues": values}
         data = {"username": self._username, "waNumber": wa_number, "phoneNumber": phone_number, "body": body}
         headers = {**self._headers, "Content-Type": "application/json"}

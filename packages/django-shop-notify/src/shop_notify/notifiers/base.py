@@ -45,7 +45,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """A delivery report. ``state`` is one of ours: sent, delivered, read or failed.
+    """A delivery report. ``state`` is ``sent``, ``delivered``, ``read`` or ``failed``.
 
     ``address``, if given, must be the one to which the message was sent. ``suppress`` names a reason to suppress it
     (bounce, complaint, stop); a report with ``address`` and ``suppress`` needs no ``provider_id``.
@@ -73,7 +73,7 @@ class Notifier:
 
     max_attempts: ClassVar[int] = 8
     expires_after: ClassVar[timedelta | None] = None
-    """Older messages are not sent any more. A route may set another limit."""
+    """Older messages are not sent. A route may set another limit."""
 
     is_metered: ClassVar[bool] = False
     """Each message costs money: ``SMS_LIMITS`` and ``PHONE_REGIONS`` apply."""
@@ -137,7 +137,7 @@ class Notifier:
         return cls.read_report is not Notifier.read_report
 
     def awaits_reports(self) -> bool:
-        """Whether reports may arrive at all, and so one may arrive before the result is recorded."""
+        """Whether delivery reports may arrive; if so, one may arrive before the result is recorded."""
         return self.takes_reports()
 
 

@@ -25,7 +25,7 @@ from shop_notify.notifiers.http import failure_for
 class EmailNotifier(Notifier):
     """Sends text and HTML by Django's mail backend.
 
-    ``mailer`` is an alias of ``MAILERS`` (Django 6.1 and later); without it the default mailer, or the classic
+    ``mailer`` is an alias of ``MAILERS`` (Django 6.1 and later); without it the default mailer is used, or the older
     ``EMAIL_*`` settings. Set a time-out there: Django has none by default.
     """
 
@@ -46,12 +46,12 @@ class EmailNotifier(Notifier):
         try:
             validate_email(address)
         except ValidationError as error:
-            raise AddressRefused(_("This is not one e-mail address.")) from error
+            raise AddressRefused(_("This is not a single valid e-mail address.")) from error
 
     def send(self, message: Message) -> Receipt:
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL
         message_id = f"<{message.id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
-        with _failures():
+        with _as_delivery_failures():
             mail = _Mail(
                 subject=message.subject,
                 body=message.text,
@@ -81,7 +81,7 @@ class _Mail(EmailMultiAlternatives):
 
 
 @contextmanager
-def _failures() -> Iterator[None]:
+def _as_delivery_failures() -> Iterator[None]:
     """Turn mail errors into failures: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown."""
     try:
         yield
@@ -100,10 +100,10 @@ def _failures() -> Iterator[None]:
     except TimeoutError as error:
         raise UnknownOutcome(_("The mail server did not respond in time.")) from error
     except Exception as error:
-        raise _failure_by_kind(error) from error
+        raise _failure_by_exception(error) from error
 
 
-def _failure_by_kind(error: Exception) -> Exception:
+def _failure_by_exception(error: Exception) -> Exception:
     """Backends that use HTTP, such as anymail's, have the status; Django refuses line breaks in headers."""
     status = getattr(error, "status_code", None)
     if isinstance(status, int):

@@ -15,13 +15,15 @@ RETRYABLE_STATUSES = frozenset({408, 425, 429})
 
 
 class Deadline:
-    """Closes a connection after some seconds, in any thread: a time-out limits each read, but not a slow response.
+    """Closes a connection after some seconds, in any thread.
+
+    A socket's time-out limits each read, but not a response that arrives slowly.
 
     The reader finds the connection closed. Call ``cancel`` when the response is there, or use it in ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:
-        # A file descriptor of its own, since TLS takes over that of a plain socket, and a TLS socket refuses dup().
+        # Its own file descriptor: TLS takes over the descriptor of a plain socket, and a TLS socket refuses dup().
         self._socket = socket.fromfd(connection.fileno(), connection.family, connection.type)
         self._timer = threading.Timer(max(0.0, seconds), self._close)
         self._timer.daemon = True
@@ -56,7 +58,7 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def failure_for(status: int, detail: str, *, retry_after: str | None = None) -> DeliveryFailure:
-    """The usual meaning of an HTTP status that is no success: 5xx, 408, 425 and 429 are temporary."""
+    """The usual meaning of an HTTP status that is not a success: 5xx, 408, 425 and 429 are temporary."""
     text = f"HTTP {status}: {detail}"
     if status >= 500 or status in RETRYABLE_STATUSES:
         return TemporaryFailure(text, provider_code=str(status), retry_after=retry_after_seconds(retry_after))

@@ -9,7 +9,7 @@ from shop_notify.notifiers.base import Message, Notifier, Receipt
 
 
 class MemoryNotifier(Notifier):
-    """Keeps messages in ``MemoryNotifier.outbox[alias]``; ``address_field`` is the recipient's key to write to."""
+    """Keeps messages in ``MemoryNotifier.outbox[alias]``; ``address_field`` names the recipient's address."""
 
     channel = "memory"
     is_idempotent = True

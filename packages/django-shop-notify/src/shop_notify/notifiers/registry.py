@@ -24,7 +24,7 @@ SHIPPED = {
     "webhook": "shop_notify.notifiers:WebhookNotifier",
     "whatsapp": "shop_notify.notifiers:AfricasTalkingWhatsAppNotifier",
 }
-"""Known also when the package is imported from its source and has no metadata."""
+"""Listed here so that they are known even if the package is not installed and has no metadata."""
 _built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}
 
 
@@ -73,7 +73,7 @@ def notifier_class(alias: str) -> type[Notifier]:
 
 
 def get_notifier(alias: str) -> Notifier:
-    """The notifier of an alias, made once per process and again when its settings change.
+    """The notifier of an alias, created once per process, and again when its settings change.
 
     Raises:
         UnknownNotifier: it is not in the settings, cannot be imported, or refuses its OPTIONS.
@@ -86,7 +86,7 @@ def get_notifier(alias: str) -> Notifier:
         notifier = notifier_class(alias)(alias=alias, **options_of(alias))
     except (TypeError, ValueError) as error:
         raise UnknownNotifier(
-            _("The notifier “%(alias)s” cannot be made: %(error)s") % {"alias": alias, "error": error}
+            _("The notifier “%(alias)s” cannot be created: %(error)s") % {"alias": alias, "error": error}
         ) from error
     _built[alias] = (config, notifier)
     return notifier

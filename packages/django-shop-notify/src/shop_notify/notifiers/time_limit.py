@@ -17,7 +17,7 @@ class TimeLimitExceeded(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise ``TimeLimitExceeded`` in the block after ``seconds``, in the main thread of a Unix process.
 
-    Elsewhere nothing happens: there only the notifier's own time-outs and the lease limit it.
+    Elsewhere there is no limit but the notifier's own time-outs and the lease.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
@@ -27,7 +27,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeLimitExceeded
 
     previous = signal.signal(signal.SIGALRM, expire)
-    # Repeated each second, for code that catches the first one.
+    # Raised again each second, for code that catches the first exception.
     earlier, _interval = signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     try:
         yield

@@ -31,8 +31,8 @@ WALL_SECONDS = 10.0
 class WebhookNotifier(Notifier):
     """POSTs ``{"type", "timestamp", "data"}`` to ``url``, or to the recipient's ``webhook``, signed with ``secrets``.
 
-    Several secrets (``whsec_...``) sign each message while one is being replaced. Only https and public addresses are
-    allowed, except for the hosts in ``private_hosts``. An endpoint that responds with 410 is suppressed.
+    While a secret (``whsec_...``) is being replaced, list both: each signs every message. Only https and public
+    addresses are allowed, except for the hosts in ``private_hosts``. An endpoint that responds with 410 is suppressed.
     """
 
     channel = "webhook"
@@ -50,7 +50,7 @@ class WebhookNotifier(Notifier):
         if isinstance(secrets, str) or not secrets:
             raise ValueError(_("“secrets” is a list of at least one secret."))
         self.private_hosts = frozenset(private_hosts)
-        self._keys = [_key(secret) for secret in secrets]
+        self._keys = [_signing_key(secret) for secret in secrets]
 
     @classmethod
     def address_of(cls, recipient: Mapping[str, str], options: Mapping[str, Any]) -> str:
@@ -68,7 +68,7 @@ class WebhookNotifier(Notifier):
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "django-shop-notify",
-            **self._signed(message.id, body),
+            **self._signature_headers(message.id, body),
         }
         status, retry_after = self._post(url, body, headers)
         if 200 <= status < 300:
@@ -76,7 +76,9 @@ class WebhookNotifier(Notifier):
         if status == 410:
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
         if 300 <= status < 400:
-            raise PermanentFailure(_("The endpoint redirects, which is not followed."), provider_code=str(status))
+            raise PermanentFailure(
+                _("The endpoint responded with a redirect, which is not followed."), provider_code=str(status)
+            )
         # The specification asks to repeat any status but 2xx, since endpoints are often repaired.
         raise TemporaryFailure(
             f"HTTP {status}", provider_code=str(status), retry_after=retry_after_seconds(retry_after)
@@ -90,12 +92,12 @@ class WebhookNotifier(Notifier):
             raise AddressRefused(_("This is not a URL.")) from error
         allowed = {"https", "http"} if host in self.private_hosts else {"https"}
         if url.scheme not in allowed or not host or url.username is not None or (port == 0):
-            raise AddressRefused(_("Webhooks go to https URLs with a host and no user name."))
+            raise AddressRefused(_("A webhook's URL must use https and have a host and no user name."))
         if not address.isascii() or any(character <= " " or character == "\x7f" for character in address):
             raise AddressRefused(_("The URL has blanks, control characters or letters that are not ASCII."))
         return url
 
-    def _signed(self, message_id: str, body: bytes) -> dict[str, str]:
+    def _signature_headers(self, message_id: str, body: bytes) -> dict[str, str]:
         timestamp = str(int(time.time()))
         content = f"{message_id}.{timestamp}.".encode() + body
         signatures = [base64.b64encode(hmac.digest(key, content, hashlib.sha256)).decode() for key in self._keys]
@@ -108,21 +110,21 @@ class WebhookNotifier(Notifier):
     def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
         until = time.monotonic() + WALL_SECONDS
         raw = self._dial(url, until)
-        with raw, Deadline(raw, until - time.monotonic()), closing(_http_over(raw, url)) as connection:
+        with raw, Deadline(raw, until - time.monotonic()), closing(_http_connection_on(raw, url)) as connection:
             try:
                 target = (url.path or "/") + (f"?{url.query}" if url.query else "")
                 connection.request("POST", target, body, dict(headers))
                 response = connection.getresponse()
                 if time.monotonic() >= until:
-                    # The deadline closed the connection within the headers, which then look complete.
+                    # The deadline closed the connection before the end of the headers, which then look complete.
                     raise UnknownOutcome(_("The endpoint did not respond in time."))
-                _read(response, until)
+                _drain(response, until)
             except (OSError, http.client.HTTPException) as error:
                 raise UnknownOutcome(_("The endpoint did not respond properly.")) from error
             return response.status, response.getheader("Retry-After")
 
     def _dial(self, url: SplitResult, until: float) -> socket.socket:
-        """A connection to an address that was checked. The name is resolved once: it may have another one later."""
+        """A connection to a checked address. The name is resolved only once: its address may change."""
         try:
             address = self._resolve(url.hostname or "", _port(url))
             return socket.create_connection((address, _port(url)), timeout=max(0.1, until - time.monotonic()))
@@ -135,7 +137,7 @@ class WebhookNotifier(Notifier):
         except UnicodeError as error:
             raise PermanentFailure(_("The URL has no valid host name.")) from error
         if host not in self.private_hosts and not all(is_public(address) for address in addresses):
-            raise PermanentFailure(_("The endpoint's address is not a public one."), provider_code="private")
+            raise PermanentFailure(_("The endpoint's address is not public."), provider_code="private")
         return addresses[0]
 
 
@@ -143,8 +145,8 @@ def _port(url: SplitResult) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
-def _http_over(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
-    """HTTP, over TLS for https, on a connection that is open already."""
+def _http_connection_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
+    """HTTP, or HTTPS with TLS, on an open socket."""
     host = url.hostname or ""
     connection = http.client.HTTPConnection(host, _port(url))
     connection.sock = raw
@@ -160,7 +162,7 @@ def _http_over(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnecti
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Made once: loading the certificate authorities takes longer than sending a message."""
+    """Created once: loading the certificate authorities takes longer than sending a message."""
     return ssl.create_default_context()
 
 
@@ -178,7 +180,7 @@ def is_public(address: str) -> bool:
     return ip.is_global and not (ip.is_multicast or ip.is_reserved)
 
 
-def _key(secret: str) -> bytes:
+def _signing_key(secret: str) -> bytes:
     """The key of a ``whsec_`` secret."""
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -198,7 +200,7 @@ def _body(message: Message) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode()
 
 
-def _read(response: http.client.HTTPResponse, until: float) -> None:
+def _drain(response: http.client.HTTPResponse, until: float) -> None:
     """Read at most ``MAX_RESPONSE_BYTES`` of the response, which is not used."""
     size = 0
     while chunk := response.read1(4096):

@@ -16,10 +16,10 @@ from shop_notify.notifiers.http import failure_for
 
 
 class AfricasTalkingWhatsAppNotifier(Notifier):
-    """Sends text by WhatsApp from ``wa_number``, or an approved template where an event has one in ``templates``.
+    """Sends text by WhatsApp from ``wa_number``, or the approved template of the event, if ``templates`` has one.
 
-    ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. WhatsApp accepts other
-    texts only within a conversation that the customer began.
+    ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. WhatsApp accepts
+    free text only within a conversation that the customer has started.
     """
 
     channel = "whatsapp"
@@ -46,7 +46,7 @@ class AfricasTalkingWhatsAppNotifier(Notifier):
         try:
             from shop_notify.notifiers.africas_talking_client import WhatsappClient
         except ImportError as error:
-            raise ValueError(_("Install it with `pip install django-shop-notify[africastalking]`.")) from error
+            raise ValueError(_("Install the SDK with `pip install django-shop-notify[africastalking]`.")) from error
         self.wa_number = wa_number
         self.templates = templates or {}
         self._client = WhatsappClient(username, api_key, base_url=base_url)

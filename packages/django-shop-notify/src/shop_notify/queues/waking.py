@@ -1,4 +1,4 @@
-"""Waking a worker. The outbox has the messages: a wake-up has no arguments, and may be lost, doubled or late."""
+"""Waking a worker. The messages are in the outbox: a wake-up has no arguments, and may be lost, repeated or late."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _failed_until: dict[str, float] = {}
 def wake() -> None:
     """Call the queue of the settings. An error is logged and not raised: the caller has written its rows.
 
-    A queue that failed is not called again for ``RECOVERY_SECONDS``: a lost broker is noticed only after seconds, for
-    which each caller would wait.
+    A queue that failed is not called again for ``RECOVERY_SECONDS``: it takes seconds to notice that a broker is down,
+    and every caller would wait for them.
     """
     queue, now = app_settings.QUEUE, time.monotonic()
     if _failed_until.get(queue, 0.0) > now:

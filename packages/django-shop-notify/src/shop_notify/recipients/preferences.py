@@ -109,7 +109,7 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
 
 
 def muted(recipient_keys: Iterable[str]) -> set[tuple[str, str, str]]:
-    """``{(recipient key, group, alias)}`` that these recipients have muted."""
+    """The combinations ``(recipient key, group, alias)`` that these recipients have muted."""
     keys = {key for key in recipient_keys if key}
     if not keys:
         return set()

@@ -15,13 +15,13 @@ SALT = "shop_notify.unsubscribe"
 
 
 def headers(row: Notification) -> Mapping[str, str]:
-    """The unsubscribe headers of an e-mail that can be muted; none for others, or where the site has no BASE_URL."""
+    """The unsubscribe headers of an e-mail that can be muted; none for others, or without BASE_URL."""
     url = unsubscribe_link(row) if row.channel == "email" else ""
     return {"List-Unsubscribe": f"<{url}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if url else {}
 
 
 def unsubscribe_link(row: Notification) -> str:
-    """The absolute URL that mutes this group and alias for this recipient, the same at all times."""
+    """The absolute URL that mutes this group and alias for this recipient. It never changes or expires."""
     if not row.group or not row.recipient_key or not app_settings.BASE_URL:
         return ""
     token = signing.Signer(salt=SALT).sign_object([row.recipient_key, row.group, row.alias], compress=True)

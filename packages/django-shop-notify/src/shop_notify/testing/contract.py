@@ -31,7 +31,7 @@ FAILURES: Mapping[str, type[DeliveryFailure]] = {
     "time_out": UnknownOutcome,
     "nonsense": UnknownOutcome,
 }
-"""How a provider fails, and the failure that the notifier raises for it."""
+"""How a provider may fail, and the failure that the notifier must raise then."""
 
 
 class Transport:
@@ -79,7 +79,7 @@ class NotifierContract:
 
     @pytest.fixture
     def notifier(self, options: Mapping[str, Any]) -> Notifier:
-        """Made of ``notifier_class`` and ``options``; rarely overridden."""
+        """Built from ``notifier_class`` and ``options``; rarely overridden."""
         return self.notifier_class(alias="contract", **options)
 
     def message(self, **changes: Any) -> Message:
@@ -168,7 +168,9 @@ class NotifierContract:
             with pytest.raises(DeliveryFailure):
                 notifier.send(self.message())
         transport.behave("accept")
-        assert isinstance(notifier.send(self.message()), Receipt), "It keeps state of the failure before."
+        assert isinstance(notifier.send(self.message()), Receipt), (
+            "A failure must not affect the next message: keep no state between messages."
+        )
 
     def test_bad_address_is_refused_before_anything_is_sent(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
@@ -229,10 +231,12 @@ class NotifierContract:
     def test_delivery_reports_have_their_contract(self) -> None:
         if self.notifier_class.takes_reports():
             assert isinstance(self, ReportContract), (
-                "It has read_report: add ReportContract to the bases of this class."
+                "The notifier has read_report: add ReportContract to the bases of this class."
             )
         else:
-            assert not isinstance(self, ReportContract), "It has no read_report, and cannot pass ReportContract."
+            assert not isinstance(self, ReportContract), (
+                "The notifier has no read_report: remove ReportContract from the bases of this class."
+            )
 
     def _failure(self, notifier: Notifier, mode: str) -> DeliveryFailure:
         try:
@@ -248,7 +252,7 @@ class NotifierContract:
 
     @staticmethod
     def _in_order(modes: Iterable[str]) -> list[str]:
-        """``refuse`` is the last, since it stops the server."""
+        """``refuse`` comes last, since it stops the server."""
         return sorted(modes, key=lambda mode: (mode == "refuse", mode))
 
 
@@ -290,6 +294,6 @@ class ReportContract:
             pytest.fail(f"Forged report {number} was accepted. Authenticate first, and raise ReportRefused.")
 
     def test_same_report_twice_reads_the_same(self, notifier: Notifier) -> None:
-        """The app ignores duplicates, which must be equal."""
+        """The app recognises a duplicate report by its equal values."""
         read = [list(notifier.read_report(self.report(provider_id="id-1", address=self.address))) for _ in range(2)]
         assert read[0] == read[1], "The same request is read as two different reports: leave out times and counters."

@@ -19,10 +19,10 @@ from shop_notify.queues import POSTGRESQL, queries
 
 
 class Command(BaseCommand):
-    help = "Deliver what is due. With --loop: go on until stopped, so that no queue and no scheduler is needed."
+    help = "Deliver what is due. With --loop, continue until stopped, without a queue or a scheduler."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--loop", action="store_true", help="Go on until SIGTERM or Ctrl-C.")
+        parser.add_argument("--loop", action="store_true", help="Continue until SIGTERM or Ctrl-C.")
         parser.add_argument(
             "--poll",
             type=float,
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         self._stopping = False
         if not loop:
             tried = delivery.deliver_due(for_seconds=float("inf"))
-            self.stdout.write(f"{tried} tried.")
+            self.stdout.write(f"{tried} attempted.")
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -47,14 +47,14 @@ class Command(BaseCommand):
             self._wait(poll)
 
     def _schedule_of_loop(self) -> Schedule:
-        """The package's jobs, of which ``deliver`` ends early when the loop is stopped."""
+        """The package's jobs. Its ``deliver`` job ends early when the loop is stopped."""
         own = [replace(job, function=self._deliver) if job.name == "deliver" else job for job in jobs.JOBS]
         return Schedule("shop_notify", own, runs=JobRun, describe=jobs.masked)
 
     def _run_once(self) -> None:
         """Deliver what is due and run the jobs that are due. Only a signal ends the loop."""
         try:
-            # Before the delivery, so that a wake-up that comes after it is not missed.
+            # Listen before delivering, so that no wake-up is missed in between.
             if self._listens():
                 queries.listen()
             self._deliver()
@@ -70,10 +70,10 @@ class Command(BaseCommand):
         """Wait for a wake-up, a signal, or the end of the poll."""
         until = time.monotonic() + poll
         while not self._stopping and (left := until - time.monotonic()) > 0:
-            if self._nap(min(0.2, left)):
+            if self._wait_briefly(min(0.2, left)):
                 return
 
-    def _nap(self, seconds: float) -> bool:
+    def _wait_briefly(self, seconds: float) -> bool:
         """Wait a little. Returns whether a wake-up came."""
         try:
             if self._listens():

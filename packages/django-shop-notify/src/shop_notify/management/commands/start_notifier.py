@@ -25,21 +25,21 @@ class Command(BaseCommand):
             raise CommandError(f"{target} exists already.")
         template = Path(shop_notify.__file__).parent / "plugin_template"
         module = f"shop_notify_{name}"
-        # startapp refuses a folder whose name is not an identifier, and a name that can be imported, as this one could
-        # be from the project's own folder.
+        # startapp refuses a folder whose name is not an identifier, and a name that can already be imported, as this
+        # one could be in the project's own folder.
         with tempfile.TemporaryDirectory(dir=folder) as elsewhere:
             written = Path(elsewhere) / module
             written.mkdir()
             # With any `exclude`, startapp copies .github too.
             options = {"template": str(template), "extensions": ["py", "toml", "md"], "exclude": ["__pycache__"]}
             call_command("startapp", module, str(written), **options)
-            _shorten(written, module, name)
+            _use_short_name(written, module, name)
             written.rename(target)
         self.stdout.write(f"{target} is written. `pip install -e {target}[test]`, then `pytest` in it.")
 
 
-def _shorten(folder: Path, module: str, name: str) -> None:
-    """Replace the module's name by the provider's in the places for people; startapp has one name for both."""
+def _use_short_name(folder: Path, module: str, name: str) -> None:
+    """Use the provider's short name where people read it; startapp has only the module's name for every place."""
     title = "".join(part.capitalize() for part in name.split("_"))
     names = {
         f"django-{module}": f"django-shop-notify-{name.replace('_', '-')}",
