@@ -1,5 +1,5 @@
-"""The timeline of an order, which is also the outbox of its signals: a row is written in the transaction, and its
-signal is sent after commit."""
+"""The timeline of an order, which is also the outbox of its signals. An event is stored in the caller's transaction,
+and its signal is sent after commit."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def record(
 ) -> OrderEvent:
     """Record an event in the caller's transaction; with a ``signal``, announce it after commit.
 
-    ``about`` is the Shipment, Payment or Refund that the signal also carries, ``extra`` goes into the payload. A
-    ``reference`` can be used once per order: a second event with it raises IntegrityError.
+    ``about`` is a Shipment, Payment or Refund that receivers get as well. ``extra`` is added to the payload. A
+    ``reference`` is unique within an order: a second event with it raises IntegrityError.
     """
     signal = "" if _muted.get() else signal
     payload = dict(extra or {})
@@ -98,7 +98,7 @@ def record(
 def record_placement(
     order: Order, *, by: Any, notify: bool, lines: Sequence[OrderLine], charges: Sequence[Charge]
 ) -> None:
-    """Record that an order was placed and, when it was confirmed at once, the change of its status too.
+    """Record that an order was placed and, if it was confirmed at once, that its status changed.
 
     Takes one statement in the caller's transaction, and one after commit to mark the events that every receiver
     accepted.
@@ -181,7 +181,7 @@ def order_payload(
 
 
 def order_url(order: Order) -> str:
-    """The URL of the order's page, by the ORDER_URL hook; with a token where the customer is a guest."""
+    """The URL of the order's page, from the ORDER_URL hook. For a guest's order it contains a token."""
     if not app_settings.ORDER_URL:
         return ""
     token = guest_links.token_for(order.number) if order.customer.is_guest else ""
@@ -190,7 +190,7 @@ def order_url(order: Order) -> str:
 
 
 def announce(event: OrderEvent, *, about: Model | None = None) -> bool:
-    """Send the signal of one event. True when every receiver returned; otherwise the next attempt is scheduled."""
+    """Send the signal of one event. Returns True if no receiver failed; otherwise the next attempt is scheduled."""
     is_received = _send(event, about=about)
     if is_received:
         OrderEvent.objects.filter(pk=event.pk).update(announced_at=timezone.now(), last_error="")
@@ -205,7 +205,7 @@ def _announce_together(events: Sequence[OrderEvent]) -> None:
 
 
 def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
-    """Whether every receiver returned. If not, the next attempt is scheduled."""
+    """Send the signal. Returns True if no receiver failed; otherwise the next attempt is scheduled."""
     signal: Any = getattr(signals, event.signal)
     subjects: dict[str, Any] = {"order": event.order}
     if about is not None:

@@ -1,4 +1,4 @@
-"""The life of an order. Only these actions change its status."""
+"""The actions that change the status of an order. No other code changes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
 
 
 def allowed(status: str) -> frozenset[str]:
-    """The statuses that may follow this one on this site. None follows cancelled, since the stock was given back."""
+    """The statuses that may follow this one on this site. A cancelled order cannot change: its stock was released."""
     if status == OrderStatus.CANCELLED:
         return frozenset()
     built_in = TRANSITIONS.get(OrderStatus(status), frozenset())
@@ -59,7 +59,7 @@ def deliver(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     """Record that an order has reached the customer.
 
     Raises:
-        InvalidTransition: it has not shipped.
+        InvalidTransition: the order has not been shipped.
     """
     return _move(order_id, OrderStatus.DELIVERED, by=by, notify=notify)
 
@@ -75,12 +75,13 @@ def ship(
     by: Any = None,
     notify: bool = True,
 ) -> Shipment:
-    """Send a parcel with ``{product_ref: units}``, or with all that is left. When nothing is left, the order becomes
-    shipped.
+    """Send a parcel with ``{product_ref: units}``; the default is all units that have not been shipped.
+
+    With its last parcel, the order becomes shipped.
 
     Raises:
         InvalidTransition: the order is not being processed.
-        NothingToShip: a quantity exceeds what is left of its line, or the parcel would be empty.
+        NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
     """
     order = lock(order_id)
     _check(order, OrderStatus.SHIPPED)
@@ -106,13 +107,13 @@ def ship(
 
 @in_transaction(Order)
 def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = True) -> Order:
-    """Cancel an order of which nothing has shipped, and give its stock back.
+    """Cancel an order and release its stock. No part of it may have been shipped.
 
     Opens its own transaction and locks the order row. Cancelling a cancelled order changes nothing.
-    No money moves: what was captured shows as ``refund_due`` until ``payments.refund`` is called.
+    No money is refunded: ``refund_due`` is the captured amount until ``payments.refund`` is called.
 
     Raises:
-        InvalidTransition: some of it has shipped.
+        InvalidTransition: a part of the order was shipped.
     """
     order = lock(order_id)
     if order.status != OrderStatus.CANCELLED:
@@ -122,9 +123,9 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
 
 @in_transaction(Order)
 def expire(order_id: int, *, notify: bool = True) -> bool:
-    """Cancel an order that was not paid in time. The caller has fetched the state of its payments before.
+    """Cancel an order that was not paid in time. The caller must first fetch the state of its payments.
 
-    Returns False, without a change, when it was paid, has another status or has time left.
+    Returns False and changes nothing if the order was paid, has another status or can still be paid in time.
     """
     order = lock(order_id)
     if not Order.objects.overdue().filter(pk=order_id).exists():
@@ -174,7 +175,7 @@ def set_payment_status(
 
 
 def lock(order_id: int) -> Order:
-    """The order, its row locked until the end of the transaction."""
+    """Lock the row of an order until the end of the transaction, and return the order."""
     return Order.objects.select_for_update(of=("self",)).select_related("customer").get(pk=order_id)
 
 
@@ -224,7 +225,8 @@ def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
     lines = list(order.lines.all())
     if any(line.shipped_quantity for line in lines):
         raise InvalidTransition(
-            _("A part of this order has shipped. Ship the rest, then refund what comes back."), old=order.status
+            _("A part of this order was shipped. Ship the rest, then refund the goods that are returned."),
+            old=order.status,
         )
     if order.stock_released_at is None:
         product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.number)
@@ -234,8 +236,10 @@ def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
 
 
 def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:
-    """Write the shipment and its lines, and take the goods from the product source. ``tracking`` is carrier, number
-    and URL."""
+    """Create the shipment with its lines, and report it to the product source.
+
+    ``tracking`` has the fields ``carrier``, ``tracking_number`` and ``tracking_url``.
+    """
     number = f"{order.number}-{order.shipments.count() + 1}"
     shipment = Shipment.objects.create(order=order, number=number, **tracking)
     ShipmentLine.objects.bulk_create(

@@ -180,7 +180,7 @@ class Migration(migrations.Migration):
                     "body",
                     models.TextField(
                         blank=True,
-                        help_text="JSON, stored as text so that every response is the same.",
+                        help_text="JSON, stored as text so that a repeated response is identical.",
                         verbose_name="body",
                     ),
                 ),
@@ -249,7 +249,7 @@ class Migration(migrations.Migration):
                     "charges_total",
                     models.DecimalField(
                         decimal_places=4,
-                        help_text="Charges that are not already inside the prices.",
+                        help_text="Charges that are not already included in the prices.",
                         max_digits=14,
                         verbose_name="charges",
                     ),
@@ -259,7 +259,7 @@ class Migration(migrations.Migration):
                     "tax_total",
                     models.DecimalField(
                         decimal_places=4,
-                        help_text="Added to the prices or inside them.",
+                        help_text="Added to the prices or included in them.",
                         max_digits=14,
                         verbose_name="tax",
                     ),
@@ -277,7 +277,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "cancel_reason",
-                    models.CharField(blank=True, max_length=500, verbose_name="reason of the cancellation"),
+                    models.CharField(blank=True, max_length=500, verbose_name="reason for the cancellation"),
                 ),
                 (
                     "stock_released_at",
@@ -337,7 +337,7 @@ class Migration(migrations.Migration):
                     "is_included",
                     models.BooleanField(
                         default=False,
-                        help_text="Already inside the prices: shown, not added.",
+                        help_text="Already included in the prices, so it is shown but not added.",
                         verbose_name="included",
                     ),
                 ),

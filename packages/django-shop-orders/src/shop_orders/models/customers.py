@@ -88,6 +88,6 @@ class Address(models.Model):
         return ", ".join(part for part in (self.line1, self.city, self.country) if part)
 
     def as_data(self) -> dict[str, str]:
-        """The copy that an order stores."""
+        """The address as a dict, for an order to store."""
         names = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
         return {name: getattr(self, name) for name in names}

@@ -36,12 +36,15 @@ class PaymentStatus(models.TextChoices):
 
 
 def amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal, Decimal]:
-    """A column for money: four decimals, for every currency of ISO 4217."""
+    """A column for money. Four decimals are enough for every currency of ISO 4217."""
     return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, **options)
 
 
 def adds_up(parts: Any, total: str) -> LessThan:
-    """The parts add up to the total. SQLite stores decimals as floats, hence a tolerance below one stored decimal."""
+    """A condition that the parts add up to the total.
+
+    SQLite stores decimals as floats, hence a tolerance of less than one unit of the last stored decimal.
+    """
     return LessThan(Abs(parts - F(total)), Decimal("0.00005"))
 
 
@@ -68,13 +71,13 @@ class Order(models.Model):
     customer_note = models.TextField(_("customer's note"), blank=True)
     currency = models.CharField(_("currency"), max_length=3)
     subtotal = amount_field(_("subtotal"))
-    charges_total = amount_field(_("charges"), help_text=_("Charges that are not already inside the prices."))
+    charges_total = amount_field(_("charges"), help_text=_("Charges that are not already included in the prices."))
     net_total = amount_field(_("net total"))
-    tax_total = amount_field(_("tax"), help_text=_("Added to the prices or inside them."))
+    tax_total = amount_field(_("tax"), help_text=_("Added to the prices or included in them."))
     total = amount_field(_("total"))
     paid_amount = amount_field(_("paid"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
-    cancel_reason = models.CharField(_("reason of the cancellation"), max_length=500, blank=True)
+    cancel_reason = models.CharField(_("reason for the cancellation"), max_length=500, blank=True)
     stock_released_at = models.DateTimeField(_("stock released at"), null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
     placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
@@ -186,7 +189,7 @@ class OrderLine(models.Model):
 
     @property
     def open_quantity(self) -> int:
-        """The units that were not shipped yet."""
+        """The number of units that have not been shipped."""
         return self.quantity - self.shipped_quantity
 
 
@@ -205,7 +208,7 @@ class Charge(models.Model):
     label = models.CharField(_("label"), max_length=200)
     amount = amount_field(_("amount"))
     is_included = models.BooleanField(
-        _("included"), default=False, help_text=_("Already inside the prices: shown, not added.")
+        _("included"), default=False, help_text=_("Already included in the prices, so it is shown but not added.")
     )
 
     class Meta:

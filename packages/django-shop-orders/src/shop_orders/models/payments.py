@@ -86,7 +86,7 @@ class Payment(models.Model):
 
 
 class Refund(models.Model):
-    """A refund. Stored before the provider is called, so that a crash leaves a trace."""
+    """A refund. It is stored before the provider is called, so no crash can lose it."""
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -129,7 +129,7 @@ class Refund(models.Model):
 
 
 class ProviderEvent(models.Model):
-    """An event from a payment provider. The constraint makes each event count once."""
+    """An event from a payment provider. The unique constraint ensures that each event is stored once."""
 
     class Outcome(models.TextChoices):
         RECEIVED = "received", _("received")

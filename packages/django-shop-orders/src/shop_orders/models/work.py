@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IdempotencyKey(models.Model):
-    """The response to a request that may be repeated, stored in the transaction of its work."""
+    """The response to a request that may be repeated, stored in the transaction that handled it."""
 
     owner = models.CharField(_("owner"), max_length=100)
     route = models.CharField(_("route"), max_length=200)
@@ -14,7 +14,7 @@ class IdempotencyKey(models.Model):
     digest = models.CharField(_("digest of the request"), max_length=64)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
     body = models.TextField(
-        _("body"), blank=True, help_text=_("JSON, stored as text so that every response is the same.")
+        _("body"), blank=True, help_text=_("JSON, stored as text so that a repeated response is identical.")
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, db_index=True)
 

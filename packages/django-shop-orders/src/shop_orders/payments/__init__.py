@@ -1,4 +1,4 @@
-"""Payments: started, recorded, captured and refunded. No provider is called inside a transaction.
+"""Starts, records, captures and refunds payments. No provider is called inside a transaction.
 
 Every change locks the order first, then the payment, then the provider's event, so that no two changes can deadlock.
 """

@@ -1,4 +1,4 @@
-"""How a payment changes, whatever the cause: its start, a provider's event, a provider's state, or staff."""
+"""Applies changes to a payment. They come from its start, a provider's event, a fetched state, or staff."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outcome = ProviderEvent.Outcome
 
 
 def lock(payment_id: int) -> tuple[Order, Payment]:
-    """The order and the payment, their rows locked in this order until the end of the transaction."""
+    """Lock the row of the order, then that of the payment, until the end of the transaction. Returns both."""
     order = lifecycle.lock(Payment.objects.values_list("order_id", flat=True).get(pk=payment_id))
     return order, Payment.objects.select_for_update().get(pk=payment_id)
 
@@ -56,7 +56,7 @@ def apply(
     by: Any = None,
     notify: bool = True,
 ) -> ProviderEvent.Outcome:
-    """Apply one change to a payment. Order and payment are locked. All changes of a payment's status come here."""
+    """Apply one reported change to a payment. The caller has locked the order and the payment."""
     match kind:
         case "captured":
             return _apply_captured(order, payment, amount=amount, currency=currency, by=by, notify=notify)
@@ -76,7 +76,7 @@ def apply(
 
 
 def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, notify: bool) -> None:
-    """Add captured money to a payment and its order; what exceeds the total is refunded. Both are locked."""
+    """Record a payment as captured, and refund any excess over the order's total. The caller has locked both."""
     payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", amount
     payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
     order.paid_amount += amount
@@ -112,12 +112,12 @@ def _apply_captured(
 
 
 def _wrong_amount(payment: Payment, *, reported: Decimal, currency: str, expected: Decimal) -> str:
-    return _("%(provider)s reports %(came)s %(currency)s; expected: %(amount)s %(expected)s.") % {
+    return _("%(provider)s reports %(reported)s %(currency)s; expected: %(expected)s %(expected_currency)s.") % {
         "provider": payment.provider,
-        "came": reported,
+        "reported": reported,
         "currency": currency or payment.currency,
-        "amount": as_text(expected, payment.currency),
-        "expected": payment.currency,
+        "expected": as_text(expected, payment.currency),
+        "expected_currency": payment.currency,
     }
 
 

@@ -1,7 +1,7 @@
 """The inbox of payment providers: each event is processed once. Duplicates and out-of-order delivery are safe.
 
-An event waits if an earlier event has not arrived yet, or if the provider has not confirmed it. An event for an
-unknown payment is kept too.
+An event waits if an event that comes before it has not arrived yet, or if the provider has not confirmed it. An event
+for an unknown payment is stored too, and applied when the payment becomes known.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 UNDECIDED = (Outcome.RECEIVED, Outcome.WAITING, Outcome.UNMATCHED)
-UNCONFIRMED = "is_claim"
-"""The key in an event's data that says that the provider has not confirmed it yet."""
+UNCONFIRMED_KEY = "is_claim"
+"""This key in an event's ``data`` is true while the provider has not confirmed the event."""
 
 
 @in_transaction(ProviderEvent)
 def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     """Process a provider event once. Duplicates and out-of-order delivery are safe.
 
-    Returns the stored event; its ``outcome`` is what was done with it.
+    Returns the stored event; its ``outcome`` says how it was handled.
     """
     payment = _match(alias, event.reference, event.payment_id, event.refund_id)
     order = lifecycle.lock(payment.order_id) if payment else None
@@ -41,22 +41,23 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
         row.save(update_fields=["outcome"])
         return row
     if event.is_confirmed:
-        row.data.pop(UNCONFIRMED, None)
+        row.data.pop(UNCONFIRMED_KEY, None)
     return _apply(order, Payment.objects.select_for_update().get(pk=payment.pk), row)
 
 
 def unconfirmed(order_id: int | None = None) -> QuerySet[ProviderEvent]:
-    """Events that wait to be confirmed, of all orders or of one."""
+    """Waiting events that the provider has not confirmed, of one order or of all."""
     of_order = Q() if order_id is None else Q(payment__order_id=order_id)
-    rows = ProviderEvent.objects.filter(of_order, **{f"data__{UNCONFIRMED}": True}, outcome=Outcome.WAITING)
+    rows = ProviderEvent.objects.filter(of_order, **{f"data__{UNCONFIRMED_KEY}": True}, outcome=Outcome.WAITING)
     return rows.select_related("payment").order_by("id")
 
 
 @in_transaction(ProviderEvent)
 def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> ProviderEvent:
-    """Settle an unconfirmed event: apply the ``state`` that was fetched from the provider, with the event's amount if
-    the state has none. A total of refunds stays unconfirmed if a refund failed after ``fetched_at``, and is held for
-    staff if the state has no total.
+    """Replace an unconfirmed event by the ``state`` that was fetched from the provider, and apply it.
+
+    If the state has no amount, the event's amount is used. An event that reports a total of refunds stays unconfirmed
+    if a refund failed after ``fetched_at``; it is held for staff if the state has no such total.
     """
     order_id = ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id)
     order = lifecycle.lock(order_id)
@@ -67,7 +68,7 @@ def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> Provid
     if row.kind == "refunded":
         return _confirm_refunds(order, payment, row, state, fetched_at=fetched_at)
     amount = row.amount if row.kind == state.status else None
-    row.data = {**row.data, "claimed": row.kind, UNCONFIRMED: False}
+    row.data = {**row.data, "claimed": row.kind, UNCONFIRMED_KEY: False}
     row.kind, row.detail = state.status, state.error[:500]
     row.amount = amount if state.captured is None else state.captured  # type: ignore[assignment]
     row.save(update_fields=["kind", "amount", "detail", "data"])
@@ -75,7 +76,7 @@ def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> Provid
 
 
 def apply_early_events(order: Order, payment: Payment) -> None:
-    """Apply the events of a payment that came before we knew its reference. Order and payment are locked."""
+    """Apply the events that arrived before their payment's reference was known. The caller has locked both rows."""
     early = ProviderEvent.objects.select_for_update().filter(
         provider=payment.provider, outcome=Outcome.UNMATCHED, provider_reference=payment.provider_reference or None
     )
@@ -86,8 +87,8 @@ def apply_early_events(order: Order, payment: Payment) -> None:
 
 def retry_waiting(*, limit: int) -> None:
     """Try again to apply events that arrived before their payment was known or captured, the newest first."""
-    late = Q(outcome=Outcome.UNMATCHED) | Q(outcome=Outcome.WAITING, payment__status=Payment.Status.CAPTURED)
-    for row in ProviderEvent.objects.filter(late).select_related("payment").order_by("-id")[:limit]:
+    retryable = Q(outcome=Outcome.UNMATCHED) | Q(outcome=Outcome.WAITING, payment__status=Payment.Status.CAPTURED)
+    for row in ProviderEvent.objects.filter(retryable).select_related("payment").order_by("-id")[:limit]:
         if row.payment or _match(row.provider, row.provider_reference):
             apply_event(row.provider, _as_event(row))
 
@@ -97,7 +98,7 @@ def _confirm_refunds(
 ) -> ProviderEvent:
     if refunds.failed(payment).filter(updated_at__gte=fetched_at).exists():
         return row
-    row.data = {**row.data, UNCONFIRMED: False}
+    row.data = {**row.data, UNCONFIRMED_KEY: False}
     if state.refunded is None:
         refunds.record_doubtful_total(order, payment, row.amount)
         row.outcome = Outcome.HELD
@@ -112,16 +113,16 @@ def _apply(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     if row.provider_reference and not payment.provider_reference:
         payment.provider_reference = row.provider_reference
         payment.save(update_fields=["provider_reference", "updated_at"])
-    if row.kind == "refunded" and UNCONFIRMED not in row.data and refunds.may_include_failed(payment, row.amount):
-        row.data[UNCONFIRMED] = True
-    if row.data.get(UNCONFIRMED):
+    if row.kind == "refunded" and UNCONFIRMED_KEY not in row.data and refunds.may_include_failed(payment, row.amount):
+        row.data[UNCONFIRMED_KEY] = True
+    if row.data.get(UNCONFIRMED_KEY):
         row.outcome = Outcome.WAITING
         row.save(update_fields=["outcome", "payment", "data"])
         return row
     if row.kind == "captured":
-        payment = _paid_with(order, payment, row)
+        payment = _captured_payment(order, payment, row)
     row.payment = payment
-    row.outcome = _outcome(order, payment, row)
+    row.outcome = _change_payment(order, payment, row)
     row.save(update_fields=["outcome", "payment", "data"])
     if row.outcome == Outcome.APPLIED and row.kind == "captured":
         for early in payment.inbox.filter(outcome=Outcome.WAITING).order_by("id"):
@@ -129,8 +130,8 @@ def _apply(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     return row
 
 
-def _outcome(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent.Outcome:
-    """Change the payment or its refund as the event says."""
+def _change_payment(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent.Outcome:
+    """Change the payment, or its refund, as the event reports. Returns the event's outcome."""
     if row.kind != "refund_failed":
         return account.apply(order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail)
     return refunds.apply_failure(
@@ -143,8 +144,8 @@ def _outcome(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEven
     )
 
 
-def _paid_with(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
-    """The payment that the money belongs to. If the customer paid twice, the second one is a new payment."""
+def _captured_payment(order: Order, payment: Payment, row: ProviderEvent) -> Payment:
+    """The payment that was captured. If the customer paid twice, a second payment is created and returned."""
     reference = row.provider_reference
     if not reference or reference == payment.provider_reference:
         return payment
@@ -180,7 +181,7 @@ def _match(alias: str, reference: str, payment_id: str = "", refund_id: str = ""
         try:
             found = payments.filter(**{field: UUID(value)}).first()
         except ValueError:
-            continue  # the value is empty, or the id of another shop that uses the same account
+            continue  # the value is empty, or is the id that another shop with the same account gave to its payment
         if found is not None:
             return found
     return None
@@ -202,7 +203,7 @@ def _store(alias: str, event: PaymentEvent, payment: Payment | None) -> Provider
                     **event.data,
                     **({"refund_id": event.refund_id} if event.refund_id else {}),
                     **({"refund_reference": event.refund_reference} if event.refund_reference else {}),
-                    **({} if event.is_confirmed else {UNCONFIRMED: True}),
+                    **({} if event.is_confirmed else {UNCONFIRMED_KEY: True}),
                 },
                 detail=event.error[:500],
             )
@@ -227,5 +228,5 @@ def _as_event(row: ProviderEvent) -> PaymentEvent:
         amount=row.amount,
         currency=row.currency,
         error=row.detail,
-        is_confirmed=not row.data.get(UNCONFIRMED),
+        is_confirmed=not row.data.get(UNCONFIRMED_KEY),
     )

@@ -1,4 +1,4 @@
-"""The payment status of an order, which follows from its payments."""
+"""Computes the payment status of an order from its payments."""
 
 from __future__ import annotations
 

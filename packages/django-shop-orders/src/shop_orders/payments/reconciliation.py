@@ -1,4 +1,4 @@
-"""Fetches the state of payments periodically, so that a lost webhook does not mean a lost payment."""
+"""Fetches the state of payments periodically, to find those whose webhook was lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shop_orders.payments.refunds import check_refund, send_refund
 
 logger = logging.getLogger(__name__)
 
-QUIET = timedelta(minutes=2)
+QUIET_PERIOD = timedelta(minutes=2)
 """A payment that was changed within this time is not reconciled."""
 
 
@@ -39,41 +39,41 @@ def refresh(payment: Payment) -> Payment:
 def reconcile(*, limit: int = 200) -> int:
     """Fetch the states of open payments and pending refunds, cancel payments of cancelled orders, retry stored events.
 
-    Returns how many events were confirmed, and payments and refunds changed. A payment whose webhook was lost is
-    settled here.
+    Returns the number of confirmed events plus the number of payments and refunds that changed. This job finds
+    payments whose webhook was lost.
     """
     inbox.retry_waiting(limit=limit)
-    confirmed = sum(_logged(partial(_confirm_one, event)) for event in inbox.unconfirmed()[:limit])
-    waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET)
+    confirmed = sum(_run_and_log(partial(_confirm_one, event)) for event in inbox.unconfirmed()[:limit])
+    waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET_PERIOD)
     payments = waiting.order_by("updated_at").select_related("order")[:limit]
-    changed = sum(_logged(partial(_reconcile_one, payment)) for payment in payments)
+    changed = sum(_run_and_log(partial(_reconcile_one, payment)) for payment in payments)
     pending_refunds = _due(Refund.Status.PENDING)[:limit]
-    return confirmed + changed + sum(_logged(partial(_check_one, pk)) for pk in pending_refunds)
+    return confirmed + changed + sum(_run_and_log(partial(_check_one, pk)) for pk in pending_refunds)
 
 
 def send_due_refunds(*, limit: int = 200) -> int:
-    """Send the queued refunds that are due. Returns how many the providers took."""
-    return sum(_logged(partial(_send_one, pk)) for pk in _due(Refund.Status.QUEUED)[:limit])
+    """Send the queued refunds that are due. Returns how many are no longer queued."""
+    return sum(_run_and_log(partial(_send_one, pk)) for pk in _due(Refund.Status.QUEUED)[:limit])
 
 
 def expire_due(*, limit: int = 500) -> int:
-    """Cancel orders that were not paid in time, after fetching the state of their payments. Returns how many. Safe in
-    parallel."""
+    """Cancel orders that were not paid in time, after fetching the state of their payments. Returns the number of
+    cancelled orders. Safe to run in parallel."""
     overdue = Order.objects.overdue().order_by("expires_at").values_list("pk", flat=True)[:limit]
-    return sum(_logged(partial(_expire_one, order_id)) for order_id in overdue)
+    return sum(_run_and_log(partial(_expire_one, order_id)) for order_id in overdue)
 
 
-def _logged(work: Callable[[], bool]) -> bool:
-    """Log an error of one row, such as of a provider that is not configured any more, and go on with the others."""
+def _run_and_log(work: Callable[[], bool]) -> bool:
+    """Do the work for one row. Any error is logged, so that the job continues with the other rows."""
     try:
         return work()
     except Exception:
-        logger.exception("A periodic job failed for one row and will try it again")
+        logger.exception("A periodic job failed for one row and will retry it in a later run")
         return False
 
 
 def _due(status: Refund.Status) -> QuerySet[Refund, int]:
-    """Keys of the refunds of a status whose next attempt has come, the oldest first."""
+    """Primary keys of the refunds with this status whose next attempt is due, the longest due first."""
     due = Refund.objects.filter(status=status, next_attempt_at__lte=timezone.now())
     return due.order_by("next_attempt_at").values_list("pk", flat=True)
 
@@ -87,7 +87,7 @@ def _send_one(refund_id: int) -> bool:
 
 
 def _confirm_one(event: ProviderEvent) -> bool:
-    """Whether the provider confirmed an event, or corrected it."""
+    """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
     provider = payment_provider(event.provider)
     data = event.payment.data if event.payment else {}
     reference = event.provider_reference or (event.payment.provider_reference if event.payment else "")
@@ -144,5 +144,5 @@ def _expire_one(order_id: int) -> bool:
         logger.warning("An unpaid order is kept: its payment provider does not respond")
         return False
     if any(event.kind == "captured" for event in inbox.unconfirmed(order_id)):
-        return False  # an unsigned webhook says that it was paid, and the provider has not denied it
+        return False  # an unsigned webhook reports a payment, which the provider has not denied
     return lifecycle.expire(order_id)

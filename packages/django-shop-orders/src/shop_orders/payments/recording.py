@@ -1,4 +1,4 @@
-"""Money that staff record, capture or find in a held payment."""
+"""Actions of staff: record a payment, capture an authorised one, resolve a held one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def record_payment(
 ) -> Payment:
     """Record money that staff received, for a manual provider such as pay on delivery or bank transfer.
 
-    ``amount`` is what was received, by default all that is due.
+    ``amount`` is the money received; the default is the whole amount due.
 
     Raises:
-        NotPayable: nothing is due, or more than that was received.
+        NotPayable: nothing is due, or the amount is not positive or exceeds the amount due.
         UnknownPaymentProvider: there is no such provider, or it is not manual.
     """
     order = lifecycle.lock(order_id)
@@ -51,7 +51,7 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
 
     Raises:
         NotPayable: the payment is not authorised, or its order is cancelled.
-        PaymentDeclined, ProviderUnavailable: the provider did not do it.
+        PaymentDeclined, ProviderUnavailable: the provider refused, or its response is not known.
     """
     payment = Payment.objects.select_related("order").get(pk=payment_id)
     if payment.status == Payment.Status.CAPTURED:
@@ -66,12 +66,12 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
 
 @in_transaction(Payment)
 def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = True) -> Payment:
-    """Resolve a held payment: ``amount`` is what the shop received, in the order's currency, 0 for nothing.
+    """Resolve a held payment: ``amount`` is the money that the shop received, in the order's currency, or 0.
 
-    It counts as any other money: what is still due can be paid, what exceeds the total is refunded.
+    If it is less than the amount due, the customer can pay the rest. If it exceeds the total, the excess is refunded.
 
     Raises:
-        NotPayable: the payment is not held.
+        NotPayable: the payment is not held, or the amount is negative.
     """
     order, payment = account.lock(payment_id)
     received = quantise(amount, order.currency)

@@ -1,4 +1,4 @@
-"""Refunds: stored before the provider is called, so that a crash leaves a trace. Never more than was captured."""
+"""Makes refunds, up to the captured amount. Each is stored before the provider is called, so a crash cannot lose it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 LEASE = timedelta(minutes=2)
-"""How long a process has claimed a refund while it calls the provider."""
+"""While a process calls the provider, no other process sends the same refund for this long."""
 CHECK_EVERY = timedelta(hours=1)
-"""A refund may wait at its provider for days: how often its state is fetched."""
+"""The interval at which the state of a pending refund is fetched. It can be pending for days."""
 LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -43,9 +43,9 @@ def refund(
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
-    """Refund an amount, by default all that can be refunded, newest payment first. Never more than was captured.
+    """Refund an amount, starting with the newest payment. The default is everything that can be refunded.
 
-    ``queue_refund``, then the provider is called at once. If it is unavailable, the periodic job calls it again.
+    Calls ``queue_refund`` and then the provider. If the provider is unavailable, the periodic job calls it again.
     """
     queued = queue_refund(order_id, amount=amount, reason=reason, restock=restock, by=by, notify=notify)
     return [send_refund(row.pk) for row in queued]
@@ -61,13 +61,13 @@ def queue_refund(
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
-    """Store refunds; ``send_refund`` or the periodic job calls the provider.
+    """Store refunds, which ``send_refund`` or the periodic job later sends to the provider.
 
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
 
     Raises:
-        RefundTooLarge: the amount exceeds what was captured, less what was refunded or is queued or pending.
-        InvalidInput: more is restocked than was shipped.
+        RefundTooLarge: the amount exceeds the captured money that is not yet refunded or about to be.
+        InvalidInput: ``restock`` has more units of a product than were shipped.
     """
     order = lifecycle.lock(order_id)
     refunds = queue(order, amount, reason=reason, by=by, notify=notify)
@@ -77,7 +77,7 @@ def queue_refund(
 
 
 def send_refund(refund_id: int) -> Refund:
-    """Call the provider for a queued refund. One that was sent, or that another process sends now, is not sent again.
+    """Send a queued refund to the provider, unless it was sent before or another process is sending it.
 
     It stays queued if the provider is unavailable, is not configured, or raises an unexpected error.
     """
@@ -97,21 +97,21 @@ def send_refund(refund_id: int) -> Refund:
     except (ProviderUnavailable, UnknownPaymentProvider) as error:
         return _try_later(refund, str(error))
     except Exception as error:
-        _try_later(refund, type(error).__name__)  # its text may hold a secret
+        _try_later(refund, type(error).__name__)  # the error's text may contain a secret
         raise
     return _record_result(refund_id, result)
 
 
 def check_refund(refund_id: int) -> Refund:
-    """Fetch the state of a refund that waits at its provider. One that another process checks is not checked again.
+    """Fetch the state of a pending refund from the provider, unless it was fetched less than ``CHECK_EVERY`` ago.
 
-    While the provider does not know, the refund stays pending, with the error.
+    If the provider returns no final state, the refund remains pending. An error is stored with it.
     """
     now = timezone.now()
     waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.PENDING)
-    is_ours = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + CHECK_EVERY)
+    is_claimed = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + CHECK_EVERY)
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
-    if not is_ours:
+    if not is_claimed:
         return refund
     payment, result, problem = refund.payment, None, ""
     try:
@@ -127,7 +127,7 @@ def check_refund(refund_id: int) -> Refund:
 
 
 def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
-    """Store refunds over as many payments as the amount takes. The order is locked."""
+    """Store refunds of one or more payments that add up to the amount. The caller has locked the order."""
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
         waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
@@ -138,8 +138,8 @@ def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify:
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
     refunds = []
-    for payment, most in available:
-        part = min(most, wanted)
+    for payment, maximum in available:
+        part = min(maximum, wanted)
         if part > 0:
             refunds.append(Refund(payment=payment, amount=part, reason=reason[:500], actor=by, notify=notify))
             wanted -= part
@@ -147,8 +147,10 @@ def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify:
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Refund money that exceeds the total. If staff send refunds by hand, record a private event instead. The order is
-    locked."""
+    """Refund money that exceeds the total. If staff send refunds by hand, record a private event instead.
+
+    The caller has locked the order.
+    """
     reason = _("Paid after the order was cancelled, or paid twice.")
     if not payment_provider(payment.provider).refunds_by_hand:
         queue(order, amount, reason=reason, by=None, notify=True)
@@ -164,7 +166,7 @@ def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
 
 
 def apply_total(order: Order, payment: Payment, *, amount: Decimal | None, currency: str) -> ProviderEvent.Outcome:
-    """Apply the total that the provider reports as refunded so far. Order and payment are locked."""
+    """Apply the total of refunds that the provider reports. The caller has locked the order and the payment."""
     if payment.status != Payment.Status.CAPTURED:
         return Outcome.WAITING
     total = payment.captured_amount if amount is None else amount
@@ -179,8 +181,8 @@ def apply_total(order: Order, payment: Payment, *, amount: Decimal | None, curre
             added -= refund.amount
             _succeed(order, payment, refund)
     if added:
-        elsewhere = Refund.objects.create(payment=payment, amount=added, reason=_("Refunded at the provider."))
-        _succeed(order, payment, elsewhere)
+        made_at_provider = Refund.objects.create(payment=payment, amount=added, reason=_("Refunded at the provider."))
+        _succeed(order, payment, made_at_provider)
     return Outcome.APPLIED
 
 
@@ -189,7 +191,7 @@ def failed(payment: Payment) -> QuerySet[Refund]:
 
 
 def may_include_failed(payment: Payment, total: Decimal | None) -> bool:
-    """Whether a reported total may include a refund that has failed, since events may arrive in any order."""
+    """Whether a reported total may include a failed refund: events may arrive in any order."""
     total = payment.captured_amount if total is None else total
     is_new = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
     return is_new and failed(payment).exists()
@@ -209,9 +211,9 @@ def record_doubtful_total(order: Order, payment: Payment, total: Decimal | None)
 def apply_failure(
     order: Order, payment: Payment, refund_id: str, *, reference: str = "", amount: Decimal | None = None, error: str
 ) -> ProviderEvent.Outcome:
-    """Apply the failure of a refund, perhaps days after it succeeded: the money is ours again. Both are locked."""
-    ours = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
-    refund = next(ours, None) or _made_at_provider(payment, reference=reference, amount=amount)
+    """Mark a refund as failed and stop counting it, perhaps days after it succeeded. Order and payment are locked."""
+    matching = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
+    refund = next(matching, None) or _refund_made_at_provider(payment, reference=reference, amount=amount)
     if refund is None or refund.status == Refund.Status.FAILED:
         return Outcome.IGNORED
     if refund.status == Refund.Status.SUCCEEDED:
@@ -225,9 +227,8 @@ def apply_failure(
     return Outcome.APPLIED
 
 
-def _made_at_provider(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
-    """The refund that was made on the provider's page. It is created if it failed before the provider reported a
-    total."""
+def _refund_made_at_provider(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
+    """The refund that was made on the provider's page. It is created if no reported total has included it yet."""
     if not reference or amount is None or not 0 < amount <= payment.captured_amount:
         return None
     known = payment.refunds.filter(provider_reference=reference).first()
@@ -312,6 +313,6 @@ def _restock(order: Order, quantities: Mapping[str, int], *, reference: str) -> 
     for ref, quantity in quantities.items():
         line = lines.get(ref)
         if line is None or not 0 < quantity <= line.shipped_quantity - line.restocked_quantity:
-            raise InvalidInput(_("Only what was shipped can be returned to stock."), extra={"product": ref})
+            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": ref})
         order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + quantity)
     product_source().restock(quantities, reference=reference)

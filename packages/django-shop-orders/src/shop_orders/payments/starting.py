@@ -1,4 +1,4 @@
-"""Starting a payment with a provider, which is called outside of any transaction."""
+"""Starts payments. The provider is called outside of any transaction."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from shop_orders.transactions import in_transaction
 
 
 def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str = "", base_url: str = "") -> Payment:
-    """Begin to pay what is due, with the order's provider or another one.
+    """Start a payment of the amount due, with the order's provider or another one.
 
-    Returns a payment that already waits instead of starting a second one. ``phone`` is for providers that send a
-    request to it; ``base_url`` is the site's address (``https://example.org``), by which the provider reaches our
-    webhook.
+    If such a payment is already waiting, it is returned, and no second one is started. ``phone`` is for providers that
+    send a payment request to a phone. ``base_url`` is the address of the site (``https://example.org``), from which
+    the address of the webhook is built.
 
     Raises:
         NotPayable: the order is paid, cancelled or free.
-        UnknownPaymentProvider, InvalidPhone: not usable.
+        UnknownPaymentProvider, InvalidPhone: ``provider`` is not configured, or ``phone`` is not valid.
         PaymentDeclined: the provider refused; the payment is recorded as failed.
         ProviderUnavailable: the result is not known; repeating the call continues this payment.
     """
     number = phones.normalise(phone)
-    payment, is_ours = _open_payment(order_id, provider)
-    if not is_ours:
+    payment, must_call = _open_payment(order_id, provider)
+    if not must_call:
         return payment
     chosen = payment_provider(payment.provider)
     try:
@@ -49,29 +49,31 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
         account.apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
         raise
     except ProviderNotReached:
-        _reopen(payment.pk)
+        _allow_restart(payment.pk)
         raise
     return _record_start(payment.pk, started)
 
 
 @in_transaction(Payment)
 def add_data(payment_id: int, **data: Any) -> None:
-    """Add to the data that a provider keeps with a payment."""
+    """Add values to the provider's ``data`` of a payment."""
     payment = Payment.objects.select_for_update().get(pk=payment_id)
     payment.data = {**payment.data, **data}
     payment.save(update_fields=["data", "updated_at"])
 
 
 def available_providers() -> list[PaymentProvider]:
-    """The configured providers in their order, for a form: ``alias`` and ``label``."""
+    """The configured providers, in the order of the settings. A form can show their ``alias`` and ``label``."""
     return [payment_provider(alias) for alias in aliases()]
 
 
 @in_transaction(Payment)
 def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
-    """The payment to use (one that waits, one whose start was interrupted, or a new one), and whether to call the
-    provider now. With ``start_once_for``, the call is recorded before it is made, so that a request that arrives
-    meanwhile, or after a crash, finds a waiting payment and does not call the provider again.
+    """Find or create the payment to use, and return it with whether the provider must be called now.
+
+    It must be called for a new payment and for one whose start was interrupted, not for one that is waiting. If the
+    provider has ``start_once_for``, the payment becomes waiting before the call, so that neither a concurrent request
+    nor one after a crash repeats the call.
     """
     order = lifecycle.lock(order_id)
     if not order.amount_due or order.payment_status == PaymentStatus.AUTHORISED:
@@ -84,17 +86,17 @@ def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
         )
     if order.payment_provider != provider.alias:
         _change_provider(order, provider)
-    is_ours = payment.status == Payment.Status.STARTED
-    if is_ours and provider.start_once_for is not None:
+    must_call = payment.status == Payment.Status.STARTED
+    if must_call and provider.start_once_for is not None:
         payment.status, payment.expires_at = Payment.Status.PENDING, timezone.now() + provider.start_once_for
         payment.instructions = str(provider.instructions)
         payment.save(update_fields=["status", "expires_at", "instructions", "updated_at"])
         order_status.update(order, payment)
-    return payment, is_ours
+    return payment, must_call
 
 
 def _waiting(order: Order, provider: PaymentProvider) -> Payment | None:
-    """The newest open, unexpired payment with this provider whose amount is what is due."""
+    """The newest open, unexpired payment with this provider over the whole amount due."""
     waiting = order.payments.filter(provider=provider.alias, amount=order.amount_due, status__in=Payment.OPEN)
     return waiting.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).order_by("-id").first()
 
@@ -107,8 +109,8 @@ def _change_provider(order: Order, provider: PaymentProvider) -> None:
     order.save(update_fields=["payment_provider", "expires_at", "updated_at"])
 
 
-def _reopen(payment_id: int) -> None:
-    """The request did not reach the provider, so the next call may start the payment at once."""
+def _allow_restart(payment_id: int) -> None:
+    """Let the next call start the payment at once, because the request did not reach the provider."""
     waiting = Payment.objects.filter(pk=payment_id, status=Payment.Status.PENDING, provider_reference="")
     waiting.update(status=Payment.Status.STARTED, expires_at=None, updated_at=timezone.now())
 
