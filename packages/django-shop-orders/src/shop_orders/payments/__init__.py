@@ -7,7 +7,8 @@ from shop_orders.payments.account import apply_state
 from shop_orders.payments.inbox import apply_event
 from shop_orders.payments.reconciliation import expire_due, reconcile, refresh, send_due_refunds
 from shop_orders.payments.recording import capture, record_payment, resolve
-from shop_orders.payments.refunds import queue_refund, refund, send_refund
+from shop_orders.payments.refunds import queue_refund, refund
+from shop_orders.payments.sending import send_refund
 from shop_orders.payments.starting import add_data, available_providers, start
 
 __all__ = [

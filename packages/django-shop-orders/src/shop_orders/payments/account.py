@@ -11,7 +11,7 @@ from shop_core.money import as_text
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, PaymentStatus, ProviderEvent
 from shop_orders.payment_providers import PaymentState
-from shop_orders.payments import order_status, refunds
+from shop_orders.payments import order_status, refund_results, refunds
 from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
@@ -61,7 +61,7 @@ def apply(
         case "captured":
             return _apply_captured(order, payment, amount=amount, currency=currency, by=by, notify=notify)
         case "refunded":
-            return refunds.apply_total(order, payment, amount=amount, currency=currency)
+            return refund_results.apply_total(order, payment, amount=amount, currency=currency)
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
         case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED):

@@ -16,7 +16,7 @@ from shop_core.money import as_text
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, ProviderEvent
 from shop_orders.payment_providers import PaymentEvent, PaymentState
-from shop_orders.payments import account, refunds
+from shop_orders.payments import account, refund_results
 from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
@@ -96,11 +96,11 @@ def retry_waiting(*, limit: int) -> None:
 def _confirm_refunds(
     order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, fetched_at: datetime
 ) -> ProviderEvent:
-    if refunds.failed(payment).filter(updated_at__gte=fetched_at).exists():
+    if refund_results.failed(payment).filter(updated_at__gte=fetched_at).exists():
         return row
     row.data = {**row.data, UNCONFIRMED_KEY: False}
     if state.refunded is None:
-        refunds.record_doubtful_total(order, payment, row.amount)
+        refund_results.record_doubtful_total(order, payment, row.amount)
         row.outcome = Outcome.HELD
         row.save(update_fields=["data", "outcome"])
         return row
@@ -113,7 +113,11 @@ def _apply(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent:
     if row.provider_reference and not payment.provider_reference:
         payment.provider_reference = row.provider_reference
         payment.save(update_fields=["provider_reference", "updated_at"])
-    if row.kind == "refunded" and UNCONFIRMED_KEY not in row.data and refunds.may_include_failed(payment, row.amount):
+    if (
+        row.kind == "refunded"
+        and UNCONFIRMED_KEY not in row.data
+        and refund_results.may_include_failed(payment, row.amount)
+    ):
         row.data[UNCONFIRMED_KEY] = True
     if row.data.get(UNCONFIRMED_KEY):
         row.outcome = Outcome.WAITING
@@ -134,7 +138,7 @@ def _change_payment(order: Order, payment: Payment, row: ProviderEvent) -> Provi
     """Change the payment, or its refund, as the event reports. Returns the event's outcome."""
     if row.kind != "refund_failed":
         return account.apply(order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail)
-    return refunds.apply_failure(
+    return refund_results.apply_failure(
         order,
         payment,
         row.data.get("refund_id", ""),

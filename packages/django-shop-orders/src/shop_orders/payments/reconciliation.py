@@ -16,7 +16,7 @@ from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refun
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payments import inbox
 from shop_orders.payments.account import apply_state
-from shop_orders.payments.refunds import check_refund, send_refund
+from shop_orders.payments.sending import check_refund, send_refund
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,109 @@
+"""Sends queued refunds to their providers, and fetches the state of those that are pending there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from shop_orders import lifecycle
+from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
+from shop_orders.models import Payment, Refund
+from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
+from shop_orders.payments import refund_results
+from shop_orders.transactions import in_transaction
+
+LEASE = timedelta(minutes=2)
+"""While a process calls the provider, no other process sends the same refund for this long."""
+CHECK_EVERY = timedelta(hours=1)
+"""The interval at which the state of a pending refund is fetched. It can be pending for days."""
+LONGEST_WAIT = timedelta(hours=6)
+
+
+def send_refund(refund_id: int) -> Refund:
+    """Send a queued refund to the provider, unless it was sent before or another process is sending it.
+
+    It stays queued if the provider is unavailable, is not configured, or raises an unexpected error.
+    """
+    refund = _claim(refund_id)
+    if refund is None:
+        return Refund.objects.get(pk=refund_id)
+    payment = refund.payment
+    request = RefundRequest(
+        refund_id=str(refund.public_id), amount=refund.amount, currency=payment.currency, reason=refund.reason
+    )
+    try:
+        result = payment_provider(payment.provider).refund(
+            payment.data, reference=payment.provider_reference, request=request
+        )
+    except PaymentDeclined as error:
+        result = RefundResult(status="failed", error=str(error))
+    except (ProviderUnavailable, UnknownPaymentProvider) as error:
+        return _try_later(refund, str(error))
+    except Exception as error:
+        _try_later(refund, type(error).__name__)  # the error's text may contain a secret
+        raise
+    return _record_result(refund_id, result)
+
+
+def check_refund(refund_id: int) -> Refund:
+    """Fetch the state of a pending refund from the provider, unless it was fetched less than ``CHECK_EVERY`` ago.
+
+    If the provider returns no final state, the refund remains pending. An error is stored with it.
+    """
+    now = timezone.now()
+    waiting = Refund.objects.filter(pk=refund_id, status=Refund.Status.PENDING)
+    is_claimed = waiting.filter(next_attempt_at__lte=now).update(next_attempt_at=now + CHECK_EVERY)
+    refund = Refund.objects.select_related("payment").get(pk=refund_id)
+    if not is_claimed:
+        return refund
+    payment, result, problem = refund.payment, None, ""
+    try:
+        result = payment_provider(payment.provider).fetch_refund(
+            payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference
+        )
+    except (PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider) as error:
+        problem = str(error)[:500]
+    if result is not None and result.status != "pending":
+        return _record_result(refund_id, result)
+    waiting.exclude(error=problem).update(error=problem)
+    return refund
+
+
+@in_transaction(Refund)
+def _claim(refund_id: int) -> Refund | None:
+    refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
+    is_claimed = refund.attempts > 0 and refund.next_attempt_at > timezone.now()
+    if refund.status != Refund.Status.QUEUED or is_claimed:
+        return None
+    refund.attempts += 1
+    refund.next_attempt_at = timezone.now() + LEASE
+    refund.save(update_fields=["attempts", "next_attempt_at", "updated_at"])
+    return refund
+
+
+def _try_later(refund: Refund, error: str) -> Refund:
+    wait = min(LONGEST_WAIT, timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
+    Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
+    return Refund.objects.get(pk=refund.pk)
+
+
+@in_transaction(Refund)
+def _record_result(refund_id: int, result: RefundResult) -> Refund:
+    order_id = Refund.objects.values_list("payment__order_id", flat=True).get(pk=refund_id)
+    order = lifecycle.lock(order_id)
+    refund = Refund.objects.get(pk=refund_id)
+    payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
+    if refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
+        return refund  # its webhook arrived first
+    refund.provider_reference = result.reference or refund.provider_reference
+    if result.status == "succeeded":
+        refund_results.succeed(order, payment, refund)
+        return refund
+    refund.status = Refund.Status(result.status)
+    if result.status == "failed":
+        refund_results.record_failure(order, refund, result.error)
+    else:
+        refund.next_attempt_at = timezone.now() + CHECK_EVERY
+        refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])
+    return refund
