@@ -1,4 +1,4 @@
-"""From a cart to an order, in one transaction."""
+"""Turns a cart into an order, in one transaction."""
 
 from __future__ import annotations
 
@@ -79,15 +79,15 @@ def place_order(
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
-    A cart that was ordered before returns its order: two clicks, two tabs or a repeated request make one order. The
-    validators are called inside the transaction. The items are read after the cart was locked, so that none is missed.
+    If the cart was ordered before, its order is returned, so two clicks or a repeated request make one order. The
+    validators are called inside the transaction. The items are read after the cart is locked, so that none is missed.
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
         TotalChanged: the total is not ``expected_total``.
-        CheckoutRefused: a validator refused, or too many orders wait to be paid.
-        GuestCheckoutOff: a guest's cart, and GUEST_CHECKOUT is off.
-        InvalidInput: contact, address or provider are not usable.
+        CheckoutRefused: a validator refused the order, or the buyer has too many unpaid orders.
+        GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
+        InvalidInput: the contact or an address is not valid, or the provider is unknown.
         Busy: the database refused the transaction twice.
     """
     chosen_provider = payment_provider(provider or default_alias())
@@ -109,7 +109,7 @@ def place_order(
         load_hook(validator)(draft)
     order, lines, charges = _write(cart, choices, draft)
     events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
-    _reserve(order, draft)  # last: other checkouts wait for the stock's rows, which are locked for the shortest time
+    _reserve(order, draft)  # last, so that the stock's rows are locked for as short as possible
     return order
 
 
@@ -122,22 +122,22 @@ def _order_of(cart: Cart) -> Order:
 
 
 def _price(cart: Cart, choices: _Choices) -> Draft:
-    shown = carts.view(
+    cart_view = carts.view(
         cart,
         customer=cart.customer,
         shipping_address=choices.shipping_address,
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
     )
-    if not shown.lines:
+    if not cart_view.lines:
         raise CartEmpty
-    gone = [line.product for line in shown.lines if "gone" in line.changes]
+    gone = [line.product for line in cart_view.lines if "gone" in line.changes]
     if gone:
         raise ProductsGone(gone)
-    short = {line.product: line.available or 0 for line in shown.lines if "short" in line.changes}
+    short = {line.product: line.available or 0 for line in cart_view.lines if "short" in line.changes}
     if short:
         raise InsufficientStock(short)
-    return shown.draft
+    return cart_view.draft
 
 
 def _check_total(draft: Draft, expected: Decimal | None) -> None:
@@ -173,15 +173,15 @@ def _check_unpaid(customer: Customer | None, choices: _Choices) -> None:
         return
     unpaid = Order.objects.unpaid()
     if customer is not None:
-        mine = unpaid.filter(customer=customer)
+        own_unpaid = unpaid.filter(customer=customer)
     else:
-        reached_by = {name: value for name in ("email", "phone") if (value := getattr(choices.contact, name))}
-        queries.lock_contacts(reached_by.values())
+        contact_details = {name: value for name in ("email", "phone") if (value := getattr(choices.contact, name))}
+        queries.lock_contacts(contact_details.values())
         contact = Q()
-        for name, value in reached_by.items():
+        for name, value in contact_details.items():
             contact |= Q(**{name: value})
-        mine = unpaid.filter(contact, customer__user=None)
-    if mine.count() >= app_settings.MAX_UNPAID_ORDERS:
+        own_unpaid = unpaid.filter(contact, customer__user=None)
+    if own_unpaid.count() >= app_settings.MAX_UNPAID_ORDERS:
         raise TooManyUnpaidOrders
 
 
@@ -217,7 +217,7 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
     ]
     rows.insert(lines)
     rows.insert(charges)
-    queries.prefetched(order, lines=lines, charges=charges)
+    queries.set_prefetched(order, lines=lines, charges=charges)
     return order, lines, charges
 
 
@@ -271,7 +271,7 @@ def _insert(order: Order) -> None:
     new_number = load_hook(app_settings.ORDER_NUMBER)
     for attempt in range(1, NUMBER_ATTEMPTS + 1):
         order.number = new_number(order)
-        is_last = attempt == NUMBER_ATTEMPTS  # the last time, a number that is taken raises IntegrityError
+        is_last = attempt == NUMBER_ATTEMPTS  # then a number that is taken raises IntegrityError
         if rows.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
             return
 

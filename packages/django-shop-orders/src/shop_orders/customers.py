@@ -1,4 +1,4 @@
-"""Customers: found by the user of a request and created on first use; their orders claimed, their data anonymised."""
+"""Finds the customer of a request and creates it on first use. Claims guest orders and anonymises customers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 
 FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed")
-"""Kinds of events whose message is a text that a person wrote: a note or a reason."""
+"""Kinds of events whose message was written by a person, such as a note or a reason."""
 
 
 def request_user(request: HttpRequest) -> Any:
@@ -109,8 +109,8 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
     """Replace the addresses of a customer. The first is the default unless another one is marked.
 
     Raises:
-        InvalidAddress: line1, city or country is missing in one.
-        InvalidPhone: a phone in one is not valid.
+        InvalidAddress: an address lacks line1, city or country.
+        InvalidPhone: the phone number of an address is not valid.
     """
     rows = []
     for data in addresses:
@@ -128,9 +128,9 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
 
 
 def claim_orders(user: Any) -> int:
-    """Give a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns how many.
+    """Assign to a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns their number.
 
-    An address that is not verified claims nothing. The guests' links of claimed orders stop working.
+    Orders with other addresses are not claimed. The guest links of claimed orders stop working.
     """
     hook: Callable[[Any], Iterable[str]] = import_string(app_settings.VERIFIED_EMAILS)
     emails = [email for email in hook(user) if email]
@@ -152,7 +152,7 @@ def claim_orders(user: Any) -> int:
 
 
 def anonymise(customer: Customer) -> int:
-    """Remove a customer's personal data. Returns how many orders were anonymised.
+    """Remove a customer's personal data. Returns the number of anonymised orders.
 
     Names, contact details, addresses and notes are removed, also from orders, events and payments; amounts, products
     and dates are kept. The user is unlinked, not deleted. A second call changes nothing.

@@ -21,7 +21,7 @@ class ShopOrdersError(ShopError):
 
 
 class NotFound(ShopOrdersError):
-    """It does not exist or belongs to somebody else; the error does not say which."""
+    """The object does not exist, or belongs to somebody else. The error does not say which of the two."""
 
     code = "not_found"
 
@@ -39,7 +39,7 @@ class Busy(ShopOrdersError, shop_core.exceptions.Busy):
 
 
 class InvalidInput(ShopOrdersError):
-    """A value that a customer can correct. Base of the errors with the status 422."""
+    """The customer can correct the value. Base of the errors with the status 422."""
 
     code = "invalid"
 
@@ -223,7 +223,7 @@ class PaymentDeclined(ShopOrdersError):
 
 
 class ProviderUnavailable(ShopOrdersError):
-    """Raised by a provider that cannot be reached, or whose response is not understood. The result is not known."""
+    """Raised by a provider that cannot be reached, or whose response cannot be read. The result is not known."""
 
     code = "payment_provider_unavailable"
 
@@ -237,7 +237,7 @@ class ProviderNotReached(ProviderUnavailable):
 
 
 class InvalidWebhook(ShopOrdersError):
-    """Raised by a provider: the call is not signed by it, is too old, or cannot be read."""
+    """Raised by a provider for a call that it did not sign, that is too old, or that cannot be read."""
 
     code = "invalid_webhook"
 

@@ -1,4 +1,4 @@
-"""Signed links with which a guest sees an order. They expire, or end when an account claims the order."""
+"""Signed links with which a guest sees an order. They are valid until they expire or an account claims the order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def token_for(order_number: str) -> str:
 
 
 def is_valid(order: Order, token: str) -> bool:
-    """Whether the token opens this order: it was signed for it, has not expired, and no account has the order."""
+    """Whether the token was signed for this order and has not expired, and no account has claimed the order."""
     if not token or not order.customer.is_guest:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Requests that may be repeated: the key is stored in the transaction of the work, so a crash leaves no key."""
+"""Handles a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def run_outside(request: KeyedRequest, work: Work) -> StoredResponse:
 
 
 def prune() -> int:
-    """Delete keys older than KEPT_FOR. Returns how many."""
+    """Delete keys older than KEPT_FOR. Returns their number."""
     return IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]
 
 

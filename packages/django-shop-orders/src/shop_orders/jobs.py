@@ -14,13 +14,13 @@ JOBS: tuple[Job, ...] = (
         name="announce_events",
         function=events.announce_due,
         every=timedelta(minutes=1),
-        consequence="Events that were not announced because of an error are never announced: messages are missing.",
+        consequence="Events that an error left unannounced are never announced, so their messages are missing.",
     ),
     Job(
         name="reconcile_payments",
         function=payments.reconcile,
         every=timedelta(minutes=5),
-        consequence="If a webhook is lost, its payment is found only when the order expires, and its refund never.",
+        consequence="If a webhook is lost, a payment is found only when its order expires, a refund never.",
     ),
     Job(
         name="expire_orders",

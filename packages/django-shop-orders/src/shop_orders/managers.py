@@ -1,4 +1,4 @@
-"""Querysets: questions about many rows."""
+"""Querysets with the filters of this app."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(status="pending", payment_status__in=("unpaid", "failed"))
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over, without those with a held payment, which staff have to resolve."""
+        """Unpaid orders whose time to pay is over. Excludes orders with a held payment, which staff resolve."""
         return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
@@ -44,7 +44,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.filter(paid_amount__gt=F("refunded_amount") + kept)
 
     def search(self, text: str) -> OrderQuerySet:
-        """By number, e-mail address, phone, name, SKU or tracking number, as staff search for them."""
+        """Search orders by number, e-mail address, phone, name, SKU or tracking number."""
         text = text.strip()
         conditions = Q(number__icontains=text) | Q(email__icontains=text) | Q(contact_name__icontains=text)
         conditions |= Q(phone__contains=text.replace(" ", "").lstrip("0") or text)

@@ -45,7 +45,7 @@ def current_view(request: HttpRequest, **options: Any) -> carts.CartView:
 
 
 def own_cart(request: HttpRequest, public_id: str) -> Cart | None:
-    """The visitor's cart of this id, whatever its status: a checkout that is posted twice finds the ordered one."""
+    """The visitor's cart with this id, in any status: a checkout that is posted twice finds the ordered cart."""
     customer = customers.for_request(request)
     if customer is not None:
         mine = Cart.objects.filter(customer=customer)
@@ -68,7 +68,7 @@ def own_order(request: HttpRequest, number: str, token: str = "") -> Order | Non
 
 
 def add_to_cart(request: HttpRequest, response: HttpResponseBase, ref: str, quantity: int = 1) -> Cart:
-    """``carts.add_item`` for a page; a guest's new cart sets the cookie on ``response``."""
+    """``carts.add_to_cart`` for a page. For a guest's new cart, the cookie is set on ``response``."""
     customer, token = customers.for_request(request), cart_token(request)
     try:
         cart, new_token = carts.add_to_cart(ref, quantity, customer=customer, token=token)

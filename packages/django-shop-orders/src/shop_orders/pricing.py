@@ -51,7 +51,7 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
-    """An order that is not placed yet. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}."""
+    """An order before it is placed. ``customer`` is a Customer or None; ``shipping_address`` is {} if unknown."""
 
     lines: Sequence[DraftLine]
     currency: str
@@ -112,8 +112,8 @@ def flat_rate_shipping(
     label: str = "",
     countries: Mapping[str, str] | None = None,
 ) -> Iterable[Charge]:
-    """One price per order: ``amount``, or that of the country in ``countries``; free from a subtotal of
-    ``free_from``."""
+    """Shipping at one price per order: ``amount``, or the amount for the country in ``countries``. It is free if the
+    subtotal is at least ``free_from``."""
     if free_from and draft.subtotal >= Decimal(free_from):
         return
     country = str(draft.shipping_address.get("country", ""))

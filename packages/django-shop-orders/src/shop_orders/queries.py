@@ -1,4 +1,4 @@
-"""The statements of checkout that the ORM cannot express, and related rows that need no query."""
+"""Statements of the checkout that the ORM cannot express, and a function that stores known rows as prefetched."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lock_contacts(contacts: Iterable[str]) -> None:
         cursor.execute(f"SELECT {', '.join(['pg_advisory_xact_lock(%s)'] * len(keys))}", keys)
 
 
-def prefetched(order: Order, **related: list[Any]) -> None:
+def set_prefetched(order: Order, **related: list[Any]) -> None:
     """Let ``order.lines.all()`` return the rows that were just written, as after ``prefetch_related``."""
     known: dict[str, QuerySet[Model]] = {}
     for name, rows in related.items():

@@ -17,7 +17,10 @@ order_placed = Signal()
 """A new order. Also sent when the order is confirmed at once."""
 
 order_status_changed = Signal()
-"""The status changed from ``old_status`` to ``new_status``. ``at_placement``: the order had it when it was placed."""
+"""The status changed from ``old_status`` to ``new_status``.
+
+``at_placement`` is true if the order was placed with the new status.
+"""
 
 shipment_sent = Signal()
 """A parcel was sent: ``payload["shipment"]`` has carrier, tracking_number, tracking_url and lines."""

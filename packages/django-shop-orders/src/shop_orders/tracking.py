@@ -1,4 +1,4 @@
-"""Tracking of an order by its customer: public events, shipments, messages."""
+"""What a customer sees of an order's progress: public events, shipments and messages."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Transactions of this app: ``@in_transaction`` of core, which raises this app's ``Busy``, with a message for
-customers."""
+"""The transaction helpers of ``shop_core``, with this app's ``Busy`` error, whose message customers can read."""
 
 from __future__ import annotations
 

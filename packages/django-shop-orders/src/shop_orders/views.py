@@ -51,7 +51,7 @@ def _provider(payment: Payment) -> HostedTestProvider:
 
 
 def _call_webhook(provider: HostedTestProvider, payment: Payment, kind: str) -> None:
-    """Make the call that a real provider makes over the network: signed, and verified like any other."""
+    """Handle a signed webhook call, as a real provider would send it over the network."""
     amount = as_text(payment.amount, payment.currency) if kind == "captured" else ""
     body, headers = provider.signed_call(
         kind=kind, reference=payment.provider_reference, amount=amount, currency=payment.currency

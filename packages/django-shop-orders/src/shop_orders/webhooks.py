@@ -16,7 +16,7 @@ MAX_BODY_BYTES = 256 * 1024
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001 - read by providers
-    """Apply the events of one call. 400: it was not verified; 503: the provider has to send it again."""
+    """Apply the events of one call. Responds 400 if it was not verified, and 503 if the provider must repeat it."""
     try:
         provider = payment_provider(alias)
     except UnknownPaymentProvider:

@@ -1,4 +1,4 @@
-"""The page of an order. Statuses are read-only: staff change them by steps, which run the actions."""
+"""The page of an order. Statuses are read-only. Staff change them by steps, each of which runs an action."""
 
 from __future__ import annotations
 

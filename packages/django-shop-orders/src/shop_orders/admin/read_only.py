@@ -1,4 +1,4 @@
-"""Pages of rows that only the actions write."""
+"""Admin pages for models that staff can only read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 
 class ReadOnly:
-    """Rows that only the actions write."""
+    """Only the app's actions write these rows, so staff can only read them."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False

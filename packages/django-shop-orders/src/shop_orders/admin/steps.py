@@ -1,4 +1,4 @@
-"""What staff can do with an order on its page."""
+"""The steps that staff can take on the page of an order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding carts: by the customer or by a guest's token; opening and locking them."""
+"""Finds, opens and locks carts. A cart belongs to a customer or to the guest who has its token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shop_orders.models import Cart, Customer
 
 
 def contents(*, user: Any = None, token: str = "", with_items: bool = True) -> Contents:
-    """The open cart of a user, who becomes a customer on first use, or of a guest's token, in one statement.
+    """The open cart of a user or of a guest's token, read in one statement. A new user is made a customer first.
 
     ``with_items=False`` is for callers that read the items later, after they have locked the cart.
 
@@ -32,9 +32,9 @@ def contents(*, user: Any = None, token: str = "", with_items: bool = True) -> C
 
 
 def find(*, customer: Customer | None = None, token: str = "") -> Cart | None:
-    """The open cart of a customer, or the one that a guest's token opens; None before the first write.
+    """The open cart of a customer or of a guest's token; None if nothing was added yet.
 
-    A token that a customer sends is not used here: ``merge`` takes it.
+    With a ``customer``, the token is ignored: pass it to ``merge``.
 
     Raises:
         CartNotFound: the token is unknown, or its cart was merged into another one.

@@ -1,4 +1,4 @@
-"""The items of a cart: added, changed and removed."""
+"""Adds, changes and removes the items of a cart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shop_orders.transactions import in_transaction
 
 
 def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
-    """Add units of a product to those in the cart. Parallel calls add up.
+    """Add units of a product to those in the cart. No unit is lost when calls run in parallel.
 
     Raises:
         UnknownProduct: the product is not on sale.
@@ -32,9 +32,8 @@ def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
 
 
 def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None, token: str = "") -> tuple[Cart, str]:
-    """Add to the caller's cart, which is opened when needed. Returns it, and the token of a guest's new cart or "".
-
-    A product that cannot be added opens no cart.
+    """Add to the caller's cart, and open one if there is none. Returns the cart and, for a guest's new cart,
+    its token, otherwise "". No cart is opened if the product cannot be added.
 
     Raises:
         CartNotFound, UnknownProduct, InvalidQuantity, InsufficientStock: as in ``find`` and ``add_item``.
@@ -83,7 +82,7 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
 
 @in_transaction(Cart)
 def remove_item(cart: Cart, ref: str) -> None:
-    """Remove a product from the cart. A product that is not in it changes nothing."""
+    """Remove a product from the cart, if the product is in it."""
     lock(cart).items.filter(product_ref=ref).delete()
 
 
@@ -94,7 +93,7 @@ def clear(cart: Cart) -> None:
 
 
 def prune(*, batch: int = 1000, progress: Callable[[int], None] | None = None) -> int:
-    """Delete open carts that were not changed for CART_MAX_AGE. Returns how many.
+    """Delete open carts that were not changed for CART_MAX_AGE. Returns the number deleted.
 
     ``progress`` is called after each batch with the number deleted so far.
     """
@@ -115,7 +114,7 @@ def _product(customer: Customer | None, ref: str) -> SourceProduct:
 
 
 def _add(cart: Cart, product: SourceProduct, quantity: int, *, in_cart: int) -> CartItem:
-    """Add to the stored quantity. ``in_cart`` is the quantity that was read before, used only to refuse early."""
+    """Add to the stored quantity. ``in_cart`` was read earlier; it serves only to refuse early."""
     if quantity < 1:
         raise InvalidQuantity(_("Add at least one."))
     _check_quantity(product, in_cart + quantity)

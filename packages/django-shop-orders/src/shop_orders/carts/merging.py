@@ -1,4 +1,4 @@
-"""Merging a guest's cart into the customer's, by the policy of CART_MERGE."""
+"""Merges a guest's cart into the customer's, by the policy of CART_MERGE."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ class MergeReport:
 
 
 def merge(token: str, *, customer: Customer) -> MergeReport:
-    """Merge the cart of a guest's token into the customer's, by the policy of CART_MERGE. Afterwards the token is not
-    valid any more.
+    """Merge the cart of a guest's token into the customer's, by the policy of CART_MERGE.
+
+    The token cannot be used again.
 
     Raises:
         CartNotFound: the token is unknown, or its cart was merged or ordered already.
@@ -43,18 +44,18 @@ def merge(token: str, *, customer: Customer) -> MergeReport:
 
 
 @in_transaction(Cart)
-def _merge(account: Cart, token_hash: str) -> MergeReport:
-    guest = Cart.objects.select_for_update().filter(token_hash=token_hash, customer=None).first()
-    if guest is None or not guest.is_open:
+def _merge(customer_cart: Cart, token_hash: str) -> MergeReport:
+    guest_cart = Cart.objects.select_for_update().filter(token_hash=token_hash, customer=None).first()
+    if guest_cart is None or not guest_cart.is_open:
         raise CartNotFound
-    finding.lock(account)
-    in_account = {item.product_ref: item for item in account.items.all()}
-    in_guest = {item.product_ref: item for item in guest.items.all()}
-    wanted = _wanted(_quantities(in_account), _quantities(in_guest))
-    changes = _write(account, in_account, in_guest, wanted)
-    guest.status = Cart.Status.MERGED
-    guest.save(update_fields=["status", "updated_at"])
-    return MergeReport(cart=account, changes=tuple(changes))
+    finding.lock(customer_cart)
+    in_customer_cart = {item.product_ref: item for item in customer_cart.items.all()}
+    in_guest_cart = {item.product_ref: item for item in guest_cart.items.all()}
+    wanted = _wanted(_quantities(in_customer_cart), _quantities(in_guest_cart))
+    changes = _write(customer_cart, in_customer_cart, in_guest_cart, wanted)
+    guest_cart.status = Cart.Status.MERGED
+    guest_cart.save(update_fields=["status", "updated_at"])
+    return MergeReport(cart=customer_cart, changes=tuple(changes))
 
 
 def _quantities(items: Mapping[str, CartItem]) -> dict[str, int]:
@@ -73,11 +74,14 @@ def _wanted(account: Mapping[str, int], guest: Mapping[str, int]) -> dict[str, i
 
 
 def _write(
-    account: Cart, in_account: Mapping[str, CartItem], in_guest: Mapping[str, CartItem], wanted: Mapping[str, int]
+    customer_cart: Cart,
+    in_customer_cart: Mapping[str, CartItem],
+    in_guest_cart: Mapping[str, CartItem],
+    wanted: Mapping[str, int],
 ) -> list[MergeChange]:
     changes = []
-    for ref in {**in_account, **in_guest}:
-        item, other = in_account.get(ref), in_guest.get(ref)
+    for ref in {**in_customer_cart, **in_guest_cart}:
+        item, other = in_customer_cart.get(ref), in_guest_cart.get(ref)
         was = item.quantity if item else 0
         quantity = min(wanted.get(ref, 0), app_settings.MAX_QUANTITY)
         source = item or other
@@ -86,7 +90,7 @@ def _write(
             item.delete()
         elif quantity and item is None:
             CartItem.objects.create(
-                cart=account,
+                cart=customer_cart,
                 product_ref=ref,
                 quantity=quantity,
                 name=source.name,

@@ -1,7 +1,7 @@
-"""The statements of carts that are compiled once or written by hand.
+"""Statements about carts that are compiled once or written by hand.
 
-Compiled, since adding to a cart is a shop's most frequent write: the open cart of a user, and the cart of a token. The
-items of a cart are compiled too: without it a checkout costs 5 to 7 % more.
+Three reads are compiled: the open cart of a user and the cart of a token, because adding to a cart is a shop's most
+frequent write, and the items of a cart, because a checkout takes 5 to 7 % longer otherwise.
 
 Three writes are written by hand, because a queryset can neither add to the values of a conflicting row nor set the
 lock timeout in the same statement:
@@ -40,7 +40,7 @@ class Contents(NamedTuple):
 
 
 def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
-    """The customer of a user with the open cart; None if the user is not a customer yet. One statement, no lock."""
+    """The customer of a user, with their open cart; None if the user is not a customer yet. One statement, no lock."""
     found = _OPEN_CART_OF_USER.rows(with_items, user=user.pk)
     if not found:
         return None
@@ -62,10 +62,10 @@ def items_of(cart: Cart) -> list[CartItem]:
 
 
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
-    """Add ``item.quantity`` to the item of the product, or insert it; then ``item`` is the item as it is stored.
+    """Add ``item.quantity`` to the stored item of the product, or insert the item. Updates ``item`` to what is stored.
 
-    A cart without a primary key is inserted; if the customer has opened one meanwhile, that one is used. Locks the
-    cart's row. Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
+    A cart without a primary key is inserted, unless the customer has opened one meanwhile; then that one is used.
+    Locks the cart's row. Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
 
     Raises:
         Busy: the cart's row stayed locked for too long, twice.
@@ -80,9 +80,9 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
 
 
 def close(cart: Cart) -> bool:
-    """Set an open cart to ordered, which locks its row until the transaction ends. False when it is not open.
+    """Mark an open cart as ordered, which locks its row until the transaction ends. Returns False if it is not open.
 
-    The first statement of a checkout: it also sets how long the transaction waits for any lock.
+    This is the first statement of a checkout, so it also sets the lock timeout of the transaction.
     """
     connection = connection_of(Cart)
     with connection.cursor() as cursor:
@@ -91,7 +91,7 @@ def close(cart: Cart) -> bool:
 
 
 class _Columns:
-    """The columns of one model in rows of joined models, from ``start`` on."""
+    """The columns of one model in the rows of a join. ``start`` is the index of the first one."""
 
     def __init__(self, model: type[Model], start: int = 0) -> None:
         self.model = model
@@ -99,7 +99,7 @@ class _Columns:
         self.start, self.width = start, len(self.names)
 
     def instance(self, row: Any, after: int = 0) -> Any:
-        """The instance in a row; None where the join found none."""
+        """The instance in a row; None if the join found no match."""
         start = self.start + after
         values = row[start : start + self.width]
         return (
@@ -191,7 +191,7 @@ def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
 
 
 def _copy_result(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, row: Any) -> bool:
-    """Copy what the statement returned into the instances; False when it wrote nothing."""
+    """Copy the values that the statement returned into the instances. Returns False if nothing was written."""
     if row is None:
         return False
     added = _Added(*row)
@@ -225,8 +225,8 @@ def _open_sql(alias: str) -> str:
 
 @lru_cache
 def _touch_sql(alias: str, status: str) -> str:
-    """``TOUCH``. Returns no row if the cart is not open any more. The subquery does what SET LOCAL would do in a
-    statement of its own; it is evaluated before the row is locked.
+    """``TOUCH``. Returns no row if the cart is not open any more. The subquery sets the lock timeout as a separate SET
+    LOCAL would; it is evaluated before the row is locked.
     """
     connection = connections[alias]
     table = connection.ops.quote_name(Cart._meta.db_table)

@@ -1,4 +1,4 @@
-"""A cart with today's prices and stock, and what changed since the products were added."""
+"""Carts with current prices and stock, and with the changes since the products were added."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LineView:
 
 @dataclass(frozen=True, kw_only=True)
 class CartView:
-    """A cart with today's prices, and the draft of the order it would become. ``cart`` is None for an empty one."""
+    """A cart with current prices, and a draft of its order. ``cart`` is None if nothing was added yet."""
 
     cart: Cart | None
     lines: tuple[LineView, ...]
@@ -64,7 +64,7 @@ def view(
     delivery: str = "",
     payment_provider: str = "",
 ) -> CartView:
-    """The cart with today's prices and stock, and what changed since the products were added."""
+    """The cart with current prices and stock, and with the changes since the products were added."""
     items = queries.items_of(cart) if cart is not None else []
     products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
     draft = Draft(
@@ -81,7 +81,7 @@ def view(
 def show(
     cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
 ) -> CartView:
-    """The view of items and products that were already read. ``draft`` has what else is known of the order."""
+    """``view`` for items and products that were read before. ``draft`` holds the other fields of the order's draft."""
     draft = replace(
         draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
     )

@@ -1,4 +1,4 @@
-"""Wrong settings, found by ``manage.py check``, with the line to paste.
+"""The checks of ``manage.py check``. Their hints have the line to paste.
 
 docs/reference/orders-settings.md lists them by setting.
 """
@@ -68,7 +68,7 @@ def check_databases(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
 
 
 def check_django(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
-    """A Django that is newer than the compiled queries were tested with."""
+    """Warns of a Django version with which the compiled queries were not tested."""
     if not is_newer_than_tested():
         return []
     return [

@@ -1,4 +1,4 @@
-"""Payment providers: the base class, and the providers that this package has."""
+"""Payment providers: the base class, and the providers of this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Payment by bank transfer, which staff see on the bank statement and record."""
+"""Payment by bank transfer. Staff check the bank statement and record the payment."""
 
 from __future__ import annotations
 

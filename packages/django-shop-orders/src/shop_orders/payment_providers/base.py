@@ -1,4 +1,4 @@
-"""The base class of payment providers, and the plain values that they get and return. They see no models."""
+"""The base class of payment providers, and the dataclasses that they receive and return in place of models."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", 
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRequest:
-    """A payment to start. ``payment_id`` is ours and unique: send it as the provider's idempotency key."""
+    """A payment to start. ``payment_id`` is the shop's own unique id: send it as the provider's idempotency key."""
 
     payment_id: str
     order_number: str
     amount: Decimal
-    """With the currency's decimals; ``shop_core.money.minor_units`` converts it to cents."""
+    """Rounded to the currency's decimals; ``shop_core.money.minor_units`` converts it to cents."""
     currency: str
     description: str
-    """A line for the customer's statement, with the order's number."""
+    """A text for the customer's statement. It contains the order's number."""
     email: str = ""
     phone: str = ""
     """E.164, such as ``+254712345678``."""
@@ -38,7 +38,7 @@ class PaymentRequest:
     base_url: str = ""
     """The site's scheme and host."""
     webhook_url: str = ""
-    """The URL of our webhook; empty where the site has none."""
+    """The URL of the shop's webhook; empty if the site has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,13 @@ class PaymentStart:
     status: PaymentStatus = "pending"
     """``pending``, ``authorised``, ``captured``, ``failed`` or ``cancelled``."""
     reference: str = ""
-    """The provider's id of the payment, by which its webhooks and ``fetch`` find it. Required."""
+    """The provider's id of the payment. Webhooks and ``fetch`` identify the payment by it. Required."""
     redirect_url: str = ""
     instructions: str = ""
     expires_at: datetime | None = None
-    """When this attempt ends at the provider; a later call starts another one. None: it does not end by itself."""
+    """When this attempt expires at the provider; a later call starts a new one. None: it does not expire."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """JSON-safe values that are stored with the payment and passed to the other methods as ``state``. No secrets."""
+    """JSON-safe values, stored with the payment and passed to the other methods as ``state``. Put no secrets here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,8 @@ class PaymentState:
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentEvent:
-    """One event from a webhook. ``event_id`` is the provider's, and the same when the event is sent again. The payment
-    is identified by ``reference``, which ``start`` returned, or by ``payment_id``, if the provider sends ours back.
+    """One event from a webhook. ``event_id`` is the provider's id, which is the same when the event is sent again. The
+    payment is identified by the ``reference`` that ``start`` returned, or by ``payment_id`` if the provider sends it.
     ``amount`` is the captured amount, or the total that was refunded so far. With ``is_confirmed=False``, such as for
     an unsigned call, the event changes nothing until ``fetch`` has confirmed it.
     """
@@ -98,7 +98,7 @@ class PaymentEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class RefundRequest:
-    """A refund to make. ``refund_id`` is ours and unique: send it as the provider's idempotency key."""
+    """A refund to make. ``refund_id`` is the shop's own unique id: send it as the provider's idempotency key."""
 
     refund_id: str
     amount: Decimal
@@ -117,7 +117,7 @@ class RefundResult:
 
 
 class PaymentProvider:
-    """Base of payment providers. ``OPTIONS`` are the constructor's keywords beside ``alias``.
+    """Base of payment providers. ``OPTIONS`` are passed to the constructor as keywords, in addition to ``alias``.
 
     Every method is called outside of any transaction and may use the network. It may raise PaymentDeclined (a final
     refusal) or ProviderUnavailable (the result is not known); any other exception is a bug.
@@ -134,18 +134,18 @@ class PaymentProvider:
     refunds_by_hand: bool = False
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
-    """For providers that would act twice if ``start`` was repeated, such as ring a phone: after a call, ``start`` is
-    not called again for this time, whatever its result. None: the provider recognises a repeated ``payment_id``."""
+    """For providers that would act twice if ``start`` was repeated, for example ring a phone twice. ``start`` is not
+    called again within this time, whatever its result. None: the provider recognises a repeated ``payment_id``."""
     instructions: Any = ""
-    """What the customer reads while the result of ``start`` is not known; used with ``start_once_for``."""
+    """Shown to the customer while the result of ``start`` is not known. Used with ``start_once_for``."""
 
     def __init__(self, *, alias: str) -> None:
         self.alias = alias
 
     def start(self, request: PaymentRequest) -> PaymentStart:
-        """Begin a payment. Called again with the same ``payment_id`` after a crash: must not charge twice.
+        """Start a payment. It is called again with the same ``payment_id`` after a crash and must not charge twice.
 
-        With ``start_once_for`` it is called once for a ``payment_id``, or again after ProviderNotReached.
+        With ``start_once_for`` it is called again only after ProviderNotReached.
         """
         raise NotImplementedError
 
@@ -171,14 +171,14 @@ class PaymentProvider:
         return None
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
-        """Cancel a payment that was not made, if the provider can. Does nothing by default."""
+        """Cancel an open payment, if the provider supports it. Does nothing by default."""
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         """The state of a payment; None where it cannot be fetched."""
         return None
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:  # noqa: ARG002
-        """The events in a call, which is verified first.
+        """Verify a call and return its events.
 
         Raises:
             InvalidWebhook: the call is not from the provider, is too old, or cannot be read.

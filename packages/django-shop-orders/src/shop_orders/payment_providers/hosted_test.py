@@ -29,9 +29,10 @@ from shop_orders.payment_providers.base import (
 
 
 class HostedTestProvider(PaymentProvider):
-    """Moves no money. Needs ``path("payments/", include("shop_orders.urls"))``; not for a real shop.
+    """A test provider: no money is moved. Do not use it in a real shop.
 
-    Its own state is stored in the payment's data, under ``outcome``.
+    Needs ``path("payments/", include("shop_orders.urls"))``. Its own state is stored
+    in the payment's data, under ``outcome``.
     """
 
     label = gettext_lazy("Test payment")

@@ -1,7 +1,7 @@
 """M-Pesa on the customer's phone (Daraja's STK push): ``pip install django-shop-orders[mpesa]``.
 
-Safaricom does not sign its calls: the URL that it calls has a secret in it, and a call is applied only after the
-status query has confirmed it.
+Safaricom does not sign its calls: the webhook's URL contains a secret, and a call is applied only after the status
+query has confirmed it.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ logger = logging.getLogger(__name__)
 
 PRODUCTION = "https://api.safaricom.co.ke"
 STILL_WAITING = "500.001.1001"
-"""The error code of the status query until the customer enters the PIN."""
+"""The status query returns this error code until the customer enters the PIN."""
 STILL_PROCESSING = "4999"
-"""The result code with the same meaning in responses with the status 200."""
+"""In responses with the status 200, this result code has the same meaning."""
 CANCELLED_BY_CUSTOMER = "1032"
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
-"""The secret is part of the webhook's URL, and the only protection against forged calls."""
+"""The minimum length of the secret in the webhook's URL, the only protection against forged calls."""
 RING = timedelta(minutes=2)
 """After this time the request on the phone has expired, and a new push may be sent."""
 
@@ -52,7 +52,7 @@ RING = timedelta(minutes=2)
 class Mpesa(PaymentProvider):
     """``webhook_secret`` is a random text of at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
 
-    Daraja has no idempotency key, so a push is not repeated while the phone may ring, even if its response got lost.
+    Daraja has no idempotency key, so a push is not repeated while the phone may ring, even if its response was lost.
     The status query does not return the amount: after a lost callback the requested amount is recorded, with an event
     in the timeline. Staff make refunds in Safaricom's portal; ``payments.refund`` records them.
     """
@@ -175,7 +175,7 @@ class Mpesa(PaymentProvider):
         return None if state is None or state.status == "pending" else state
 
     def _payment_id(self, request: HttpRequest) -> str:
-        """Our payment's id from the URL that was called, if its secret is right."""
+        """The payment id in the URL that was called, if the secret in it is right."""
         match = request.resolver_match
         given = str(match.kwargs.get("secret", "")) if match else ""
         secret, payment_id = given[:-37], given[-36:]
@@ -209,7 +209,7 @@ class Mpesa(PaymentProvider):
         return self._call("POST", path, json=body, headers={"Authorization": f"Bearer {self._token()}"})
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Call the API. An error that is not about the payment, or not a JSON object, is ProviderUnavailable."""
+        """Call the API. Raises ProviderUnavailable unless the response is a JSON object about the payment."""
         try:
             response = self.requests.request(
                 method, self.api_base + path, timeout=self.timeout_seconds, allow_redirects=False, **options

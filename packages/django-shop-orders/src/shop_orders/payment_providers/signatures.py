@@ -17,10 +17,10 @@ TOLERANCE_SECONDS = 300
 
 
 def secrets_of(value: Sequence[str], *, option: str) -> tuple[str, ...]:
-    """The secrets in an option of a provider.
+    """Check the secrets in an option of a provider, and return them.
 
     Raises:
-        ImproperlyConfigured: it is one text instead of a list, or a secret is empty.
+        ImproperlyConfigured: the option is a string instead of a list, or a secret is empty.
     """
     if isinstance(value, str) or not value or not all(isinstance(secret, str) and secret.strip() for secret in value):
         raise ImproperlyConfigured(f'"{option}" must be a list of secrets, none of them empty.')
@@ -35,10 +35,10 @@ def sign(secret: str, *, message_id: str, timestamp: int, body: bytes) -> str:
 
 
 def verify(request: HttpRequest, secrets: Sequence[str], *, now: float | None = None) -> str:
-    """The id of a message that one of the secrets has signed. Several secrets allow a rotation.
+    """Verify a call, and return the id of its message. Several secrets may be valid during a rotation.
 
     Raises:
-        InvalidWebhook: a header is missing, no signature fits, or the time is more than five minutes off.
+        InvalidWebhook: a header is missing, no signature matches, or the timestamp is more than five minutes off.
     """
     message_id = request.headers.get("webhook-id", "")
     given = request.headers.get("webhook-signature", "").split(" ")

@@ -64,14 +64,14 @@ KINDS: Mapping[str, EventKind] = {
     "refund.updated": "refund_failed",
     "charge.refund.updated": "refund_failed",
 }
-"""Updates of a refund matter only if it failed. Accounts created before 2024-10-28 send ``charge.refund.updated`` for
-them."""
+"""Updates of a refund are ignored unless it failed. Accounts created before 2024-10-28 send
+``charge.refund.updated`` for them."""
 
 FAILED_REFUNDS = ("failed", "canceled")
 
 
 class StripeCheckout(PaymentProvider):
-    """``webhook_secrets`` are the signing secrets of the endpoint, the new and the old one during a rotation."""
+    """``webhook_secrets`` are the signing secrets of the endpoint: one, or two during a rotation."""
 
     label = gettext_lazy("Card")
     timeout_seconds: ClassVar[int] = 20

@@ -1,4 +1,4 @@
-"""Product sources: the protocol, and a source that sells the rows of any model by the names of its fields."""
+"""Product sources: the protocol, and a source for any model, whose fields are named in the settings."""
 
 from __future__ import annotations
 

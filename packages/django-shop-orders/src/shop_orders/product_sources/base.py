@@ -22,7 +22,7 @@ class SourceProduct(Protocol):
 
     @property
     def unit_price(self) -> Decimal:
-        """With at most the currency's decimals, not negative."""
+        """Not negative, and with no more decimals than the currency has."""
 
     @property
     def currency(self) -> str:
@@ -52,19 +52,19 @@ class ProductSource(Protocol):
     """Reads products and changes their stock. The methods run in the caller's transaction.
 
     ``reference`` is the order's number for ``reserve`` and ``release``, the shipment's number for ``ship`` and the
-    refund's id for ``restock``, so it is unique for each method. A call is never repeated; a source with a ledger may
-    refuse a second one.
+    refund's id for ``restock``, so it is unique for each method. A call is never repeated: a source that has a
+    ledger may refuse a second call with the same reference.
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:
-        """Those products of ``refs`` that can be bought, by ref. The number of queries does not depend on that of the
-        refs."""
+        """The products that can be bought, as ``{ref: product}``. The number of queries must not grow with that of
+        ``refs``."""
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
-        """Take stock for all lines or none. Returns {} or, for each short ref, what is available."""
+        """Reserve stock for all lines or none. Returns {}, or the available units of each ref that has too few."""
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Give back stock that ``reserve`` took and that was not shipped."""
+        """Release reserved stock that was not shipped."""
 
     def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
         """Record that reserved goods were sent."""

@@ -32,7 +32,7 @@ class ModelProduct:
 
 
 class _Row(NamedTuple):
-    """A locked row. A stock of None is not tracked."""
+    """A locked row. ``stock`` is None if stock is not tracked."""
 
     key: Any
     stock: int | None
@@ -46,7 +46,7 @@ class _Row(NamedTuple):
 
 
 class ModelProductSource:
-    """Sells the rows of a model, by the names of its fields.
+    """Sells the rows of a model. The options name its fields.
 
     ``ref``, ``name`` and ``price`` are required. ``stock`` is a whole-number field, lowered when an order is placed,
     raised when it is cancelled; without it, or if it is NULL, stock is not tracked. ``ref`` and ``stock`` are
@@ -102,7 +102,7 @@ class ModelProductSource:
         self._give_back(quantities)
 
     def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Nothing to do: the stock field went down when the order was placed."""
+        """Does nothing, because the stock was lowered when the order was placed."""
 
     def restock(self, quantities: Mapping[str, int], *, reference: str) -> None:  # noqa: ARG002
         self._give_back(quantities)
@@ -118,7 +118,7 @@ class ModelProductSource:
         return self.model._default_manager.filter(**{f"{self.ref}__in": keys})
 
     def _lock(self, quantities: Mapping[str, int]) -> dict[str, _Row]:
-        """Stock by ref, the rows locked in the order of their keys, so that no two orders deadlock."""
+        """Lock the rows and return the stock by ref. Locking in the order of their keys avoids deadlocks."""
         if not self.stock:
             return {str(ref): _Row(None, None) for ref in self._rows(quantities).values_list(self.ref, flat=True)}
         using = router.db_for_write(self.model)

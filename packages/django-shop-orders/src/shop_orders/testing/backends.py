@@ -37,7 +37,7 @@ class MemoryProduct:
 
 
 class MemoryProductSource:
-    """Products in a dict of the class. It takes part in no transaction: a rollback does not bring stock back."""
+    """Products in a dict of the class. It ignores transactions: a rollback does not restore its stock."""
 
     products: ClassVar[dict[str, MemoryProduct]] = {}
     calls: ClassVar[list[tuple[str, dict[str, int], str]]] = []
@@ -80,8 +80,8 @@ class MemoryProductSource:
 
 
 class MemoryPaymentProvider(PaymentProvider):
-    """Returns what a test sets: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``, ``is_down``,
-    ``forgets``.
+    """Its attributes set its behaviour: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``,
+    ``is_down``, ``forgets``.
 
     ``calls`` lists the calls, ``refunds`` the refunded amounts.
     """

@@ -1,7 +1,7 @@
 """Races on a real database, with rows that are deleted afterwards: many buyers, few units.
 
 ``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, also with a source
-that does not protect the stock, to show that the race finds it.
+that does not protect the stock, to show that the race detects this.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class UnsortedSource(RaceSource):
 
 @dataclass(kw_only=True)
 class Result:
-    """The result of a race. ``errors`` counts results that are neither an order nor a refusal, by their type."""
+    """The result of a race. ``errors`` counts unexpected errors by their type."""
 
     sold: int = 0
     orders: int = 0
@@ -115,7 +115,7 @@ def mixed_carts(
     lines: int = 3,
     source: type[RaceSource] = RaceSource,
 ) -> Result:
-    """Every order has a few of many products, in random order; there is enough of all."""
+    """Every order has a few of many products, in random order. No product sells out."""
     with _race_table(source):
         codes = [f"item-{number}" for number in range(products)]
         RaceItem.objects.bulk_create(RaceItem(code=code, stock=orders) for code in codes)

@@ -82,7 +82,7 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _store_code(response: HttpResponse, key: str) -> object:
-    """Store in the new tokens the code that they come from. Returns the key of their user."""
+    """Record in the new tokens which code they were made from. Returns the primary key of their user."""
     if response.status_code != 200:
         return None
     tokens = json.loads(response.content)
@@ -95,7 +95,7 @@ def _store_code(response: HttpResponse, key: str) -> object:
 
 
 def _end_tokens(key: str, *, user_id: object) -> None:
-    """Delete the tokens that come from a code. ``user_id`` is empty while its first exchange is still running."""
+    """Delete the tokens that were made from a code. ``user_id`` is empty while its first exchange is still running."""
     if not user_id:
         return
     while Token.objects.filter(user_id=user_id, **{f"data__{CODE}": key}).delete()[0]:

@@ -1,4 +1,4 @@
-"""When an account changes, its tokens are revoked and the customer gets the new address."""
+"""Receivers that revoke an account's tokens and update the customer's e-mail address when the account changes."""
 
 from __future__ import annotations
 

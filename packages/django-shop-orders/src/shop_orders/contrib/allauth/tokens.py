@@ -37,7 +37,7 @@ class TokenStrategy(JWTTokenStrategy):
         return None if payload is None else {**payload, **describe()}
 
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
-        """Exchange a refresh token once; of two parallel exchanges one wins. A second use is refused and logged.
+        """Exchange a refresh token once; if two run in parallel, one is refused. A second use is refused and logged.
 
         The cache remembers used tokens, so several processes must share one.
         """
