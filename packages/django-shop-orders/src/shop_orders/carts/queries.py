@@ -65,7 +65,7 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
     """Add ``item.quantity`` to the stored item of the product, or insert the item. Updates ``item`` to what is stored.
 
     A cart without a primary key is inserted, unless the customer has opened one meanwhile; then that one is used.
-    Locks the cart's row. Returns False, without a change, when the cart is closed or the quantity would exceed ``most``.
+    Locks the cart's row. Returns False, without a change, if the cart is closed or the quantity would exceed ``most``.
 
     Raises:
         Busy: the cart's row stayed locked for too long, twice.
