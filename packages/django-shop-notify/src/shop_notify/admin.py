@@ -125,12 +125,12 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         form = ResendForm(request.POST or None, initial={"address": row.address})
         if form.is_valid():
             try:
-                again = outbox.resend(row, address=form.cleaned_data["address"])
+                resent = outbox.resend(row, address=form.cleaned_data["address"])
             except ShopNotifyError as error:
                 form.add_error("address", str(error))
             else:
-                self.message_user(request, _("It will be sent to %(to)s.") % {"to": mask(again.address)})
-                return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[again.pk]))
+                self.message_user(request, _("It will be sent to %(to)s.") % {"to": mask(resent.address)})
+                return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[resent.pk]))
         context = {**self._page(request, _("Send again")), "form": form, "original": row}
         return TemplateResponse(request, "admin/shop_notify/notification/resend.html", context)
 

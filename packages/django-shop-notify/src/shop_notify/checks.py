@@ -35,10 +35,10 @@ def check_poll(
     databases: Sequence[str] | None = None,
     **kwargs: Any,  # noqa: ARG001
 ) -> list[CheckMessage]:
-    """Whether a site in use delivers periodically.
+    """Warn if a site with messages has no periodic delivery.
 
-    No setting tells: cron, a timer, a schedule of the queue or the loop may do it. Each of them records its runs in
-    the database, which ``migrate`` and ``check --database`` read.
+    No setting shows this, because cron, a timer, a schedule of the queue or the loop may run it. Each run is recorded
+    in the database, so this check runs only in ``migrate`` and ``check --database``.
     """
     alias = router.db_for_read(JobRun)
     if alias not in (databases or ()):
@@ -110,11 +110,11 @@ def _routes() -> Iterator[CheckMessage]:
 
 
 def _undeliverable_events(read: Sequence[routes.Route]) -> Iterator[CheckMessage]:
-    """Events without administrators or without a notifier: one warning for all routes, since a preset has many."""
+    """Warn of missing administrators and notifiers, once for all routes, since a preset has many routes."""
     to_admins = [route for route in read if routes.ADMINS in route.to]
     if to_admins and not app_settings.ADMINS:
         yield Warning(
-            f"ADMINS is empty, so nobody gets {_events(to_admins)}.",
+            f"ADMINS is empty, so these events are sent to no administrator: {_events(to_admins)}.",
             hint='SHOP_NOTIFY = {"ADMINS": ["shop@example.org"], ...}',
             id="shop_notify.W003",
         )

@@ -27,7 +27,7 @@ JOBS: tuple[Job, ...] = (
         name="deliver",
         function=delivery.deliver_due,
         every=timedelta(minutes=1),
-        consequence="Retries, and messages whose wake-up was lost, wait until the next new message.",
+        consequence="Retries, and messages whose wake-up was lost, wait until another message is sent.",
     ),
     Job(
         name="prune",

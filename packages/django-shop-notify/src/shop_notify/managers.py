@@ -1,4 +1,4 @@
-"""Questions about many notifications."""
+"""Querysets of notifications."""
 
 from __future__ import annotations
 

@@ -249,7 +249,7 @@ class TemplateOverride(models.Model):
 
     event = models.CharField(max_length=100)
     channel = models.CharField(max_length=30)
-    audience = models.CharField(max_length=100, blank=True, help_text=_("Such as admins. Empty: everybody."))
+    audience = models.CharField(max_length=100, blank=True, help_text=_("Such as admins. Empty: all audiences."))
     language = models.CharField(max_length=20, blank=True, help_text=_("Empty: every language."))
     subject = models.CharField(max_length=300, blank=True)
     text = models.TextField(blank=True)

@@ -31,7 +31,7 @@ def put(notifications: Sequence[Notification]) -> None:
 
 
 def retry(notification: Notification) -> None:
-    """Send a message again, at the request of staff, that was given up or refused or whose outcome is unknown.
+    """Retry a message that was given up or refused, or whose outcome is unknown. Staff ask for this.
 
     Raises:
         NotRetryable: it is in another state.
@@ -75,7 +75,7 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
         "reference",
         "context",
     )
-    again = Notification.objects.create(
+    resent = Notification.objects.create(
         event_id=f"resend:{uuid.uuid4()}",
         address=address,
         origin=notification,
@@ -83,7 +83,7 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
         **{name: getattr(notification, name) for name in copied},
     )
     _wake_after_commit()
-    return again
+    return resent
 
 
 def _requeue(rows: NotificationQuerySet) -> int:
@@ -93,7 +93,7 @@ def _requeue(rows: NotificationQuerySet) -> int:
         due_at=timezone.now(),
         lease=None,
         last_error="",
-        # Reports about the earlier sending say nothing about the next.
+        # Delivery reports about the earlier sending must not change the state of the next one.
         provider_id="",
         sent_at=None,
         expires_at=None,

@@ -6,7 +6,7 @@ from typing import Any
 
 _STATUS = "shop_orders.signals.order_status_changed"
 _PAYMENT = "shop_orders.signals.payment_status_changed"
-# Only for events that are not sent by e-mail anyway.
+# Only for events whose route sends no e-mail.
 _SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
 
 ORDER_ROUTES: list[dict[str, Any]] = [

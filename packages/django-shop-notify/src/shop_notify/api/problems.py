@@ -69,7 +69,7 @@ PROBLEMS = Problems(
 register = PROBLEMS.register
 
 CODES_HELP: Mapping[str, str] = {
-    "address_refused": "The notifier cannot send to this address, or may not.",
+    "address_refused": "The notifier cannot send to this address, or is not allowed to.",
     "bad_request": "The body is not JSON in UTF-8, or the request is malformed.",
     "busy": "Locks were not free in time. Repeat the request after Retry-After.",
     "conflict": "The request conflicts with what is stored.",
@@ -77,8 +77,8 @@ CODES_HELP: Mapping[str, str] = {
     "method_not_allowed": "The path exists, the method does not.",
     "not_authenticated": "No credential, or one that is wrong, expired or revoked.",
     "not_found": "It does not exist, or it belongs to another user.",
-    "not_mutable": "Transactional messages are always sent; anything else must be a group and alias of the list.",
-    "not_retryable": "Only what was given up, refused or has an unknown outcome is retried. Resend it instead.",
+    "not_mutable": "Transactional messages are always sent. The group and alias must be in the list of preferences.",
+    "not_retryable": "Only a message that was given up or refused, or whose outcome is unknown, is retried. Resend it.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "route_refused": "A route in SHOP_NOTIFY is wrong (`manage.py check` says which), or cannot read the payload.",
     "template_missing": "There is no text for this event and channel. Write the template that is named.",

@@ -1,4 +1,4 @@
-"""The two routers of the app, flat: modules attach their operations to them."""
+"""The two routers of the app. The other modules of this package add their operations to them."""
 
 from ninja import Router
 

@@ -142,7 +142,7 @@ def list_notifications(
     alias: Annotated[ShortText, Query("")],
     event: Annotated[ShortText, Query("")],
     reference: Annotated[ShortText, Query("")],
-    q: Annotated[SearchText, Query("", description="An address, a reference, or a recipient key, as a whole.")],
+    q: Annotated[SearchText, Query("", description="The complete address, reference or recipient key.")],
 ) -> dict[str, Any]:
     auth.check_permission(request, VIEW)
     wanted = {"state": state, "alias": alias, "event": event, "reference": reference}
@@ -227,8 +227,8 @@ def preview_notification(request: HttpRequest, notification_id: str) -> dict[str
 )
 def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Status[dict[str, Any]]:
     auth.check_permission(request, RESEND)
-    again = outbox.resend(_notification(notification_id), address=payload.address)
-    return Status(201, _detail(_notification(str(again.public_id))))
+    resent = outbox.resend(_notification(notification_id), address=payload.address)
+    return Status(201, _detail(_notification(str(resent.public_id))))
 
 
 @staff_router.post(

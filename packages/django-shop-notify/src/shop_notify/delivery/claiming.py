@@ -1,7 +1,8 @@
 """Claiming due rows with a lease, and releasing rows that were not attempted.
 
-A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so the row of a killed worker is due again by
-itself. Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any other.
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so the row of a killed worker becomes due again
+without further action. Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any
+other.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SUSPECT_ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class Claim:
-    """Rows of one alias that belong to this worker alone until ``until``."""
+    """Rows of one alias that only this worker may send, until the time ``until``."""
 
     alias: str
     token: uuid.UUID
@@ -41,8 +42,8 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
     """Claim the next due rows of one alias, or return None if there is no row that this worker may claim.
 
     Opens its own transaction and locks the workers' rows, so that one alias never occupies more than half of them.
-    Rows with which two workers have died are claimed one by one, so that a message that kills its worker each time
-    delays no other.
+    A row that was being sent when two workers died is claimed alone, so that a message that kills its worker at each
+    attempt does not delay the others.
     """
     claimed = _claim(worker, frozenset(without))
     if claimed is not None:
@@ -88,7 +89,7 @@ def _up_to_suspect(rows: list[Notification]) -> list[Notification]:
 
 
 def _is_suspect(row: Notification) -> bool:
-    """Workers have died with this row, at least two of them."""
+    """Whether at least two workers have died while they were sending this row."""
     return row.state == State.SENDING and row.attempts >= SUSPECT_ATTEMPTS
 
 

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 CLAIM_SECONDS = 20.0
 """After this time a wake-up claims no more rows, and the next wake-up continues."""
 MAX_WAIT_SECONDS = 0.5
-"""How long the result of an idempotent message waits at most for the rest of its batch."""
+"""The longest time that the result of an idempotent message waits for the rest of its batch."""
 
 
 def wake_up() -> None:
@@ -75,7 +75,7 @@ def _deliver_batch(claimed: Claim, worker: Worker, keep_going: Callable[[], bool
 
 
 def _may_send(claimed: Claim) -> bool:
-    """Whether the lease lasts for one more message, and the alias was not paused because its notifier hung."""
+    """Whether the lease lasts for one more message and the alias is not paused after a time-out of its notifier."""
     left = (claimed.until - timezone.now()).total_seconds()
     return left >= sending.SEND_SECONDS and claimed.alias not in sending.paused_aliases()
 

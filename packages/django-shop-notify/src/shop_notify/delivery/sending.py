@@ -32,7 +32,7 @@ from shop_notify.recipients import preferences, suppressions, unsubscribing
 logger = logging.getLogger(__name__)
 
 SEND_SECONDS = 30.0
-"""How long one message may take at most, where a timer can stop it; far less than half of ``claiming.LEASE``."""
+"""The longest time for one message, enforced where a timer can interrupt it. Far less than half of the lease."""
 PAUSE_SECONDS = 60.0
 REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
 
@@ -74,7 +74,7 @@ class Batch:
         )
 
     def attempt(self, row: Notification) -> Result:
-        """Send one row, or find the reason not to.
+        """Send one row and return the result. If it must not be sent, the result names the reason.
 
         Raises:
             OverLimit: a limit on paid messages is used up.
@@ -109,7 +109,7 @@ class Batch:
         except metering.OverLimit:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001
-            # A notifier may be a third party's code: whatever it raises ends this attempt, not the worker.
+            # A notifier may be third-party code: an exception of any kind ends this attempt only, not the worker.
             logger.warning("%r raised %s", notifier, type(error).__name__)
             return _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), notifier)
 
@@ -202,26 +202,26 @@ def _permanent(row: Notification, error: AddressRefused | PermanentFailure) -> R
 
 
 def _temporary(row: Notification, error: TemporaryFailure, max_attempts: int) -> Result:
-    again = row.attempts < max_attempts
+    has_attempts_left = row.attempts < max_attempts
     return Result(
-        state=State.QUEUED if again else State.DEAD,
+        state=State.QUEUED if has_attempts_left else State.DEAD,
         outcome=Attempt.Outcome.TEMPORARY,
-        due_at=timezone.now() + backoff(row.attempts, retry_after=error.retry_after) if again else None,
+        due_at=timezone.now() + backoff(row.attempts, retry_after=error.retry_after) if has_attempts_left else None,
         detail=str(error),
         provider_code=error.provider_code,
     )
 
 
 def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Result:
-    """A free message is retried as after a temporary failure; a paid one once, and only if its options say so."""
+    """Retry a free message as after a temporary failure. Retry a paid one once, and only if its options allow it."""
     most = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
-    again = notifier.repeats_unknown and row.attempts < most
+    is_retried = notifier.repeats_unknown and row.attempts < most
     delay = REPEAT_UNKNOWN_AFTER if notifier.is_metered else backoff(row.attempts)
     final = State.DEAD if notifier.repeats_unknown and not notifier.is_metered else State.UNKNOWN
     return Result(
-        state=State.QUEUED if again else final,
+        state=State.QUEUED if is_retried else final,
         outcome=Attempt.Outcome.UNKNOWN,
-        due_at=timezone.now() + delay if again else None,
+        due_at=timezone.now() + delay if is_retried else None,
         detail=str(error),
         provider_code=error.provider_code,
     )

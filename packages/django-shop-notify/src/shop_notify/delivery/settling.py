@@ -27,7 +27,7 @@ FIRST_DELAY_SECONDS = 15
 MAX_DELAY_SECONDS = 6 * 3600
 MAX_RETRY_AFTER_SECONDS = 24 * 3600
 MAY_BE_SENT_AGAIN = (State.QUEUED, State.UNKNOWN, State.DEAD)
-"""States in which no worker has seen the message sent."""
+"""States in which no worker has recorded that the message was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
 
 
 def settle(row: Notification, result: Result) -> bool:
-    """Record the result of an attempt. Returns whether this worker still had the row.
+    """Record the result of an attempt. Returns whether this worker still held the lease.
 
     The row and its attempt are written in one transaction; signals are sent after its commit.
     """
@@ -76,7 +76,7 @@ def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mappi
     """Record a success that arrives after the lease expired, or after a delivery report. Returns what was changed.
 
     If no other worker has recorded a sending, the state becomes ``sent`` and the message is not sent again. Otherwise
-    only the provider's id is recorded, which its delivery reports will name.
+    only the provider's id is recorded, so that its delivery reports can be matched.
     """
     if changes["state"] != State.SENT:
         return {}

@@ -49,7 +49,7 @@ def stop_worker(worker: Worker) -> None:
 
 
 def set_alias(worker: Worker, alias: str, now: datetime) -> None:
-    """Store which alias a worker delivers for, unless ``worker`` has it already."""
+    """Store which alias a worker delivers for, if it has changed."""
     if worker.alias != alias:
         Worker.objects.filter(pk=worker.pk).update(alias=alias, seen_at=now)
 
@@ -69,9 +69,9 @@ def busy_aliases(worker: Worker, now: datetime) -> set[str]:
 
 @contextmanager
 def _asynchronous_commit() -> Iterator[None]:
-    """A transaction whose commit PostgreSQL does not flush to disk: nobody needs the list after a crash.
+    """A transaction whose commit PostgreSQL does not flush to disk: the list is not needed after a crash.
 
-    So each message waits for the disk only twice, at its claim and at its result.
+    A message therefore waits for the disk only twice: at its claim and at its result.
     """
     connection = connection_of(Worker)
     if connection.in_atomic_block:

@@ -37,7 +37,7 @@ MAX_SOURCE = 32 * 1024
 MAX_LOOPS = 2
 MAX_VALUE = 64 * 1024
 MAX_RENDERED = 128 * 1024
-"""While it is rendered: more than any of ``CAPS``, since spaces between tags are removed at the end."""
+"""The limit during rendering. It is larger than all ``CAPS``: spaces between tags are removed only at the end."""
 CAPS: Mapping[str, int] = {"subject": 300, "text": 64 * 1024, "html": 64 * 1024, "sms": 918}
 
 _TAGS = ("if", "for", "with", "comment", "firstof", "spaceless")
@@ -49,7 +49,7 @@ _FILTERS = (
 
 
 def _parsed_time(value: Any) -> Any:
-    """A time of the payload, which is text in JSON."""
+    """A time of the payload, parsed from its JSON text. Any other value is returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -113,7 +113,7 @@ for _name in _FILTERS:
 
 
 class _PlainEngine(Engine):
-    """Has a few tags and filters, and cannot load another file."""
+    """A template engine with a few tags and filters, which cannot load other files."""
 
     def get_template_builtins(self, builtins: list[str]) -> list[Library]:  # noqa: ARG002
         return [_library]
@@ -154,7 +154,7 @@ def rows_for(event: str, channel: str) -> Rows:
 
 
 def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts (subject, text, html) of the nearest template, without the empty ones. No template: no parts.
+    """The parts (subject, text, html) of the nearest template, without the empty ones; {} if there is no template.
 
     Raises:
         TemplateRefused: it does not render.
@@ -170,7 +170,7 @@ def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str,
 
 
 def render_row(row: TemplateOverride, values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts of one template with these values; objects are seen as text.
+    """The parts of one template with these values; objects are converted to text.
 
     Raises:
         TemplateRefused: it does not render.
@@ -199,7 +199,7 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
     try:
         template = Template(getattr(row, part), engine=_engine)
         _prepare(template.nodelist, 0)
-        # Django marks all rendered text as safe HTML, and this is not.
+        # Django marks all rendered text as safe HTML; storable_text returns an unmarked copy, which is escaped later.
         rendered = storable_text(template.render(_LimitedContext(plain, autoescape=part == "html")))
     except TemplateRefused:
         raise
@@ -214,7 +214,7 @@ def _render_part(row: TemplateOverride, part: str, plain: Mapping[str, Any]) -> 
 
 
 def _prepare(nodes: Any, depth: int) -> None:
-    """Count the rendered text, and refuse three nested loops, which take for ever on a long list."""
+    """Count the rendered text, and refuse three nested loops, which would take too long on a long list."""
     for index, node in enumerate(nodes):
         if isinstance(node, TextNode | VariableNode | defaulttags.FirstOfNode):
             nodes[index] = _CountedNode(node)

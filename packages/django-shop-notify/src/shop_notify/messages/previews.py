@@ -42,7 +42,7 @@ def preview_signal(signal: str, payload: Mapping[str, Any]) -> list[Preview]:
     except ShopNotifyError:
         raise
     except Exception as error:
-        # A person has typed the payload, and the site has written the route's callables: both may be wrong.
+        # A person has typed the payload, and the route's callables are the site's code: either may raise any error.
         raise RouteRefused(
             _("A route of “%(signal)s” cannot read this payload: %(error)s")
             % {"signal": signal, "error": f"{type(error).__name__}: {error}"}

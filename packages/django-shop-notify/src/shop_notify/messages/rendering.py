@@ -100,7 +100,7 @@ class Renderer:
         is_html = template.origin.name.endswith(".html")
         inner = getattr(template, "template", None)
         if inner is not None and hasattr(inner, "nodelist"):
-            # Only HTML is escaped. With Django's own engine the context decides about it.
+            # Only HTML is escaped. Django's own engine escapes if the context has autoescape.
             rendered: str = inner.render(Context(values, autoescape=is_html))
             return rendered
         return str(template.render(values))

@@ -298,7 +298,7 @@ class Migration(migrations.Migration):
                 ("channel", models.CharField(max_length=30)),
                 (
                     "audience",
-                    models.CharField(blank=True, help_text="Such as admins. Empty: everybody.", max_length=100),
+                    models.CharField(blank=True, help_text="Such as admins. Empty: all audiences.", max_length=100),
                 ),
                 ("language", models.CharField(blank=True, help_text="Empty: every language.", max_length=20)),
                 ("subject", models.CharField(blank=True, max_length=300)),

@@ -123,7 +123,7 @@ class AfricasTalkingNotifier(Notifier):
 
 
 def check_phone(address: str, regions: Iterable[str]) -> None:
-    """Refuse anything but valid E.164 numbers of these countries, and numbers that cost more than others.
+    """Accept only valid E.164 numbers of these countries, without premium-rate numbers.
 
     Raises:
         AddressRefused: the message names the reason.
@@ -167,7 +167,7 @@ def read_response(status: int, body: str, retry_after: str | None, *, text: str)
 
 
 def _parse(body: str) -> tuple[list[Any] | None, str]:
-    """Recipients and message of a response, whatever its content type; None where it has no recipients."""
+    """Recipients and message of a response of any content type; None if it has no recipients."""
     try:
         data = json.loads(body)["SMSMessageData"]
         recipients, message = data["Recipients"], str(data.get("Message", ""))

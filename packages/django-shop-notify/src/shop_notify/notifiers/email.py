@@ -104,7 +104,10 @@ def _as_delivery_failures() -> Iterator[None]:
 
 
 def _failure_by_exception(error: Exception) -> Exception:
-    """Backends that use HTTP, such as anymail's, have the status; Django refuses line breaks in headers."""
+    """Turn other errors into failures.
+
+    Errors of HTTP backends, such as anymail's, have a status. Django raises ValueError for a line break in a header.
+    """
     status = getattr(error, "status_code", None)
     if isinstance(status, int):
         return failure_for(status, str(error))

@@ -12,7 +12,7 @@ CHANNEL = "shop_notify"
 
 
 def notify() -> None:
-    """Wake every connection that listens, after the commit of a transaction that is open."""
+    """Wake every connection that listens. Inside a transaction, they are woken after its commit."""
     connection = connection_of(Notification)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

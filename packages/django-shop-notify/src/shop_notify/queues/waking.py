@@ -24,7 +24,7 @@ def wake() -> None:
     """Call the queue of the settings. An error is logged and not raised: the caller has written its rows.
 
     A queue that failed is not called again for ``RECOVERY_SECONDS``: it takes seconds to notice that a broker is down,
-    and every caller would wait for them.
+    and every caller would wait that long.
     """
     queue, now = app_settings.QUEUE, time.monotonic()
     if _failed_until.get(queue, 0.0) > now:
@@ -33,7 +33,7 @@ def wake() -> None:
         load_hook(queue)()
     except Exception:
         _failed_until[queue] = time.monotonic() + RECOVERY_SECONDS
-        logger.exception("The queue could not be woken. The rows wait for `manage.py deliver_notifications`.")
+        logger.exception("The queue failed to wake a worker. The rows wait for `manage.py deliver_notifications`.")
 
 
 def inline() -> None:

@@ -92,7 +92,7 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
     """Change preferences, all or none, and return all of them.
 
     Raises:
-        NotMutable: a group or alias is not one that can be muted.
+        NotMutable: a group or alias cannot be muted.
     """
     known = mutable_groups()
     for group, by_alias in changes.items():

@@ -257,7 +257,7 @@ class NotifierContract:
 
 
 class ReportContract:
-    """The same for delivery reports: ``class TestMine(ReportContract, NotifierContract)``."""
+    """The contract for delivery reports: ``class TestMine(ReportContract, NotifierContract)``."""
 
     address: ClassVar[str]
 

@@ -12,7 +12,7 @@ from shop_notify.notifiers import registry
 class Command(BaseCommand):
     help = "Show which notifiers are installed, which are configured, and what is missing."
     requires_system_checks = ()
-    """A broken notifier would fail the checks and stop this command, which is to show it with the others."""
+    """A broken notifier would fail the checks, and this command must list it instead of stopping."""
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("Installed:")
