@@ -1,6 +1,6 @@
-"""Writes messages and wakes the queue, as a web process does; then wakes it each second, as a schedule does.
+"""Write messages and wake the queue, like a web process; then wake it each second, like a schedule.
 
-``announcer.py COUNT [PAUSE]``: it prints how many milliseconds each took as JSON, and ends when it is told to.
+``announcer.py COUNT [PAUSE]``: it prints how many milliseconds each took as JSON, and ends when it is terminated.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Figures for the outbox on PostgreSQL, beside their floors in the same run.
+"""Measure the outbox on PostgreSQL, and in the same run the floor of each figure: hand-written SQL.
 
     DATABASE_URL=postgres://... python bench.py [--messages 4000] [--orders 200] [--old-rows 1000000] [--only drain]
 
@@ -82,7 +82,7 @@ def rates(count, workers, work):
 
 
 def narrow_floor(count, workers, batch):
-    """A bare loop on SKIP LOCKED over three columns: claim is all there is."""
+    """A bare loop on SKIP LOCKED over a table of three columns. It only claims."""
     with connect() as bare:
         bare.execute("CREATE TABLE IF NOT EXISTS floor_outbox (id bigserial PRIMARY KEY, state text, body text)")
         bare.execute("CREATE INDEX IF NOT EXISTS floor_due ON floor_outbox (id) WHERE state = 'queued'")
@@ -100,7 +100,7 @@ def narrow_floor(count, workers, batch):
 
 
 def floor(count, workers, batch, *, together):
-    """The statements of the outbox on its own table by hand: claim many, note each or all in a commit."""
+    """Hand-written statements on the outbox table: claim many rows, record each result or all in one commit."""
     fill(count)
 
     def work():
@@ -136,7 +136,7 @@ def fill(count, *, event="newsletter", context=None, aliases=("one", "two"), cha
 
 
 def drain(count, workers, *, idempotent, **what):
-    """Our own, with a notifier that does nothing."""
+    """The package itself, with a notifier that does nothing."""
     from django.conf import settings
     from shop_notify import delivery
 
@@ -175,7 +175,7 @@ def drains(count):
 
 
 def latencies(queue, orders, *, backlog):
-    """Milliseconds from an order's commit to the provider's being called, with workers as the example has them."""
+    """Milliseconds from an order's commit to the call of the provider, with the workers of the example project."""
     folder = Path(tempfile.mkdtemp(prefix="notify_bench_"))
     name, _, detail = queue.partition(", ")
     from django.db import connection
@@ -228,7 +228,7 @@ def latencies(queue, orders, *, backlog):
 
 
 def latency_floor(orders):
-    """The same of a bare worker that LISTENs and claims with SKIP LOCKED, woken by NOTIFY after the commit."""
+    """The same for a bare worker that LISTENs, is woken by NOTIFY after the commit, and claims with SKIP LOCKED."""
     folder = Path(tempfile.mkdtemp(prefix="notify_bench_"))
     pids = []
     with connect() as bare:
@@ -331,7 +331,7 @@ def all_latencies(orders, backlog, queues=QUEUES):
 
 
 def old_rows(count):
-    """That many rows of the past in the table."""
+    """Insert ``count`` finished rows into the table."""
     with connect() as bare:
         bare.execute(
             "INSERT INTO shop_notify_notification (public_id, event_id, event, alias, channel, address, audience, "

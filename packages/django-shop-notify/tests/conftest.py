@@ -39,7 +39,7 @@ def gateway():
 
 @pytest.fixture
 def short_time_outs(monkeypatch):
-    """A silent gateway is given up after a second; the seconds in production are asserted too."""
+    """Give up on a silent gateway after a second. The values for production are asserted too."""
     from shop_notify.notifiers import africas_talking_client
 
     assert (africas_talking_client.TIMEOUT_SECONDS, africas_talking_client.WALL_SECONDS) == ((3.05, 9.05), 15.0)

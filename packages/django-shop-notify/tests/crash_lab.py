@@ -1,4 +1,4 @@
-"""Workers that are killed: run as a program, it forks them, kills them, starts them again, and reports as JSON.
+"""A program that forks workers, kills them, starts them again, and prints a report as JSON.
 
 ``crash_lab.py FOLDER EXPERIMENTS``: a JSON list of ``{"fault", "messages", "kills", "workers"}``; a fault is one of
 the named points, or ``random``.
@@ -34,7 +34,7 @@ def patched(ledger):
 
 
 class Fault:
-    """Kills its own process at every so many-th pass of a point, until the budget of kills is used up."""
+    """Kills its own process at every n-th call (``every``), until the budget of kills is used up."""
 
     def __init__(self, budget_file, every):
         self.budget_file = budget_file
@@ -96,7 +96,7 @@ def install(name, fault):
 
 
 def work(name, budget_file, every):
-    """A worker's whole life."""
+    """The code of a worker, from its start to its end."""
     from django.db import OperationalError
     from shop_notify import delivery
 

@@ -1,4 +1,4 @@
-"""A local HTTP server that answers as Africa's Talking documents, and as it should not."""
+"""A local HTTP server with the documented responses of Africa's Talking, and with malformed ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 
 
 class Gateway(ThreadingHTTPServer):
-    """``requests`` are the posted forms; ``mode`` names the next answers, ``code`` the recipient's status."""
+    """``requests`` are the posted forms; ``mode`` selects the next responses, ``code`` the recipient's status."""
 
     daemon_threads = True
     allow_reuse_address = True

@@ -1,7 +1,7 @@
-"""Pictures of every message as it arrives: ``python pictures.py [--folder var/messages] [--browser chromium]``.
+"""Draw every message as a recipient sees it: ``python pictures.py [--folder var/messages] [--browser chromium]``.
 
-Each event of the preset is sent in each language to a mail server on loopback. What arrives is laid out on sheets, for
-a phone and a desktop, light and dark, and photographed by headless Chromium; SMS are listed with their segments.
+Each event of the preset is sent in each language to a mail server on loopback. Headless Chromium draws the received
+e-mails on sheets, for a phone and a desktop, light and dark; SMS are listed with their segments.
 """
 
 from __future__ import annotations

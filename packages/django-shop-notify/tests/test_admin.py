@@ -34,8 +34,8 @@ def clerk(django_user_model, client):
     return client
 
 
-def page_has_breadcrumbs(answer, title):
-    """As the admin of this Django writes them, for which it has a style."""
+def has_breadcrumbs_of_this_django(answer, title):
+    """Whether the breadcrumbs have the markup that this version of Django styles."""
     page = answer.content.decode()
     begin = '<ol class="breadcrumbs">' if django.VERSION >= (6, 1) else '<div class="breadcrumbs">'
     return page.count(begin) == 1 and f"<h1>{title}</h1>" in page
@@ -48,8 +48,8 @@ def test_every_list_and_page_opens(admin_client, row):
     page = admin_client.get(f"{LIST}{row.pk}/change/").content.decode()
     assert "News: &lt;b&gt;h&lt;/b&gt;" in page
     assert "accepted" in page
-    assert page_has_breadcrumbs(admin_client.get(f"{LIST}notifiers/"), "Notifiers and their health")
-    assert page_has_breadcrumbs(admin_client.get(f"{LIST}{row.pk}/resend/"), "Send again")
+    assert has_breadcrumbs_of_this_django(admin_client.get(f"{LIST}notifiers/"), "Notifiers and their health")
+    assert has_breadcrumbs_of_this_django(admin_client.get(f"{LIST}{row.pk}/resend/"), "Send again")
     assert admin_client.get(f"{LIST}?q=R-1&state=sent").status_code == 200
 
 
@@ -61,7 +61,7 @@ def test_notification_cannot_be_changed_added_or_deleted_by_hand(admin_client, r
     assert row.state == "queued"
 
 
-def test_page_of_a_notification_opens_also_where_its_template_is_broken(admin_client, row, settings, tmp_path):
+def test_page_of_a_notification_opens_even_if_its_template_is_broken(admin_client, row, settings, tmp_path):
     folder = tmp_path / "shop_notify" / "newsletter"
     folder.mkdir(parents=True)
     (folder / "memory.txt").write_text("{% nonsense %}")
@@ -71,7 +71,7 @@ def test_page_of_a_notification_opens_also_where_its_template_is_broken(admin_cl
     assert "TemplateSyntaxError" in page.content.decode()
 
 
-def test_html_is_shown_on_a_page_that_may_run_nothing(admin_client, row):
+def test_html_is_shown_on_a_page_that_runs_no_scripts(admin_client, row):
     Notification.objects.update(html="<script>alert(1)</script>", text="x")
     answer = admin_client.get(f"{LIST}{row.pk}/html/")
     assert answer.content == b"<script>alert(1)</script>"
@@ -86,7 +86,7 @@ def test_resend_to_another_address(admin_client, row):
     assert Notification.objects.get(origin=row).address == "other@example.org"
 
 
-def test_staff_without_the_permission_sees_and_does_not_resend(clerk, row):
+def test_staff_without_the_permission_can_view_but_not_resend(clerk, row):
     assert clerk.get(f"{LIST}{row.pk}/change/").status_code == 200
     assert "Send again" not in clerk.get(f"{LIST}{row.pk}/change/").content.decode()
     assert clerk.post(f"{LIST}{row.pk}/resend/", {"address": "o@example.org"}).status_code == 403
@@ -133,7 +133,7 @@ def test_preview_of_a_template_runs_no_script_of_its_text(admin_client, row):
     assert "&lt;script&gt;alert(2)&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
-def test_html_of_a_template_is_previewed_in_a_frame_that_may_run_nothing(admin_client):
+def test_html_of_a_template_is_previewed_in_a_frame_that_runs_no_scripts(admin_client):
     admin_client.post(
         "/admin/shop_notify/templateoverride/add/", form(channel="email", html="<b>{{ order.number }}</b>")
     )

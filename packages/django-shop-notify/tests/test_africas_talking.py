@@ -71,14 +71,14 @@ def test_accepting_codes(sms, gateway, code):
 
 
 @pytest.mark.parametrize("code", [405, 500, 501, 502])
-def test_codes_that_are_worth_a_retry(sms, gateway, code):
+def test_codes_of_temporary_failures(sms, gateway, code):
     gateway.code = code
     with pytest.raises(TemporaryFailure):
         sms.send(message())
 
 
 @pytest.mark.parametrize("code", [401, 402, 403, 404, 406, 407, 409])
-def test_codes_that_are_refusals(sms, gateway, code):
+def test_codes_of_permanent_failures(sms, gateway, code):
     gateway.code = code
     with pytest.raises(PermanentFailure) as caught:
         sms.send(message())
@@ -116,7 +116,7 @@ def test_good_json_is_read_whatever_its_content_type(sms, gateway, mode):
         ("bomb", UnknownOutcome),
     ],
 )
-def test_wrong_answers_have_the_right_outcome(sms, gateway, mode, failure):
+def test_malformed_responses_have_the_right_outcome(sms, gateway, mode, failure):
     gateway.mode = mode
     with pytest.raises(failure) as caught:
         sms.send(message())
@@ -140,7 +140,7 @@ def test_gateway_that_is_down_is_a_temporary_failure(sms, gateway):
 
 
 @pytest.mark.parametrize("mode", ["silence", "drip", "slow_headers"])
-def test_gateway_that_is_silent_or_drips_is_unknown_before_long(sms, gateway, short_time_outs, mode):
+def test_silent_or_slow_gateway_is_an_unknown_outcome_within_the_time_limit(sms, gateway, short_time_outs, mode):
     gateway.mode = mode
     began = time.monotonic()
     with pytest.raises(UnknownOutcome):
@@ -245,7 +245,7 @@ def test_report_that_names_another_phone_changes_nothing(sent):
     assert state_of(sent) == "sent"
 
 
-def test_report_that_comes_twice_counts_once(sent):
+def test_duplicate_report_counts_once(sent):
     for _ in range(3):
         assert report(sent, status="Success").status_code == 200
     assert DeliveryReport.objects.count() == 1
@@ -271,8 +271,8 @@ def test_failure_is_recorded_with_its_reason(sent, status):
     assert (sent.state, sent.last_error) == ("failed", f"{status}: UserDoesNotExist")
 
 
-def test_phone_that_was_off_and_comes_back_has_got_its_message(sent):
-    """AbsentSubscriber is no final status in the gateway's documents."""
+def test_message_to_a_phone_that_was_off_can_still_be_delivered(sent):
+    """The gateway's documentation does not list AbsentSubscriber as a final status."""
     report(sent, status="AbsentSubscriber")
     report(sent, status="Success")
     sent.refresh_from_db()
@@ -300,7 +300,7 @@ def test_opt_out_callback_suppresses_the_phone(sms, db):
     assert (row.channel, row.address, row.reason) == ("sms", PHONE, "stop")
 
 
-def test_report_that_is_faster_than_our_note_waits_for_it(sms, gateway, db):
+def test_report_that_arrives_before_the_result_is_recorded_is_applied_later(sms, gateway, db):
     assert report(status="Success").status_code == 200
     assert DeliveryReport.objects.get().notification is None
     row = queue()
@@ -311,7 +311,7 @@ def test_report_that_is_faster_than_our_note_waits_for_it(sms, gateway, db):
 @pytest.mark.parametrize(
     "form", [{}, {"status": "Success", "id": ""}, {"status": "Nonsense"}, {"phoneNumber": "", "status": "Success"}]
 )
-def test_report_that_lacks_something_is_404(sent, form):
+def test_incomplete_report_is_404(sent, form):
     assert report(sent, **form).status_code == 404
     assert state_of(sent) == "sent"
 

@@ -16,7 +16,7 @@ pytest.importorskip("ninja", reason="needs django-shop-notify[api]")
 pytestmark = pytest.mark.django_db
 
 STAFF = "/api/notifications/staff/"
-WISHES = "/api/notifications/preferences/"
+PREFERENCES = "/api/notifications/preferences/"
 MEMBER = {"key": "member:7", "name": "Test Member", "email": "member@example.org"}
 
 
@@ -60,8 +60,8 @@ def newsletter():
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", WISHES),
-        ("PATCH", WISHES),
+        ("GET", PREFERENCES),
+        ("PATCH", PREFERENCES),
         ("GET", STAFF),
         ("GET", f"{STAFF}notifiers/"),
         ("POST", f"{STAFF}preview/"),
@@ -72,8 +72,8 @@ def newsletter():
         ("POST", f"{STAFF}{uuid.UUID(int=1)}/retry/"),
     ],
 )
-class TestWhoMay:
-    BODIES = {"preview/": {"signal": "a.b", "payload": {}}, WISHES: {"groups": {}}}
+class TestPermissions:
+    BODIES = {"preview/": {"signal": "a.b", "payload": {}}, PREFERENCES: {"groups": {}}}
 
     def body(self, path):
         return next((body for end, body in self.BODIES.items() if path.endswith(end)), {})
@@ -86,12 +86,12 @@ class TestWhoMay:
 
     def test_user_without_the_permission_is_403_on_staff_paths(self, method, path, user):
         answer = send(client_of(user), method, path, self.body(path))
-        assert answer.status_code == (200 if path == WISHES else 403)
+        assert answer.status_code == (200 if path == PREFERENCES else 403)
 
 
 def test_customer_reads_and_changes_own_preferences(user):
     client = client_of(user)
-    assert client.get(WISHES).json() == {
+    assert client.get(PREFERENCES).json() == {
         "groups": [
             {
                 "group": "",
@@ -107,7 +107,7 @@ def test_customer_reads_and_changes_own_preferences(user):
             },
         ]
     }
-    answer = send(client, "PATCH", WISHES, {"groups": {"news": {"email": False}}})
+    answer = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
     assert answer.status_code == 200
     assert answer.json()["groups"][1]["notifiers"][0]["is_enabled"] is False
     wish = Preference.objects.get()
@@ -123,8 +123,8 @@ def test_customer_reads_and_changes_own_preferences(user):
         {"news": {"email": "no"}},
     ],
 )
-def test_what_cannot_be_muted_is_422_and_changes_nothing(user, groups):
-    answer = send(client_of(user), "PATCH", WISHES, {"groups": groups})
+def test_choice_that_cannot_be_changed_is_422_and_changes_nothing(user, groups):
+    answer = send(client_of(user), "PATCH", PREFERENCES, {"groups": groups})
     assert answer.status_code == 422
     assert Preference.objects.count() == 0
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_muted_is_422_and_changes_nothing(user, groups):
     [{"groups": {}, "is_staff": True}, {}, {"groups": []}, {"groups": {"a\u0000": {}}}, {"groups": {"x" * 300: {}}}],
 )
 def test_nonsense_is_422(user, body):
-    assert send(client_of(user), "PATCH", WISHES, body).status_code == 422
+    assert send(client_of(user), "PATCH", PREFERENCES, body).status_code == 422
 
 
 def test_list_is_filtered_and_paged_to_the_end(staff):
@@ -223,7 +223,7 @@ def test_resend_to_another_address(staff):
 @pytest.mark.parametrize(
     "signal", ["testproject.library.signals.loan_made", "testproject.library.signals.book_returned", "no.such"]
 )
-def test_preview_of_an_odd_payload_is_no_error_of_ours(staff, signal, payload):
+def test_preview_of_any_payload_is_200_or_422_and_writes_nothing(staff, signal, payload):
     answer = send(staff, "POST", f"{STAFF}preview/", {"signal": signal, "payload": payload})
     assert answer.status_code in {200, 422}, answer.content
     assert Notification.objects.count() == 0
@@ -275,7 +275,7 @@ def test_document_declares_every_error_as_a_problem():
 def test_session_without_csrf_token_is_refused(user):
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
-    answer = send(client, "PATCH", WISHES, {"groups": {"news": {"email": False}}})
+    answer = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
     assert answer.status_code == 403
     assert Preference.objects.count() == 0
 
@@ -289,7 +289,7 @@ def test_muted_recipient_gets_no_newsletter_but_every_transactional_message(user
 
 
 def test_a_large_body_without_a_length_gets_413():
-    """As an ASGI server hands it on when it comes in chunks."""
+    """An ASGI server passes a chunked body on without a length."""
     scope = {
         "type": "http",
         "method": "POST",

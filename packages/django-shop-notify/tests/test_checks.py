@@ -28,7 +28,7 @@ def found(settings, **changes):
     return [message.id.removeprefix("shop_notify.") for message in check_settings(None)]
 
 
-def test_a_right_project_has_no_findings(settings):
+def test_correct_settings_have_no_findings(settings):
     assert found(settings) == []
 
 
@@ -114,17 +114,17 @@ def test_list_notifiers_shows_installed_configured_and_missing(settings):
     assert said.rstrip().endswith("sms")
 
 
-def test_list_notifiers_runs_where_check_finds_errors():
+def test_list_notifiers_runs_even_if_checks_fail():
     assert load_command_class("shop_notify", "list_notifiers").requires_system_checks == ()
 
 
-def test_list_notifiers_names_nothing_missing_where_nothing_is(settings):
+def test_list_notifiers_omits_its_heading_if_nothing_is_missing(settings):
     settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": {"BACKEND": "email"}}, "ROUTES": [ROUTE]}
     assert "Missing" not in run("list_notifiers")
 
 
 def test_check_names_the_preset_for_a_site_without_the_app(settings):
-    """Two packages of the three are a usual site, and the preset knows the third."""
+    """A site often uses two of the three packages, and a preset may name signals of the third."""
     messages = {"shop_catalog.signals.absent": "ORDER_ROUTES", "shop_orders.signals.absent": "STOCK_ROUTES"}
     for signal, routes in messages.items():
         assert found(settings, ROUTES=[{**ROUTE, "signal": signal}]) == ["E004"]
@@ -146,7 +146,7 @@ def test_events_without_recipient_or_notifier_are_reported_once_for_all_routes(s
     assert '"sms": {"BACKEND": "shop_notify.notifiers.ConsoleNotifier"}' in message.hint
 
 
-def test_hint_for_a_missing_text_names_a_folder_that_is_looked_into(settings):
+def test_hint_for_a_missing_text_names_a_folder_that_django_searches(settings):
     found(settings, ROUTES=[{**ROUTE, "event": "unheard_of"}])
     (message,) = check_settings(None)
     assert "shop_notify/unheard_of/message.txt" in message.hint
@@ -204,7 +204,7 @@ def test_test_notifier_shows_a_bug_without_the_secret(settings):
 
 @pytest.fixture
 def written():
-    """A message, with which a site is in use."""
+    """A message. A site with messages counts as in use."""
     return Notification.objects.create(event="loan_made", alias="email", channel="email", address="a@example.org")
 
 
@@ -223,14 +223,14 @@ def test_site_without_periodic_delivery_is_found(written):
 
 
 @pytest.mark.django_db
-def test_poll_is_not_asked_for_where_nothing_was_sent_or_the_database_is_not_looked_at(written):
+def test_no_finding_without_messages_or_if_the_database_is_not_checked(written):
     assert poll_findings(databases=None) == poll_findings(databases=["other"]) == []
     Notification.objects.all().delete()
     assert poll_findings() == []
 
 
 @pytest.mark.django_db
-def test_poll_is_not_asked_for_before_the_tables_are_there(monkeypatch):
+def test_no_finding_before_the_tables_exist(monkeypatch):
     monkeypatch.setattr(connection.introspection, "table_names", list)
     with CaptureQueriesContext(connection) as queries:
         assert poll_findings() == []

@@ -1,6 +1,6 @@
-"""Kill -9 at named points and at random: nothing is lost, and sent twice only between acceptance and its recording.
+"""Kill -9 at named points and at random: no message is lost, and only an unrecorded acceptance is sent twice.
 
-``SHOP_TEST_FULL=1`` runs the sizes of the promise: 100 messages a point, and 200 kills over 2,000 messages.
+``SHOP_TEST_FULL=1`` runs the sizes that the guarantee names: 100 messages a point, and 200 kills over 2,000 messages.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Scripted(Notifier):
-    """Follows its script, one entry per message; then accepts."""
+    """Takes one entry of its script per message, and accepts all messages after the last entry."""
 
     channel = "memory"
     script: list = []
@@ -165,7 +165,7 @@ def test_unknown_outcome_of_a_paid_message_is_not_repeated():
     assert delivery.deliver_due() == 0
 
 
-def test_unknown_outcome_of_a_paid_message_is_repeated_once_after_ten_minutes_if_told_to(monkeypatch):
+def test_unknown_outcome_of_a_paid_message_is_repeated_once_if_repeat_unknown_is_set(monkeypatch):
     monkeypatch.setattr(Paid, "repeats_unknown", True)
     queue(alias="paid")
     Scripted.script = [UnknownOutcome("lost"), UnknownOutcome("lost")]
@@ -208,7 +208,7 @@ def test_alias_that_is_gone_from_the_settings_is_a_temporary_failure():
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), SystemExit(1), RecursionError(), MemoryError()])
-def test_whatever_a_notifier_raises_the_others_are_delivered(error):
+def test_exception_of_one_notifier_does_not_stop_the_others(error):
     queue(2)
     Scripted.script = [error]
     assert delivery.deliver_due() == 2
@@ -266,7 +266,7 @@ def test_message_that_kills_its_worker_every_time_ends_dead():
     assert Scripted.seen == []
 
 
-def test_row_with_which_two_workers_died_is_claimed_alone():
+def test_row_that_killed_two_workers_is_claimed_alone():
     queue(4)
     Notification.objects.filter(address="1@example.org").update(attempts=1, state="sending")
     Notification.objects.filter(address="2@example.org").update(attempts=2, state="sending")
@@ -296,14 +296,14 @@ def test_late_worker_cannot_overwrite_the_result_of_another():
     assert (only().state, only().provider_id) == ("sent", "two")
 
 
-def test_rows_that_were_not_tried_are_given_back_as_they_were():
+def test_rows_that_were_not_attempted_are_released_unchanged():
     queue(3)
     calls = iter([True, True, False])
     delivery.deliver_due(keep_going=lambda: next(calls, False))
     assert sorted(Notification.objects.values_list("state", "attempts")) == [("queued", 0), ("queued", 0), ("sent", 1)]
 
 
-def test_retry_sends_a_dead_one_again_and_refuses_a_sent_one():
+def test_retry_sends_a_dead_message_again_and_refuses_a_sent_one():
     queue()
     Scripted.script = [PermanentFailure("no")]
     delivery.deliver_due()
@@ -315,7 +315,7 @@ def test_retry_sends_a_dead_one_again_and_refuses_a_sent_one():
     assert only().state == "sent"
 
 
-def test_resend_is_a_row_of_its_own_also_to_another_address():
+def test_resend_creates_a_new_row_for_the_same_or_another_address():
     queue(alias="memory")
     delivery.deliver_due()
     again = outbox.resend(only(), address="other@example.org")
@@ -342,7 +342,7 @@ def test_signals_are_sent_for_sent_and_failed(django_capture_on_commit_callbacks
     assert told == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]
 
 
-def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_where_it_costs_money(monkeypatch):
+def test_template_that_exceeds_the_time_limit_is_retried_even_for_a_paid_message(monkeypatch):
     monkeypatch.setattr(sending, "message_of", lambda *args: time.sleep(30))
     monkeypatch.setattr(sending, "SEND_SECONDS", 0.1)
     queue(alias="paid", address="+254711000001")
@@ -351,8 +351,8 @@ def test_template_that_takes_for_ever_has_sent_nothing_and_is_tried_again_even_w
     assert sending.paused_aliases() == set()
 
 
-def test_failure_before_a_paid_message_is_sent_is_no_unknown_outcome(monkeypatch):
-    """A database that is gone while the limits are counted: nothing has left, so the message is not given up."""
+def test_failure_before_a_paid_message_is_sent_is_temporary(monkeypatch):
+    """The database fails while the limits are counted. Nothing was sent, so the message is retried."""
 
     def fail(row):
         raise OperationalError("the connection is closed")
@@ -364,7 +364,7 @@ def test_failure_before_a_paid_message_is_sent_is_no_unknown_outcome(monkeypatch
     assert Scripted.seen == []
 
 
-def test_address_check_that_breaks_has_sent_nothing(monkeypatch):
+def test_failing_address_check_is_temporary(monkeypatch):
     def fail(self, address):
         raise ImportError("phonenumbers")
 
@@ -384,7 +384,7 @@ def test_strange_retry_after_is_bounded_and_stops_no_delivery(asked):
     assert Notification.objects.filter(state="sent").count() == 1
 
 
-def late_yes(state, **changes):
+def late_success(state, **changes):
     """A worker whose lease expired records a success while the row is in this state."""
     queue()
     claimed = claiming.claim(workers.start_worker())
@@ -396,14 +396,14 @@ def late_yes(state, **changes):
 
 @pytest.mark.parametrize("state", ["queued", "unknown", "dead"])
 def test_late_success_is_recorded_if_no_other_worker_recorded_one(state):
-    row = late_yes(state)
+    row = late_success(state)
     assert (row.state, row.provider_id) == ("sent", "one")
     assert delivery.deliver_due() == 0
 
 
 @pytest.mark.parametrize("state", ["sending", "delivered", "failed", "skipped"])
-def test_late_success_moves_no_state_back(state):
-    assert late_yes(state, provider_id="two").state == state
+def test_late_success_does_not_move_a_state_back(state):
+    assert late_success(state, provider_id="two").state == state
     assert only().provider_id == "two"
 
 
@@ -417,7 +417,7 @@ def test_report_that_waits_for_a_late_success_is_applied():
     assert only().state == "delivered"
 
 
-def test_retried_message_is_not_moved_by_reports_about_its_first_sending():
+def test_reports_about_the_first_sending_do_not_change_a_retried_message():
     queue()
     delivery.deliver_due()
     delivery.receive_reports("scripted", [Report(provider_id="p-1", status="Failed", state="failed")])
@@ -432,8 +432,8 @@ def test_retried_message_is_not_moved_by_reports_about_its_first_sending():
     assert (only().state, only().provider_id) == ("sent", "p-2")
 
 
-def test_report_that_comes_between_our_look_and_our_note_is_applied(django_capture_on_commit_callbacks):
-    """Each of the two transactions ends before it can see the other's row."""
+def test_report_that_arrives_while_the_result_is_recorded_is_applied(django_capture_on_commit_callbacks):
+    """Neither transaction sees the row of the other, because the other has not committed yet."""
     queue()
     with django_capture_on_commit_callbacks() as callbacks:
         delivery.receive_reports("scripted", [Report(provider_id="p-1", status="ok", state="delivered")])
@@ -443,7 +443,7 @@ def test_report_that_comes_between_our_look_and_our_note_is_applied(django_captu
     assert only().state == "delivered"
 
 
-def test_repeated_report_is_applied_where_the_first_was_left_waiting():
+def test_repeated_report_is_applied_if_the_first_was_not():
     queue()
     report = Report(provider_id="p-1", status="ok", state="delivered")
     assert delivery.receive_reports("scripted", [report]) == 0
@@ -452,7 +452,7 @@ def test_repeated_report_is_applied_where_the_first_was_left_waiting():
     assert delivery.receive_reports("scripted", [report]) == 0
 
 
-def test_report_with_characters_that_no_database_keeps():
+def test_characters_that_a_database_refuses_are_removed_from_reports():
     queue()
     delivery.deliver_due()
     report = Report(provider_id="p-1\0", status="o\0k", state="delivered", address="0@example.org\0\ud800")

@@ -1,4 +1,4 @@
-"""Clusters of django-q2 that are killed whole: the outbox loses nothing, whatever the broker forgets.
+"""Whole django-q2 clusters are killed: the outbox loses no message, even if the broker loses tasks.
 
 ``SHOP_TEST_FULL=1``: 20 kills over 600 messages, with both brokers.
 """

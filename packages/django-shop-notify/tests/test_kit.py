@@ -1,4 +1,4 @@
-"""Notifiers with one fault each: the published kit finds every one, and says what to do."""
+"""Notifiers with one fault each: the published kit finds each fault and says what to do."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ class MakesKeysOfItsOwn(Good):
         return super().send(dataclasses.replace(message, id=f"{message.id}-{len(self.provider.messages)}"))
 
 
-class SaysOneId(Good):
+class ReturnsTheSameIdTwice(Good):
     def send(self, message):
         super().send(message)
         return Receipt(provider_id="1")
@@ -163,22 +163,22 @@ class ReturnsNoReceipt(Good):
         return "ok"
 
 
-class TakesAnyOption(Good):
+class AcceptsAnyOption(Good):
     def __init__(self, *, alias, **options):
         super().__init__(alias=alias, key=options["key"], provider=options["provider"])
 
 
-class TakesAnEmptySecret(Good):
+class AcceptsAnEmptySecret(Good):
     def __init__(self, *, alias, key, provider):
         super().__init__(alias=alias, key=key or "x", provider=provider)
 
 
-class TakesAnyAddress(Good):
+class AcceptsAnyAddress(Good):
     def check_address(self, address):
         pass
 
 
-class WaitsInWords(Good):
+class ReturnsRetryAfterAsText(Good):
     def send(self, message):
         try:
             return super().send(message)
@@ -186,7 +186,7 @@ class WaitsInWords(Good):
             raise TemporaryFailure(str(error), retry_after="soon") from error
 
 
-class BelievesEverybody(Good):
+class AcceptsForgedReports(Good):
     def read_report(self, request):
         return [Report(provider_id=request.POST["id"], status="ok", state="delivered")]
 
@@ -223,14 +223,14 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
         (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
         (SwallowsFailures, EVERY_FAILURE, "returned as if it had been sent"),
         (WaitsForEver, EVERY_FAILURE, "Set a time-out for every call"),
-        (WaitsInWords, EVERY_FAILURE, "retry_after is in seconds"),
+        (ReturnsRetryAfterAsText, EVERY_FAILURE, "retry_after is in seconds"),
         (MakesKeysOfItsOwn, "test_idempotency_key_is_the_message_s_id_on_every_attempt", "Pass message.id on"),
-        (SaysOneId, "test_two_messages_are_told_apart", "the same provider_id"),
+        (ReturnsTheSameIdTwice, "test_two_messages_are_told_apart", "the same provider_id"),
         (ReturnsNoReceipt, ACCEPTED, "It returns a Receipt"),
-        (TakesAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
-        (TakesAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
-        (TakesAnyAddress, "test_bad_address_is_refused_before_anything_is_sent", "accepted the bad address 'nobody'"),
-        (BelievesEverybody, "test_delivery_reports_have_their_contract", "add ReportContract"),
+        (AcceptsAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
+        (AcceptsAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
+        (AcceptsAnyAddress, "test_bad_address_is_refused_before_anything_is_sent", "accepted the bad address 'nobody'"),
+        (AcceptsForgedReports, "test_delivery_reports_have_their_contract", "add ReportContract"),
     ],
 )
 def test_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
@@ -249,7 +249,7 @@ def test_kit_finds_lost_emoji(caplog):
 
 def test_kit_finds_a_notifier_that_accepts_forged_reports(caplog):
     with pytest.raises(pytest.fail.Exception, match="Forged report 0 was accepted"):
-        run(BelievesEverybody, "test_forged_report_is_refused", caplog, kit=ReportKit)
+        run(AcceptsForgedReports, "test_forged_report_is_refused", caplog, kit=ReportKit)
     with pytest.raises(AssertionError, match="remove ReportContract"):
         run(MemoryLike, "test_delivery_reports_have_their_contract", caplog, kit=ReportKit)
 

@@ -118,7 +118,7 @@ def test_used_up_hour_is_logged_once(caplog, django_capture_on_commit_callbacks,
     assert caplog.text.count("used up") == 1
 
 
-def test_message_that_waits_longer_than_it_is_of_use_is_skipped():
+def test_message_that_expires_while_it_waits_is_skipped():
     queue(4, expires_at=timezone.now() + timedelta(seconds=1))
     delivery.deliver_due()
     Notification.objects.filter(state="queued").update(due_at=timezone.now(), expires_at=timezone.now())
@@ -221,7 +221,7 @@ def test_report_of_failure_starts_the_fallback():
     assert delivery.start_fallbacks() == 1
 
 
-def test_mail_that_went_out_anyway_is_not_doubled_by_the_fallback():
+def test_fallback_does_not_repeat_a_mail_that_was_sent_already():
     (row,) = queue(fallback=fallback())
     queue(alias="email", channel="email", address="c@example.org", event_id=row.event_id)
     Paid.fails = [PermanentFailure("no route")]
@@ -238,7 +238,7 @@ def test_sms_to_a_phone_that_has_opted_out_is_followed_by_a_mail():
     assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "skipped")]
 
 
-def test_sms_that_grew_too_old_is_followed_by_a_mail():
+def test_expired_sms_is_followed_by_a_mail():
     queue(fallback=fallback(), expires_at=timezone.now())
     delivery.deliver_due()
     assert sorted(Notification.objects.values_list("alias", "state")) == [("email", "sent"), ("sms", "skipped")]
@@ -282,7 +282,7 @@ def test_fall_back_to_an_alias_that_is_gone_stops_nothing():
 # Suppression and unsubscribing
 
 
-def test_suppressed_address_is_written_to_again_when_it_is_lifted():
+def test_messages_are_sent_again_after_a_suppression_is_lifted():
     recipients.suppress("sms", PHONE, reason="stop")
     recipients.suppress("sms", PHONE, reason="bounce")
     assert Suppression.objects.get().reason == "stop"
@@ -295,7 +295,7 @@ def test_suppressed_address_is_written_to_again_when_it_is_lifted():
     assert states() == ["sent", "skipped"]
 
 
-def test_addresses_are_suppressed_whatever_their_case():
+def test_suppression_ignores_case():
     recipients.suppress("email", "Member@Example.org", reason="complaint")
     queue(alias="email", channel="email", address="member@example.ORG")
     delivery.deliver_due()
@@ -317,7 +317,7 @@ def test_mail_that_can_be_muted_has_the_one_click_headers(news):
     assert news["List-Unsubscribe"].strip().startswith("<https://shop.example.org/notify/unsubscribe/")
 
 
-def test_list_unsubscribe_is_written_as_it_is_and_not_as_encoded_words(news, mailbox):
+def test_list_unsubscribe_header_is_not_encoded(news, mailbox):
     raw = mailbox.envelopes[0].content
     assert b"<https://shop.example.org/notify/unsubscribe/" in raw
     assert b"=?utf-8" not in raw
@@ -356,7 +356,7 @@ def test_mail_that_can_be_muted_shows_the_link(language, words, mailbox):
     assert link in text
 
 
-def test_link_is_the_same_whenever_it_is_asked_for(monkeypatch):
+def test_unsubscribe_link_does_not_change_over_time(monkeypatch):
     row = Notification(channel="email", alias="email", group="news", recipient_key="c")
     link = recipients.unsubscribe_link(row)
     monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
@@ -374,7 +374,7 @@ def test_transactional_mail_has_no_unsubscribe_link(mailbox):
 # Pruning and jobs
 
 
-def test_pruning_deletes_what_ended_long_ago_and_nothing_else():
+def test_pruning_deletes_only_notifications_finished_long_ago():
     queue(3)
     delivery.deliver_due()
     queue(alias="email", channel="email", address="c@example.org")

@@ -1,4 +1,4 @@
-"""Eight kinds of notifiers that behave badly: the other channel is served, and nothing is lost."""
+"""Eight kinds of faulty notifiers: messages by the other channel are sent, and no message is lost."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def test_bad_notifier_stops_no_other_notifier(behave, monkeypatch, caplog):
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_notifier_that_ends_its_process_hard_ends_dead_and_the_others_arrive(tmp_path, settings):
-    """``os._exit`` cannot be caught: the attempts counted at the claim bring the message to its end."""
+def test_message_whose_notifier_exits_the_process_is_given_up_and_the_others_arrive(tmp_path, settings):
+    """``os._exit`` cannot be caught. The message is given up because attempts are counted at the claim."""
     queue("exiting", 1, priority=1)
     queue("ledger", 3)
     ledger = tmp_path / "ledger"
@@ -166,7 +166,7 @@ delivery.deliver_due()
         ends.append(
             subprocess.run([sys.executable, "-c", program], env=environment, cwd=TESTS, check=False).returncode
         )
-        # As if its lease were over, however long this machine took.
+        # Expire its lease, so that the test does not depend on the speed of the machine.
         Notification.objects.filter(state="sending").update(due_at=timezone.now())
     assert ends == [9, 9, 0]
     assert Notification.objects.get(alias="exiting").state == "dead"
@@ -174,7 +174,7 @@ delivery.deliver_due()
 
 
 def test_timer_of_the_host_is_restored(monkeypatch):
-    """A host that uses SIGALRM itself finds its handler and its timer again."""
+    """The handler and the timer of a host that uses SIGALRM itself are restored."""
     rung = []
     before = signal.signal(signal.SIGALRM, lambda *args: rung.append(1))
     try:
@@ -190,7 +190,7 @@ def test_timer_of_the_host_is_restored(monkeypatch):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_permanent_failure_of_one_is_no_pause_for_the_alias(monkeypatch):
+def test_permanent_failure_does_not_pause_the_alias(monkeypatch):
     answers = iter([PermanentFailure("no"), None, None])
 
     def behave():

@@ -33,7 +33,7 @@ OUTAGE, RATE, DRAIN = (30.0, 5.0, 120.0) if FULL else (1.5, 20.0, 20.0)
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 writing = threading.Lock()
-"""Held while the load writes a message."""
+"""A lock that is held while the load writes a message."""
 
 
 def free_port():
@@ -112,7 +112,7 @@ def worker():
 
 
 def load(alias, address_of):
-    """One message each moment for as long as it takes to see an outage from before to after."""
+    """Write one message after another, from before the outage until after it."""
     until, number = time.monotonic() + OUTAGE * 2, 0
     while time.monotonic() < until:
         with writing:
@@ -130,7 +130,7 @@ def load(alias, address_of):
 
 
 def drained():
-    """Seconds until nothing waits any more."""
+    """The seconds until no message is waiting."""
     began = time.monotonic()
     while time.monotonic() - began < DRAIN:
         if not Notification.objects.open().exists():
@@ -140,7 +140,7 @@ def drained():
 
 
 def between_messages(cut):
-    """``cut`` between two mails: one that is accepted and not recorded yet is sent twice, as in test_crashes."""
+    """Call ``cut`` while no mail is being sent: an accepted but unrecorded one would be sent twice (test_crashes)."""
 
     def when_idle():
         with writing:
@@ -152,7 +152,7 @@ def between_messages(cut):
 
 
 def outage(cut, mend):
-    """Cut in the second quarter of the load, mend in the fourth."""
+    """Call ``cut`` in the second quarter of the load and ``mend`` in the fourth."""
 
     def run():
         time.sleep(OUTAGE / 2)
@@ -203,7 +203,7 @@ def test_sms_gateway_that_is_down(worker):
     got = Counter(form["to"] for server in gateways for form in server.accepted)
     print({"outage": "gateway", "messages": count, "lost": count - len(got), "drained": round(took, 1)})
     assert set(got.values()) == {1}
-    # What was on its way when the gateway died has an unknown outcome, and is not repeated.
+    # A message that was being sent when the gateway died has an unknown outcome, and is not repeated.
     unknown = Notification.objects.filter(state="unknown").count()
     assert len(got) + unknown >= count
     assert unknown <= 1
@@ -269,7 +269,7 @@ def site(tmp_path):
 
 
 def test_redis_that_is_down(site):
-    """The writers go on answering, and all is sent when Redis is back: by its own wake-up, or the periodic job."""
+    """Writers keep working. After the outage all messages are sent, by a wake-up or by the periodic job."""
     cluster = site("manage.py", "qcluster")
     writer = site("announcer.py", str(int(OUTAGE * 2 * RATE)), str(1 / RATE))
     cutting = outage(site.redis.down, site.redis.up)
@@ -293,7 +293,7 @@ def test_redis_that_is_down(site):
     assert cluster.poll() is None
     assert len(got) == len(timings)
     assert set(got.values()) == {1}
-    # redis-py itself tries for some seconds; only the first writer in a while waits for it.
+    # redis-py retries for some seconds; only the first writer waits, since the queue is not called after that.
     assert statistics.quantiles(timings, n=20)[18] < 2000
 
 

@@ -60,7 +60,7 @@ def template(text="x", **changes):
         "{{ order.number",
         "x" * 40_000,
         "",
-        # Bombs: they would be far larger than the cap before it is looked at.
+        # Bombs: the result would be far larger than the cap before the cap is checked.
         NESTED_ADD,
         NESTED_JOIN,
         '{{ "1"|floatformat:"99999999" }}',
@@ -153,7 +153,7 @@ class TestFallBackChain:
         assert "Thank you for your order" in content.text
         assert content.html.startswith("<!doctype html>")
 
-    def test_text_of_the_admin_without_html_is_a_text_mail(self):
+    def test_admin_s_template_without_html_gives_a_text_email(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", text="Just {{ order.number }}")
         content = messages.render(row(channel="email"))
         assert (content.text, content.html) == ("Just K7Q", "")
@@ -162,7 +162,7 @@ class TestFallBackChain:
         assert messages.render(row(channel="telegram")).text.startswith("Thank you")
 
     @pytest.mark.parametrize("event", ["../../etc/passwd", "a/b", "a b", ""])
-    def test_event_is_no_path(self, event):
+    def test_event_cannot_be_a_path(self, event):
         from shop_notify.exceptions import TemplateMissing
 
         with pytest.raises(TemplateMissing):

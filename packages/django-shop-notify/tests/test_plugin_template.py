@@ -10,8 +10,8 @@ import shop_notify
 from django.core.management import CommandError, call_command
 
 
-def test_skeleton_is_green_from_the_first_minute(tmp_path, monkeypatch):
-    # As a stranger calls it: from the project's folder, from which Python imports.
+def test_tests_of_a_new_skeleton_pass(tmp_path, monkeypatch):
+    # Run from the project's folder, from which Python imports, as a user does.
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     call_command("start_notifier", "acme_chat")
@@ -39,7 +39,7 @@ def test_skeleton_is_green_from_the_first_minute(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["Acme", "acme chat", "../x", "1st"])
-def test_skeleton_refuses_a_name_that_is_no_module(tmp_path, name):
+def test_skeleton_refuses_a_name_that_cannot_be_a_module(tmp_path, name):
     with pytest.raises(CommandError):
         call_command("start_notifier", name, folder=str(tmp_path))
     assert list(tmp_path.iterdir()) == []

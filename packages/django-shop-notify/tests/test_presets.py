@@ -1,4 +1,4 @@
-"""The routes for a shop: at most one message per alias for all that happens at one moment, and one fallback."""
+"""The routes for a shop: at most one message per alias for events of the same moment, and one fallback."""
 
 from __future__ import annotations
 

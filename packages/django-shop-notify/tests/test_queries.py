@@ -1,4 +1,4 @@
-"""Each write by hand changes what the ORM would change; each compiled query returns what its queryset returns."""
+"""Hand-written statements change the same rows as the ORM; compiled queries return the rows of their querysets."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_attempts_are_inserted_as_the_orm_would_insert_them(count):
     assert [{**row, "id": None} for row in by_hand] == expected
 
 
-def test_no_attempts_are_no_statement():
+def test_no_statement_is_run_without_attempts():
     with CaptureQueriesContext(connection) as captured:
         queries.insert_attempts([])
     assert len(captured) == 0

@@ -70,7 +70,7 @@ def test_queue_that_fails_raises_no_error_and_loses_nothing(settings):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_queue_that_failed_is_left_alone_for_a_moment(settings, monkeypatch):
+def test_queue_that_failed_is_not_called_for_a_few_seconds(settings, monkeypatch):
     use(settings, f"{__name__}.broken")
     announce("e-1")
     announce("e-2")

@@ -137,7 +137,7 @@ def test_rows_of_a_transaction_that_is_rolled_back_are_gone():
     assert Notification.objects.count() == 0
 
 
-def test_plan_says_what_would_be_sent_and_writes_nothing():
+def test_plan_returns_the_messages_and_writes_nothing():
     planned = routes.plan("testproject.library.signals.loan_made", payload=payload(), event_id="e")
     assert [(row.event, row.alias, row.address) for row in planned] == [("loan_made", "email", "member@example.org")]
     assert Notification.objects.count() == 0

@@ -16,21 +16,21 @@ from shop_notify.segments import Segments, count_segments
         ("a" * 307, "GSM-7", 307, 3),
         ("a" * 918, "GSM-7", 918, 6),
         ("£$¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¡ÄÖÑÜ§¿äöñüà@_\r\n", "GSM-7", 43, 1),
-        # What stands in the extension table takes two septets.
+        # Characters of the extension table take two septets.
         ("^{}\\[~]|€\f", "GSM-7", 20, 1),
         ("€" * 80, "GSM-7", 160, 1),
         ("€" * 81, "GSM-7", 162, 2),
-        # And is not split between two parts, so that 306 septets may need a third one.
+        # They are not split between two parts, so 306 septets may need a third part.
         ("a" * 152 + "€" + "a" * 151, "GSM-7", 305, 2),
         ("a" * 152 + "€" + "a" * 152, "GSM-7", 306, 3),
-        # One letter outside of it makes the whole text wider: ç is not in the alphabet, Ç is.
+        # One character outside the alphabet makes the whole text UCS-2: ç is not in the alphabet, Ç is.
         ("ç", "UCS-2", 1, 1),
         ("ж" * 70, "UCS-2", 70, 1),
         ("ж" * 71, "UCS-2", 71, 2),
         ("ж" * 134, "UCS-2", 134, 2),
         ("ж" * 135, "UCS-2", 135, 3),
         ("a" * 70 + "ж", "UCS-2", 71, 2),
-        # Two units for what lies beyond the first plane, not split either: 33 in a part.
+        # Characters beyond U+FFFF take two units and are not split between parts: 33 fit in one.
         ("🦩" * 35, "UCS-2", 70, 1),
         ("🦩" * 36, "UCS-2", 72, 2),
         ("🦩" * 66, "UCS-2", 132, 2),

@@ -135,7 +135,7 @@ def test_result_takes_two_statements_and_a_transaction():
     assert (len(eleven) - len(one)) / 10 == 1 + 2 + 2
 
 
-def test_row_that_another_worker_has_does_not_hold_up_its_batch():
+def test_row_claimed_by_another_worker_does_not_delay_the_batch():
     queue("idempotent", 3)
     claimed = claiming.claim(workers.start_worker())
     Notification.objects.filter(pk=claimed.rows[1].pk).update(lease=None, state="sent", provider_id="other")
@@ -149,7 +149,7 @@ def test_row_that_another_worker_has_does_not_hold_up_its_batch():
     assert Attempt.objects.count() == 3
 
 
-def test_row_that_cannot_be_written_does_not_hold_up_its_batch(monkeypatch):
+def test_row_that_cannot_be_written_does_not_delay_the_batch(monkeypatch):
     queue("idempotent", 3)
     claimed = claiming.claim(workers.start_worker())
     write = queries.write_results
@@ -217,7 +217,7 @@ def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_recorded(django_c
     assert heard == [(f"{number}@example.org", "sent") for number in range(3)]
 
 
-def test_lease_that_ran_out_is_not_written_over():
+def test_row_with_an_expired_lease_is_not_overwritten():
     queue("idempotent", 2)
     worker = workers.start_worker()
     claimed = claiming.claim(worker)

@@ -109,7 +109,7 @@ def test_name_that_resolves_to_a_public_and_a_private_address_is_refused(monkeyp
 
 
 def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
-    """A name that answers differently the second time (DNS rebinding) is not asked a second time."""
+    """The name is resolved only once, so a different second result (DNS rebinding) cannot be used."""
     asked, connected = [], []
 
     def resolve(*args, **kwargs):
@@ -141,12 +141,12 @@ def test_connection_goes_to_the_address_that_was_checked(monkeypatch):
         "",
     ],
 )
-def test_urls_of_another_form_are_refused(url):
+def test_malformed_urls_are_refused(url):
     with pytest.raises(AddressRefused):
         notifier().check_address(url)
 
 
-def test_host_name_that_is_none_is_refused():
+def test_invalid_host_name_is_refused():
     with pytest.raises(PermanentFailure, match="host name"):
         notifier().send(message(f"https://{'a' * 70}.example.org/"))
 
@@ -159,7 +159,7 @@ def test_redirect_is_not_followed(endpoint):
         notifier().send(message(endpoint.url))
 
 
-def test_silence_ends_with_an_unknown_outcome_within_the_wall_clock(endpoint):
+def test_silent_endpoint_is_an_unknown_outcome_within_the_time_limit(endpoint):
     endpoint.behave("time_out")
     began = time.monotonic()
     with pytest.raises(UnknownOutcome):
@@ -169,7 +169,7 @@ def test_silence_ends_with_an_unknown_outcome_within_the_wall_clock(endpoint):
 
 @pytest.fixture
 def dripping():
-    """A server that says its beginning at once and then one byte after another, for ever."""
+    """A server that sends the beginning of a response at once, and then single bytes without end."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve(begin):
@@ -197,7 +197,7 @@ def dripping():
         ("https", b"\x16\x03\x03\x40\x00", TemporaryFailure),
     ],
 )
-def test_slow_drip_ends_within_the_wall_clock(monkeypatch, dripping, scheme, begin, failure):
+def test_slow_response_ends_within_the_time_limit(monkeypatch, dripping, scheme, begin, failure):
     monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
     address = dripping(begin)
     began = time.monotonic()
@@ -207,7 +207,7 @@ def test_slow_drip_ends_within_the_wall_clock(monkeypatch, dripping, scheme, beg
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
-def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_secure):
+def test_deadline_closes_the_connection_unless_it_is_cancelled(is_secure):
     def connect():
         ours, theirs = socket.socketpair()
         theirs.settimeout(0.5)
@@ -226,8 +226,8 @@ def test_connection_is_hung_up_at_its_moment_and_not_once_it_is_cancelled(is_sec
             theirs.recv(1)
 
 
-def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dripping):
-    """The status decides; the rest of the response is not awaited."""
+def test_slow_or_endless_body_does_not_hold_the_worker(monkeypatch, dripping):
+    """The status decides the outcome; the body is not read to its end."""
     monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
     address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_RESPONSE_BYTES * 2)
     began = time.monotonic()
@@ -235,7 +235,7 @@ def test_body_that_drips_or_has_no_end_does_not_hold_the_worker(monkeypatch, dri
     assert time.monotonic() - began < 3
 
 
-def test_usual_port_is_not_in_the_host_header(monkeypatch):
+def test_default_port_is_not_in_the_host_header(monkeypatch):
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(WebhookNotifier, "_dial", lambda self, url, until: ours)
     monkeypatch.setattr(webhook, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
@@ -252,7 +252,7 @@ def test_bad_secrets_are_refused(secrets):
 
 
 @pytest.mark.django_db
-def test_endpoint_that_is_gone_gets_no_more(endpoint, settings):
+def test_endpoint_that_is_gone_is_suppressed(endpoint, settings):
     options = {"secrets": [secret(KEY)], "private_hosts": ["127.0.0.1"], "url": endpoint.url + "/hook"}
     settings.SHOP_NOTIFY = {
         **settings.SHOP_NOTIFY,

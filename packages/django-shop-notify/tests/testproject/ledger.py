@@ -1,4 +1,4 @@
-"""A provider whose accepted messages survive any death of the sender: one line each in a file."""
+"""A provider that writes each accepted message to a file, so that it survives the death of the sender."""
 
 import os
 import signal
@@ -32,10 +32,10 @@ class LedgerNotifier(Notifier):
         return Receipt(provider_id=message.id)
 
     def before(self, message):
-        """Where a test kills the sender before the bytes leave."""
+        """The point at which a test kills the sender before anything is sent."""
 
     def after(self, message):
-        """Where a test kills the sender after the provider accepted."""
+        """The point at which a test kills the sender after the provider has accepted."""
 
 
 class IdleNotifier(Notifier):
@@ -52,14 +52,14 @@ class IdempotentNotifier(IdleNotifier):
 
 
 class PhoneNotifier(IdleNotifier):
-    """A telephone that takes every text."""
+    """An SMS provider that accepts every message."""
 
     channel = "sms"
     address_field = "phone"
 
 
 class ClockNotifier(IdleNotifier):
-    """Writes down when it was called."""
+    """Records when it was called."""
 
     def __init__(self, *, alias, path):
         super().__init__(alias=alias)
@@ -83,7 +83,7 @@ class RefusingNotifier(Notifier):
 
 
 def accepted(path):
-    """How often each address was written to."""
+    """How many messages each address received."""
     file = Path(path)
     return Counter(file.read_text().split()) if file.exists() else Counter()
 

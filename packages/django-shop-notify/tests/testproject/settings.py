@@ -52,7 +52,7 @@ TEMPLATES = [
     }
 ]
 
-# A process that a test starts works on the test's database.
+# Processes that a test starts use the test's database.
 _database = os.environ.get("SITE_DATABASE", "")
 _url = urlsplit(os.environ.get("DATABASE_URL", ""))
 if _url.scheme:

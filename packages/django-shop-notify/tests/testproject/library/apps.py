@@ -9,7 +9,7 @@ class LibraryConfig(AppConfig):
     label = "library"
 
     def ready(self):
-        """Shorter times for tests that kill and cut: seconds instead of minutes."""
+        """Shorter times for tests that kill workers or cut connections: seconds instead of minutes."""
         if "LAB_LEASE" in os.environ:
             from shop_notify.delivery import claiming, sending, settling, workers
 
