@@ -1,7 +1,7 @@
-"""The chores: ``python3 noxfile.py -s demo`` runs the shop, ``python3 noxfile.py -s tests`` passes its tests.
+"""Commands of the project: ``python3 noxfile.py -s demo`` runs the shop, ``-s tests`` runs its tests.
 
 Needs Python 3.11 or newer and git, nothing else: nox_support/bootstrap.py installs nox at the first call.
-``python3 noxfile.py -l`` lists every chore; the test matrix itself is in tox.ini.
+``python3 noxfile.py -l`` lists all commands; the test matrix itself is in tox.ini.
 """
 
 import contextlib
@@ -37,10 +37,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def tests(session: nox.Session) -> None:
-    """Run the oldest and the newest corner of tox.ini that this machine has, and the wheels' own tests.
+    """Run the tests with the oldest and the newest versions of tox.ini that this machine has, and those of the wheels.
 
-    The wheels' suites are the packages' SQLite half of the newest corner: the same tests with the same versions, only
-    that the package is installed as its users get it. So that half is not run a second time from the tree.
+    The tests of the wheels replace the packages' SQLite tests with the newest versions: they are the same tests with
+    the same versions, but each package is installed from its wheel, as users install it.
     """
     install(session, "tox>=4.25", "tox-uv>=1.25")
     environments, path = corners(session)
@@ -51,17 +51,17 @@ def tests(session: nox.Session) -> None:
         environment |= {"DATABASE_URL": url} if url else {}
         runner = "uv-venv-runner" if session.venv_backend == "uv" else "virtualenv"
         names = ",".join(["wheels", *environments])
-        # One more than there are cores: many tests wait for a process of theirs.
+        # One more than the number of cores: many tests wait for processes that they start.
         parallel = str((os.cpu_count() or 1) + 1)
         command = ["tox", "run-parallel", "-p", parallel, "--parallel-no-spinner", "--runner", runner, "-e", names]
         session.run(*command, *session.posargs, env=environment)
     if not url:
-        session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server could be had, see above.")
+        session.error("The SQLite half passed. The PostgreSQL half did NOT run: no server is available, see above.")
 
 
 @nox.session(python=NEWEST)
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and the workflows' schema and security; ``-- --fix`` mends what can be mended."""
+    """Check style, formatting and the workflows' schema and security; ``-- --fix`` repairs style and formatting."""
     install(session, "ruff", "check-jsonschema", "zizmor")
     if "--fix" in session.posargs:
         session.run("ruff", "check", "--fix", ".")
@@ -106,23 +106,23 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def replay(session: nox.Session) -> None:
-    """Place the invoices of a real shop over HTTP and compare the books: ``-- --data PATH --invoices N``."""
+    """Place the orders of a real shop's invoices over HTTP and compare the amounts: ``-- --data PATH --invoices N``."""
     install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
     session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session(python=NEWEST)
 def simulate(session: nox.Session) -> None:
-    """Play a shop's life many times, with everything that can go wrong: ``-- --seeds 10000 --database postgres``."""
+    """Simulate a shop many times, with random failures: ``-- --seeds 10000 --database postgres``."""
     install(session, *editable(*PACKAGES), "psycopg[binary,pool]")
     session.run("python", "-m", "simulation", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session(python=NEWEST)
 def proofs(session: nox.Session) -> None:
-    """Run the tests of races, crashes, outages and random lives at their full sizes: ``-- catalog orders notify``.
+    """Run the tests of races, crashes, outages and random sequences at full size: ``-- catalog orders notify``.
 
-    Takes an hour or more; on PostgreSQL, or with ``DATABASE_URL`` set to nothing on SQLite. Other words go to pytest:
+    Takes an hour or more. Runs on PostgreSQL; an empty ``DATABASE_URL`` selects SQLite. Other arguments go to pytest:
     ``-- orders -k races``.
     """
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "hypothesis", "aiosmtpd", "celery", "redis"]
@@ -152,7 +152,7 @@ def fuzz(session: nox.Session) -> None:
 def browser(session: nox.Session) -> None:
     """Drive shop and accounts in headless Chromium; needs node and Chromium (``CHROMIUM`` names another path)."""
     if not (os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")):
-        session.error("Chromium is not here, and without it these tests would pass by doing nothing.")
+        session.error("Chromium is not installed, and without it these tests would all be skipped.")
     tools = ["psycopg[binary,pool]", "pytest", "pytest-django", "authlib>=1.6"]
     install(session, "-r", "example_project/requirements.txt", *tools)
     for folder in ("storefront/browser", "oidc"):
@@ -163,7 +163,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def lighthouse(session: nox.Session) -> None:
-    """Measure four pages with Lighthouse against 95 of 100; needs node and Chromium, and a machine that is idle."""
+    """Measure four pages with Lighthouse against 95 of 100; needs node, Chromium and an idle machine."""
     install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]")
     with session.chdir("example_project/tests/lighthouse"):
         session.run("npm", "ci", "--silent", external=True)
@@ -172,10 +172,10 @@ def lighthouse(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def bench(session: nox.Session) -> None:
-    """Measure the hot reads beside hand-written SQL and the usual way; needs wrk. ``-- --help`` lists the options.
+    """Compare frequent reads with hand-written SQL and plain Django; needs wrk. ``-- --help`` lists the options.
 
-    ``-- orders`` measures cart and checkout, beside a shop in Django REST framework too; with ``--oscar`` django-oscar
-    and its API are installed and set beside it.
+    ``-- orders`` measures cart and checkout, and compares them with a shop in Django REST framework too; ``--oscar``
+    adds django-oscar and its API to the comparison.
     """
     tools = ["psycopg[binary,pool]", "granian", "orjson", "djangorestframework"]
     tools += ["django-oscar", "django-oscar-api"] if "--oscar" in session.posargs else []
@@ -195,6 +195,6 @@ def production_smoke(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def soak(session: nox.Session) -> None:
-    """Load the production topology evenly for half an hour and watch its memory: ``-- --minutes 30 --rate 10``."""
+    """Load the production topology evenly for half an hour and measure its memory: ``-- --minutes 30 --rate 10``."""
     install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd")
     session.run("python", "deploy/server/soak.py", *session.posargs)

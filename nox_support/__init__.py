@@ -1,4 +1,4 @@
-"""What noxfile.py needs beside its chores. An older Python can read this file, and stops here."""
+"""Support code for noxfile.py. A Python that is too old can parse this file, and exits with a message."""
 
 import sys
 

@@ -1,7 +1,8 @@
 """Run nox on a machine that has only Python and git.
 
-Without nox a private virtual environment is made, nox is installed into it and runs on there. Where uv can be had and
-reaches a package index it makes the environments, else pip. Only the standard library is imported here.
+At the first call, nox is installed into a private virtual environment, and it always runs from there. If uv can be
+installed and reaches a package index, it creates the environments of the sessions; otherwise pip does. This module
+imports only the standard library.
 """
 
 import contextlib
@@ -16,13 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PRIVATE = ROOT / ".venv-nox"
 NOX = "nox>=2025.5.1"
-# What the machine has is used: its interpreters, and the certificates that it trusts.
+# Use the interpreters and the trusted certificates of the machine.
 os.environ.setdefault("UV_PYTHON_DOWNLOADS", "never")
 os.environ.setdefault("UV_SYSTEM_CERTS", "true")
 
 
 def run_nox(arguments: Sequence[str]) -> int:
-    """Run nox from the private virtual environment, which is made at the first call, and return its exit code."""
+    """Run nox from the private virtual environment, which the first call creates, and return its exit code."""
     python = PRIVATE / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     nox = [str(python), "-m", "nox", "-f", str(ROOT / "noxfile.py")]
     try:
@@ -43,7 +44,7 @@ def has_uv() -> bool:
 
 @contextlib.contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Let calls that start at once install one after the other. SQLite's lock works on every system."""
+    """Make simultaneous calls install one after the other. SQLite's lock works on every system."""
     folder = ROOT / ".nox"
     folder.mkdir(exist_ok=True)
     with contextlib.closing(
@@ -54,7 +55,7 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def _make_environment(python: Path) -> None:
-    print(f"Making a private environment for nox in {PRIVATE.name} (once) ...", flush=True)
+    print(f"Creating a private environment for nox in {PRIVATE.name} (once) ...", flush=True)
     made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(PRIVATE)], check=False)
     if made.returncode:
         sys.exit(
@@ -68,12 +69,12 @@ def _make_environment(python: Path) -> None:
 
 
 def _try_uv(python: Path) -> None:
-    """Give nox uv, which takes a fraction of pip's time; pip has settings of its own by which it may reach more."""
+    """Install uv, which is much faster than pip. Remove it if it reaches no package index: pip's settings may."""
     pip = [str(python), "-m", "pip"]
     probe = ["pip", "install", "--quiet", "--dry-run", "--no-cache", "--python", str(python), "six"]
     for command in ([*pip, "install", "--quiet", "uv"], [str(python), "-m", "uv", *probe]):
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            print("uv reaches no package index here: pip makes the environments, which takes longer.", flush=True)
+            print("uv cannot reach a package index, so pip creates the environments, which takes longer.", flush=True)
             subprocess.run([*pip, "uninstall", "--quiet", "--yes", "uv"], capture_output=True, check=False)
             return
 

@@ -1,4 +1,7 @@
-"""The interpreters that this machine has, what is installed into a session, and the corners of the matrix."""
+"""The interpreters of this machine, the packages of a session, and the environments of the test matrix to run.
+
+The corners of the matrix are the oldest Python with the oldest Django, and the newest with the newest.
+"""
 
 import contextlib
 import hashlib
@@ -20,11 +23,11 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 APPS = ("catalog", "orders", "notify")
 PACKAGES = ("core", *APPS)
 SUITES = ("suite", "orders", "notify", "catalog", "core")
-"""The longest first, so that none runs alone at the end."""
+"""The slowest suite comes first, so that it does not run alone at the end."""
 
 
 def _interpreters() -> dict[str, str]:
-    """Version: path of every supported Python that really runs here, the oldest first; pyenv's are found too."""
+    """``{version: path}`` of each supported Python that can be run, oldest first; includes those of pyenv."""
     found = {}
     for version in SUPPORTED:
         homes = [Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"]
@@ -52,7 +55,7 @@ NEWEST = list(INTERPRETERS.values())[-1] if INTERPRETERS else None
 
 
 def install(session: nox.Session, *arguments: str) -> None:
-    """Install unless nothing that the installation depends on has changed since the last time."""
+    """Install if the arguments or the files that the installation depends on have changed since the last call."""
     files = [ROOT / CONSTRAINTS, ROOT / "example_project/requirements.txt"]
     files += sorted(ROOT.glob("packages/*/pyproject.toml"))
     digest = hashlib.sha256(repr((ROOT, arguments)).encode())
@@ -66,7 +69,7 @@ def install(session: nox.Session, *arguments: str) -> None:
 
 
 def editable(*apps: str) -> list[str]:
-    """The core and these apps, so that a change in the tree is seen at once."""
+    """pip arguments that install the core and these apps in editable mode, with their extras."""
     extras = {"core": "[api]", "orders": "[allauth,stripe,mpesa]", "notify": "[africastalking,api,django-q2,anymail]"}
     return [
         part
@@ -76,12 +79,12 @@ def editable(*apps: str) -> list[str]:
 
 
 def corners(session: nox.Session) -> tuple[list[str], list[str]]:
-    """The environments of both corners, without what the wheels run, and the folders of their interpreters."""
+    """The environments of both corners, without those that the wheels' tests cover, and the interpreters' folders."""
     missing = [version for version in SUPPORTED if version not in INTERPRETERS]
     if missing:
-        session.warn(f"Not on this machine, so not tested: Python {', '.join(missing)}.")
+        session.warn(f"Not installed here, and therefore not tested: Python {', '.join(missing)}.")
     if not INTERPRETERS:
-        session.warn("None of the supported versions is here: testing with the Python that runs this.")
+        session.warn("No supported version is installed: testing with the Python that runs nox.")
         pairs = ["py-django61"]
     else:
         oldest, newest = min(INTERPRETERS, key=SUPPORTED.index), max(INTERPRETERS, key=SUPPORTED.index)
@@ -96,7 +99,7 @@ def corners(session: nox.Session) -> tuple[list[str], list[str]]:
 
 @contextlib.contextmanager
 def database(session: nox.Session) -> Iterator[str]:
-    """The URL of a PostgreSQL server while the block runs, or an empty text and a loud line where none can be had."""
+    """Run a PostgreSQL server during the block and yield its URL. Without one, warn and yield an empty text."""
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(postgres.server())

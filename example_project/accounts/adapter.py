@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return cleaned
 
     def send_account_already_exists_mail(self, email: str) -> None:
-        """Write to the owner of a taken address, and do the work of a new account, so that both take the same time."""
+        """E-mail the owner of a taken address, and do the work of a new account, so that both take the same time."""
         self._make_and_undo_account(getattr(self.request, "chosen_password", None))
         super().send_account_already_exists_mail(email)
 
@@ -56,8 +56,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send at once, without the outbox: a code expires after ten minutes.
 
-        A failing mail server is logged and does not change the response, which would show which addresses have an
-        account. The visitor can ask for another e-mail.
+        A failing mail server is logged and does not change the response: a different response would show which
+        addresses have an account. The visitor can ask for another e-mail.
         """
         site = SimpleNamespace(name=settings.SHOP_NAME, domain=settings.SITE_URL.partition("://")[2])
         try:

@@ -53,8 +53,8 @@ def form_targets(get_response: GetResponse) -> GetResponse:
     Stands before the middleware that sends the policy.
 
     Browsers check every redirect after a form against the page's ``form-action`` (CSP 3, 6.4.1.1). Log-in forms are
-    redirected to the OpenID Providers; consent and log-out forms to the app that asked; and a log-in for an app that
-    needs no consent back to that app.
+    redirected to the OpenID Providers. Consent and log-out forms are redirected to the app that asked, and so is a
+    log-in for an app that needs no consent.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -90,7 +90,7 @@ def _of_asking_app(request: HttpRequest, context: dict[str, Any]) -> Iterator[st
 
 
 def _of_waiting_app(request: HttpRequest) -> Iterator[str]:
-    """The redirect URI of an app without a consent page that waits for this log-in."""
+    """The redirect URI of the app that waits for this log-in, if the app needs no consent."""
     if not apps.is_installed("allauth.idp.oidc"):
         return
     from allauth.idp.oidc.models import Client

@@ -43,7 +43,7 @@ class Message:
     label: str
     tone: str
     is_again: bool
-    """Whether it was sent again, or instead of another message."""
+    """Whether the message is a resend, or a fallback for another message."""
 
 
 def entries(order: Order, *, with_messages: bool) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""``manage.py test`` runs pytest, so that the tests run in one way only."""
+"""Make ``manage.py test`` run pytest, so that there is only one way to run the tests."""
 
 from __future__ import annotations
 

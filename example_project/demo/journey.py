@@ -161,6 +161,6 @@ class Journey:
             raise Failed(f"{method} {path}: {error}")
         if answered != status:
             raise Failed(
-                f"{method} {path} answered {answered} instead of {status}: {content.decode(errors='replace')[:2000]}"
+                f"{method} {path} returned {answered} instead of {status}: {content.decode(errors='replace')[:2000]}"
             )
         return json.loads(content) if content else None

@@ -51,7 +51,7 @@ class Processes:
         return next((name for name, process in self.running.items() if process.poll() is not None), "")
 
     def wait(self) -> int:
-        """Wait until a process ends, which none should."""
+        """Wait until a process ends. None should end by itself."""
         while not (name := self.ended()):
             time.sleep(0.2)
         say(f"The {name} ended with code {self.running[name].returncode}. Stopping the rest.")
@@ -104,7 +104,7 @@ def wait_until(ask: Callable[[], None], what: str, processes: Processes) -> None
             time.sleep(0.1)
         else:
             return
-    raise SystemExit(f"{what} did not answer within {START_TIMEOUT_SECONDS} seconds.")
+    raise SystemExit(f"{what} did not respond within {START_TIMEOUT_SECONDS} seconds.")
 
 
 def say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Things of the house and the desk."""
+"""Drawings of things for the house and the desk."""
 
 from __future__ import annotations
 

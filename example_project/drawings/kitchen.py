@@ -1,4 +1,4 @@
-"""Things of the kitchen and the table."""
+"""Drawings of things for the kitchen and the table."""
 
 from __future__ import annotations
 

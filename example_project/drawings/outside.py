@@ -1,4 +1,4 @@
-"""Things to wear, to carry and to play with."""
+"""Drawings of things to wear, to carry and to play with."""
 
 from __future__ import annotations
 

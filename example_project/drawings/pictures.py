@@ -1,4 +1,4 @@
-"""Which picture shows what, in which colours."""
+"""The subject and the colours of each picture."""
 
 from __future__ import annotations
 
@@ -84,4 +84,4 @@ PICTURES: dict[str, Picture] = {
     **_FIRST,
     **{f"{name}-2": Picture(*_FIRST[name][:3], SECOND_GROUND) for name in _WITH_A_SECOND},
 }
-"""File name without its ending: what it shows."""
+"""``{file name without extension: what the picture shows}``."""

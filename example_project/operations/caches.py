@@ -20,7 +20,7 @@ PAUSE_SECONDS = 1.0
 
 
 def tolerant(method: Callable[..., Any], absent: Callable[..., Any]) -> Callable[..., Any]:
-    """The client's method, or ``absent`` with the same arguments while Redis is unavailable."""
+    """A method that calls the client's, or ``absent`` with the same arguments while Redis is unavailable."""
 
     @wraps(method)
     def call(client: Client, *arguments: Any) -> Any:

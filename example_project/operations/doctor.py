@@ -212,10 +212,10 @@ def _discovery(name: str, server: str) -> Findings:
         )
         return
     # OpenID Connect Discovery, section 4.3: the two must be the same.
-    issuer, told = address.removesuffix(well_known), str(document.get("issuer", ""))
-    if told and told.rstrip("/") != issuer:
+    issuer, named = address.removesuffix(well_known), str(document.get("issuer", ""))
+    if named and named.rstrip("/") != issuer:
         yield Finding(
-            what=f"The configuration of {name} at {issuer} belongs to another issuer, {told[:200]}.",
+            what=f"The configuration of {name} at {issuer} belongs to another issuer, {named[:200]}.",
             fix="Set its OIDC_ variable to that address if that is the provider you want.",
             is_warning=True,
         )

@@ -104,7 +104,7 @@ class ErrorMail(AdminEmailHandler):
         message = f"{record.name}, request {request_id.get() or 'none'}\n{what}\n\n{trace}"
         try:
             self.send_mail(self.format_subject(subject), message)
-        except Exception as error:  # noqa: BLE001 - whatever the mail server does, the answer goes out
+        except Exception as error:  # noqa: BLE001 - a failing mail server must not change the response
             logging.getLogger("shop.mail").warning(
                 "The e-mail about an error could not be sent: %s", type(error).__name__
             )

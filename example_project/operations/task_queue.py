@@ -25,7 +25,7 @@ def oldest_seconds() -> float:
 
 
 def _oldest_row() -> datetime | None:
-    """The ``lock`` of a waiting row is the time when it was queued; that of a running one is in the future."""
+    """A waiting row's ``lock`` is the time when it was queued; a running row's ``lock`` is in the future."""
     now = timezone.now()
     oldest: datetime | None = OrmQ.objects.filter(lock__lte=now).aggregate(oldest=Min("lock"))["oldest"]
     return oldest

@@ -1,4 +1,4 @@
-"""Merge a guest's cart at log-in and tell the customer what changed."""
+"""Merge a guest's cart at log-in and report the changes to the customer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMED = 4
 
 
 def connect() -> None:
-    """Merge before ``shop_orders.pages`` does, which then has nothing left to merge."""
+    """Merge before ``shop_orders.pages`` does; it then finds nothing to merge."""
     user_logged_in.connect(_merge, dispatch_uid="storefront.merging")
 
 

@@ -1,4 +1,4 @@
-"""Error messages for visitors when an action is refused."""
+"""The error messages that visitors see when an action is refused."""
 
 from __future__ import annotations
 

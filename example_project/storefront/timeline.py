@@ -1,4 +1,4 @@
-"""The time line of an order for its customer, with the messages about each step."""
+"""The time line of an order as its customer sees it, with the messages about each step."""
 
 from __future__ import annotations
 

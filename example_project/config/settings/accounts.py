@@ -46,7 +46,7 @@ HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 15 * 60
 HEADLESS_JWT_REFRESH_TOKEN_EXPIRES_IN = 14 * 24 * 3600
 HEADLESS_JWT_ROTATE_REFRESH_TOKEN = True
 PASSKEYS = env.flag("PASSKEYS", default=SECURE)
-"""Whether people may log in with passkeys. Browsers want https for that, or http://localhost (not 127.0.0.1)."""
+"""Whether people may log in with passkeys. Browsers require https or http://localhost (not 127.0.0.1)."""
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", *(["webauthn"] if PASSKEYS else [])]
 MFA_PASSKEY_LOGIN_ENABLED = PASSKEYS
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = PASSKEYS and not SECURE
@@ -59,7 +59,7 @@ OIDC_REDIRECT_ORIGINS = env.origins("OIDC_REDIRECT_ORIGINS")
 """Further origins to which an issuer redirects at log-in, such as the provider behind a broker."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
-"""An e-mail address from a provider never logs in to an existing account; the account's owner connects the two."""
+"""An e-mail address from a provider never logs in to an existing account; the account's owner connects the provider."""
 SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
 SOCIALACCOUNT_STORE_TOKENS = False
 

@@ -50,7 +50,7 @@ if WHITENOISE_USE_FINDERS:
 MEDIA_URL = "media/"
 MEDIA_ROOT = Path(env.text("MEDIA_ROOT", str(DATA_DIR / "media")))
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o755
-"""The web server in front reads uploads as another user, so the umask of the shop must not matter."""
+"""The web server in front reads uploads as another user, so the permissions must not depend on the shop's umask."""
 SERVE_MEDIA = env.flag("SERVE_MEDIA", default=DEMO or DEBUG)
 """Whether Django serves uploads itself; in production the web server in front of it does."""
 STORAGES = {

@@ -229,7 +229,11 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
         (ReturnsNoReceipt, ACCEPTED, "It returns a Receipt"),
         (AcceptsAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
         (AcceptsAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
-        (AcceptsAnyAddress, "test_bad_address_is_refused_before_anything_is_sent", "accepted the bad address 'nobody'"),
+        (
+            AcceptsAnyAddress,
+            "test_bad_address_is_refused_before_anything_is_sent",
+            "accepted the bad address 'nobody'",
+        ),
         (AcceptsForgedReports, "test_delivery_reports_have_their_contract", "add ReportContract"),
     ],
 )

@@ -293,7 +293,7 @@ def test_redis_that_is_down(site):
     assert cluster.poll() is None
     assert len(got) == len(timings)
     assert set(got.values()) == {1}
-    # redis-py retries for some seconds; only the first writer waits, since the queue is not called after that.
+    # redis-py retries for some seconds; only the first writer waits: the queue is then not called for a while.
     assert statistics.quantiles(timings, n=20)[18] < 2000
 
 

@@ -40,7 +40,9 @@ class Command(BaseCommand):
         scopes = options["scope"] or ["openid", "profile", "email"]
         unknown = sorted(set(scopes) - set(adapter.scope_display))
         if unknown:
-            raise CommandError(f"Unknown scope {', '.join(unknown)}. There are {', '.join(adapter.scope_display)}.")
+            raise CommandError(
+                f"Unknown scope {', '.join(unknown)}. Known scopes: {', '.join(adapter.scope_display)}."
+            )
         if options["client_credentials"] == bool(options["redirect_uri"]):
             raise CommandError("Give either --redirect-uri, for an app with users, or --client-credentials.")
         if not re.fullmatch(r"[A-Za-z0-9]*", options["id"]):

@@ -1,4 +1,4 @@
-"""How dates and times are written in English, here and where most of the world reads it."""
+"""Formats of dates and times in English, with the day before the month."""
 
 DATE_FORMAT = "j F Y"
 TIME_FORMAT = "H:i"
