@@ -106,7 +106,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def replay(session: nox.Session) -> None:
-    """Place the orders of a real shop's invoices over HTTP and compare the amounts: ``-- --data PATH --invoices N``."""
+    """Place the orders of a real shop's invoices over HTTP and compare amounts: ``-- --data PATH --invoices N``."""
     install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "aiosmtpd")
     session.run("python", "-m", "replay", *session.posargs, env={"PYTHONPATH": "tests"})
 

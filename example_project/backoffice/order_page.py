@@ -42,7 +42,7 @@ class Message:
     row: Notification
     label: str
     tone: str
-    is_again: bool
+    is_repeat: bool
     """Whether the message is a resend, or a fallback for another message."""
 
 
@@ -80,7 +80,7 @@ def _event_of(row: Notification) -> str:
 
 def _message(row: Notification) -> Message:
     tone = "bad" if row.state in BAD else "good" if row.state in REACHED else ""
-    return Message(row=row, label=label(row.event), tone=tone, is_again=row.origin_id is not None)
+    return Message(row=row, label=label(row.event), tone=tone, is_repeat=row.origin_id is not None)
 
 
 def _title(event: OrderEvent) -> Any:

@@ -59,7 +59,7 @@ OIDC_REDIRECT_ORIGINS = env.origins("OIDC_REDIRECT_ORIGINS")
 """Further origins to which an issuer redirects at log-in, such as the provider behind a broker."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
-"""An e-mail address from a provider never logs in to an existing account; the account's owner connects the provider."""
+"""An e-mail address from a provider never logs in to an existing account: its owner has to connect the provider."""
 SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"
 SOCIALACCOUNT_STORE_TOKENS = False
 

@@ -186,7 +186,7 @@ def test_a_message_is_sent_again_to_the_same_address(order, staff):
 
     assert Notification.objects.get(origin=row).address == row.address
     placed = next(entry for entry in order_page.entries(order, with_messages=True) if entry.event.kind == "placed")
-    assert [message.is_again for message in placed.messages if message.row.alias == "sms"] == [False, True]
+    assert [message.is_repeat for message in placed.messages if message.row.alias == "sms"] == [False, True]
     assert "(again)" in answer.content.decode()
 
 

@@ -1,8 +1,8 @@
 """Claiming due rows with a lease, and releasing rows that were not attempted.
 
-A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so the row of a killed worker becomes due again
-without further action. Attempts are counted at the claim, so a message that kills its worker ends in ``dead`` like any
-other.
+A claimed row is ``sending`` and its ``due_at`` is the end of its lease, so the row of a killed worker becomes due
+again without further action. Attempts are counted at the claim, so a message that kills its worker ends in ``dead``
+like any other.
 """
 
 from __future__ import annotations
