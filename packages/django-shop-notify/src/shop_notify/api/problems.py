@@ -78,7 +78,7 @@ CODES_HELP: Mapping[str, str] = {
     "not_authenticated": "No credential, or one that is wrong, expired or revoked.",
     "not_found": "It does not exist, or it belongs to another user.",
     "not_mutable": "Transactional messages are always sent. The group and alias must be in the list of preferences.",
-    "not_retryable": "Only messages that were given up, refused or have an unknown outcome are retried. Resend others.",
+    "not_retryable": "Only a message given up, refused or with an unknown outcome is retried. Resend any other.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "route_refused": "A route in SHOP_NOTIFY is wrong (`manage.py check` says which), or cannot read the payload.",
     "template_missing": "There is no text for this event and channel. Write the template that is named.",
