@@ -44,7 +44,7 @@ ERRORS = [
     gettext_noop("The cart is empty. Add a product before placing an order."),
     gettext_noop("Log in to place an order."),
     gettext_noop("There are unpaid orders waiting. Pay or cancel one of them first."),
-    gettext_noop("This order does not wait for a payment."),
+    gettext_noop("This order is not waiting for a payment."),
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),

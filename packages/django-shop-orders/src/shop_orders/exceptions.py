@@ -121,7 +121,7 @@ class InsufficientStock(ShopOrdersError):
 
     def __init__(self, shortages: Mapping[str, int]) -> None:
         self.shortages = dict(shortages)
-        message = _("There is not enough in stock of: %(refs)s. Lower the quantity.")
+        message = _("Not enough stock of: %(refs)s. Lower the quantity.")
         super().__init__(
             message % {"refs": ", ".join(self.shortages)},
             extra={"shortages": [{"product": ref, "available": left} for ref, left in self.shortages.items()]},
@@ -201,7 +201,7 @@ class NotPayable(ShopOrdersError):
 
     @classmethod
     def default_message(cls) -> str:
-        return _("This order does not wait for a payment.")
+        return _("This order is not waiting for a payment.")
 
 
 class RefundTooLarge(ShopOrdersError):

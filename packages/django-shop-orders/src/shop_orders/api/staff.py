@@ -40,7 +40,7 @@ class ItemIn(In):
 
 
 class ShipIn(ChangeIn):
-    """Without ``lines``, all that is left is sent."""
+    """Without ``lines``, all units that are left are shipped."""
 
     lines: Annotated[list[ItemIn], Field(max_length=500)] = []
     carrier: Annotated[ShortText, Field(max_length=100)] = ""
@@ -49,7 +49,7 @@ class ShipIn(ChangeIn):
 
 
 class RefundIn(ChangeIn):
-    """Without ``amount``, all that can be refunded. ``restock`` lists returned goods that can be sold again."""
+    """``amount`` defaults to all that can be refunded. ``restock`` lists returned goods that can be sold again."""
 
     amount: Money | None = None
     reason: ShortText = ""
@@ -62,7 +62,7 @@ class RecordPaymentIn(ChangeIn):
 
 
 class ResolvePaymentIn(ChangeIn):
-    """``amount`` is the amount received, in the order's currency; 0 for nothing."""
+    """``amount`` is the amount received, in the order's currency. Send 0 if nothing was received."""
 
     amount: Money
 

@@ -264,7 +264,7 @@ def _to_stripe(amount: Decimal, currency: str) -> int:
     minor = quantise(amount, currency).scaleb(_exponent(currency))
     step = 10 if currency in THREE_DECIMAL else 1
     if minor % step:
-        raise PaymentDeclined(_("Stripe cannot charge so many decimals in %(currency)s.") % {"currency": currency})
+        raise PaymentDeclined(_("Stripe does not accept so many decimals in %(currency)s.") % {"currency": currency})
     return int(minor)
 
 

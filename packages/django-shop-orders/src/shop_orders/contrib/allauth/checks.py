@@ -41,7 +41,7 @@ def _apps() -> Iterator[checks.CheckMessage]:
 def _strategy() -> Iterator[checks.CheckMessage]:
     if getattr(settings, "HEADLESS_TOKEN_STRATEGY", "") != STRATEGY:
         yield checks.Warning(
-            "HEADLESS_TOKEN_STRATEGY is not the one of the accounts router: its responses would lack tokens.",
+            "HEADLESS_TOKEN_STRATEGY is not the strategy of the accounts router: its responses would lack tokens.",
             hint=f'Paste into settings.py: HEADLESS_TOKEN_STRATEGY = "{STRATEGY}" (a subclass is fine: silence this).',
             id="shop_orders_allauth.W001",
         )
@@ -72,7 +72,7 @@ def _cache() -> Iterator[checks.CheckMessage]:
     backend = settings.CACHES.get("default", {}).get("BACKEND", "")
     if backend.endswith("DummyCache"):
         yield checks.Warning(
-            "The cache keeps nothing: allauth's rate limits do not count, and used refresh tokens are forgotten.",
+            "The cache stores nothing: allauth's rate limits do not count, and used refresh tokens are forgotten.",
             hint="Set CACHES to a cache that all processes share, such as "
             '{"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://..."}}',
             id="shop_orders_allauth.W004",

@@ -77,7 +77,7 @@ class TokensOut(Schema):
     access_token: str
     refresh_token: str
     token_type: Literal["Bearer"]
-    expires_in: Annotated[int, Field(description="Seconds that the access token lives.")]
+    expires_in: Annotated[int, Field(description="Seconds until the access token expires.")]
     scope: str
 
 
@@ -115,7 +115,7 @@ class AddressIn(In):
 
 
 class ProfileIn(In):
-    """Only what is sent is changed. ``addresses`` replaces them all."""
+    """Fields that are left out do not change. ``addresses`` replaces all addresses."""
 
     first_name: Name | None = None
     last_name: Name | None = None

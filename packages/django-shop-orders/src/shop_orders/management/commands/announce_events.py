@@ -10,7 +10,7 @@ from shop_orders.models import OrderEvent
 class Command(BaseCommand):
     help = (
         "Announce events that a crash or an error left unannounced. Run it every minute, or shop_orders_jobs; "
-        "several may run at once."
+        "it is safe to run in parallel."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from shop_orders.models import Order
 
 class Command(BaseCommand):
     help = (
-        "Cancel orders that were not paid in time and give their stock back, after asking their payment providers. "
-        "Run it every minute, or shop_orders_jobs; several may run at once."
+        "Cancel orders that were not paid in time and release their stock, after fetching their payments' states. "
+        "Run it every minute, or shop_orders_jobs; it is safe to run in parallel."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from shop_orders.models import Cart
 class Command(BaseCommand):
     help = (
         "Delete open carts that were not changed for SHOP_ORDERS[CART_MAX_AGE] (60 days). Run it every day, or "
-        "shop_orders_jobs; several may run at once."
+        "shop_orders_jobs; it is safe to run in parallel."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

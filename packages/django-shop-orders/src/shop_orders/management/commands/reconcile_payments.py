@@ -11,7 +11,7 @@ from shop_orders.models import Payment, ProviderEvent, Refund
 class Command(BaseCommand):
     help = (
         "Fetch the states of open payments and pending refunds from their providers, in case a webhook got lost. Run "
-        "it every five minutes, or shop_orders_jobs; several may run at once."
+        "it every five minutes, or shop_orders_jobs; it is safe to run in parallel."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

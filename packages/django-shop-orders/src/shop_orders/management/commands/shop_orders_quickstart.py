@@ -18,7 +18,7 @@ FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "avail
 
 
 class Command(BaseCommand):
-    help = "Print the settings that sell the rows of a model of yours."
+    help = "Print the settings with which the shop sells the rows of a model."
     requires_system_checks = ()
     """The checks would fail without the settings that this prints."""
 
