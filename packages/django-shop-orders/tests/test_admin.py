@@ -111,7 +111,7 @@ def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_
     step(shopkeeper, order, "resolve", amount="20.00")
     order.refresh_from_db()
     assert (order.paid_amount, order.amount_due) == (20, 5)
-    assert "does not wait for a payment" in step(shopkeeper, order, "resolve", amount="1").content.decode()
+    assert "is not waiting for a payment" in step(shopkeeper, order, "resolve", amount="1").content.decode()
 
 
 def test_a_transfer_is_recorded_in_parts_on_the_orders_page(shopkeeper, place, memory_provider):
