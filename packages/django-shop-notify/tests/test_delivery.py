@@ -326,10 +326,10 @@ def test_resend_creates_a_new_row_for_the_same_or_another_address():
 
 
 def test_signals_are_sent_for_sent_and_failed(django_capture_on_commit_callbacks):
-    told = []
+    announced = []
 
     def hear(signal, notification, payload, event_id, **kwargs):
-        told.append((signal is notification_sent, payload["state"], event_id))
+        announced.append((signal is notification_sent, payload["state"], event_id))
 
     notification_sent.connect(hear)
     notification_failed.connect(hear)
@@ -339,7 +339,7 @@ def test_signals_are_sent_for_sent_and_failed(django_capture_on_commit_callbacks
         delivery.deliver_due()
     notification_sent.disconnect(hear)
     notification_failed.disconnect(hear)
-    assert told == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]
+    assert announced == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]
 
 
 def test_template_that_exceeds_the_time_limit_is_retried_even_for_a_paid_message(monkeypatch):
