@@ -1,4 +1,4 @@
-"""Cursors of paginated lists: the place where a page ends, signed.
+"""Cursors of paginated lists: signed text that says where a page ends.
 
 The signature makes sure that a cursor was created for this list: a client can read the sort value and the key of the
 last row in a cursor, but can neither change it, nor make one up, nor use it in another list.
@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from shop_catalog.exceptions import InvalidCursor
 
 MAX_LENGTH = 2048
-"""Enough for any place: a name has up to 200 letters, which take up to six bytes each."""
+"""Enough for any cursor: the longest value in one is a name of 200 letters, of up to six bytes each."""
 
 
 def encode(values: list[Any], *, of: str) -> str:

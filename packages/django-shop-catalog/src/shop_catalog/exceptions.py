@@ -21,7 +21,7 @@ class ShopCatalogError(ShopError):
 
 
 class InvalidCursor(ShopCatalogError):
-    """A cursor that was not created by this shop, or for another list or sort order."""
+    """The cursor was not created by this shop, or it is for another list or sort order."""
 
     code = "invalid_cursor"
 
@@ -66,7 +66,7 @@ class DuplicateValue(ShopCatalogError):
 
 
 class InsufficientStock(ShopCatalogError):
-    """There is not enough stock. ``extra["available"]`` is ``{sku: available}`` for the short products."""
+    """There is not enough stock. ``extra["available"]`` is ``{sku: available}`` for the products that are short."""
 
     code = "insufficient_stock"
 

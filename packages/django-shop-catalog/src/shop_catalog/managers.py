@@ -63,7 +63,7 @@ class CategoryManager(TreeManager["Category"].from_queryset(CategoryQuerySet)): 
     """mptt's manager, except that methods which move nodes lock the tree and keep the order of siblings."""
 
     def move_node(self, node: Category, target: Category | None, position: str = "last-child") -> None:
-        """Move a category to a place given relative to another one: mptt's interface, used by its draggable admin.
+        """Move a category to a place relative to another one. mptt's draggable admin calls this method.
 
         Raises:
             InvalidMove: the target is the category itself or below it.
@@ -124,7 +124,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
 
 def published_at(moment: Any, *, prefix: str = "") -> Q:
-    """The condition of a published row at a moment, which may be an expression. A variant's group is not checked."""
+    """Whether a product is published at a moment (a time or an expression). A variant's group is not checked."""
     return (
         Q(**{f"{prefix}is_active": True})
         & (Q(**{f"{prefix}publish_from__isnull": True}) | Q(**{f"{prefix}publish_from__lte": moment}))
@@ -133,7 +133,7 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
 
 
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
-    """The condition of a product in a category's subtree, for a list that is read in order until the page is full.
+    """Whether a product is in a category's subtree, in a form that suits reading a list in order until a page is full.
 
     PostgreSQL turns an EXISTS into a join, and reads the whole subtree before the first row. Two scalar subqueries are
     evaluated row by row: the few links of the product, and the category of each.

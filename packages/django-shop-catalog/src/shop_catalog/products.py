@@ -325,7 +325,8 @@ def _announce_price(product: Product, change: PriceChange) -> None:
 
 
 def _lock_listed(product: Product) -> Product:
-    """Lock the row that lists show for a product, so that a group and its variants are changed one at a time."""
+    """Lock the group of a variant, or the product itself, so that a group and its variants are changed one at a
+    time."""
     return _lock(product.parent_id or product.pk)
 
 

@@ -24,7 +24,7 @@ from shop_catalog.models import Product, Review, ReviewStatus
 def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str = "", body: str = "") -> Review:
     """Write a review of a product; the review of a variant goes to its group.
 
-    If reviews are moderated, it is published by staff.
+    If reviews are moderated, staff must publish it.
 
     Raises:
         ReviewExists: this user has already reviewed the product.
@@ -71,7 +71,7 @@ def moderate(review: Review, *, status: str) -> Review:
     """Publish or reject a review.
 
     Raises:
-        InvalidProduct: a review has no such status.
+        InvalidProduct: the status is not one of ``ReviewStatus``.
     """
     if status not in ReviewStatus.values:
         raise InvalidProduct(_("The status must be pending, published or rejected."), field="status")

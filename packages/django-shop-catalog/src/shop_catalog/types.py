@@ -36,7 +36,7 @@ def explain(message: str) -> str:
 
 
 def _small_json(value: dict[str, Any]) -> dict[str, Any]:
-    """An object that the database, a list response and a browser can hold."""
+    """A JSON object that is small enough to be stored and to be part of a list response."""
     try:
         check_value(value, 1)
     except BodyRefused as refused:

@@ -20,7 +20,7 @@ def comparable(address: str) -> str:
 
 
 def fault(address: str) -> str:
-    """The code of the reason why an address must not identify a user, or an empty string.
+    """Return why an address must not identify a user, as a code, or an empty string if it may.
 
     ``look_alike``: the local part has a non-ASCII letter that case folding turns into an ASCII one, such as the long
     s, the Kelvin sign, the dotted capital I or a full-width letter. Such an address could be mistaken for somebody
@@ -32,7 +32,7 @@ def fault(address: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Normalise to NFKC and fold case. Twice, since folding can leave letters that NFKC composes again."""
+    """Normalise to NFKC and fold case, twice: after folding, NFKC can have letters to compose again."""
     for _round in range(2):
         text = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", text)

@@ -22,7 +22,7 @@ from django.utils.module_loading import module_has_submodule
 
 logger = logging.getLogger(__name__)
 
-EARLY = 0.9  # A job is due after this part of its interval, since cron may start a little early.
+EARLY = 0.9  # A job is due after this fraction of its interval, since cron may start a little early.
 
 MISSED_RUNS, SHORTEST_DELAY = 3, timedelta(minutes=15)
 """A job is overdue after this many intervals without a finished run, but not before ``shortest_delay`` has passed."""

@@ -22,7 +22,7 @@ class CategoryForm(MPTTAdminForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "image" in self.fields:  # Django 6.1 names the group of the file and its check box, not the file
+        if "image" in self.fields:  # Django 6.1 labels the fieldset, not the file input in it
             self.fields["image"].widget.attrs["aria-label"] = capfirst(str(self.fields["image"].label))
 
     def clean_image(self) -> Any:
@@ -69,7 +69,7 @@ class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
             _swap(category, by=1)
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
-        """Django's own "delete selected": the queryset's ``delete`` locks the tree, which mptt's action does not."""
+        """Keep Django's "delete selected": its ``queryset.delete()`` locks the tree, unlike mptt's own action."""
         options = {} if action_location is None else {"action_location": action_location}
         return super(MPTTModelAdmin, self).get_actions(request, **options)
 

@@ -20,7 +20,7 @@ from shop_catalog.models import Product, ProductImage, ProductKind
 
 
 class ProductForm(forms.ModelForm):
-    """Checks by the rules of ``products``, so that each error is shown beside its field."""
+    """Applies the checks of ``products``, so that each error is shown beside its field."""
 
     class Meta:
         model = Product
@@ -51,17 +51,17 @@ class ProductForm(forms.ModelForm):
 
 
 class NamedCells(forms.BaseInlineFormSet):
-    """Names each field of a table after its column. Up to Django 6.1, the admin names only the columns."""
+    """Labels each field of a table with its column's name. Up to Django 6.1, the admin labels only the columns."""
 
     def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
         super().add_fields(form, index)
         for field in form.fields.values():
-            widget: Any = getattr(field.widget, "widget", field.widget)  # the admin wraps that of a relation
+            widget: Any = getattr(field.widget, "widget", field.widget)  # the admin wraps the widget of a relation
             widget.attrs.setdefault("aria-label", capfirst(str(field.label)))
 
 
 class NamedAutocomplete(AutocompleteSelect):
-    """A screen reader reads what the box shows, so an empty one shows the field's name."""
+    """Shows the field's name in an empty box, since screen readers read only what the box shows."""
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
         attrs = super().build_attrs(base_attrs, extra_attrs=extra_attrs)
@@ -69,7 +69,7 @@ class NamedAutocomplete(AutocompleteSelect):
 
 
 class NamesRelations(BaseModelAdmin):
-    """``autocomplete_fields`` with a name for screen readers."""
+    """Labels ``autocomplete_fields`` for screen readers."""
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):

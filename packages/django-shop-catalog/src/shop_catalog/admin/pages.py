@@ -1,4 +1,4 @@
-"""Further pages of the product admin."""
+"""The base of pages that the product admin adds to Django's."""
 
 from __future__ import annotations
 

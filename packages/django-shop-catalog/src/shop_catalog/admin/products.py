@@ -134,7 +134,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
         return (*fixed, "sku", "kind", "parent", "price_now")
 
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
-        """An existing product shows the fields of its kind, a new one those that can be given."""
+        """An existing product shows the fields of its kind. A new one shows the fields that can be set."""
         if obj is None:
             missing = set(self.readonly_fields)
         elif obj.kind == ProductKind.GROUP:
@@ -220,7 +220,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
         obj._state.adding = False  # noqa: SLF001 - another instance of the same row was saved
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Allow a product to be deleted with its ledger, though staff cannot delete a single movement."""
+        """Delete a product's stock movements with it, though staff may not delete a movement by itself."""
         to_delete, counts, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, counts, perms_needed - {StockMovement._meta.verbose_name}, protected
 
@@ -283,7 +283,7 @@ class ProductAdmin(NamesRelations, StockPages, ImportPages):
 
 
 def _report_no_objects(formset: Any) -> None:
-    """Set the attributes that the admin's log reads, since the formset is not saved itself."""
+    """Set the attributes that Django's admin log reads. ``formset.save()``, which would set them, is not called."""
     formset.new_objects = []
     formset.changed_objects = []
     formset.deleted_objects = []
@@ -299,7 +299,7 @@ def _page_url(product: Product | None) -> str | None:
 
 
 def _time(moment: datetime) -> str:
-    """In the time zone of the site, as the forms take it."""
+    """The time in the site's time zone, as in the forms."""
     return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
 
 

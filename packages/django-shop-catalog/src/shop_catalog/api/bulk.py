@@ -1,4 +1,4 @@
-"""Many products in one upload: a JSON array, JSON lines or CSV; raw or multipart."""
+"""Create and update many products in one upload: a JSON array, JSON lines or CSV, as raw body or as a form."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -47,7 +47,7 @@ BODY = {
 
 
 class RowProblem(Schema):
-    row: int = Field(description="Counted from 1, without a CSV's header.")
+    row: int = Field(description="Counted from 1; the header of a CSV file is not counted.")
     sku: str
     field: str
     code: str

@@ -1,4 +1,4 @@
-"""Categories: flat, as a tree, one with its breadcrumbs, average price; staff write."""
+"""Categories: a list, the tree, one category with its breadcrumbs, its average price, and changes by staff."""
 
 import hashlib
 from typing import Annotated, Any, Literal
@@ -29,8 +29,10 @@ CATEGORY_PATH = "/categories/{slug}/"
 
 
 class CategoryFilters(Schema):
-    parent: Slug | None = Field(None, description="Children of this category.")
-    depth: int | None = Field(None, ge=1, le=MAX_DEPTH, description="Down to this level; 1 is the roots.")
+    parent: Slug | None = Field(None, description="Only the children of this category.")
+    depth: int | None = Field(
+        None, ge=1, le=MAX_DEPTH, description="The number of levels to return; 1 returns only the roots."
+    )
     include_inactive: bool = Field(default=False, description="For staff.")
     cursor: Cursor = ""
     limit: Limit = 50
@@ -213,7 +215,7 @@ def _link(node: Node) -> dict[str, str]:
 
 
 def _position_after(nodes: list[Node], cursor: str) -> int:
-    """The index of the first category after a cursor. After a deleted category, there is no further page."""
+    """The index of the first category after a cursor. If the cursor's category was deleted, the list ends."""
     slug = cursors.decode(cursor, of="categories")[0]
     return next((index + 1 for index, node in enumerate(nodes) if node.slug == slug), len(nodes))
 

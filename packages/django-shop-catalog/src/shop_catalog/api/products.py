@@ -36,19 +36,27 @@ class Paging(Schema):
 
 class ProductFilters(Paging):
     q: SearchText = Field("", description="Search words.")
-    category: Slug | None = Field(None, description="A category's slug; its whole subtree counts.")
+    category: Slug | None = Field(None, description="A category's slug; products of its whole subtree are included.")
     min_price: Money | None = None
     max_price: Money | None = None
     in_stock: bool | None = None
     featured: bool | None = None
-    attributes: list[SearchText] = Field([], max_length=10, description="name:value, of the product or a variant.")
-    rating: Decimal | None = Field(None, ge=0, le=5, max_digits=3, decimal_places=2, description="At least this.")
-    related_to: Slug | None = Field(None, description="Others that share a category with this product.")
-    order: Literal["newest", "price", "-price", "name", "-name", "rating", "relevance"] | None = Field(
-        None, description="Newest first, or by relevance where there is a q."
+    attributes: list[SearchText] = Field(
+        [], max_length=10, description="An attribute as name:value, of the product or of one of its variants."
     )
-    count: bool = Field(default=False, description="Count what matches, up to 1000.")
-    facets: bool = Field(default=False, description="Count what matches by category and attribute.")
+    rating: Decimal | None = Field(
+        None, ge=0, le=5, max_digits=3, decimal_places=2, description="The lowest average rating to include."
+    )
+    related_to: Slug | None = Field(
+        None, description="The slug of a product; lists other products that share a category with it."
+    )
+    order: Literal["newest", "price", "-price", "name", "-name", "rating", "relevance"] | None = Field(
+        None, description="By default newest first, or by relevance if q is given."
+    )
+    count: bool = Field(default=False, description="Whether to count the matching products, up to 1000.")
+    facets: bool = Field(
+        default=False, description="Whether to count the matching products by category, attribute, price and rating."
+    )
     include_inactive: bool = Field(default=False, description="For staff.")
 
 

@@ -45,9 +45,11 @@ class ReviewPage(Schema):
 
 
 class ReviewFilters(Paging):
-    product: Slug | None = Field(None, description="The slug of a product; a variant's are its group's.")
+    product: Slug | None = Field(
+        None, description="The slug of a product; for a variant, the reviews of its group are listed."
+    )
     status: Literal["pending", "published", "rejected"] | None = Field(
-        None, description="Staff see every status; others only their own unpublished ones."
+        None, description="Staff see reviews of every status; others see published reviews and their own."
     )
 
 
@@ -59,7 +61,7 @@ class ReviewIn(In):
 
 
 class ReviewPatch(In):
-    """The author changes rating, title, body; staff status and reply."""
+    """The author can change rating, title and body; staff can change status and reply."""
 
     rating: int = Field(UNSET, strict=True, ge=1, le=5)
     title: ShortText = UNSET
@@ -126,7 +128,7 @@ def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     summary="Change your own review; staff publish, reject or reply",
 )
 def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any:  # noqa: A002
-    review = _mine_or_moderated(request, id, "shop_catalog.change_review")
+    review = _own_or_permitted(request, id, "shop_catalog.change_review")
     values = given(payload)
     text = {name: values.pop(name) for name in ("rating", "title", "body") if name in values}
     if text and not _is_mine(request, review):
@@ -150,7 +152,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     summary="Delete your own review; staff delete any",
 )
 def delete_review(request: HttpRequest, id: UUID) -> Any:  # noqa: A002
-    reviews.delete(_mine_or_moderated(request, id, "shop_catalog.delete_review"))
+    reviews.delete(_own_or_permitted(request, id, "shop_catalog.delete_review"))
     return Status(204, None)
 
 
@@ -164,7 +166,7 @@ def _visible(request: HttpRequest) -> Any:
     return rows.filter(Q(status="published") | own)
 
 
-def _mine_or_moderated(request: HttpRequest, public_id: UUID, permission: str) -> Review:
+def _own_or_permitted(request: HttpRequest, public_id: UUID, permission: str) -> Review:
     review = reviews.get(public_id)
     if not _is_mine(request, review) and not auth.is_staff(request, permission):
         raise UnknownReview(_("There is no such review."))

@@ -76,8 +76,8 @@ class CategoryIn(In):
 class CategoryPatch(In):
     name: ShortText = Field(UNSET, min_length=1)
     slug: Slug = UNSET
-    parent: Slug | None = Field(None, description="Move below this category; null moves to the roots.")
-    before: Slug = Field(UNSET, description="With a move: stand before this sibling.")
+    parent: Slug | None = Field(None, description="Slug of the new parent; null makes the category a root.")
+    before: Slug = Field(UNSET, description="When moving: slug of the sibling to place it before.")
     description: Text = UNSET
     is_active: bool = Field(UNSET, strict=True)
     position: int = Field(UNSET, strict=True, ge=0, le=2**31 - 1)
@@ -103,7 +103,7 @@ class ProductItem(Schema):
     slug: str
     name: str
     kind: Literal["simple", "group"]
-    price: MoneyText = Field(description="Of a group: the lowest of its variants.")
+    price: MoneyText = Field(description="For a group, the lowest price of its variants.")
     compare_at_price: MoneyText | None
     currency: str
     in_stock: bool
@@ -115,15 +115,17 @@ class ProductItem(Schema):
 
 
 class FacetsOut(Schema):
-    categories: dict[str, int] = Field(description="Matching products by category slug, each with its subtree.")
+    categories: dict[str, int] = Field(
+        description="Number of matching products by category slug; each category includes its subtree."
+    )
     attributes: dict[str, dict[str, int]] = Field(
-        description="By attribute and value. A filter on an attribute does not narrow its own counts."
+        description="Number of matching products by attribute and value. A filter does not narrow its own counts."
     )
     in_stock: int
     min_price: MoneyText | None
     max_price: MoneyText | None
-    ratings: dict[str, int] = Field(description="Rated at least 1, 2, 3, 4.")
-    is_complete: bool = Field(description="False where so many products match that only the first were counted.")
+    ratings: dict[str, int] = Field(description="Number of matching products rated at least 1, 2, 3 and 4.")
+    is_complete: bool = Field(description="False if so many products match that only some of them were counted.")
 
 
 class ProductPage(Schema):
@@ -151,7 +153,7 @@ class ProductDetail(Schema):
     slug: str
     name: str
     kind: Literal["simple", "group", "variant"]
-    group: str | None = Field(description="Of a variant: the slug of its group.")
+    group: str | None = Field(description="For a variant, the slug of its group.")
     description: str
     price: MoneyText
     compare_at_price: MoneyText | None
@@ -193,16 +195,16 @@ class ProductFields(In):
 
 class ProductIn(ProductFields):
     sku: Sku
-    name: ShortText = Field("", description="May be left out of a variant.")
+    name: ShortText = Field("", description="Optional for a variant, which then takes its group's name.")
     slug: Slug | None = None
     kind: Literal["simple", "group", "variant"] = "simple"
-    parent: Sku | None = Field(None, description="Of a variant: the SKU of its group.")
+    parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
     price: Money | None = None
     stock_quantity: Quantity | None = Field(None, description="Initial stock, received as a stock movement.")
 
 
 class ProductPatch(ProductFields):
-    """Only what is sent changes."""
+    """Fields that are not sent keep their values."""
 
     name: ShortText = Field(UNSET, min_length=1)
     slug: Slug = UNSET
@@ -231,7 +233,10 @@ class StockOut(Schema):
 class StockIn(In):
     kind: Literal["receive", "adjust"]
     quantity: int = Field(
-        strict=True, ge=-(2**31) + 1, le=2**31 - 1, description="The quantity received, or the difference, up or down."
+        strict=True,
+        ge=-(2**31) + 1,
+        le=2**31 - 1,
+        description="The quantity received, or the difference to adjust by, which may be negative.",
     )
     reason: ShortText = Field("", description="Required to adjust.")
     reference: str = Field(

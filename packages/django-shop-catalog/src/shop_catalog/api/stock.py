@@ -37,7 +37,7 @@ def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> 
     response={201: StockOut, **responses(401, 403, 404, 409)},
     operation_id="move_stock",
     summary="Receive goods or adjust what is on hand",
-    description="With a reference a repeated call changes nothing.",
+    description="Repeating a call with the same reference changes nothing.",
 )
 def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
     user = auth.check_permission(request, "shop_catalog.add_stockmovement")

@@ -27,7 +27,7 @@ ORDERINGS = {
 class Filters:
     """The filters of a list. ``None`` and empty mean: no filter.
 
-    ``attributes`` are (name, value) pairs. A product matches if it has one of the values of each name.
+    ``attributes`` are (name, value) pairs. For each name, a product must have one of the values given with it.
     """
 
     q: str = ""

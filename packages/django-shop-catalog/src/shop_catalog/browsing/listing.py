@@ -85,7 +85,7 @@ def place_to_cursor(place: Place, *, ordering: str) -> str:
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     """
     Raises:
-        InvalidCursor: it was not created by this shop, or for another list or sort order.
+        InvalidCursor: the cursor was not created by this shop, or it is for another list or sort order.
     """
     created_for, text, pk = cursors.decode(cursor, of="products")
     if created_for != ordering:
@@ -138,11 +138,11 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
 
 
 def _reads_in_order(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
-    """Whether a page of a category is read in the order of the list, looking up the links of each product.
+    """Whether to read a category's page in list order, checking for each product if it is in the subtree.
 
-    That reads about ``limit * all / below`` products. The alternative, beginning with the links, reads and sorts all
-    ``below`` products of the subtree, at four times the cost per row. The newest key serves as an estimate of the
-    number of all products. With other filters, or if no figures are stored yet, the database chooses.
+    This reads about ``limit * all / below`` products, where ``below`` is the number of products in the subtree, and
+    ``all`` that of the shop, estimated by the newest key. The alternative reads and sorts all ``below`` products, at
+    four times the cost per row. With other filters, or if no figures are stored yet, the database chooses.
     """
     below, newest = values.get("product_count"), values.get("newest_id")
     if below is None or newest is None or filters != Filters(category=filters.category):

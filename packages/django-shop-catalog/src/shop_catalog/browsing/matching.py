@@ -21,7 +21,7 @@ from shop_catalog.search import backend
 def matching_products(
     p: Any, filters: Filters, *, search: Hashable = None, reads_in_order: bool = False, is_best: bool = False
 ) -> QuerySet[Any, Any]:
-    """``search`` is the shape of a prepared search, ``is_best`` whether the list is ordered by relevance."""
+    """``search`` is the shape of a prepared search. ``is_best``: the list is ordered by relevance."""
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", product_field("publish_from"))))
@@ -46,7 +46,7 @@ def matching_products(
 
 
 def _in_subtree(p: Any, *, reads_in_order: bool) -> Any:
-    """Literals are used if the database chooses the plan, so that it plans for this subtree."""
+    """If the database chooses how to read, the bounds are literals, so that its plan suits this subtree's size."""
     names = ("tree_id", "lft", "rght")
     if reads_in_order:
         return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
@@ -87,7 +87,7 @@ def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) 
 
 
 def _has_value(column: str, name: str, values: list[str]) -> Q:
-    """A JSON column has one of the values under this name, compared as text. The name is not part of a lookup."""
+    """Whether a JSON column has one of the values, compared as text, under this name, which may contain ``__``."""
     return Q(In(Cast(KeyTextTransform(name, column), TextField()), values))
 
 

@@ -55,7 +55,7 @@ class _Row(NamedTuple):
 
 
 class CategoryTree:
-    """The tree at one version. Immutable; share it freely."""
+    """The tree at one version. It is immutable, so threads can share it."""
 
     def __init__(self, version: uuid.UUID, rows: Iterable[_Row], storage: Storage) -> None:
         self.version = version
@@ -132,7 +132,7 @@ def tree_version() -> uuid.UUID:
 
 
 def tree_at(version: uuid.UUID) -> CategoryTree:
-    """The tree for a version that was just read. The rows are read after the version, so they are never older."""
+    """The tree for a version that was just read. Its rows are read later, so they are at least that new."""
     alias = Category.objects.db
     tree = _trees.get(alias)
     if tree is None or tree.version != version:

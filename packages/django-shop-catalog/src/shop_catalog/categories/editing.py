@@ -70,7 +70,9 @@ def change(
 
 @write_gate()
 def move(category: Category, *, parent: Category | None, before: Category | None = None) -> Category:
-    """Move a category with its subtree to another parent, or to the roots: last, or before a sibling.
+    """Move a category with its subtree below another parent or to the roots.
+
+    It becomes the last sibling unless ``before`` is given.
 
     Raises:
         CategoryCycle: the parent is the category itself or below it.

@@ -1,6 +1,6 @@
 """Nested sets: computing the numbers from parents and sibling order, and finding faults in them.
 
-Pure functions over plain rows: no database, and nothing of django-mptt.
+Pure functions over plain rows: they use neither the database nor django-mptt.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Fault(NamedTuple):
     message: str
 
 
-def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
-    """Categories that must become roots: ``orphan`` (unknown parent) or ``cycle`` (lowest id of each parent cycle)."""
+def future_roots(nodes: Iterable[TreeNode]) -> dict[int, str]:
+    """Categories that a repair makes roots: ``orphan`` (unknown parent) or ``cycle`` (lowest id of a parent cycle)."""
     parents = {row.id: row.parent_id for row in nodes}
-    loose = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
-    settled: set[int | None] = {None, *loose}
+    new_roots = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
+    settled: set[int | None] = {None, *new_roots}
     for start in sorted(parents):
         path: list[int] = []
         seen: set[int] = set()
@@ -59,9 +59,9 @@ def loose_parents(nodes: Iterable[TreeNode]) -> dict[int, str]:
             seen.add(node)
             node = parents[node]
         if node is not None and node in seen:
-            loose[min(path[path.index(node) :])] = "cycle"
+            new_roots[min(path[path.index(node) :])] = "cycle"
         settled.update(path)
-    return loose
+    return new_roots
 
 
 def number(nodes: Iterable[TreeNode]) -> dict[int, Numbers]:
@@ -98,7 +98,7 @@ def _number_tree(
 
 def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
     """All faults of a tree, the worst first. Empty when there are none."""
-    loose = loose_parents(rows)
+    new_roots = future_roots(rows)
     faults = [
         Fault(
             node,
@@ -107,14 +107,14 @@ def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
             if code == "orphan"
             else f"Category {node} is its own ancestor.",
         )
-        for node, code in sorted(loose.items())
+        for node, code in sorted(new_roots.items())
     ]
     by_id = {row.id: row for row in rows}
-    descendants = _count_descendants(rows, loose)
+    descendants = _count_descendants(rows, new_roots)
     bounds: dict[tuple[int, int], int] = {}
     roots: dict[int, int] = {}
     for row in rows:
-        parent = by_id.get(row.parent_id) if row.parent_id is not None and row.id not in loose else None
+        parent = by_id.get(row.parent_id) if row.parent_id is not None and row.id not in new_roots else None
         faults += _row_faults(row, parent, descendants.get(row.id))
         for bound in (row.lft, row.rght):
             other = bounds.setdefault((row.tree_id, bound), row.id)
@@ -131,28 +131,28 @@ def find_faults(rows: Sequence[TreeNode]) -> list[Fault]:
 
 def _row_faults(row: TreeNode, parent: TreeNode | None, descendants: int | None) -> Iterator[Fault]:
     if row.lft >= row.rght:
-        yield Fault(row.id, "bounds", f"Category {row.id} ends before it begins.")
+        yield Fault(row.id, "bounds", f"Category {row.id} has its right bound before its left one.")
     elif descendants is not None and row.rght - row.lft != 2 * descendants + 1:
         yield Fault(
             row.id, "width", f"Category {row.id} has {descendants} descendants, which its bounds do not match."
         )
     if parent is None:
         if row.parent_id is None and (row.level != 0 or row.lft != 1):
-            yield Fault(row.id, "root", f"Root {row.id} does not begin its tree.")
+            yield Fault(row.id, "root", f"Root {row.id} does not have level 0 and left bound 1.")
         return
     if row.tree_id != parent.tree_id:
         yield Fault(row.id, "tree", f"Category {row.id} is in another tree than its parent.")
     elif not parent.lft < row.lft < row.rght < parent.rght:
         yield Fault(row.id, "outside", f"Category {row.id} lies outside its parent's bounds.")
     if row.level != parent.level + 1:
-        yield Fault(row.id, "level", f"Category {row.id} has level {row.level}, its parent {parent.level}.")
+        yield Fault(row.id, "level", f"Category {row.id} has level {row.level}, but its parent {parent.level}.")
 
 
-def _count_descendants(rows: Sequence[TreeNode], loose: Mapping[int, str]) -> dict[int, int]:
-    """The number of descendants of each category, counted by parents; empty if there is a parent cycle."""
-    if "cycle" in loose.values():
+def _count_descendants(rows: Sequence[TreeNode], new_roots: Mapping[int, str]) -> dict[int, int]:
+    """The number of descendants of each category, counted from ``parent_id``. Empty if there is a parent cycle."""
+    if "cycle" in new_roots.values():
         return {}
-    parents = {row.id: None if row.id in loose else row.parent_id for row in rows}
+    parents = {row.id: None if row.id in new_roots else row.parent_id for row in rows}
     counts = dict.fromkeys(parents, 0)
     for parent in parents.values():
         ancestor = parent

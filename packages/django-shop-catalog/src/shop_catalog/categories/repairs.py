@@ -22,10 +22,10 @@ def repair() -> int:
     Returns how many categories were changed. Siblings keep the order of position and name.
     """
     nodes = read_nodes()
-    loose = nested_sets.loose_parents(nodes)
-    Category.objects.filter(pk__in=loose).update(parent=None)
-    nodes = [node._replace(parent_id=None) if node.id in loose else node for node in nodes]
-    return len(loose.keys() | write_numbers(nodes, nested_sets.number(nodes)))
+    new_roots = nested_sets.future_roots(nodes)
+    Category.objects.filter(pk__in=new_roots).update(parent=None)
+    nodes = [node._replace(parent_id=None) if node.id in new_roots else node for node in nodes]
+    return len(new_roots.keys() | write_numbers(nodes, nested_sets.number(nodes)))
 
 
 def read_nodes() -> list[nested_sets.TreeNode]:

@@ -41,7 +41,7 @@ class CategoryReport:
 def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
     """Add the categories that are missing, in the order of the file, after the existing ones.
 
-    One transaction that locks the tree: its numbers are computed in memory and written in chunks.
+    Runs in one transaction, which locks the tree. Its numbers are computed in memory and written in chunks.
     """
     report = CategoryReport()
     known, rows = _existing()
@@ -114,7 +114,7 @@ def _slug(path: Path, taken: set[str]) -> str:
 
 
 def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
-    """Number the whole tree with temporary keys, then write it level by level, so that parents have keys."""
+    """Number the whole tree with temporary keys, then write it level by level: a row needs its parent's real key."""
     keys = dict(known)
     keys |= {path: -number for number, path in enumerate(fresh, start=1)}
     unnumbered = [

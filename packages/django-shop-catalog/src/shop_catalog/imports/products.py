@@ -45,7 +45,7 @@ def import_products(
     """
     report = Report()
     if on_error == "stop" or dry_run:
-        with transaction.atomic(using=router.db_for_write(Product)):  # rows are read once: nothing to repeat
+        with transaction.atomic(using=router.db_for_write(Product)):  # never repeated: the rows can be read only once
             _import(rows, report, by=by, progress=progress)
             if dry_run or report.failed:
                 report.is_written = False
@@ -77,7 +77,7 @@ def _import(
 
 
 def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:
-    """Chunks in which no SKU comes twice, so that a later row finds what an earlier one wrote."""
+    """Chunks without repeated SKUs: if a SKU is repeated, the earlier row is written before the later one is read."""
     source = iter(rows)
     while block := list(islice(source, CHUNK)):
         seen: set[Any] = set()

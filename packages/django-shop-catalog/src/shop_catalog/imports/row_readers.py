@@ -67,7 +67,7 @@ def read_rows(stream: IO[bytes] | io.RawIOBase, *, file_format: str) -> Iterator
     except UnicodeDecodeError:
         raise UnreadableFile(_("The file is not text in UTF-8."))
     finally:
-        text.detach()  # the stream is the caller's to close
+        text.detach()  # the caller closes the stream
 
 
 def _read_csv(text: io.TextIOWrapper) -> Iterator[RawRow]:

@@ -1,4 +1,4 @@
-"""Announcements of products that cross their low-stock threshold, after the transaction that moved them."""
+"""Announces products that crossed their low-stock threshold, after the transaction of the stock movement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shop_catalog.models import Product, StockMovement
 logger = logging.getLogger(__name__)
 
 GRACE_PERIOD = timedelta(minutes=1)
-"""The periodic job announces only crossings older than this; the process that caused a crossing announces it first."""
+"""Crossings younger than this are left to the process that caused them. The periodic job announces older ones."""
 
 
 def announce_on_commit(event_id: uuid.UUID) -> None:

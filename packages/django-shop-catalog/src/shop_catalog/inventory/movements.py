@@ -38,7 +38,7 @@ def receive(
     """Add received goods. Without a reference one is generated, so a second call adds them again.
 
     Raises:
-        UnknownProduct: a SKU is unknown, or that of a group.
+        UnknownProduct: a SKU is unknown or belongs to a group.
     """
     changes = {sku: Change(stock=quantity) for sku, quantity in _positive(quantities).items()}
     _move(MovementKind.RECEIVE, changes, reference=reference, reason=reason, by=by)
@@ -51,7 +51,7 @@ def adjust(
 
     Raises:
         InsufficientStock: less than the reserved quantity would be left.
-        UnknownProduct: a SKU is unknown, or that of a group.
+        UnknownProduct: a SKU is unknown or belongs to a group.
     """
     moves = {sku: Change(stock=difference) for sku, difference in changes.items() if difference}
     _move(MovementKind.ADJUST, moves, reference=reference, reason=reason, by=by)
@@ -65,7 +65,7 @@ def count(
 
     Raises:
         InsufficientStock: the quantity is lower than what is reserved.
-        UnknownProduct: a SKU is unknown, or that of a group.
+        UnknownProduct: a SKU is unknown or belongs to a group.
     """
     rows = _lock(quantities)
     changes = {sku: quantity - rows[sku].stock_quantity for sku, quantity in quantities.items()}
@@ -225,7 +225,7 @@ def _refuse_insufficient_stock(due: Mapping[StockRow, Change]) -> None:
 
 
 def _crossing(row: StockRow, change: Change) -> str:
-    """Whether the change takes a product below its low-stock threshold (``low``) or out of it again (``back``)."""
+    """Whether the change takes a product below its low-stock threshold (``low``) or back up to it (``back``)."""
     threshold = row.low_stock_threshold
     if threshold is None:
         return ""

@@ -1,7 +1,7 @@
 """Statements of stock: a compiled read, an INSERT by ``shop_core.db.rows``, and an UPDATE in plain SQL.
 
-``update_counters`` is plain SQL since the ORM has no UPDATE from a list of values, and its ``bulk_update`` accepts no
-condition, without which stock could be sold twice.
+``update_counters`` is plain SQL because it needs a condition, without which stock could be sold twice. The ORM has no
+UPDATE from a list of values, and its ``bulk_update`` accepts no condition.
 """
 
 from __future__ import annotations

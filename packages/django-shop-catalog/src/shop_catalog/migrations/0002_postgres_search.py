@@ -13,7 +13,10 @@ SELECT EXISTS (
      WHERE parent_id IS NULL AND to_tsvector('simple', search_text) @@ to_tsquery('simple', query))
 $$
 """
-"""Whether full text finds anything. Without these settings the planner would read the whole table for one row."""
+"""Whether full-text search finds any product.
+
+The settings make PostgreSQL use the index. Since one row is enough, it would otherwise read the whole table.
+"""
 
 ALIKE = """
 CREATE FUNCTION shop_catalog_alike(words text[], most integer) RETURNS TABLE (id bigint)
@@ -36,9 +39,10 @@ SELECT found.id
  LIMIT most
 $$
 """
-"""Products that have for each word one that is spelt alike. The first two, which the index looks up, are the longest.
+"""Products with a similarly spelt word for each given word. The index looks up the first two, which are the longest.
 
-"turqoise" and "turquoise" share 0.46 of their trigrams. Short words reach that by chance, so they need a higher share.
+"turqoise" and "turquoise" share 0.46 of their trigrams. Short words share as many by chance, so more is
+required of them.
 Comparing trigrams costs far more than the planner thinks: without the index a search would take seconds.
 """
 
@@ -48,7 +52,7 @@ STATEMENTS = (
         # Not dropped: other apps may use the extension.
         "SELECT 1",
     ),
-    # The threshold is a setting that PostgreSQL knows only after it has loaded the extension's library, by a call.
+    # This call loads the extension's library. Only then does PostgreSQL know the setting of the threshold.
     ("SELECT similarity('a', 'a')", "SELECT 1"),
     (KNOWN, "DROP FUNCTION IF EXISTS shop_catalog_known"),
     (ALIKE, "DROP FUNCTION IF EXISTS shop_catalog_alike"),

@@ -120,7 +120,7 @@ class Category(MPTTModel):
             position = index + (index >= at)
             if sibling.position != position:
                 categories.filter(pk=sibling.pk).update(position=position)
-        # mptt moves a node only if one of its own columns changes, so the stored position is made to differ.
+        # mptt moves a node only if a column changes. So a different position is stored before the real one is saved.
         categories.filter(pk=self.pk).update(position=at + 1)
         self.parent = parent
         self.position = at

@@ -59,7 +59,7 @@ def image_url(name: str, rendition: str = "") -> str:
     """URL of an image or of its smaller copy, from its name alone: no file is opened."""
     file = rendition_name(name, rendition) if rendition else name
     storage = _storage()
-    # URLs of Django's own storage depend on these two only. Other storages may return signed URLs that expire.
+    # Only URLs of Django's own storage are cached. Other storages may return signed URLs that expire.
     return _cached_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
 
 

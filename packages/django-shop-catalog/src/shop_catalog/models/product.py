@@ -29,8 +29,8 @@ class Product(models.Model):
     """A product to sell, or a group of variants.
 
     A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
-    lowest of theirs ("from"). A variant has the name, description, images and categories of its group
-    where it has none.
+    lowest of theirs ("from"). A variant without a name, description or images of its own has those of its
+    group. It always has its group's categories.
     """
 
     sku = models.CharField(_("SKU"), max_length=64, unique=True)
@@ -167,7 +167,7 @@ class Product(models.Model):
 
     @property
     def available_quantity(self) -> int:
-        """On hand and not reserved."""
+        """The quantity on hand that is not reserved."""
         return self.stock_quantity - self.reserved_quantity
 
     @property

@@ -12,7 +12,7 @@ class StatisticsChange(models.Model):
     """A change to fold into the stored figures, written in the transaction of the change.
 
     With ``product_id`` (a simple product or a group): the difference for every category above it.
-    With ``category_id``: that category has to be counted again. With neither: all categories have to be.
+    With ``category_id``: that category has to be counted again. With neither: all categories have to be counted again.
     There are no foreign keys, since a change may be folded after its product or category was deleted.
     """
 

@@ -19,7 +19,7 @@ from shop_catalog.product_source.queries import ProductOnSale
 
 @dataclass(frozen=True)
 class CatalogProduct:
-    """A product as an app that sells it needs it. ``ref`` is the SKU; ``weight`` is in kg.
+    """The data of a product that an app needs to sell it. ``ref`` is the SKU; ``weight`` is in kg.
 
     Its URLs are built on access: a cart shows them, an order does not.
     """

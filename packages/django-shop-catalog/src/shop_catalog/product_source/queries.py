@@ -18,7 +18,8 @@ from shop_catalog.models import Product, ProductImage
 
 
 class ProductOnSale(NamedTuple):
-    """The columns of a product on sale. ``picture`` has the name of a file, and whether it has smaller copies."""
+    """The columns of a product on sale. ``picture`` is the name of the image's file, and whether the image has
+    smaller copies."""
 
     sku: str
     name: str

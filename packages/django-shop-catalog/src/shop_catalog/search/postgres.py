@@ -13,7 +13,7 @@ from shop_catalog.search import queries
 from shop_catalog.search.base import Prepared, SearchBackend, simplify
 
 CANDIDATES = 10_000
-"""The most products that are ranked, so that a common word does not cost more with every product."""
+"""The most products that are ranked. The limit keeps a search for a common word fast in a large shop."""
 
 SIMILAR = 200
 """The most products found by similar spelling; the least similar ones are left out."""
@@ -43,7 +43,7 @@ class PostgresSearch(SearchBackend):
     def prepare(self, text: str) -> Prepared:
         words = simplify(text).split()
         query = " & ".join(f"{_quoted(word)}:*" for word in words)
-        if not queries.is_known(query):
+        if not queries.has_match(query):
             words = sorted(re.findall(r"\w+", simplify(text)), key=len, reverse=True)
             values = {f"word{index}": word for index, word in enumerate(words)}
             return Prepared((SIMILAR_WORDS, len(words)), {"search_words": " ".join(words), **values})

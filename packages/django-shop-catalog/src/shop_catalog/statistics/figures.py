@@ -27,7 +27,7 @@ class Figures(NamedTuple):
 
 
 def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
-    """The figures counted from the products, which is slow. The stored figures must be equal."""
+    """Count the figures from the products, which is slow. The stored figures must be equal to the result."""
     return count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=with_scheduled)
 
 

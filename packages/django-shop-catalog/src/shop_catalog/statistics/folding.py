@@ -40,7 +40,7 @@ def fold() -> int:
         return 0
     parents: dict[int, int | None] = dict(Category.objects.order_by().values_list("pk", "parent_id"))
     stale = _stale_categories(changes, parents)
-    _add(_gains(changes, parents), except_for=stale)
+    _add(_changes_by_category(changes, parents), except_for=stale)
     for category in Category.objects.filter(pk__in=stale).only("tree_id", "lft", "rght"):
         figures = count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=False)
         _store(category.pk, figures)
@@ -56,7 +56,7 @@ def _stale_categories(changes: Iterable[_Change], parents: Mapping[int, int | No
     return set(parents) if None in recounted else {pk for pk in parents if pk in recounted}
 
 
-def _gains(changes: Iterable[_Change], parents: Mapping[int, int | None]) -> dict[int, Figures]:
+def _changes_by_category(changes: Iterable[_Change], parents: Mapping[int, int | None]) -> dict[int, Figures]:
     """The sum of the products' changes for each category above them."""
     by_product: defaultdict[int, Figures] = defaultdict(Figures)
     for change in changes:

@@ -25,7 +25,7 @@ class PriceStatistics:
 def of_category(slug: str) -> PriceStatistics | None:
     """The figures of a category with its subtree, ``None`` for an unknown slug.
 
-    One statement, and two more if lowest or highest is not among the lowest or highest prices of the whole shop.
+    Takes one statement, and two more if the subtree has none of the shop's lowest or highest prices.
     """
     now = timezone.now()
     row = queries.subtree_figures(slug, now=now)

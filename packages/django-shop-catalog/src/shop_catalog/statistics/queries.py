@@ -16,10 +16,10 @@ from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
 LARGE = 500
-"""In categories with at least this many products, the extremes are first looked for among those of the whole shop."""
+"""For categories with at least this many products, lowest and highest are first searched in the shop's extremes."""
 
 NEAR = 500
-"""The number of the shop's lowest and highest prices searched. If the category has none, all its own are read."""
+"""How many of the shop's lowest and highest prices are searched. If none is of the category, all its own are read."""
 
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
@@ -76,7 +76,7 @@ def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRan
 def use_one_snapshot() -> None:
     """Let all statements of this transaction see the same snapshot of the database.
 
-    In a caller's transaction on PostgreSQL nothing is changed: its isolation level is the caller's.
+    On PostgreSQL, a caller's transaction keeps its isolation level.
     """
     connection = connection_of(StatisticsChange)
     if connection.vendor == "postgresql" and not connection.savepoint_ids:
@@ -87,15 +87,15 @@ def use_one_snapshot() -> None:
 def sellable(products: Any) -> ProductQuerySet:
     """Products that are not groups.
 
-    The filter lists the other kinds, since for "not a group" a prepared plan expects no rows if all products are of
-    one kind.
+    The filter lists the kinds that are sold instead of excluding groups. If all products are of one kind, the plan of
+    a prepared statement with an exclusion would expect no rows.
     """
     queryset: ProductQuerySet = products.filter(kind__in=[ProductKind.SIMPLE, ProductKind.VARIANT])
     return queryset
 
 
 def _sold(now: Any) -> ProductQuerySet:
-    """The products on sale at a moment, which may be an expression."""
+    """The products on sale at a moment (a time or an expression)."""
     products = sellable(Product.objects.filter(published_at(now)))
     return products.filter(Q(parent__isnull=True) | published_at(now, prefix="parent__"))
 
@@ -105,7 +105,7 @@ def links_below(tree_id: Any, lft: Any, rght: Any) -> QuerySet[Any, Any]:
 
 
 def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> ProductQuerySet:  # noqa: FBT001
-    """The simple products or the variants of a subtree. In separate queries, an index finds each of them."""
+    """The simple products or the variants of a subtree. These are two queries, so that each can use an index."""
     linked = links.values("product")
     if with_variants:
         return _sold(now).filter(parent__in=linked)
@@ -131,7 +131,7 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
         )
 
     def end(ordering: str) -> Subquery:
-        """The first price in this order, if the subtree is large and the price among the first of the whole shop."""
+        """The first price in this order; null unless the subtree is large and the price among the shop's first."""
         within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
         is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
         is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)

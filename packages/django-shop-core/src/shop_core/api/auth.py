@@ -1,4 +1,4 @@
-"""Authentication by the callables that a setting names, read at each request and listed in the OpenAPI document."""
+"""Authentication with callables named in a setting. It is read at each request; OpenAPI lists their schemes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
 class Auths(Sequence[Auth]):
     """The ``auth`` of an operation, as ninja expects it: a callable that tries a setting's auths, and their schemes.
 
-    The setting holds a dotted path or a list of them: of callables, of ninja's auth objects or classes, or of lists of
-    these. With ``guests=True`` a caller without credentials is a ``GUEST``; an invalid credential is still refused.
+    The setting holds one dotted path or a list of them. Each path leads to a callable, to one of ninja's auth objects
+    or classes, or to a list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; an invalid
+    credential is still refused.
     """
 
     def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:
@@ -121,7 +122,7 @@ def _load(setting: str, paths: tuple[str, ...]) -> tuple[Auth, ...]:
 
 
 def _scheme_of(auth: Auth) -> Auth:
-    """An auth that refuses everybody, and only adds the scheme of another auth to the OpenAPI document."""
+    """An auth that refuses every request. It only adds another auth's scheme to the OpenAPI document."""
     members = {"openapi_security_schema": auth.openapi_security_schema, "__call__": lambda _self, _request: None}  # type: ignore[attr-defined]
     scheme: Auth = type(type(auth).__name__, (), members)()
     return scheme

@@ -92,8 +92,9 @@ class Problems:
     """The tables of one package, and the problem documents made from them.
 
     ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
-    ``statuses``: error class to HTTP status, by default 409; list ``Busy`` with 503. ``retry_after``: error class to
-    seconds. Subclasses inherit both. ``type_base`` returns the URL prefix of problem types, or an empty string.
+    ``statuses``: error class to HTTP status, 409 unless it is listed; list ``Busy`` with 503. ``retry_after``: error
+    class to seconds. Subclasses of an error inherit its status and seconds. ``type_base`` returns the
+    URL prefix of problem types, or an empty string.
     """
 
     titles: Mapping[int, str | Promise]
@@ -135,7 +136,7 @@ class Problems:
         return response
 
     def from_exception(self, error: Exception) -> HttpResponse | None:
-        """The response for an error that the API explains; None for any other, which is a bug and is raised."""
+        """The response for an error that the API explains. None for any other error: it is a bug and is raised."""
         match error:
             case ShopError():
                 return self._tables_of(error)._from_shop_error(error)  # noqa: SLF001 - of the same class
@@ -181,7 +182,7 @@ class Problems:
         api.get_openapi_schema = with_media_type  # type: ignore[method-assign]
 
     def _tables_of(self, error: ShopError) -> Problems:
-        """The tables of the package that defines the error. For errors of core, those of this package."""
+        """The tables of the package that defines the error. Errors of core use the tables of this package."""
         return import_string(error.problems) if error.problems else self
 
     def _from_shop_error(self, error: ShopError) -> HttpResponse:

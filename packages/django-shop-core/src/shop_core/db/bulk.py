@@ -1,6 +1,7 @@
-"""Insert and update thousands of rows, for imports, without the expression that Django builds for each value.
+"""Insert and update thousands of rows, as imports do.
 
-As in ``rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
+This is faster than ``bulk_create`` and ``bulk_update``, which build an expression for each value. As in ``rows``, no
+signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
 """
 
 from __future__ import annotations

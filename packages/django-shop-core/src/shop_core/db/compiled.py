@@ -1,4 +1,4 @@
-"""Compiled queries: a querysets that are compiled once per process and run again with new parameters.
+"""Compiled queries: querysets that are compiled once per process and run again with new parameters.
 
 Building the SQL of a query costs more than running it. A ``CompiledQuery`` keeps the ORM as the source of the SQL: the
 queryset is built once, with ``Parameter`` expressions as placeholders.
@@ -57,7 +57,7 @@ class Slot(NamedTuple):
     def prepared(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """The value converted for the database.
 
-        Strings, and times for PostgreSQL, skip the field's conversion, which is slow and would not change them.
+        The field's conversion is slow. Strings, and times on PostgreSQL, skip it: it would not change them.
         """
         if type(value) is str and isinstance(self.field, CharField):
             return value
@@ -89,7 +89,8 @@ class Parameter(Expression):
 class Word(Value):
     """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
 
-    Only then can PostgreSQL use a partial index in a plan that it keeps; otherwise it plans at every execution.
+    With the word in the text, PostgreSQL can use a partial index in a cached plan. With a parameter, it would have to
+    plan every execution.
     """
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
@@ -130,8 +131,9 @@ class Statement(NamedTuple):
 class CompiledQuery(Generic[Row]):
     """A ``values_list`` queryset with parameters. ``build(p, *shape)`` makes it; ``p(name, field)`` is a parameter.
 
-    ``row`` is the named tuple that rows are returned as. With ``reads=True`` the query runs on the database from which
-    the routers read the model, otherwise on the one to which they write it, for rows that are about to be changed.
+    ``row`` is the named tuple that rows are returned as. With ``reads=True`` the query runs on the database that the
+    routers choose for reading the model. Otherwise it runs on the one for writing, since the rows are about to be
+    changed.
     """
 
     def __init__(

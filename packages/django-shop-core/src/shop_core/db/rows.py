@@ -1,8 +1,8 @@
 """INSERT and UPDATE of a model's rows, with SQL that is built once from the model's fields.
 
-The ORM builds the SQL at each call, which costs more than running it, and does not return which rows an ``ON CONFLICT
-DO NOTHING`` has written. No ``save()`` runs and no signal of the model is sent. Each function runs in the caller's
-transaction, on the database to which the model is written.
+The ORM builds the SQL at each call, which costs more than running it. It also does not say which rows were written by
+an ``INSERT ... ON CONFLICT DO NOTHING``. No ``save()`` runs and no signal of the model is sent. Each function runs in
+the caller's transaction, on the database to which the model is written.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 class _Plan(NamedTuple):
     """How the values of an instance are read. ``generated`` are fields that set their own value, such as ``auto_now``.
 
-    Values of a plain type skip the field's conversion, which is slow and would not change them.
+    The field's conversion is slow, so values of a plain type, which it would not change, skip it.
     """
 
     fields: tuple[Any, ...]
@@ -173,7 +173,7 @@ def _update_sql(model: type[models.Model], alias: str, names: tuple[str, ...], c
 
 @lru_cache
 def field_of(model: type[models.Model], name: str) -> Any:
-    """A field by its name or its attribute, ``customer`` or ``customer_id``."""
+    """A field by its name (``customer``) or its attribute (``customer_id``)."""
     if name == "pk":
         return model._meta.pk
     return next(field for field in model._meta.concrete_fields if name in {field.name, field.attname})

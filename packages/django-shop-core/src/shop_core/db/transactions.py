@@ -19,7 +19,7 @@ LOCK_TIMEOUT = "5s"
 """How long a transaction waits for a lock on PostgreSQL."""
 
 PASSING_STATES = ("08", "40001", "40003", "40P01", "53", "55P03", "57")
-"""SQLSTATEs of PostgreSQL (appendix A of its manual), and their classes, after which a second attempt may succeed.
+"""SQLSTATEs and SQLSTATE classes of PostgreSQL (appendix A of its manual) after which a second attempt may succeed.
 
 Lost connections, serialisation failures, deadlocks, exhausted resources, locks that were not free in time, cancelled
 statements, servers that start or stop. Not included: an input/output error (58030), which must be reported, and a
@@ -35,8 +35,8 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
 def is_passing(error: OperationalError) -> bool:
     """Whether the error is temporary, so that the same statement may succeed in a moment.
 
-    On SQLite a missing table is an OperationalError too; psycopg has another class for it. An error of psycopg without
-    an SQLSTATE comes from the connection or its pool.
+    On SQLite the message decides, since a missing table is an OperationalError there as well. A psycopg error without
+    an SQLSTATE comes from the connection or its pool, and is temporary.
     """
     cause = error.__cause__
     if isinstance(cause, sqlite3.Error):
@@ -52,8 +52,9 @@ def in_transaction(
 
     Inside a caller's transaction the function runs once, in a savepoint: only the outermost one can be repeated.
     Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
-    (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` its own first
-    statement sets the ``lock_timeout``, which saves one. ``busy`` may be a package's subclass of ``Busy``.
+    (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
+    sets the ``lock_timeout`` in its own first statement, which saves a separate one. ``busy`` may be a package's
+    subclass of ``Busy``.
 
     Raises:
         Busy: the second attempt failed with a temporary error too.
