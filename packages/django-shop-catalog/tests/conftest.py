@@ -51,7 +51,7 @@ def staff(make_user):
 
 
 class Api:
-    """The API as a browser with a session calls it."""
+    """The API as called by a browser with a session."""
 
     def __init__(self, user=None):
         self.client = Client()

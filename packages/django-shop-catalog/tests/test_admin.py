@@ -1,4 +1,4 @@
-"""The admin: every page opens, every write goes through the verbs."""
+"""The admin: every page opens, and every write calls the package's actions."""
 
 import io
 import re
@@ -35,7 +35,7 @@ def shop():
 
 
 def form_of(page):
-    """What a browser would send back: the fields of the admin's form with their values."""
+    """The form data that a browser would submit: the fields of the admin's form with their values."""
     context = page.context
     data = {}
     forms = [context["adminform"].form]
@@ -55,26 +55,26 @@ def form_of(page):
     return data
 
 
-def unnamed_cells(html):
-    """The fields of tables that are typed into, and bear no name."""
+def unlabelled_fields(html):
+    """The fields in tables that have no label for screen readers."""
     tables = "".join(re.findall(r"<tbody>.*?</tbody>", html, re.DOTALL))
     fields = re.findall(r"<(?:input|select|textarea)\b[^>]*>", tables)
     assert fields
     return [field for field in fields if "aria-label=" not in field and 'type="hidden"' not in field]
 
 
-def test_fields_in_tables_have_the_name_of_their_column(admin, shop):
+def test_fields_in_tables_are_labelled_with_their_column(admin, shop):
     buffer = io.BytesIO()
     Image.new("RGB", (20, 20)).save(buffer, "PNG")
     buffer.seek(0)
     images.add(shop, file=buffer, alt="An apple")
     html = admin.get(url("product", "change", shop.pk)).content.decode()
-    assert unnamed_cells(html) == []
+    assert unlabelled_fields(html) == []
     for name in ("Category", "Position", "File", "Delete"):
         assert f'aria-label="{name}"' in html
 
 
-def test_an_empty_list_with_a_search_shows_its_name(admin, shop):
+def test_empty_autocomplete_box_shows_the_name_of_its_field(admin, shop):
     for model, name in (("product", "Group"), ("product", "Category"), ("category", "Parent")):
         assert f'data-placeholder="{name}"' in admin.get(url(model, "add")).content.decode()
 
@@ -104,7 +104,7 @@ def test_every_page_opens(admin, shop, customer):
         assert admin.get(page).status_code == 200, page
 
 
-def test_low_stock_list_shows_what_is_low(admin, shop):
+def test_low_stock_filter_shows_products_below_their_threshold(admin, shop):
     def names(query):
         return [row.sku for row in admin.get(url("product", "changelist") + query).context["cl"].result_list]
 
@@ -114,12 +114,12 @@ def test_low_stock_list_shows_what_is_low(admin, shop):
     assert names("?stock=out") == ["S-L"]
 
 
-def test_drag_and_drop_moves_through_the_gate(admin, shop):
+def test_drag_and_drop_locks_the_tree(admin, shop):
     tools = categories.create("Tools")
     food = categories.get("food")
     payload = {"cmd": "move_node", "position": "last-child", "cut_item": food.pk, "pasted_on": tools.pk}
-    answer = admin.post(url("category", "changelist"), payload)
-    assert answer.content == b"OK, moved."
+    response = admin.post(url("category", "changelist"), payload)
+    assert response.content == b"OK, moved."
     assert categories.get("food").parent == tools
     payload = {"cmd": "move_node", "position": "last-child", "cut_item": tools.pk, "pasted_on": food.pk}
     assert admin.post(url("category", "changelist"), payload).content == b"FAIL, invalid move."
@@ -127,12 +127,12 @@ def test_drag_and_drop_moves_through_the_gate(admin, shop):
     assert statistics.of_category("tools").count == 1
 
 
-def test_the_column_of_handles_has_a_heading(admin, shop):
+def test_column_of_drag_handles_has_a_heading(admin, shop):
     heads = admin.get(url("category", "changelist")).content.decode().partition("<thead>")[2].partition("</thead>")[0]
     assert "Move" in heads
 
 
-def test_category_form_keeps_a_move_made_meanwhile(admin, shop):
+def test_category_form_does_not_undo_a_concurrent_move(admin, shop):
     food = categories.get("food")
     page = admin.get(url("category", "change", food.pk))
     data = {name: value for name, value in page.context["adminform"].form.initial.items() if value is not None}
@@ -146,7 +146,7 @@ def test_category_form_keeps_a_move_made_meanwhile(admin, shop):
     assert categories.check() == []
 
 
-def test_selected_categories_are_deleted_through_the_gate(admin, shop):
+def test_deleting_selected_categories_locks_the_tree(admin, shop):
     categories.create("Tools")
     ids = list(Category.objects.values_list("pk", flat=True))
     payload = {"action": "delete_selected", "_selected_action": ids, "post": "yes"}
@@ -154,11 +154,11 @@ def test_selected_categories_are_deleted_through_the_gate(admin, shop):
     assert Category.objects.count() == 0
 
 
-def test_product_form_changes_price_by_the_verb(admin, shop, staff):
+def test_price_change_in_the_product_form_is_recorded(admin, shop, staff):
     page = admin.get(url("product", "change", shop.pk))
     data = form_of(page) | {"price": "3.50"}
-    answer = admin.post(url("product", "change", shop.pk), data)
-    assert answer.status_code == 302, answer.context["errors"]
+    response = admin.post(url("product", "change", shop.pk), data)
+    assert response.status_code == 302, response.context["errors"]
     product = products.get("A")
     assert product.price == Decimal("3.50")
     assert list(product.price_changes.values_list("old_price", "new_price", "changed_by")) == [
@@ -168,11 +168,11 @@ def test_product_form_changes_price_by_the_verb(admin, shop, staff):
     assert product.stock_quantity == 5
 
 
-def test_product_form_tells_what_is_wrong_beside_the_field(admin, shop):
+def test_product_form_shows_errors_beside_their_field(admin, shop):
     data = form_of(admin.get(url("product", "change", shop.pk))) | {"price": "1.001"}
-    answer = admin.post(url("product", "change", shop.pk), data)
-    assert answer.status_code == 200
-    assert "price" in answer.context["adminform"].form.errors
+    response = admin.post(url("product", "change", shop.pk), data)
+    assert response.status_code == 200
+    assert "price" in response.context["adminform"].form.errors
     assert products.get("A").price == Decimal(2)
 
 
@@ -193,22 +193,22 @@ def test_products_are_added_with_categories_and_a_picture(admin, shop):
         "images-0-alt": "A pear",
         "images-0-position": "0",
     }
-    answer = admin.post(url("product", "add"), data)
-    assert answer.status_code == 302, answer.context["errors"]
+    response = admin.post(url("product", "add"), data)
+    assert response.status_code == 302, response.context["errors"]
     pear = products.get("P")
     assert pear.images.get().alt == "A pear"
     assert pear.images.get().is_primary
     assert statistics.of_category("food").count == 2
 
 
-def test_bad_picture_is_told_in_the_form(admin, shop):
+def test_invalid_image_is_reported_in_the_form(admin, shop):
     data = form_of(admin.get(url("product", "change", shop.pk))) | {
         "images-TOTAL_FORMS": "1",
         "images-0-file": SimpleUploadedFile("x.png", b"<svg/>", "image/png"),
         "images-0-position": "0",
     }
-    answer = admin.post(url("product", "change", shop.pk), data)
-    assert answer.status_code == 200
+    response = admin.post(url("product", "change", shop.pk), data)
+    assert response.status_code == 200
     assert shop.images.count() == 0
 
 
@@ -224,8 +224,8 @@ def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
         "broken",
         staff,
     )
-    answer = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken"})
-    assert "not enough stock" in answer.content.decode()
+    response = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken"})
+    assert "not enough stock" in response.content.decode()
     assert products.get("A").stock_quantity == 3
 
 
@@ -236,11 +236,11 @@ def test_actions_publish_and_change_stock(admin, shop):
     assert statistics.of_category("food").count == 0
     admin.post(url("product", "changelist"), {"action": "publish", **chosen})
     assert statistics.of_category("food").count == 1
-    answer = admin.post(url("product", "changelist"), {"action": "change_stock", **chosen})
-    assert answer.url == url("product", "stock") + f"?ids={shop.pk}"
+    response = admin.post(url("product", "changelist"), {"action": "change_stock", **chosen})
+    assert response.url == url("product", "stock") + f"?ids={shop.pk}"
 
 
-def test_deleted_products_leave_the_figures(admin, shop):
+def test_deleted_products_are_removed_from_the_figures(admin, shop):
     payload = {
         "action": "delete_selected",
         "_selected_action": [row.pk for row in Product.objects.all()],
@@ -253,27 +253,27 @@ def test_deleted_products_leave_the_figures(admin, shop):
 
 def test_import_shows_a_preview_before_it_writes(admin, shop):
     file = SimpleUploadedFile("more.csv", b"sku,name,price\nA,,9\nN,New,1\nX,,\n", "text/csv")
-    answer = admin.post(url("product", "import"), {"file": file})
-    preview = admin.get(answer.url)
+    response = admin.post(url("product", "import"), {"file": file})
+    preview = admin.get(response.url)
     assert (preview.context["report"].created, preview.context["report"].updated) == (1, 1)
     assert preview.context["report"].failed == 1
     assert Product.objects.filter(sku="N").count() == 0
-    assert admin.post(answer.url).status_code == 302
+    assert admin.post(response.url).status_code == 302
     assert products.get("N").price == Decimal(1)
     assert products.get("A").price == Decimal(9)
     assert ProductUpload.objects.count() == 0
-    assert admin.get(answer.url).status_code == 404
+    assert admin.get(response.url).status_code == 404
 
 
-def test_unreadable_import_goes_back_to_the_form(admin):
+def test_unreadable_import_file_is_reported_in_the_form(admin):
     file = SimpleUploadedFile("more.csv", b"\xff\xfe", "text/csv")
-    answer = admin.post(url("product", "import"), {"file": file})
-    assert admin.get(answer.url).url == url("product", "import")
+    response = admin.post(url("product", "import"), {"file": file})
+    assert admin.get(response.url).url == url("product", "import")
     file = SimpleUploadedFile("more.exe", b"x", "text/csv")
     assert admin.post(url("product", "import"), {"file": file}).status_code == 200
 
 
-def test_reviews_are_moderated_and_answered(admin, shop, customer, make_user):
+def test_reviews_can_be_moderated_and_replied_to(admin, shop, customer, make_user):
     first = reviews.submit(shop, user=customer, rating=3)
     second = reviews.submit(shop, user=make_user("other"), rating=5)
     admin.post(url("review", "changelist"), {"action": "publish", "_selected_action": [first.pk, second.pk]})
@@ -293,12 +293,12 @@ def test_staff_without_permissions_see_no_stock_page(client, make_user, shop):
     assert client.get(url("product", "import")).status_code == 403
 
 
-def test_category_picture_is_checked_and_encoded_anew(admin, shop):
+def test_category_image_is_checked_and_re_encoded(admin, shop):
     food = categories.get("food")
     data = {"name": "Food", "slug": "food", "position": "0", "is_active": "on"}
     page = url("category", "change", food.pk)
-    answer = admin.post(page, data | {"image": SimpleUploadedFile("x.png", b"<svg/>", "image/png")})
-    assert answer.status_code == 200
+    response = admin.post(page, data | {"image": SimpleUploadedFile("x.png", b"<svg/>", "image/png")})
+    assert response.status_code == 200
     buffer = io.BytesIO()
     Image.new("RGB", (20, 20)).save(buffer, "PNG")
     content = buffer.getvalue() + b"<script>"
@@ -309,7 +309,7 @@ def test_category_picture_is_checked_and_encoded_anew(admin, shop):
         assert b"script" not in file.read()
 
 
-def test_categories_change_places_without_a_mouse(admin):
+def test_categories_can_be_reordered_without_a_mouse(admin):
     made = [categories.create(name) for name in ("A", "B", "C")]
 
     def run(action, *chosen):
@@ -324,7 +324,7 @@ def test_categories_change_places_without_a_mouse(admin):
     assert run("move_down", made[2], made[0]) == "BCA"
 
 
-def test_a_products_page_shows_what_its_kind_has(admin, shop):
+def test_product_form_shows_only_the_fields_of_its_kind(admin, shop):
     def fields(sku):
         page = admin.get(url("product", "change", products.get(sku).pk))
         return {name for _title, options in page.context["adminform"].fieldsets for name in options["fields"]}

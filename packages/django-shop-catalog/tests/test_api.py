@@ -1,4 +1,4 @@
-"""The API as a whole: who may what, problem documents, bad input, caching, the OpenAPI document."""
+"""The whole API: permissions, problem documents, invalid input, caching, the OpenAPI document."""
 
 import json
 import sqlite3
@@ -59,23 +59,23 @@ MATRIX = [
 
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row[0]} {row[1]}")
-def test_who_may_what(shop, row, make_user, customer, staff):
+def test_each_operation_checks_the_caller(shop, row, make_user, customer, staff):
     method, path, body, *expected = row
     author = make_user("author")
     callers = [None, customer, make_user("idle", is_staff=True), staff]
     review = reviews.submit(shop, user=author, rating=1)
-    answers = []
+    responses = []
     for caller in callers:
         url = API + path.format(review=review.public_id)
         options = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
-        answers.append(getattr(Api(caller).client, method)(url, **options))
-    assert [answer.status_code for answer in answers] == expected
-    for answer in answers:
-        if answer.status_code >= 400:
-            assert answer["Content-Type"] == "application/problem+json"
-            assert answer.json()["status"] == answer.status_code
-        if answer.status_code == 401:
-            assert answer["WWW-Authenticate"] == "Bearer"
+        responses.append(getattr(Api(caller).client, method)(url, **options))
+    assert [response.status_code for response in responses] == expected
+    for response in responses:
+        if response.status_code >= 400:
+            assert response["Content-Type"] == "application/problem+json"
+            assert response.json()["status"] == response.status_code
+        if response.status_code == 401:
+            assert response["WWW-Authenticate"] == "Bearer"
 
 
 def test_every_operation_is_in_the_matrix():
@@ -93,10 +93,10 @@ def test_every_operation_is_in_the_matrix():
     assert operations - known == {("post", "/products/{slug}/images/"), ("post", "/categories/{slug}/image/")}
 
 
-def test_broken_credential_is_401_even_where_guests_may_come(shop):
+def test_invalid_credential_is_401_even_where_guests_are_allowed(shop):
     for path in ("/products/", "/categories/tree/", "/products/apple/"):
-        answer = Client(headers={"Authorization": "Bearer nonsense"}).get(API + path)
-        assert answer.status_code == 401
+        response = Client(headers={"Authorization": "Bearer nonsense"}).get(API + path)
+        assert response.status_code == 401
 
 
 def test_deactivated_staff_is_refused(shop, staff):
@@ -107,15 +107,15 @@ def test_deactivated_staff_is_refused(shop, staff):
     assert Category.objects.count() == 2
 
 
-def test_session_needs_csrf(shop, staff):
+def test_session_requires_the_csrf_token(shop, staff):
     client = Client(enforce_csrf_checks=True)
     client.force_login(staff)
-    answer = client.post(f"{API}/categories/", '{"name": "X"}', content_type="application/json")
-    assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
+    response = client.post(f"{API}/categories/", '{"name": "X"}', content_type="application/json")
+    assert (response.status_code, response["Content-Type"]) == (403, "application/problem+json")
     assert Category.objects.count() == 2
 
 
-def test_document_is_complete(shop):
+def test_openapi_document_is_complete(shop):
     from testproject.urls import api
 
     document = json.loads(json.dumps(api.get_openapi_schema(), default=str))
@@ -131,7 +131,7 @@ def test_document_is_complete(shop):
     assert document["components"]["securitySchemes"]["SessionAuth"]["in"] == "cookie"
 
 
-def test_answers_have_the_declared_shape(shop, anyone, customer, staff_api):
+def test_responses_have_the_declared_shape(shop, anyone, customer, staff_api):
     reviews.submit(shop, user=customer, rating=3)
     group = products.create("S", name="Shirt", kind="group", categories=[categories.get("fruit")])
     products.create("S-L", kind="variant", parent=group, price=Decimal(5), options={"size": "L"})
@@ -175,7 +175,7 @@ def _declared(schema):
     return found
 
 
-def test_money_is_text_beside_its_currency(shop, anyone, settings):
+def test_amounts_are_text_beside_their_currency(shop, anyone, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KWD"}
     body = anyone.get("/products/apple/").json()
     assert (body["price"], body["currency"], body["lowest_price_30_days"]) == ("1.000", "KWD", "1.000")
@@ -189,13 +189,13 @@ def test_money_is_text_beside_its_currency(shop, anyone, settings):
     }
 
 
-def test_no_answer_shows_a_database_key(shop, anyone, staff_api):
+def test_no_response_has_a_database_key(shop, anyone, staff_api):
     for path in ("/products/", "/products/apple/", "/categories/", "/categories/tree/", "/categories/food/"):
         assert not _keys(anyone.client.get(API + path).json()) & {"pk", "parent_id", "tree_id", "lft", "rght"}
     assert "id" not in _keys(staff_api.get("/products/apple/stock/").json())
 
 
-def test_list_pages_to_the_end_by_cursor(shop, anyone):
+def test_cursors_lead_through_the_whole_list(shop, anyone):
     for number in range(6):
         products.create(f"P{number}", name=f"P{number}", price=Decimal(1))
     seen, cursor = [], ""
@@ -226,7 +226,7 @@ def test_categories_are_paged_filtered_and_hidden(shop, anyone, staff_api):
     assert len(everything) == 8
 
 
-def test_tree_is_cached_under_its_etag_and_fresh_after_any_change(shop, anyone, django_assert_num_queries):
+def test_etag_of_the_tree_changes_with_every_change(shop, anyone, django_assert_num_queries):
     url = f"{API}/categories/tree/"
     first = anyone.client.get(url)
     etag = first["ETag"]
@@ -264,7 +264,7 @@ def test_tree_by_root_and_depth(shop, anyone):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_tree_that_was_rolled_back_is_not_served(shop, anyone):
+def test_rolled_back_tree_is_not_served(shop, anyone):
     from django.db import transaction
 
     before = anyone.get("/categories/tree/").content
@@ -284,15 +284,15 @@ def test_category_moves_by_patch(shop, staff_api):
     moved = staff_api.patch("/categories/tools/", {"parent": None, "before": "food", "name": "Toolbox"}).json()
     assert (moved["ancestors"], moved["name"]) == ([], "Toolbox")
     assert [node.slug for node in categories.current_tree().walk()] == ["tools", "food", "fruit"]
-    answer = staff_api.patch("/categories/food/", {"parent": "fruit"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "category_cycle")
-    answer = staff_api.delete("/categories/food/")
-    assert (answer.status_code, answer.json()["code"]) == (409, "category_not_empty")
+    response = staff_api.patch("/categories/food/", {"parent": "fruit"})
+    assert (response.status_code, response.json()["code"]) == (422, "category_cycle")
+    response = staff_api.delete("/categories/food/")
+    assert (response.status_code, response.json()["code"]) == (409, "category_not_empty")
     assert staff_api.delete("/categories/food/?children=move_up").status_code == 204
     assert [node.slug for node in categories.current_tree().walk()] == ["fruit", "tools"]
 
 
-def test_stock_by_the_api(shop, staff_api):
+def test_stock_can_be_changed_through_the_api(shop, staff_api):
     url = "/products/apple/stock/"
     assert staff_api.post(url, {"kind": "adjust", "quantity": -1}).json()["errors"][0]["field"] == "reason"
     body = staff_api.post(url, {"kind": "adjust", "quantity": -1, "reason": "broken", "reference": "x1"}).json()
@@ -303,17 +303,17 @@ def test_stock_by_the_api(shop, staff_api):
         ]
         == 4
     )
-    answer = staff_api.post(url, {"kind": "adjust", "quantity": -2, "reason": "broken", "reference": "x1"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "movement_conflict")
-    answer = staff_api.post(url, {"kind": "adjust", "quantity": -9, "reason": "broken"})
-    assert (answer.status_code, answer.json()["available"]) == (409, {"A": 4})
+    response = staff_api.post(url, {"kind": "adjust", "quantity": -2, "reason": "broken", "reference": "x1"})
+    assert (response.status_code, response.json()["code"]) == (409, "movement_conflict")
+    response = staff_api.post(url, {"kind": "adjust", "quantity": -9, "reason": "broken"})
+    assert (response.status_code, response.json()["available"]) == (409, {"A": 4})
     page = staff_api.get(url, limit=1).json()
     older = staff_api.get(url, limit=1, cursor=page["next"]).json()
     assert [row["kind"] for row in page["movements"] + older["movements"]] == ["adjust", "receive"]
     assert older["next"] is None
 
 
-def test_variants_by_the_api(staff_api):
+def test_variants_can_be_changed_through_the_api(staff_api):
     assert staff_api.post("/products/", {"sku": "S", "name": "Shirt", "kind": "group"}).status_code == 201
     made = staff_api.post(
         "/products/", {"sku": "S-L", "kind": "variant", "parent": "S", "price": "5", "options": {"size": "L"}}
@@ -371,7 +371,7 @@ BAD_BODIES = [
 ]
 
 
-def assert_lists_still_answer():
+def assert_lists_respond():
     client = Client()
     for path in (
         "/products/",
@@ -384,18 +384,18 @@ def assert_lists_still_answer():
         assert client.get(API + path).status_code == 200
 
 
-def test_bad_bodies_are_refused_and_change_nothing(shop, staff_api):
+def test_invalid_bodies_are_refused_and_change_nothing(shop, staff_api):
     before = (Product.objects.count(), StockMovement.objects.count(), Category.objects.count())
     found = {}
     for name, fields, _status in BAD_BODIES:
-        answer = staff_api.client.post(
+        response = staff_api.client.post(
             f"{API}/products/", json.dumps({**PRODUCT, **fields}), content_type="application/json"
         )
-        assert answer["Content-Type"] == "application/problem+json", name
-        found[name] = answer.status_code
+        assert response["Content-Type"] == "application/problem+json", name
+        found[name] = response.status_code
     assert found == {name: status for name, _fields, status in BAD_BODIES}
     assert (Product.objects.count(), StockMovement.objects.count(), Category.objects.count()) == before
-    assert_lists_still_answer()
+    assert_lists_respond()
 
 
 RAW_BODIES = [
@@ -457,7 +457,7 @@ BAD_QUERIES = [
 ]
 
 
-def test_bad_queries_are_refused(shop, anyone):
+def test_invalid_query_parameters_are_refused(shop, anyone):
     found = {path: anyone.client.get(API + path).status_code for path in BAD_QUERIES}
     assert found == dict.fromkeys(BAD_QUERIES, 422)
     assert anyone.get("/products/", q="%").status_code == 200
@@ -465,15 +465,15 @@ def test_bad_queries_are_refused(shop, anyone):
     assert anyone.client.put(f"{API}/products/").status_code == 405
 
 
-def test_a_busy_database_is_503_and_a_bug_stays_a_bug(shop, anyone, monkeypatch):
+def test_busy_database_is_503_and_unexpected_exception_is_500(shop, anyone, monkeypatch):
     from shop_catalog import browsing
 
     def busy(*_args, **_options):
         raise OperationalError("database is locked")
 
     monkeypatch.setattr(browsing, "list_products", busy)
-    answer = anyone.get("/products/")
-    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    response = anyone.get("/products/")
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
 
     def broken(*_args, **_options):
         raise OperationalError("no such table: shelves") from sqlite3.OperationalError("no such table: shelves")
@@ -483,7 +483,7 @@ def test_a_busy_database_is_503_and_a_bug_stays_a_bug(shop, anyone, monkeypatch)
         anyone.get("/products/")
 
 
-def test_problem_types_can_lead_to_pages(shop, anyone, settings):
+def test_problem_types_can_be_urls_of_pages(shop, anyone, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "PROBLEM_TYPE_BASE": "/problems/"}
     body = anyone.get("/products/none/").json()
     assert (body["type"], body["code"]) == ("/problems/unknown_product/", "unknown_product")
@@ -492,19 +492,19 @@ def test_problem_types_can_lead_to_pages(shop, anyone, settings):
     assert body["code"] in CODES_HELP
 
 
-def test_a_host_that_registers_declares_the_media_type():
+def test_register_declares_the_media_type_of_problems():
     from ninja import NinjaAPI
     from shop_catalog.api import problems, router
 
     api = NinjaAPI(title="Host", urls_namespace="host")
     problems.register(api)
     api.add_router("/products/", router)
-    answers = api.get_openapi_schema(path_prefix="")["paths"]["/products/products/"]["get"]["responses"]
-    assert list(answers[422]["content"]) == ["application/problem+json"]
-    assert list(answers[200]["content"]) == ["application/json"]
+    responses = api.get_openapi_schema(path_prefix="")["paths"]["/products/products/"]["get"]["responses"]
+    assert list(responses[422]["content"]) == ["application/problem+json"]
+    assert list(responses[200]["content"]) == ["application/json"]
 
 
-def test_five_hundred_categories_and_lists_keep_their_statements(anyone, django_assert_num_queries):
+def test_number_of_statements_is_the_same_with_five_hundred_categories(anyone, django_assert_num_queries):
     from shop_catalog.imports import import_categories
 
     import_categories([f"Root {number % 5} > Leaf {number}" for number in range(500)])

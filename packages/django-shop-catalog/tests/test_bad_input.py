@@ -1,7 +1,8 @@
-"""Bad input at every operation that takes some: an exact 4xx, nothing stored, and every list still answers.
+"""Invalid input to every operation that accepts any: an exact 4xx, nothing stored, and every list still responds.
 
-What a plain API answers with 500, or stores and never can read again: decimals out of range, NUL, lone surrogates,
-years that no time zone can show, integers beyond 64 bits. Bodies of products stand in ``test_api.py``.
+The values are those for which an unprotected API responds with 500, or which it stores and cannot read again:
+decimals out of range, NUL, lone surrogates, years that no time zone can show, integers beyond 64 bits. Bodies of
+products are in ``test_api.py``.
 """
 
 import io
@@ -58,7 +59,7 @@ LISTS = [
 ]
 
 
-def assert_everything_answers(api):
+def assert_every_list_responds(api):
     assert {path: api.get(path).status_code for path in LISTS} == dict.fromkeys(LISTS, 200)
 
 
@@ -136,25 +137,25 @@ BODIES = [
 ]  # fmt: skip
 
 
-def test_bad_bodies_get_their_status_and_store_nothing(shop, staff_api):
+def test_invalid_bodies_get_their_status_and_store_nothing(shop, staff_api):
     before = stored()
     found = {}
     for what, method, path, body, _status in BODIES:
         text = body if isinstance(body, str) else json.dumps(body)
         options = {} if body is None else {"data": text, "content_type": "application/json"}
-        answer = getattr(staff_api.client, method)(API + path, **options)
-        assert answer["Content-Type"] == "application/problem+json", (what, answer.content)
-        found[what] = answer.status_code
+        response = getattr(staff_api.client, method)(API + path, **options)
+        assert response["Content-Type"] == "application/problem+json", (what, response.content)
+        found[what] = response.status_code
     assert found == {what: status for what, _method, _path, _body, status in BODIES}
     assert stored() == before
-    assert_everything_answers(staff_api)
+    assert_every_list_responds(staff_api)
 
 
-def test_depth_that_a_python_may_not_even_parse_is_refused(shop, staff_api):
+def test_json_nested_too_deeply_for_the_parser_is_refused(shop, staff_api):
     body = '{"attributes": ' + '{"a":' * 5000 + "1" + "}" * 5001
-    answer = staff_api.client.patch(f"{API}/products/apple/", body, content_type="application/json")
-    assert answer.status_code in {400, 422}
-    assert answer["Content-Type"] == "application/problem+json"
+    response = staff_api.client.patch(f"{API}/products/apple/", body, content_type="application/json")
+    assert response.status_code in {400, 422}
+    assert response["Content-Type"] == "application/problem+json"
 
 
 CONTENT_TYPES = [
@@ -171,7 +172,7 @@ CONTENT_TYPES = [
 ]
 
 
-def test_bodies_of_other_kinds_are_refused(shop, staff_api):
+def test_bodies_of_other_media_types_are_refused(shop, staff_api):
     before = stored()
     found = [
         staff_api.client.generic("POST", f"{API}/categories/", body, content_type=kind).status_code
@@ -179,7 +180,7 @@ def test_bodies_of_other_kinds_are_refused(shop, staff_api):
     ]
     assert found == [status for _kind, _body, status in CONTENT_TYPES]
     assert stored() == before
-    assert_everything_answers(staff_api)
+    assert_every_list_responds(staff_api)
 
 
 def picture():
@@ -191,42 +192,42 @@ def picture():
 @pytest.mark.parametrize(
     "name", ["...", ".", "..", "a" * 300 + ".png", "a.php", "../../x.png", "con", "\u202egnp.exe"]
 )
-def test_a_files_name_changes_nothing(shop, staff_api, name):
+def test_name_of_an_uploaded_file_has_no_effect(shop, staff_api, name):
     file = SimpleUploadedFile("x", picture(), "image/png")
     file._name = name
-    answer = staff_api.client.post(f"{API}/products/apple/images/", {"file": file})
-    assert answer.status_code in {201, 422}
-    if answer.status_code == 201:
-        stem = answer.json()["url"].rpartition("/")[2]
+    response = staff_api.client.post(f"{API}/products/apple/images/", {"file": file})
+    assert response.status_code in {201, 422}
+    if response.status_code == 201:
+        stem = response.json()["url"].rpartition("/")[2]
         assert len(stem) == len("0" * 32 + ".png")
-    assert_everything_answers(staff_api)
+    assert_every_list_responds(staff_api)
 
 
-def test_more_fields_and_files_than_django_takes_are_refused(shop, staff_api):
+def test_more_form_fields_and_files_than_django_accepts_are_refused(shop, staff_api):
     many = {f"f{number}": "x" for number in range(1500)}
     assert staff_api.client.post(f"{API}/products/apple/images/", many).status_code == 400
     files = {f"f{number}": SimpleUploadedFile("x.png", b"x") for number in range(150)}
-    answer = staff_api.client.post(f"{API}/products/apple/images/", files)
-    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
-    assert_everything_answers(staff_api)
+    response = staff_api.client.post(f"{API}/products/apple/images/", files)
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert_every_list_responds(staff_api)
 
 
-def test_a_form_that_is_none_is_refused(shop, staff_api):
+def test_malformed_multipart_body_is_refused(shop, staff_api):
     for kind in ("multipart/form-data", "multipart/form-data; boundary=\xff", "multipart/form-data; boundary=x"):
         for path in ("/products/apple/images/", "/categories/food/image/", "/products/bulk_create/"):
-            answer = staff_api.client.generic("POST", API + path, b"--x\r\nnonsense", content_type=kind)
-            assert answer.status_code in {400, 422}, (kind, path)
-            assert answer["Content-Type"] == "application/problem+json", (kind, path)
-    assert_everything_answers(staff_api)
+            response = staff_api.client.generic("POST", API + path, b"--x\r\nnonsense", content_type=kind)
+            assert response.status_code in {400, 422}, (kind, path)
+            assert response["Content-Type"] == "application/problem+json", (kind, path)
+    assert_every_list_responds(staff_api)
 
 
-def test_a_path_that_is_none_is_404(shop):
+def test_unknown_path_is_404(shop):
     for path in ("/products/apple/nothing/", "/categories/food/nothing/", "/reviews/x/y/"):
         assert Client().get(API + path).status_code == 404
 
 
 def test_a_large_body_without_a_length_gets_413():
-    """As an ASGI server hands it on when it comes in chunks."""
+    """The body arrives in chunks, as from an ASGI server."""
     scope = {
         "type": "http",
         "method": "POST",

@@ -1,4 +1,4 @@
-"""The category tree under one writer: actions, the model's own methods, fixtures, damage and repair."""
+"""The category tree with a single writer: actions, the model's own methods, fixtures, damage and repair."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def animals():
     return root
 
 
-def test_siblings_stand_by_position_then_name(animals):
+def test_siblings_are_ordered_by_position_then_name(animals):
     categories.create("Ants", parent=animals)
     categories.create("Yaks", parent=animals, position=0)
     categories.create("Apes", parent=animals, position=5)
@@ -41,7 +41,7 @@ def test_siblings_stand_by_position_then_name(animals):
     assert categories.check() == []
 
 
-def test_create_makes_a_free_slug():
+def test_create_chooses_an_unused_slug():
     slugs = [categories.create("Café & Co").slug for _ in range(3)]
     assert slugs == ["cafe-co", "cafe-co-2", "cafe-co-3"]
 
@@ -58,7 +58,7 @@ def test_rename_moves_among_siblings(animals):
     assert categories.check() == []
 
 
-def test_move_takes_everything_below_along(animals):
+def test_move_includes_the_subtree(animals):
     categories.move(categories.get("cats"), parent=categories.get("zoo"))
     assert outline() == ["Animals", "-Birds", "Zoo", "-Cats", "--Lions"]
     assert categories.check() == []
@@ -108,7 +108,7 @@ def test_stale_instance_does_not_undo_a_move(animals):
     assert categories.check() == []
 
 
-def test_stale_instances_saved_in_turn_leave_the_tree_sound(animals):
+def test_stale_instances_saved_in_turn_leave_a_valid_tree(animals):
     stale = {category.slug: category for category in Category.objects.all()}
     stale["lions"].parent = None
     stale["lions"].save()
@@ -175,7 +175,7 @@ def test_move_to_below_itself_is_refused(animals):
     assert categories.check() == []
 
 
-def test_bulk_writes_of_the_queryset_pass_the_gate(animals):
+def test_bulk_writes_of_the_queryset_lock_the_tree(animals):
     version = CategoryTreeVersion.objects.get().version
     Category.objects.filter(slug="zoo").update(name="Park")
     assert CategoryTreeVersion.objects.get().version != version
@@ -206,7 +206,7 @@ FIXTURE = [
 
 
 @pytest.mark.django_db(transaction=True)
-def test_loaddata_leaves_a_sound_tree(tmp_path):
+def test_loaddata_leaves_a_valid_tree(tmp_path):
     categories.create("There before")
     rows = [
         {"model": "shop_catalog.category", "pk": row["pk"], "fields": {**row["fields"], "level": 0}} for row in FIXTURE
@@ -261,13 +261,13 @@ def test_damage_is_found_and_repaired(animals, name, capsys):
     assert "no faults" in capsys.readouterr().out
 
 
-def test_a_cycle_loses_only_one_link(animals):
+def test_repair_of_a_parent_cycle_removes_only_one_link(animals):
     damage(slug="animals", parent_id=pk("lions"))
     categories.repair()
     assert outline() == ["Animals", "-Birds", "-Cats", "--Lions", "Zoo"]
 
 
-def test_numbering_survives_a_chain_of_two_thousand():
+def test_tree_of_two_thousand_levels_can_be_numbered():
     rows = [nested_sets.TreeNode(number, number - 1 or None, 0, "x", 0, 0, 0, 0) for number in range(1, 2001)]
     numbers = nested_sets.number(rows)
     assert numbers[2000] == nested_sets.Numbers(1, 2000, 2001, 1999)
@@ -292,7 +292,7 @@ OPERATIONS = st.one_of(
 )
 @given(st.lists(OPERATIONS, min_size=5, max_size=60 if FULL else 25))
 @example([("create", 0, 0, 0), ("create", 4, 0, 0), ("create", 8, 10, 0), ("move", 4, 2, 0), ("rename", 4, 1)])
-def test_any_sequence_equals_a_plain_parent_table(operations):
+def test_any_sequence_of_operations_equals_a_plain_parent_table(operations):
     Category.objects.all().order_by("-level").delete()
     parents, names, positions = {}, {}, {}
     stale = {}
@@ -377,13 +377,13 @@ def test_import_twice_adds_nothing():
     assert outline() == ["A", "-B", "-C", "D"]
 
 
-def test_import_adds_below_what_is_there(animals):
+def test_import_adds_below_existing_categories(animals):
     import_categories(["Animals > Cats > Tigers", "Plants"])
     assert outline() == ["Animals", "-Birds", "-Cats", "--Lions", "--Tigers", "Zoo", "Plants"]
     assert categories.check() == []
 
 
-def test_import_tells_bad_lines_by_number():
+def test_import_reports_invalid_lines_by_number():
     report = import_categories(["A > > C", "B", "x" * 201, "nul\0"])
     assert [number for number, _reason in report.errors] == [1, 3, 4]
     assert outline() == ["B"]
@@ -399,7 +399,7 @@ def test_same_name_below_two_parents_gets_two_slugs():
     assert sorted(Category.objects.filter(name="Parts").values_list("slug", flat=True)) == ["bikes-parts", "parts"]
 
 
-def test_google_taxonomy_loads_and_is_sound(shared_data, capsys):
+def test_google_taxonomy_loads_into_a_valid_tree(shared_data, capsys):
     call_command("import_categories", str(shared_data / "google-product-taxonomy.txt"))
     assert "5595 lines, 5595 categories added, 0 errors." in capsys.readouterr().out
     assert Category.objects.count() == 5595

@@ -1,4 +1,4 @@
-"""What hot reads cost the database, told without a clock: statements, and the growth of the pages that they read."""
+"""The database cost of the most frequent reads, measured without a clock: statements and pages read."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -79,7 +79,7 @@ def fill(first, last):
 
 
 def requests():
-    """By name the path of a hot read and the most statements that it may take."""
+    """The frequent reads, by name: the path, and the most statements that it may run."""
     newest = Product.objects.order_by("-created_at")
     middle = newest[newest.count() // 2]
     place = browsing.Place(middle.created_at, middle.pk)
@@ -109,15 +109,15 @@ def pages_read(statements):
     return found
 
 
-def measured():
-    """By name: how many statements a request takes and how many pages of 8 kB these read."""
+def measure_reads():
+    """The number of 8 kB pages read by each request, by name. Its number of statements is checked."""
     client, found = Client(), {}
     categories.current_tree()
     for name, (path, most) in requests().items():
         client.get(path)
         with CaptureQueriesContext(connection) as context:
-            answer = client.get(path)
-        assert answer.status_code == 200, name
+            response = client.get(path)
+        assert response.status_code == 200, name
         statements = [query["sql"] for query in context.captured_queries]
         assert len(statements) <= most, (name, statements)
         found[name] = pages_read(statements)
@@ -126,16 +126,16 @@ def measured():
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_hot_reads_read_as_much_of_ten_times_the_products():
+def test_frequent_reads_cost_the_same_with_ten_times_the_products():
     root = categories.create("Root", slug="root")
     for number in range(1, 5):
         shelf = categories.create(f"Shelf {number}", slug=f"shelf-{number}", parent=root)
         for leaf in range(5):
             categories.create(f"Leaf {number} {leaf}", slug=f"leaf-{number}-{leaf}", parent=shelf)
     fill(1, SMALL)
-    small = measured()
+    small = measure_reads()
     fill(SMALL + 1, LARGE)
-    large = measured()
-    small.pop("search")  # reads what matches, which grows
+    large = measure_reads()
+    small.pop("search")  # its cost grows with the number of matches
     grown = {name: (small[name], large[name]) for name in small if large[name] > 1.3 * small[name] + 20}
     assert grown == {}

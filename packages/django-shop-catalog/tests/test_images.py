@@ -1,4 +1,4 @@
-"""Pictures: what is let in, what becomes of it."""
+"""Images: which files are accepted, and how they are stored."""
 
 import io
 import struct
@@ -31,7 +31,7 @@ def product():
 
 
 def png_header(width, height):
-    """A PNG that claims a size and has next to no pixels."""
+    """A PNG whose header states a size, with almost no pixel data."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -42,7 +42,7 @@ def png_header(width, height):
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png"), ("WEBP", "webp")])
-def test_picture_is_kept_with_its_size_and_renditions(product, kind, suffix):
+def test_image_is_stored_with_its_size_and_renditions(product, kind, suffix):
     image = images.add(product, file=picture(kind, (1600, 800)), alt="An apple")
     image.refresh_from_db()
     assert (image.width, image.height, image.alt, image.is_primary, image.position) == (1600, 800, "An apple", True, 0)
@@ -52,7 +52,7 @@ def test_picture_is_kept_with_its_size_and_renditions(product, kind, suffix):
             assert Image.open(file).size == (width, width // 2)
 
 
-def test_first_picture_is_primary_until_another_is(product):
+def test_first_image_is_primary_until_another_is_chosen(product):
     first = images.add(product, file=picture())
     second = images.add(product, file=picture())
     third = images.add(product, file=picture(), is_primary=True)
@@ -65,7 +65,7 @@ def test_first_picture_is_primary_until_another_is(product):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_removed_picture_takes_its_files_along(product):
+def test_files_are_deleted_with_a_removed_image(product):
     image = images.add(product, file=picture())
     names = [image.file.name, *(rendition_name(image.file.name, name) for name in RENDITION_WIDTHS)]
     assert all(default_storage.exists(name) for name in names)
@@ -73,7 +73,7 @@ def test_removed_picture_takes_its_files_along(product):
     assert not any(default_storage.exists(name) for name in names)
 
 
-def test_metadata_is_left_behind_and_the_picture_turned(product):
+def test_metadata_is_removed_and_the_image_turned_upright(product):
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "secret place"
@@ -85,7 +85,7 @@ def test_metadata_is_left_behind_and_the_picture_turned(product):
     assert dict(Image.open(io.BytesIO(content)).getexif()) == {}
 
 
-def test_what_is_appended_to_a_picture_is_gone(product):
+def test_data_appended_to_an_image_is_removed(product):
     content = picture().read() + b"<script>alert(1)</script>"
     image = images.add(product, file=io.BytesIO(content))
     with default_storage.open(image.file.name) as file:
@@ -114,14 +114,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_other_files_are_refused(product, name):
+def test_files_that_are_not_accepted_images_are_refused(product, name):
     with pytest.raises(InvalidImage):
         images.add(product, file=io.BytesIO(BAD[name]))
     assert ProductImage.objects.count() == 0
 
 
 @pytest.mark.parametrize("content", [png_header(13_000, 13_000), png_header(9_000, 9_000), png_header(60_000, 60_000)])
-def test_bomb_is_refused_before_it_is_decoded(product, content):
+def test_decompression_bomb_is_refused_before_it_is_decoded(product, content):
     import resource
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -137,7 +137,7 @@ def test_large_file_is_refused(product):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pictures_go_with_their_product_and_category(product):
+def test_files_are_deleted_with_their_product_or_category(product):
     food = images.set_of_category(categories.create("Food"), file=picture())
     names = [*files_of(images.add(product, file=picture()).file.name), *files_of(food.image.name)]
     assert all(default_storage.exists(name) for name in names)
@@ -151,7 +151,7 @@ def files_of(name):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_category_has_one_picture_and_the_old_one_is_deleted():
+def test_new_image_of_a_category_replaces_the_old_file():
     food = images.set_of_category(categories.create("Food"), file=picture("PNG", (1600, 800)))
     old = food.image.name
     with default_storage.open(rendition_name(old, "card")) as file:
@@ -167,7 +167,7 @@ def test_category_has_one_picture_and_the_old_one_is_deleted():
     assert not any(default_storage.exists(name) for name in files_of(food.image.name))
 
 
-def test_refused_write_leaves_no_file(product, monkeypatch):
+def test_failed_write_leaves_no_file(product, monkeypatch):
     def fail(*_args, **_options):
         raise RuntimeError("the database is gone")
 
@@ -184,7 +184,7 @@ def test_refused_write_leaves_no_file(product, monkeypatch):
     assert after == before
 
 
-def test_renditions_are_made_for_a_category_that_came_without_and_broken_files_are_passed_over(product):
+def test_job_makes_missing_renditions_of_categories_and_skips_unreadable_files(product):
     name = default_storage.save("shop_catalog/categories/fixture.png", ContentFile(picture("PNG").read()))
     food = categories.create("Food")
     type(food).objects.filter(pk=food.pk).update(image=name)
@@ -196,7 +196,7 @@ def test_renditions_are_made_for_a_category_that_came_without_and_broken_files_a
     assert node.renditions["card"].endswith(".card.png")
 
 
-def test_renditions_are_made_for_pictures_that_came_without(product):
+def test_job_makes_missing_renditions_of_products(product):
     name = default_storage.save("shop_catalog/products/fixture.png", ContentFile(picture("PNG").read()))
     image = ProductImage.objects.create(product=product, file=name, is_primary=True)
     assert image.rendition_url("card") == image.url
@@ -212,10 +212,10 @@ def send(api, content, name="apple.jpg", **fields):
     return api.client.post("/api/v1/products/products/apple/images/", {"file": file, **fields})
 
 
-def test_upload_list_and_delete_by_the_api(product, staff_api, anyone):
-    answer = send(staff_api, picture().read(), name="../../evil.php.jpg", alt="Red")
-    assert answer.status_code == 201
-    made = answer.json()
+def test_images_can_be_uploaded_listed_and_deleted_through_the_api(product, staff_api, anyone):
+    response = send(staff_api, picture().read(), name="../../evil.php.jpg", alt="Red")
+    assert response.status_code == 201
+    made = response.json()
     assert (made["alt"], made["width"], made["is_primary"], set(made["renditions"])) == (
         "Red",
         600,
@@ -230,14 +230,14 @@ def test_upload_list_and_delete_by_the_api(product, staff_api, anyone):
     assert anyone.get("/products/apple/images/").json() == []
 
 
-def test_bad_uploads_get_problem_documents(product, staff_api, customer_api):
-    answer = send(staff_api, BAD["svg"])
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_image")
-    answer = send(staff_api, png_header(13_000, 13_000))
-    assert (answer.status_code, answer.json()["code"]) == (413, "image_too_large")
+def test_invalid_uploads_get_problem_documents(product, staff_api, customer_api):
+    response = send(staff_api, BAD["svg"])
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_image")
+    response = send(staff_api, png_header(13_000, 13_000))
+    assert (response.status_code, response.json()["code"]) == (413, "image_too_large")
     assert send(customer_api, picture().read()).status_code == 403
-    answer = send(staff_api, b"\xff\xd8" + b"\0" * (7 * 1024 * 1024))
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    response = send(staff_api, b"\xff\xd8" + b"\0" * (7 * 1024 * 1024))
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
     assert ProductImage.objects.count() == 0
 
 
@@ -246,7 +246,7 @@ def send_category(api, content):
     return api.client.post("/api/v1/products/categories/food/image/", {"file": file})
 
 
-def test_category_picture_by_the_api(staff_api, customer_api, anyone):
+def test_category_image_can_be_changed_through_the_api(staff_api, customer_api, anyone):
     categories.create("Food")
     body = send_category(staff_api, picture().read())
     assert body.status_code == 200
@@ -269,24 +269,24 @@ def test_category_picture_by_the_api(staff_api, customer_api, anyone):
     assert staff_api.delete("/categories/none/image/").status_code == 404
 
 
-def test_pictures_are_served_to_be_kept_for_a_year(product, client):
+def test_images_are_served_with_cache_headers_for_a_year(product, client):
     url = images.add(product, file=picture()).rendition_url("card")
-    answer = client.get(url)
-    assert (answer.status_code, answer["Content-Type"]) == (200, "image/jpeg")
-    assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
-    assert answer["X-Content-Type-Options"] == "nosniff"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert Image.open(io.BytesIO(b"".join(answer.streaming_content))).size == (480, 320)
-    again = client.get(url, headers={"If-Modified-Since": answer["Last-Modified"]})
+    response = client.get(url)
+    assert (response.status_code, response["Content-Type"]) == (200, "image/jpeg")
+    assert response["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert Image.open(io.BytesIO(b"".join(response.streaming_content))).size == (480, 320)
+    again = client.get(url, headers={"If-Modified-Since": response["Last-Modified"]})
     assert again.status_code == 304
     assert client.post(url).status_code == 405
 
 
-def test_file_with_a_name_that_may_come_again_is_asked_for_again(product, client):
+def test_file_with_a_reusable_name_is_cached_for_an_hour(product, client):
     name = default_storage.save("shop_catalog/products/poster.png", ContentFile(picture("PNG").read()))
-    answer = client.get(f"/media/{name}")
-    assert (answer.status_code, answer["Cache-Control"]) == (200, "public, max-age=3600")
-    assert b"".join(answer.streaming_content)
+    response = client.get(f"/media/{name}")
+    assert (response.status_code, response["Cache-Control"]) == (200, "public, max-age=3600")
+    assert b"".join(response.streaming_content)
 
 
 @pytest.mark.parametrize(
@@ -302,19 +302,19 @@ def test_file_with_a_name_that_may_come_again_is_asked_for_again(product, client
         "/etc/passwd",
     ],
 )
-def test_nothing_but_pictures_is_served(client, path):
+def test_only_catalogue_images_are_served(client, path):
     default_storage.save("invoices/1.png", ContentFile(b"x"))
     default_storage.save("shop_catalog/products/page.html", ContentFile(b"<script>"))
     assert client.get(f"/media/{path}").status_code == 404
 
 
-def test_address_of_a_picture_follows_the_settings(settings):
+def test_image_url_follows_the_settings(settings):
     assert image_url("a/b c.webp", "thumb") == f"{settings.MEDIA_URL}a/b%20c.thumb.webp"
     settings.MEDIA_URL = "https://cdn.example.org/"
     assert image_url("a/b c.webp", "thumb") == "https://cdn.example.org/a/b%20c.thumb.webp"
 
 
-def test_storage_that_signs_its_addresses_is_asked_each_time(monkeypatch):
+def test_signed_urls_of_a_storage_are_not_cached(monkeypatch):
     class Signing(FileSystemStorage):
         def url(self, name):
             signed.append(name)

@@ -20,7 +20,7 @@ def load(text, file_format="csv", **options):
     return import_products(read_rows(io.BytesIO(content), file_format=file_format), **options)
 
 
-def told(report):
+def errors_of(report):
     return [(error.row, error.field, error.code) for error in report.errors]
 
 
@@ -54,13 +54,13 @@ def test_csv_creates_then_updates_by_sku(food):
     assert list(links.values_list("category__slug", flat=True)) == ["fruit", "food"]
 
 
-def test_stated_stock_leaves_reservations_alone(food):
+def test_imported_stock_does_not_change_reservations(food):
     load("sku,name,price,stock_quantity\nA,Apple,1,5\n")
     inventory.reserve({"A": 3}, reference="order-1")
     load("sku,stock_quantity\nA,8\n")
     apple = products.get("A")
     assert (apple.stock_quantity, apple.reserved_quantity) == (8, 3)
-    assert told(load("sku,stock_quantity\nA,2\n")) == [(1, "stock_quantity", "invalid_product")]
+    assert errors_of(load("sku,stock_quantity\nA,2\n")) == [(1, "stock_quantity", "invalid_product")]
     assert products.get("A").stock_quantity == 8
     assert inventory.differences() == []
 
@@ -72,7 +72,7 @@ def test_groups_and_variants_in_any_order(food):
         {"sku": "S-M", "parent": "S", "price": "4.00", "options": {"size": "M"}},
     ]
     report = load("\n".join(map(json.dumps, rows)), "ndjson")
-    assert (report.created, told(report)) == (3, [])
+    assert (report.created, errors_of(report)) == (3, [])
     group = products.get("S")
     assert (group.price, group.variants.count()) == (Decimal(4), 2)
     assert "l s-m" in group.search_text.replace("\n", " ") or "s-m" in group.search_text
@@ -127,18 +127,18 @@ BAD_ROWS = {
 }
 
 
-def test_bad_rows_are_told_and_the_good_ones_written():
+def test_invalid_rows_are_reported_and_valid_ones_written():
     products.create("OLD", name="Old", slug="old", price=Decimal(1))
     good = '{"sku": "GOOD", "name": "Good", "price": "1.00"}'
     report = load("\n".join([*BAD_ROWS, good]), "ndjson")
     expected = [(row, *what) for row, what in enumerate(BAD_ROWS.values(), start=1)]
-    assert told(report) == expected
+    assert errors_of(report) == expected
     assert all(error.reason for error in report.errors)
     assert (report.created, report.failed) == (1, len(BAD_ROWS))
     assert set(Product.objects.values_list("sku", flat=True)) == {"OLD", "GOOD"}
 
 
-def test_a_list_opens_no_picture_file(anyone):
+def test_product_list_opens_no_image_file(anyone):
     product = products.create("A", name="Apple", price=Decimal(1))
     ProductImage.objects.bulk_create(
         [ProductImage(product=product, file="gone.jpg", is_primary=True, width=1, height=1, has_renditions=True)]
@@ -157,13 +157,13 @@ def test_stop_writes_all_or_nothing():
     assert Product.objects.count() == 2
 
 
-def test_dry_run_tells_and_writes_nothing():
+def test_dry_run_reports_and_writes_nothing():
     report = load("sku,name,price,stock_quantity\nA,Apple,1,4\nB,,,\n", dry_run=True)
     assert (report.created, report.failed, report.is_written) == (1, 1, False)
     assert (Product.objects.count(), StockMovement.objects.count()) == (0, 0)
 
 
-def test_a_sku_that_comes_again_changes_the_product_again():
+def test_repeated_sku_changes_the_product_again():
     report = load("sku,name,price\nA,Apple,1\nA,Apple,2\nA,Apple,3\n")
     assert (report.created, report.updated) == (1, 2)
     assert products.get("A").price == Decimal(3)
@@ -212,7 +212,7 @@ def test_unreadable_files_are_refused(content, file_format):
     assert Product.objects.count() == 0
 
 
-def test_statements_grow_with_chunks_not_with_rows(django_assert_max_num_queries):
+def test_number_of_statements_depends_on_chunks_and_not_on_rows(django_assert_max_num_queries):
     rows = "sku,name,price,stock_quantity\n" + "".join(f"S{i},Product {i},1.00,3\n" for i in range(900))
     with django_assert_max_num_queries(24):
         load(rows)
@@ -224,7 +224,7 @@ def test_statements_grow_with_chunks_not_with_rows(django_assert_max_num_queries
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_signal_tells_of_the_whole_import():
+def test_import_sends_one_signal():
     heard = []
 
     def hear(*, payload, event_id, **_kwargs):
@@ -253,7 +253,7 @@ def test_command_reads_a_file_of_more_than_one_chunk(tmp_path, capsys, suffix):
     assert Product.objects.count() == 1200
 
 
-def test_command_names_row_field_and_reason(tmp_path, capsys):
+def test_command_reports_row_field_and_reason(tmp_path, capsys):
     path = tmp_path / "products.csv"
     path.write_text("sku,name,price\nA,Apple,1\nB,Pear,minus one\n")
     with pytest.raises(CommandError):
@@ -273,43 +273,43 @@ def upload(api, content, content_type, **query):
     return api.client.post(f"/api/v1/products{BULK}?{urlencode(query)}", content, content_type=content_type)
 
 
-def test_upload_takes_json_lines_csv_array_and_forms(staff_api):
+def test_upload_accepts_json_lines_csv_array_and_forms(staff_api):
     row = {"sku": "A", "name": "Apple", "price": "1.00"}
     assert upload(staff_api, json.dumps([row]), "application/json").status_code == 201
     assert upload(staff_api, json.dumps(row) + "\n", "application/x-ndjson").status_code == 201
-    answer = upload(staff_api, "sku,name,price\nB,Pear,2\n", "text/csv; charset=utf-8")
-    assert (answer.status_code, answer.json()["created"]) == (201, 1)
+    response = upload(staff_api, "sku,name,price\nB,Pear,2\n", "text/csv; charset=utf-8")
+    assert (response.status_code, response.json()["created"]) == (201, 1)
     file = SimpleUploadedFile("more.csv", b"sku,name,price\nC,Plum,2\n", "text/csv")
-    answer = staff_api.client.post(f"/api/v1/products{BULK}", {"file": file})
-    assert (answer.status_code, answer.json()["created"]) == (201, 1)
+    response = staff_api.client.post(f"/api/v1/products{BULK}", {"file": file})
+    assert (response.status_code, response.json()["created"]) == (201, 1)
     assert Product.objects.count() == 3
 
 
-def test_upload_with_wrong_rows_answers_207_with_a_report(staff_api):
-    answer = upload(staff_api, "sku,name,price\nA,Apple,1\nB,Pear,x\n", "text/csv")
-    assert answer.status_code == 207
-    body = answer.json()
+def test_upload_with_invalid_rows_responds_with_207_and_a_report(staff_api):
+    response = upload(staff_api, "sku,name,price\nA,Apple,1\nB,Pear,x\n", "text/csv")
+    assert response.status_code == 207
+    body = response.json()
     assert (body["rows"], body["created"], body["failed"], body["is_written"]) == (2, 1, 1, True)
     assert body["errors"][0]["row"] == 2
     assert body["errors"][0]["field"] == "price"
-    answer = upload(staff_api, "sku,name,price\nC,Apple,1\nB,Pear,x\n", "text/csv", on_error="stop")
-    assert (answer.status_code, answer.json()["is_written"]) == (207, False)
+    response = upload(staff_api, "sku,name,price\nC,Apple,1\nB,Pear,x\n", "text/csv", on_error="stop")
+    assert (response.status_code, response.json()["is_written"]) == (207, False)
     assert Product.objects.count() == 1
 
 
-def test_upload_dry_run_answers_200(staff_api):
-    answer = upload(staff_api, "sku,name,price\nA,Apple,1\n", "text/csv", dry_run="true")
-    assert (answer.status_code, answer.json()["created"]) == (200, 1)
+def test_upload_dry_run_responds_with_200(staff_api):
+    response = upload(staff_api, "sku,name,price\nA,Apple,1\n", "text/csv", dry_run="true")
+    assert (response.status_code, response.json()["created"]) == (200, 1)
     assert Product.objects.count() == 0
 
 
 def test_upload_is_limited_in_bytes_and_rows(staff_api, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "BULK_MAX_BYTES": 200, "BULK_MAX_ROWS": 3}
     long = "sku,name,price\n" + "".join(f"S{i},Name,1\n" for i in range(50))
-    answer = upload(staff_api, long, "text/csv")
-    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
-    answer = upload(staff_api, "sku,name,price\nA,A,1\nB,B,1\nC,C,1\nD,D,1\n", "text/csv")
-    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    response = upload(staff_api, long, "text/csv")
+    assert (response.status_code, response.json()["code"]) == (413, "file_too_large")
+    response = upload(staff_api, "sku,name,price\nA,A,1\nB,B,1\nC,C,1\nD,D,1\n", "text/csv")
+    assert (response.status_code, response.json()["code"]) == (413, "file_too_large")
     file = SimpleUploadedFile("more.csv", b"x" * 200_000, "text/csv")
     assert staff_api.client.post(f"/api/v1/products{BULK}", {"file": file}).status_code == 413
     assert Product.objects.count() == 0
@@ -322,13 +322,13 @@ def test_upload_of_other_types_is_refused(staff_api):
     assert staff_api.client.post(f"/api/v1/products{BULK}", {}).status_code == 422
 
 
-def test_upload_passes_the_body_limit_of_django(staff_api, settings):
+def test_upload_may_exceed_the_body_limit_of_django(staff_api, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     rows = "sku,name,price\n" + "".join(f"S{i},Product,1.00\n" for i in range(200))
     assert upload(staff_api, rows, "text/csv").json()["created"] == 200
 
 
-def test_upload_is_for_staff_with_both_permissions(anyone, customer_api, make_user):
+def test_upload_requires_both_permissions(anyone, customer_api, make_user):
     from conftest import Api
 
     rows = "sku,name,price\nA,Apple,1\n"
@@ -344,7 +344,7 @@ AWKWARD = "back\\slash \\N\ttab\nline\rreturn 'quote' \"double\" {brace} %s Ã© æ
 
 
 @pytest.mark.django_db
-def test_awkward_text_arrives_as_it_was_when_new_and_when_changed():
+def test_awkward_text_is_stored_unchanged_by_insert_and_update():
     for text in (AWKWARD, AWKWARD[::-1]):
         row = {"sku": "a", "name": "A", "price": "1.00", "description": text, "attributes": {text: [text, None, 1]}}
         report = import_products([RawRow(1, row)])

@@ -30,7 +30,7 @@ def levels(sku):
     return Product.objects.values_list("stock_quantity", "reserved_quantity").get(sku=sku)
 
 
-def test_reserve_takes_all_or_nothing():
+def test_reserve_is_all_or_nothing():
     product("A", 5)
     product("B", 1)
     assert inventory.reserve({"A": 2, "B": 2}, reference="order-1") == {"B": 1}
@@ -39,7 +39,7 @@ def test_reserve_takes_all_or_nothing():
     assert StockMovement.objects.filter(kind="reserve").count() == 0
 
 
-def test_reserve_answers_zero_for_what_cannot_be_bought():
+def test_reserve_returns_zero_for_products_that_cannot_be_bought():
     product("A", 5)
     product("OFF", 5, is_active=False)
     products.create("G", name="Group", kind="group")
@@ -48,7 +48,7 @@ def test_reserve_answers_zero_for_what_cannot_be_bought():
     assert levels("A") == (5, 0)
 
 
-def test_same_reservation_twice_is_one():
+def test_repeated_reservation_changes_nothing():
     product("A", 5)
     assert inventory.reserve({"A": 2}, reference="order-1") == {}
     assert inventory.reserve({"A": 2}, reference="order-1") == {}
@@ -63,8 +63,8 @@ def test_same_reference_with_another_quantity_is_refused():
     assert levels("A") == (5, 2)
 
 
-def test_refused_reservation_ends_the_callers_transaction():
-    """It may have written a part, and sets no savepoint."""
+def test_refused_reservation_forces_the_caller_to_roll_back():
+    """It may have written some movements, and no savepoint was set."""
     product("A", 5)
     product("B", 5)
     inventory.reserve({"A": 2}, reference="order-1")
@@ -77,7 +77,7 @@ def test_refused_reservation_ends_the_callers_transaction():
     assert inventory.differences() == []
 
 
-def test_release_gives_back_once():
+def test_release_with_the_same_reference_works_once():
     product("A", 5)
     inventory.reserve({"A": 2}, reference="order-1")
     inventory.release({"A": 2}, reference="order-1")
@@ -85,7 +85,7 @@ def test_release_gives_back_once():
     assert levels("A") == (5, 0)
 
 
-def test_ship_takes_reserved_goods_once():
+def test_ship_with_the_same_reference_works_once():
     product("A", 5)
     inventory.reserve({"A": 2}, reference="order-1")
     inventory.ship({"A": 2}, reference="shipment-1")
@@ -93,7 +93,7 @@ def test_ship_takes_reserved_goods_once():
     assert levels("A") == (3, 0)
 
 
-def test_ship_of_what_is_not_reserved_is_refused():
+def test_shipping_more_than_is_reserved_is_refused():
     product("A", 5)
     inventory.reserve({"A": 1}, reference="order-1")
     with pytest.raises(InsufficientStock) as caught:
@@ -102,20 +102,20 @@ def test_ship_of_what_is_not_reserved_is_refused():
     assert levels("A") == (5, 1)
 
 
-def test_restock_puts_goods_back_once():
+def test_restock_with_the_same_reference_works_once():
     product("A", 5)
     inventory.restock({"A": 2}, reference="return-1")
     inventory.restock({"A": 2}, reference="return-1")
     assert levels("A") == (7, 0)
 
 
-def test_release_and_restock_pass_over_products_that_are_gone():
+def test_release_and_restock_ignore_deleted_products():
     inventory.release({"GONE": 1}, reference="order-1")
     inventory.restock({"GONE": 1}, reference="return-1")
     assert StockMovement.objects.count() == 0
 
 
-def test_adjust_cannot_go_below_what_is_reserved():
+def test_adjust_below_the_reserved_quantity_is_refused():
     product("A", 5)
     inventory.reserve({"A": 3}, reference="order-1")
     with pytest.raises(InsufficientStock):
@@ -124,7 +124,7 @@ def test_adjust_cannot_go_below_what_is_reserved():
     assert levels("A") == (3, 3)
 
 
-def test_count_states_what_is_on_hand_and_leaves_reservations():
+def test_count_sets_the_quantity_on_hand_and_keeps_reservations():
     product("A", 5)
     inventory.reserve({"A": 3}, reference="order-1")
     inventory.count({"A": 9}, reason="stocktaking")
@@ -135,28 +135,28 @@ def test_count_states_what_is_on_hand_and_leaves_reservations():
     assert inventory.differences() == []
 
 
-def test_receive_without_a_product_is_refused():
+def test_receive_of_an_unknown_product_is_refused():
     with pytest.raises(UnknownProduct):
         inventory.receive({"NONE": 1})
 
 
 @pytest.mark.parametrize("quantity", [0, -1, 2**31])
-def test_impossible_quantities_are_refused(quantity):
+def test_invalid_quantities_are_refused(quantity):
     product("A", 5)
-    for verb in (inventory.receive, inventory.reserve, inventory.release, inventory.ship, inventory.restock):
+    for action in (inventory.receive, inventory.reserve, inventory.release, inventory.ship, inventory.restock):
         with pytest.raises(InvalidProduct):
-            verb({"A": quantity}, reference="r")
+            action({"A": quantity}, reference="r")
     assert levels("A") == (5, 0)
 
 
-def test_stock_never_exceeds_what_the_column_holds():
+def test_stock_beyond_the_range_of_the_column_is_refused():
     product("A", 2**31 - 1)
     with pytest.raises(InsufficientStock):
         inventory.receive({"A": 1})
     assert levels("A") == (2**31 - 1, 0)
 
 
-def test_number_of_statements_does_not_grow_with_the_lines(django_assert_num_queries):
+def test_number_of_statements_does_not_grow_with_the_number_of_products(django_assert_num_queries):
     for number in range(20):
         product(f"P{number}", 5)
     with django_assert_num_queries(3):
@@ -165,7 +165,7 @@ def test_number_of_statements_does_not_grow_with_the_lines(django_assert_num_que
         inventory.reserve({f"P{number}": 1 for number in range(20)}, reference="twenty")
 
 
-def test_check_stock_names_what_differs(capsys):
+def test_check_stock_lists_products_that_differ_from_their_ledger(capsys):
     product("A", 5)
     product("B", 5)
     call_command("check_stock")
@@ -192,7 +192,7 @@ def heard():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_crossings_are_announced_once_each(heard):
+def test_each_threshold_crossing_is_announced_once(heard):
     product("A", 10, low_stock_threshold=5)
     heard.clear()
     inventory.reserve({"A": 5}, reference="order-1")
@@ -217,7 +217,7 @@ def test_rolled_back_crossing_is_not_announced(heard):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_crossing_that_a_receiver_failed_on_is_announced_again(heard, monkeypatch):
+def test_crossing_is_announced_again_after_a_receiver_failed(heard, monkeypatch):
     product("A", 10, low_stock_threshold=5)
     heard.clear()
 
@@ -253,8 +253,8 @@ MOVES = st.tuples(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(MOVES, max_size=60 if FULL else 30))
-def test_any_sequence_keeps_stock_equal_to_its_ledger(moves):
-    """A plain dictionary plays the ledger; refusals must change nothing."""
+def test_any_sequence_of_movements_keeps_stock_equal_to_its_ledger(moves):
+    """Stock is compared with a plain dictionary. Refused movements must change nothing."""
     with transaction.atomic():
         Product.objects.all().delete()
         product("A")
@@ -272,13 +272,13 @@ def test_any_sequence_keeps_stock_equal_to_its_ledger(moves):
                     "ship": (-quantity, -quantity),
                     "restock": (quantity, 0),
                 }[kind]
-            verb = getattr(inventory, kind)
+            action = getattr(inventory, kind)
             options = {"reason": "x"} if kind in {"adjust", "count"} else {"reference": f"r{reference}"}
             sku_change = {"A": -quantity if kind == "adjust" else quantity}
             is_repeated = kind not in {"adjust", "count"} and key in seen
             try:
                 with transaction.atomic():
-                    short = verb(sku_change, **options)
+                    short = action(sku_change, **options)
             except MovementConflict:
                 assert is_repeated
                 assert seen[key] != quantity
@@ -317,16 +317,16 @@ def run_threads(count, work):
 @pytest.mark.django_db(transaction=True)
 def test_sixty_four_buyers_of_fifty_units_get_exactly_fifty():
     product("HOT", 50)
-    answers = run_threads(64, lambda number: inventory.reserve({"HOT": 1}, reference=f"order-{number}"))
-    assert sum(answer == {} for answer in answers) == 50
-    assert sum(answer == {"HOT": 0} for answer in answers) == 14
+    responses = run_threads(64, lambda number: inventory.reserve({"HOT": 1}, reference=f"order-{number}"))
+    assert sum(response == {} for response in responses) == 50
+    assert sum(response == {"HOT": 0} for response in responses) == 14
     assert levels("HOT") == (50, 50)
     assert inventory.differences() == []
 
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_carts_in_shuffled_order_meet_no_deadlock():
+def test_carts_in_shuffled_order_do_not_deadlock():
     skus = [f"P{number}" for number in range(6)]
     for sku in skus:
         product(sku, 200)
@@ -344,8 +344,8 @@ def test_carts_in_shuffled_order_meet_no_deadlock():
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_read_then_write_would_oversell():
-    """The negative control of the two races above: the same buyers, without lock and condition."""
+def test_unguarded_read_then_write_oversells():
+    """The negative control of the two tests above: the same buyers, without lock and condition."""
     product("HOT", 5)
     barrier = threading.Barrier(16)
 
@@ -362,7 +362,7 @@ def test_read_then_write_would_oversell():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_release_raced_by_itself_gives_back_once():
+def test_concurrent_releases_give_stock_back_once():
     product("A", 5)
     inventory.reserve({"A": 5}, reference="order-1")
     run_threads(16, lambda _number: inventory.release({"A": 5}, reference="order-1"))

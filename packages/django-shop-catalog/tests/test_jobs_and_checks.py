@@ -30,7 +30,7 @@ def test_due_jobs_run_once_per_interval():
 
 
 @pytest.mark.django_db
-def test_a_failing_job_is_named_and_stops_no_other(monkeypatch, caplog):
+def test_failing_job_is_reported_and_the_others_still_run(monkeypatch, caplog):
     broken = Job(name="fold_statistics", function=lambda: 1 / 0, every=timedelta(minutes=1), consequence="x")
     monkeypatch.setattr(jobs.SCHEDULE, "own", (broken, *jobs.JOBS[1:]))
     with pytest.raises(CommandError, match="fold_statistics"):
@@ -52,7 +52,7 @@ def test_list_shows_the_consequence_of_jobs_that_do_not_run(capsys):
 
 
 @pytest.mark.django_db
-def test_late_job_is_overdue():
+def test_job_without_a_recent_run_is_overdue():
     call_command("shop_catalog_jobs")
     JobRun.objects.filter(name="announce_stock").update(last_finished_at=timezone.now() - timedelta(minutes=16))
     assert [job.name for job in jobs.overdue()] == ["announce_stock"]
@@ -86,18 +86,18 @@ def test_check_warns_of_sqlite_without_immediate(monkeypatch):
     assert {message.id for message in run_checks(tags=["shop_catalog"])} == {"shop_catalog.W002"}
 
 
-def test_missing_currency_says_where_to_look(settings):
+def test_error_of_missing_currency_points_to_the_check(settings):
     settings.SHOP_CATALOG = {}
     with pytest.raises(ImproperlyConfigured, match=r"manage\.py check"):
         assert app_settings.CURRENCY
 
 
 @pytest.mark.django_db
-def test_no_migration_is_missing():
+def test_models_have_no_changes_without_a_migration():
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
-def test_migrations_name_no_setting_but_the_user_model():
+def test_migrations_depend_on_no_setting_except_the_user_model():
     from importlib import resources
 
     for path in resources.files("shop_catalog.migrations").iterdir():
@@ -106,6 +106,6 @@ def test_migrations_name_no_setting_but_the_user_model():
             assert "settings." not in text.replace("from django.conf import settings", ""), path.name
 
 
-def test_newer_django_is_warned_of(monkeypatch):
+def test_untested_django_version_causes_a_warning(monkeypatch):
     monkeypatch.setattr("shop_core.db.compiled.NEWEST_TESTED", (4, 2))
     assert "shop_catalog.W004" in {message.id for message in run_checks(tags=["shop_catalog"])}

@@ -1,4 +1,4 @@
-"""Lists: keyset pages, filters, orders, facets, search; hot reads equal the plain queryset."""
+"""Lists: keyset pages, filters, sort orders, facets, search; compiled queries return the same as plain querysets."""
 
 from decimal import Decimal
 
@@ -56,7 +56,7 @@ def skus(filters=ALL, ordering="newest", limit=5):
         after = browsing.place_from_cursor(browsing.place_to_cursor(page.next, ordering=ordering), ordering=ordering)
 
 
-def test_pages_have_no_gap_and_no_repeat(shop):
+def test_pages_neither_skip_nor_repeat_products(shop):
     for ordering in ORDERS:
         assert_pages_are_whole(ordering)
 
@@ -71,7 +71,7 @@ def assert_pages_are_whole(ordering):
         assert skus(ordering=ordering, limit=limit) == expected
 
 
-def test_pages_survive_inserts_and_deletes_between_them(shop):
+def test_pages_are_correct_after_inserts_and_deletes_between_them(shop):
     first = browsing.list_products(Filters(), ordering="price", limit=10)
     products.create("NEW", name="New", price=Decimal("0.01"))
     products.delete(products.get(first.rows[-1].sku))
@@ -98,15 +98,15 @@ FILTERS = {
 }
 
 
-def test_compiled_statements_answer_what_the_plain_queryset_answers(shop):
+def test_compiled_page_query_returns_the_rows_of_the_plain_queryset(shop):
     for filters in FILTERS.values():
-        assert_hot_equals_plain(filters, "newest")
-        assert_hot_equals_plain(filters, "price")
+        assert_compiled_equals_plain(filters, "newest")
+        assert_compiled_equals_plain(filters, "price")
     for ordering in ORDERS:
-        assert_hot_equals_plain(FILTERS["everything"], ordering)
+        assert_compiled_equals_plain(FILTERS["everything"], ordering)
 
 
-def assert_hot_equals_plain(filters, ordering):
+def assert_compiled_equals_plain(filters, ordering):
     first = browsing.list_products(filters, ordering=ordering, limit=3)
     for after in (None, first.next):
         values = listing._parameters(filters, after=after)
@@ -120,8 +120,9 @@ def assert_hot_equals_plain(filters, ordering):
             expected = hot
 
 
-def test_large_categories_are_walked_along_the_order():
-    """A walk of 20 passes 20 * 50,000 / 500 = 2,000 products, as the links' 500 rows cost: the two are even."""
+def test_large_categories_are_read_in_list_order():
+    """In list order, a page of 20 reads 20 * 50,000 / 500 = 2,000 products: the cost of sorting 500 at four times
+    each."""
     wanted = Filters(category="food")
     values = {"product_count": 500, "newest_id": 50_000}
     assert listing._reads_in_order(wanted, values, limit=20)
@@ -133,7 +134,7 @@ def test_large_categories_are_walked_along_the_order():
 
 
 @pytest.mark.skipif(uses_plain_queries(), reason="plain querysets are run instead")
-def test_read_is_compiled_once_per_shape(shop):
+def test_query_is_compiled_once_per_shape(shop):
     browsing.list_products(Filters(), limit=7)
     before = queries._PAGE._statement.cache_info()
     browsing.list_products(Filters(), limit=7)
@@ -158,7 +159,7 @@ def test_detail_takes_four_statements_at_most(shop, django_assert_num_queries):
         browsing.find_product("shirt")
 
 
-def test_filters_narrow_exactly(shop):
+def test_each_filter_returns_exactly_the_matching_products(shop):
     rows = {row.sku: row for row in Product.objects.listed().published()}
     assert set(skus(FILTERS["prices"])) == {sku for sku, row in rows.items() if 2 <= row.price <= 3}
     stocked = {sku for sku, row in rows.items() if row.available_quantity > 0} | {"G"}
@@ -171,12 +172,12 @@ def test_filters_narrow_exactly(shop):
     assert set(skus(FILTERS["category"])) == set(inside.values_list("sku", flat=True))
 
 
-def test_unknown_category_is_told():
+def test_unknown_category_is_an_error():
     with pytest.raises(UnknownCategory):
         browsing.list_products(Filters(category="nowhere"))
 
 
-def test_attributes_are_any_of_a_name_and_all_of_the_names(shop):
+def test_attribute_filter_needs_one_value_of_each_name(shop):
     red_or_blue = Filters(attributes=(("colour", "red"), ("colour", "blue")))
     assert len(skus(red_or_blue)) == 23
     red_and_two = Filters(attributes=(("colour", "red"), ("size", "2")))
@@ -186,7 +187,7 @@ def test_attributes_are_any_of_a_name_and_all_of_the_names(shop):
     assert skus(Filters(attributes=(("regex", "("), ("a__b", "'"), ('"', "%s")))) == []
 
 
-def test_facets_count_what_matches(shop):
+def test_facets_count_the_matching_products(shop):
     found = browsing.count_facets(Filters(category="food", attributes=(("colour", "red"),)))
     matching = set(skus(Filters(category="food", attributes=(("colour", "red"),))))
     rows = Product.objects.filter(sku__in=matching)
@@ -213,12 +214,12 @@ def test_count_is_capped(shop, monkeypatch):
 
 
 @pytest.mark.parametrize("cursor", ["", "abc", "A" * 40, "____"])
-def test_made_up_cursors_are_refused(cursor):
+def test_forged_cursors_are_refused(cursor):
     with pytest.raises(InvalidCursor):
         browsing.place_from_cursor(cursor, ordering="newest")
 
 
-def test_cursor_of_another_order_is_refused(shop):
+def test_cursor_of_another_sort_order_is_refused(shop):
     page = browsing.list_products(Filters(), ordering="price", limit=2)
     cursor = browsing.place_to_cursor(page.next, ordering="price")
     with pytest.raises(InvalidCursor):
@@ -237,7 +238,7 @@ LONG_NAMES = {
 
 @pytest.mark.parametrize("name", LONG_NAMES.values(), ids=LONG_NAMES)
 @pytest.mark.django_db
-def test_long_names_page_on_through_the_api(anyone, name):
+def test_lists_with_long_names_can_be_paginated_through_the_api(anyone, name):
     for number in range(5):
         products.create(f"{number}", name=name, price=Decimal(1))
     for order in ("name", "-name"):
@@ -335,13 +336,13 @@ def test_misspelt_words_count_only_where_no_product_has_all_words(teapots):
     assert skus(Filters(q="teapott", max_price=Decimal(0)), ordering="relevance") == []
 
 
-def test_name_counts_more_than_description_and_its_beginning_most(teapots):
+def test_match_in_the_name_ranks_above_description_and_at_its_beginning_highest(teapots):
     products.create("LID", name="Lid of a blue teapot", price=Decimal(1))
     assert skus(Filters(q="blue teapot"), ordering="relevance") == ["TP-1", "LID", "CUP"]
 
 
 @pytest.mark.pg
-def test_a_common_word_is_ranked_among_so_many_and_no_other_order_loses_a_product(shop, monkeypatch):
+def test_ranking_is_limited_and_other_sort_orders_list_all_matches(shop, monkeypatch):
     from shop_catalog.search import backend, postgres
 
     monkeypatch.setattr(postgres, "CANDIDATES", 10)
@@ -369,7 +370,7 @@ def test_search_uses_its_indexes(teapots):
             assert "shop_catalog_search_" in plan, plan
 
 
-def test_search_pages_by_relevance_without_gap(shop):
+def test_search_results_by_relevance_can_be_paginated(shop):
     everything = skus(Filters(q="product"), ordering="relevance", limit=100)
     assert len(everything) == 23
     assert skus(Filters(q="product"), ordering="relevance", limit=4) == everything
@@ -391,7 +392,7 @@ def test_search_backend_is_a_setting(teapots, settings):
     assert skus(Filters(q="blue teapot"), ordering="relevance") == ["TP-1", "CUP"]
 
 
-def test_suggestions_name_products_and_categories(teapots):
+def test_suggestions_include_products_and_categories(teapots):
     categories.create("Teapots")
     hidden = categories.create("Teapots of old", is_active=False)
     found = browsing.suggest("teap")
@@ -401,5 +402,5 @@ def test_suggestions_name_products_and_categories(teapots):
     assert browsing.suggest("t") == ([], [])
 
 
-def test_simplify_takes_case_accents_and_blanks_away():
+def test_simplify_removes_case_accents_and_extra_blanks():
     assert simplify("  Blåbær   TÉ\n") == "blabaer te"

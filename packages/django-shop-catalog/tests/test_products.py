@@ -29,12 +29,12 @@ def test_simple_product_needs_a_price():
     assert Product.objects.count() == 0
 
 
-def test_variant_inherits_its_name_and_makes_a_slug_of_its_options(shirt):
+def test_variant_takes_its_groups_name_and_a_slug_with_its_options(shirt):
     variant = products.get("SHIRT-L")
     assert (variant.name, variant.slug, variant.listed) == ("Shirt", "shirt-l", shirt)
 
 
-def test_group_costs_what_its_cheapest_published_variant_costs(shirt):
+def test_price_of_a_group_is_its_lowest_published_variant_price(shirt):
     assert products.get("SHIRT").price == Decimal(25)
     products.change(products.get("SHIRT-L"), is_active=False)
     assert products.get("SHIRT").price == Decimal(30)
@@ -58,7 +58,7 @@ def test_group_costs_what_its_cheapest_published_variant_costs(shirt):
         ({"price": Decimal(1), "publish_from": timezone.now(), "publish_until": timezone.now()}, "publish_until"),
     ],
 )
-def test_impossible_products_are_refused(values, field):
+def test_invalid_products_are_refused(values, field):
     if field == "publish_until":
         values["publish_until"] = values["publish_from"] - timedelta(days=1)
     with pytest.raises(InvalidProduct) as caught:
@@ -67,7 +67,7 @@ def test_impossible_products_are_refused(values, field):
     assert Product.objects.count() == 0
 
 
-def test_simple_product_has_no_parent_and_a_variant_no_categories(shirt):
+def test_parent_of_a_simple_product_and_categories_of_a_variant_are_refused(shirt):
     food = categories.create("Food")
     with pytest.raises(InvalidProduct):
         products.create("A", name="A", parent=shirt, price=Decimal(1))
@@ -92,7 +92,7 @@ def test_simple_product_has_no_parent_and_a_variant_no_categories(shirt):
         {"publish_from": timezone.now(), "publish_until": timezone.now() - timedelta(days=1)},
     ],
 )
-def test_database_refuses_what_the_verbs_refuse(values):
+def test_database_constraints_refuse_invalid_rows(values):
     products.create("TAKEN", name="Taken", price=Decimal(1))
     product = Product(**{"sku": "A", "slug": "a", "name": "A", **values})
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -117,7 +117,7 @@ def test_change_of_a_deleted_product_is_refused(shirt):
         products.change(stale, name="New")
 
 
-def test_price_changes_are_kept_with_the_lowest_of_thirty_days(staff):
+def test_price_history_gives_the_lowest_price_of_thirty_days(staff):
     product = products.create("A", name="A", price=Decimal(10))
     assert products.lowest_recent_price(product) == Decimal(10)
     for price in (8, 12, 12, 11):
@@ -172,7 +172,7 @@ def test_related_products_share_a_category(shirt):
     assert list(Product.objects.related_to(apple).values_list("sku", flat=True)) == ["pear"]
 
 
-def test_published_follows_switch_window_and_group(shirt):
+def test_published_depends_on_active_flag_publication_times_and_group(shirt):
     now = timezone.now()
     hour = timedelta(hours=1)
     for sku, values in {
@@ -204,7 +204,7 @@ def test_price_must_fit_the_currency(settings):
     assert products.create("A", name="A", price=Decimal("12.345")).price == Decimal("12.345")
 
 
-def test_source_shows_what_can_be_bought(shirt, settings):
+def test_source_fetches_only_products_that_can_be_bought(shirt, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "PRICES_INCLUDE_TAX": False}
     inventory.receive({"SHIRT-M": 4})
     inventory.reserve({"SHIRT-M": 1}, reference="order-1")
@@ -231,7 +231,7 @@ def test_source_reserves_ships_and_restocks_by_sku(shirt):
     assert inventory.differences() == []
 
 
-def test_source_fetches_any_number_in_two_statements(shirt, django_assert_num_queries):
+def test_source_fetches_any_number_of_products_in_two_statements(shirt, django_assert_num_queries):
     with django_assert_num_queries(1):
         CatalogProductSource().fetch(["SHIRT-M", "SHIRT-L"])
 

@@ -1,4 +1,4 @@
-"""Each function has one address: the new one of the table in the CHANGELOG, and the old one is gone."""
+"""Each function has one import path: the new path in the CHANGELOG's table exists, and the old one does not."""
 
 import re
 from importlib import import_module
@@ -25,7 +25,7 @@ def exists(path):
         return False
 
 
-def test_table_of_moves_is_read():
+def test_changelog_has_the_table_of_moves():
     assert len(MOVED) > 20
 
 

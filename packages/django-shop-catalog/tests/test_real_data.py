@@ -1,7 +1,6 @@
-"""A real taxonomy and a real shop's products: loaded, found, filtered, paged to the end, averaged.
+"""A real taxonomy and a real shop's products are loaded, searched, filtered, paginated and averaged.
 
-Everything is compared with a plain Python computation over the files. ``SHOP_TEST_FULL=1`` takes them whole, else a
-part.
+The results are compared with a plain Python computation over the files. ``SHOP_TEST_FULL=1`` uses all of the data.
 """
 
 import csv
@@ -92,9 +91,9 @@ def items(shared_data, settings):
 def read_to_the_end(api, **query):
     found, cursor = [], ""
     while cursor is not None:
-        answer = api.get("/products/", limit=100, cursor=cursor, **query)
-        assert answer.status_code == 200, answer.content
-        page = answer.json()
+        response = api.get("/products/", limit=100, cursor=cursor, **query)
+        assert response.status_code == 200, response.content
+        page = response.json()
         assert len(page["items"]) == 100 or page["next"] is None
         found += page["items"]
         cursor = page["next"]
@@ -111,7 +110,7 @@ def average(prices):
     return (sum(prices) / len(prices)).quantize(CENT, ROUND_HALF_UP) if prices else None
 
 
-def test_the_files_load_and_everything_equals_a_plain_computation(items, anyone):
+def test_real_data_gives_the_results_of_a_plain_computation(items, anyone):
     assert_lists_are_whole(items, anyone)
     assert_filters_are_exact(items, anyone)
     assert_products_are_found(items, anyone)
@@ -190,7 +189,7 @@ def slugs_by_path():
     return {path_of(pk): slug for pk, (_name, _parent, slug) in names.items()}
 
 
-def test_price_of_nothing_is_nothing(anyone):
+def test_category_without_products_has_no_prices(anyone):
     categories.create("Empty")
     body = anyone.get("/categories/empty/average_price/").json()
     assert (body["count"], body["average"], body["min"], body["max"]) == (0, None, None, None)

@@ -1,4 +1,4 @@
-"""Reviews: one per customer and product, moderation, exact figures, what the public sees."""
+"""Reviews: one per customer and product, moderation, exact figures, and what guests can see."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -27,7 +27,7 @@ def figures(sku="A"):
     return Product.objects.values_list("rating_average", "rating_count").get(sku=sku)
 
 
-def test_review_waits_and_counts_once_published(apple, customer):
+def test_moderated_review_counts_only_after_publication(apple, customer):
     review = reviews.submit(apple, user=customer, rating=4, title="Good")
     assert (review.status, figures()) == ("pending", (Decimal(0), 0))
     reviews.moderate(review, status="published")
@@ -36,7 +36,7 @@ def test_review_waits_and_counts_once_published(apple, customer):
     assert figures() == (Decimal(0), 0)
 
 
-def test_without_moderation_it_is_published_at_once(apple, customer, settings):
+def test_review_is_published_at_once_without_moderation(apple, customer, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "MODERATE_REVIEWS": False}
     reviews.submit(apple, user=customer, rating=5)
     assert figures() == (Decimal(5), 1)
@@ -56,7 +56,7 @@ def test_rating_is_one_to_five(apple, customer, rating):
     assert Review.objects.count() == 0
 
 
-def test_change_goes_back_to_moderation_and_delete_is_counted(apple, customer, make_user):
+def test_changed_review_is_pending_again_and_deleted_one_is_not_counted(apple, customer, make_user):
     first = reviews.submit(apple, user=customer, rating=4)
     second = reviews.submit(apple, user=make_user("other"), rating=1)
     for review in (first, second):
@@ -68,14 +68,14 @@ def test_change_goes_back_to_moderation_and_delete_is_counted(apple, customer, m
     assert figures() == (Decimal(0), 0)
 
 
-def test_variants_review_goes_to_its_group(customer):
+def test_review_of_a_variant_is_stored_for_its_group(customer):
     group = products.create("S", name="Shirt", kind="group")
     variant = products.create("S-L", kind="variant", parent=group, price=Decimal(1))
     review = reviews.submit(variant, user=customer, rating=3)
     assert review.product == group
 
 
-def test_verified_purchase_is_asked_of_the_hook(apple, customer, make_user, settings):
+def test_hook_decides_if_a_review_is_a_verified_purchase(apple, customer, make_user, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "VERIFIED_PURCHASE": "test_reviews.has_bought"}
     assert not reviews.submit(apple, user=customer, rating=3).is_verified_purchase
     BOUGHT.append("A")
@@ -86,7 +86,7 @@ def test_verified_purchase_is_asked_of_the_hook(apple, customer, make_user, sett
 
 
 @pytest.mark.django_db(transaction=True)
-def test_figures_are_exact_under_concurrency(apple, make_user):
+def test_rating_is_exact_after_concurrent_moderation(apple, make_user):
     users = [make_user(f"user{number}") for number in range(12)]
     waiting = [reviews.submit(apple, user=user, rating=number % 5 + 1) for number, user in enumerate(users)]
 
@@ -117,7 +117,7 @@ def test_submitted_review_is_announced(apple, customer):
     assert heard == [(3, "A", "pending")]
 
 
-def test_public_sees_published_reviews_with_first_name_and_initial(apple, customer, customer_api, staff_api, anyone):
+def test_guests_see_published_reviews_with_first_name_and_initial(apple, customer, customer_api, staff_api, anyone):
     made = customer_api.post("/reviews/", {"product": "apple", "rating": 4, "title": "Good"})
     assert made.status_code == 201
     body = made.json()
@@ -131,7 +131,7 @@ def test_public_sees_published_reviews_with_first_name_and_initial(apple, custom
     assert not {"email", "user", "author_id"} & seen[0].keys()
 
 
-def test_only_author_and_staff_touch_a_review(apple, customer_api, make_user, staff_api, anyone):
+def test_only_author_and_staff_can_change_a_review(apple, customer_api, make_user, staff_api, anyone):
     url = f"/reviews/{customer_api.post('/reviews/', {'product': 'apple', 'rating': 4}).json()['id']}/"
     other = Api(make_user("other"))
     assert anyone.patch(url, {"rating": 1}).status_code == 401
@@ -144,7 +144,7 @@ def test_only_author_and_staff_touch_a_review(apple, customer_api, make_user, st
     assert Review.objects.count() == 0
 
 
-def test_who_may_write_a_review(apple, anyone, make_user):
+def test_only_customers_can_write_a_review(apple, anyone, make_user):
     payload = {"product": "apple", "rating": 4}
     assert anyone.post("/reviews/", payload).status_code == 401
     assert Api(make_user("idle", is_staff=True)).post("/reviews/", payload).status_code == 403
@@ -152,11 +152,11 @@ def test_who_may_write_a_review(apple, anyone, make_user):
     assert Api(make_user("buyer")).post("/reviews/", payload).status_code == 201
 
 
-def test_second_review_by_the_api_is_409(apple, customer_api):
+def test_second_review_through_the_api_is_409(apple, customer_api):
     payload = {"product": "apple", "rating": 4}
     assert customer_api.post("/reviews/", payload).status_code == 201
-    answer = customer_api.post("/reviews/", payload)
-    assert (answer.status_code, answer.json()["code"]) == (409, "review_exists")
+    response = customer_api.post("/reviews/", payload)
+    assert (response.status_code, response.json()["code"]) == (409, "review_exists")
 
 
 def test_reviews_are_paged_by_cursor(apple, make_user, anyone):

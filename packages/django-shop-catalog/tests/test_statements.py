@@ -1,4 +1,5 @@
-"""Compiled statements return what their plain querysets return; writes by hand do what they say; no action has SQL."""
+"""Compiled statements return the rows of their plain querysets, and hand-written SQL is correct and only in
+``queries``."""
 
 import ast
 import importlib
@@ -57,7 +58,7 @@ def shop(make_user):
 
 
 def samples():
-    """Arguments for each compiled query: (shape, parameters), and rows must be found for one of them at least."""
+    """Arguments for each compiled query, as (shape, parameters). At least one of them must find rows."""
     now = timezone.now()
     bounds = Category.objects.values("tree_id", "lft", "rght").get(slug="food")
     group = Product.objects.get(sku="G")
@@ -85,7 +86,7 @@ def samples():
 
 
 def pages(now, bounds):
-    """Every filter by itself, on the first page and on a later one; categories in both of their forms."""
+    """Each filter by itself, on the first page and on a later one. Categories are read in both ways."""
     values = {
         "now": now,
         "min_price": Decimal(2),
@@ -138,7 +139,7 @@ def test_every_compiled_query_returns_the_rows_of_its_plain_queryset(shop, monke
 
 
 @pytest.mark.django_db
-def test_plain_querysets_stand_in_for_compiled_statements(shop, monkeypatch):
+def test_plain_querysets_replace_compiled_statements(shop, monkeypatch):
     monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
     before = browsing_queries._PAGE._statement.cache_info()
     assert browsing_queries.subtree_bounds("food").product_count is None
@@ -147,7 +148,7 @@ def test_plain_querysets_stand_in_for_compiled_statements(shop, monkeypatch):
 
 @pytest.mark.django_db
 def test_hand_written_update_moves_counters_only_where_the_stock_allows_it(shop):
-    """The one write by hand of this package."""
+    """This is the only hand-written write of the package."""
     keys = dict(Product.objects.values_list("sku", "pk"))
     changes = {keys["P0"]: stock_queries.Change(stock=1, reserved=3), keys["P1"]: stock_queries.Change(reserved=2)}
     assert stock_queries.update_counters(changes) == 1
@@ -167,7 +168,7 @@ def test_movements_are_inserted_once(shop):
 
 
 def test_only_queries_and_the_search_backend_have_sql():
-    """Core has the rest: imports, rows, transactions."""
+    """The SQL of imports, rows and transactions is in core."""
     strays = []
     for path in sorted(SOURCE.rglob("*.py")):
         place = path.relative_to(SOURCE)

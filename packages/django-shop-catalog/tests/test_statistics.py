@@ -1,4 +1,4 @@
-"""Average price and count of a subtree: exact at any moment, folded or not."""
+"""Average price and count of a subtree, which must be exact at any moment, before and after folding."""
 
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def brute_force(slug):
-    """From plain rows in Python: each sellable published product of the subtree once."""
+    """Count in Python: each sellable published product of the subtree once."""
     root = Category.objects.get(slug=slug)
     inside = set()
     parents = dict(Category.objects.values_list("pk", "parent_id"))
@@ -65,7 +65,7 @@ def test_a_product_in_two_categories_counts_once(shop):
     assert_exact()
 
 
-def test_folding_changes_no_answer(shop):
+def test_folding_does_not_change_the_figures(shop):
     before = statistics.of_category("food")
     assert statistics.fold() == 4
     assert StatisticsChange.objects.count() == 0
@@ -78,7 +78,7 @@ def test_unknown_category_is_none():
     assert statistics.of_category("nothing") is None
 
 
-def test_read_of_a_large_subtree_is_one_statement_once_folded(shop, monkeypatch, django_assert_num_queries):
+def test_read_of_a_large_folded_subtree_is_one_statement(shop, monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(queries, "LARGE", 4)
     monkeypatch.setattr(queries, "NEAR", 3)
     statistics.fold()
@@ -87,7 +87,7 @@ def test_read_of_a_large_subtree_is_one_statement_once_folded(shop, monkeypatch,
         statistics.of_category("food")
 
 
-def test_read_of_a_small_subtree_looks_through_its_products(shop, django_assert_num_queries):
+def test_read_of_a_small_subtree_reads_its_products(shop, django_assert_num_queries):
     statistics.fold()
     statistics.of_category("food")
     with django_assert_num_queries(3):
@@ -95,7 +95,7 @@ def test_read_of_a_small_subtree_looks_through_its_products(shop, django_assert_
     assert (found.lowest, found.highest) == (Decimal("1.50"), Decimal("20.01"))
 
 
-def test_ends_far_from_those_of_the_shop_are_found_all_the_same(shop, monkeypatch, django_assert_num_queries):
+def test_lowest_and_highest_are_found_outside_the_extremes_of_the_shop(shop, monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(queries, "LARGE", 1)
     monkeypatch.setattr(queries, "NEAR", 2)
     tools = categories.get("tools")
@@ -127,7 +127,7 @@ def test_recategorised_product_is_seen_at_once(shop):
     assert_exact()
 
 
-def test_product_that_comes_into_its_first_category_is_counted_there(shop):
+def test_product_is_counted_in_its_first_category(shop):
     products.create("pear", name="Pear", price=Decimal("2.00"))
     statistics.fold()
     products.change(products.get("pear"), categories=[categories.get("fruit")])
@@ -137,7 +137,7 @@ def test_product_that_comes_into_its_first_category_is_counted_there(shop):
     assert_exact()
 
 
-def test_imported_product_that_comes_into_its_first_category_is_counted_there(shop):
+def test_imported_product_is_counted_in_its_first_category(shop):
     products.create("pear", name="Pear", price=Decimal("2.00"))
     statistics.fold()
     report = import_products([RawRow(1, {"sku": "pear", "categories": "fruit"})])
@@ -148,7 +148,7 @@ def test_imported_product_that_comes_into_its_first_category_is_counted_there(sh
     assert_exact()
 
 
-def test_moved_category_takes_its_figures_along(shop):
+def test_moved_category_is_counted_below_its_new_parent(shop):
     statistics.fold()
     categories.move(categories.get("nuts"), parent=categories.get("tools"))
     assert statistics.of_category("tools").count == 3
@@ -157,7 +157,7 @@ def test_moved_category_takes_its_figures_along(shop):
     assert_exact()
 
 
-def test_deleted_category_and_product_leave_the_figures(shop):
+def test_deleted_category_and_product_are_removed_from_the_figures(shop):
     statistics.fold()
     products.delete(products.get("mix"))
     products.delete(products.get("box-s"))
@@ -167,7 +167,7 @@ def test_deleted_category_and_product_leave_the_figures(shop):
     assert_exact()
 
 
-def test_unpublished_group_takes_its_variants_out(shop):
+def test_variants_of_an_unpublished_group_are_not_counted(shop):
     statistics.fold()
     products.change(products.get("box"), is_active=False)
     assert statistics.of_category("nuts").count == 1
@@ -176,7 +176,7 @@ def test_unpublished_group_takes_its_variants_out(shop):
     assert_exact()
 
 
-def test_publication_by_time_is_exact_without_any_write(shop, monkeypatch):
+def test_publication_times_take_effect_without_a_write(shop, monkeypatch):
     soon = timezone.now() + timedelta(hours=1)
     later = soon + timedelta(hours=1)
     products.change(products.get("apple"), publish_from=soon, publish_until=later)
@@ -269,7 +269,7 @@ def change_product(product, step, value):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(STEPS, min_size=4, max_size=20), st.integers(0, 5))
-def test_figures_equal_brute_force_after_any_steps(monkeypatch, large, near, steps, fold_at):
+def test_figures_equal_brute_force_after_any_sequence_of_changes(monkeypatch, large, near, steps, fold_at):
     monkeypatch.setattr(queries, "LARGE", large)
     monkeypatch.setattr(queries, "NEAR", near)
     with transaction.atomic():
@@ -292,7 +292,7 @@ def test_figures_equal_brute_force_after_any_steps(monkeypatch, large, near, ste
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fold_beside_writers_loses_nothing():
+def test_fold_during_concurrent_writes_loses_no_change():
     """Prices change on threads while the job folds; in the end the figures are exact."""
     import threading
     from concurrent.futures import ThreadPoolExecutor

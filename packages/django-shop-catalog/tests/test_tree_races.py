@@ -1,4 +1,4 @@
-"""Many writers at the category tree at once: through actions, the model, the admin and the API."""
+"""Concurrent writers of the category tree: through actions, the model, the admin and the API."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from shop_catalog.models import Category, gate
 pytestmark = pytest.mark.django_db(transaction=True)
 WRITERS = 8
 OPERATIONS = 2000 if os.environ.get("SHOP_TEST_FULL") else 160
-"""All writers together; SHOP_TEST_FULL=1 is the full size."""
+"""The number of operations of all writers together; SHOP_TEST_FULL=1 runs the full number."""
 
 
 def plant(size=60):
@@ -30,7 +30,7 @@ def random_pair(rng):
     return Category.objects.get(pk=rng.choice(pks)), Category.objects.get(pk=rng.choice(pks))
 
 
-def by_verb(rng, number, _client):
+def write_by_action(rng, number, _client):
     one, other = random_pair(rng)
     if rng.random() < 0.6:
         categories.create(f"New {number}", parent=other)
@@ -38,7 +38,7 @@ def by_verb(rng, number, _client):
         categories.move(one, parent=other)
 
 
-def by_model(rng, number, _client):
+def write_by_model(rng, number, _client):
     one, other = random_pair(rng)
     if rng.random() < 0.6:
         Category(name=f"Saved {number}", slug=f"saved-{number}", parent=other).save()
@@ -49,28 +49,30 @@ def by_model(rng, number, _client):
         one.move_to(other, rng.choice(["left", "right", "first-child", "last-child"]))
 
 
-def by_admin(rng, _number, client):
+def write_by_admin(rng, _number, client):
     one, other = random_pair(rng)
     payload = {"cmd": "move_node", "position": "last-child", "cut_item": one.pk, "pasted_on": other.pk}
     assert client.post("/admin/shop_catalog/category/", payload).status_code == 200
 
 
-def by_api(rng, number, client):
+def write_by_api(rng, number, client):
     one, other = random_pair(rng)
     url = "/api/v1/products/categories/"
     if rng.random() < 0.6:
-        answer = client.post(url, {"name": f"Posted {number}", "parent": other.slug}, content_type="application/json")
+        response = client.post(
+            url, {"name": f"Posted {number}", "parent": other.slug}, content_type="application/json"
+        )
     else:
-        answer = client.patch(f"{url}{one.slug}/", {"parent": other.slug}, content_type="application/json")
-    assert answer.status_code in {200, 201, 404, 422}, answer.content
+        response = client.patch(f"{url}{one.slug}/", {"parent": other.slug}, content_type="application/json")
+    assert response.status_code in {200, 201, 404, 422}, response.content
 
 
-WAYS = [by_verb, by_model, by_admin, by_api]
+WAYS = [write_by_action, write_by_model, write_by_admin, write_by_api]
 REFUSALS = (ShopCatalogError, InvalidMove, Category.DoesNotExist)
 
 
 def race(operations, ways):
-    """Run the operations on eight threads; answers the errors that are no refusals."""
+    """Run the operations on eight threads. Returns unexpected errors; refused operations are not included."""
     user = get_user_model().objects.create_superuser("racer", "racer@example.org", "secret")
     start = threading.Barrier(WRITERS)
 
@@ -95,7 +97,7 @@ def race(operations, ways):
 
 
 @pytest.mark.slow
-def test_eight_writers_leave_a_sound_tree():
+def test_eight_concurrent_writers_leave_a_valid_tree():
     plant()
     before = Category.objects.count()
     errors = race(OPERATIONS, WAYS)
@@ -109,10 +111,10 @@ def test_eight_writers_leave_a_sound_tree():
 @pytest.mark.slow
 @pytest.mark.pg
 def test_without_the_lock_the_same_race_corrupts_the_tree(monkeypatch):
-    """The negative control: were it sound without the lock, the race above would prove nothing."""
+    """The negative control: if the tree stayed valid without the lock, the test above would prove nothing."""
     monkeypatch.setattr(gate, "lock_tree", lambda alias: None)
     plant()
-    errors = race(OPERATIONS, [by_verb, by_model])
+    errors = race(OPERATIONS, [write_by_action, write_by_model])
     assert categories.check() != [] or any(isinstance(error, OperationalError) for error in errors)
     assert categories.check() != []
     categories.repair()
@@ -122,7 +124,7 @@ def test_without_the_lock_the_same_race_corrupts_the_tree(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.pg
 def test_reading_before_the_lock_corrupts_the_tree(monkeypatch):
-    """The second negative control: a lock around an instance that was read before it is as good as none."""
+    """The second negative control: locking is useless if the instance was read before the lock."""
     monkeypatch.setattr(Category, "_read_again", lambda self, alias, fields: set())
     monkeypatch.setattr(Category, "refresh_from_db", lambda self, **options: None)
     plant()
@@ -137,23 +139,23 @@ def _move_read_before(rng, _number, _client):
 
 
 @pytest.mark.slow
-def test_readers_see_a_whole_tree_at_any_moment():
+def test_concurrent_readers_always_see_a_complete_tree():
     plant()
     stop = threading.Event()
     seen = []
 
     def read():
         client = Client()
-        while not stop.wait(0.001):  # a loop without a pause would keep the writers from the processor
-            answer = client.get("/api/v1/products/categories/tree/")
-            seen.append(answer.status_code)
-            _count(answer.json())
+        while not stop.wait(0.001):  # without a pause, the loop would leave no CPU time for the writers
+            response = client.get("/api/v1/products/categories/tree/")
+            seen.append(response.status_code)
+            _count(response.json())
         connections.close_all()
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        errors = race(OPERATIONS // 4, [by_verb])
+        errors = race(OPERATIONS // 4, [write_by_action])
     finally:
         stop.set()
         reader.join()
@@ -166,7 +168,7 @@ def _count(nodes):
     return sum(1 + _count(node["children"]) for node in nodes)
 
 
-def test_gate_is_held_until_the_outer_transaction_ends():
+def test_tree_lock_is_held_until_the_outer_transaction_ends():
     """A second writer waits for the first one's commit, not for the end of its ``write_gate`` block."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one writer in at BEGIN")

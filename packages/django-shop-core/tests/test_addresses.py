@@ -32,7 +32,7 @@ def test_different_addresses_differ(one, other):
 
 
 @pytest.mark.parametrize("letter", LOOK_ALIKES)
-def test_letter_that_folds_onto_ascii_is_refused(letter):
+def test_letter_that_folds_to_ascii_is_refused(letter):
     assert fault(f"adm{letter}n@example.org") == "look_alike"
 
 
@@ -44,11 +44,11 @@ def test_other_letters_are_allowed(address):
 
 
 @pytest.mark.parametrize("address", ["", "@", "a@", "@b", "no at", "a@" + "x" * 300, "a@b..c", "\0@\ud800"])
-def test_no_text_raises(address):
+def test_any_text_is_accepted_without_an_error(address):
     assert isinstance(comparable(address), str)
     assert isinstance(fault(address), str)
 
 
 @pytest.mark.parametrize("address", [one for pair in ONE + TWO for one in pair])
-def test_comparable_of_comparable_is_itself(address):
+def test_comparable_is_idempotent(address):
     assert comparable(comparable(address)) == comparable(address)

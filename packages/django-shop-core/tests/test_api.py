@@ -1,4 +1,4 @@
-"""Problem documents, bodies and credentials of a router that is mounted on a host which knows nothing of us."""
+"""Problem documents, bodies and credentials of a router on a host project without any handlers for its errors."""
 
 import json
 
@@ -133,7 +133,7 @@ api.add_router("/things/", router)
 
 
 @api.get("/hosts/{name}")
-def of_the_host(request, name: str):
+def host_operation(request, name: str):
     raise RAISED[name]
 
 
@@ -180,19 +180,19 @@ def test_errors_become_problem_documents(client, name, status, code, detail):
 
 
 @pytest.mark.parametrize("name", [case[0] for case in CASES if case[0] in {"gone", "missing", "other"}])
-def test_error_of_a_package_has_its_tables_whichever_package_was_registered_last(client, name):
+def test_error_uses_the_tables_of_its_own_package_whatever_the_order_of_registration(client, name):
     theirs = client.get(f"/api/hosts/{name}")
     ours = client.get(f"/api/things/raise/{name}")
     assert (theirs.status_code, theirs.json()) == (ours.status_code, ours.json())
 
 
-def test_field_and_extra_of_an_error_are_shown(client):
+def test_problem_has_the_field_and_the_extra_of_the_error(client):
     problem = client.get("/api/things/raise/other").json()
     assert problem["errors"] == [{"field": "name", "code": "error", "message": "Wrong."}]
     assert problem["limit"] == 3
 
 
-def test_bug_stays_an_exception(client):
+def test_unexpected_exception_is_not_converted(client):
     assert client.get("/api/things/raise/bug").status_code == 500
     assert client.get("/api/hosts/bug").status_code == 500
 
@@ -216,7 +216,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "media_type", "status", "reason"), BODIES)
-def test_bodies_that_cannot_be_taken_are_refused(client, body, media_type, status, reason):
+def test_invalid_bodies_are_refused(client, body, media_type, status, reason):
     response = client.generic("POST", "/api/things/body", body, content_type=media_type)
     assert response.status_code == status
     if reason:
@@ -234,19 +234,19 @@ def test_bodies_that_cannot_be_taken_are_refused(client, body, media_type, statu
         ("id", 5, "Extra inputs are not permitted"),
     ],
 )
-def test_fields_are_refused_with_the_sentence_of_their_reason(client, field, value, message):
+def test_invalid_field_has_the_sentence_of_its_reason(client, field, value, message):
     response = client.post("/api/things/body", json.dumps({field: value}), content_type="application/json")
     [error] = response.json()["errors"]
     assert (response.status_code, error["field"], error["message"]) == (422, field, message)
 
 
 @pytest.mark.parametrize("value", ["12.5", "0", "12"])
-def test_plain_amounts_are_taken(client, value):
+def test_plain_amounts_are_accepted(client, value):
     response = client.post("/api/things/body", json.dumps({"price": value}), content_type="application/json")
     assert response.status_code == 200
 
 
-def test_long_form_is_refused_before_it_is_read():
+def test_large_form_is_refused_before_it_is_read():
     request = RequestFactory().post("/", {"a": "b"})
     bodies.check(request, wants_json=False)
     request.META["CONTENT_LENGTH"] = str(bodies.MAX_FORM_BYTES + 1)
@@ -272,19 +272,19 @@ def get(client, way, key):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_valid_credential_counts_and_a_broken_one_is_refused(client, way):
+def test_valid_credential_is_accepted_and_invalid_one_refused(client, way):
     assert get(client, way, "good").json() == {"caller": "app"}
     refused = get(client, way, "bad")
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert refused.json()["detail"] == "Sentence of not_authenticated."
 
 
-def test_none_is_a_guest_or_refused(client):
+def test_caller_without_credentials_is_a_guest_or_refused(client):
     assert client.get("/api/things/guests").json() == {"caller": GUEST}
     assert client.post("/api/things/members").status_code == 401
 
 
-def test_authorization_that_no_configured_auth_reads_is_a_broken_credential():
+def test_authorization_header_that_no_configured_auth_reads_is_refused():
     class SessionOnly(BaseSettings):
         setting = "THINGS"
         AUTH = "ninja.security.django_auth"
@@ -294,14 +294,14 @@ def test_authorization_that_no_configured_auth_reads_is_a_broken_credential():
     assert guests(RequestFactory().get("/", headers={"Authorization": "Bearer nonsense"})) is None
 
 
-def test_session_of_a_guest_is_no_broken_credential(client):
+def test_session_cookie_of_a_guest_is_not_an_invalid_credential(client):
     client.cookies["sessionid"] = "gone"
     assert client.get("/api/things/guests").json() == {"caller": GUEST}
     client.force_login(User.objects.create(username="ann"))
     assert client.get("/api/things/guests").json() == {"caller": "ann"}
 
 
-def test_session_needs_its_csrf_token(settings):
+def test_session_requires_the_csrf_token(settings):
     settings.ROOT_URLCONF = __name__
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(User.objects.create(username="ann"))
@@ -309,19 +309,19 @@ def test_session_needs_its_csrf_token(settings):
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 
-def test_unknown_kind_of_auth_is_taken_to_read_the_authorization_header():
+def test_auth_of_unknown_kind_is_assumed_to_read_the_authorization_header():
     request = RequestFactory().get("/", headers={"Authorization": "Digest x"})
     assert was_given(request, lambda _request: None)
     assert not was_given(RequestFactory().get("/"), lambda _request: None)
 
 
-def test_setting_that_cannot_be_imported_is_named(settings):
+def test_error_names_the_setting_that_cannot_be_imported(settings):
     settings.THINGS = {"AUTH": "testproject.nothing"}
     with pytest.raises(ImproperlyConfigured, match=r"'testproject.nothing' in THINGS cannot be imported"):
         Auths(Settings(), "AUTH").configured()
 
 
-def test_schemes_stand_in_the_openapi_document(settings):
+def test_openapi_document_lists_the_security_schemes(settings):
     settings.ROOT_URLCONF = __name__
     document = api.get_openapi_schema()
     schemes = document["components"]["securitySchemes"]

@@ -35,7 +35,7 @@ def test_a_job_runs_when_it_is_due_and_not_before():
     assert calls == [1, 1]
 
 
-def test_all_jobs_run_when_asked():
+def test_all_jobs_run_on_request():
     calls = []
     due = schedule(job(function=lambda: calls.append(1)))
     due.run_due()
@@ -43,7 +43,7 @@ def test_all_jobs_run_when_asked():
     assert calls == [1, 1]
 
 
-def test_a_failing_job_stops_no_other_and_is_recorded():
+def test_failing_job_is_recorded_and_the_others_still_run():
     calls = []
     due = schedule(job("bad", fail), job("good", lambda: calls.append(1)))
     assert due.run_due() == ["bad"]
@@ -53,7 +53,7 @@ def test_a_failing_job_stops_no_other_and_is_recorded():
     assert due.runs()["good"].last_error == ""
 
 
-def test_the_error_of_a_job_is_forgotten_when_it_succeeds():
+def test_recorded_error_is_cleared_when_the_job_succeeds():
     outcomes = iter([fail, lambda: 0])
 
     def work():
@@ -89,21 +89,21 @@ def test_overdue_after_three_intervals_and_a_quarter_of_an_hour(minutes, every, 
     assert bool(due.overdue()) is late
 
 
-def test_a_schedule_may_find_a_job_overdue_sooner():
+def test_shortest_delay_is_an_option_of_the_schedule():
     due = Schedule("catalogue", (job(every=MINUTE),), runs=Run, shortest_delay=timedelta())
     due.run_due()
     Run.objects.update(last_finished_at=timezone.now() - timedelta(minutes=4))
     assert [late.name for late in due.overdue()] == [due.own[0].name]
 
 
-def test_a_job_that_never_ran_or_failed_is_overdue():
+def test_job_that_failed_or_never_ran_is_overdue():
     due = schedule(job("never"), job("bad", fail), job("good"))
     due.run(due.all()[1])
     due.run(due.all()[2])
     assert [late.name for late in due.overdue()] == ["never", "bad"]
 
 
-def test_jobs_of_other_apps_join_the_package_that_they_name(monkeypatch):
+def test_jobs_of_other_apps_run_with_the_package_in_run_by(monkeypatch):
     module = ModuleType("testproject.things.jobs")
     module.RUN_BY, module.JOBS = "catalogue", (job("theirs"),)
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -43,13 +43,13 @@ def test_settings_are_read_live(settings):
     assert (Settings().CURRENCY, Settings().LIMIT, Settings().unknown()) == ("EUR", 7, ["LIMITS"])
 
 
-def test_missing_setting_is_named(settings):
+def test_error_names_the_missing_setting(settings):
     settings.THINGS = {}
     with pytest.raises(ImproperlyConfigured, match=r'THINGS\["CURRENCY"\] is not set'):
         Settings().CURRENCY  # noqa: B018
 
 
-def test_hook_with_options_gets_them_as_keywords():
+def test_hook_receives_its_options_as_keywords():
     assert load_hook("shop_core.money.exponent")("JPY") == 0
     assert load_hook({"BACKEND": "shop_core.money.exponent", "OPTIONS": {"currency": "JPY"}})() == 0
     assert isinstance(load_hook({"BACKEND": "shop_core.money.exponent"}), partial)

@@ -37,7 +37,7 @@ def expected(*names):
     return [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}) for name in names]
 
 
-def test_insert_stores_what_save_would_store_and_gives_keys():
+def test_insert_stores_the_same_as_save_and_sets_keys():
     made = things("a", "b")
     assert rows.insert(made)
     assert stored() == expected("a", "b")
@@ -48,7 +48,7 @@ def test_insert_stores_what_save_would_store_and_gives_keys():
     assert Thing.objects.count() == 2
 
 
-def test_insert_of_nothing_sends_nothing(django_assert_num_queries):
+def test_insert_without_rows_runs_no_statement(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert not rows.insert([])
 
@@ -61,7 +61,7 @@ def test_conflicting_insert_returns_false():
     assert Thing.objects.count() == 1
 
 
-def test_insert_values_returns_a_field_of_what_was_written():
+def test_insert_values_returns_a_field_of_the_written_rows():
     values = [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}, NOON) for name in "abc"]
     rows.insert_values(Thing, NAMES, values[:1])
     found = rows.insert_values(Thing, NAMES, values, on_conflict="ON CONFLICT (name) DO NOTHING", returning="name")
@@ -89,7 +89,7 @@ def test_bulk_insert_and_update_store_awkward_values():
 
 
 @pytest.mark.pg
-def test_keys_are_drawn_before_rows_are_inserted():
+def test_keys_can_be_reserved_before_rows_are_inserted():
     first, second = bulk.take_keys(Thing, 2)
     bulk.insert(Thing, ("id", *NAMES), [(second, "a", None, 1, None, None, {}, NOON)])
     assert Thing.objects.get().pk == second
@@ -117,7 +117,7 @@ def test_compiled_query_returns_named_rows_like_its_plain_queryset():
     assert CHEAP.first(most=Decimal(2), count=3).name == "a"
 
 
-def test_compiled_query_is_compiled_once_for_a_shape(monkeypatch):
+def test_query_is_compiled_once_per_shape(monkeypatch):
     calls = []
     query = CompiledQuery(Thing, lambda p, *names: calls.append(names) or cheap(p, *names))
     monkeypatch.delenv("SHOP_PLAIN_QUERIES", raising=False)
@@ -127,7 +127,7 @@ def test_compiled_query_is_compiled_once_for_a_shape(monkeypatch):
     assert calls == [(), ("b",)]
 
 
-def test_plain_queryset_runs_when_asked_for_and_on_a_newer_django(monkeypatch):
+def test_plain_queryset_runs_if_configured_and_on_an_untested_django(monkeypatch):
     calls = []
     query = CompiledQuery(Thing, lambda p: calls.append(1) or cheap(p), row=ThingRow)
     rows.insert(things("a"))
@@ -140,7 +140,7 @@ def test_plain_queryset_runs_when_asked_for_and_on_a_newer_django(monkeypatch):
     assert len(calls) == 3
 
 
-def test_words_and_literals_stand_in_the_statement():
+def test_words_and_literals_are_written_into_the_statement():
     with CaptureQueriesContext(
         connection,
     ) as captured:
@@ -151,7 +151,7 @@ def test_words_and_literals_stand_in_the_statement():
         CHEAP.rows("b' OR 1=1", most=Decimal(2), count=3)
 
 
-def test_text_parameter_may_hold_anything():
+def test_text_parameter_is_never_interpreted_as_sql():
     query = CompiledQuery(Thing, lambda p: Thing.objects.filter(name=p("name", CharField())).values_list("name"))
     rows.insert(things("it's %s; --"))
     assert query.rows(name="it's %s; --") == [("it's %s; --",)]

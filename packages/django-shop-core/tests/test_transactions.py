@@ -19,12 +19,12 @@ def refused(state):
 
 
 @pytest.mark.parametrize("state", [*PASSING, None])
-def test_refusals_that_pass(state):
+def test_temporary_errors_are_recognised(state):
     assert is_passing(refused(state))
 
 
 @pytest.mark.parametrize("state", MISTAKES)
-def test_refusals_that_are_mistakes(state):
+def test_permanent_errors_are_recognised(state):
     assert not is_passing(refused(state))
 
 
@@ -32,14 +32,14 @@ def test_refusals_that_are_mistakes(state):
     ("text", "passing"),
     [("database is locked", True), ("database table is busy", True), ("no such table: x", False), ("disk I/O", False)],
 )
-def test_refusals_of_sqlite(text, passing):
+def test_temporary_errors_of_sqlite_are_recognised(text, passing):
     error = OperationalError(text)
     error.__cause__ = sqlite3.OperationalError(text)
     assert is_passing(error) is passing
 
 
 @pytest.mark.django_db(transaction=True)
-def test_passing_refusal_is_repeated_from_the_start():
+def test_transaction_is_repeated_after_a_temporary_error():
     calls = []
 
     @in_transaction(Thing)
@@ -56,7 +56,7 @@ def test_passing_refusal_is_repeated_from_the_start():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_second_refusal_is_busy_and_leaves_nothing():
+def test_second_temporary_error_raises_busy_and_writes_nothing():
     @in_transaction(Thing)
     def work():
         Thing.objects.create(name="a")
@@ -68,7 +68,7 @@ def test_second_refusal_is_busy_and_leaves_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_mistake_is_not_repeated():
+def test_permanent_error_is_not_repeated():
     calls = []
 
     @in_transaction(Thing)
@@ -82,7 +82,7 @@ def test_mistake_is_not_repeated():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_inside_of_a_transaction_it_is_a_savepoint_and_repeats_nothing():
+def test_savepoint_in_a_callers_transaction_is_not_repeated():
     calls = []
 
     @in_transaction(Thing)
@@ -100,7 +100,7 @@ def test_inside_of_a_transaction_it_is_a_savepoint_and_repeats_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_time_to_wait_is_the_callers_inside_of_his_transaction():
+def test_lock_timeout_is_not_set_in_a_callers_transaction():
     @in_transaction(Thing, sets_lock_timeout=False)
     def asked():
         return lock_timeout(connection)
@@ -110,7 +110,7 @@ def test_the_time_to_wait_is_the_callers_inside_of_his_transaction():
         assert asked() is None
 
 
-def test_package_may_have_its_own_kind_of_busy(db):
+def test_package_can_use_its_own_subclass_of_busy(db):
     class ThingsBusy(Busy):
         pass
 
@@ -124,7 +124,7 @@ def test_package_may_have_its_own_kind_of_busy(db):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_router_is_asked_at_each_call(settings):
+def test_router_chooses_the_database_at_each_call(settings):
     asked = []
 
     class Router:
@@ -142,7 +142,7 @@ def test_the_router_is_asked_at_each_call(settings):
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_lock_is_waited_for_no_longer_than_said():
+def test_lock_timeout_is_set_only_for_the_transaction():
     @in_transaction(Thing)
     def shown():
         with connection.cursor() as cursor:
@@ -157,7 +157,7 @@ def test_lock_is_waited_for_no_longer_than_said():
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_deadlock_of_two_ends_with_both_done():
+def test_two_deadlocked_transactions_both_succeed():
     Thing.objects.create(name="a")
     Thing.objects.create(name="b")
     first_lock = threading.Barrier(2, timeout=10)

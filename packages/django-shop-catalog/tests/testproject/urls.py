@@ -1,4 +1,4 @@
-"""A host that knows nothing of the catalogue's errors mounts its router."""
+"""A host project that mounts the catalogue's router and has no handlers for its errors."""
 
 from django.contrib import admin
 from django.urls import path

@@ -28,9 +28,8 @@ OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
 class Auths(Sequence[Auth]):
     """The ``auth`` of an operation, as ninja expects it: a callable that tries a setting's auths, and their schemes.
 
-    The setting holds one dotted path or a list of them. Each path leads to a callable, to one of ninja's auth objects
-    or classes, or to a list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; an invalid
-    credential is still refused.
+    The setting holds a dotted path or a list of them. Each leads to a callable, an auth object or class of ninja, or a
+    list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; wrong ones are refused.
     """
 
     def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:

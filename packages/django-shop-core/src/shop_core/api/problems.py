@@ -92,9 +92,8 @@ class Problems:
     """The tables of one package, and the problem documents made from them.
 
     ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
-    ``statuses``: error class to HTTP status, 409 unless it is listed; list ``Busy`` with 503. ``retry_after``: error
-    class to seconds. Subclasses of an error inherit its status and seconds. ``type_base`` returns the
-    URL prefix of problem types, or an empty string.
+    ``statuses``: error class to HTTP status, 409 if not listed; list ``Busy`` with 503. ``retry_after``: error class
+    to seconds. Subclasses of an error inherit both. ``type_base`` returns the URL prefix of problem types, or "".
     """
 
     titles: Mapping[int, str | Promise]

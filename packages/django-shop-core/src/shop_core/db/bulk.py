@@ -1,7 +1,6 @@
-"""Insert and update thousands of rows, as imports do.
+"""Insert and update thousands of rows, faster than ``bulk_create``, which builds an expression for each value.
 
-This is faster than ``bulk_create`` and ``bulk_update``, which build an expression for each value. As in ``rows``, no
-signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
+As in ``rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
 """
 
 from __future__ import annotations

@@ -89,8 +89,7 @@ class Parameter(Expression):
 class Word(Value):
     """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
 
-    With the word in the text, PostgreSQL can use a partial index in a cached plan. With a parameter, it would have to
-    plan every execution.
+    So PostgreSQL can use a partial index in a cached plan. With a parameter it would have to plan every execution.
     """
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
@@ -131,9 +130,8 @@ class Statement(NamedTuple):
 class CompiledQuery(Generic[Row]):
     """A ``values_list`` queryset with parameters. ``build(p, *shape)`` makes it; ``p(name, field)`` is a parameter.
 
-    ``row`` is the named tuple that rows are returned as. With ``reads=True`` the query runs on the database that the
-    routers choose for reading the model. Otherwise it runs on the one for writing, since the rows are about to be
-    changed.
+    ``row`` is the named tuple that rows are returned as. With ``reads=True`` the query runs on the routers' database
+    for reading, otherwise on the one for writing, since the rows are about to be changed.
     """
 
     def __init__(

@@ -53,8 +53,7 @@ def in_transaction(
     Inside a caller's transaction the function runs once, in a savepoint: only the outermost one can be repeated.
     Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
     (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
-    sets the ``lock_timeout`` in its own first statement, which saves a separate one. ``busy`` may be a package's
-    subclass of ``Busy``.
+    sets the timeout in its own first statement, which saves one. ``busy`` may be a package's subclass of ``Busy``.
 
     Raises:
         Busy: the second attempt failed with a temporary error too.
