@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
 
 from shop_catalog import images
-from shop_catalog.admin.forms import NamesRelations
+from shop_catalog.admin.forms import LabelsAutocomplete
 from shop_catalog.exceptions import CategoryCycle, InvalidImage
 from shop_catalog.models import Category, write_gate
 
@@ -37,7 +37,7 @@ class CategoryForm(MPTTAdminForm):
 
 
 @admin.register(Category)
-class CategoryAdmin(NamesRelations, DraggableMPTTAdmin):
+class CategoryAdmin(LabelsAutocomplete, DraggableMPTTAdmin):
     """Drag a row to move a category with its subtree. The model locks the tree to save, move and delete."""
 
     form = CategoryForm

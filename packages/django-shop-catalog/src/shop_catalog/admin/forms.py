@@ -50,7 +50,7 @@ class ProductForm(forms.ModelForm):
         return values
 
 
-class NamedCells(forms.BaseInlineFormSet):
+class LabelledFormSet(forms.BaseInlineFormSet):
     """Labels each field of a table with its column's name. Up to Django 6.1, the admin labels only the columns."""
 
     def add_fields(self, form: forms.ModelForm, index: int | None) -> None:
@@ -60,7 +60,7 @@ class NamedCells(forms.BaseInlineFormSet):
             widget.attrs.setdefault("aria-label", capfirst(str(field.label)))
 
 
-class NamedAutocomplete(AutocompleteSelect):
+class LabelledAutocomplete(AutocompleteSelect):
     """Shows the field's name in an empty box, since screen readers read only what the box shows."""
 
     def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -68,12 +68,12 @@ class NamedAutocomplete(AutocompleteSelect):
         return {**attrs, "data-placeholder": capfirst(str(self.field.verbose_name))}
 
 
-class NamesRelations(BaseModelAdmin):
+class LabelsAutocomplete(BaseModelAdmin):
     """Labels ``autocomplete_fields`` for screen readers."""
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
-            kwargs["widget"] = NamedAutocomplete(db_field, self.admin_site, using=kwargs.get("using"))
+            kwargs["widget"] = LabelledAutocomplete(db_field, self.admin_site, using=kwargs.get("using"))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 

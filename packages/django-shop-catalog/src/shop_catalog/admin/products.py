@@ -21,8 +21,8 @@ from django.utils.translation import gettext_lazy as _
 from shop_catalog import images, money, products
 from shop_catalog.admin.forms import (
     ImageForm,
-    NamedCells,
-    NamesRelations,
+    LabelledFormSet,
+    LabelsAutocomplete,
     ProductForm,
 )
 from shop_catalog.admin.pages import staff_user
@@ -49,9 +49,9 @@ HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
 
 
-class CategoryInline(NamesRelations, admin.TabularInline):
+class CategoryInline(LabelsAutocomplete, admin.TabularInline):
     model = ProductCategory
-    formset = NamedCells
+    formset = LabelledFormSet
     extra = 0
     fields = ("category", "position")
     autocomplete_fields = ("category",)
@@ -62,7 +62,7 @@ class CategoryInline(NamesRelations, admin.TabularInline):
 class ImageInline(admin.TabularInline):
     model = ProductImage
     form = ImageForm
-    formset = NamedCells
+    formset = LabelledFormSet
     extra = 0
     fields = ("preview", "file", "alt", "position", "is_primary")
     readonly_fields = ("preview",)
@@ -99,7 +99,7 @@ class VariantInline(admin.TabularInline):
 
 
 @admin.register(Product)
-class ProductAdmin(NamesRelations, StockPages, ImportPages):
+class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
     form = ProductForm
     change_form_template = "admin/shop_catalog/product/change_form.html"
     change_list_template = "admin/shop_catalog/product/change_list.html"
