@@ -63,8 +63,8 @@ LAYERS = {
     | dict.fromkeys(["payment_providers", "product_sources"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
-            *("carts", "checkout", "customers", "events", "guest_links", "idempotency", "lifecycle", "numbers"),
-            *("payments", "pricing", "queries", "tracking", "validators"),
+            *("carts", "checkout", "crediting", "customers", "events", "guest_links", "idempotency", "lifecycle"),
+            *("numbers", "payments", "pricing", "queries", "tracking", "validators"),
         ],
         ACTIONS,
     )

@@ -5,11 +5,16 @@ import importlib
 import json
 import re
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from config.docs import CODES_HELP
 from django.core.management import get_commands
+from hypothesis import example, given
+from hypothesis import strategies as st
+from shop_orders import crediting
+from shop_orders.models import Payment, PaymentStatus
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs/_ext"))
@@ -165,3 +170,48 @@ def test_every_public_name_of_core_is_there():
         if f"\n| `{node.name}` |" not in text and node.name not in PARTS_OF_A_COMPILED_QUERY
     ]
     assert missing == []
+
+
+CENTS = st.integers(0, 12).map(lambda number: Decimal(number) / 4)
+ATTEMPTS = {
+    "any": lambda statuses: True,
+    "one is authorised": lambda statuses: "authorised" in statuses,
+    "the newest failed or was cancelled, none is open": lambda statuses: (
+        statuses[-1:] in (["failed"], ["cancelled"]) and not {"started", "pending", "authorised"} & set(statuses)
+    ),
+}
+
+
+def payment_statuses():
+    """The rows of the table of payment statuses: a condition of amounts, a test of the payments, and the status."""
+    row = re.compile(r"^\| (?:`(?P<amounts>[^`]+)`|any) \| (?P<attempts>[^|]+) \| `(?P<status>\w+)` \|", re.MULTILINE)
+    return [
+        (match["amounts"] or "True", ATTEMPTS[match["attempts"]], match["status"])
+        for match in row.finditer(page("orders-states"))
+    ]
+
+
+@given(
+    total=CENTS,
+    credited=st.integers(0, 4),
+    captured=CENTS,
+    refunded=st.integers(0, 4),
+    attempts=st.lists(st.sampled_from(list(map(str, Payment.Status))), max_size=3),
+)
+@example(total=Decimal(10), credited=0, captured=Decimal(20), refunded=2, attempts=["captured", "captured"])
+@example(total=Decimal(10), credited=4, captured=Decimal(0), refunded=0, attempts=["cancelled"])
+@example(total=Decimal(0), credited=0, captured=Decimal(0), refunded=0, attempts=[])
+def test_payment_status_follows_the_table(total, credited, captured, refunded, attempts):
+    """``credited`` and ``refunded`` are quarters of the total and of what was captured."""
+    credited, refunded = total * credited / 4, captured * refunded / 4
+    amounts = {"total": total, "credited": credited, "captured": captured, "refunded": refunded}
+    expected = next(
+        status
+        for condition, fits, status in payment_statuses()
+        if eval(condition, {}, dict(amounts)) and fits(attempts)
+    )
+    assert crediting.payment_status(**amounts, attempts=attempts) == expected
+
+
+def test_every_payment_status_is_in_the_table():
+    assert {status for _condition, _fits, status in payment_statuses()} == set(PaymentStatus)

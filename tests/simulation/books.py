@@ -145,18 +145,17 @@ def sums(world: World, orders: list[Order]) -> Found:
 
 def _payment_status(order: Order, payments: list[Payment]) -> str:
     """The table of the reference: what went back first, then what came, then the attempts."""
-    surplus_went_back = order.paid_amount - order.refunded_amount >= order.total > 0
-    if order.refunded_amount and not surplus_went_back:
-        return PaymentStatus.REFUNDED if order.refunded_amount >= order.paid_amount else PaymentStatus.PART_REFUNDED
-    if order.paid_amount - order.refunded_amount >= order.total:
+    kept, asked_for = order.paid_amount - order.refunded_amount, order.total - order.credited_amount
+    if order.refunded_amount and (not kept or kept < order.total):
+        return PaymentStatus.PART_REFUNDED if kept else PaymentStatus.REFUNDED
+    if order.refunded_amount or (order.paid_amount >= asked_for and (order.paid_amount or not order.total)):
         return PaymentStatus.PAID
     statuses = [payment.status for payment in sorted(payments, key=lambda payment: payment.pk)]
     if Payment.Status.AUTHORISED in statuses:
         return PaymentStatus.AUTHORISED
     is_open = any(payment.is_open for payment in payments)
-    if statuses and not is_open and statuses[-1] in (Payment.Status.FAILED, Payment.Status.CANCELLED):
-        return PaymentStatus.FAILED
-    return PaymentStatus.UNPAID
+    is_ended = bool(statuses) and not is_open and statuses[-1] in (Payment.Status.FAILED, Payment.Status.CANCELLED)
+    return PaymentStatus.FAILED if is_ended and order.paid_amount < asked_for else PaymentStatus.UNPAID
 
 
 def account(world: World, orders: list[Order]) -> Found:
@@ -165,7 +164,11 @@ def account(world: World, orders: list[Order]) -> Found:
     for order in orders:
         name = world.order_name(order.number)
         under_way = sum((row.amount for row in refunds_of(order) if row.status in ("queued", "pending")), ZERO)
-        credited = _credited(order, under_way)
+        credited = order.credited_amount
+        if credited != sum((credit.amount for credit in order.credits.all()), ZERO):
+            yield "credited is not the sum of credits", name
+        if order.status == OrderStatus.CANCELLED and credited != order.total:
+            yield "a cancelled order asks for money", name
         due = order.total - credited - order.paid_amount + order.refunded_amount
         words = f"{name}: {order.total} - {credited} - {order.paid_amount} + {order.refunded_amount} = {due}"
         if order.amount_due != max(due, ZERO):
@@ -176,17 +179,6 @@ def account(world: World, orders: list[Order]) -> Found:
             yield "list of refunds due", f"{name}: {order.refund_due}, listed: {order.pk in listed}"
         if due < 0 and not under_way and order.refund_due == 0:
             yield "surplus is kept", words
-
-
-def _credited(order: Order, under_way: Decimal) -> Decimal:
-    """What the shop no longer asks for: its column, or where there is none yet, what went back beyond the surplus."""
-    stored: Decimal | None = getattr(order, "credited_amount", None)
-    if stored is not None:
-        return stored
-    if order.status == OrderStatus.CANCELLED:
-        return order.total
-    surplus = max(order.paid_amount - order.total, ZERO)
-    return min(max(order.refunded_amount + under_way - surplus, ZERO), order.total)
 
 
 def refunds_wanted(world: World, orders: list[Order]) -> Found:

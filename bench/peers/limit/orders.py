@@ -61,9 +61,10 @@ WITH closed AS (UPDATE shop_orders_cart SET status = 'ordered', updated_at = now
 placed AS (
   INSERT INTO shop_orders_order (number, customer_id, cart_id, status, payment_status, contact_name, email, phone,
     language, shipping_address, billing_address, delivery, payment_provider, customer_note, currency, subtotal,
-    charges_total, net_total, tax_total, total, paid_amount, refunded_amount, cancel_reason, placed_at, updated_at)
+    charges_total, net_total, tax_total, total, credited_amount, paid_amount, refunded_amount, cancel_reason,
+    placed_at, updated_at)
   VALUES (%(number)s, %(customer)s, %(cart)s, 'confirmed', 'unpaid', %(name)s, %(email)s, '', 'en-us', %(address)s,
-    '{}', '', 'on_delivery', '', 'KES', %(total)s, 0, %(total)s, 0, %(total)s, 0, 0, '', now(), now())
+    '{}', '', 'on_delivery', '', 'KES', %(total)s, 0, %(total)s, 0, %(total)s, 0, 0, 0, '', now(), now())
   RETURNING id, placed_at),
 lines AS (
   INSERT INTO shop_orders_orderline (order_id, position, product_ref, sku, name, quantity, unit_price, line_total,

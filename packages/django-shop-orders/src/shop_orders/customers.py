@@ -20,6 +20,7 @@ from shop_orders.exceptions import InvalidAddress, InvalidTransition
 from shop_orders.managers import OrderEventQuerySet
 from shop_orders.models import (
     Address,
+    Credit,
     Customer,
     IdempotencyKey,
     Order,
@@ -178,6 +179,7 @@ def anonymise(customer: Customer) -> int:
         _anonymise_events(OrderEvent.objects.filter(order__in=keys))
         Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, error="")
         Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
+        Credit.objects.filter(order__in=keys).update(reason="")
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
         _stored_responses(customer, orders).delete()
         customer.addresses.all().delete()

@@ -8,10 +8,20 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_orders import events
+from shop_orders import crediting, events
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidTransition, NothingToShip
-from shop_orders.models import Charge, Order, OrderLine, OrderStatus, Payment, PaymentStatus, Shipment, ShipmentLine
+from shop_orders.models import (
+    Charge,
+    Credit,
+    Order,
+    OrderLine,
+    OrderStatus,
+    Payment,
+    PaymentStatus,
+    Shipment,
+    ShipmentLine,
+)
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
 
@@ -110,27 +120,28 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
     """Cancel an order and release its stock. No part of it may have been shipped.
 
     Opens its own transaction and locks the order row. Cancelling a cancelled order changes nothing.
-    No money is refunded: ``refund_due`` is the captured amount until ``payments.refund`` is called.
+    What is left of the total is credited. No money is refunded: ``refund_due`` is the captured amount until
+    ``payments.refund`` is called.
 
     Raises:
         InvalidTransition: a part of the order was shipped.
     """
     order = lock(order_id)
     if order.status != OrderStatus.CANCELLED:
-        _cancel(order, by=by, reason=reason, notify=notify)
+        _cancel(order, kind=Credit.Kind.CANCELLATION, by=by, reason=reason, notify=notify)
     return order
 
 
 @in_transaction(Order)
 def expire(order_id: int, *, notify: bool = True) -> bool:
-    """Cancel an order that was not paid in time. The caller must first fetch the state of its payments.
+    """Cancel an order that was not paid in time, as ``cancel``. The caller must first fetch the state of its payments.
 
     Returns False and changes nothing if the order was paid, has another status or can still be paid in time.
     """
     order = lock(order_id)
     if not Order.objects.overdue().filter(pk=order_id).exists():
         return False
-    _cancel(order, by=None, reason=_("It was not paid in time."), notify=notify)
+    _cancel(order, kind=Credit.Kind.EXPIRY, by=None, reason=_("It was not paid in time."), notify=notify)
     return True
 
 
@@ -220,7 +231,7 @@ def _set_status(
     )
 
 
-def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
+def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bool) -> None:
     _check(order, OrderStatus.CANCELLED)
     lines = list(order.lines.all())
     if any(line.shipped_quantity for line in lines):
@@ -232,7 +243,9 @@ def _cancel(order: Order, *, by: Any, reason: str, notify: bool) -> None:
         product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.number)
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason[:500]
+    crediting.give_rest(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
+    set_payment_status(order, crediting.payment_status_of(order), by=by, notify=False)
 
 
 def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
-from django.db.models import Case, DecimalField, F, Q, Value, When
+from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
 
 if TYPE_CHECKING:
     from shop_orders.models import Cart, Order, OrderEvent  # noqa: F401 - the querysets' parameters
+
+AMOUNT: DecimalField[Decimal, Decimal] = DecimalField(max_digits=14, decimal_places=4)
+BALANCE = Round(F("total") - F("credited_amount") - F("paid_amount") + F("refunded_amount"), precision=4)
+"""What the customer owes, exact on SQLite too: the sum of floats is rounded to the stored decimals."""
 
 
 class CartQuerySet(models.QuerySet["Cart"]):
@@ -30,18 +36,33 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def of(self, customer: Any) -> OrderQuerySet:
         return self.filter(customer=customer)
 
+    def with_account(self) -> OrderQuerySet:
+        """With the refunds that are under way, so that ``refund_due`` of a listed order takes no query.
+
+        ``account_balance`` and ``account_under_way`` can be used in filters and for sorting. They are rounded to the
+        stored decimals, since SQLite calculates with floats.
+        """
+        return self.annotate(account_balance=BALANCE, account_under_way=self._under_way())
+
     def unpaid(self) -> OrderQuerySet:
-        """Pending orders that have reserved stock and are not paid."""
-        return self.filter(status="pending", payment_status__in=("unpaid", "failed"))
+        """Pending orders that have reserved stock and of which something is due that is not authorised."""
+        return self.alias(due=BALANCE).filter(status="pending", due__gt=0).exclude(payment_status="authorised")
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
         """Unpaid orders whose time to pay is over. Excludes orders with a held payment, which staff resolve."""
         return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
-        """Orders with money to refund: overpaid, or paid and cancelled."""
-        kept = Case(When(status="cancelled", then=Value(0)), default=F("total"), output_field=DecimalField())
-        return self.filter(paid_amount__gt=F("refunded_amount") + kept)
+        """Orders with money to refund that is not under way: overpaid, or paid for what was credited."""
+        amounts = self.alias(owed=Round(-BALANCE, precision=4), under_way=self._under_way())
+        return amounts.filter(owed__gt=0, under_way__lt=F("owed"))
+
+    def _under_way(self) -> Round:
+        """The sum of an order's refunds that are queued or pending."""
+        is_under_way = Q(payments__refunds__status__in=("queued", "pending"))
+        refunds = self.model._base_manager.filter(is_under_way, pk=OuterRef("pk")).order_by()
+        sums = refunds.values("pk").annotate(sum=Sum("payments__refunds__amount")).values("sum")
+        return Round(Coalesce(Subquery(sums), Value(Decimal(0)), output_field=AMOUNT), precision=4)
 
     def search(self, text: str) -> OrderQuerySet:
         """Search orders by number, e-mail address, phone, name, SKU or tracking number."""

@@ -266,6 +266,16 @@ class Migration(migrations.Migration):
                 ),
                 ("total", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="total")),
                 (
+                    "credited_amount",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0"),
+                        help_text="The part of the total that the shop no longer asks for.",
+                        max_digits=14,
+                        verbose_name="credited",
+                    ),
+                ),
+                (
                     "paid_amount",
                     models.DecimalField(decimal_places=4, default=Decimal("0"), max_digits=14, verbose_name="paid"),
                 ),
@@ -647,6 +657,75 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Credit",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="amount")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("lines", "goods"),
+                            ("shipping", "shipping"),
+                            ("goodwill", "goodwill"),
+                            ("cancellation", "order cancelled"),
+                            ("expiry", "order expired"),
+                            ("reinstatement", "order reinstated"),
+                        ],
+                        max_length=15,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "lines",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="The units of each credited product.",
+                        verbose_name="lines",
+                    ),
+                ),
+                ("tax_lines", models.JSONField(blank=True, default=list, verbose_name="tax lines")),
+                ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created at")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credits",
+                        to="shop_orders.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "refund",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="credits",
+                        to="shop_orders.refund",
+                        verbose_name="refund",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "credit",
+                "verbose_name_plural": "credits",
+                "ordering": ("order", "id"),
+            },
+        ),
+        migrations.CreateModel(
             name="Shipment",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -875,6 +954,33 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("refunded_amount__gte", 0), ("refunded_amount__lte", models.F("paid_amount"))),
                 name="shop_orders_order_refunded_within_paid",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="order",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("credited_amount__gte", 0), ("credited_amount__lte", models.F("total"))),
+                name="shop_orders_order_credited_within_total",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="credit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ("lines", "shipping", "goodwill", "cancellation", "expiry", "reinstatement"))
+                ),
+                name="shop_orders_credit_kind",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="credit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount__gt", 0), models.Q(("kind", "reinstatement"), _negated=True)),
+                    models.Q(("amount__lt", 0), ("kind", "reinstatement")),
+                    _connector="OR",
+                ),
+                name="shop_orders_credit_sign",
             ),
         ),
         migrations.AddConstraint(

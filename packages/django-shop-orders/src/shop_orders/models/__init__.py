@@ -1,4 +1,5 @@
 from shop_orders.models.carts import Cart, CartItem
+from shop_orders.models.credits import Credit
 from shop_orders.models.customers import Address, Customer
 from shop_orders.models.orders import Charge, Order, OrderEvent, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.models.payments import Payment, ProviderEvent, Refund
@@ -10,6 +11,7 @@ __all__ = [
     "Cart",
     "CartItem",
     "Charge",
+    "Credit",
     "Customer",
     "IdempotencyKey",
     "JobRun",

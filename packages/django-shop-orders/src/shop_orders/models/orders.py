@@ -75,6 +75,9 @@ class Order(models.Model):
     net_total = amount_field(_("net total"))
     tax_total = amount_field(_("tax"), help_text=_("Added to the prices or included in them."))
     total = amount_field(_("total"))
+    credited_amount = amount_field(
+        _("credited"), default=Decimal(0), help_text=_("The part of the total that the shop no longer asks for.")
+    )
     paid_amount = amount_field(_("paid"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
     cancel_reason = models.CharField(_("reason for the cancellation"), max_length=500, blank=True)
@@ -111,6 +114,10 @@ class Order(models.Model):
                 condition=Q(refunded_amount__gte=0, refunded_amount__lte=F("paid_amount")),
                 name="shop_orders_order_refunded_within_paid",
             ),
+            models.CheckConstraint(
+                condition=Q(credited_amount__gte=0, credited_amount__lte=F("total")),
+                name="shop_orders_order_credited_within_total",
+            ),
         ]
         indexes = [
             models.Index(fields=("customer", "-placed_at", "-id"), name="shop_orders_order_of_customer"),
@@ -130,21 +137,39 @@ class Order(models.Model):
         return self.number
 
     @property
+    def balance(self) -> Decimal:
+        """total - credited - paid + refunded: what the customer owes; negative if the shop owes it."""
+        return self.total - self.credited_amount - self.paid_amount + self.refunded_amount
+
+    @property
     def amount_due(self) -> Decimal:
         """The amount that is still to be paid."""
-        if self.status == OrderStatus.CANCELLED:
-            return Decimal(0)
-        return max(self.total - self.paid_amount, Decimal(0))
+        return max(self.balance, Decimal(0))
+
+    @property
+    def refunds_under_way(self) -> Decimal:
+        """The sum of the refunds that are queued or pending. Takes a query, except for rows of ``with_account()``."""
+        known: Decimal | None = self.__dict__.get("account_under_way")
+        if known is not None:
+            return known
+        refunds = models.Sum("refunds__amount", filter=Q(refunds__status__in=("queued", "pending")))
+        return self.payments.aggregate(sum=refunds)["sum"] or Decimal(0)
 
     @property
     def refund_due(self) -> Decimal:
-        """The amount that was overpaid, or paid for a cancelled order, and was not refunded."""
-        owed = Decimal(0) if self.status == OrderStatus.CANCELLED else self.total
-        return max(self.paid_amount - self.refunded_amount - owed, Decimal(0))
+        """The amount to refund that is not under way yet: overpaid, or paid for what was credited."""
+        return max(-self.balance - self.refunds_under_way, Decimal(0)) if self.balance < 0 else Decimal(0)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is due, and nothing will be when the refunds under way are made."""
+        return self.balance <= 0 and self.balance + self.refunds_under_way <= 0
 
     @property
     def refundable_amount(self) -> Decimal:
-        return self.paid_amount - self.refunded_amount
+        """The amount that was paid and neither refunded nor is being refunded."""
+        kept = self.paid_amount - self.refunded_amount
+        return kept - self.refunds_under_way if kept else kept
 
 
 class OrderLine(models.Model):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
-from shop_orders.models import Order, Payment, PaymentStatus, ProviderEvent
+from shop_orders.models import Order, Payment, ProviderEvent
 from shop_orders.payment_providers import PaymentState
 from shop_orders.payments import order_status, refund_results, refunds
 from shop_orders.transactions import in_transaction
@@ -82,8 +82,6 @@ def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, 
     order.paid_amount += amount
     order.save(update_fields=["paid_amount", "updated_at"])
     order_status.update(order, payment, by=by, notify=notify)
-    if order.payment_status == PaymentStatus.PAID:
-        lifecycle.confirm_paid(order)
     if order.refund_due:
         refunds.refund_excess(order, payment, min(order.refund_due, amount))
 

@@ -1,4 +1,4 @@
-"""Computes the payment status of an order from its payments."""
+"""The payment status of an order, which follows from its amounts and its payments."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from typing import Any
 
 from shop_core.money import as_text
 
-from shop_orders import lifecycle
-from shop_orders.models import Order, Payment, PaymentStatus
+from shop_orders import crediting, lifecycle
+from shop_orders.models import Order, OrderStatus, Payment
 
 
 def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = True) -> None:
-    """Compute the payment status of a locked order after one of its payments changed, and record the change."""
+    """Compute the payment status after a payment or a refund changed, and record the change.
+
+    A pending order of which nothing is due any more is confirmed. The caller has locked the order.
+    """
     lifecycle.set_payment_status(
         order,
-        _computed(order),
+        crediting.payment_status_of(order),
         by=by,
         notify=notify,
         about=payment,
@@ -26,18 +29,5 @@ def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = Tru
             }
         },
     )
-
-
-def _computed(order: Order) -> PaymentStatus:
-    if order.refunded_amount:
-        is_complete = order.refunded_amount >= order.paid_amount
-        return PaymentStatus.REFUNDED if is_complete else PaymentStatus.PART_REFUNDED
-    if order.paid_amount >= order.total:
-        return PaymentStatus.PAID
-    statuses = list(order.payments.order_by("id").values_list("status", flat=True))
-    if Payment.Status.AUTHORISED in statuses:
-        return PaymentStatus.AUTHORISED
-    is_waiting = any(status in Payment.OPEN for status in statuses)
-    if statuses and not is_waiting and statuses[-1] in (Payment.Status.FAILED, Payment.Status.CANCELLED):
-        return PaymentStatus.FAILED
-    return PaymentStatus.UNPAID
+    if order.status == OrderStatus.PENDING and order.is_settled:
+        lifecycle.confirm_paid(order)

@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
-from shop_orders import events
-from shop_orders.models import Order, Payment, ProviderEvent, Refund
+from shop_orders import crediting, events
+from shop_orders.models import Credit, Order, Payment, ProviderEvent, Refund
 from shop_orders.payments import order_status
 
 Outcome = ProviderEvent.Outcome
@@ -31,7 +31,10 @@ def apply_total(order: Order, payment: Payment, *, amount: Decimal | None, curre
             added -= refund.amount
             succeed(order, payment, refund)
     if added:
-        made_at_provider = Refund.objects.create(payment=payment, amount=added, reason=_("Refunded at the provider."))
+        above = added - min(added, order.refund_due)
+        reason = _("Refunded at the provider.")
+        made_at_provider = Refund.objects.create(payment=payment, amount=added, reason=reason)
+        crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=reason, refund=made_at_provider)
         succeed(order, payment, made_at_provider)
     return Outcome.APPLIED
 
@@ -71,9 +74,8 @@ def apply_failure(
         payment.save(update_fields=["refunded_amount", "updated_at"])
         order.refunded_amount -= refund.amount
         order.save(update_fields=["refunded_amount", "updated_at"])
-        order_status.update(order, payment, notify=False)
     refund.status = Refund.Status.FAILED
-    record_failure(order, refund, error)
+    record_failure(order, payment, refund, error)
     return Outcome.APPLIED
 
 
@@ -97,9 +99,11 @@ def succeed(order: Order, payment: Payment, refund: Refund) -> None:
     )
 
 
-def record_failure(order: Order, refund: Refund, error: str) -> None:
+def record_failure(order: Order, payment: Payment, refund: Refund, error: str) -> None:
+    """Record that a refund failed. Its credit stays, so the money shows as ``refund_due`` again."""
     refund.error = error[:500]
     refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
+    order_status.update(order, payment, notify=False)
     message = _("A refund failed: %(error)s") % {"error": error}
     events.record(order, "refund_failed", is_public=False, message=message)
 

@@ -10,9 +10,9 @@ from django.db.models import F, Q, Sum
 from django.utils.translation import gettext as _
 from shop_core.money import as_text, quantise
 
-from shop_orders import events, lifecycle
+from shop_orders import crediting, events, lifecycle
 from shop_orders.exceptions import InvalidInput, RefundTooLarge
-from shop_orders.models import Order, Payment, Refund
+from shop_orders.models import Credit, Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments.sending import send_refund
 from shop_orders.product_sources import product_source
@@ -62,7 +62,10 @@ def queue_refund(
 
 
 def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
-    """Store refunds of one or more payments that add up to the amount. The caller has locked the order."""
+    """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
+
+    The part of the amount that exceeds ``refund_due`` is credited now, whatever becomes of the refunds.
+    """
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
         waiting=Sum("refunds__amount", filter=is_waiting, default=Decimal(0))
@@ -72,13 +75,16 @@ def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify:
     wanted = refundable if amount is None else quantise(amount, order.currency)
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
+    above = wanted - min(wanted, order.refund_due)
     refunds = []
     for payment, maximum in available:
         part = min(maximum, wanted)
         if part > 0:
             refunds.append(Refund(payment=payment, amount=part, reason=reason[:500], actor=by, notify=notify))
             wanted -= part
-    return Refund.objects.bulk_create(refunds)
+    refunds = Refund.objects.bulk_create(refunds)
+    crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=reason, by=by, refund=refunds[0])
+    return refunds
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:

@@ -102,7 +102,7 @@ def _record_result(refund_id: int, result: RefundResult) -> Refund:
         return refund
     refund.status = Refund.Status(result.status)
     if result.status == "failed":
-        refund_results.record_failure(order, refund, result.error)
+        refund_results.record_failure(order, payment, refund, result.error)
     else:
         refund.next_attempt_at = timezone.now() + CHECK_EVERY
         refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])

@@ -84,6 +84,8 @@ def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
         payment = Payment.objects.create(
             order=order, provider=provider.alias, amount=order.amount_due, currency=order.currency
         )
+        if order.payment_status == PaymentStatus.FAILED:
+            order_status.update(order, payment)
     if order.payment_provider != provider.alias:
         _change_provider(order, provider)
     must_call = payment.status == Payment.Status.STARTED

@@ -1,0 +1,211 @@
+"""The account of an order: due = total - credited - paid + refunded, whatever happens to its money."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from shop_orders import lifecycle, payments
+from shop_orders.exceptions import RefundTooLarge
+from shop_orders.models import Order, Refund
+from shop_orders.payment_providers import PaymentEvent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def order(place, memory_provider):
+    return place(provider="memory")
+
+
+@pytest.fixture
+def bank_order(place, memory_provider):
+    return place(provider="bank")
+
+
+def account_of(order):
+    order.refresh_from_db()
+    return order.amount_due, order.refund_due, order.refunds_under_way
+
+
+def pay(order, amount):
+    return payments.record_payment(order.pk, amount=Decimal(amount))
+
+
+def test_cancelling_credits_what_is_left_of_the_total(order, user):
+    lifecycle.cancel(order.pk, by=user, reason="Changed my mind.")
+    credit = order.credits.get()
+    assert (credit.amount, credit.kind, credit.actor, credit.reason) == (25, "cancellation", user, "Changed my mind.")
+    assert account_of(order) == (0, 0, 0)
+    assert order.credited_amount == order.total
+    lifecycle.cancel(order.pk)
+    assert order.credits.count() == 1
+
+
+def test_expiry_credits_what_is_left_after_a_refund(bank_order):
+    pay(bank_order, "11.80")
+    payments.refund(bank_order.pk, amount=Decimal("1.18"))
+    assert account_of(bank_order) == (Decimal("13.20"), 0, 0)
+    assert bank_order.payment_status == "part_refunded"
+    Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert payments.expire_due() == 1
+    assert account_of(bank_order) == (0, Decimal("10.62"), 0)
+    kinds = [(credit.kind, credit.amount) for credit in bank_order.credits.all()]
+    assert kinds == [("goodwill", Decimal("1.18")), ("expiry", Decimal("23.82"))]
+
+
+def test_order_whose_money_went_back_expires(bank_order):
+    pay(bank_order, 10)
+    payments.refund(bank_order.pk)
+    assert account_of(bank_order) == (15, 0, 0)
+    assert bank_order.payment_status == "refunded"
+    assert list(Order.objects.unpaid()) == [bank_order]
+    Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert payments.expire_due() == 1
+    assert account_of(bank_order) == (0, 0, 0)
+
+
+def test_free_order_is_never_unpaid(bank_order):
+    Order.objects.update(total=0, subtotal=0, net_total=0, payment_status="paid")
+    assert list(Order.objects.unpaid()) == []
+
+
+def test_refund_under_way_is_neither_due_nor_refundable_again(order, memory_provider):
+    payment = payments.start(order.pk)
+    captured = PaymentEvent(
+        event_id="e-1", kind="captured", reference=payment.provider_reference, amount=payment.amount
+    )
+    payments.apply_event("memory", captured)
+    lifecycle.cancel(order.pk)
+    assert account_of(order) == (0, 25, 0)
+    payments.queue_refund(order.pk, amount=Decimal(20))
+    assert account_of(order) == (0, 5, 20)
+    assert order.refundable_amount == 5
+    assert list(Order.objects.refund_due()) == [order]
+    with pytest.raises(RefundTooLarge):
+        payments.queue_refund(order.pk, amount=Decimal("5.01"))
+    payments.queue_refund(order.pk)
+    assert account_of(order) == (0, 0, 25)
+    assert list(Order.objects.refund_due()) == []
+    assert order.credited_amount == 25
+
+
+def test_refund_credits_what_exceeds_the_surplus(bank_order):
+    pay(bank_order, 25)
+    payments.refund(bank_order.pk, amount=Decimal(4), reason="A dented cover.")
+    credit = bank_order.credits.get()
+    assert (credit.amount, credit.kind, credit.reason, credit.refund) == (
+        4,
+        "goodwill",
+        "A dented cover.",
+        Refund.objects.get(),
+    )
+    assert account_of(bank_order) == (0, 0, 0)
+    assert bank_order.payment_status == "part_refunded"
+
+
+def test_refund_that_fails_leaves_its_credit_and_is_due_again(order, memory_provider):
+    payment = payments.start(order.pk)
+    captured = PaymentEvent(
+        event_id="e-1", kind="captured", reference=payment.provider_reference, amount=payment.amount
+    )
+    payments.apply_event("memory", captured)
+    memory_provider.refund_status = "failed"
+    payments.refund(order.pk, amount=Decimal(10))
+    assert account_of(order) == (0, 10, 0)
+    assert (order.credited_amount, order.payment_status) == (10, "paid")
+    memory_provider.refund_status = "succeeded"
+    payments.refund(order.pk, amount=Decimal(10))
+    assert account_of(order) == (0, 0, 0)
+    assert (order.credited_amount, order.payment_status) == (10, "part_refunded")
+
+
+def test_order_paid_in_full_after_a_refund_is_confirmed(bank_order):
+    pay(bank_order, 15)
+    payments.refund(bank_order.pk, amount=Decimal(5))
+    pay(bank_order, 10)
+    assert account_of(bank_order) == (0, 0, 0)
+    assert (bank_order.status, bank_order.payment_status) == ("confirmed", "part_refunded")
+
+
+def test_pending_order_is_confirmed_when_the_refund_of_its_credit_fails(order, memory_provider):
+    """Of 25.00, 20.00 came; 5.00 was credited to be refunded, and stays with the shop: nothing is due any more."""
+    payment = payments.start(order.pk)
+    held = PaymentEvent(event_id="e-1", kind="captured", reference=payment.provider_reference, amount=Decimal(20))
+    payments.apply_event("memory", held)
+    payments.resolve(payment.pk, amount=Decimal(20))
+    memory_provider.refund_status = "pending"
+    (refund,) = payments.refund(order.pk, amount=Decimal(5))
+    assert account_of(order) == (0, 0, 5)
+    assert order.status == "pending"
+    failure = PaymentEvent(event_id="e-2", kind="refund_failed", refund_id=str(refund.public_id), error="Closed.")
+    payments.apply_event("memory", failure)
+    assert account_of(order) == (0, 0, 0)
+    assert (order.status, order.payment_status) == ("confirmed", "paid")
+
+
+def test_payments_of_a_cancelled_order_do_not_fail(order, announced, django_capture_on_commit_callbacks):
+    payment = payments.start(order.pk)
+    lifecycle.cancel(order.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        failure = PaymentEvent(event_id="e-1", kind="failed", reference=payment.provider_reference)
+        payments.apply_event("memory", failure)
+    payment.refresh_from_db()
+    order.refresh_from_db()
+    assert (payment.status, order.payment_status) == ("failed", "unpaid")
+    assert announced == []
+
+
+def test_cancelling_does_not_tell_the_customer_of_a_payment(bank_order, announced, django_capture_on_commit_callbacks):
+    pay(bank_order, 5)
+    with django_capture_on_commit_callbacks(execute=True):
+        lifecycle.cancel(bank_order.pk)
+    told = [(name, payload["new_status"], payload["notify"]) for name, payload, _rest in announced]
+    assert told == [("order_status_changed", "cancelled", True), ("payment_status_changed", "paid", False)]
+
+
+def test_new_attempt_ends_the_failure_of_the_last(order):
+    payment = payments.start(order.pk)
+    failure = PaymentEvent(event_id="e-1", kind="failed", reference=payment.provider_reference)
+    payments.apply_event("memory", failure)
+    assert Order.objects.get().payment_status == "failed"
+    payments.start(order.pk)
+    assert Order.objects.get().payment_status == "unpaid"
+
+
+@pytest.mark.parametrize(
+    ("total", "paid", "refunded", "due"),
+    [
+        ("208.98", "313.47", "104.49", 0),
+        ("208.98", "313.47", "104.4899", Decimal("0.0001")),
+        ("0.3000", "0.4000", "0.1000", 0),
+        ("9999999999.0001", "9999999999.9999", "0.9998", 0),
+    ],
+)
+def test_list_of_refunds_due_is_exact(order, total, paid, refunded, due):
+    """SQLite says that 313.47 exceeds 208.98 + 104.49."""
+    total, paid, refunded = map(Decimal, (total, paid, refunded))
+    Order.objects.update(
+        subtotal=total, net_total=total, total=total, paid_amount=paid, refunded_amount=refunded, credited_amount=0
+    )
+    order.refresh_from_db()
+    assert order.refund_due == due
+    assert list(Order.objects.refund_due()) == ([order] if due else [])
+    listed = Order.objects.with_account().get()
+    assert (listed.account_balance, listed.refund_due) == (-due, due)
+
+
+def test_list_with_accounts_takes_one_query(place, memory_provider, django_assert_num_queries):
+    for _number in range(3):
+        order = place(provider="bank")
+        pay(order, 25)
+        lifecycle.cancel(order.pk)
+    with django_assert_num_queries(1):
+        assert [order.refund_due for order in Order.objects.with_account()] == [25, 25, 25]
+
+
+@pytest.mark.parametrize("credited", ["-0.01", "25.01"])
+def test_credit_is_within_the_total(order, credited):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Order.objects.update(credited_amount=Decimal(credited))
