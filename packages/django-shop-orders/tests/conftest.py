@@ -47,7 +47,7 @@ def customer(user):
 
 @pytest.fixture
 def announced():
-    """Every signal of the app, as it was received: ``(name, payload, kwargs)``."""
+    """The signals of the app in the order received: ``(name, payload, kwargs)``."""
     received = []
     receivers = []
     for name in ("order_placed", "order_status_changed", "shipment_sent", "payment_status_changed", "order_refunded"):

@@ -1,4 +1,4 @@
-"""Against local servers that answer as the documentation of both says."""
+"""Stripe and M-Pesa, tested against local servers that follow their documentation."""
 
 import hashlib
 import hmac
@@ -86,7 +86,7 @@ class TestStripe(PaymentProviderContract):
         return lambda: setattr(fake_stripe, "error", (503, {"error": {"type": "api_error", "message": "away"}}))
 
 
-def test_stripe_forged_and_stale_calls_are_refused(fake_stripe):
+def test_stripe_rejects_forged_and_stale_webhooks(fake_stripe):
     provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
     with pytest.raises(InvalidWebhook):
         list(provider.read_webhook(stripe_call({}, secret="wrong")))
@@ -107,12 +107,12 @@ def test_stripe_forged_and_stale_calls_are_refused(fake_stripe):
         ("0.050", "TND", 50),
     ],
 )
-def test_stripe_counts_minor_units_its_own_way(amount, currency, minor):
+def test_stripe_amounts_use_its_own_minor_units(amount, currency, minor):
     assert _to_stripe(Decimal(amount), currency) == minor
     assert _from_stripe(minor, currency) == Decimal(amount)
 
 
-def test_stripe_refuses_what_it_would_round():
+def test_stripe_declines_an_amount_that_would_be_rounded():
     with pytest.raises(PaymentDeclined):
         _to_stripe(Decimal("12.345"), "KWD")
 
@@ -150,7 +150,7 @@ def test_stripe_webhook_pays_the_order(client, card, fake_stripe, secret):
 
 
 @pytest.mark.django_db
-def test_stripe_event_of_another_shop_of_the_account_is_stored(client, card, fake_stripe):
+def test_stripe_event_of_another_shop_on_the_account_is_unmatched(client, card, fake_stripe):
     session = {"id": "cs_other", "payment_status": "paid", "amount_total": 100, "currency": "kes"}
     call = stripe_call(session_event("completed", {**session, "metadata": {"payment_id": "4711"}}))
     headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
@@ -161,14 +161,14 @@ def test_stripe_event_of_another_shop_of_the_account_is_stored(client, card, fak
 
 
 @pytest.mark.django_db
-def test_stripe_lost_webhook_is_made_up_for(card, fake_stripe):
+def test_stripe_refresh_recovers_a_lost_webhook(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     assert state(card) == ("captured", "confirmed", "paid")
 
 
 @pytest.mark.django_db
-def test_stripe_refund_goes_out_once(card, fake_stripe):
+def test_stripe_refund_is_sent_and_counted_once(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
@@ -187,7 +187,7 @@ def refund_event(kind, refund, status, event_id):
 
 
 @pytest.mark.django_db
-def test_stripe_refund_that_does_not_arrive_is_money_of_ours_again(client, card, fake_stripe):
+def test_stripe_refund_that_fails_later_is_no_longer_counted(client, card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     (refund,) = payments.refund(card.order_id)
@@ -216,26 +216,26 @@ def charge_event(payment, refunded, event_id):
 
 
 @pytest.mark.django_db
-def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_stripe):
+def test_stripe_refunded_total_with_a_failed_refund_is_confirmed_first(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     (refund,) = payments.refund(card.order_id, amount=Decimal(10))
     provider = payment_provider("card")
 
-    def tell(event):
+    def apply(event):
         (read,) = provider.read_webhook(stripe_call(event))
         return payments.apply_event("card", read).outcome
 
-    assert tell(refund_event("refund.failed", refund, "failed", "evt_1")) == "applied"
+    assert apply(refund_event("refund.failed", refund, "failed", "evt_1")) == "applied"
     fake_stripe.refunds[0]["status"] = "failed"
-    assert tell(charge_event(card, 1000, "evt_2")) == "waiting"
+    assert apply(charge_event(card, 1000, "evt_2")) == "waiting"
     payments.reconcile()
     assert ProviderEvent.objects.get(provider_event_id="evt_2").outcome == "ignored"
     assert state(card)[2] == "paid"
     assert (card.order.refunded_amount, Refund.objects.count()) == (0, 1)
 
     fake_stripe.refunds.append({"id": "re_dashboard", "object": "refund", "status": "succeeded", "amount": 700})
-    assert tell(charge_event(card, 700, "evt_3")) == "waiting"
+    assert apply(charge_event(card, 700, "evt_3")) == "waiting"
     payments.reconcile()
     assert state(card)[2] == "part_refunded"
     assert [(row.amount, row.status) for row in Refund.objects.order_by("id")] == [(10, "failed"), (7, "succeeded")]
@@ -243,7 +243,7 @@ def test_stripe_total_that_holds_a_failed_refund_is_asked_about(card, fake_strip
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_known", [True, False])
-def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card, fake_stripe, is_known):
+def test_stripe_failed_dashboard_refund_is_matched_by_its_payment_intent(card, fake_stripe, is_known):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     provider = payment_provider("card")
@@ -259,7 +259,7 @@ def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("said", "status", "payment_status"),
+    ("reported", "status", "payment_status"),
     [
         ("succeeded", "succeeded", "refunded"),
         ("failed", "failed", "paid"),
@@ -267,19 +267,19 @@ def test_stripe_refund_of_the_dashboard_that_fails_is_found_by_its_payment(card,
         ("requires_action", "pending", "paid"),
     ],
 )
-def test_stripe_refund_that_waits_is_asked_about(card, fake_stripe, said, status, payment_status):
+def test_stripe_pending_refund_is_fetched(card, fake_stripe, reported, status, payment_status):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     fake_stripe.refund_status = "pending"
     assert [row.status for row in payments.refund(card.order_id)] == ["pending"]
-    fake_stripe.refunds[0]["status"] = said
+    fake_stripe.refunds[0]["status"] = reported
     Refund.objects.update(next_attempt_at=timezone.now())
     payments.reconcile()
     assert (Refund.objects.get().status, state(card)[2]) == (status, payment_status)
 
 
 @pytest.mark.django_db
-def test_stripe_session_of_a_cancelled_order_is_closed(card, fake_stripe):
+def test_stripe_session_of_a_cancelled_order_is_expired(card, fake_stripe):
     lifecycle.cancel(card.order_id)
     Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
     payments.reconcile()
@@ -321,12 +321,12 @@ class TestMpesa(PaymentProviderContract):
 
 
 @pytest.fixture
-def push(unpaid):
-    return ring(unpaid)
+def push(unpaid_order):
+    return send_push(unpaid_order)
 
 
 @pytest.mark.django_db
-def test_mpesa_rings_the_phone(push, daraja):
+def test_mpesa_sends_a_push_to_the_phone(push, daraja):
     _method, path, body = daraja.calls[-1]
     assert path == "/mpesa/stkpush/v1/processrequest"
     assert (body["Amount"], body["PhoneNumber"], body["PartyB"]) == (12, "254712345678", "174379")
@@ -342,7 +342,7 @@ def test_mpesa_rings_the_phone(push, daraja):
     ("result", "status", "payment_status"),
     [("0", "captured", "paid"), ("1032", "cancelled", "failed"), ("1", "failed", "failed")],
 )
-def test_mpesa_callback_is_believed_after_asking(client, push, daraja, result, status, payment_status):
+def test_mpesa_callback_is_confirmed_by_a_query(client, push, daraja, result, status, payment_status):
     daraja.results[push.provider_reference] = result
     body = mpesa_call(push.provider_reference, code=int(result)).body
     url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{push.public_id}/"
@@ -372,7 +372,7 @@ def test_mpesa_wrong_amount_is_held(client, push, daraja):
 
 
 @pytest.mark.django_db
-def test_mpesa_lost_callback_is_made_up_for(push, daraja):
+def test_mpesa_refresh_recovers_a_lost_callback(push, daraja):
     daraja.results[push.provider_reference] = "0"
     payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
@@ -387,7 +387,7 @@ def test_mpesa_payment_waits_until_the_customer_enters_the_pin(push, daraja, wai
 
 
 @pytest.fixture
-def unpaid(place, shop_settings, daraja, book):
+def unpaid_order(place, shop_settings, daraja, book):
     book.sale_price = 12
     book.save()
     options = {**MPESA, "api_base": daraja.url}
@@ -395,47 +395,47 @@ def unpaid(place, shop_settings, daraja, book):
     return place(provider="mpesa", quantity=1)
 
 
-def ring(order):
+def send_push(order):
     return payments.start(order.pk, phone="0712 345 678", base_url="https://shop.example.org")
 
 
-def call_back(client, payment, reference, **said):
+def call_back(client, payment, reference, **fields):
     url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{payment.public_id}/"
-    answer = client.post(url, mpesa_call(reference, **said).body, "application/json")
+    answer = client.post(url, mpesa_call(reference, **fields).body, "application/json")
     assert answer.status_code == 200
 
 
-def private_notes(order):
+def private_events(order):
     return list(order.events.filter(is_public=False).order_by("id").values_list("kind", flat=True))
 
 
 @pytest.mark.django_db
-def test_mpesa_push_whose_response_got_lost_is_not_repeated_while_the_phone_rings(unpaid, daraja):
-    daraja.is_mute = True
+def test_mpesa_push_with_a_lost_response_is_not_sent_again(unpaid_order, daraja):
+    daraja.loses_responses = True
     with pytest.raises(ProviderUnavailable):
-        ring(unpaid)
-    daraja.is_mute = False
-    payment = ring(unpaid)
+        send_push(unpaid_order)
+    daraja.loses_responses = False
+    payment = send_push(unpaid_order)
     assert (payment.status, str(payment.instructions)) == ("pending", str(Mpesa.instructions))
     assert len(daraja.pushes) == Payment.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_mpesa_rings_at_once_when_nothing_was_sent(unpaid, daraja):
+def test_mpesa_push_that_was_not_sent_is_retried_at_once(unpaid_order, daraja):
     daraja.error = (503, {"errorCode": "500.003.1001"})
     with pytest.raises(ProviderUnavailable):
-        ring(unpaid)
+        send_push(unpaid_order)
     daraja.error = None
-    assert ring(unpaid).provider_reference == "ws_CO_0"
+    assert send_push(unpaid_order).provider_reference == "ws_CO_0"
     assert len(daraja.pushes) == Payment.objects.count() == 1
 
 
 @pytest.mark.django_db
-def test_mpesa_callback_of_a_push_whose_response_got_lost_pays(client, unpaid, daraja):
-    daraja.is_mute = True
+def test_mpesa_callback_of_a_push_with_a_lost_response_pays_the_order(client, unpaid_order, daraja):
+    daraja.loses_responses = True
     with pytest.raises(ProviderUnavailable):
-        ring(unpaid)
-    daraja.is_mute, daraja.results["ws_CO_0"] = False, "0"
+        send_push(unpaid_order)
+    daraja.loses_responses, daraja.results["ws_CO_0"] = False, "0"
     payment = Payment.objects.get()
     call_back(client, payment, "ws_CO_0")
     assert state(payment) == ("captured", "confirmed", "paid")
@@ -443,33 +443,33 @@ def test_mpesa_callback_of_a_push_whose_response_got_lost_pays(client, unpaid, d
 
 
 @pytest.mark.django_db
-def test_mpesa_second_payment_is_a_payment_too_and_recorded_for_staff(client, unpaid, daraja):
-    first = ring(unpaid)
+def test_mpesa_second_payment_is_recorded_and_shown_to_staff(client, unpaid_order, daraja):
+    first = send_push(unpaid_order)
     Payment.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
-    second = ring(unpaid)
+    second = send_push(unpaid_order)
     assert (len(daraja.pushes), first.pk == second.pk) == (2, False)
     daraja.results.update({"ws_CO_0": "0", "ws_CO_1": "0"})
     call_back(client, first, "ws_CO_0")
     call_back(client, second, "ws_CO_1")
-    unpaid.refresh_from_db()
-    assert (unpaid.paid_amount, unpaid.refund_due) == (24, 12)
-    assert private_notes(unpaid) == ["refund_due"]
+    unpaid_order.refresh_from_db()
+    assert (unpaid_order.paid_amount, unpaid_order.refund_due) == (24, 12)
+    assert private_events(unpaid_order) == ["refund_due"]
     assert Refund.objects.count() == 0
-    payments.refund(unpaid.pk, amount=Decimal(12))
-    unpaid.refresh_from_db()
-    assert (unpaid.refunded_amount, unpaid.refund_due) == (12, 0)
+    payments.refund(unpaid_order.pk, amount=Decimal(12))
+    unpaid_order.refresh_from_db()
+    assert (unpaid_order.refunded_amount, unpaid_order.refund_due) == (12, 0)
 
 
 @pytest.mark.django_db
-def test_mpesa_attempt_that_was_paid_twice_is_two_payments(client, unpaid, daraja):
-    payment = ring(unpaid)
+def test_mpesa_push_that_was_paid_twice_makes_two_payments(client, unpaid_order, daraja):
+    payment = send_push(unpaid_order)
     daraja.results.update({"ws_CO_0": "0", "ws_CO_7": "0"})
     call_back(client, payment, "ws_CO_0")
     for _time in range(2):
         call_back(client, payment, "ws_CO_7")
-    unpaid.refresh_from_db()
-    assert (unpaid.paid_amount, unpaid.refund_due) == (24, 12)
-    assert private_notes(unpaid) == ["paid_twice", "refund_due"]
+    unpaid_order.refresh_from_db()
+    assert (unpaid_order.paid_amount, unpaid_order.refund_due) == (24, 12)
+    assert private_events(unpaid_order) == ["paid_twice", "refund_due"]
     assert [(row.provider_reference, row.status) for row in Payment.objects.order_by("id")] == [
         ("ws_CO_0", "captured"),
         ("ws_CO_7", "captured"),
@@ -477,21 +477,21 @@ def test_mpesa_attempt_that_was_paid_twice_is_two_payments(client, unpaid, daraj
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("is_away", [False, True])
-def test_mpesa_callback_that_is_not_confirmed_yet_is_kept(client, push, daraja, is_away):
-    daraja.error = (503, {"errorCode": "500.003.1001"}) if is_away else None
+@pytest.mark.parametrize("is_down", [False, True])
+def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, daraja, is_down):
+    daraja.error = (503, {"errorCode": "500.003.1001"}) if is_down else None
     call_back(client, push, push.provider_reference)
     assert state(push) == ("pending", "pending", "unpaid")
-    kept = ProviderEvent.objects.get()
-    assert (kept.outcome, kept.kind, kept.amount, kept.data["receipt"]) == ("waiting", "captured", 12, "NLJ7")
+    stored = ProviderEvent.objects.get()
+    assert (stored.outcome, stored.kind, stored.amount, stored.data["receipt"]) == ("waiting", "captured", 12, "NLJ7")
     daraja.error = None
     assert payments.reconcile() == 0
     daraja.results[push.provider_reference] = "0"
     assert payments.reconcile() == 1
     assert state(push) == ("captured", "confirmed", "paid")
-    assert private_notes(push.order) == []
-    kept.refresh_from_db()
-    assert kept.outcome == "applied"
+    assert private_events(push.order) == []
+    stored.refresh_from_db()
+    assert stored.outcome == "applied"
 
 
 @pytest.mark.django_db
@@ -505,34 +505,34 @@ def test_mpesa_order_does_not_expire_while_a_callback_waits(client, push, daraja
 
 
 @pytest.mark.django_db
-def test_mpesa_kept_callback_of_a_wrong_amount_is_held(client, push, daraja):
+def test_mpesa_stored_callback_with_a_wrong_amount_is_held(client, push, daraja):
     call_back(client, push, push.provider_reference, amount="1")
     daraja.results[push.provider_reference] = "0"
     payments.reconcile()
     assert state(push) == ("held", "pending", "unpaid")
-    assert private_notes(push.order) == ["payment_held"]
+    assert private_events(push.order) == ["payment_held"]
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("amount", "notes"), [("12", []), ("1", ["payment_held"])])
-def test_mpesa_query_without_an_amount_is_recorded_as_such_and_compared_later(client, push, daraja, amount, notes):
+def test_mpesa_amount_is_checked_when_the_callback_follows_the_query(client, push, daraja, amount, notes):
     daraja.results[push.provider_reference] = "0"
     payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
-    assert private_notes(push.order) == ["payment_amount_unknown"]
+    assert private_events(push.order) == ["payment_amount_unknown"]
     call_back(client, push, push.provider_reference, amount=amount)
-    assert private_notes(push.order) == ["payment_amount_unknown", *notes]
+    assert private_events(push.order) == ["payment_amount_unknown", *notes]
     assert ProviderEvent.objects.get().outcome == ("held" if notes else "ignored")
 
 
 @pytest.mark.django_db
-def test_mpesa_token_is_used_again(push, daraja):
+def test_mpesa_access_token_is_reused(push, daraja):
     payments.refresh(push)
     payments.refresh(push)
     assert [path for _method, path, _body in daraja.calls].count("/oauth/v1/generate") == 1
 
 
-def test_mpesa_refuses_cents_and_a_missing_phone(daraja):
+def test_mpesa_declines_cents_and_a_missing_phone(daraja):
     provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
     request = SimpleNamespace(phone="+254712345678", amount=Decimal("12.50"))
     with pytest.raises(PaymentDeclined):
@@ -543,7 +543,7 @@ def test_mpesa_refuses_cents_and_a_missing_phone(daraja):
 
 
 @pytest.mark.parametrize("error", [(200, "text"), (200, []), (403, {}), (500, {"errorCode": "500.003.02"}), (429, {})])
-def test_mpesa_odd_responses_are_unavailable(daraja, error):
+def test_mpesa_unexpected_responses_raise_provider_unavailable(daraja, error):
     provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
     daraja.error = error
     with pytest.raises(ProviderUnavailable):
@@ -551,12 +551,12 @@ def test_mpesa_odd_responses_are_unavailable(daraja, error):
 
 
 @pytest.mark.parametrize("secrets", ["whsec_one", [], [""]])
-def test_stripe_secrets_that_anybody_could_guess_are_refused(secrets):
+def test_stripe_rejects_guessable_webhook_secrets(secrets):
     with pytest.raises(ImproperlyConfigured, match="webhook_secrets"):
         StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=secrets)
 
 
 @pytest.mark.parametrize("secret", ["", "short", "with/a/slash/in/the/middle", "a" * 15])
-def test_mpesa_secret_that_anybody_could_guess_is_refused(secret):
+def test_mpesa_rejects_a_guessable_webhook_secret(secret):
     with pytest.raises(ImproperlyConfigured, match="at least 16"):
         Mpesa(alias="mpesa", **{**MPESA, "webhook_secret": secret})

@@ -1,6 +1,6 @@
-"""Dies by SIGKILL at a named point, once for each order; run as a program on the test database.
+"""Kills a process with SIGKILL at a named point, once for each order. Run as a program on the test database.
 
-The process forks for each order, so that each victim has a database connection of its own. Prints JSON.
+It forks for each order, so that each killed process has its own database connection. Prints JSON.
 """
 
 import json
@@ -14,8 +14,8 @@ def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def killed(work):
-    """Run ``work`` in a process of its own; whether that was killed."""
+def killed_in_child(work):
+    """Run ``work`` in a child process and return whether that process was killed."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -26,8 +26,8 @@ def killed(work):
     return os.WIFSIGNALED(status)
 
 
-def in_a_process(work):
-    """The JSON that ``work`` answers, from a process of its own."""
+def in_child_process(work):
+    """Run ``work`` in a child process and return its result, which must be JSON-safe."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -55,15 +55,15 @@ def order(cart_id, provider="memory"):
     return checkout.place_order(Cart.objects.get(pk=cart_id), provider=provider).pk
 
 
-def paying(number):
-    """An order whose payment waits: the ids of both."""
+def start_payment(number):
+    """Place an order and start its payment. Returns the order id and the provider reference."""
     from shop_orders import payments
 
     order_id = order(filled_cart(number))
     return [order_id, payments.start(order_id).provider_reference]
 
 
-def tell(number, reference):
+def apply_capture(number, reference):
     from shop_orders import payments
     from shop_orders.models import Payment
     from shop_orders.payment_providers import PaymentEvent
@@ -76,30 +76,30 @@ def tell(number, reference):
 def before_commit(number):
     from shop_orders.product_sources import ModelProductSource
 
-    cart_id = in_a_process(partial(filled_cart, number))
+    cart_id = in_child_process(partial(filled_cart, number))
     reserve = ModelProductSource.reserve
 
-    def take_and_die(self, *args, **kwargs):
+    def reserve_and_die(self, *args, **kwargs):
         reserve(self, *args, **kwargs)
         die()
 
     def victim():
-        ModelProductSource.reserve = take_and_die
+        ModelProductSource.reserve = reserve_and_die
         order(cart_id)
 
-    return killed(victim), cart_id
+    return killed_in_child(victim), cart_id
 
 
 def before_announcement(number):
     from shop_orders.signals import order_placed
 
-    cart_id = in_a_process(partial(filled_cart, number))
+    cart_id = in_child_process(partial(filled_cart, number))
 
     def victim():
         order_placed.connect(die)
         order(cart_id)
 
-    return killed(victim), cart_id
+    return killed_in_child(victim), cart_id
 
 
 def in_expiry(number):
@@ -107,10 +107,10 @@ def in_expiry(number):
     from shop_orders.models import Order
     from shop_orders.product_sources import ModelProductSource
 
-    order_id = in_a_process(partial(order, in_a_process(partial(filled_cart, number))))
+    order_id = in_child_process(partial(order, in_child_process(partial(filled_cart, number))))
     release = ModelProductSource.release
 
-    def give_and_die(self, *args, **kwargs):
+    def release_and_die(self, *args, **kwargs):
         release(self, *args, **kwargs)
         die()
 
@@ -118,17 +118,17 @@ def in_expiry(number):
         from django.utils import timezone
 
         Order.objects.filter(pk=order_id).update(expires_at=timezone.now())
-        ModelProductSource.release = give_and_die
+        ModelProductSource.release = release_and_die
         payments.expire_due()
 
-    return killed(victim), order_id
+    return killed_in_child(victim), order_id
 
 
 def in_webhook(number):
     from django.db.models.signals import post_save
     from shop_orders.models import OrderEvent
 
-    order_id, reference = in_a_process(partial(paying, number))
+    order_id, reference = in_child_process(partial(start_payment, number))
 
     def die_after_the_change(instance, **kwargs):
         if instance.kind == "payment_status_changed":
@@ -136,9 +136,9 @@ def in_webhook(number):
 
     def victim():
         post_save.connect(die_after_the_change, sender=OrderEvent)
-        tell(number, reference)
+        apply_capture(number, reference)
 
-    return killed(victim), [order_id, reference]
+    return killed_in_child(victim), [order_id, reference]
 
 
 if __name__ == "__main__":

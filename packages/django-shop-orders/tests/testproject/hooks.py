@@ -1,4 +1,4 @@
-"""What a site plugs in."""
+"""Hooks and backends that a site configures in its settings."""
 
 import time
 from decimal import Decimal
@@ -10,12 +10,12 @@ NUMBERS = []
 
 
 def scripted_number(order):
-    """The next of NUMBERS."""
+    """Return the next entry of NUMBERS."""
     return NUMBERS.pop(0)
 
 
 class RacingSource(ModelProductSource):
-    """Another buyer takes the last unit between the look and the reservation."""
+    """Another buyer takes the last unit between the stock check and the reservation."""
 
     def reserve(self, quantities, *, reference):
         return dict.fromkeys(quantities, 1)
@@ -42,5 +42,5 @@ def discount(draft, *, share):
 
 
 def slow_rule(draft):
-    """A validator that takes its time."""
+    """A validator that takes 0.1 seconds."""
     time.sleep(0.1)

@@ -1,3 +1,3 @@
-"""A site that has forgotten the payment providers."""
+"""URLs of a site that does not include those of the payment providers."""
 
 urlpatterns = []

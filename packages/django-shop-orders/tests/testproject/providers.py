@@ -1,4 +1,4 @@
-"""Local servers that answer as Stripe's and Safaricom's documentation says."""
+"""Local servers that respond as the documentation of Stripe and Safaricom describes."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
-    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` gives status and JSON."""
+    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` returns status and JSON."""
 
     def __init__(self):
         self.calls = []
@@ -121,7 +121,7 @@ class FakeStripe(Server):
 class FakeDaraja(Server):
     def __init__(self):
         super().__init__()
-        self.results, self.error, self.is_mute = {}, None, False
+        self.results, self.error, self.loses_responses = {}, None, False
         self.waits_as_result = False
 
     @property
@@ -129,9 +129,12 @@ class FakeDaraja(Server):
         return [body for _method, path, body in self.calls if path.endswith("/processrequest")]
 
     def answer(self, method, path, body, headers):
-        """``is_mute``: what is asked is done, but the answer gets lost. ``waits_as_result``: another way to say it."""
+        """``loses_responses``: requests are processed, but the response is lost.
+
+        ``waits_as_result``: a pending payment is reported as a result code, not as an error.
+        """
         answer = self._answer(path, body, headers)
-        return (200, "lost") if self.is_mute and path.startswith("/mpesa/") else answer
+        return (200, "lost") if self.loses_responses and path.startswith("/mpesa/") else answer
 
     def _answer(self, path, body, headers):
         if self.error:
