@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from shop_orders import lifecycle
 from shop_orders.models import Order, Payment, Refund
-from shop_orders.payments import inbox, reconciliation, refunds
+from shop_orders.payments import inbox, reconciliation, refunds, sending
 from shop_orders.product_sources import product_source
 
 from simulation import jobs
@@ -23,7 +23,7 @@ Off = Callable[[], contextlib.AbstractContextManager[Any]]
 
 def _expiry_does_not_ask() -> Any:
     """An order expires without a question to its provider."""
-    return mock.patch.object(reconciliation, "_refresh_or_fail", lambda payment: payment)
+    return mock.patch.object(reconciliation, "refresh", lambda payment: payment)
 
 
 def _expiry_of_any_order() -> Any:
@@ -56,7 +56,7 @@ def _refunds_without_lease() -> Any:
         refund.save(update_fields=["attempts", "updated_at"])
         return refund
 
-    return mock.patch.object(refunds, "_claim", claim)
+    return mock.patch.object(sending, "_claim", claim)
 
 
 def _claims_are_believed() -> Any:

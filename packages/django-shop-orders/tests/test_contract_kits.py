@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 from django.test import RequestFactory
-from shop_orders.exceptions import InvalidWebhook
+from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers import PaymentEvent, PaymentState, RefundResult
 from shop_orders.testing import (
     MemoryPaymentProvider,
@@ -195,6 +195,22 @@ class StumblesBeforeStart(Provider):
         return PaymentState(status="pending", reference=reference or state["reference"])
 
 
+class TakesARefusalForAFailure(Provider):
+    def fetch(self, state, *, reference):
+        try:
+            return super().fetch(state, reference=reference)
+        except ProviderUnavailable:
+            return PaymentState(status="failed", reference=reference)
+
+
+class CallsARefusalADecline(Provider):
+    def fetch(self, state, *, reference):
+        try:
+            return super().fetch(state, reference=reference)
+        except ProviderUnavailable:
+            raise PaymentDeclined
+
+
 class TellsItsSecret(Provider):
     def __repr__(self):
         return f"<Provider {self.secret_key}>"
@@ -230,6 +246,8 @@ class KeepsWhatIsNoJson(Provider):
         (AnswersThePaymentsState, "test_state_of_a_refund_can_be_fetched"),
         (PaidAtOnceForFree, "test_fetch_of_an_unpaid_payment_is_not_captured"),
         (StumblesBeforeStart, "test_fetch_without_a_reference_does_not_fail"),
+        (TakesARefusalForAFailure, "test_refused_question_says_nothing_about_the_payment"),
+        (CallsARefusalADecline, "test_refused_question_says_nothing_about_the_payment"),
         (TellsItsSecret, "test_repr_has_no_secrets"),
         (RaisesItsOwn, "test_network_error_is_provider_unavailable"),
         (LeavesNoWay, "test_start_returns_the_next_step"),
@@ -259,6 +277,7 @@ def failures_of_provider(provider):
         provider=provider,
         make_webhook=make_webhook,
         break_network=lambda: setattr(MemoryPaymentProvider, "is_down", True),
+        refuse_questions=lambda: setattr(MemoryPaymentProvider, "is_down", True),
         request_to_pay=request_to_pay,
     )
 

@@ -649,14 +649,52 @@ def test_expiry_fetches_the_payment_first(order, memory_provider):
     assert state(order) == ("confirmed", "paid")
 
 
-def test_expiry_fails_a_payment_that_the_provider_no_longer_knows(order, memory_provider):
+def test_question_that_the_provider_refuses_ends_no_payment(order, memory_provider):
     payment = payments.start(order.pk)
     Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
     memory_provider.forgets = True
-    assert payments.expire_due() == 1
+    assert (payments.expire_due(), payments.reconcile()) == (0, 0)
+    assert state(order) == ("pending", "unpaid")
+    with pytest.raises(ProviderUnavailable):
+        payments.refresh(payment)
+    memory_provider.forgets, memory_provider.outcomes[payment.provider_reference] = False, "captured"
+    assert payments.expire_due() == 0
+    assert state(order) == ("confirmed", "paid")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [PaymentState(status="failed", reference="another"), PaymentState(status="unheard-of")],  # type: ignore[arg-type]
+)
+def test_answer_that_is_not_about_the_payment_ends_no_payment(order, memory_provider, monkeypatch, answer):
+    payment = payments.start(order.pk)
+    Order.objects.update(expires_at=timezone.now())
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+    assert payments.expire_due() == 0
     payment.refresh_from_db()
-    assert payment.status == "failed"
-    assert state(order) == ("cancelled", "unpaid")
+    assert (payment.status, *state(order)) == ("pending", "pending", "unpaid")
+
+
+def test_claim_that_the_provider_refuses_to_confirm_stays_a_claim(order, memory_provider):
+    payment = payments.start(order.pk)
+    assert report("captured", payment, is_confirmed=False) == "waiting"
+    memory_provider.forgets = True
+    Order.objects.update(expires_at=timezone.now())
+    assert (payments.reconcile(), payments.expire_due()) == (0, 0)
+    assert state(order) == ("pending", "unpaid")
+    assert ProviderEvent.objects.get().outcome == "waiting"
+
+
+def test_unconfirmed_claim_is_not_booked_when_it_is_looked_at_again(order, memory_provider):
+    payment = payments.start(order.pk)
+    report("captured", payment, is_confirmed=False)
+    for _time in range(2):
+        inbox.retry_waiting(limit=10)
+        assert report("captured", payment, is_confirmed=False) == "waiting"
+        assert payments.reconcile() == 0
+    assert state(order) == ("pending", "unpaid")
+    assert order.paid_amount == 0
 
 
 def test_expiry_waits_while_the_provider_is_unavailable(order, memory_provider):

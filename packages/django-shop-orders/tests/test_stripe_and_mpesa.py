@@ -33,6 +33,8 @@ MPESA = {
     "passkey": "passkey-1",
     "webhook_secret": "a-long-random-text",
 }
+MPESA_OPTIONS = {}
+"""The options in the settings of the test that runs."""
 
 
 @pytest.fixture
@@ -80,6 +82,10 @@ class TestStripe(PaymentProviderContract):
             return stripe_call(session_event("completed", session, event_id))
 
         return make
+
+    @pytest.fixture
+    def refuse_questions(self, fake_stripe):
+        return lambda: setattr(fake_stripe, "refusal", STRIPE_REFUSALS[1])
 
     @pytest.fixture
     def break_network(self, fake_stripe):
@@ -182,7 +188,13 @@ def test_stripe_refund_is_sent_and_counted_once(card, fake_stripe):
 
 def refund_event(kind, refund, status, event_id):
     metadata = {"refund_id": str(refund.public_id)}
-    thing = {"id": "re_0", "object": "refund", "status": status, "metadata": metadata, "failure_reason": "unknown"}
+    thing = {
+        "id": refund.provider_reference,
+        "object": "refund",
+        "status": status,
+        "metadata": metadata,
+        "failure_reason": "unknown",
+    }
     return {"id": event_id, "object": "event", "type": kind, "data": {"object": thing}}
 
 
@@ -234,7 +246,7 @@ def test_stripe_refunded_total_with_a_failed_refund_is_confirmed_first(card, fak
     assert state(card)[2] == "paid"
     assert (card.order.refunded_amount, Refund.objects.count()) == (0, 1)
 
-    fake_stripe.refunds.append({"id": "re_dashboard", "object": "refund", "status": "succeeded", "amount": 700})
+    fake_stripe.refund(f"pi_{card.provider_reference}", 700)
     assert apply(charge_event(card, 700, "evt_3")) == "waiting"
     payments.reconcile()
     assert state(card)[2] == "part_refunded"
@@ -287,6 +299,91 @@ def test_stripe_session_of_a_cancelled_order_is_expired(card, fake_stripe):
     assert state(card)[0] == "cancelled"
 
 
+STRIPE_REFUSALS = [
+    (400, {"error": {"type": "invalid_request_error", "code": "parameter_unknown"}}),
+    (401, {"error": {"type": "invalid_request_error", "message": "Expired API Key provided"}}),
+    (403, {"error": {"type": "invalid_request_error", "message": "The key has no access"}}),
+    (404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}),
+    (402, {"error": {"type": "card_error", "code": "card_declined"}}),
+    (409, {"error": {"type": "idempotency_error"}}),
+    (429, {"error": {"type": "invalid_request_error", "code": "rate_limit"}}),
+    (500, {"error": {"type": "api_error"}}),
+    (503, "<html><body>Bad gateway</body></html>"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", STRIPE_REFUSALS)
+def test_stripe_refused_question_ends_no_payment_and_no_refund(card, fake_stripe, refusal):
+    fake_stripe.pay(card.provider_reference)
+    fake_stripe.refusal = refusal
+    Order.objects.update(expires_at=timezone.now())
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert (payments.reconcile(), payments.expire_due()) == (0, 0)
+    assert state(card) == ("pending", "pending", "unpaid")
+    with pytest.raises(ProviderUnavailable):
+        payments.refresh(card)
+    fake_stripe.refusal = None
+    assert payments.expire_due() == 0
+    assert state(card) == ("captured", "confirmed", "paid")
+    fake_stripe.refusal = refusal
+    assert [row.status for row in payments.refund(card.order_id)] == ["queued"]
+    fake_stripe.refusal = None
+    Refund.objects.update(next_attempt_at=timezone.now())
+    payments.send_due_refunds()
+    assert (state(card)[2], len(fake_stripe.refunds)) == ("refunded", 1)
+
+
+@pytest.mark.django_db
+def test_stripe_refund_that_was_made_is_not_made_again_after_its_key_was_forgotten(card, fake_stripe):
+    fake_stripe.pay(card.provider_reference)
+    payments.refresh(card)
+    (refund,) = payments.queue_refund(card.order_id, amount=Decimal(10))
+    fake_stripe.refund(f"pi_{card.provider_reference}", 1000, refund_id=str(refund.public_id))
+    assert payments.send_refund(refund.pk).provider_reference == "re_0"
+    assert len(fake_stripe.refunds) == 1
+
+
+@pytest.mark.django_db
+def test_stripe_event_of_a_session_that_is_not_paid_yet_captures_nothing(card, fake_stripe):
+    session = {**fake_stripe.sessions[card.provider_reference], "status": "complete"}
+    (event,) = payment_provider("card").read_webhook(stripe_call(session_event("completed", session)))
+    payments.apply_event("card", event)
+    assert (event.kind, event.amount) == ("pending", None)
+    assert state(card) == ("pending", "pending", "unpaid")
+    session |= {"payment_status": "paid"}
+    call = stripe_call(session_event("async_payment_succeeded", session, "evt_2"))
+    payments.apply_event("card", *payment_provider("card").read_webhook(call))
+    assert state(card) == ("captured", "confirmed", "paid")
+
+
+CONVERTED = {
+    "currency": "eur",
+    "amount_total": 1700,
+    "currency_conversion": {"amount_total": 2500, "fx_rate": "0.68", "source_currency": "kes"},
+}
+PRESENTED = {"presentment_details": {"presentment_amount": 1700, "presentment_currency": "eur"}}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("shown", [CONVERTED, PRESENTED])
+@pytest.mark.parametrize("is_webhook_lost", [True, False])
+def test_stripe_amount_shown_in_another_currency_is_recorded_in_ours(card, fake_stripe, shown, is_webhook_lost):
+    fake_stripe.sessions[card.provider_reference].update(shown)
+    fake_stripe.pay(card.provider_reference)
+    if is_webhook_lost:
+        payments.refresh(card)
+    else:
+        call = stripe_call(session_event("completed", fake_stripe.sessions[card.provider_reference]))
+        payments.apply_event("card", *payment_provider("card").read_webhook(call))
+    assert state(card) == ("captured", "confirmed", "paid")
+    assert (card.captured_amount, card.order.paid_amount) == (25, 25)
+    payments.refund(card.order_id, amount=Decimal(10))
+    assert [row["amount"] for row in fake_stripe.refunds] == [680 if shown is CONVERTED else 1000]
+    fetched = payment_provider("card").fetch({}, reference=card.provider_reference)
+    assert [(row.amount, row.refund_id) for row in fetched.refunds] == [(10, str(Refund.objects.get().public_id))]
+
+
 def mpesa_call(reference, *, code=0, amount="12", secret=MPESA["webhook_secret"], payment_id="x" * 36):
     metadata = {"Item": [{"Name": "Amount", "Value": float(amount)}, {"Name": "MpesaReceiptNumber", "Value": "NLJ7"}]}
     callback = {"MerchantRequestID": "1", "CheckoutRequestID": reference, "ResultCode": code, "ResultDesc": "Done"}
@@ -314,6 +411,10 @@ class TestMpesa(PaymentProviderContract):
             return mpesa_call(reference, amount=amount)
 
         return make
+
+    @pytest.fixture
+    def refuse_questions(self, daraja):
+        return lambda: setattr(daraja, "token", 0)
 
     @pytest.fixture
     def break_network(self, daraja):
@@ -390,8 +491,9 @@ def test_mpesa_payment_waits_until_the_customer_enters_the_pin(push, daraja, wai
 def unpaid_order(place, shop_settings, daraja, book):
     book.sale_price = 12
     book.save()
-    options = {**MPESA, "api_base": daraja.url}
-    shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": options}})
+    MPESA_OPTIONS.update(MPESA, api_base=daraja.url)
+    backend = "shop_orders.payment_providers.Mpesa"
+    shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": backend, "OPTIONS": MPESA_OPTIONS}})
     return place(provider="mpesa", quantity=1)
 
 
@@ -542,12 +644,127 @@ def test_mpesa_declines_cents_and_a_missing_phone(daraja):
     assert daraja.calls == []
 
 
-@pytest.mark.parametrize("error", [(200, "text"), (200, []), (403, {}), (500, {"errorCode": "500.003.02"}), (429, {})])
-def test_mpesa_unexpected_responses_raise_provider_unavailable(daraja, error):
-    provider = Mpesa(alias="mpesa", api_base=daraja.url, **MPESA)
+TOKEN_REFUSALS = [
+    (404, {"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"}),
+    (400, {"requestId": "1", "errorCode": "400.003.01", "errorMessage": "Invalid Access Token"}),
+    (401, {"requestId": "1", "errorCode": "404.001.04", "errorMessage": "Invalid Authentication Header"}),
+    (401, ""),
+    (401, "<html><body>Unauthorized</body></html>"),
+]
+REFUSED_QUESTIONS = [
+    *TOKEN_REFUSALS,
+    (200, ""),
+    (200, "<html><body>A page of the gateway</body></html>"),
+    (200, []),
+    (200, {}),
+    (302, ""),
+    (403, {"errorCode": "403.001.01"}),
+    (403, "<html><body>Forbidden</body></html>"),
+    (404, "<html><body>Not found</body></html>"),
+    (400, {"errorCode": "400.002.02", "errorMessage": "Bad Request - Invalid CheckoutRequestID"}),
+    (429, {"errorCode": "500.003.02", "errorMessage": "Spike arrest"}),
+    (500, {"errorCode": "500.003.02"}),
+    (503, "<html><body>Bad gateway</body></html>"),
+]
+"""Answers to a question that say nothing about the payment."""
+
+
+@pytest.mark.parametrize(
+    "error", [(200, {"ResultCode": "none"}), (200, {"ResultCode": "1", "CheckoutRequestID": "y"})]
+)
+@pytest.mark.django_db
+def test_mpesa_answer_about_another_payment_changes_nothing(push, daraja, error):
     daraja.error = error
     with pytest.raises(ProviderUnavailable):
-        provider.fetch({}, reference="ws_CO_1")
+        payments.refresh(push)
+    assert state(push) == ("pending", "pending", "unpaid")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", TOKEN_REFUSALS)
+def test_mpesa_drops_a_refused_token_and_asks_again(push, daraja, refusal):
+    daraja.results[push.provider_reference] = "0"
+    daraja.token, daraja.refusal = 2, refusal
+    payments.refresh(push)
+    assert state(push) == ("captured", "confirmed", "paid")
+    assert [path.rsplit("/", 1)[1] for _method, path, _body in daraja.calls[-3:]] == ["query", "generate", "query"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", REFUSED_QUESTIONS)
+def test_mpesa_refused_question_ends_no_payment(client, push, daraja, refusal):
+    call_back(client, push, push.provider_reference)
+    daraja.error = refusal
+    Order.objects.update(expires_at=timezone.now())
+    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    assert (payments.reconcile(), payments.expire_due()) == (0, 0)
+    assert state(push) == ("pending", "pending", "unpaid")
+    assert ProviderEvent.objects.get().outcome == "waiting"
+    with pytest.raises(ProviderUnavailable):
+        payments.refresh(push)
+    daraja.error, daraja.results[push.provider_reference] = None, "0"
+    assert (payments.expire_due(), state(push)) == (0, ("captured", "confirmed", "paid"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("refusal", TOKEN_REFUSALS)
+def test_mpesa_push_with_a_refused_token_is_sent_with_a_new_one(unpaid_order, daraja, refusal):
+    Mpesa._tokens[daraja.url, "consumer"] = "token-0", time.monotonic() + 60
+    daraja.refusal = refusal
+    assert send_push(unpaid_order).provider_reference == "ws_CO_0"
+    assert len(daraja.results) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("trouble", ["no token is valid", "no token is given", "no connection", "too many requests"])
+def test_mpesa_push_that_was_certainly_not_sent_is_sent_by_the_next_request(
+    unpaid_order, daraja, trouble, monkeypatch
+):
+    daraja.token = 0 if trouble == "no token is valid" else 1
+    daraja.gives_tokens = trouble != "no token is given"
+    if trouble == "too many requests":
+        Mpesa._tokens[daraja.url, "consumer"] = "token-1", time.monotonic() + 60
+        daraja.error = (429, {"errorCode": "500.003.02"})
+    if trouble == "no connection":
+        Mpesa._tokens["http://127.0.0.1:1", "consumer"] = "token-1", time.monotonic() + 60
+        monkeypatch.setitem(MPESA_OPTIONS, "api_base", "http://127.0.0.1:1")
+    with pytest.raises(ProviderUnavailable):
+        send_push(unpaid_order)
+    monkeypatch.setitem(MPESA_OPTIONS, "api_base", daraja.url)
+    daraja.token, daraja.gives_tokens, daraja.error = 1, True, None
+    assert send_push(unpaid_order).provider_reference == "ws_CO_0"
+    assert Payment.objects.count() == len(daraja.results) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, {}),
+        (200, ""),
+        (200, {"ResponseCode": "0"}),
+        (403, {"errorCode": "403.001.01"}),
+        (404, "<html></html>"),
+        (500, {"errorCode": "500.001.1001"}),
+    ],
+)
+def test_mpesa_push_whose_answer_says_nothing_may_have_been_sent(unpaid_order, daraja, answer):
+    Mpesa._tokens[daraja.url, "consumer"] = "token-1", time.monotonic() + 60
+    daraja.error = answer
+    with pytest.raises(ProviderUnavailable):
+        send_push(unpaid_order)
+    daraja.error = None
+    assert state(send_push(unpaid_order)) == ("pending", "pending", "unpaid")
+    assert daraja.results == {}
+
+
+@pytest.mark.django_db
+def test_mpesa_refused_push_is_declined(unpaid_order, daraja):
+    Mpesa._tokens[daraja.url, "consumer"] = "token-1", time.monotonic() + 60
+    daraja.error = (400, {"errorCode": "400.002.02", "errorMessage": "Bad Request - Invalid PhoneNumber"})
+    with pytest.raises(PaymentDeclined):
+        send_push(unpaid_order)
+    assert Payment.objects.get().status == "failed"
 
 
 @pytest.mark.parametrize("secrets", ["whsec_one", [], [""]])

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
-    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` returns status and JSON."""
+    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` gives status and JSON, or a text
+    as gateways send it."""
 
     def __init__(self):
         self.calls = []
@@ -26,9 +27,9 @@ class Server:
                 body = json.loads(raw) if is_json else {k: v[0] for k, v in parse_qs(raw or url.query).items()}
                 fake.calls.append((self.command, url.path, body))
                 status, answer = fake.answer(self.command, url.path, body, self.headers)
-                content = json.dumps(answer).encode()
+                content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -39,7 +40,7 @@ class Server:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         self.url = f"http://127.0.0.1:{server.server_address[1]}"
         try:
@@ -54,11 +55,13 @@ class FakeStripe(Server):
     def __init__(self):
         super().__init__()
         self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
+        self.refusal = None
+        """The answer to every question; what it is told to do, it does."""
         self.refund_status = "succeeded"
 
     def answer(self, method, path, body, headers):
-        if self.error:
-            return self.error
+        if self.error or (self.refusal and method == "GET"):
+            return self.error or self.refusal
         key = headers.get("Idempotency-Key")
         if method == "POST" and key in self.by_key:
             return 200, self.by_key[key]
@@ -68,9 +71,11 @@ class FakeStripe(Server):
         elif parts[1] == "payment_intents":
             session = self.sessions.get(parts[2].removeprefix("pi_"))
             if session is None:
-                return 404, {"error": {"type": "invalid_request_error", "message": "No such payment_intent"}}
+                return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
             found = {"id": parts[2], "object": "payment_intent", "metadata": session["metadata"]}
         elif parts[1:] == ["refunds"]:
+            if "payment_intent" not in body:
+                return 400, {"error": {"type": "invalid_request_error", "message": "Missing required param"}}
             found = self._refunds(method, body)
         elif parts[1] == "refunds":
             found = next(row for row in self.refunds if row["id"] == parts[2])
@@ -81,13 +86,18 @@ class FakeStripe(Server):
         return 200, found
 
     def _refunds(self, method, body):
+        intent = body["payment_intent"]
         if method == "GET":
-            return {"object": "list", "url": "/v1/refunds", "has_more": False, "data": self.refunds}
-        number = f"re_{len(self.refunds)}"
-        metadata = {"refund_id": body["metadata[refund_id]"]}
-        refund = {"id": number, "object": "refund", "amount": int(body["amount"]), "metadata": metadata}
-        self.refunds.append({**refund, "status": self.refund_status})
-        return self.refunds[-1]
+            found = [row for row in self.refunds if row["payment_intent"] == intent]
+            return {"object": "list", "url": "/v1/refunds", "has_more": False, "data": found}
+        return self.refund(intent, int(body["amount"]), refund_id=body["metadata[refund_id]"])
+
+    def refund(self, intent, amount, *, refund_id="", status=""):
+        """A refund; without a ``refund_id`` one that was made in the dashboard."""
+        row = {"id": f"re_{len(self.refunds)}", "object": "refund", "amount": amount, "payment_intent": intent}
+        row |= {"metadata": {"refund_id": refund_id} if refund_id else {}, "status": status or self.refund_status}
+        self.refunds.append(row)
+        return row
 
     def _session(self, method, rest, body):
         if not rest:
@@ -106,16 +116,11 @@ class FakeStripe(Server):
             return self.sessions[session_id]
         if rest[1:] == ["expire"]:
             self.sessions[rest[0]]["status"] = "expired"
-        session = self.sessions[rest[0]]
-        if session["payment_intent"] and method == "GET":
-            charge = {"id": "ch_1", "object": "charge", "amount_refunded": sum(row["amount"] for row in self.refunds)}
-            intent = {"id": "pi_1", "object": "payment_intent", "latest_charge": charge}
-            is_expanded = "expand[0]" in body
-            return {**session, "payment_intent": intent if is_expanded else "pi_1"}
-        return session
+        return self.sessions[rest[0]]
 
     def pay(self, session_id):
-        self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent="pi_1")
+        intent = f"pi_{session_id}"
+        self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent=intent)
 
 
 class FakeDaraja(Server):
@@ -123,6 +128,9 @@ class FakeDaraja(Server):
         super().__init__()
         self.results, self.error, self.loses_responses = {}, None, False
         self.waits_as_result = False
+        self.token, self.gives_tokens = 1, True
+        self.refusal = (404, {"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
+        """The answer to a token that is not valid."""
 
     @property
     def pushes(self):
@@ -131,7 +139,8 @@ class FakeDaraja(Server):
     def answer(self, method, path, body, headers):
         """``loses_responses``: requests are processed, but the response is lost.
 
-        ``waits_as_result``: a pending payment is reported as a result code, not as an error.
+        ``waits_as_result``: a pending payment is reported as a result code, not as an error. ``token`` is the number
+        of the valid token; 0 if none is.
         """
         answer = self._answer(path, body, headers)
         return (200, "lost") if self.loses_responses and path.startswith("/mpesa/") else answer
@@ -142,9 +151,11 @@ class FakeDaraja(Server):
         if path == "/oauth/v1/generate":
             if headers.get("Authorization") != "Basic " + base64.b64encode(b"consumer:hidden").decode():
                 return 400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"}
-            return 200, {"access_token": "token-1", "expires_in": "3599"}
-        if headers.get("Authorization") != "Bearer token-1":
-            return 401, {"errorCode": "404.001.03", "errorMessage": "Invalid Access Token"}
+            if not self.gives_tokens:
+                return 400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"}
+            return 200, {"access_token": f"token-{self.token}", "expires_in": "3599"}
+        if not self.token or headers.get("Authorization") != f"Bearer token-{self.token}":
+            return self.refusal
         if path == "/mpesa/stkpush/v1/processrequest":
             reference = f"ws_CO_{len(self.results)}"
             self.results[reference] = None
@@ -155,6 +166,7 @@ class FakeDaraja(Server):
                 "ResponseDescription": "Success. Request accepted for processing",
                 "CustomerMessage": "Success. Request accepted for processing",
             }
+        named = {"CheckoutRequestID": body["CheckoutRequestID"]}
         result = self.results.get(body["CheckoutRequestID"])
         if result is None and self.waits_as_result:
             waiting = "The transaction is still under processing"
@@ -162,4 +174,4 @@ class FakeDaraja(Server):
         if result is None:
             waiting = "The transaction is being processed"
             return 500, {"requestId": "1", "errorCode": "500.001.1001", "errorMessage": waiting}
-        return 200, {"ResponseCode": "0", "ResultCode": result, "ResultDesc": "The result", "CheckoutRequestID": "x"}
+        return 200, {"ResponseCode": "0", "ResultCode": result, "ResultDesc": "The result", **named}

@@ -18,6 +18,7 @@ from shop_orders.payment_providers.base import (
     PaymentState,
     RefundRequest,
     RefundResult,
+    RefundState,
 )
 from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
@@ -36,6 +37,7 @@ __all__ = [
     "PaymentState",
     "RefundRequest",
     "RefundResult",
+    "RefundState",
     "aliases",
     "default_alias",
     "payment_provider",

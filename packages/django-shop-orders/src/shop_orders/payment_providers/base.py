@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from shop_orders.exceptions import InvalidWebhook
 
 PaymentStatus = Literal["pending", "authorised", "captured", "failed", "cancelled"]
 EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded", "refund_failed"]
+RefundStatus = Literal["pending", "succeeded", "failed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +60,33 @@ class PaymentStart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RefundState:
+    """One refund as the provider knows it, also one that was made on its own pages."""
+
+    status: RefundStatus
+    amount: Decimal
+    refund_id: str = ""
+    """Ours, if the provider stores it; else the refund is identified by ``reference``."""
+    reference: str = ""
+    """The provider's id of the refund."""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentState:
     """The state of a payment at the provider. Amounts are totals; None where the provider does not return them."""
 
     status: PaymentStatus
     """The same values as in ``PaymentStart``."""
     reference: str = ""
+    """The reference of the payment that this is about. A state with another one than was asked for is not applied."""
     captured: Decimal | None = None
+    """In the currency of the payment. Not in the currency that the customer saw, if the provider converted it."""
     refunded: Decimal | None = None
-    """The total of refunds, without failed ones."""
+    """The total of refunds, without failed ones. Needed only where ``refunds`` is None."""
+    refunds: Sequence[RefundState] | None = None
+    """Every refund of the payment. None where the provider does not list them: then staff decide about a total that
+    does not match the refunds that were sent."""
     currency: str = ""
     error: str = ""
 
@@ -111,7 +130,7 @@ class RefundResult:
     """The state of a refund. A ``pending`` refund is settled by a ``refunded`` event from the provider, or when
     ``fetch_refund`` returns its final state."""
 
-    status: Literal["pending", "succeeded", "failed"] = "succeeded"
+    status: RefundStatus = "succeeded"
     reference: str = ""
     error: str = ""
 
@@ -119,8 +138,10 @@ class RefundResult:
 class PaymentProvider:
     """Base of payment providers. ``OPTIONS`` are passed to the constructor as keywords, in addition to ``alias``.
 
-    Every method is called outside of any transaction and may use the network. It may raise PaymentDeclined (a final
-    refusal) or ProviderUnavailable (the result is not known); any other exception is a bug.
+    Every method is called outside of any transaction and may use the network. ``start``, ``capture``, ``refund`` and
+    ``cancel`` may raise PaymentDeclined (a final refusal) or ProviderUnavailable (the result is not known). ``fetch``
+    and ``fetch_refund`` may raise only ProviderUnavailable: what a service refuses to answer, such as with 401, 403 or
+    404, says nothing about the payment. Any other exception is a bug.
     """
 
     label: ClassVar[Any] = _("Payment")
@@ -174,7 +195,12 @@ class PaymentProvider:
         """Cancel an open payment, if the provider supports it. Does nothing by default."""
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
-        """The state of a payment; None where it cannot be fetched."""
+        """The state of a payment; None where it cannot be fetched.
+
+        Only a state that is returned changes a payment. "failed" and "cancelled" are final: return them only if the
+        service says so about this payment. An unknown reference, an expired token or a response that cannot be read
+        is ProviderUnavailable.
+        """
         return None
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:  # noqa: ARG002

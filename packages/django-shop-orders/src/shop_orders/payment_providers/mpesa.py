@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
@@ -43,6 +44,8 @@ STILL_WAITING = "500.001.1001"
 STILL_PROCESSING = "4999"
 """In responses with the status 200, this result code has the same meaning."""
 CANCELLED_BY_CUSTOMER = "1032"
+INVALID_TOKEN = ("404.001.03", "400.003.01")
+"""The error codes for an access token that is invalid or expired, sent with the status 404 or 400."""
 SECRET = re.compile(r"[A-Za-z0-9_-]{16,}")
 """The minimum length of the secret in the webhook's URL, the only protection against forged calls."""
 RING = timedelta(minutes=2)
@@ -98,12 +101,7 @@ class Mpesa(PaymentProvider):
             raise PaymentDeclined(_("Enter the phone number to pay from."))
         if request.amount != request.amount.to_integral_value():
             raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
-        try:
-            self._token()
-        except ProviderUnavailable as error:
-            raise ProviderNotReached from error
-        result = self._post(
-            "/mpesa/stkpush/v1/processrequest",
+        result = self._push(
             {
                 **self._signed(),
                 "TransactionType": self.transaction_type,
@@ -114,10 +112,8 @@ class Mpesa(PaymentProvider):
                 "CallBackURL": f"{request.webhook_url}{self.webhook_secret}-{request.payment_id}/",
                 "AccountReference": request.order_number[:12],
                 "TransactionDesc": request.order_number[:13],
-            },
+            }
         )
-        if str(result.get("ResponseCode")) != "0":
-            raise PaymentDeclined
         return PaymentStart(
             reference=str(result["CheckoutRequestID"]),
             instructions=str(self.instructions),
@@ -127,10 +123,13 @@ class Mpesa(PaymentProvider):
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
             return None
-        result = self._post("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
+        result = self._inquire("/mpesa/stkpushquery/v1/query", {**self._signed(), "CheckoutRequestID": reference})
         code = str(result.get("ResultCode", ""))
         if result.get("errorCode") == STILL_WAITING or code in ("", STILL_PROCESSING):
             return PaymentState(status="pending", reference=reference)
+        if not code.isdecimal() or str(result.get("CheckoutRequestID", reference)) != reference:
+            logger.error("M-Pesa's response to a status query is not about the payment")
+            raise ProviderUnavailable
         error = "" if code == "0" else str(result.get("ResultDesc", ""))
         return PaymentState(status=_status(code), reference=reference, error=error)
 
@@ -140,39 +139,48 @@ class Mpesa(PaymentProvider):
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
         payment_id = self._payment_id(request)
         try:
-            call = json.loads(request.body)["Body"]["stkCallback"]
-            reference, code = str(call["CheckoutRequestID"]), str(call["ResultCode"])
-            items = call.get("CallbackMetadata", {}).get("Item", [])
-            values = {item["Name"]: item.get("Value") for item in items}
-            amount = Decimal(str(values["Amount"])) if code == "0" else None
+            event = self._push_event(json.loads(request.body)["Body"]["stkCallback"], payment_id)
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
-        reported = PaymentState(status=_status(code), error=str(call.get("ResultDesc", "")))
-        known = self._confirmed(reference)
-        state = known or reported
-        return [
-            PaymentEvent(
-                event_id=f"{reference}:{state.status}",
-                kind=state.status,
-                reference=reference,
-                payment_id=payment_id,
-                amount=amount if state.status == "captured" else None,
-                error="" if state.status == "captured" else state.error,
-                data={"receipt": str(values.get("MpesaReceiptNumber", ""))},
-                is_confirmed=known is not None,
-            )
-        ]
+        return [self._confirmed(event)]
+
+    def _push_event(self, call: Mapping[str, Any], payment_id: str) -> PaymentEvent:
+        """The event in the callback of a push, not confirmed yet."""
+        reference, code = str(call["CheckoutRequestID"]), str(call["ResultCode"])
+        items = call.get("CallbackMetadata", {}).get("Item", [])
+        values = {item["Name"]: item.get("Value") for item in items}
+        kind = _status(code)
+        return PaymentEvent(
+            event_id=f"{reference}:{kind}",
+            kind=kind,
+            reference=reference,
+            payment_id=payment_id,
+            amount=Decimal(str(values["Amount"])) if kind == "captured" else None,
+            error="" if kind == "captured" else str(call.get("ResultDesc", "")),
+            data={"receipt": str(values.get("MpesaReceiptNumber", ""))},
+            is_confirmed=False,
+        )
 
     def webhook_response(self) -> HttpResponse:
         return JsonResponse({"ResultCode": 0, "ResultDesc": "Accepted"})
 
-    def _confirmed(self, reference: str) -> PaymentState | None:
-        """The final state that the status query returns, or None."""
+    def _confirmed(self, event: PaymentEvent) -> PaymentEvent:
+        """The event as the status query returns it; unchanged if the query has no final result."""
         try:
-            state = self.fetch({}, reference=reference)
-        except (ProviderUnavailable, PaymentDeclined):
-            return None
-        return None if state is None or state.status == "pending" else state
+            state = self.fetch({}, reference=event.reference)
+        except ProviderUnavailable:
+            return event
+        if state is None or state.status not in ("captured", "cancelled", "failed"):
+            return event
+        amount = event.amount if state.status == "captured" else None
+        return replace(
+            event,
+            event_id=f"{event.reference}:{state.status}",
+            kind=state.status,
+            amount=amount,
+            error=state.error,
+            is_confirmed=True,
+        )
 
     def _payment_id(self, request: HttpRequest) -> str:
         """The payment id in the URL that was called, if the secret in it is right."""
@@ -193,41 +201,93 @@ class Mpesa(PaymentProvider):
         token, until = self._tokens.get(key, ("", 0.0))
         if time.monotonic() < until:
             return token
-        result = self._call(
+        status, result = self._call(
             "GET",
             "/oauth/v1/generate?grant_type=client_credentials",
             auth=(self.consumer_key, self.consumer_secret),
         )
         try:
             token, seconds = str(result["access_token"]), int(result["expires_in"])
-        except (KeyError, ValueError):
-            raise ProviderUnavailable
+        except (KeyError, TypeError, ValueError) as error:
+            logger.warning("M-Pesa responded %s without a token", status)
+            raise ProviderUnavailable from error
         self._tokens[key] = token, time.monotonic() + seconds - 60
         return token
 
-    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        return self._call("POST", path, json=body, headers={"Authorization": f"Bearer {self._token()}"})
+    def _forget_token(self) -> None:
+        self._tokens.pop((self.api_base, self.consumer_key), None)
 
-    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Call the API. Raises ProviderUnavailable unless the response is a JSON object about the payment."""
+    def _push(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ring the phone. After a refused token, the push was not sent, so it is sent once more with a new one.
+
+        Raises:
+            ProviderNotReached: the push was certainly not sent.
+            ProviderUnavailable: it is not known whether the push was sent.
+            PaymentDeclined: M-Pesa refused the push.
+        """
+        for _attempt in range(2):
+            try:
+                token = self._token()
+            except ProviderUnavailable as error:
+                raise ProviderNotReached from error
+            status, result = self._post("/mpesa/stkpush/v1/processrequest", body, token=token)
+            if status != 401 and result.get("errorCode") not in INVALID_TOKEN:
+                break
+            self._forget_token()
+        else:
+            raise ProviderNotReached
+        if status == 429:
+            raise ProviderNotReached
+        if 400 <= status < 500 and status != 403 and "errorCode" in result:
+            raise PaymentDeclined
+        if status >= 400 or "ResponseCode" not in result:
+            raise ProviderUnavailable
+        if str(result["ResponseCode"]) != "0":
+            raise PaymentDeclined
+        if not result.get("CheckoutRequestID"):
+            raise ProviderUnavailable
+        return result
+
+    def _inquire(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask about a payment. A refusal says nothing about the payment: it is asked once more with a new token.
+
+        Raises:
+            ProviderUnavailable: the question was refused again, or the response cannot be read.
+        """
+        for _attempt in range(2):
+            status, result = self._post(path, body, token=self._token())
+            if (200 <= status < 300 and result) or result.get("errorCode") == STILL_WAITING:
+                return result
+            self._forget_token()
+            if status >= 500 or status == 429:
+                break
+        raise ProviderUnavailable
+
+    def _post(self, path: str, body: Mapping[str, Any], *, token: str) -> tuple[int, dict[str, Any]]:
+        return self._call("POST", path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    def _is_unsent(self, error: Any) -> bool:
+        """Whether there was no connection, so that the request cannot have arrived."""
+        cause = getattr(error.args[0] if error.args else None, "reason", None)
+        return isinstance(error, self.requests.ConnectTimeout) or type(cause).__name__ == "NewConnectionError"
+
+    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """The status and the body of a response; an empty body where it is not a JSON object."""
         try:
             response = self.requests.request(
                 method, self.api_base + path, timeout=self.timeout_seconds, allow_redirects=False, **options
             )
-            body = response.json()
-        except (self.requests.RequestException, ValueError) as error:
+        except self.requests.RequestException as error:
             logger.warning("M-Pesa could not be called: %s", type(error).__name__)
-            raise ProviderUnavailable from error
-        if not isinstance(body, dict):
-            raise ProviderUnavailable
-        if response.status_code == 401:
-            self._tokens.pop((self.api_base, self.consumer_key), None)
-        if response.status_code >= 400 and body.get("errorCode") != STILL_WAITING:
-            logger.error("M-Pesa responded %s, %s", response.status_code, body.get("errorCode"))
-            if 400 <= response.status_code < 500 and response.status_code not in (401, 403, 429):
-                raise PaymentDeclined
-            raise ProviderUnavailable
-        return body
+            raise (ProviderNotReached if self._is_unsent(error) else ProviderUnavailable) from error
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        result = body if isinstance(body, dict) else {}
+        if response.status_code >= 400 and result.get("errorCode") != STILL_WAITING:
+            logger.error("M-Pesa responded %s, %s", response.status_code, result.get("errorCode"))
+        return response.status_code, result
 
 
 def _status(code: str) -> Literal["captured", "cancelled", "failed"]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +27,7 @@ from shop_orders.payment_providers.base import (
     PaymentState,
     RefundRequest,
     RefundResult,
+    RefundState,
 )
 
 logger = logging.getLogger(__name__)
@@ -60,12 +62,9 @@ KINDS: Mapping[str, EventKind] = {
     "checkout.session.async_payment_failed": "failed",
     "checkout.session.expired": "cancelled",
     "charge.refunded": "refunded",
-    "refund.failed": "refund_failed",
-    "refund.updated": "refund_failed",
-    "charge.refund.updated": "refund_failed",
 }
-"""Updates of a refund are ignored unless it failed. Accounts created before 2024-10-28 send
-``charge.refund.updated`` for them."""
+REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
+"""Accounts created before 2024-10-28 send ``charge.refund.updated`` instead of ``refund.updated``."""
 
 FAILED_REFUNDS = ("failed", "canceled")
 
@@ -117,10 +116,15 @@ class StripeCheckout(PaymentProvider):
         return PaymentStart(reference=session.id, redirect_url=session.url)
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
-        session = self._call(lambda: self.api.checkout.sessions.retrieve(reference))
+        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
+        if not session.payment_intent:
+            raise PaymentDeclined
+        for made in self._refunds_of(session):
+            if _refund_id(made) == request.refund_id:
+                return _refund_result(made)  # Stripe forgets an idempotency key after a day
         params = {
             "payment_intent": session.payment_intent,
-            "amount": _to_stripe(request.amount, request.currency),
+            "amount": _Settlement(session).presented(_to_stripe(request.amount, request.currency)),
             "metadata": {"refund_id": request.refund_id},
         }
         return _refund_result(
@@ -136,7 +140,7 @@ class StripeCheckout(PaymentProvider):
     ) -> RefundResult | None:
         if not refund_reference:
             return None
-        return _refund_result(self._call(lambda: self.api.refunds.retrieve(refund_reference)))
+        return _refund_result(self._ask(lambda: self.api.refunds.retrieve(refund_reference)))
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
         with suppress(PaymentDeclined):  # it is already complete or expired, as fetch will show
@@ -145,55 +149,54 @@ class StripeCheckout(PaymentProvider):
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
             return None
-        params = {"expand": ["payment_intent.latest_charge"]}
-        session = self._call(lambda: self.api.checkout.sessions.retrieve(reference, params))
-        currency = str(session.currency).upper()
-        if session.payment_status == "paid":
-            return PaymentState(
-                status="captured",
-                reference=reference,
-                captured=_from_stripe(session.amount_total, currency),
-                refunded=self._refunded(session.payment_intent, currency),
-                currency=currency,
-            )
-        return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=reference)
+        session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
+        if session.payment_status != "paid":
+            return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=session.id)
+        settled = _Settlement(session)
+        refunds = [settled.refund(row) for row in self._refunds_of(session)]
+        counted = (row.amount for row in refunds if row.status != "failed")
+        return PaymentState(
+            status="captured",
+            reference=session.id,
+            captured=settled.amount,
+            refunded=sum(counted, Decimal(0)),
+            refunds=refunds,
+            currency=settled.currency,
+        )
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
         event = self._verified(request)
+        subject = event.data.object
+        data = subject.to_dict()
+        if event.type in REFUND_EVENTS:
+            return self._refund_events(event.id, data)
         kind = KINDS.get(event.type)
         if kind is None:
             return []
-        data = event.data.object.to_dict()
-        if kind == "refund_failed":
-            return self._refund_events(event.id, data)
         if event.type == "checkout.session.completed" and data.get("payment_status") != "paid":
             kind = "pending"
-        currency = str(data.get("currency") or "").upper()
-        minor = data.get("amount_refunded") if kind == "refunded" else data.get("amount_total")
-        has_amount = kind in ("captured", "refunded") and minor is not None
+        amount, currency = _event_amount(kind, subject)
         return [
             PaymentEvent(
                 event_id=event.id,
                 kind=kind,
                 reference=str(data["id"]) if kind != "refunded" else "",
                 payment_id=str((data.get("metadata") or {}).get("payment_id", "")),
-                amount=_from_stripe(int(minor or 0), currency) if has_amount else None,
-                currency=currency if has_amount else "",
+                amount=amount,
+                currency=currency,
             )
         ]
 
-    def _refunded(self, intent: Any, currency: str) -> Decimal | None:
-        """The sum of the refunds that did not fail. Stripe does not document whether its own total includes failed
-        refunds."""
-        amount = getattr(getattr(intent, "latest_charge", None), "amount_refunded", None)
-        if not amount:
-            return None if amount is None else Decimal(0)
-        params = {"payment_intent": intent.id, "limit": 100}
-        rows = self._call(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
-        return _from_stripe(sum(row.amount for row in rows if row.status not in FAILED_REFUNDS), currency)
+    def _refunds_of(self, session: Any) -> list[Any]:
+        """Stripe's refunds of a payment, also those that failed or were made in the dashboard."""
+        if not session.payment_intent:
+            return []
+        params = {"payment_intent": session.payment_intent, "limit": 100}
+        return self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
 
     def _refund_events(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
-        if refund.get("status") not in FAILED_REFUNDS:
+        status = str(refund.get("status"))
+        if status not in FAILED_REFUNDS:
             return []
         refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
         currency = str(refund.get("currency") or "").upper()
@@ -207,7 +210,7 @@ class StripeCheckout(PaymentProvider):
                 payment_id="" if refund_id else self._payment_of(refund),
                 amount=None if minor is None else _from_stripe(int(minor), currency),
                 currency=currency,
-                error=str(refund.get("failure_reason") or refund["status"]),
+                error=str(refund.get("failure_reason") or status),
             )
         ]
 
@@ -218,8 +221,10 @@ class StripeCheckout(PaymentProvider):
         if not intent:
             return ""
         try:
-            found = self._call(lambda: self.api.payment_intents.retrieve(intent))
-        except PaymentDeclined:
+            found = self._ask(lambda: self.api.payment_intents.retrieve(intent))
+        except ProviderUnavailable as error:
+            if getattr(error.__cause__, "code", "") != "resource_missing":
+                raise
             return ""
         return str(getattr(found.metadata, "payment_id", ""))
 
@@ -232,7 +237,25 @@ class StripeCheckout(PaymentProvider):
                 continue
         raise InvalidWebhook
 
+    def _ask(self, call: Callable[[], Result]) -> Result:
+        """Ask about something. A refusal, such as of an expired key, says nothing about the payment.
+
+        Raises:
+            ProviderUnavailable: Stripe refused the question, or could not be called.
+        """
+        try:
+            return call()
+        except self.stripe.StripeError as error:
+            logger.warning("Stripe could not be asked: %s, %s", type(error).__name__, error.code)
+            raise ProviderUnavailable from error
+
     def _call(self, call: Callable[[], Result]) -> Result:
+        """Ask for something to be done.
+
+        Raises:
+            PaymentDeclined: Stripe refused to do it.
+            ProviderUnavailable: it is not known whether Stripe did it.
+        """
         try:
             return call()
         except (self.stripe.CardError, self.stripe.InvalidRequestError) as error:
@@ -241,6 +264,53 @@ class StripeCheckout(PaymentProvider):
         except self.stripe.StripeError as error:
             logger.warning("Stripe could not be called: %s", type(error).__name__)
             raise ProviderUnavailable from error
+
+
+class _Settlement:
+    """The amount of a Checkout Session, in the currency in which it was created.
+
+    Adaptive Pricing shows customers an amount in their own currency. Sessions from before 2025-03-31 have that one in
+    ``amount_total`` and ours in ``currency_conversion``: https://docs.stripe.com/payments/checkout/adaptive-pricing
+    """
+
+    def __init__(self, session: Any) -> None:
+        converted = getattr(session, "currency_conversion", None)
+        self.currency = str(converted.source_currency if converted else session.currency).upper()
+        self.minor = int((converted or session).amount_total)
+        self.shown = int(session.amount_total)
+        self.amount = _from_stripe(self.minor, self.currency)
+
+    def presented(self, minor: int) -> int:
+        """A part of the amount, in the customer's currency."""
+        return minor if self.shown == self.minor else round(minor * Fraction(self.shown, self.minor))
+
+    def refund(self, row: Any) -> RefundState:
+        minor = row.amount if self.shown == self.minor else round(row.amount * Fraction(self.minor, self.shown))
+        result = _refund_result(row)
+        return RefundState(
+            status=result.status,
+            amount=_from_stripe(minor, self.currency),
+            refund_id=_refund_id(row),
+            reference=result.reference,
+            error=result.error,
+        )
+
+
+def _event_amount(kind: EventKind, subject: Any) -> tuple[Decimal | None, str]:
+    """Amount and currency in an event: of a session that was paid, or the refunded total of a charge."""
+    if kind == "captured" and getattr(subject, "amount_total", None) is not None:
+        settled = _Settlement(subject)
+        return settled.amount, settled.currency
+    minor = getattr(subject, "amount_refunded", None)
+    if kind != "refunded" or minor is None:
+        return None, ""
+    currency = str(subject.currency).upper()
+    return _from_stripe(int(minor), currency), currency
+
+
+def _refund_id(refund: Any) -> str:
+    """Our id of a refund; empty if it was made in the dashboard."""
+    return str(getattr(getattr(refund, "metadata", None), "refund_id", "") or "")
 
 
 def _refund_result(refund: Any) -> RefundResult:

@@ -5,7 +5,8 @@ Every change locks the order first, then the payment, then the provider's event,
 
 from shop_orders.payments.account import apply_state
 from shop_orders.payments.inbox import apply_event
-from shop_orders.payments.reconciliation import expire_due, reconcile, refresh, send_due_refunds
+from shop_orders.payments.inquiries import refresh
+from shop_orders.payments.reconciliation import expire_due, reconcile, send_due_refunds
 from shop_orders.payments.recording import capture, record_payment, resolve
 from shop_orders.payments.refunds import queue_refund, refund
 from shop_orders.payments.sending import send_refund

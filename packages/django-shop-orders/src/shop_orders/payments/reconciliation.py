@@ -16,24 +16,13 @@ from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refun
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payments import inbox
 from shop_orders.payments.account import apply_state
+from shop_orders.payments.inquiries import ask, refresh
 from shop_orders.payments.sending import check_refund, send_refund
 
 logger = logging.getLogger(__name__)
 
 QUIET_PERIOD = timedelta(minutes=2)
 """A payment that was changed within this time is not reconciled."""
-
-
-def refresh(payment: Payment) -> Payment:
-    """Fetch the state of a payment from its provider and apply it.
-
-    Raises:
-        ProviderUnavailable: the provider does not respond.
-    """
-    state = payment_provider(payment.provider).fetch(payment.data, reference=payment.provider_reference)
-    if state is None:
-        return payment
-    return apply_state(payment.pk, state)
 
 
 def reconcile(*, limit: int = 200) -> int:
@@ -88,17 +77,13 @@ def _send_one(refund_id: int) -> bool:
 
 def _confirm_one(event: ProviderEvent) -> bool:
     """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
-    provider = payment_provider(event.provider)
-    data = event.payment.data if event.payment else {}
-    reference = event.provider_reference or (event.payment.provider_reference if event.payment else "")
+    assert event.payment is not None  # noqa: S101 - such an event waits only once its payment is known
     fetched_at = timezone.now()
     try:
-        state = provider.fetch(data, reference=reference)
+        state = ask(event.payment, reference=event.provider_reference)
     except ProviderUnavailable:
         logger.warning("Payment provider %s does not respond", event.provider)
         return False
-    except PaymentDeclined as error:
-        state = PaymentState(status="failed", error=str(error))
     if state is None and event.kind == "refunded":
         state = PaymentState(status="captured")  # a state without a total of refunds
     if state is None or state.status == "pending":
@@ -114,24 +99,11 @@ def _reconcile_one(payment: Payment) -> bool:
         if payment.is_open and payment.order.status == OrderStatus.CANCELLED:
             provider.cancel(payment.data, reference=payment.provider_reference)
             payment = apply_state(payment.pk, PaymentState(status="cancelled"))
-    except ProviderUnavailable:
+    except (PaymentDeclined, ProviderUnavailable):
         logger.warning("Payment provider %s does not respond", payment.provider)
-    except PaymentDeclined as error:
-        payment = _fail(payment, error)
     if payment.status == before:
         Payment.objects.filter(pk=payment.pk).update(updated_at=timezone.now())
     return payment.status != before
-
-
-def _refresh_or_fail(payment: Payment) -> Payment:
-    try:
-        return refresh(payment)
-    except PaymentDeclined as error:
-        return _fail(payment, error)
-
-
-def _fail(payment: Payment, error: PaymentDeclined) -> Payment:
-    return apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
 
 
 def _expire_one(order_id: int) -> bool:
@@ -139,7 +111,7 @@ def _expire_one(order_id: int) -> bool:
         _confirm_one(event)
     try:
         for payment in Payment.objects.filter(order_id=order_id, status__in=Payment.OPEN):
-            _refresh_or_fail(payment)
+            refresh(payment)
     except ProviderUnavailable:
         logger.warning("An unpaid order is kept: its payment provider does not respond")
         return False

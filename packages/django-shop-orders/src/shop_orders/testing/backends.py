@@ -152,4 +152,4 @@ class MemoryPaymentProvider(PaymentProvider):
         if self.decline and call in {"start", "capture", "refund"}:
             raise PaymentDeclined
         if self.forgets and call in {"fetch", "fetch_refund"}:
-            raise PaymentDeclined
+            raise PaymentDeclined  # against the contract, as careless providers do

@@ -187,7 +187,8 @@ class PaymentProviderContract:
     service does not recognise a repeated start has ``start_is_idempotent = False``.
 
     Fixtures to define: ``provider``; for webhooks ``make_webhook(kind=..., reference=..., amount=..., event_id=...)``,
-    a request as the provider sends it; ``break_network()``, after which the service cannot be reached.
+    a request as the provider sends it; ``break_network()``, after which the service cannot be reached;
+    ``refuse_questions()``, after which it refuses every question, as with an expired token.
     """
 
     has_webhooks: ClassVar[bool] = True
@@ -208,6 +209,11 @@ class PaymentProviderContract:
     @pytest.fixture
     def break_network(self) -> Callable[[], None] | None:
         """A callable after which the service cannot be reached; None where there is no network."""
+        return None
+
+    @pytest.fixture
+    def refuse_questions(self) -> Callable[[], None] | None:
+        """A callable after which the service refuses to answer questions; None where there is no network."""
         return None
 
     @pytest.fixture
@@ -254,9 +260,28 @@ class PaymentProviderContract:
         """After a crash the expiry job fetches a payment that has no reference yet."""
         try:
             state = provider.fetch({}, reference="")
-        except (PaymentDeclined, ProviderUnavailable):
+        except ProviderUnavailable:
             return
-        assert state is None or state.status != "captured"
+        assert state is None or state.status == "pending"
+
+    def test_refused_question_says_nothing_about_the_payment(
+        self,
+        provider: PaymentProvider,
+        request_to_pay: PaymentRequest,
+        refuse_questions: Callable[[], None] | None,
+    ) -> None:
+        """``fetch`` and ``fetch_refund`` raise ProviderUnavailable: a final state might end a paid payment."""
+        if refuse_questions is None:
+            return
+        started = provider.start(request_to_pay)
+        refuse_questions()
+        with pytest.raises(ProviderUnavailable):
+            provider.fetch(dict(started.data), reference=started.reference)
+        try:
+            state = provider.fetch_refund(dict(started.data), reference=started.reference, refund_reference="refund-1")
+        except ProviderUnavailable:
+            return
+        assert state is None
 
     def test_refund_of_one_id_is_made_once(self, provider: PaymentProvider, request_to_pay: PaymentRequest) -> None:
         started = provider.start(request_to_pay)

@@ -1,0 +1,48 @@
+"""Asks a provider about a payment. Only a state that it returns is an answer: an error says nothing about the payment,
+whatever its class."""
+
+from __future__ import annotations
+
+import logging
+from typing import get_args
+
+from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
+from shop_orders.models import Payment
+from shop_orders.payment_providers import PaymentState, payment_provider
+from shop_orders.payment_providers.base import PaymentStatus
+from shop_orders.payments.account import apply_state
+
+logger = logging.getLogger(__name__)
+
+
+def refresh(payment: Payment) -> Payment:
+    """Fetch the state of a payment from its provider and apply it.
+
+    Raises:
+        ProviderUnavailable: the provider does not respond, or refuses to answer.
+        UnknownPaymentProvider: the provider is not in the settings any more.
+    """
+    state = ask(payment)
+    return payment if state is None else apply_state(payment.pk, state)
+
+
+def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
+    """The state of a payment, or of another transaction for it; None where the provider cannot be asked.
+
+    Raises:
+        ProviderUnavailable: the state is not known, because the provider does not respond, refuses to answer, or
+            answers about another payment.
+        UnknownPaymentProvider: the provider is not in the settings any more.
+    """
+    asked = reference or payment.provider_reference
+    try:
+        state = payment_provider(payment.provider).fetch(payment.data, reference=asked)
+    except PaymentDeclined as error:
+        logger.warning("Payment provider %s refused to answer", payment.provider)
+        raise ProviderUnavailable from error
+    if state is None:
+        return None
+    if state.status not in get_args(PaymentStatus) or (asked and state.reference not in ("", asked)):
+        logger.error("Payment provider %s answered about another payment, or with an unknown status", payment.provider)
+        raise ProviderUnavailable
+    return state
