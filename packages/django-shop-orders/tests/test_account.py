@@ -1,4 +1,4 @@
-"""The account of an order: due = total - credited - paid + refunded, whatever happens to its money."""
+"""The account of an order: due = total - credited - captured + refunded."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ def pay(order, amount):
     return payments.record_payment(order.pk, amount=Decimal(amount))
 
 
-def test_cancelling_credits_what_is_left_of_the_total(order, user):
+def test_cancellation_credits_the_rest_of_the_total(order, user):
     lifecycle.cancel(order.pk, by=user, reason="Changed my mind.")
     credit = order.credits.get()
     assert (credit.amount, credit.kind, credit.actor, credit.reason) == (25, "cancellation", user, "Changed my mind.")
@@ -43,7 +43,7 @@ def test_cancelling_credits_what_is_left_of_the_total(order, user):
     assert order.credits.count() == 1
 
 
-def test_expiry_credits_what_is_left_after_a_refund(bank_order):
+def test_expiry_credits_the_rest_of_the_total_after_a_refund(bank_order):
     pay(bank_order, "11.80")
     payments.refund(bank_order.pk, amount=Decimal("1.18"))
     assert account_of(bank_order) == (Decimal("13.20"), 0, 0)
@@ -55,7 +55,7 @@ def test_expiry_credits_what_is_left_after_a_refund(bank_order):
     assert kinds == [("goodwill", Decimal("1.18")), ("expiry", Decimal("23.82"))]
 
 
-def test_order_whose_money_went_back_expires(bank_order):
+def test_fully_refunded_pending_order_expires(bank_order):
     pay(bank_order, 10)
     payments.refund(bank_order.pk)
     assert account_of(bank_order) == (15, 0, 0)
@@ -71,7 +71,7 @@ def test_free_order_is_never_unpaid(bank_order):
     assert list(Order.objects.unpaid()) == []
 
 
-def test_refund_under_way_is_neither_due_nor_refundable_again(order, memory_provider):
+def test_queued_refund_is_neither_due_nor_refundable_again(order, memory_provider):
     payment = payments.start(order.pk)
     captured = PaymentEvent(
         event_id="e-1", kind="captured", reference=payment.provider_reference, amount=payment.amount
@@ -91,7 +91,7 @@ def test_refund_under_way_is_neither_due_nor_refundable_again(order, memory_prov
     assert order.credited_amount == 25
 
 
-def test_refund_credits_what_exceeds_the_surplus(bank_order):
+def test_refund_credits_the_part_above_the_surplus(bank_order):
     pay(bank_order, 25)
     payments.refund(bank_order.pk, amount=Decimal(4), reason="A dented cover.")
     credit = bank_order.credits.get()
@@ -105,7 +105,7 @@ def test_refund_credits_what_exceeds_the_surplus(bank_order):
     assert bank_order.payment_status == "part_refunded"
 
 
-def test_refund_that_fails_leaves_its_credit_and_is_due_again(order, memory_provider):
+def test_failed_refund_keeps_its_credit_and_is_due_again(order, memory_provider):
     payment = payments.start(order.pk)
     captured = PaymentEvent(
         event_id="e-1", kind="captured", reference=payment.provider_reference, amount=payment.amount
@@ -130,7 +130,7 @@ def test_order_paid_in_full_after_a_refund_is_confirmed(bank_order):
 
 
 def test_pending_order_is_confirmed_when_the_refund_of_its_credit_fails(order, memory_provider):
-    """Of 25.00, 20.00 came; 5.00 was credited to be refunded, and stays with the shop: nothing is due any more."""
+    """20.00 of 25.00 was captured and 5.00 credited. Its refund fails, so the order is paid exactly."""
     payment = payments.start(order.pk)
     held = PaymentEvent(event_id="e-1", kind="captured", reference=payment.provider_reference, amount=Decimal(20))
     payments.apply_event("memory", held)
@@ -145,7 +145,7 @@ def test_pending_order_is_confirmed_when_the_refund_of_its_credit_fails(order, m
     assert (order.status, order.payment_status) == ("confirmed", "paid")
 
 
-def test_payments_of_a_cancelled_order_do_not_fail(order, announced, django_capture_on_commit_callbacks):
+def test_failed_payment_of_a_cancelled_order_leaves_it_unpaid(order, announced, django_capture_on_commit_callbacks):
     payment = payments.start(order.pk)
     lifecycle.cancel(order.pk)
     with django_capture_on_commit_callbacks(execute=True):
@@ -157,15 +157,17 @@ def test_payments_of_a_cancelled_order_do_not_fail(order, announced, django_capt
     assert announced == []
 
 
-def test_cancelling_does_not_tell_the_customer_of_a_payment(bank_order, announced, django_capture_on_commit_callbacks):
+def test_cancellation_does_not_notify_the_customer_of_a_payment_status(
+    bank_order, announced, django_capture_on_commit_callbacks
+):
     pay(bank_order, 5)
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.cancel(bank_order.pk)
-    told = [(name, payload["new_status"], payload["notify"]) for name, payload, _rest in announced]
-    assert told == [("order_status_changed", "cancelled", True), ("payment_status_changed", "paid", False)]
+    sent = [(name, payload["new_status"], payload["notify"]) for name, payload, _rest in announced]
+    assert sent == [("order_status_changed", "cancelled", True), ("payment_status_changed", "paid", False)]
 
 
-def test_new_attempt_ends_the_failure_of_the_last(order):
+def test_new_payment_attempt_clears_the_failed_status(order):
     payment = payments.start(order.pk)
     failure = PaymentEvent(event_id="e-1", kind="failed", reference=payment.provider_reference)
     payments.apply_event("memory", failure)
@@ -184,7 +186,7 @@ def test_new_attempt_ends_the_failure_of_the_last(order):
     ],
 )
 def test_list_of_refunds_due_is_exact(order, total, paid, refunded, due):
-    """SQLite says that 313.47 exceeds 208.98 + 104.49."""
+    """SQLite compares floats, in which 313.47 is larger than 208.98 + 104.49."""
     total, paid, refunded = map(Decimal, (total, paid, refunded))
     Order.objects.update(
         subtotal=total, net_total=total, total=total, paid_amount=paid, refunded_amount=refunded, credited_amount=0

@@ -31,7 +31,7 @@ def step(client, order, name, **fields):
     "model",
     ["customer", "cart", "order", "orderevent", "payment", "providerevent", "shipment", "jobrun", "idempotencykey"],
 )
-def test_lists_open(shopkeeper, place, model):
+def test_changelists_load(shopkeeper, place, model):
     order = place()
     lifecycle.start_processing(order.pk)
     lifecycle.ship(order.pk)
@@ -39,7 +39,7 @@ def test_lists_open(shopkeeper, place, model):
     assert page.status_code == 200
 
 
-def test_payments_are_listed_by_the_status_of_their_refunds(shopkeeper, place, memory_provider):
+def test_payments_can_be_filtered_by_refund_status(shopkeeper, place, memory_provider):
     memory_provider.refund_status = "pending"
     waiting, other = place(provider="memory"), place(provider="memory")
     for order in (waiting, other):
@@ -55,7 +55,7 @@ def test_payments_are_listed_by_the_status_of_their_refunds(shopkeeper, place, m
     assert "refund_" in page.content.decode()
 
 
-def test_order_page_shows_everything_and_lets_nothing_be_typed(shopkeeper, place, user):
+def test_order_page_is_read_only(shopkeeper, place, user):
     order = place(quantity=3)
     payments.record_payment(order.pk, by=user)
     lifecycle.add_note(order.pk, text="Called back", by=user)
@@ -66,7 +66,7 @@ def test_order_page_shows_everything_and_lets_nothing_be_typed(shopkeeper, place
     assert 'name="total"' not in page
 
 
-def test_order_goes_its_way_on_its_page(shopkeeper, place):
+def test_order_page_takes_an_order_through_every_step(shopkeeper, place):
     order = place(quantity=3)
     assert admin.possible_steps(order) == ["process", "cancel", "pay", "note"]
     step(shopkeeper, order, "pay")
@@ -87,7 +87,7 @@ def test_order_goes_its_way_on_its_page(shopkeeper, place):
     assert list(notified) == [True, False]
 
 
-def test_money_that_a_provider_holds_is_taken_on_the_orders_page(shopkeeper, place, memory_provider):
+def test_authorised_payment_can_be_captured_on_the_order_page(shopkeeper, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
     assert "capture" not in admin.possible_steps(order)
@@ -101,7 +101,7 @@ def test_money_that_a_provider_holds_is_taken_on_the_orders_page(shopkeeper, pla
     assert (order.status, order.payment_status) == ("confirmed", "paid")
 
 
-def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_provider):
+def test_held_payment_can_be_resolved_on_the_order_page(shopkeeper, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
     payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20), currency="<i>"))
@@ -114,7 +114,7 @@ def test_held_payment_is_looked_at_on_the_orders_page(shopkeeper, place, memory_
     assert "is not waiting for a payment" in step(shopkeeper, order, "resolve", amount="1").content.decode()
 
 
-def test_a_transfer_is_recorded_in_parts_on_the_orders_page(shopkeeper, place, memory_provider):
+def test_bank_transfer_can_be_recorded_in_two_parts_on_the_order_page(shopkeeper, place, memory_provider):
     order = place(provider="bank")
     step(shopkeeper, order, "pay", amount="10")
     order.refresh_from_db()
@@ -125,16 +125,16 @@ def test_a_transfer_is_recorded_in_parts_on_the_orders_page(shopkeeper, place, m
 
 
 @pytest.mark.parametrize("ticked", [{}, {"notify": "on"}])
-def test_every_step_can_be_silent(shopkeeper, place, ticked):
+def test_every_step_notifies_only_if_the_box_is_ticked(shopkeeper, place, ticked):
     order = place(provider="on_delivery")
     at_placement = set(order.events.values_list("pk", flat=True))
     for name in ("process", "ship", "deliver", "pay"):
         step(shopkeeper, order, name, line_1=2, **ticked)
-    told = order.events.exclude(pk__in=at_placement).exclude(signal="").values_list("payload__notify", flat=True)
-    assert (len(told), set(told)) == (5, {bool(ticked)})
+    notified = order.events.exclude(pk__in=at_placement).exclude(signal="").values_list("payload__notify", flat=True)
+    assert (len(notified), set(notified)) == (5, {bool(ticked)})
 
 
-def test_refusal_is_a_message_and_changes_nothing(shopkeeper, place):
+def test_refused_step_shows_a_message_and_changes_nothing(shopkeeper, place):
     order = place()
     page = step(shopkeeper, order, "deliver")
     assert "cannot become delivered" in page.content.decode()
@@ -170,13 +170,13 @@ def test_steps_need_their_permission(client, place):
     assert client.get(reverse("admin:shop_orders_slip", args=[order.pk])).status_code == 200
 
 
-def test_strangers_see_no_slip_and_no_step(client, place):
+def test_anonymous_visitors_cannot_open_slip_or_step(client, place):
     order = place()
     for name, args in (("slip", [order.pk]), ("step", [order.pk, "cancel"])):
         assert client.get(reverse(f"admin:shop_orders_{name}", args=args)).status_code == 302
 
 
-def test_admin_actions_run_the_actions(shopkeeper, place):
+def test_admin_action_changes_what_it_can_and_reports_the_rest(shopkeeper, place):
     first, second = place(), place()
     lifecycle.cancel(second.pk)
     page = shopkeeper.post(
@@ -207,7 +207,7 @@ def test_packing_slip_has_address_and_open_quantities_but_no_prices(shopkeeper, 
     assert '<tr class="packed">' in page
 
 
-def test_orders_of_which_money_goes_back_can_be_listed(shopkeeper, place, memory_provider):
+def test_orders_with_a_refund_due_can_be_filtered(shopkeeper, place, memory_provider):
     place(quantity=1)
     owed = place(quantity=2, provider="bank")
     payments.record_payment(owed.pk)
@@ -239,7 +239,7 @@ def test_orders_of_which_money_goes_back_can_be_listed(shopkeeper, place, memory
         '=HYPERLINK("http://x")',
     ],
 )
-def test_export_disarms_formulas(place, text):
+def test_export_escapes_spreadsheet_formulas(place, text):
     place()
     Order.objects.update(contact_name=text)
     rows = list(csv.DictReader(io.StringIO("".join(exports.orders_csv(Order.objects.all())))))
@@ -248,11 +248,11 @@ def test_export_disarms_formulas(place, text):
 
 def test_export_streams_all_orders(shopkeeper, place, django_assert_num_queries):
     orders = [place(quantity=1), place(quantity=2)]
-    answer = shopkeeper.post(
+    response = shopkeeper.post(
         reverse("admin:shop_orders_order_changelist"),
         {"action": "export_csv", "_selected_action": [order.pk for order in orders]},
     )
-    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
     assert {(row["number"], row["total"], row["products"]) for row in rows} == {
         (orders[0].number, "12.50", "1 x 978-1"),
         (orders[1].number, "25.00", "2 x 978-1"),
@@ -261,5 +261,5 @@ def test_export_streams_all_orders(shopkeeper, place, django_assert_num_queries)
         list(exports.orders_csv(Order.objects.all()))
 
 
-def test_negative_amounts_stay_numbers():
+def test_export_keeps_negative_amounts_as_numbers():
     assert exports._cell("-12.50") == "-12.50"

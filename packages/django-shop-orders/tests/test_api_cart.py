@@ -57,7 +57,7 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
     }
 
 
-def test_quantity_is_set_removed_and_cleared(api, other_book):
+def test_items_are_updated_removed_and_cleared(api, other_book):
     add(api, quantity=2)
     add(api, "978-2")
     assert api.patch(SET, {"product": "978-1", "quantity": 5}, "application/json").json()["item_count"] == 6
@@ -69,7 +69,7 @@ def test_quantity_is_set_removed_and_cleared(api, other_book):
     assert api.delete("/api/orders/cart/clear/").json()["lines"] == []
 
 
-def test_guest_is_known_by_the_token_of_the_first_write(client, book):
+def test_guest_cart_is_found_by_the_token_of_the_first_write(client, book):
     token = add(client).headers["X-Cart-Token"]
     again = add(client, headers={"X-Cart-Token": token})
     assert again.json()["item_count"] == 2
@@ -88,7 +88,7 @@ def test_unknown_token_is_refused(client, book):
     assert client.get("/api/orders/cart/", headers={"X-Cart-Token": "guess"}).status_code == 404
 
 
-def test_customer_keeps_own_cart_while_a_token_waits_for_the_merge(api, client, book):
+def test_customer_with_a_guest_token_uses_their_own_cart_until_the_merge(api, client, book):
     token = add(client, quantity=3).headers["X-Cart-Token"]
     add(api, headers={"X-Cart-Token": token})
     assert api.get("/api/orders/cart/", headers={"X-Cart-Token": token}).json()["item_count"] == 1
@@ -102,11 +102,11 @@ def test_customer_keeps_own_cart_while_a_token_waits_for_the_merge(api, client, 
     assert client.get("/api/orders/cart/", headers={"X-Cart-Token": token}).status_code == 404
 
 
-def test_shortage_is_a_problem_with_what_is_available(api):
-    answer = add(api, quantity=11)
-    assert answer.status_code == 409
-    assert answer["Content-Type"] == "application/problem+json"
-    problem = answer.json()
+def test_shortage_problem_reports_the_available_quantity(api):
+    response = add(api, quantity=11)
+    assert response.status_code == 409
+    assert response["Content-Type"] == "application/problem+json"
+    problem = response.json()
     assert (problem["code"], problem["shortages"]) == ("insufficient_stock", [{"product": "978-1", "available": 10}])
     assert (problem["type"], problem["status"]) == ("about:blank", 409)
 
@@ -136,10 +136,10 @@ def test_shortage_is_a_problem_with_what_is_available(api):
         ([], 422),
     ],
 )
-def test_unusable_items_are_refused_and_nothing_is_added(api, body, status):
-    answer = api.post(ADD, body, "application/json")
-    assert answer.status_code == status
-    assert answer["Content-Type"] == "application/problem+json"
+def test_invalid_items_are_refused_and_nothing_is_added(api, body, status):
+    response = api.post(ADD, body, "application/json")
+    assert response.status_code == status
+    assert response["Content-Type"] == "application/problem+json"
     assert CartItem.objects.count() == 0
 
 
@@ -164,15 +164,15 @@ def test_unusable_items_are_refused_and_nothing_is_added(api, body, status):
     ],
 )
 def test_unreadable_bodies_get_a_4xx(api, body, content_type, status):
-    answer = api.generic("POST", ADD, body, content_type)
-    assert answer.status_code == status, answer.content[:300]
-    assert answer["Content-Type"] == "application/problem+json"
+    response = api.generic("POST", ADD, body, content_type)
+    assert response.status_code == status, response.content[:300]
+    assert response["Content-Type"] == "application/problem+json"
     assert CartItem.objects.count() == 0
 
 
 @pytest.mark.parametrize("path", [ADD, "/pay/webhooks/bank/"])
 def test_large_body_without_a_length_gets_413(db, path, memory_provider):
-    """As an ASGI server hands it on when it comes in chunks."""
+    """An ASGI server passes on a chunked request body in parts, without a length."""
     scope = {
         "type": "http",
         "method": "POST",
@@ -220,20 +220,20 @@ def test_large_body_without_a_length_gets_413(db, path, memory_provider):
 )
 def test_unknown_fields_are_refused(api, field):
     for method, path in (("post", ADD), ("patch", SET)):
-        answer = getattr(api, method)(path, {"product": "978-1", "quantity": 1, field: 1}, "application/json")
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"] == field
+        response = getattr(api, method)(path, {"product": "978-1", "quantity": 1, field: 1}, "application/json")
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == field
     assert CartItem.objects.count() == 0
 
 
 @pytest.mark.parametrize("query", ["product=%00", "product=" + "x" * 300, "product="])
-def test_odd_queries_get_a_4xx(api, query):
+def test_invalid_query_strings_get_a_4xx(api, query):
     add(api)
     assert 400 <= api.delete(f"{REMOVE}?{query}").status_code < 500
     assert CartItem.objects.count() == 1
 
 
-def test_cart_costs_the_same_for_many_lines(api, customer, django_assert_num_queries):
+def test_cart_query_count_does_not_depend_on_the_lines(api, customer, django_assert_num_queries):
     for number in range(30):
         Book.objects.create(isbn=f"isbn-{number}", title="A book", sale_price=1, on_hand=5)
     add(api)

@@ -23,64 +23,64 @@ def api(user, book):
 
 
 @pytest.fixture
-def filled(api):
+def with_cart(api):
     api.post("/api/orders/cart/add_item/", {"product": "978-1", "quantity": 2}, "application/json")
     return api
 
 
-def order_from(client, body=None, **headers):
+def place_order(client, body=None, **headers):
     return client.post(ORDERS, body or {}, "application/json", headers=headers)
 
 
-def test_response_never_shows_a_database_key(filled):
-    answer = order_from(filled).json()
-    keys = set(answer) | set(answer["lines"][0]) | set(answer["contact"])
+def test_response_never_shows_a_database_key(with_cart):
+    response = place_order(with_cart).json()
+    keys = set(response) | set(response["lines"][0]) | set(response["contact"])
     assert not {"id", "pk", "customer", "customer_id", "cart", "user"} & keys
 
 
-def test_changed_total_returns_the_new_cart(filled):
-    answer = order_from(filled, {"expected_total": "24.00"})
-    assert answer.status_code == 409
-    problem = answer.json()
+def test_changed_total_is_refused_with_the_current_cart(with_cart):
+    response = place_order(with_cart, {"expected_total": "24.00"})
+    assert response.status_code == 409
+    problem = response.json()
     assert (problem["code"], problem["total"], problem["expected_total"]) == ("total_changed", "25.00", "24.00")
     assert problem["cart"]["total"] == "25.00"
     assert Order.objects.count() == 0
 
 
 def test_empty_cart_is_refused(api, client):
-    assert order_from(api).json()["code"] == "cart_empty"
-    assert order_from(client).json()["code"] == "cart_empty"
+    assert place_order(api).json()["code"] == "cart_empty"
+    assert place_order(client).json()["code"] == "cart_empty"
 
 
-def test_same_key_replays_the_response(filled):
-    first = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
-    second = order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+def test_same_key_replays_the_response(with_cart):
+    first = place_order(with_cart, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+    second = place_order(with_cart, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
     assert first.status_code == second.status_code == 201
     assert first.json() == second.json()
     assert ("Idempotency-Replayed" in first.headers, second.headers["Idempotency-Replayed"]) == (False, "true")
     assert Order.objects.count() == 1
 
 
-def test_key_with_another_body_is_refused(filled):
-    order_from(filled, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
-    other = order_from(filled, {"note": "Knock"}, **{"Idempotency-Key": "k-1"})
+def test_key_with_another_body_is_refused(with_cart):
+    place_order(with_cart, {"note": "Ring"}, **{"Idempotency-Key": "k-1"})
+    other = place_order(with_cart, {"note": "Knock"}, **{"Idempotency-Key": "k-1"})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_key_of_another_customer_is_independent(filled, other_user):
+def test_key_of_another_customer_is_independent(with_cart, other_user):
     other = login(other_user)
     other.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
-    first = order_from(filled, **{"Idempotency-Key": "k-1"}).json()
-    second = order_from(other, **{"Idempotency-Key": "k-1"}).json()
+    first = place_order(with_cart, **{"Idempotency-Key": "k-1"}).json()
+    second = place_order(other, **{"Idempotency-Key": "k-1"}).json()
     assert first["number"] != second["number"]
 
 
-def test_refused_request_leaves_no_key(filled):
+def test_refused_request_stores_no_idempotency_key(with_cart):
     Book.objects.update(on_hand=1)
-    assert order_from(filled, **{"Idempotency-Key": "k-1"}).status_code == 409
+    assert place_order(with_cart, **{"Idempotency-Key": "k-1"}).status_code == 409
     assert IdempotencyKey.objects.count() == 0
     Book.objects.update(on_hand=2)
-    assert order_from(filled, **{"Idempotency-Key": "k-1"}).status_code == 201
+    assert place_order(with_cart, **{"Idempotency-Key": "k-1"}).status_code == 201
 
 
 def test_list_is_paginated_newest_first(api, place, django_assert_num_queries):
@@ -98,25 +98,25 @@ def test_list_is_paginated_newest_first(api, place, django_assert_num_queries):
 @pytest.mark.parametrize(
     "query", [{"limit": 0}, {"limit": 101}, {"limit": "x"}, {"limit": 2**63}, {"after": "\0"}, {"after": "x" * 300}]
 )
-def test_odd_pages_are_refused(api, query):
+def test_invalid_pagination_is_refused(api, query):
     assert api.get(ORDERS, query).status_code == 422
 
 
-def test_page_after_somebody_elses_order_is_not_found(api, place, other_user):
-    foreign = place(of=customers.for_user(other_user))
-    assert api.get(ORDERS, {"after": foreign.number}).status_code == 404
+def test_page_after_another_customers_order_is_not_found(api, place, other_user):
+    other_order = place(of=customers.for_user(other_user))
+    assert api.get(ORDERS, {"after": other_order.number}).status_code == 404
 
 
-def test_cancel_gives_stock_back_once_with_a_key(api, place):
+def test_cancel_with_an_idempotency_key_releases_stock_once(api, place):
     order = place(quantity=3)
     for _time in range(2):
-        answer = api.post(
+        response = api.post(
             f"{ORDERS}{order.number}/cancel/",
             {"reason": "Too late"},
             "application/json",
             headers={"Idempotency-Key": "c-1"},
         )
-        assert (answer.status_code, answer.json()["cancel_reason"]) == (200, "Too late")
+        assert (response.status_code, response.json()["cancel_reason"]) == (200, "Too late")
     assert Book.objects.get().on_hand == 10
 
 
@@ -124,8 +124,8 @@ def test_shipped_order_cannot_be_cancelled(api, place):
     order = place()
     lifecycle.start_processing(order.pk)
     lifecycle.ship(order.pk)
-    answer = api.post(f"{ORDERS}{order.number}/cancel/", {}, "application/json")
-    assert (answer.status_code, answer.json()["code"]) == (409, "invalid_transition")
+    response = api.post(f"{ORDERS}{order.number}/cancel/", {}, "application/json")
+    assert (response.status_code, response.json()["code"]) == (409, "invalid_transition")
 
 
 def test_tracking_shows_public_events_parcels_and_messages(api, place, shop_settings, user):
@@ -172,32 +172,32 @@ def test_guest_link_opens_one_order_only_and_expires(client, guest_order, shop_s
     assert client.get(f"{ORDERS}{order.number}/", {"token": token}).status_code == 404
 
 
-def test_guest_link_ends_when_an_account_has_the_order(client, guest_order, customer):
+def test_guest_link_stops_working_once_an_account_owns_the_order(client, guest_order, customer):
     order = guest_order()
     token = guest_links.token_for(order.number)
     Order.objects.update(customer=customer)
     assert client.get(f"{ORDERS}{order.number}/", {"token": token}).status_code == 404
 
 
-def test_missing_and_foreign_orders_have_the_same_response(api, client, guest_order):
-    foreign = guest_order()
+def test_missing_order_and_another_customers_order_get_the_same_response(api, client, guest_order):
+    other_order = guest_order()
     bodies = [
         caller.get(f"{ORDERS}{number}/").content
         for caller in (api, client)
-        for number in (foreign.number, "ZZZZZ-ZZZZZ", "%00", "x" * 300)
+        for number in (other_order.number, "ZZZZZ-ZZZZZ", "%00", "x" * 300)
     ]
     assert len(set(bodies)) == 1
 
 
-def test_start_of_a_payment_is_idempotent(api, place, memory_provider):
+def test_starting_a_payment_is_idempotent(api, place, memory_provider):
     order = place(provider="memory")
     path = f"{ORDERS}{order.number}/payments/"
-    answers = [
+    responses = [
         api.post(path, {"phone": "0712345678"}, "application/json", headers={"Idempotency-Key": "p-1"})
         for _time in range(2)
     ]
-    assert [answer.status_code for answer in answers] == [201, 201]
-    assert answers[0].json() == answers[1].json()
+    assert [response.status_code for response in responses] == [201, 201]
+    assert responses[0].json() == responses[1].json()
     assert Payment.objects.count() == 1
     assert memory_provider.calls == ["start"]
 
@@ -209,24 +209,24 @@ def test_start_of_a_payment_is_idempotent(api, place, memory_provider):
         ({"decline": True}, 409, "payment_declined"),
     ],
 )
-def test_provider_trouble_is_a_problem(api, place, memory_provider, change, status, code):
+def test_provider_error_is_a_problem_document(api, place, memory_provider, change, status, code):
     order = place(provider="memory")
     for name, value in change.items():
         setattr(memory_provider, name, value)
-    answer = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert ("Retry-After" in answer.headers) == (status == 503)
+    response = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert ("Retry-After" in response.headers) == (status == 503)
 
 
-def test_return_url_of_another_host_is_dropped(api, place, memory_provider):
+def test_return_url_of_another_host_is_ignored(api, place, memory_provider):
     order = place(provider="memory")
-    answer = api.post(
+    response = api.post(
         f"{ORDERS}{order.number}/payments/", {"return_url": "https://evil.example.org/"}, "application/json"
     )
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
-MASS = [
+UNDECLARED_FIELDS = [
     "id",
     "pk",
     "number",
@@ -266,17 +266,19 @@ MASS = [
 ]
 
 
-@pytest.mark.parametrize("field", MASS)
-def test_nothing_can_be_set_beside_the_declared_fields(filled, field):
-    answer = order_from(filled, {field: "1"})
-    assert answer.status_code == 422
-    nested = order_from(
-        filled, {"contact": {field: "1"}, "shipping_address": {"line1": "1", "city": "N", "country": "KE"}}
+@pytest.mark.parametrize("field", UNDECLARED_FIELDS)
+def test_undeclared_fields_are_refused(with_cart, field):
+    response = place_order(with_cart, {field: "1"})
+    assert response.status_code == 422
+    nested = place_order(
+        with_cart, {"contact": {field: "1"}, "shipping_address": {"line1": "1", "city": "N", "country": "KE"}}
     )
     assert nested.status_code == 422
-    order = order_from(filled).json()
+    order = place_order(with_cart).json()
     for path in ("cancel", "payments"):
-        assert filled.post(f"{ORDERS}{order['number']}/{path}/", {field: "1"}, "application/json").status_code == 422
+        assert (
+            with_cart.post(f"{ORDERS}{order['number']}/{path}/", {field: "1"}, "application/json").status_code == 422
+        )
     assert (Order.objects.get().status, Order.objects.get().total) == ("confirmed", 25)
 
 
@@ -300,27 +302,27 @@ def test_nothing_can_be_set_beside_the_declared_fields(filled, field):
         {"delivery": 5},
     ],
 )
-def test_unusable_orders_are_refused_and_nothing_changes(filled, body):
-    answer = order_from(filled, body)
-    assert answer.status_code == 422, answer.content
-    assert answer.json()["detail"]
+def test_invalid_orders_are_refused_and_nothing_changes(with_cart, body):
+    response = place_order(with_cart, body)
+    assert response.status_code == 422, response.content
+    assert response.json()["detail"]
     assert (Order.objects.count(), Book.objects.get().on_hand) == (0, 10)
 
 
-def test_expired_order_lets_nobody_pay(api, place, memory_provider):
+def test_expired_order_cannot_be_paid(api, place, memory_provider):
     order = place(provider="memory")
     Order.objects.update(expires_at=timezone.now())
     payments.expire_due()
-    answer = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
-    assert (answer.status_code, answer.json()["code"]) == (409, "not_payable")
+    response = api.post(f"{ORDERS}{order.number}/payments/", {}, "application/json")
+    assert (response.status_code, response.json()["code"]) == (409, "not_payable")
     assert Refund.objects.count() == 0
 
 
-def test_guests_ordered_cart_leads_to_its_order_and_a_new_cart(client, book):
+def test_guests_ordered_cart_returns_its_order_and_then_a_new_cart(client, book):
     added = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
     token = {"X-Cart-Token": added.headers["X-Cart-Token"]}
     body = {"contact": {"email": "guest@example.org"}}
-    numbers = {order_from(client, body, **token).json()["number"] for _time in range(3)}
+    numbers = {place_order(client, body, **token).json()["number"] for _time in range(3)}
     assert len(numbers) == 1
     assert client.get("/api/orders/cart/", headers=token).json()["lines"] == []
     again = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json", headers=token)
@@ -328,6 +330,6 @@ def test_guests_ordered_cart_leads_to_its_order_and_a_new_cart(client, book):
     assert carts.find(token=again.headers["X-Cart-Token"]).items.count() == 1
 
 
-def test_responses_are_json_with_money_as_text(filled):
-    answer = json.loads(order_from(filled).content)
-    assert [type(answer[name]) for name in ("total", "subtotal", "amount_due")] == [str, str, str]
+def test_responses_are_json_with_money_as_text(with_cart):
+    response = json.loads(place_order(with_cart).content)
+    assert [type(response[name]) for name in ("total", "subtotal", "amount_due")] == [str, str, str]

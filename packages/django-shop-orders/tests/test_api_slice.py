@@ -1,4 +1,4 @@
-"""The whole way over HTTP: cart, order, tracking, cancellation."""
+"""A complete order over HTTP: cart, order, tracking, cancellation."""
 
 import pytest
 from django.test import Client
@@ -36,7 +36,7 @@ def test_customer_orders_and_cancels(api, book, django_capture_on_commit_callbac
     assert [item["number"] for item in api.get("/api/orders/orders/").json()["items"]] == [order["number"]]
 
 
-def test_guest_orders_and_reads_by_the_link(client, book):
+def test_guest_orders_and_reads_the_order_by_its_link(client, book):
     added = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
     token = added.headers["X-Cart-Token"]
     assert client.get("/api/orders/cart/", headers={"X-Cart-Token": token}).json()["item_count"] == 1

@@ -26,11 +26,11 @@ def staff(staff_user):
     return Client(headers={"Authorization": f"Bearer user-{staff_user.pk}"})
 
 
-def post(client, order, verb, body=None, **headers):
-    return client.post(f"{ORDERS}{order.number}/{verb}/", body or {}, "application/json", headers=headers)
+def post(client, order, action, body=None, **headers):
+    return client.post(f"{ORDERS}{order.number}/{action}/", body or {}, "application/json", headers=headers)
 
 
-def test_an_order_goes_its_way(staff, staff_user, place, memory_provider):
+def test_staff_take_an_order_from_confirmation_to_delivery(staff, staff_user, place, memory_provider):
     order = place(quantity=3, provider="memory")
     assert post(staff, order, "confirm").json()["status"] == "confirmed"
     assert post(staff, order, "process").json()["status"] == "processing"
@@ -46,10 +46,10 @@ def test_an_order_goes_its_way(staff, staff_user, place, memory_provider):
     assert {event["actor"] for event in delivered["events"] if event["kind"] != "placed"} == {"test-staff"}
 
 
-def test_move_out_of_order_is_a_conflict(staff, place):
+def test_transition_that_is_not_allowed_is_a_conflict(staff, place):
     order = place()
-    answer = post(staff, order, "deliver")
-    assert (answer.status_code, answer.json()["code"], answer.json()["order_status"]) == (
+    response = post(staff, order, "deliver")
+    assert (response.status_code, response.json()["code"], response.json()["order_status"]) == (
         409,
         "invalid_transition",
         "confirmed",
@@ -58,7 +58,9 @@ def test_move_out_of_order_is_a_conflict(staff, place):
     assert order.status == "confirmed"
 
 
-def test_silent_change_is_silent(staff, place, announced, django_capture_on_commit_callbacks):
+def test_change_without_notify_is_announced_without_notify(
+    staff, place, announced, django_capture_on_commit_callbacks
+):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
         post(staff, order, "process", {"notify": False})
@@ -67,12 +69,12 @@ def test_silent_change_is_silent(staff, place, announced, django_capture_on_comm
 
 def test_staff_cancel_with_a_reason(staff, place):
     order = place()
-    answer = post(staff, order, "cancel", {"reason": "Sold out"}).json()
-    assert (answer["status"], answer["cancel_reason"]) == ("cancelled", "Sold out")
+    response = post(staff, order, "cancel", {"reason": "Sold out"}).json()
+    assert (response["status"], response["cancel_reason"]) == ("cancelled", "Sold out")
     assert Book.objects.get().on_hand == 10
 
 
-def test_money_is_recorded_and_refunded_once_a_key(staff, place, memory_provider):
+def test_payment_is_recorded_and_refunded_once_per_key(staff, place, memory_provider):
     order = place(provider="bank")
     paid = post(staff, order, "payments", {"amount": "25.00"}).json()
     assert (paid["payment_status"], paid["status"]) == ("paid", "confirmed")
@@ -86,21 +88,21 @@ def test_money_is_recorded_and_refunded_once_a_key(staff, place, memory_provider
     assert Refund.objects.count() == 1
 
 
-def test_money_that_a_provider_holds_is_taken_once_a_key(staff, place, memory_provider):
+def test_authorised_payment_is_captured_once_per_key(staff, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
-    verb = f"payments/{payment.public_id}/capture"
-    early = post(staff, order, verb)
+    action = f"payments/{payment.public_id}/capture"
+    early = post(staff, order, action)
     assert (early.status_code, early.json()["code"]) == (409, "not_payable")
     payments.apply_state(payment.pk, PaymentState(status="authorised"))
     memory_provider.is_down = True
-    away = post(staff, order, verb, **{"Idempotency-Key": "c-1"})
-    assert (away.status_code, away["Retry-After"]) == (503, "5")
+    unavailable = post(staff, order, action, **{"Idempotency-Key": "c-1"})
+    assert (unavailable.status_code, unavailable["Retry-After"]) == (503, "5")
     memory_provider.is_down = False
     for _time in range(2):
-        taken = post(staff, order, verb, **{"Idempotency-Key": "c-1"}).json()
-        assert (taken["payment_status"], taken["paid_amount"]) == ("paid", "25.00")
-    assert memory_provider.calls.count("capture") == 2  # the first was not answered
+        captured = post(staff, order, action, **{"Idempotency-Key": "c-1"}).json()
+        assert (captured["payment_status"], captured["paid_amount"]) == ("paid", "25.00")
+    assert memory_provider.calls.count("capture") == 2  # the first call failed with 503
 
 
 def test_held_payment_is_resolved(staff, place, memory_provider):
@@ -109,8 +111,8 @@ def test_held_payment_is_resolved(staff, place, memory_provider):
     payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(20)))
     held = staff.get(f"{ORDERS}{order.number}/").json()["payments"][0]
     assert (held["status"], held["error"]) == ("held", "memory reports 20 KES; expected: 25.00 KES.")
-    answer = post(staff, order, f"payments/{held['id']}/resolve", {"amount": "20.00"}).json()
-    assert (answer["paid_amount"], answer["amount_due"], answer["payments"][0]["status"]) == (
+    response = post(staff, order, f"payments/{held['id']}/resolve", {"amount": "20.00"}).json()
+    assert (response["paid_amount"], response["amount_due"], response["payments"][0]["status"]) == (
         "20.00",
         "5.00",
         "captured",
@@ -122,11 +124,11 @@ def test_payment_of_another_order_is_not_found(staff, place, memory_provider, na
     payment = payments.start(place(provider="memory").pk)
     other = place(provider="memory")
     for key in (payment.public_id, "4711", payment.pk, "%00"):
-        answer = post(staff, other, f"payments/{key}/{name}", {"amount": "1.00"} if name == "resolve" else {})
-        assert answer.status_code == 404
+        response = post(staff, other, f"payments/{key}/{name}", {"amount": "1.00"} if name == "resolve" else {})
+        assert response.status_code == 404
 
 
-def test_a_product_that_is_named_twice_counts_twice(staff, place):
+def test_lines_of_the_same_product_in_a_shipment_are_added_up(staff, place):
     order = place(quantity=3)
     lifecycle.start_processing(order.pk)
     parcel = [{"product": "978-1", "quantity": 1}, {"product": "978-1", "quantity": 2}]
@@ -163,7 +165,7 @@ def test_list_filters_and_searches(staff, place, guest_order, django_assert_num_
 
 
 @pytest.mark.parametrize(
-    ("verb", "body"),
+    ("action", "body"),
     [
         ("ship", {"lines": [{"product": "978-1", "quantity": 0}]}),
         ("ship", {"lines": [{"product": "978-1", "quantity": 1, "price": "1"}]}),
@@ -179,12 +181,12 @@ def test_list_filters_and_searches(staff, place, guest_order, django_assert_num_
         ("cancel", {"status": "cancelled"}),
     ],
 )
-def test_unusable_input_is_refused(staff, place, memory_provider, verb, body):
+def test_invalid_input_is_refused_and_nothing_changes(staff, place, memory_provider, action, body):
     order = place(provider="bank")
     payments.record_payment(order.pk)
     lifecycle.start_processing(order.pk)
     before = order.events.count()
-    answer = post(staff, order, verb, body)
-    assert answer.status_code == 422, answer.content
+    response = post(staff, order, action, body)
+    assert response.status_code == 422, response.content
     assert order.events.count() == before
     assert Order.objects.get().status == "processing"

@@ -46,7 +46,7 @@ def nothing_changed(cart):
     )
 
 
-def test_order_holds_a_snapshot_of_everything(cart, book, shop_settings):
+def test_order_keeps_a_snapshot_of_products_charges_and_contact(cart, book, shop_settings):
     shop_settings(
         PRICING=[
             {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "3.00"}},
@@ -74,14 +74,14 @@ def test_order_holds_a_snapshot_of_everything(cart, book, shop_settings):
     assert order.customer_note == "Ring"
 
 
-def test_stock_is_taken_and_the_cart_is_closed(cart):
+def test_checkout_takes_stock_and_closes_the_cart(cart):
     order = checkout.place_order(cart)
     cart.refresh_from_db()
     assert Book.objects.get().on_hand == 8
     assert (cart.status, order.cart) == (Cart.Status.ORDERED, cart)
 
 
-def test_ordering_a_cart_twice_gives_one_order(cart):
+def test_second_checkout_returns_the_same_order(cart):
     first = checkout.place_order(cart)
     second = checkout.place_order(Cart.objects.get(pk=cart.pk))
     assert first == second
@@ -89,14 +89,14 @@ def test_ordering_a_cart_twice_gives_one_order(cart):
     assert Book.objects.get().on_hand == 8
 
 
-def test_database_allows_one_order_a_cart(cart, place):
+def test_database_allows_one_order_per_cart(cart, place):
     order = checkout.place_order(cart)
     order.pk, order.number = None, "other"
     with pytest.raises(IntegrityError), transaction.atomic():
         order.save(force_insert=True)
 
 
-def test_changed_total_is_refused_with_the_new_one(cart):
+def test_changed_total_is_refused_with_the_current_total(cart):
     with pytest.raises(TotalChanged) as refusal:
         checkout.place_order(cart, expected_total=Decimal("24.99"))
     assert refusal.value.total == Decimal("25.00")
@@ -107,7 +107,7 @@ def test_expected_total_may_have_more_decimals(cart):
     assert checkout.place_order(cart, expected_total=Decimal("25.0000")).total == 25
 
 
-def test_shortage_is_named_and_nothing_changes(cart):
+def test_shortage_is_reported_and_nothing_changes(cart):
     Book.objects.update(on_hand=1)
     with pytest.raises(InsufficientStock) as refusal:
         checkout.place_order(cart)
@@ -124,7 +124,7 @@ def test_shortage_found_by_reserve_undoes_everything(cart, settings, shop_settin
     assert nothing_changed(cart)
 
 
-def test_vanished_product_is_named(cart):
+def test_unlisted_product_is_refused_and_nothing_changes(cart):
     Book.objects.update(is_listed=False)
     with pytest.raises(ProductsGone):
         checkout.place_order(cart)
@@ -199,7 +199,9 @@ def test_guest_checkout_can_be_switched_off(book, shop_settings):
     assert nothing_changed(cart)
 
 
-def test_pay_on_delivery_confirms_at_once_with_a_signal(cart, announced, django_capture_on_commit_callbacks):
+def test_pay_on_delivery_confirms_at_placement_and_sends_both_signals(
+    cart, announced, django_capture_on_commit_callbacks
+):
     with django_capture_on_commit_callbacks(execute=True):
         order = checkout.place_order(cart)
     assert order.status == "confirmed"
@@ -210,7 +212,7 @@ def test_pay_on_delivery_confirms_at_once_with_a_signal(cart, announced, django_
     ]
 
 
-def test_online_payment_waits_and_expires(place, memory_provider):
+def test_order_with_online_payment_is_pending_and_has_a_deadline(place, memory_provider):
     order = place(provider="memory")
     assert order.status == "pending"
     assert timedelta(minutes=29) < order.expires_at - timezone.now() <= timedelta(minutes=30)
@@ -241,14 +243,14 @@ def test_unpaid_orders_of_a_guest_are_counted_by_contact(guest_order, memory_pro
     assert Order.objects.count() == 2
 
 
-def test_taken_number_is_tried_again(cart, place, shop_settings):
+def test_number_that_is_in_use_is_replaced_by_another(cart, place, shop_settings):
     first = checkout.place_order(cart)
     hooks.NUMBERS[:] = [first.number, first.number, "FRESH-00000"]
     shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
     assert place().number == "FRESH-00000"
 
 
-def test_numbers_that_are_always_taken_are_an_error(cart, place, shop_settings):
+def test_checkout_fails_after_five_numbers_that_are_in_use(cart, place, shop_settings):
     first = checkout.place_order(cart)
     hooks.NUMBERS[:] = [first.number] * 5
     shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
@@ -257,7 +259,7 @@ def test_numbers_that_are_always_taken_are_an_error(cart, place, shop_settings):
     assert Book.objects.get().on_hand == 8
 
 
-def test_total_beyond_the_column_is_refused(cart, shop_settings):
+def test_total_too_large_for_its_column_is_refused(cart, shop_settings):
     Book.objects.update(sale_price=Decimal("99999999.99"), on_hand=999)
     carts.set_quantity(cart, "978-1", 999)
     with pytest.raises(AmountTooLarge):
@@ -265,7 +267,7 @@ def test_total_beyond_the_column_is_refused(cart, shop_settings):
     assert Order.objects.count() == 0
 
 
-def test_statements_do_not_grow_with_the_lines(customer):
+def test_statement_count_does_not_depend_on_the_lines(customer):
     books = [
         Book.objects.create(isbn=f"isbn-{number}", title="A book", sale_price=Decimal("1.10"), on_hand=50)
         for number in range(40)

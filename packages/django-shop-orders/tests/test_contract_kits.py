@@ -1,4 +1,4 @@
-"""The kits find what is broken: each class here has one fault, and the check that is named must fail."""
+"""The contract kits find faults: each class here has one, and the kit's named check must fail for it."""
 
 import inspect
 import json
@@ -24,7 +24,7 @@ numbers = count(1)
 
 
 class Source(MemoryProductSource):
-    """Right in all that the kit looks at."""
+    """A correct source, the base of the broken ones."""
 
     def changed(self, refs, **changes):
         return {ref: replace(product, **changes) for ref, product in MemoryProductSource().fetch(refs).items()}
@@ -55,7 +55,7 @@ class ReadsRefsTwice(Source):
         return super().fetch(refs) if any(True for _ref in refs) else {}
 
 
-class TakesWhatThereIs(Source):
+class ReservesInPart(Source):
     def reserve(self, quantities, *, reference):
         short = {}
         for ref, quantity in quantities.items():
@@ -69,22 +69,22 @@ class NeverShort(Source):
         return {}
 
 
-class SilentAboutUnknown(Source):
+class IgnoresUnknownProducts(Source):
     def reserve(self, quantities, *, reference):
         return super().reserve({ref: n for ref, n in quantities.items() if ref in self.products}, reference=reference)
 
 
-class ChecksOnly(Source):
+class NeverChangesStock(Source):
     def _move(self, call, quantities, reference, *, sign):
         pass
 
 
-class GivesShippedBack(Source):
+class ReleasesShippedStock(Source):
     def ship(self, quantities, *, reference):
         self.release(quantities, reference=reference)
 
 
-class StumblesOverGone(Source):
+class FailsOnDeletedProducts(Source):
     def release(self, quantities, *, reference):
         for ref in quantities:
             self.products[ref]
@@ -103,21 +103,21 @@ class SourceKit(ProductSourceContract):
         (NamelessProducts, "test_fetch_returns_plain_values_by_ref"),
         (ForgivingRefs, "test_fetch_matches_refs_exactly"),
         (ReadsRefsTwice, "test_fetch_reads_its_refs_once"),
-        (TakesWhatThereIs, "test_reserve_takes_all_or_nothing"),
+        (ReservesInPart, "test_reserve_takes_all_or_nothing"),
         (NeverShort, "test_reserve_takes_all_or_nothing"),
         (NeverShort, "test_reserved_stock_cannot_be_reserved_again"),
-        (SilentAboutUnknown, "test_reserve_reports_an_unknown_product_as_short"),
-        (ChecksOnly, "test_reserve_takes_and_release_gives_back"),
-        (ChecksOnly, "test_reserved_stock_cannot_be_reserved_again"),
-        (GivesShippedBack, "test_shipped_goods_are_not_available_until_restocked"),
-        (StumblesOverGone, "test_release_ignores_a_deleted_product"),
+        (IgnoresUnknownProducts, "test_reserve_reports_an_unknown_product_as_short"),
+        (NeverChangesStock, "test_reserve_takes_and_release_gives_back"),
+        (NeverChangesStock, "test_reserved_stock_cannot_be_reserved_again"),
+        (ReleasesShippedStock, "test_shipped_goods_are_not_available_until_restocked"),
+        (FailsOnDeletedProducts, "test_release_ignores_a_deleted_product"),
     ],
 )
-def test_kit_of_sources_finds_the_fault(broken, check):
+def test_source_kit_finds_the_fault(broken, check):
     assert check in failures(SourceKit(), source=broken(), make_product=make_product)
 
 
-def test_right_source_passes_the_kit():
+def test_correct_source_passes_the_kit():
     assert failures(SourceKit(), source=Source(), make_product=make_product) == []
 
 
@@ -128,7 +128,7 @@ def make_product(*, price, available):
 
 
 class Provider(MemoryPaymentProvider):
-    """Signs with a word in a header that covers the length."""
+    """A correct provider. Its signature header holds the secret and the length of the body."""
 
     def __init__(self):
         super().__init__(alias="memory")
@@ -139,11 +139,11 @@ class Provider(MemoryPaymentProvider):
             raise InvalidWebhook
         return [self.event(json.loads(request.body))]
 
-    def event(self, said):
-        return PaymentEvent(**{**said, "amount": Decimal(said["amount"])})
+    def event(self, fields):
+        return PaymentEvent(**{**fields, "amount": Decimal(fields["amount"])})
 
 
-class BelievesAnybody(Provider):
+class SkipsTheSignature(Provider):
     def read_webhook(self, request):
         return [self.event({"event_id": "1", "currency": "KES", **json.loads(request.body)})]
 
@@ -156,13 +156,13 @@ class SignsTheHeaderOnly(Provider):
 
 
 class NewIdEachTime(Provider):
-    def event(self, said):
-        return super().event({**said, "event_id": str(next(numbers))})
+    def event(self, fields):
+        return super().event({**fields, "event_id": str(next(numbers))})
 
 
 class CountsCents(Provider):
-    def event(self, said):
-        return super().event({**said, "amount": str(Decimal(said["amount"]) * 100)})
+    def event(self, fields):
+        return super().event({**fields, "amount": str(Decimal(fields["amount"]) * 100)})
 
 
 class ChargesTwice(Provider):
@@ -175,27 +175,27 @@ class RefundsTwice(Provider):
         return RefundResult(reference=f"refund-{next(numbers)}")
 
 
-class TellsOfAnotherRefund(Provider):
+class ReturnsAnotherRefund(Provider):
     def fetch_refund(self, state, *, reference, refund_reference):
         return RefundResult(reference="the-last-one")
 
 
-class AnswersThePaymentsState(Provider):
+class ReturnsThePaymentState(Provider):
     def fetch_refund(self, state, *, reference, refund_reference):
         return self.fetch(state, reference=reference)
 
 
-class PaidAtOnceForFree(Provider):
+class ReportsUnpaidAsCaptured(Provider):
     def fetch(self, state, *, reference):
         return PaymentState(status="captured", reference=reference)
 
 
-class StumblesBeforeStart(Provider):
+class FetchFailsBeforeStart(Provider):
     def fetch(self, state, *, reference):
         return PaymentState(status="pending", reference=reference or state["reference"])
 
 
-class TakesARefusalForAFailure(Provider):
+class ReportsARefusalAsFailed(Provider):
     def fetch(self, state, *, reference):
         try:
             return super().fetch(state, reference=reference)
@@ -211,24 +211,24 @@ class CallsARefusalADecline(Provider):
             raise PaymentDeclined
 
 
-class TellsItsSecret(Provider):
+class ShowsItsSecretInRepr(Provider):
     def __repr__(self):
         return f"<Provider {self.secret_key}>"
 
 
-class RaisesItsOwn(Provider):
+class RaisesItsOwnNetworkError(Provider):
     def start(self, request):
         if self.is_down:
             raise ConnectionError
         return super().start(request)
 
 
-class LeavesNoWay(Provider):
+class ReturnsNoNextStep(Provider):
     def start(self, request):
         return replace(super().start(request), redirect_url="")
 
 
-class KeepsWhatIsNoJson(Provider):
+class ReturnsDataThatIsNotJson(Provider):
     def start(self, request):
         return replace(super().start(request), data={"amount": request.amount})
 
@@ -236,36 +236,36 @@ class KeepsWhatIsNoJson(Provider):
 @pytest.mark.parametrize(
     ("broken", "check"),
     [
-        (BelievesAnybody, "test_unsigned_call_is_refused"),
+        (SkipsTheSignature, "test_unsigned_call_is_refused"),
         (SignsTheHeaderOnly, "test_changed_call_is_refused"),
         (NewIdEachTime, "test_webhook_sent_again_has_the_same_event_id"),
         (CountsCents, "test_webhook_becomes_an_event"),
         (ChargesTwice, "test_second_start_returns_the_same_payment"),
         (RefundsTwice, "test_refund_of_one_id_is_made_once"),
-        (TellsOfAnotherRefund, "test_state_of_a_refund_can_be_fetched"),
-        (AnswersThePaymentsState, "test_state_of_a_refund_can_be_fetched"),
-        (PaidAtOnceForFree, "test_fetch_of_an_unpaid_payment_is_not_captured"),
-        (StumblesBeforeStart, "test_fetch_without_a_reference_does_not_fail"),
-        (TakesARefusalForAFailure, "test_refused_question_says_nothing_about_the_payment"),
+        (ReturnsAnotherRefund, "test_state_of_a_refund_can_be_fetched"),
+        (ReturnsThePaymentState, "test_state_of_a_refund_can_be_fetched"),
+        (ReportsUnpaidAsCaptured, "test_fetch_of_an_unpaid_payment_is_not_captured"),
+        (FetchFailsBeforeStart, "test_fetch_without_a_reference_does_not_fail"),
+        (ReportsARefusalAsFailed, "test_refused_question_says_nothing_about_the_payment"),
         (CallsARefusalADecline, "test_refused_question_says_nothing_about_the_payment"),
-        (TellsItsSecret, "test_repr_has_no_secrets"),
-        (RaisesItsOwn, "test_network_error_is_provider_unavailable"),
-        (LeavesNoWay, "test_start_returns_the_next_step"),
-        (KeepsWhatIsNoJson, "test_start_returns_the_next_step"),
+        (ShowsItsSecretInRepr, "test_repr_has_no_secrets"),
+        (RaisesItsOwnNetworkError, "test_network_error_is_provider_unavailable"),
+        (ReturnsNoNextStep, "test_start_returns_the_next_step"),
+        (ReturnsDataThatIsNotJson, "test_start_returns_the_next_step"),
     ],
 )
-def test_kit_of_providers_finds_the_fault(broken, check):
+def test_provider_kit_finds_the_fault(broken, check):
     assert check in failures_of_provider(broken())
 
 
-def test_right_provider_passes_the_kit():
+def test_correct_provider_passes_the_kit():
     assert failures_of_provider(Provider()) == []
 
 
 def failures_of_provider(provider):
     def make_webhook(*, kind, reference, amount, event_id="evt-1"):
-        said = {"kind": kind, "reference": reference, "amount": str(amount), "event_id": event_id, "currency": "KES"}
-        body = json.dumps(said)
+        fields = {"kind": kind, "reference": reference, "amount": str(amount), "event_id": event_id, "currency": "KES"}
+        body = json.dumps(fields)
         headers = {"X-Signature": f"canary-secret:{len(body)}"}
         return RequestFactory().post("/", body, content_type="application/json", headers=headers)
 
@@ -283,7 +283,7 @@ def failures_of_provider(provider):
 
 
 def failures(kit, **fixtures):
-    """Names of the kit's checks that fail, each run with the fixtures that it asks for."""
+    """Run each check of the kit with the fixtures it takes. Returns the names of those that fail."""
     failed = []
     for name, check in inspect.getmembers(kit, inspect.ismethod):
         if not name.startswith("test_"):
@@ -292,7 +292,7 @@ def failures(kit, **fixtures):
         MemoryPaymentProvider.reset()
         try:
             check(**{wanted: fixtures[wanted] for wanted in inspect.signature(check).parameters})
-        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - whatever a fault looks like
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 - a fault may raise anything
             failed.append(name)
     MemoryPaymentProvider.reset()
     return failed

@@ -1,4 +1,4 @@
-"""kill -9 at the worst moments: nothing is lost, nothing happens twice."""
+"""A process killed between two steps loses nothing and repeats nothing."""
 
 import json
 import os
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def crash(memory_provider):
-    """Let a process die once for each of COUNT orders; what it worked on."""
+    """``crash(point)`` kills a process at ``point`` for each of COUNT orders and returns what they worked on."""
     Book.objects.create(isbn="crash", title="A book", sale_price=Decimal("5.00"), on_hand=1000)
 
     def run(point):
@@ -51,12 +51,12 @@ def on_hand():
 
 
 def recover():
-    """What the periodic job does once the dead process's time is over."""
+    """Make the events due and announce them, as the periodic job does."""
     OrderEvent.objects.waiting().update(next_attempt_at=timezone.now())
     events.announce_due()
 
 
-def test_death_between_insert_and_commit_leaves_nothing(crash):
+def test_crash_before_commit_leaves_no_order(crash):
     cart_ids = crash("before_commit")
     assert (Order.objects.count(), OrderEvent.objects.count(), on_hand()) == (0, 0, 1000)
     for cart_id in cart_ids:
@@ -64,18 +64,18 @@ def test_death_between_insert_and_commit_leaves_nothing(crash):
     assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
 
 
-def test_crash_between_commit_and_announcement_loses_no_event(crash, announced):
+def test_crash_before_announcement_loses_no_event(crash, announced):
     crash("before_announcement")
     assert (Order.objects.count(), on_hand()) == (COUNT, 1000 - 2 * COUNT)
     assert OrderEvent.objects.waiting().count() == COUNT
     recover()
     recover()
     assert OrderEvent.objects.waiting().count() == 0
-    told = [rest["event_id"] for name, _payload, rest in announced if name == "order_placed"]
-    assert len(told) == len(set(told)) == COUNT
+    announced_ids = [rest["event_id"] for name, _payload, rest in announced if name == "order_placed"]
+    assert len(announced_ids) == len(set(announced_ids)) == COUNT
 
 
-def test_death_in_the_expiry_job_gives_stock_back_once(crash, announced):
+def test_crash_during_expiry_releases_stock_once(crash, announced):
     crash("in_expiry")
     assert on_hand() == 1000 - 2 * COUNT
     assert set(Order.objects.values_list("status", flat=True)) == {"pending"}
@@ -85,15 +85,15 @@ def test_death_in_the_expiry_job_gives_stock_back_once(crash, announced):
     assert OrderEvent.objects.filter(new_status="cancelled").count() == COUNT
 
 
-def test_death_in_a_webhook_takes_the_money_once(crash, announced):
-    things = crash("in_webhook")
+def test_crash_during_a_webhook_applies_the_payment_once(crash, announced):
+    results = crash("in_webhook")
     assert ProviderEvent.objects.count() == 0
     assert set(Payment.objects.values_list("status", flat=True)) == {"pending"}
-    for number, (_order_id, reference) in enumerate(things):
+    for number, (_order_id, reference) in enumerate(results):
         event = PaymentEvent(event_id=f"evt-{number}", kind="captured", reference=reference, amount=Decimal("10.00"))
         for _time in range(2):
             assert payments.apply_event("memory", event).outcome == "applied"
     assert set(Order.objects.values_list("payment_status", "paid_amount")) == {("paid", Decimal("10.0000"))}
     recover()
-    told = [rest["event_id"] for name, _payload, rest in announced if name == "payment_status_changed"]
-    assert len(told) == len(set(told)) == COUNT
+    announced_ids = [rest["event_id"] for name, _payload, rest in announced if name == "payment_status_changed"]
+    assert len(announced_ids) == len(set(announced_ids)) == COUNT

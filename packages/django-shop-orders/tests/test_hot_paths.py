@@ -1,4 +1,4 @@
-"""How many statements an add and a checkout take, what they write, and how long they wait for locks."""
+"""Statement counts of adding to a cart and of checkout, the rows they write, and their lock timeouts."""
 
 import contextlib
 import threading
@@ -26,17 +26,17 @@ def books(db):
 
 @pytest.fixture
 def statements():
-    """Count what a block sends, without the beginning and the end of transactions: ``statements(work)``."""
+    """``statements(work)`` counts the SQL that ``work()`` sends, without transaction control."""
 
     def count(work):
         sent = []
 
-        def note(execute, sql, *rest):
+        def record_statement(execute, sql, *rest):
             if not sql.startswith(("BEGIN", "SAVEPOINT", "RELEASE")):
                 sent.append(sql)
             return execute(sql, *rest)
 
-        with connection.execute_wrapper(note):
+        with connection.execute_wrapper(record_statement):
             work()
         return len(sent)
 
@@ -67,7 +67,7 @@ def add(client, number):
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_add_takes_three_statements_beside_the_log_in(shopper, statements):
+def test_add_takes_three_statements_after_authentication(shopper, statements):
     add(shopper, 0)
     log_in = 1
     assert [statements(lambda: add(shopper, number)) for number in (0, 1, 2)] == [log_in + 3] * 3  # noqa: B023
@@ -77,13 +77,13 @@ def test_add_takes_three_statements_beside_the_log_in(shopper, statements):
 
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
-def test_guests_add_takes_three_statements_and_the_first_two(guest, statements):
+def test_guests_first_add_takes_two_statements_and_later_ones_three(guest, statements):
     assert [statements(lambda: add(guest, number)) for number in (0, 1, 30)] == [3, 3, 3]  # noqa: B023
     assert statements(lambda: add(Client(), 0)) == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_add_costs_the_same_for_every_size_of_cart(shopper, statements):
+def test_add_takes_the_same_statements_for_any_cart_size(shopper, statements):
     add(shopper, 0)
     counts = {statements(lambda: add(shopper, number)) for number in range(1, 30)}  # noqa: B023
     assert len(counts) == 1
@@ -95,16 +95,16 @@ def test_add_costs_the_same_for_every_size_of_cart(shopper, statements):
 def test_checkout_takes_eleven_statements(shopper, statements, lines):
     for number in range(lines):
         add(shopper, number)
-    log_in, of_the_source = 1, 3
-    taken = statements(lambda: post(shopper, "orders", {"shipping_address": ADDRESS}))
-    assert taken == log_in + of_the_source + 7
+    log_in, source_statements = 1, 3
+    sent_statements = statements(lambda: post(shopper, "orders", {"shipping_address": ADDRESS}))
+    assert sent_statements == log_in + source_statements + 7
     assert Order.objects.get().lines.count() == lines
 
 
 @pytest.mark.pg
 @pytest.mark.parametrize("lines", [1, 3, 30])
 @pytest.mark.django_db(transaction=True)
-def test_guests_checkout_takes_as_many_and_one_for_the_customer(guest, statements, lines):
+def test_guests_checkout_takes_eleven_statements(guest, statements, lines):
     for number in range(lines - 1):
         add(guest, number)
     contact = {"contact": {"email": "guest@example.org"}, "shipping_address": ADDRESS}
@@ -121,7 +121,7 @@ def test_cart_is_closed_once(customer, books):
 
 
 @pytest.mark.django_db
-def test_contents_are_the_rows(customer, books):
+def test_contents_return_the_stored_customer_cart_and_items(customer, books):
     mine, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
     carts.add_item(mine, "isbn-2")
     found = carts.contents(user=customer.user)
@@ -129,27 +129,27 @@ def test_contents_are_the_rows(customer, books):
     for name in ("public_id", "email", "created_at", "user_id"):
         assert getattr(found.customer, name) == getattr(customers.for_user(customer.user), name)
     assert [item.price_when_added for item in found.items] == [2, 2]
-    bare = carts.contents(user=customer.user, with_items=False)
-    assert (bare.customer, bare.cart, bare.items) == (customer, mine, ())
+    without_items = carts.contents(user=customer.user, with_items=False)
+    assert (without_items.customer, without_items.cart, without_items.items) == (customer, mine, ())
 
 
 @pytest.mark.django_db
-def test_hot_insert_writes_what_the_orm_would(place):
+def test_rows_insert_writes_the_same_values_as_the_orm(place):
     written = Order.objects.get(pk=place().pk)
-    hot = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
-    cold = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
-    rows.insert([hot])
-    cold.save()
+    inserted = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
+    saved = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
+    rows.insert([inserted])
+    saved.save()
     skipped = ("id", "event_id", "created_at", "next_attempt_at")
-    first, second = (OrderEvent.objects.filter(pk=event.pk).values().get() for event in (hot, cold))
+    first, second = (OrderEvent.objects.filter(pk=event.pk).values().get() for event in (inserted, saved))
     assert {n: v for n, v in first.items() if n not in skipped} == {
         n: v for n, v in second.items() if n not in skipped
     }
-    assert (hot.created_at, hot.event_id) == (first["created_at"], first["event_id"])
+    assert (inserted.created_at, inserted.event_id) == (first["created_at"], first["event_id"])
 
 
 @pytest.mark.django_db
-def test_hot_insert_gives_each_row_its_own_key(place):
+def test_rows_insert_returns_the_key_of_each_row(place):
     order = place()
     charges = [Charge(order=order, position=number, kind="fee", label=str(number), amount=0) for number in range(50)]
     assert rows.insert(charges)
@@ -157,7 +157,7 @@ def test_hot_insert_gives_each_row_its_own_key(place):
 
 
 @pytest.mark.django_db
-def test_order_is_returned_as_it_is_stored(place, shop_settings):
+def test_returned_order_equals_the_stored_order(place, shop_settings):
     shop_settings(PRICING=[{"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "3"}}])
     order = place()
     stored = Order.objects.get(pk=order.pk)
@@ -167,36 +167,36 @@ def test_order_is_returned_as_it_is_stored(place, shop_settings):
 
 
 @pytest.mark.django_db
-def test_statement_of_an_add_holds_the_limit_itself(customer, books):
-    """The look before may be stale: what counts is what the row holds when it is written."""
+def test_add_statement_enforces_the_quantity_limit(customer, books):
+    """The quantity read before may be stale, so the limit applies to the row as it is written."""
     cart, _token = carts.add_to_cart("isbn-0", 3, customer=customer)
 
-    def put(quantity, most):
+    def add_up_to(quantity, most):
         item = CartItem(product_ref="isbn-0", quantity=quantity, name="A book", price_when_added=2)
         return queries.add(cart, item, most=most), item.quantity
 
-    assert put(2, 5) == (True, 5)
-    assert put(1, 5) == (False, 1)
+    assert add_up_to(2, 5) == (True, 5)
+    assert add_up_to(1, 5) == (False, 1)
     assert cart.items.get().quantity == 5
     Cart.objects.update(status=Cart.Status.ORDERED)
-    assert put(1, 99) == (False, 1)
+    assert add_up_to(1, 99) == (False, 1)
     with pytest.raises(CartClosed):
         carts.add_item(cart, "isbn-0")
 
 
 @contextlib.contextmanager
-def held(rows):
-    """Rows that another transaction has locked."""
+def locked(rows):
+    """Lock the rows in another transaction during the block."""
     is_locked, is_done = threading.Event(), threading.Event()
 
-    def hold():
+    def hold_lock():
         with transaction.atomic():
             list(rows.select_for_update())
             is_locked.set()
             is_done.wait(10)
         connection.close()
 
-    holder = threading.Thread(target=hold)
+    holder = threading.Thread(target=hold_lock)
     holder.start()
     is_locked.wait(10)
     try:
@@ -215,10 +215,10 @@ def lock_timeout():
 @pytest.mark.pg
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
+def test_add_raises_busy_after_the_lock_timeout(customer, books, monkeypatch):
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
-    with held(Cart.objects.filter(pk=cart.pk)), pytest.raises(Busy):
+    with locked(Cart.objects.filter(pk=cart.pk)), pytest.raises(Busy):
         carts.add_item(cart, "isbn-0")
     assert carts.add_item(cart, "isbn-0").quantity == 2
     assert lock_timeout() == "0"
@@ -226,12 +226,12 @@ def test_add_waits_for_a_lock_only_so_long(customer, books, monkeypatch):
 
 @pytest.mark.pg
 @pytest.mark.slow
-@pytest.mark.parametrize("waits_for", [Cart, Book])
+@pytest.mark.parametrize("locked_model", [Cart, Book])
 @pytest.mark.django_db(transaction=True)
-def test_checkout_waits_for_a_lock_only_so_long(customer, books, monkeypatch, waits_for):
+def test_checkout_raises_busy_after_the_lock_timeout(customer, books, monkeypatch, locked_model):
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
-    with held(waits_for.objects.all()), pytest.raises(Busy):
+    with locked(locked_model.objects.all()), pytest.raises(Busy):
         checkout.place_order(cart, shipping_address=ADDRESS)
     assert (Cart.objects.get().status, Order.objects.count()) == ("open", 0)
     assert checkout.place_order(cart, shipping_address=ADDRESS).cart == cart
@@ -241,7 +241,7 @@ def test_checkout_waits_for_a_lock_only_so_long(customer, books, monkeypatch, wa
 @pytest.mark.pg
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_checkout_leaves_the_time_to_wait_of_the_callers_transaction(customer, books):
+def test_checkout_keeps_the_callers_lock_timeout(customer, books):
     cart, _token = carts.add_to_cart("isbn-0", customer=customer)
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -252,19 +252,19 @@ def test_checkout_leaves_the_time_to_wait_of_the_callers_transaction(customer, b
 
 @pytest.fixture
 def prepared(transactional_db):
-    """The connection as it is recommended for PostgreSQL: the server prepares statements."""
-    usual = connections["default"]
-    usual.close()
-    options = {**usual.settings_dict["OPTIONS"], "server_side_binding": True, "prepare_threshold": 0}
-    connections["default"] = type(usual)({**usual.settings_dict, "OPTIONS": options}, "default")
+    """A connection with server-side prepared statements, as recommended for PostgreSQL."""
+    original = connections["default"]
+    original.close()
+    options = {**original.settings_dict["OPTIONS"], "server_side_binding": True, "prepare_threshold": 0}
+    connections["default"] = type(original)({**original.settings_dict, "OPTIONS": options}, "default")
     yield connections["default"]
     connections["default"].close()
-    connections["default"] = usual
+    connections["default"] = original
 
 
 @pytest.fixture
-def sold(transactional_db):
-    """Enough that PostgreSQL would rather not read a table from end to end."""
+def many_rows(transactional_db):
+    """Enough rows that PostgreSQL prefers an index to a sequential scan."""
     buyers = Customer.objects.bulk_create(Customer(first_name=f"Customer {number}") for number in range(100))
     bought = Cart.objects.bulk_create(Cart(customer=buyer, status=Cart.Status.ORDERED) for buyer in buyers * 30)
     CartItem.objects.bulk_create(
@@ -275,26 +275,26 @@ def sold(transactional_db):
         cursor.execute("ANALYZE")
 
 
-def planned_anew():
-    """The prepared statements that PostgreSQL still plans after the five times that it tries each of them."""
+def replanned_statements():
+    """Prepared statements with more than five custom plans: PostgreSQL plans them at every execution."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement FROM pg_prepared_statements WHERE custom_plans > 5")
         return [statement for (statement,) in cursor.fetchall()]
 
 
 @pytest.mark.pg
-def test_no_statement_is_planned_at_each_execution(sold, prepared, shopper):
+def test_no_statement_is_planned_at_each_execution(many_rows, prepared, shopper):
     for _order in range(9):
         for number in range(3):
             add(shopper, number)
         post(shopper, "orders", {"shipping_address": ADDRESS})
-    assert planned_anew() == []
+    assert replanned_statements() == []
 
 
 @pytest.mark.pg
-def test_status_as_a_parameter_would_be_planned_at_each_execution(sold, prepared, monkeypatch):
+def test_status_as_a_parameter_would_be_planned_at_each_execution(many_rows, prepared, monkeypatch):
     monkeypatch.setattr(queries, "Word", lambda _word: Parameter("status", Cart._meta.get_field("status")))
     query = CompiledQuery(Customer, queries._user_queryset)
     for _time in range(9):
         query.rows(True, user=1, status="open")
-    assert len(planned_anew()) == 1
+    assert len(replanned_statements()) == 1

@@ -18,7 +18,7 @@ def started():
     return dict(JobRun.objects.values_list("name", "last_started_at"))
 
 
-def test_due_jobs_run_once_an_interval():
+def test_due_jobs_run_once_per_interval():
     assert jobs.run_due() == []
     first = started()
     assert set(first) == {job.name for job in jobs.JOBS}
@@ -31,7 +31,7 @@ def test_due_jobs_run_once_an_interval():
     assert all(at > first[name] for name, at in started().items())
 
 
-def test_late_jobs_are_returned():
+def test_overdue_jobs_are_returned():
     assert jobs.overdue() == list(jobs.JOBS)
     jobs.run_due()
     assert jobs.overdue() == []
@@ -39,7 +39,7 @@ def test_late_jobs_are_returned():
     assert [job.name for job in jobs.overdue()] == ["expire_orders"]
 
 
-def test_failing_job_is_recorded_and_stops_no_other(monkeypatch):
+def test_failing_job_is_recorded_and_the_others_still_run(monkeypatch):
     broken = jobs.Job(name="broken", function=lambda: 1 // 0, every=timedelta(minutes=1), consequence="Nothing.")
     monkeypatch.setattr(jobs.SCHEDULE, "own", (broken, *jobs.JOBS))
     with pytest.raises(CommandError, match="broken"):
@@ -92,7 +92,7 @@ def test_quickstart_prints_settings_that_work(settings):
 
 
 @pytest.mark.parametrize(
-    ("model", "says"),
+    ("model", "message"),
     [
         ("books.Paper", "books has: books.Article, books.Bargain, books.Book"),
         ("books", "There is no model books. books has: "),
@@ -101,13 +101,13 @@ def test_quickstart_prints_settings_that_work(settings):
         ("auth.Group", "has no field that looks like a price. It has: id, name. Name it with --price."),
     ],
 )
-def test_quickstart_reports_what_it_cannot_sell(model, says):
-    with pytest.raises(CommandError, match=re.escape(says)):
+def test_quickstart_explains_why_it_cannot_use_a_model(model, message):
+    with pytest.raises(CommandError, match=re.escape(message)):
         call_command("shop_orders_quickstart", model)
 
 
 def test_quickstart_runs_without_the_settings_that_it_prints():
-    """With system checks it would begin by asking for them."""
+    """The system checks would fail because the settings are missing."""
     assert load_command_class("shop_orders", "shop_orders_quickstart").requires_system_checks == ()
 
 
@@ -120,7 +120,7 @@ def test_quickstart_runs_without_the_settings_that_it_prints():
         ("books.Course", {}, {"ref": "id", "name": "name", "price": "fee"}),
     ],
 )
-def test_quickstart_sells_odd_models(settings, model, options, expected):
+def test_quickstart_finds_the_fields_of_unusual_models(settings, model, options, expected):
     out = StringIO()
     call_command("shop_orders_quickstart", model, stdout=out, stderr=StringIO(), **options)
     namespace = {}
@@ -139,7 +139,7 @@ def test_quickstart_sells_odd_models(settings, model, options, expected):
         (("purchase_price", "cost"), "cost"),
     ],
 )
-def test_quickstart_takes_no_other_number_for_a_price(numbers, price):
+def test_quickstart_picks_only_a_plausible_price_field(numbers, price):
     fields = {name: models.DecimalField(max_digits=9, decimal_places=2) for name in numbers}
     with isolate_apps("testproject.books"):
         model = type("Thing", (models.Model,), {"__module__": "testproject.books.models", **fields})

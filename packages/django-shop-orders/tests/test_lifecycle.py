@@ -9,7 +9,7 @@ from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
 
-VERBS = {
+ACTIONS = {
     "confirmed": lifecycle.confirm,
     "processing": lifecycle.start_processing,
     "shipped": lifecycle.ship,
@@ -28,13 +28,13 @@ ALLOWED = {
 
 
 def bring_to(order, status):
-    """Walk an order from its placement to a status by the verbs."""
+    """Take an order from placement to ``status`` with the lifecycle actions."""
     if order.status == "pending" and status != "pending":
         lifecycle.cancel(order.pk) if status == "cancelled" else lifecycle.confirm(order.pk)
-    for step, verb in list(VERBS.items())[1:4]:
+    for step, action in list(ACTIONS.items())[1:4]:
         if status in ("pending", "confirmed", "cancelled"):
             break
-        verb(order.pk)
+        action(order.pk)
         if step == status:
             break
     order.refresh_from_db()
@@ -43,7 +43,7 @@ def bring_to(order, status):
 
 @pytest.mark.parametrize("new", OrderStatus.values)
 @pytest.mark.parametrize("old", OrderStatus.values)
-def test_every_pair_of_statuses(place, memory_provider, old, new):
+def test_only_the_allowed_status_changes_succeed(place, memory_provider, old, new):
     order = place(provider="memory")
     bring_to(order, old)
     if new == "pending":
@@ -51,26 +51,26 @@ def test_every_pair_of_statuses(place, memory_provider, old, new):
         return
     events = order.events.count()
     if (old, new) in ALLOWED:
-        VERBS[new](order.pk)
+        ACTIONS[new](order.pk)
         order.refresh_from_db()
         assert order.status == new
         assert order.events.filter(kind="status_changed", old_status=old, new_status=new).count() == 1
     elif old == new == "cancelled":
-        VERBS[new](order.pk)
+        ACTIONS[new](order.pk)
         assert order.events.count() == events
     else:
         with pytest.raises(InvalidTransition):
-            VERBS[new](order.pk)
+            ACTIONS[new](order.pk)
         order.refresh_from_db()
         assert (order.status, order.events.count()) == (old, events)
 
 
-def test_table_covers_every_status():
+def test_transition_table_is_complete():
     assert set(lifecycle.TRANSITIONS) == set(OrderStatus)
     assert {(str(old), str(new)) for old, targets in lifecycle.TRANSITIONS.items() for new in targets} == ALLOWED
 
 
-def test_settings_add_moves(place, memory_provider, shop_settings):
+def test_setting_adds_transitions(place, memory_provider, shop_settings):
     order = place(provider="memory")
     with pytest.raises(InvalidTransition):
         lifecycle.start_processing(order.pk)
@@ -78,17 +78,17 @@ def test_settings_add_moves(place, memory_provider, shop_settings):
     assert lifecycle.start_processing(order.pk).status == "processing"
 
 
-def test_settings_bring_no_cancelled_order_back(place, shop_settings):
-    """Its stock is on sale again."""
+def test_setting_cannot_reopen_a_cancelled_order(place, shop_settings):
+    """Its stock was released and may have been sold."""
     order = place()
     lifecycle.cancel(order.pk)
     shop_settings(TRANSITIONS={"cancelled": ["confirmed", "processing"]})
-    for verb in (lifecycle.confirm, lifecycle.start_processing):
+    for action in (lifecycle.confirm, lifecycle.start_processing):
         with pytest.raises(InvalidTransition):
-            verb(order.pk)
+            action(order.pk)
 
 
-def test_cancel_gives_the_stock_back_once(place):
+def test_second_cancel_changes_nothing(place):
     order = place(quantity=3)
     assert Book.objects.get().on_hand == 7
     lifecycle.cancel(order.pk, reason="Changed my mind")
@@ -99,7 +99,7 @@ def test_cancel_gives_the_stock_back_once(place):
     assert order.events.filter(new_status="cancelled").count() == 1
 
 
-def test_parcels_ship_an_order_in_parts(place, announced, django_capture_on_commit_callbacks):
+def test_order_can_be_shipped_in_two_parcels(place, announced, django_capture_on_commit_callbacks):
     order = place(quantity=3)
     lifecycle.start_processing(order.pk)
     with django_capture_on_commit_callbacks(execute=True):
@@ -130,7 +130,7 @@ def test_impossible_parcels_are_refused(place, quantities):
     assert order.shipments.count() == 0
 
 
-def test_order_of_which_a_part_shipped_cannot_be_cancelled(place):
+def test_partly_shipped_order_cannot_be_cancelled(place):
     order = place(quantity=3)
     lifecycle.start_processing(order.pk)
     lifecycle.ship(order.pk, quantities={"978-1": 1})
@@ -139,7 +139,7 @@ def test_order_of_which_a_part_shipped_cannot_be_cancelled(place):
     assert Book.objects.get().on_hand == 7
 
 
-def test_unpaid_order_expires_once_its_time_is_over(place, memory_provider):
+def test_unpaid_order_expires_once_after_its_deadline(place, memory_provider):
     order = place(provider="memory")
     assert lifecycle.expire(order.pk) is False
     Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
@@ -155,14 +155,14 @@ def test_order_without_deadline_never_expires(place):
     assert lifecycle.expire(order.pk) is False
 
 
-def test_silent_change_is_marked_in_its_payload(place, announced, django_capture_on_commit_callbacks):
+def test_change_without_notify_is_marked_in_its_payload(place, announced, django_capture_on_commit_callbacks):
     order = place()
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.start_processing(order.pk, notify=False)
     assert [payload["notify"] for _name, payload, _rest in announced] == [False]
 
 
-def test_events_say_who_did_it(place, user):
+def test_event_records_the_user_who_made_the_change(place, user):
     order = place()
     lifecycle.start_processing(order.pk, by=user)
     event = order.events.get(new_status="processing")

@@ -11,23 +11,23 @@ from shop_orders.models import Cart
 pytestmark = pytest.mark.django_db
 
 
-def test_guest_keeps_the_cart_in_a_signed_cookie_that_scripts_cannot_read(client, book):
+def test_guest_cart_is_kept_in_a_signed_http_only_cookie(client, book):
     assert client.get("/shop/cart/").content.decode() == "0 items"
-    answer = client.post("/shop/add/", {"product": "978-1", "quantity": 2})
-    cookie = answer.cookies[pages.COOKIE]
+    response = client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    cookie = response.cookies[pages.COOKIE]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert client.get("/shop/cart/").content.decode() == "2 items"
     assert pages.COOKIE not in client.post("/shop/add/", {"product": "978-1"}).cookies
 
 
-def test_forged_cookie_is_no_cart(book):
+def test_unsigned_cookie_finds_no_cart(book):
     _cart, token = carts.add_to_cart("978-1")
     client = Client()
     client.cookies[pages.COOKIE] = token
     assert client.get("/shop/cart/").content.decode() == "0 items"
 
 
-def test_cookie_of_a_cart_that_is_gone_starts_a_new_one(client, book):
+def test_cookie_of_a_deleted_cart_starts_a_new_cart(client, book):
     client.post("/shop/add/", {"product": "978-1", "quantity": 2})
     Cart.objects.all().delete()
     assert client.get("/shop/cart/").content.decode() == "0 items"
@@ -35,7 +35,7 @@ def test_cookie_of_a_cart_that_is_gone_starts_a_new_one(client, book):
     assert client.get("/shop/cart/").content.decode() == "1 items"
 
 
-def test_context_processor_reads_nothing_until_asked(django_assert_num_queries, user):
+def test_context_processor_queries_nothing_until_the_cart_is_used(django_assert_num_queries, user):
     request = RequestFactory().get("/")
     request.user = user
     with django_assert_num_queries(0):
@@ -65,7 +65,7 @@ def test_order_is_found_by_its_owner_or_by_the_link(guest_order, place, user):
 @pytest.mark.pg
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_log_in_does_not_fail_for_a_cart_that_is_locked(user, book, monkeypatch):
+def test_log_in_succeeds_while_the_guest_cart_is_locked(user, book, monkeypatch):
     monkeypatch.setattr(transactions, "LOCK_TIMEOUT", "100ms")
     client = Client()
     client.post("/shop/add/", {"product": "978-1", "quantity": 2})
@@ -73,14 +73,14 @@ def test_log_in_does_not_fail_for_a_cart_that_is_locked(user, book, monkeypatch)
     request.COOKIES[pages.COOKIE] = client.cookies[pages.COOKIE].value
     is_locked, is_done = threading.Event(), threading.Event()
 
-    def hold():
+    def hold_lock():
         with transaction.atomic():
             Cart.objects.select_for_update().get()
             is_locked.set()
             is_done.wait(10)
         connection.close()
 
-    holder = threading.Thread(target=hold)
+    holder = threading.Thread(target=hold_lock)
     holder.start()
     is_locked.wait(10)
     try:

@@ -44,7 +44,7 @@ class TestMemoryProvider(PaymentProviderContract):
         return lambda: setattr(MemoryPaymentProvider, "is_down", True)
 
 
-def call(body, *, secret="new-secret", message_id="evt-1", timestamp=None, sign=None):
+def signed_request(body, *, secret="new-secret", message_id="evt-1", timestamp=None, sign=None):
     timestamp = int(time.time()) if timestamp is None else timestamp
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     signature = sign or signatures.sign(secret, message_id=message_id, timestamp=timestamp, body=body)
@@ -60,7 +60,7 @@ class TestHostedTestProvider(PaymentProviderContract):
     @pytest.fixture
     def make_webhook(self):
         def make(*, kind, reference, amount, event_id="evt-1"):
-            return call({"kind": kind, "reference": reference, "amount": str(amount)}, message_id=event_id)
+            return signed_request({"kind": kind, "reference": reference, "amount": str(amount)}, message_id=event_id)
 
         return make
 
@@ -69,39 +69,39 @@ PAID = {"kind": "captured", "reference": "ref-1", "amount": "12.50", "currency":
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_every_secret_of_a_rotation_is_accepted(secret):
+def test_old_and_new_webhook_secrets_are_accepted(secret):
     provider = HostedTestProvider(alias="test", secrets=SECRETS)
-    (event,) = provider.read_webhook(call(PAID, secret=secret))
+    (event,) = provider.read_webhook(signed_request(PAID, secret=secret))
     assert (event.kind, event.amount, event.event_id) == ("captured", Decimal("12.50"), "evt-1")
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        call(PAID, secret="wrong"),
-        call(PAID, timestamp=int(time.time()) - 301),
-        call(PAID, timestamp=int(time.time()) + 3600),
-        call(PAID, sign="v1,"),
-        call(PAID, sign="v1,AAAA"),
-        call(PAID, sign="ü"),
-        call(PAID, message_id=""),
-        call(b"not json"),
-        call({"kind": "captured"}),
-        call([1]),
-        call({**PAID, "kind": "given"}),
-        call({**PAID, "amount": "NaN"}),
-        call({**PAID, "amount": "much"}),
+        signed_request(PAID, secret="wrong"),
+        signed_request(PAID, timestamp=int(time.time()) - 301),
+        signed_request(PAID, timestamp=int(time.time()) + 3600),
+        signed_request(PAID, sign="v1,"),
+        signed_request(PAID, sign="v1,AAAA"),
+        signed_request(PAID, sign="ü"),
+        signed_request(PAID, message_id=""),
+        signed_request(b"not json"),
+        signed_request({"kind": "captured"}),
+        signed_request([1]),
+        signed_request({**PAID, "kind": "given"}),
+        signed_request({**PAID, "amount": "NaN"}),
+        signed_request({**PAID, "amount": "much"}),
         RequestFactory().post("/", PAID, content_type="application/json"),
     ],
 )
-def test_forged_stale_and_broken_calls_are_refused(request_):
+def test_forged_stale_and_malformed_webhooks_are_refused(request_):
     with pytest.raises(InvalidWebhook):
         list(HostedTestProvider(alias="test", secrets=SECRETS).read_webhook(request_))
 
 
 def test_signature_covers_the_body():
-    good = call(PAID)
-    forged = call({**PAID, "amount": "0.01"}, sign=good.headers["webhook-signature"])
+    good = signed_request(PAID)
+    forged = signed_request({**PAID, "amount": "0.01"}, sign=good.headers["webhook-signature"])
     with pytest.raises(InvalidWebhook):
         list(HostedTestProvider(alias="test", secrets=SECRETS).read_webhook(forged))
 
@@ -127,28 +127,28 @@ def hosted(place, shop_settings):
         ("lose", "pending", "unpaid"),
     ],
 )
-def test_hosted_page_does_what_its_buttons_say(client, hosted, choice, status, payment_status):
+def test_each_button_of_the_hosted_page_sets_its_status(client, hosted, choice, status, payment_status):
     page = client.get(hosted.redirect_url)
     assert page.status_code == 200
     assert "25.00 KES" in page.content.decode()
-    answer = client.post(hosted.redirect_url, {"choice": choice})
-    assert (answer.status_code, answer["Location"]) == (302, "http://testserver/done/")
+    response = client.post(hosted.redirect_url, {"choice": choice})
+    assert (response.status_code, response["Location"]) == (302, "http://testserver/done/")
     order = Payment.objects.get().order
     assert (order.status, order.payment_status) == (status, payment_status)
 
 
 @pytest.mark.django_db
-def test_lost_message_is_found_by_asking(client, hosted):
+def test_refresh_recovers_a_lost_webhook(client, hosted):
     client.post(hosted.redirect_url, {"choice": "lose"})
     payments.refresh(Payment.objects.get())
     assert Payment.objects.get().order.payment_status == "paid"
 
 
 @pytest.mark.django_db
-def test_hosted_page_sends_nobody_elsewhere(client, hosted):
+def test_hosted_page_does_not_redirect_to_another_host(client, hosted):
     payments.add_data(hosted.pk, return_url="https://evil.example.org/")
-    answer = client.post(hosted.redirect_url, {"choice": "pay"})
-    assert answer.status_code == 200
+    response = client.post(hosted.redirect_url, {"choice": "pay"})
+    assert response.status_code == 200
 
 
 @pytest.mark.django_db
@@ -159,14 +159,14 @@ def test_hosted_page_needs_csrf_and_a_known_button(hosted):
 
 
 @pytest.mark.django_db
-def test_webhook_url_verifies_before_it_believes(hosted):
+def test_webhook_url_applies_only_signed_requests(hosted):
     client = Client(enforce_csrf_checks=True)
     body = json.dumps({**PAID, "reference": hosted.provider_reference, "amount": "25.00"}).encode()
     assert client.post("/pay/webhooks/test/", body, "application/json").status_code == 400
     assert client.post("/pay/webhooks/gold/", body, "application/json").status_code == 404
     assert client.get("/pay/webhooks/test/").status_code == 405
     assert Payment.objects.get().status == "pending"
-    signed = call(body)
+    signed = signed_request(body)
     headers = {name: signed.headers[name] for name in ("webhook-id", "webhook-timestamp", "webhook-signature")}
     for _time in range(2):
         assert client.post("/pay/webhooks/test/", body, "application/json", headers=headers).status_code == 200
@@ -174,6 +174,6 @@ def test_webhook_url_verifies_before_it_believes(hosted):
 
 
 @pytest.mark.parametrize("secrets", ["whsec_one", [], [""], ["good", " "], [None]])
-def test_secrets_that_anybody_could_guess_are_refused(secrets):
+def test_invalid_secrets_are_refused(secrets):
     with pytest.raises(ImproperlyConfigured, match='"secrets" must be a list of secrets, none of them empty'):
         HostedTestProvider(alias="test", secrets=secrets)

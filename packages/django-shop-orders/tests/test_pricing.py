@@ -47,7 +47,7 @@ def drafts(draw):
     st.decimals(min_value=0, max_value=500, places=2),
     st.decimals(min_value=0, max_value="1.2", places=3),
 )
-def test_net_and_tax_make_the_total_and_so_do_lines_and_charges(start, rate, shipping, share):
+def test_total_equals_net_plus_tax_and_lines_plus_charges(start, rate, shipping, share):
     hooks = [
         {"BACKEND": "testproject.hooks.discount", "OPTIONS": {"share": str(share)}},
         {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": str(shipping)}},
@@ -69,7 +69,7 @@ def test_net_and_tax_make_the_total_and_so_do_lines_and_charges(start, rate, shi
 
 @SIZES
 @given(st.decimals(min_value=0, max_value=99999, places=2), st.decimals(min_value=0, max_value=1, places=3))
-def test_included_tax_is_the_part_of_the_price_above_net(unit_price, rate):
+def test_included_tax_is_the_price_minus_net(unit_price, rate):
     (charge,) = list(flat_rate_tax(draft(line(unit_price, price_includes_tax=True)), rate=str(rate))) or [None]
     if charge is None:
         return
@@ -94,13 +94,13 @@ def test_amounts_are_rounded_half_up(amount, currency, rounded):
     assert str(money.quantise(Decimal(amount), currency)) == rounded
 
 
-def test_each_line_is_rounded_by_itself():
+def test_tax_is_rounded_per_line():
     lines = [line("0.33"), DraftLine(product_ref="b", sku="", name="B", unit_price=Decimal("0.33"), quantity=1)]
     (tax,) = flat_rate_tax(draft(*lines), rate="0.05")
     assert tax.amount == Decimal("0.04")
 
 
-def test_shipping_is_free_from_an_amount_and_differs_by_country():
+def test_shipping_depends_on_the_subtotal_and_the_country():
     options = {"amount": "5", "free_from": "20", "countries": {"UG": "9"}}
     assert [c.amount for c in flat_rate_shipping(draft(line("10")), **options)] == [5]
     assert [c.amount for c in flat_rate_shipping(draft(line("10", 2)), **options)] == []
@@ -108,7 +108,7 @@ def test_shipping_is_free_from_an_amount_and_differs_by_country():
     assert [c.amount for c in flat_rate_shipping(abroad, **options)] == [9]
 
 
-def test_discounts_end_at_zero(shop_settings):
+def test_discounts_cannot_make_the_total_negative(shop_settings):
     shop_settings(PRICING=[{"BACKEND": "testproject.hooks.discount", "OPTIONS": {"share": "1.5"}}])
     assert price(draft(line("10"))).total == 0
 
@@ -116,13 +116,13 @@ def test_discounts_end_at_zero(shop_settings):
 @pytest.mark.parametrize(
     ("amount", "currency", "minor"), [("12.50", "KES", 1250), ("12", "UGX", 12), ("1.234", "KWD", 1234)]
 )
-def test_minor_units_go_both_ways(amount, currency, minor):
+def test_amounts_convert_to_minor_units_and_back(amount, currency, minor):
     assert money.minor_units(Decimal(amount), currency) == minor
     assert money.from_minor_units(minor, currency) == Decimal(amount)
     assert money.as_text(money.from_minor_units(minor, currency), currency) == amount
 
 
-def test_numbers_are_short_readable_and_differ():
+def test_order_numbers_are_short_readable_and_unique():
     found = {numbers.order_number(None) for _number in range(2000)}
     assert len(found) == 2000
     assert all(len(number) == 11 and numbers.is_plausible(number) for number in found)
@@ -130,20 +130,20 @@ def test_numbers_are_short_readable_and_differ():
 
 
 @given(st.integers(0, 9), st.sampled_from(numbers.ALPHABET))
-def test_one_wrong_character_is_noticed(position, character):
+def test_order_number_with_a_wrong_character_is_rejected(position, character):
     number = numbers.order_number(None).replace("-", "")
     wrong = number[:position] + character + number[position + 1 :]
     assert numbers.is_plausible(wrong) == (wrong == number)
 
 
 @given(st.integers(0, 8))
-def test_swapped_neighbours_are_noticed(position):
+def test_order_number_with_swapped_characters_is_rejected(position):
     number = numbers.order_number(None).replace("-", "")
     swapped = number[:position] + number[position + 1] + number[position] + number[position + 2 :]
     assert numbers.is_plausible(swapped) == (swapped == number)
 
 
-def test_number_is_read_as_people_type_it():
+def test_order_number_is_accepted_in_lower_case_and_with_a_space():
     number = numbers.order_number(None)
     assert numbers.is_plausible(number.lower().replace("-", " "))
     assert not numbers.is_plausible("")

@@ -58,7 +58,7 @@ class TestModelProductSourceByUuid(ProductSourceContract):
 
 
 class TestModelProductSourceOverInheritedTables(ProductSourceContract):
-    """Reference and stock stand in the parent's table."""
+    """Reference and stock are columns of the parent's table."""
 
     ref, stock = "code", "units"
 
@@ -78,11 +78,11 @@ class TestModelProductSourceOverInheritedTables(ProductSourceContract):
         return make
 
 
-class TestModelProductSourceWithTheReferenceBelow(TestModelProductSourceOverInheritedTables):
+class TestModelProductSourceWithReferenceInChildTable(TestModelProductSourceOverInheritedTables):
     ref, stock = "shelf_code", "units"
 
 
-class TestModelProductSourceWithTheStockBelow(TestModelProductSourceOverInheritedTables):
+class TestModelProductSourceWithStockInChildTable(TestModelProductSourceOverInheritedTables):
     ref, stock = "code", "spares"
 
 
@@ -105,7 +105,7 @@ class TestMemoryProductSource(ProductSourceContract):
 
 
 @pytest.mark.django_db
-def test_filters_narrow_what_is_on_sale(book):
+def test_filters_limit_the_products_on_sale(book):
     source = ModelProductSource(
         model="books.Book", ref="isbn", name="title", price="sale_price", filters={"is_listed": True}
     )
@@ -115,7 +115,7 @@ def test_filters_narrow_what_is_on_sale(book):
 
 
 @pytest.mark.django_db
-def test_product_carries_url_and_names_of_the_model(book):
+def test_product_has_the_url_sku_and_name_of_its_model(book):
     source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", sku="isbn")
     product = source.fetch(["978-1"])["978-1"]
     assert (product.url, product.sku, product.name) == ("/books/978-1/", "978-1", "Trees of Kenya")
@@ -130,14 +130,14 @@ def test_price_has_the_decimals_of_the_currency(book, settings, currency, price)
 
 
 @pytest.mark.django_db
-def test_release_of_a_deleted_product_is_no_error(book):
+def test_release_ignores_a_deleted_product(book):
     source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", stock="on_hand")
     source.release({"978-1": 2, "gone": 1}, reference="ORDER-1")
     assert Book.objects.get().on_hand == 12
 
 
 @pytest.mark.django_db
-def test_prices_of_floats_and_odd_types_become_decimal(book):
+def test_price_is_rounded_to_the_currency(book):
     book.sale_price = Decimal("0.125")
     source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price")
     assert source._product(book).unit_price == Decimal("0.13")
@@ -145,7 +145,7 @@ def test_prices_of_floats_and_odd_types_become_decimal(book):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("price", [None, Decimal("-0.01")])
-def test_what_has_no_price_cannot_be_bought(price):
+def test_product_without_a_valid_price_cannot_be_bought(price):
     priced, other = (Leaflet.objects.create(page_price=value) for value in (Decimal(1), price))
     source = ModelProductSource(model="books.Leaflet", ref="id", name="headline", price="price", stock="copies")
     assert set(source.fetch([str(priced.pk), str(other.pk)])) == {str(priced.pk)}
@@ -153,14 +153,14 @@ def test_what_has_no_price_cannot_be_bought(price):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("cost", [float("inf"), -0.5, 1e300])
-def test_floats_that_are_no_prices_cannot_be_bought(cost):
+def test_product_with_an_invalid_float_price_cannot_be_bought(cost):
     Article.objects.create(code="odd", label="Odd", cost=cost)
     source = ModelProductSource(model="books.Article", ref="code", name="label", price="cost")
     assert source.fetch(["odd"]) == {}
 
 
 @pytest.mark.django_db
-def test_stock_below_zero_is_none(book):
+def test_negative_stock_counts_as_zero(book):
     Book.objects.update(on_hand=-3)
     source = ModelProductSource(model="books.Book", ref="isbn", name="title", price="sale_price", stock="on_hand")
     assert source.fetch(["978-1"])["978-1"].available == 0

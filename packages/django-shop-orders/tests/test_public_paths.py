@@ -23,11 +23,11 @@ def find(path):
         return None
 
 
-def test_table_is_there():
+def test_changelog_lists_the_moved_modules():
     assert len(MOVES) > 10
 
 
 @pytest.mark.parametrize(("old", "new"), MOVES)
-def test_new_path_leads_somewhere_and_the_old_one_nowhere(old, new):
+def test_new_path_can_be_imported_and_the_old_one_cannot(old, new):
     assert find(new) is not None
     assert find(old) is None

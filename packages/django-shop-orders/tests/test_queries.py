@@ -1,4 +1,4 @@
-"""Every compiled query returns what its plain queryset returns, and every write by hand is tried."""
+"""Every compiled query returns the same rows as its queryset, and every hand-written statement is tested."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ from shop_orders.models import Cart, CartItem
 from testproject.books.models import Book
 
 OPTIONAL = ("shop_orders.contrib.", "shop_orders.migrations.", "shop_orders.testing.contracts")
-"""Modules that need a library or an installed app, and have no statements."""
+"""Modules that need an optional library or app. They have no statements of their own."""
 
 
 def modules():
@@ -23,7 +23,7 @@ def modules():
 
 
 def compiled_queries():
-    """Each one once, by the name of the module that makes it."""
+    """The dotted names of all compiled queries, each listed once."""
     found = {}
     for module in modules():
         for name, value in vars(module).items():
@@ -49,7 +49,7 @@ def samples(customer, db):
     }
 
 
-def test_there_are_compiled_queries():
+def test_all_compiled_queries_are_found():
     assert len(compiled_queries()) == 3
 
 
@@ -68,7 +68,7 @@ def item(quantity=1):
 
 
 @pytest.mark.django_db
-def test_open_inserts_a_cart_or_takes_the_one_that_was_opened_meanwhile(customer):
+def test_add_reuses_an_open_cart_that_was_created_meanwhile(customer):
     first, second = carts.Contents(cart=Cart(customer=customer)).cart, Cart(customer=customer)
     assert queries.add(first, item(), most=9)
     assert queries.add(second, item(), most=9)
@@ -76,7 +76,7 @@ def test_open_inserts_a_cart_or_takes_the_one_that_was_opened_meanwhile(customer
 
 
 @pytest.mark.django_db
-def test_touch_updates_an_open_cart_and_no_other(customer):
+def test_close_changes_only_an_open_cart(customer):
     cart = Cart.objects.create(customer=customer)
     before = Cart.objects.get().updated_at
     with transaction.atomic():
@@ -98,7 +98,7 @@ def test_add_inserts_an_item_or_adds_its_quantity(customer):
 
 @pytest.mark.django_db
 def test_add_is_one_statement_on_postgresql_and_two_on_sqlite(django_assert_num_queries, customer):
-    """Beside the savepoint in the transaction of the test."""
+    """The counts include the savepoint's two statements, since a test runs in a transaction."""
     cart = Cart.objects.create(customer=customer)
     with django_assert_num_queries(3 if connection.vendor == "postgresql" else 4):
         queries.add(cart, item(), most=5)

@@ -1,4 +1,4 @@
-"""Races on PostgreSQL. Each is run again without its guard, and must then be lost."""
+"""Races on PostgreSQL. Some tests run a race again without its guard, to prove that the guard is needed."""
 
 import os
 import threading
@@ -24,29 +24,29 @@ from shop_orders.testing import races
 from testproject.books.models import Book
 
 FULL = os.environ.get("SHOP_TEST_FULL") == "1"
-"""The sizes of the documented promises; otherwise smaller ones, for every day."""
+"""Run the sizes that the documentation promises. The default sizes are smaller."""
 
 pytestmark = [pytest.mark.pg, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-def at_once(*works):
-    """Run callables at the same moment, each on its own connection; their results, or the errors of the app."""
-    barrier = Barrier(len(works))
+def at_once(*callables):
+    """Run callables at the same time, each on its own connection. Returns their results or the app's errors."""
+    barrier = Barrier(len(callables))
 
-    def run(work):
+    def run(function):
         barrier.wait()
         try:
-            return work()
+            return function()
         except ShopOrdersError as error:
             return error
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+    with ThreadPoolExecutor(len(callables)) as pool:
+        return list(pool.map(run, callables))
 
 
-def test_64_buyers_for_50_units_buy_exactly_50():
+def test_64_buyers_of_50_units_get_exactly_50():
     for _repetition in range(20 if FULL else 1):
         result = races.hot_product(buyers=64, units=50)
         assert (result.sold, result.orders, result.refused, result.left) == (50, 50, 14, 0)
@@ -54,13 +54,13 @@ def test_64_buyers_for_50_units_buy_exactly_50():
         assert Order.objects.count() == Cart.objects.count() == 0
 
 
-def test_without_the_guard_more_is_sold_than_there_is():
+def test_unguarded_source_oversells():
     result = races.hot_product(buyers=32, units=10, source=races.CarelessSource)
     assert result.sold > 10
 
 
 def deadlocks_in_the_log(path, start):
-    """What the server wrote since; the test of the counter alone holds where its log cannot be read."""
+    """Count the deadlocks that the server logged after the position ``start``."""
     with path.open("rb") as log:
         log.seek(start)
         return log.read().count(b"deadlock detected")
@@ -68,7 +68,7 @@ def deadlocks_in_the_log(path, start):
 
 @pytest.fixture
 def server_log():
-    """The log of a server on this machine, and where it ends now; None where this user cannot read it."""
+    """Path and current size of the local server's log, or None if this user cannot read it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('data_directory'), pg_current_logfile()")
         folder, current = cursor.fetchone()
@@ -76,7 +76,7 @@ def server_log():
     return (path, path.stat().st_size) if path.is_file() and os.access(path, os.R_OK) else None
 
 
-def test_orders_of_3_of_30_products_never_deadlock(server_log):
+def test_orders_of_3_among_30_products_never_deadlock(server_log):
     orders = 640 if FULL else 96
     result = races.mixed_carts(buyers=64 if FULL else 32, orders=orders)
     assert (result.orders, result.sold, result.left) == (orders, 3 * orders, 30 * orders - 3 * orders)
@@ -85,14 +85,14 @@ def test_orders_of_3_of_30_products_never_deadlock(server_log):
         assert deadlocks_in_the_log(*server_log) == 0
 
 
-def test_without_sorting_orders_deadlock(server_log):
+def test_unsorted_locks_deadlock(server_log):
     result = races.mixed_carts(buyers=4, orders=8, products=3, source=races.UnsortedSource)
     assert result.deadlocks > 0
     if server_log:
         assert deadlocks_in_the_log(*server_log) > 0
 
 
-def test_command_runs_the_races_and_leaves_nothing():
+def test_race_command_reports_the_result_and_drops_its_table():
     out = StringIO()
     call_command("shop_orders_race", buyers=8, units=5, orders=24, stdout=out)
     assert "sold 5, refused 3, left 0" in out.getvalue()
@@ -100,7 +100,7 @@ def test_command_runs_the_races_and_leaves_nothing():
     assert races.TABLE not in connection.introspection.table_names()
 
 
-def test_32_parallel_adds_give_one_line_with_the_sum(book, customer):
+def test_32_parallel_adds_make_one_item_with_the_sum(book, customer):
     Book.objects.update(on_hand=1000)
     cart, _token = carts.find_or_open(customer=customer)
     at_once(*[lambda: carts.add_item(cart, "978-1", 2)] * 32)
@@ -113,22 +113,22 @@ def test_parallel_first_adds_open_one_cart(book, user):
     assert CartItem.objects.get().quantity == 8
 
 
-def test_parallel_merges_count_once(book, customer):
+def test_parallel_merges_add_the_items_once(book, customer):
     _guest, token = carts.add_to_cart("978-1", 3)
     results = at_once(*[lambda: carts.merge(token, customer=customer)] * 8)
     assert sum(isinstance(result, carts.MergeReport) for result in results) == 1
     assert CartItem.objects.get(cart__customer=customer).quantity == 3
 
 
-def test_two_tabs_give_one_order(book, customer):
+def test_16_parallel_checkouts_of_one_cart_make_one_order(book, customer):
     cart, _token = carts.add_to_cart("978-1", 2, customer=customer)
     orders = at_once(*[lambda: checkout.place_order(cart)] * 16)
     assert len({order.number for order in orders}) == 1
     assert (Order.objects.count(), Book.objects.get().on_hand) == (1, 8)
 
 
-def test_adding_to_a_cart_that_is_being_ordered_loses_nothing(book, customer):
-    """What was added is in the order, or was refused: never in an ordered cart without being ordered."""
+def test_item_added_during_checkout_is_ordered_or_refused(book, customer):
+    """The item is in the order or was refused. It is never left in an ordered cart."""
     for _round in range(20 if FULL else 5):
         cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
         order, added = at_once(partial(checkout.place_order, cart), partial(carts.add_item, cart, "978-1", 1))
@@ -146,22 +146,22 @@ def test_32_posts_with_one_key_make_one_order_and_31_replays(book, user):
         caller = Client(headers={"Authorization": f"Bearer user-{user.pk}", "Idempotency-Key": "k-1"})
         return caller.post("/api/orders/orders/", {}, "application/json")
 
-    answers = at_once(*[post] * 32)
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("Idempotency-Replayed" in answer.headers for answer in answers) == 31
+    responses = at_once(*[post] * 32)
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum("Idempotency-Replayed" in response.headers for response in responses) == 31
     assert (Order.objects.count(), IdempotencyKey.objects.count()) == (1, 1)
 
 
-def test_double_cancel_releases_once(book, place):
+def test_parallel_cancels_release_stock_once(book, place):
     order = place(quantity=3)
     at_once(*[lambda: lifecycle.cancel(order.pk)] * 32)
     assert Book.objects.get().on_hand == 10
     assert OrderEvent.objects.filter(new_status="cancelled").count() == 1
 
 
-def test_cancel_against_pay(book, customer, memory_provider):
-    """Whoever comes first, the books are right: stock is back, and what was paid for nothing is owed back."""
+def test_cancellation_during_a_payment_leaves_the_amount_refundable(book, customer, memory_provider):
+    """In either order, the stock is released and the captured amount becomes refundable."""
     Book.objects.update(on_hand=1000)
     rounds = 200 if FULL else 15
     for number in range(rounds):
@@ -181,7 +181,7 @@ def test_cancel_against_pay(book, customer, memory_provider):
     assert late + early == rounds
 
 
-def test_two_expirers_and_a_payer(book, customer, memory_provider):
+def test_payment_during_expiry_confirms_or_is_refunded(book, customer, memory_provider):
     for number in range(20 if FULL else 5):
         cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
         order = checkout.place_order(cart, provider="memory")
@@ -200,7 +200,7 @@ def test_two_expirers_and_a_payer(book, customer, memory_provider):
     assert Book.objects.get().on_hand == 10
 
 
-def test_same_webhook_ten_times_at_once_counts_once(book, place, memory_provider):
+def test_ten_parallel_copies_of_a_webhook_are_applied_once(book, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
     event = PaymentEvent(
@@ -221,14 +221,14 @@ def test_parallel_refunds_never_exceed_the_payment(book, place, memory_provider)
     assert (order.refunded_amount, Refund.objects.count()) == (20, 2)
 
 
-def test_parallel_starts_are_one_payment(book, place, memory_provider):
+def test_parallel_starts_make_one_payment(book, place, memory_provider):
     order = place(provider="memory")
     at_once(*[lambda: payments.start(order.pk)] * 8)
     assert Payment.objects.count() == 1
     assert len(memory_provider.outcomes) == 1
 
 
-def test_order_spam_of_one_customer_is_limited(book, user, memory_provider, shop_settings):
+def test_parallel_orders_of_one_customer_respect_the_unpaid_limit(book, user, memory_provider, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=3)
 
     def order():
@@ -242,37 +242,37 @@ def test_order_spam_of_one_customer_is_limited(book, user, memory_provider, shop
 
 @pytest.fixture
 def slow_checkout(memory_provider, shop_settings):
-    """One unpaid order is allowed, and a rule of the shop takes its time after they were counted."""
+    """Allow one unpaid order, and delay checkout after the unpaid orders were counted."""
     shop_settings(MAX_UNPAID_ORDERS=1, VALIDATORS=["testproject.hooks.slow_rule"])
 
 
 def orders_of_one_guest(carts_at_once):
-    """Check out carts of one guest at the same moment, who gives the address in one and the phone in all."""
+    """Check out carts of one guest at the same time: all have one phone, every other one an e-mail."""
     contacts = [
         checkout.Contact(email="guest@example.org", phone="+254712345678"),
         checkout.Contact(phone="+254712345678"),
     ]
     prepared = [carts.add_to_cart("978-1")[0] for _cart in range(carts_at_once)]
-    works = [
+    callables = [
         partial(checkout.place_order, cart, provider="memory", contact=contacts[number % 2])
         for number, cart in enumerate(prepared)
     ]
-    return at_once(*works)
+    return at_once(*callables)
 
 
-def test_order_spam_of_one_guest_is_limited(book, slow_checkout):
+def test_parallel_orders_of_one_guest_respect_the_unpaid_limit(book, slow_checkout):
     results = orders_of_one_guest(6)
     assert Order.objects.count() == 1
     assert sum(isinstance(result, TooManyUnpaidOrders) for result in results) == 5
 
 
-def test_without_waiting_one_guest_exceeds_the_limit(book, slow_checkout, monkeypatch):
+def test_without_the_contact_lock_one_guest_exceeds_the_limit(book, slow_checkout, monkeypatch):
     monkeypatch.setattr(queries, "lock_contacts", lambda contacts: None)
     orders_of_one_guest(6)
     assert Order.objects.count() > 1
 
 
-def test_guests_with_other_contacts_do_not_wait(book, slow_checkout):
+def test_guests_with_different_contacts_can_all_order(book, slow_checkout):
     prepared = [carts.add_to_cart("978-1")[0] for _cart in range(4)]
     orders = at_once(
         *[
@@ -287,9 +287,9 @@ def test_guests_with_other_contacts_do_not_wait(book, slow_checkout):
 
 @pytest.mark.parametrize("race", range(10 if FULL else 1))
 def test_200_customers_with_retries_buy_exactly_50(book, race):
-    """Over the API, each post sent twice with the same key: 50 orders, 150 refusals, and no answer of 500.
+    """Each request is sent twice with the same key: 50 orders, 150 refusals, and no response with status 500.
 
-    A post whose twin takes longer than the lock timeout is told to come again, and does.
+    A request whose duplicate outlasts the lock timeout gets ``request_in_progress`` and is repeated.
     """
     Book.objects.update(on_hand=50)
     users = [get_user_model().objects.create_user(f"racer-{n}", f"racer-{n}@example.org") for n in range(200)]
@@ -301,25 +301,27 @@ def test_200_customers_with_retries_buy_exactly_50(book, race):
         client = Client(headers={"Authorization": f"Bearer user-{user.pk}", "Idempotency-Key": "k-1"})
         try:
             for _attempt in range(5):
-                answer = client.post("/api/orders/orders/", {}, "application/json")
-                if answer.json().get("code") != "request_in_progress":
+                response = client.post("/api/orders/orders/", {}, "application/json")
+                if response.json().get("code") != "request_in_progress":
                     break
-            return user.pk, answer.status_code, answer.json().get("number") or answer.json()["code"]
+            return user.pk, response.status_code, response.json().get("number") or response.json()["code"]
         finally:
             connection.close()
 
     with ThreadPoolExecutor(64) as pool:
-        answers = list(pool.map(post, [user for user in users for _turn in range(2)]))
-    said = {pk: {answer[1:] for answer in answers if answer[0] == pk} for pk in (user.pk for user in users)}
-    sold = [one for one in said.values() if {status for status, _what in one} == {201}]
-    refused = [one for one in said.values() if one == {(409, "insufficient_stock")}]
-    assert {status for _pk, status, _what in answers} == {201, 409}
+        responses = list(pool.map(post, [user for user in users for _turn in range(2)]))
+    responses_by_user = {
+        pk: {response[1:] for response in responses if response[0] == pk} for pk in (user.pk for user in users)
+    }
+    sold = [one for one in responses_by_user.values() if {status for status, _what in one} == {201}]
+    refused = [one for one in responses_by_user.values() if one == {(409, "insufficient_stock")}]
+    assert {status for _pk, status, _what in responses} == {201, 409}
     assert (len(sold), len(refused)) == (50, 150)
     assert all(len(one) == 1 for one in sold)
     assert (Order.objects.count(), Book.objects.get().on_hand, races._deadlocks() - before) == (50, 0, 0)
 
 
-def test_user_becomes_one_customer(db):
+def test_parallel_first_requests_of_a_user_make_one_customer(db):
     user = get_user_model().objects.create_user("newcomer")
     found = at_once(*[lambda: customers.for_user(user).pk] * 16)
     assert len(set(found)) == 1

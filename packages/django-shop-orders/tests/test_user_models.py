@@ -1,4 +1,4 @@
-"""The same life with any user model: here with the project's, and again in processes with others."""
+"""Any user model works: these tests run with the project's, and again in subprocesses with others."""
 
 import os
 import subprocess
@@ -18,42 +18,42 @@ USER_MODELS = ["people.MailUser", "people.KeyUser", "people.PlainUser"]
 
 
 @pytest.fixture
-def somebody(db):
+def plain_user(db):
     return get_user_model().objects.create_user("somebody@example.org")
 
 
-@pytest.mark.parametrize("way", ["session", "token"])
-def test_user_orders_and_sees_the_order(somebody, book, way):
-    client = Client(headers={"Authorization": f"Bearer user-{somebody.pk}"} if way == "token" else {})
-    if way == "session":
-        client.force_login(somebody)
+@pytest.mark.parametrize("credentials", ["session", "token"])
+def test_user_orders_and_sees_the_order(plain_user, book, credentials):
+    client = Client(headers={"Authorization": f"Bearer user-{plain_user.pk}"} if credentials == "token" else {})
+    if credentials == "session":
+        client.force_login(plain_user)
     client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
     body = {"contact": {"phone": "0712345678"}}
     placed = client.post("/api/orders/orders/", body, "application/json")
     assert placed.status_code == 201, placed.content
     order = Order.objects.get()
-    assert order.customer.user == somebody
-    assert order.events.first().actor == somebody
+    assert order.customer.user == plain_user
+    assert order.events.first().actor == plain_user
     assert [row["number"] for row in client.get("/api/orders/orders/").json()["items"]] == [order.number]
 
 
-def test_customer_takes_what_the_user_model_has(somebody):
-    customer = customers.for_user(somebody)
+def test_customer_email_comes_from_the_email_field_of_the_user_model(plain_user):
+    customer = customers.for_user(plain_user)
     field = getattr(get_user_model(), "EMAIL_FIELD", None)
-    assert customer.email == (getattr(somebody, field) if field and hasattr(somebody, field) else "")
-    assert customers.for_user(somebody) == customer
+    assert customer.email == (getattr(plain_user, field) if field and hasattr(plain_user, field) else "")
+    assert customers.for_user(plain_user) == customer
 
 
-def test_deleted_user_leaves_the_customer(somebody):
-    customer = customers.for_user(somebody)
-    somebody.delete()
+def test_deleting_the_user_keeps_the_customer(plain_user):
+    customer = customers.for_user(plain_user)
+    plain_user.delete()
     assert Customer.objects.get(pk=customer.pk).user is None
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(settings.AUTH_USER_MODEL != "auth.User", reason="runs in the processes of the others")
+@pytest.mark.skipif(settings.AUTH_USER_MODEL != "auth.User", reason="this is already one of the subprocesses")
 @pytest.mark.parametrize("model", USER_MODELS)
-def test_with_another_user_model(model):
+def test_suite_passes_with_another_user_model(model):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", Path(__file__).name],
         env={**os.environ, "TEST_USER_MODEL": model},
