@@ -1,4 +1,4 @@
-"""Who may call what: one row for each route, generated from the routes, so that a new route without a row fails."""
+"""The status that each caller gets from each route. A new route without a row fails."""
 
 import json
 
@@ -11,8 +11,8 @@ from testproject.urls import api
 
 pytestmark = pytest.mark.django_db
 
-CALLERS = ("anonymous", "owner", "stranger", "staff_without", "staff", "link")
-OWN = (404, 200, 404, 404, 404, 200)
+CALLERS = ("anonymous", "owner", "stranger", "staff_without_permissions", "staff", "link")
+OWNER_OR_LINK = (404, 200, 404, 404, 404, 200)
 PUBLIC = (200, 200, 200, 200, 200, 200)
 STAFF = (401, 403, 403, 403, 200, 401)
 
@@ -25,10 +25,10 @@ MATRIX = {
     ("POST", "/cart/merge/"): (401, 404, 404, 404, 404, 401),
     ("GET", "/orders/"): (401, 200, 200, 200, 200, 401),
     ("POST", "/orders/"): (409, 409, 409, 409, 409, 409),
-    ("GET", "/orders/{number}/"): OWN,
-    ("POST", "/orders/{number}/cancel/"): OWN,
-    ("GET", "/orders/{number}/tracking/"): OWN,
-    ("GET", "/orders/{number}/payments/"): OWN,
+    ("GET", "/orders/{number}/"): OWNER_OR_LINK,
+    ("POST", "/orders/{number}/cancel/"): OWNER_OR_LINK,
+    ("GET", "/orders/{number}/tracking/"): OWNER_OR_LINK,
+    ("GET", "/orders/{number}/payments/"): OWNER_OR_LINK,
     ("POST", "/orders/{number}/payments/"): (404, 201, 404, 404, 404, 201),
     ("GET", "/staff/orders/"): STAFF,
     ("GET", "/staff/orders/{number}/"): STAFF,
@@ -66,21 +66,21 @@ def test_every_route_has_a_row():
 
 @pytest.fixture
 def callers(user, other_user, place, guest_order, memory_provider):
-    """Client and order of each caller. The link opens a guest's order, everybody else is tried on the owner's."""
+    """Client and order of each caller: a guest's order for the link, the owner's order for all others."""
     users = get_user_model().objects
-    staff_without = users.create_user("test-staff-without", "s0@example.org", "pw", is_staff=True)
+    staff_without_permissions = users.create_user("test-staff-without", "s0@example.org", "pw", is_staff=True)
     staff = users.create_user("test-staff", "staff@example.org", "pw", is_staff=True)
     staff.user_permissions.set(Permission.objects.filter(content_type__app_label="shop_orders"))
     order, guests = place(provider="memory"), guest_order(provider="memory")
 
-    def login(who):
-        return Client(headers={"Authorization": f"Bearer user-{who.pk}"})
+    def login(caller):
+        return Client(headers={"Authorization": f"Bearer user-{caller.pk}"})
 
     return {
         "anonymous": (Client(), order),
         "owner": (login(user), order),
         "stranger": (login(other_user), order),
-        "staff_without": (login(staff_without), order),
+        "staff_without_permissions": (login(staff_without_permissions), order),
         "staff": (login(staff), order),
         "link": (Client(headers={"X-Order-Token": guest_links.token_for(guests.number)}), guests),
     }
@@ -101,22 +101,22 @@ def _body(method, route):
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("method", "route"), MATRIX)
-def test_cell(callers, method, route, caller):
+def test_status_of_each_caller(callers, method, route, caller):
     client, order = callers[caller]
     token = client._base_environ().get("HTTP_X_ORDER_TOKEN", "")
     query = f"?token={token}" if caller == "link" and method == "GET" else ""
-    answer = call(client, method, route, order, query)
-    assert answer.status_code == MATRIX[method, route][CALLERS.index(caller)], answer.content[:300]
+    response = call(client, method, route, order, query)
+    assert response.status_code == MATRIX[method, route][CALLERS.index(caller)], response.content[:300]
 
 
 @pytest.mark.parametrize(("method", "route"), MATRIX)
 def test_broken_credentials_are_401_everywhere(callers, method, route):
     _client, order = callers["owner"]
     for value in ("Bearer user-999999", "Bearer ", "Basic dGVzdDp0ZXN0", "nonsense"):
-        answer = call(Client(headers={"Authorization": value}), method, route, order)
-        assert answer.status_code == 401, (value, answer.content[:300])
-        assert answer["Content-Type"] == "application/problem+json"
-        assert answer["WWW-Authenticate"] == "Bearer"
+        response = call(Client(headers={"Authorization": value}), method, route, order)
+        assert response.status_code == 401, (value, response.content[:300])
+        assert response["Content-Type"] == "application/problem+json"
+        assert response["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(("method", "route"), MATRIX)
@@ -138,9 +138,9 @@ def test_session_of_a_customer_needs_csrf(user, book):
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     assert client.get("/api/orders/cart/").status_code == 200
-    answer = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
-    assert answer.status_code == 403
-    assert answer["Content-Type"] == "application/problem+json"
+    response = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
+    assert response.status_code == 403
+    assert response["Content-Type"] == "application/problem+json"
 
 
 def test_guest_without_a_session_needs_no_csrf(book):
@@ -148,7 +148,7 @@ def test_guest_without_a_session_needs_no_csrf(book):
     assert client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json").status_code == 200
 
 
-def test_document_names_the_ways_to_log_in():
+def test_openapi_document_declares_authentication():
     document = api.get_openapi_schema()
     assert set(document["components"]["securitySchemes"]) == {"Bearer", "SessionAuth"}
     assert document["components"]["securitySchemes"]["Bearer"] == {"type": "http", "scheme": "bearer"}

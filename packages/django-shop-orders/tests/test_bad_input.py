@@ -1,7 +1,7 @@
-"""Bad input at every operation that writes, made from one good body each: a 4xx that is declared, and nothing stored.
+"""Every operation refuses bad input with a declared 4xx and stores nothing.
 
-What a plain API answers with 500, or stores and never can read again, stands in each field in turn. A new operation
-that takes a body fails until it has a good one here.
+Each test starts from the operation's valid body and puts into one field at a time a value that could cause a 500 or
+an unreadable row. A new operation that takes a body fails until it has a valid one here.
 """
 
 import json
@@ -29,7 +29,7 @@ ADDRESS = {
     "country": "KE",
     "phone": "0712345678",
 }
-TELL = {"notify": True}
+NOTIFY = {"notify": True}
 GOOD = {
     "add_cart_item": {"product": "978-1", "quantity": 1},
     "set_cart_item_quantity": {"product": "978-1", "quantity": 1},
@@ -45,22 +45,22 @@ GOOD = {
     },
     "cancel_order": {"reason": "Changed my mind"},
     "start_payment": {"payment_provider": "memory", "phone": "0712345678", "return_url": "/thanks/"},
-    "staff_confirm_order": TELL,
-    "staff_process_order": TELL,
-    "staff_deliver_order": TELL,
+    "staff_confirm_order": NOTIFY,
+    "staff_process_order": NOTIFY,
+    "staff_deliver_order": NOTIFY,
     "staff_ship_order": {
-        **TELL,
+        **NOTIFY,
         "lines": [{"product": "978-1", "quantity": 1}],
         "carrier": "City Couriers",
         "tracking_number": "CC1",
         "tracking_url": "https://couriers.example.org/CC1",
     },
-    "staff_cancel_order": {**TELL, "reason": "Sold out"},
-    "staff_record_payment": {**TELL, "amount": "25.00", "payment_provider": "bank"},
-    "staff_capture_payment": TELL,
-    "staff_resolve_payment": {**TELL, "amount": "20.00"},
+    "staff_cancel_order": {**NOTIFY, "reason": "Sold out"},
+    "staff_record_payment": {**NOTIFY, "amount": "25.00", "payment_provider": "bank"},
+    "staff_capture_payment": NOTIFY,
+    "staff_resolve_payment": {**NOTIFY, "amount": "20.00"},
     "staff_refund_order": {
-        **TELL,
+        **NOTIFY,
         "amount": "5.00",
         "reason": "Torn cover",
         "restock": [{"product": "978-1", "quantity": 1}],
@@ -69,7 +69,7 @@ GOOD = {
 }
 MONEY = ("amount", "expected_total")
 DEEP = json.loads("[" * 60 + "]" * 60)
-POISON = {
+BAD_VALUES = {
     str: ["\0", "a\0b", "\ud800", "x" * 10_001, 5, True, ["x"], {"x": 1}, DEEP],
     int: [-1, 2**31, 2**63, 10**400, True, "5", 1.5, [1], {"x": 1}],
     bool: [2, "maybe", [True], {"x": 1}],
@@ -92,7 +92,7 @@ BODIES = {
 
 @cache
 def operations():
-    """``{operation id: (method, path, declared statuses)}`` of all that take a JSON body."""
+    """``{operation id: (method, path, declared statuses)}`` of every operation with a JSON body."""
     return {
         operation["operationId"]: (method.upper(), path, set(map(int, operation["responses"])))
         for path, methods in api.get_openapi_schema()["paths"].items()
@@ -101,28 +101,28 @@ def operations():
     }
 
 
-def poisoned(value, name=""):
-    """Each bad body that differs from the good one in one place: ``(where, body)``."""
+def bad_variants(value, name=""):
+    """Yield ``(where, body)`` for each bad body that differs from the valid one in one place."""
     kind = "money" if name in MONEY else type(value)
-    yield from ((name, bad) for bad in POISON[kind])
+    yield from ((name, bad) for bad in BAD_VALUES[kind])
     if isinstance(value, dict):
         yield f"{name}.status", {**value, "status": "paid"}
         for key, inner in value.items():
-            for where, bad in poisoned(inner, key):
+            for where, bad in bad_variants(inner, key):
                 yield f"{name}.{where}", {**deepcopy(value), key: bad}
     elif isinstance(value, list):
-        for where, bad in poisoned(value[0]):
+        for where, bad in bad_variants(value[0]):
             yield f"{name}[0].{where}", [bad]
 
 
-def everything():
+def stored_rows():
     models = (Cart, CartItem, Order, OrderEvent, Payment, Refund, Shipment)
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
 
 
 @pytest.fixture
-def world(place, customer, user, memory_provider, book):
-    """A customer who may do all, with an order, a payment and a filled cart; and a way to call an operation."""
+def call_operation(place, customer, user, memory_provider, book):
+    """``call_operation(name, body)`` as a user with every permission, an order, a payment and a cart."""
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="shop_orders"))
     user = get_user_model().objects.get(pk=user.pk)
     order = place(provider="memory")
@@ -135,51 +135,56 @@ def world(place, customer, user, memory_provider, book):
         method, path, declared = operations()[name]
         path = path.replace("{number}", order.number).replace("{payment_id}", str(payment.public_id))
         data = body if isinstance(body, bytes) else json.dumps(body)
-        answer = client.generic(method, path, data, "application/json", headers=headers)
-        assert answer.status_code in declared, (name, answer.status_code)
-        return answer
+        response = client.generic(method, path, data, "application/json", headers=headers)
+        assert response.status_code in declared, (name, response.status_code)
+        return response
 
     call.client, call.order = client, order
     return call
 
 
-def test_every_operation_with_a_body_has_a_good_one():
+def test_every_operation_with_a_body_has_a_valid_one_here():
     assert set(operations()) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_bad_values_are_refused_and_nothing_is_stored(world, name):
-    before = everything()
+def test_bad_values_are_refused_and_nothing_is_stored(call_operation, name):
+    before = stored_rows()
     accepted = []
-    for where, body in poisoned(GOOD[name]):
-        answer = world(name, body)
-        if answer.status_code not in (400, 413, 422) or answer["Content-Type"] != "application/problem+json":
-            accepted.append((where, str(body)[:200], answer.status_code))
+    for where, body in bad_variants(GOOD[name]):
+        response = call_operation(name, body)
+        if response.status_code not in (400, 413, 422) or response["Content-Type"] != "application/problem+json":
+            accepted.append((where, str(body)[:200], response.status_code))
     assert accepted == []
-    assert everything() == before
-    for path in ("orders/", "cart/", f"orders/{world.order.number}/", f"staff/orders/{world.order.number}/"):
-        assert world.client.get(f"/api/orders/{path}").status_code == 200
+    assert stored_rows() == before
+    for path in (
+        "orders/",
+        "cart/",
+        f"orders/{call_operation.order.number}/",
+        f"staff/orders/{call_operation.order.number}/",
+    ):
+        assert call_operation.client.get(f"/api/orders/{path}").status_code == 200
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_bad_bodies_are_refused_and_nothing_is_stored(world, name):
-    before = everything()
-    for what, body in BODIES.items():
-        answer = world(name, body)
-        assert answer.status_code in (400, 413, 422), (what, answer.status_code)
-    assert everything() == before
+def test_bad_bodies_are_refused_and_nothing_is_stored(call_operation, name):
+    before = stored_rows()
+    for description, body in BODIES.items():
+        response = call_operation(name, body)
+        assert response.status_code in (400, 413, 422), (description, response.status_code)
+    assert stored_rows() == before
 
 
 @pytest.mark.parametrize("key", ["a\0b", "x" * 256, "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")])
 @pytest.mark.parametrize("name", GOOD)
-def test_odd_idempotency_keys_are_no_500(world, name, key):
-    assert world(name, GOOD[name], **{"Idempotency-Key": key}).status_code < 500
+def test_invalid_idempotency_keys_never_get_a_500(call_operation, name, key):
+    assert call_operation(name, GOOD[name], **{"Idempotency-Key": key}).status_code < 500
 
 
 @pytest.mark.parametrize("number", ["%00", "%ED%A0%80", "x" * 300, "%2e%2e", "1", "-1", "9" * 400])
-def test_odd_numbers_are_nobodys_order(world, number):
+def test_invalid_order_numbers_are_not_found(call_operation, number):
     for method, path, _declared in operations().values():
         if "{number}" in path:
-            odd = path.replace("{number}", number).replace("{payment_id}", number)
-            answer = world.client.generic(method, odd, "{}", "application/json")
-            assert answer.status_code in (404, 422), (odd, answer.status_code)
+            url = path.replace("{number}", number).replace("{payment_id}", number)
+            response = call_operation.client.generic(method, url, "{}", "application/json")
+            assert response.status_code in (404, 422), (url, response.status_code)

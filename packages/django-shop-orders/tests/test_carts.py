@@ -27,20 +27,20 @@ def quantities(cart):
     return dict(cart.items.values_list("product_ref", "quantity"))
 
 
-def test_adding_adds_to_what_is_there(cart):
+def test_adding_a_product_again_adds_the_quantities(cart):
     carts.add_item(cart, "978-1", 2)
     carts.add_item(cart, "978-1", 3)
     assert quantities(cart) == {"978-1": 5}
 
 
 @pytest.mark.parametrize("quantity", [0, -1, -999])
-def test_adding_nothing_or_less_is_refused(cart, quantity):
+def test_adding_a_quantity_below_one_is_refused(cart, quantity):
     with pytest.raises(InvalidQuantity):
         carts.add_item(cart, "978-1", quantity)
     assert quantities(cart) == {}
 
 
-def test_adding_more_than_there_is_names_what_is_available(cart):
+def test_adding_more_than_the_stock_reports_the_available_quantity(cart):
     carts.add_item(cart, "978-1", 9)
     with pytest.raises(InsufficientStock) as refusal:
         carts.add_item(cart, "978-1", 2)
@@ -48,7 +48,7 @@ def test_adding_more_than_there_is_names_what_is_available(cart):
     assert quantities(cart) == {"978-1": 9}
 
 
-def test_a_line_is_limited(cart, shop_settings):
+def test_quantity_of_an_item_is_limited(cart, shop_settings):
     shop_settings(MAX_QUANTITY=4)
     carts.add_item(cart, "978-1", 4)
     with pytest.raises(InvalidQuantity):
@@ -62,7 +62,7 @@ def test_unknown_product_is_refused(cart):
     assert quantities(cart) == {}
 
 
-def test_quantity_is_set_and_zero_removes(cart):
+def test_set_quantity_replaces_it_and_zero_removes_the_item(cart):
     carts.add_item(cart, "978-1", 2)
     carts.set_quantity(cart, "978-1", 7)
     assert quantities(cart) == {"978-1": 7}
@@ -70,12 +70,12 @@ def test_quantity_is_set_and_zero_removes(cart):
     assert quantities(cart) == {}
 
 
-def test_quantity_of_what_is_not_there_is_refused(cart):
+def test_set_quantity_of_a_product_not_in_the_cart_is_refused(cart):
     with pytest.raises(UnknownProduct):
         carts.set_quantity(cart, "978-1", 1)
 
 
-def test_removing_what_is_not_there_changes_nothing(cart):
+def test_removing_a_product_not_in_the_cart_changes_nothing(cart):
     carts.add_item(cart, "978-1", 2)
     carts.remove_item(cart, "other")
     assert quantities(cart) == {"978-1": 2}
@@ -83,7 +83,7 @@ def test_removing_what_is_not_there_changes_nothing(cart):
     assert quantities(cart) == {}
 
 
-def test_clear_takes_everything_out(cart, other_book):
+def test_clear_removes_every_item(cart, other_book):
     carts.add_item(cart, "978-1", 2)
     carts.add_item(cart, "978-2", 1)
     carts.clear(cart)
@@ -110,14 +110,14 @@ def test_wrong_token_finds_nothing(book):
         carts.find(token="guess")
 
 
-def test_no_cart_before_the_currency_is_known(settings, customer):
+def test_cart_cannot_be_opened_without_a_currency_setting(settings, customer):
     settings.SHOP_ORDERS = {name: value for name, value in settings.SHOP_ORDERS.items() if name != "CURRENCY"}
     with pytest.raises(ImproperlyConfigured, match="CURRENCY"):
         carts.find_or_open(customer=customer)
     assert Cart.objects.count() == 0
 
 
-def test_ordered_cart_takes_nothing_more(cart):
+def test_nothing_can_be_added_to_an_ordered_cart(cart):
     carts.add_item(cart, "978-1", 1)
     Cart.objects.update(status=Cart.Status.ORDERED)
     with pytest.raises(CartClosed):
@@ -138,7 +138,7 @@ def test_view_shows_price_changes_shortages_and_vanished_products(cart, book, ot
     assert not view.can_be_ordered
 
 
-def test_view_of_no_cart_is_empty():
+def test_view_without_a_cart_is_empty():
     view = carts.view(None)
     assert (view.lines, view.draft.total, view.can_be_ordered) == ((), Decimal("0.00"), False)
 
@@ -165,7 +165,7 @@ def test_merge_follows_the_policy(cart, customer, other_book, shop_settings, pol
     assert guest.status == Cart.Status.MERGED
 
 
-def test_merge_keeps_the_larger_of_the_account(cart, customer, shop_settings):
+def test_merge_keeps_the_larger_quantity_of_the_account(cart, customer, shop_settings):
     shop_settings(CART_MERGE="larger")
     guest, token = carts.find_or_open()
     carts.add_item(guest, "978-1", 1)
@@ -188,7 +188,7 @@ def test_merge_reports_what_changed(cart, customer, other_book, shop_settings):
 
 
 @pytest.mark.parametrize("policy", ["guest", "account"])
-def test_an_empty_cart_never_wins_a_merge(customer, book, shop_settings, policy):
+def test_merge_keeps_the_items_when_the_preferred_cart_is_empty(customer, book, shop_settings, policy):
     shop_settings(CART_MERGE=policy)
     guest, token = carts.find_or_open()
     mine, _token = carts.find_or_open(customer=customer)
@@ -196,7 +196,7 @@ def test_an_empty_cart_never_wins_a_merge(customer, book, shop_settings, policy)
     assert quantities(carts.merge(token, customer=customer).cart) == {"978-1": 2}
 
 
-def test_merged_token_is_retired(cart, customer):
+def test_merged_token_no_longer_works(cart, customer):
     _guest, token = carts.find_or_open()
     carts.merge(token, customer=customer)
     with pytest.raises(CartNotFound):
@@ -205,12 +205,12 @@ def test_merged_token_is_retired(cart, customer):
         carts.find(token=token)
 
 
-def test_customers_cart_cannot_be_merged_by_its_token(cart, customer):
+def test_merge_without_a_token_is_refused(cart, customer):
     with pytest.raises(CartNotFound):
         carts.merge("", customer=customer)
 
 
-def test_stale_carts_are_pruned_and_ordered_ones_stay(cart, customer, place, django_capture_on_commit_callbacks):
+def test_prune_deletes_stale_carts_but_no_ordered_ones(cart, customer, place, django_capture_on_commit_callbacks):
     order = place()
     old, _token = carts.find_or_open()
     carts.add_item(old, "978-1", 1)

@@ -1,4 +1,4 @@
-"""What an operator reads."""
+"""The output of the management commands."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -75,7 +75,7 @@ def test_reconcile_payments(place, memory_provider):
     assert lines("reconcile_payments") == ["1 changed, 0 wait"]
 
 
-def test_reconcile_payments_counts_the_refunds_that_wait(place, memory_provider):
+def test_reconcile_payments_counts_pending_refunds(place, memory_provider):
     payment = payments.start(place(provider="memory").pk)
     payments.apply_state(payment.pk, PaymentState(status="captured", captured=payment.amount))
     memory_provider.refund_status = "pending"

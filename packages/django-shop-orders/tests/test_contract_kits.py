@@ -203,7 +203,7 @@ class ReportsARefusalAsFailed(Provider):
             return PaymentState(status="failed", reference=reference)
 
 
-class CallsARefusalADecline(Provider):
+class RaisesDeclinedForARefusedFetch(Provider):
     def fetch(self, state, *, reference):
         try:
             return super().fetch(state, reference=reference)
@@ -247,7 +247,7 @@ class ReturnsDataThatIsNotJson(Provider):
         (ReportsUnpaidAsCaptured, "test_fetch_of_an_unpaid_payment_is_not_captured"),
         (FetchFailsBeforeStart, "test_fetch_without_a_reference_does_not_fail"),
         (ReportsARefusalAsFailed, "test_refused_question_says_nothing_about_the_payment"),
-        (CallsARefusalADecline, "test_refused_question_says_nothing_about_the_payment"),
+        (RaisesDeclinedForARefusedFetch, "test_refused_question_says_nothing_about_the_payment"),
         (ShowsItsSecretInRepr, "test_repr_has_no_secrets"),
         (RaisesItsOwnNetworkError, "test_network_error_is_provider_unavailable"),
         (ReturnsNoNextStep, "test_start_returns_the_next_step"),

@@ -16,7 +16,7 @@ from shop_orders.payment_providers import PaymentEvent
 pytestmark = pytest.mark.django_db
 
 
-def test_customer_is_made_once_and_filled_from_the_user(user):
+def test_customer_is_created_once_with_the_data_of_the_user(user):
     first, second = customers.for_user(user), customers.for_user(user)
     assert first == second
     assert (first.first_name, first.email, first.name) == ("Test", "customer@example.org", "Test")
@@ -52,12 +52,12 @@ def test_phone_is_kept_as_e164(customer, text, stored):
 
 
 @pytest.mark.parametrize("text", ["12", "phone", "+999 123", "0712 345 67", "+254712345678\n1"])
-def test_odd_phone_is_refused(customer, text):
+def test_invalid_phone_is_refused(customer, text):
     with pytest.raises(InvalidPhone):
         customers.update(customer, phone=text)
 
 
-def test_only_a_customers_own_fields_can_be_changed(customer):
+def test_update_refuses_other_fields(customer):
     with pytest.raises(TypeError):
         customers.update(customer, user="1")
 
@@ -82,7 +82,7 @@ def test_addresses_are_replaced_and_one_is_the_default(customer):
     assert customer.addresses.count() == 1
 
 
-def test_anonymised_customer_leaves_the_books(place, customer, user, memory_provider):
+def test_anonymising_keeps_orders_and_amounts(place, customer, user, memory_provider):
     customers.set_addresses(customer, [{"line1": "1 Test Road", "city": "Nairobi", "country": "KE"}])
     order = place(contact=None, note="Ring at the Doe house", provider="bank")
     payments.start(order.pk)
@@ -105,13 +105,13 @@ def test_anonymised_customer_leaves_the_books(place, customer, user, memory_prov
 
 
 def everything():
-    """All that the app keeps, as text."""
+    """Every row of the app, as text."""
     models = apps.get_app_config("shop_orders").get_models()
     return str([list(model.objects.values()) for model in models])
 
 
-def test_nothing_that_was_written_about_a_customer_is_left(client, guest_order, user, memory_provider, book):
-    """A guest orders, pays, cancels and gets the money back; each text has a mark of its own."""
+def test_anonymising_removes_all_personal_data(client, guest_order, user, memory_provider, book):
+    """A guest orders, pays, cancels and is refunded. Every text that is stored has its own mark."""
     staff = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="shop_orders"))
     added = client.post("/api/orders/cart/add_item/", {"product": "978-1"}, "application/json")
@@ -145,8 +145,8 @@ def test_nothing_that_was_written_about_a_customer_is_left(client, guest_order, 
         ("refund", {"reason": "Mark-10", "amount": "1.00"}),
         ("cancel", {"reason": "Mark-11"}),
     ):
-        answer = staff.post(f"{staff_path}{verb}/", sent, "application/json", headers={"Idempotency-Key": verb})
-        assert answer.status_code == 200, answer.content
+        response = staff.post(f"{staff_path}{verb}/", sent, "application/json", headers={"Idempotency-Key": verb})
+        assert response.status_code == 200, response.content
     assert re.findall(r"(?i)mark-\d+", everything())
 
     customers.anonymise(order.customer)
@@ -155,7 +155,7 @@ def test_nothing_that_was_written_about_a_customer_is_left(client, guest_order, 
     assert Order.objects.get().paid_amount == payment.amount
 
 
-def test_claimed_orders_leave_no_guest_behind(guest_order, user, shop_settings):
+def test_claiming_orders_deletes_the_guest_customer(guest_order, user, shop_settings):
     shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
     order = guest_order(email="customer@example.org")
     guest = order.customer
@@ -163,7 +163,7 @@ def test_claimed_orders_leave_no_guest_behind(guest_order, user, shop_settings):
     assert not Customer.objects.filter(pk=guest.pk).exists()
 
 
-def test_command_anonymises_by_public_id_and_by_address(guest_order, customer):
+def test_command_anonymises_by_public_id_or_email(guest_order, customer):
     for _order in range(2):
         lifecycle.cancel(guest_order().pk)
     out = StringIO()
@@ -172,9 +172,9 @@ def test_command_anonymises_by_public_id_and_by_address(guest_order, customer):
     call_command("anonymise_customer", "guest@example.org", stdout=out)
     assert not Order.objects.exclude(email="").exists()
     call_command("anonymise_customer", str(customer.public_id), stdout=out)
-    for nobody in ("nobody@example.org", "no-uuid"):
+    for unknown in ("nobody@example.org", "no-uuid"):
         with pytest.raises(CommandError):
-            call_command("anonymise_customer", nobody)
+            call_command("anonymise_customer", unknown)
 
 
 def test_guest_orders_are_claimed_with_a_verified_address_only(guest_order, user, shop_settings):

@@ -12,20 +12,22 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def failing():
-    """A receiver that fails as long as its list is not empty."""
-    problems = [RuntimeError("no mail today")]
+def receiver_errors():
+    """A receiver that raises the first error of this list until the list is empty."""
+    errors = [RuntimeError("no mail today")]
 
     def receive(sender, **kwargs):
-        if problems:
-            raise problems[0]
+        if errors:
+            raise errors[0]
 
     signals.order_placed.connect(receive)
-    yield problems
+    yield errors
     signals.order_placed.disconnect(receive)
 
 
-def test_payload_is_whole_and_json_safe(place, customer, announced, shop_settings, django_capture_on_commit_callbacks):
+def test_payload_is_complete_and_json_safe(
+    place, customer, announced, shop_settings, django_capture_on_commit_callbacks
+):
     shop_settings(ORDER_URL="testproject.hooks.order_url")
     with django_capture_on_commit_callbacks(execute=True):
         order = place(quantity=2, language="sw")
@@ -73,9 +75,7 @@ def test_payload_is_whole_and_json_safe(place, customer, announced, shop_setting
     assert rest["event_id"] == OrderEvent.objects.get(kind="placed").event_id
 
 
-def test_guests_link_in_the_payload_opens_the_order(
-    guest_order, announced, shop_settings, django_capture_on_commit_callbacks
-):
+def test_guest_link_in_the_payload_is_valid(guest_order, announced, shop_settings, django_capture_on_commit_callbacks):
     shop_settings(ORDER_URL="testproject.hooks.order_url")
     with django_capture_on_commit_callbacks(execute=True):
         order = guest_order()
@@ -98,15 +98,15 @@ def test_nothing_is_announced_before_commit(place, announced):
     assert OrderEvent.objects.waiting().count() == 2
 
 
-def test_announced_when_every_receiver_returned(place, django_capture_on_commit_callbacks):
+def test_event_is_announced_when_every_receiver_returned(place, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         place()
     assert OrderEvent.objects.waiting().count() == 0
     assert OrderEvent.objects.exclude(announced_at=None).count() == 2
 
 
-def test_failing_receiver_changes_no_order_and_is_asked_again(
-    place, failing, announced, django_capture_on_commit_callbacks
+def test_failing_receiver_keeps_the_order_and_is_called_again(
+    place, receiver_errors, announced, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         order = place()
@@ -115,14 +115,14 @@ def test_failing_receiver_changes_no_order_and_is_asked_again(
     assert (event.kind, event.attempts, event.last_error) == ("placed", 1, "RuntimeError: no mail today")
     assert events.announce_due() == 0
     OrderEvent.objects.update(next_attempt_at=timezone.now())
-    failing.clear()
+    receiver_errors.clear()
     assert events.announce_due() == 1
     event.refresh_from_db()
     assert event.announced_at is not None
     assert [rest["event_id"] for name, _payload, rest in announced if name == "order_placed"] == [event.event_id] * 2
 
 
-def test_attempts_back_off(place, failing, django_capture_on_commit_callbacks):
+def test_attempts_back_off(place, receiver_errors, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         place()
     waits = []
@@ -134,7 +134,7 @@ def test_attempts_back_off(place, failing, django_capture_on_commit_callbacks):
     assert waits == [4, 16, 64, 256, 720, 720, 720, 720, 720]
 
 
-def test_event_that_a_crash_left_is_announced(place, announced):
+def test_event_left_by_a_crash_is_announced(place, announced):
     place()
     OrderEvent.objects.update(next_attempt_at=F("next_attempt_at") - timedelta(minutes=2))
     assert events.announce_due() == 2
@@ -142,7 +142,7 @@ def test_event_that_a_crash_left_is_announced(place, announced):
     assert events.announce_due() == 0
 
 
-def test_event_that_was_just_recorded_is_not_announced_by_others(place):
+def test_new_event_is_not_announced_by_the_job_yet(place):
     place()
     assert events.announce_due() == 0
 

@@ -649,7 +649,7 @@ def test_expiry_fetches_the_payment_first(order, memory_provider):
     assert state(order) == ("confirmed", "paid")
 
 
-def test_question_that_the_provider_refuses_ends_no_payment(order, memory_provider):
+def test_refused_fetch_leaves_the_payment_pending(order, memory_provider):
     payment = payments.start(order.pk)
     Order.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
@@ -667,7 +667,7 @@ def test_question_that_the_provider_refuses_ends_no_payment(order, memory_provid
     "answer",
     [PaymentState(status="failed", reference="another"), PaymentState(status="unheard-of")],  # type: ignore[arg-type]
 )
-def test_answer_that_is_not_about_the_payment_ends_no_payment(order, memory_provider, monkeypatch, answer):
+def test_fetch_without_a_usable_state_leaves_the_payment_pending(order, memory_provider, monkeypatch, answer):
     payment = payments.start(order.pk)
     Order.objects.update(expires_at=timezone.now())
     monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
@@ -676,7 +676,7 @@ def test_answer_that_is_not_about_the_payment_ends_no_payment(order, memory_prov
     assert (payment.status, *state(order)) == ("pending", "pending", "unpaid")
 
 
-def test_claim_that_the_provider_refuses_to_confirm_stays_a_claim(order, memory_provider):
+def test_event_that_the_provider_refuses_to_confirm_keeps_waiting(order, memory_provider):
     payment = payments.start(order.pk)
     assert report("captured", payment, is_confirmed=False) == "waiting"
     memory_provider.forgets = True
@@ -686,7 +686,7 @@ def test_claim_that_the_provider_refuses_to_confirm_stays_a_claim(order, memory_
     assert ProviderEvent.objects.get().outcome == "waiting"
 
 
-def test_unconfirmed_claim_is_not_booked_when_it_is_looked_at_again(order, memory_provider):
+def test_unconfirmed_event_is_not_applied_on_retry(order, memory_provider):
     payment = payments.start(order.pk)
     report("captured", payment, is_confirmed=False)
     for _time in range(2):

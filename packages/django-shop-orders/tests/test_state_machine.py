@@ -1,4 +1,4 @@
-"""Random lives of carts and orders: whatever happens, the books are right."""
+"""Random actions on carts and orders: stock, totals and history stay consistent."""
 
 import os
 from decimal import Decimal
@@ -41,10 +41,10 @@ class Shop(RuleBasedStateMachine):
         self.token = ""
         self.events = 0
 
-    def attempt(self, verb, *args, **kwargs):
-        """A refusal of the app is as good as a success."""
+    def attempt(self, action, *args, **kwargs):
+        """Call the action. A refusal by the app is not a failure."""
         try:
-            return verb(*args, **kwargs)
+            return action(*args, **kwargs)
         except ShopOrdersError:
             return None
 
@@ -103,7 +103,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(number=picks, kind=st.sampled_from(["captured", "failed", "authorised", "cancelled", "pending"]))
     @precondition(lambda self: Payment.objects.exists())
-    def provider_tells(self, number, kind):
+    def provider_reports(self, number, kind):
         known = list(Payment.objects.filter(provider="memory").order_by("pk"))
         if known:
             payment = known[number % len(known)]
@@ -121,11 +121,11 @@ class Shop(RuleBasedStateMachine):
         if order:
             self.attempt(payments.record_payment, order.pk)
 
-    @rule(number=picks, verb=st.sampled_from(["confirm", "start_processing", "deliver", "cancel"]))
-    def move(self, number, verb):
+    @rule(number=picks, action=st.sampled_from(["confirm", "start_processing", "deliver", "cancel"]))
+    def move(self, number, action):
         order = self.pick(number)
         if order:
-            self.attempt(getattr(lifecycle, verb), order.pk)
+            self.attempt(getattr(lifecycle, action), order.pk)
 
     @rule(number=picks, ref=refs, quantity=st.integers(1, 5), everything=st.booleans())
     def ship(self, number, ref, quantity, everything):
@@ -179,19 +179,19 @@ class Shop(RuleBasedStateMachine):
             assert order.status == status
 
     @invariant()
-    def nobody_has_two_open_carts(self):
+    def each_customer_has_at_most_one_open_cart(self):
         for customer in self.customers:
             assert Cart.objects.filter(customer=customer, status="open").count() <= 1
 
     @invariant()
-    def every_change_has_one_announcement(self):
+    def every_order_has_one_placed_event(self):
         placed = OrderEvent.objects.filter(kind="placed").count()
         assert placed == Order.objects.count()
 
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_random_lives(shop_settings):
+def test_invariants_hold_for_random_actions(shop_settings):
     shop_settings(PAYMENT_PROVIDERS=PROVIDERS, MAX_UNPAID_ORDERS=50)
     run_state_machine_as_test(
         Shop,

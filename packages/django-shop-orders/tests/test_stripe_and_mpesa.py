@@ -34,7 +34,7 @@ MPESA = {
     "webhook_secret": "a-long-random-text",
 }
 MPESA_OPTIONS = {}
-"""The options in the settings of the test that runs."""
+"""Provider options that the settings of the running test use."""
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ STRIPE_REFUSALS = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", STRIPE_REFUSALS)
-def test_stripe_refused_question_ends_no_payment_and_no_refund(card, fake_stripe, refusal):
+def test_stripe_refused_fetch_leaves_payment_and_refund_unchanged(card, fake_stripe, refusal):
     fake_stripe.pay(card.provider_reference)
     fake_stripe.refusal = refusal
     Order.objects.update(expires_at=timezone.now())
@@ -335,7 +335,7 @@ def test_stripe_refused_question_ends_no_payment_and_no_refund(card, fake_stripe
 
 
 @pytest.mark.django_db
-def test_stripe_refund_that_was_made_is_not_made_again_after_its_key_was_forgotten(card, fake_stripe):
+def test_stripe_refund_is_not_repeated_after_its_idempotency_key_expired(card, fake_stripe):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
     (refund,) = payments.queue_refund(card.order_id, amount=Decimal(10))
@@ -345,7 +345,7 @@ def test_stripe_refund_that_was_made_is_not_made_again_after_its_key_was_forgott
 
 
 @pytest.mark.django_db
-def test_stripe_event_of_a_session_that_is_not_paid_yet_captures_nothing(card, fake_stripe):
+def test_stripe_completed_session_that_is_unpaid_captures_nothing(card, fake_stripe):
     session = {**fake_stripe.sessions[card.provider_reference], "status": "complete"}
     (event,) = payment_provider("card").read_webhook(stripe_call(session_event("completed", session)))
     payments.apply_event("card", event)
@@ -368,7 +368,7 @@ PRESENTED = {"presentment_details": {"presentment_amount": 1700, "presentment_cu
 @pytest.mark.django_db
 @pytest.mark.parametrize("shown", [CONVERTED, PRESENTED])
 @pytest.mark.parametrize("is_webhook_lost", [True, False])
-def test_stripe_amount_shown_in_another_currency_is_recorded_in_ours(card, fake_stripe, shown, is_webhook_lost):
+def test_stripe_converted_amount_is_recorded_in_the_currency_of_the_order(card, fake_stripe, shown, is_webhook_lost):
     fake_stripe.sessions[card.provider_reference].update(shown)
     fake_stripe.pay(card.provider_reference)
     if is_webhook_lost:
@@ -666,14 +666,14 @@ REFUSED_QUESTIONS = [
     (500, {"errorCode": "500.003.02"}),
     (503, "<html><body>Bad gateway</body></html>"),
 ]
-"""Answers to a question that say nothing about the payment."""
+"""Responses to a query that do not state the payment's status."""
 
 
 @pytest.mark.parametrize(
     "error", [(200, {"ResultCode": "none"}), (200, {"ResultCode": "1", "CheckoutRequestID": "y"})]
 )
 @pytest.mark.django_db
-def test_mpesa_answer_about_another_payment_changes_nothing(push, daraja, error):
+def test_mpesa_unrelated_query_response_changes_nothing(push, daraja, error):
     daraja.error = error
     with pytest.raises(ProviderUnavailable):
         payments.refresh(push)
@@ -682,7 +682,7 @@ def test_mpesa_answer_about_another_payment_changes_nothing(push, daraja, error)
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", TOKEN_REFUSALS)
-def test_mpesa_drops_a_refused_token_and_asks_again(push, daraja, refusal):
+def test_mpesa_refused_token_is_renewed_and_the_query_repeated(push, daraja, refusal):
     daraja.results[push.provider_reference] = "0"
     daraja.token, daraja.refusal = 2, refusal
     payments.refresh(push)
@@ -692,7 +692,7 @@ def test_mpesa_drops_a_refused_token_and_asks_again(push, daraja, refusal):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", REFUSED_QUESTIONS)
-def test_mpesa_refused_question_ends_no_payment(client, push, daraja, refusal):
+def test_mpesa_refused_query_leaves_the_payment_pending(client, push, daraja, refusal):
     call_back(client, push, push.provider_reference)
     daraja.error = refusal
     Order.objects.update(expires_at=timezone.now())
@@ -708,7 +708,7 @@ def test_mpesa_refused_question_ends_no_payment(client, push, daraja, refusal):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", TOKEN_REFUSALS)
-def test_mpesa_push_with_a_refused_token_is_sent_with_a_new_one(unpaid_order, daraja, refusal):
+def test_mpesa_push_is_repeated_with_a_new_token(unpaid_order, daraja, refusal):
     Mpesa._tokens[daraja.url, "consumer"] = "token-0", time.monotonic() + 60
     daraja.refusal = refusal
     assert send_push(unpaid_order).provider_reference == "ws_CO_0"
@@ -717,9 +717,7 @@ def test_mpesa_push_with_a_refused_token_is_sent_with_a_new_one(unpaid_order, da
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("trouble", ["no token is valid", "no token is given", "no connection", "too many requests"])
-def test_mpesa_push_that_was_certainly_not_sent_is_sent_by_the_next_request(
-    unpaid_order, daraja, trouble, monkeypatch
-):
+def test_mpesa_push_that_was_not_sent_is_sent_by_the_next_request(unpaid_order, daraja, trouble, monkeypatch):
     daraja.token = 0 if trouble == "no token is valid" else 1
     daraja.gives_tokens = trouble != "no token is given"
     if trouble == "too many requests":
@@ -748,7 +746,7 @@ def test_mpesa_push_that_was_certainly_not_sent_is_sent_by_the_next_request(
         (500, {"errorCode": "500.001.1001"}),
     ],
 )
-def test_mpesa_push_whose_answer_says_nothing_may_have_been_sent(unpaid_order, daraja, answer):
+def test_mpesa_push_with_an_unclear_response_may_have_been_sent(unpaid_order, daraja, answer):
     Mpesa._tokens[daraja.url, "consumer"] = "token-1", time.monotonic() + 60
     daraja.error = answer
     with pytest.raises(ProviderUnavailable):

@@ -9,8 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Server:
-    """``calls`` lists method, path and body; ``answer(method, path, body, headers)`` gives status and JSON, or a text
-    as gateways send it."""
+    """A local HTTP server. ``calls`` lists method, path and body of every request.
+
+    Subclasses define ``answer(method, path, body, headers)``: it returns the status and the JSON, or a text like that
+    of a gateway.
+    """
 
     def __init__(self):
         self.calls = []
@@ -93,7 +96,7 @@ class FakeStripe(Server):
         return self.refund(intent, int(body["amount"]), refund_id=body["metadata[refund_id]"])
 
     def refund(self, intent, amount, *, refund_id="", status=""):
-        """A refund; without a ``refund_id`` one that was made in the dashboard."""
+        """Create a refund. Without ``refund_id`` it counts as made in the dashboard."""
         row = {"id": f"re_{len(self.refunds)}", "object": "refund", "amount": amount, "payment_intent": intent}
         row |= {"metadata": {"refund_id": refund_id} if refund_id else {}, "status": status or self.refund_status}
         self.refunds.append(row)
@@ -130,7 +133,7 @@ class FakeDaraja(Server):
         self.waits_as_result = False
         self.token, self.gives_tokens = 1, True
         self.refusal = (404, {"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
-        """The answer to a token that is not valid."""
+        """The response to an invalid token."""
 
     @property
     def pushes(self):
