@@ -48,4 +48,5 @@ ERRORS = [
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),
+    gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
 ]

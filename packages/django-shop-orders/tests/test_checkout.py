@@ -1,5 +1,6 @@
 from datetime import timedelta
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -14,6 +15,7 @@ from shop_orders.exceptions import (
     InvalidAddress,
     InvalidInput,
     InvalidPhone,
+    OrderNumberRefused,
     ProductsGone,
     TooManyUnpaidOrders,
     TotalChanged,
@@ -250,13 +252,41 @@ def test_number_that_is_in_use_is_replaced_by_another(cart, place, shop_settings
     assert place().number == "FRESH-00000"
 
 
-def test_checkout_fails_after_five_numbers_that_are_in_use(cart, place, shop_settings):
+def test_checkout_fails_after_five_numbers_that_are_in_use(cart, place, shop_settings, caplog):
     first = checkout.place_order(cart)
     hooks.NUMBERS[:] = [first.number] * 5
     shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
-    with pytest.raises(IntegrityError):
+    with pytest.raises(OrderNumberRefused):
         place()
+    assert "hooks.scripted_number) returned" in caplog.text
+    assert "It is taken" in caplog.text
     assert Book.objects.get().on_hand == 8
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["", " ", "A B", "A\n", "A\0", "2026/1", "A\\1", "A?1", "A#1", "A%1", ".", "..", "A\u202e1", "x" * 41, None, 1000],
+)
+def test_number_that_cannot_stand_in_an_address_is_refused(cart, shop_settings, caplog, number):
+    hooks.NUMBERS[:] = [number]
+    shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
+    with pytest.raises(OrderNumberRefused) as caught:
+        checkout.place_order(cart)
+    assert caught.value.code == "order_number_refused"
+    assert "hooks.scripted_number) returned" in caplog.text
+    assert (Order.objects.count(), Book.objects.get().on_hand) == (0, 10)
+    cart.refresh_from_db()
+    assert cart.is_open
+
+
+@pytest.mark.parametrize("number", ["B-1000", "№7", "2026.1", "Ä" * 40, "a&b=c;d+e:@'\"<>"])
+def test_number_that_can_stand_in_an_address_is_used(cart, client, user, shop_settings, number):
+    hooks.NUMBERS[:] = [number]
+    shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
+    order = checkout.place_order(cart)
+    client.force_login(user)
+    path = f"/api/orders/orders/{quote(order.number)}/"
+    assert client.get(path).json()["number"] == number
 
 
 def test_total_too_large_for_its_column_is_refused(cart, shop_settings):

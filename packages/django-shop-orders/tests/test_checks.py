@@ -3,6 +3,7 @@ from django.core.checks import ERROR, WARNING
 from django.core.management import call_command
 from django.db import connection
 from shop_orders import checks
+from testproject import hooks
 
 SOURCE = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
 
@@ -112,6 +113,33 @@ def test_wrong_setting_is_reported_with_a_hint(shop_settings, change, check_id, 
     assert message.id == f"shop_orders.{check_id}"
     assert message.level == (WARNING if check_id.startswith("W") else ERROR)
     assert hint in message.hint
+
+
+@pytest.mark.parametrize("number", ["2026/1", "..", 7])
+def test_order_number_that_cannot_be_used_is_found_by_calling_the_hook(shop_settings, number):
+    hooks.NUMBERS[:] = [number]
+    shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
+    (message,) = found()
+    assert (message.id, message.level) == ("shop_orders.E022", ERROR)
+    assert repr(number) in message.msg
+    assert "B-1000" in message.hint
+
+
+def test_hook_that_raises_for_the_sample_order_is_a_warning(shop_settings):
+    shop_settings(ORDER_NUMBER="testproject.hooks.number_of_order")
+    (message,) = found()
+    assert (message.id, message.level) == ("shop_orders.W010", WARNING)
+    assert "TypeError" in message.msg
+
+
+@pytest.mark.django_db
+def test_hook_that_uses_the_database_is_tried_only_where_a_check_may_do_so(shop_settings):
+    shop_settings(ORDER_NUMBER="testproject.hooks.counted_number")
+    assert found() == []
+    assert checks.check_number_with_database(None) == []
+    (message,) = checks.check_number_with_database(None, databases=["default"])
+    assert message.id == "shop_orders.E022"
+    assert "2026/0" in message.msg
 
 
 class BooksElsewhere:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -18,7 +19,7 @@ from shop_core.db import rows
 from shop_core.hooks import load_hook
 from shop_core.money import quantise
 
-from shop_orders import carts, customers, events, phones, queries
+from shop_orders import carts, customers, events, numbers, phones, queries
 from shop_orders.carts.queries import close
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
@@ -27,6 +28,7 @@ from shop_orders.exceptions import (
     GuestCheckoutOff,
     InsufficientStock,
     InvalidInput,
+    OrderNumberRefused,
     ProductsGone,
     TooManyUnpaidOrders,
     TotalChanged,
@@ -36,6 +38,8 @@ from shop_orders.payment_providers import PaymentProvider, default_alias, paymen
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
+
+logger = logging.getLogger(__name__)
 
 NUMBER_ATTEMPTS = 5
 
@@ -88,6 +92,7 @@ def place_order(
         CheckoutRefused: a validator refused the order, or the buyer has too many unpaid orders.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact or an address is not valid, or the provider is unknown.
+        OrderNumberRefused: the numbers of the ORDER_NUMBER hook cannot be used.
         Busy: the database refused the transaction twice.
     """
     chosen_provider = payment_provider(provider or default_alias())
@@ -269,11 +274,19 @@ def _new_guest(choices: _Choices) -> Customer:
 def _insert(order: Order) -> None:
     """Insert the order with a number from the ORDER_NUMBER hook, or with another one if that is taken."""
     new_number = load_hook(app_settings.ORDER_NUMBER)
-    for attempt in range(1, NUMBER_ATTEMPTS + 1):
-        order.number = new_number(order)
-        is_last = attempt == NUMBER_ATTEMPTS  # then a number that is taken raises IntegrityError
-        if rows.insert([order], on_conflict="" if is_last else "ON CONFLICT (number) DO NOTHING"):
+    for _attempt in range(NUMBER_ATTEMPTS):
+        number = new_number(order)
+        if problem := numbers.problem_of(number):
+            _refuse_number(number, problem)
+        order.number = number
+        if rows.insert([order], on_conflict="ON CONFLICT (number) DO NOTHING"):
             return
+    _refuse_number(order.number, f"It is taken, like the {NUMBER_ATTEMPTS - 1} before it.")
+
+
+def _refuse_number(number: object, problem: str) -> NoReturn:
+    logger.error("ORDER_NUMBER (%s) returned %.100r. %s", app_settings.ORDER_NUMBER, number, problem)
+    raise OrderNumberRefused
 
 
 def _reserve(order: Order, draft: Draft) -> None:

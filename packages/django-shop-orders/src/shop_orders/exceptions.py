@@ -164,6 +164,16 @@ class TooManyUnpaidOrders(CheckoutRefused):
         return _("There are unpaid orders waiting. Pay or cancel one of them first.")
 
 
+class OrderNumberRefused(ShopOrdersError):
+    """The ORDER_NUMBER hook returned numbers that cannot be used. The log has the number and the reason."""
+
+    code = "order_number_refused"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The shop cannot accept orders now, because of an error in its settings. Please contact the shop.")
+
+
 class InvalidTransition(ShopOrdersError):
     code = "invalid_transition"
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS = 9
+MOST_CHARACTERS = 40
+"""The width of the order's column. A shipment's number is longer by a dash and its position."""
+UNSAFE_IN_ADDRESS = "/\\?#% "
 
 
 def order_number(order: Order) -> str:  # noqa: ARG001 - the hook's signature
@@ -24,6 +27,23 @@ def order_number(order: Order) -> str:  # noqa: ARG001 - the hook's signature
         body += ALPHABET[digit]
     number = body + _check_character(body)
     return f"{number[:5]}-{number[5:]}"
+
+
+def problem_of(number: object) -> str:
+    """The reason why a number of an ORDER_NUMBER hook cannot be used; "" if it can.
+
+    The number is part of web addresses, so it must be one segment of a path that every browser and proxy leaves as it
+    is (RFC 3986, sections 3.3 and 5.2.4).
+    """
+    if not isinstance(number, str):
+        return f"It is not a str but a {type(number).__name__}."
+    if not 0 < len(number) <= MOST_CHARACTERS:
+        return f"It must have 1 to {MOST_CHARACTERS} characters."
+    if number in (".", ".."):
+        return "Browsers remove it from an address."
+    if not number.isprintable() or any(character in UNSAFE_IN_ADDRESS for character in number):
+        return "It has a blank, an unprintable character, or one of / \\ ? # %."
+    return ""
 
 
 def is_plausible(text: str) -> bool:

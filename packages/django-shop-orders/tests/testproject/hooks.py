@@ -14,6 +14,16 @@ def scripted_number(order):
     return NUMBERS.pop(0)
 
 
+def counted_number(order):
+    """The number of the orders so far, with a slash."""
+    return f"2026/{type(order).objects.count()}"
+
+
+def number_of_order(order):
+    """Needs a stored order."""
+    return f"B-{order.pk + 1000}"
+
+
 class RacingSource(ModelProductSource):
     """Another buyer takes the last unit between the stock check and the reservation."""
 

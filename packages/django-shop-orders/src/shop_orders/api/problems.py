@@ -13,6 +13,7 @@ from shop_orders.exceptions import (
     InvalidInput,
     InvalidWebhook,
     NotFound,
+    OrderNumberRefused,
     ProviderUnavailable,
     RequestInProgress,
 )
@@ -62,6 +63,7 @@ PROBLEMS = Problems(
         InvalidWebhook: 400,
         shop_core.exceptions.Busy: 503,
         ProviderUnavailable: 503,
+        OrderNumberRefused: 503,
     },
     retry_after={shop_core.exceptions.Busy: 1, ProviderUnavailable: 5, RequestInProgress: 2},
     type_base=lambda: app_settings.PROBLEM_TYPE_BASE,
@@ -92,6 +94,7 @@ CODES_HELP: Mapping[str, str] = {
     "not_found": "It does not exist, or it belongs to somebody else.",
     "not_payable": "The order is paid, cancelled, or free; or the payment is not in the state for this.",
     "nothing_to_ship": "The quantity exceeds what is left of a line, or is zero.",
+    "order_number_refused": "The shop's ORDER_NUMBER hook returns unusable numbers; the shop's log has the reason.",
     "order_too_small": "The products cost less than the shop's minimum.",
     "payment_declined": "The provider refused. Try again or choose another way to pay.",
     "payment_provider_unavailable": "The provider does not respond. Repeat the request after Retry-After.",
