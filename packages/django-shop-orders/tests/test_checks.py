@@ -119,7 +119,7 @@ def test_wrong_setting_is_reported_with_a_hint(shop_settings, change, check_id, 
 def test_order_number_that_cannot_be_used_is_found_by_calling_the_hook(shop_settings, number):
     hooks.NUMBERS[:] = [number]
     shop_settings(ORDER_NUMBER="testproject.hooks.scripted_number")
-    (message,) = found()
+    (message,) = run_checks()
     assert (message.id, message.level) == ("shop_orders.E022", ERROR)
     assert repr(number) in message.msg
     assert "B-1000" in message.hint
@@ -127,7 +127,7 @@ def test_order_number_that_cannot_be_used_is_found_by_calling_the_hook(shop_sett
 
 def test_hook_that_raises_for_the_sample_order_is_a_warning(shop_settings):
     shop_settings(ORDER_NUMBER="testproject.hooks.number_of_order")
-    (message,) = found()
+    (message,) = run_checks()
     assert (message.id, message.level) == ("shop_orders.W010", WARNING)
     assert "TypeError" in message.msg
 
@@ -135,7 +135,7 @@ def test_hook_that_raises_for_the_sample_order_is_a_warning(shop_settings):
 @pytest.mark.django_db
 def test_hook_that_uses_the_database_is_tried_only_where_a_check_may_do_so(shop_settings):
     shop_settings(ORDER_NUMBER="testproject.hooks.counted_number")
-    assert found() == []
+    assert run_checks() == []
     assert checks.check_number_with_database(None) == []
     (message,) = checks.check_number_with_database(None, databases=["default"])
     assert message.id == "shop_orders.E022"
