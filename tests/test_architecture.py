@@ -48,7 +48,7 @@ LAYERS = {
         ["__init__", "addresses", "api", "conf", "db", "exceptions", "hooks", "jobs", "money"], GROUND
     ),
     "shop_catalog": SHARED
-    | dict.fromkeys(["cursors", "money", "types", "slugs"], GROUND)
+    | dict.fromkeys(["bulk", "cursors", "money", "types", "slugs"], GROUND)
     | dict.fromkeys(["search"], EXTENSION_POINTS)
     | dict.fromkeys(
         [

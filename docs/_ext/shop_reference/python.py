@@ -17,7 +17,6 @@ CORE: Mapping[str, str] = {
     "hooks": "load_hook",
     "jobs": "Job Schedule JobsCommand",
     "money": "exponent unit quantise as_text minor_units from_minor_units",
-    "db.bulk": "insert update take_keys analyse",
     "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
     "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
     "db.transactions": "in_transaction repeat_once is_passing lock_timeout connection_of",

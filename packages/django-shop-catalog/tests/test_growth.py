@@ -8,9 +8,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from shop_catalog import browsing, categories, statistics
+from shop_catalog import browsing, bulk, categories, statistics
 from shop_catalog.models import Category, Product, ProductCategory
-from shop_core.db import bulk
 
 API = "/api/v1/products"
 SMALL, LARGE = 2_000, 20_000

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import shop_catalog
 from django.utils import timezone
-from shop_catalog import categories, inventory, products, reviews
+from shop_catalog import bulk, categories, inventory, products, reviews
 from shop_catalog.browsing import Filters
 from shop_catalog.browsing import queries as browsing_queries
 from shop_catalog.categories import queries as category_queries
@@ -167,8 +167,36 @@ def test_movements_are_inserted_once(shop):
     assert StockMovement.objects.filter(reference="delivery").count() == 2
 
 
+@pytest.mark.django_db
+def test_bulk_insert_and_update_store_awkward_values():
+    awkward = ["tab\there", "line\nbreak", "back\\slash", "\\N", "quote'\"", "ünï", "%s"]
+    like = products.create("T", name="T", price=Decimal(1), weight=Decimal("1.5"))
+    names = [field.attname for field in Product._meta.concrete_fields if not field.primary_key]
+    common = {name: getattr(like, name) for name in names}
+    rows = [
+        {**common, "sku": f"A{place}", "slug": f"a{place}", "name": name, "weight": None, "attributes": {"text": name}}
+        for place, name in enumerate(awkward)
+    ]
+    bulk.insert(Product, names, (row.values() for row in rows))
+    stored = {row.name: row for row in Product.objects.exclude(sku="T")}
+    assert {name: row.attributes["text"] for name, row in stored.items()} == {name: name for name in awkward}
+    assert {row.weight for row in stored.values()} == {None}
+    changes = [(stored[name].pk, Decimal("2.25"), {"new": name}) for name in awkward]
+    bulk.update(Product, ("id", "price", "attributes"), changes)
+    changed = Product.objects.filter(price=Decimal("2.25"))
+    assert {row.name: row.attributes["new"] for row in changed} == {name: name for name in awkward}
+
+
+@pytest.mark.pg
+@pytest.mark.django_db
+def test_keys_can_be_reserved_before_rows_are_inserted():
+    first, second = bulk.take_keys(Product, 2)
+    assert first != second
+    assert products.create("T", name="T", price=Decimal(1)).pk not in {first, second}
+
+
 def test_only_queries_and_the_search_backend_have_sql():
-    """The SQL of imports, rows and transactions is in core."""
+    """The SQL of rows and transactions is in core."""
     strays = []
     for path in sorted(SOURCE.rglob("*.py")):
         place = path.relative_to(SOURCE)

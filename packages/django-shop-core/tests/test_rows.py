@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.db.models import CharField, DecimalField
 from django.test.utils import CaptureQueriesContext
-from shop_core.db import bulk, rows
+from shop_core.db import rows
 from shop_core.db.compiled import CompiledQuery, LiteralInteger, Word
 from testproject.things.models import Thing
 
@@ -75,25 +75,6 @@ def test_update_sets_columns_of_some_rows():
     rows.update(Thing, [made[0].pk, made[2].pk], count=9, price=None)
     found = list(Thing.objects.order_by("name").values_list("count", "price"))
     assert found == [(9, None), (3, Decimal("1.5")), (9, None)]
-
-
-def test_bulk_insert_and_update_store_awkward_values():
-    awkward = ["tab\there", "line\nbreak", "back\\slash", "\\N", "quote'\"", "ünï", "%s"]
-    values = [(name, None, 1, NOON, KEY, {"text": name}, NOON) for name in awkward]
-    bulk.insert(Thing, NAMES, values)
-    assert {row.name: row.data["text"] for row in Thing.objects.all()} == {name: name for name in awkward}
-    keys = dict(Thing.objects.values_list("name", "pk"))
-    bulk.update(Thing, ("id", "count", "price"), [(keys[name], 5, Decimal("2.25")) for name in awkward[:3]])
-    assert Thing.objects.filter(count=5, price=Decimal("2.25")).count() == 3
-    assert Thing.objects.filter(count=1, price=None).count() == 4
-
-
-@pytest.mark.pg
-def test_keys_can_be_reserved_before_rows_are_inserted():
-    first, second = bulk.take_keys(Thing, 2)
-    bulk.insert(Thing, ("id", *NAMES), [(second, "a", None, 1, None, None, {}, NOON)])
-    assert Thing.objects.get().pk == second
-    assert first != second
 
 
 def cheap(p, *names):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from shop_core.db import bulk
-
+from shop_catalog import bulk
 from shop_catalog.categories import nested_sets
 from shop_catalog.models import Category, write_gate
 

@@ -12,9 +12,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from shop_core.db import bulk
 
-from shop_catalog import inventory, money, products, statistics
+from shop_catalog import bulk, inventory, money, products, statistics
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.imports.columns import COPIED, ProductRow
 from shop_catalog.imports.reports import Report, RowError

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from shop_core.db import bulk
 
+from shop_catalog import bulk
 from shop_catalog.categories import nested_sets
 from shop_catalog.categories.repairs import write_numbers
 from shop_catalog.models import Category, write_gate

@@ -11,10 +11,9 @@ from typing import Any, Literal
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router, transaction
 from pydantic import TypeAdapter, ValidationError
-from shop_core.db import bulk
 from shop_core.db.transactions import in_transaction
 
-from shop_catalog import signals
+from shop_catalog import bulk, signals
 from shop_catalog.imports.batches import Batch
 from shop_catalog.imports.columns import ProductRow
 from shop_catalog.imports.reports import Report, RowError

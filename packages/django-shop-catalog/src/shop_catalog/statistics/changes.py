@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from django.db.models import Q
-from shop_core.db import bulk
 
+from shop_catalog import bulk
 from shop_catalog.models import Category, Product, ProductKind, StatisticsChange
 from shop_catalog.statistics.figures import Figures
 from shop_catalog.statistics.queries import sellable

@@ -1,6 +1,6 @@
 """Insert and update thousands of rows, faster than ``bulk_create``, which builds an expression for each value.
 
-As in ``rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY; other databases get lists of values.
+As in ``shop_core.db.rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY, other databases lists of values.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import models
-
 from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values
 from shop_core.db.transactions import connection_of
 
