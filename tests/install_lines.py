@@ -1,8 +1,8 @@
-"""Run every line of the pages that installs a package of ours, each in an empty environment and without an index.
+"""Run every documented command that installs one of our packages, each in an empty environment without an index.
 
-uv runs them instead of pip, in a fraction of the time. Dependencies come from a folder of wheels that is filled once;
-lines with the repository's address get a clone of this tree by ``git+file://``. The distributions' names, which a
-release will use in these lines, are installed from wheels. Exits 1 with the reason at the first failure.
+uv runs them instead of pip because it is faster. Dependencies come from a folder of wheels that is filled once. The
+repository's address is replaced by a ``git+file://`` clone of this tree. The distribution names, which the pages will
+use after a release, are installed from wheels. Exits 1 with the reason at the first failure.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXTRAS = re.compile(r"django-shop-[\w-]+\[([\w,-]+)\]")
 
 
 def main() -> int:
-    lines = sorted(set(shown()))
+    lines = sorted(set(install_commands()))
     with tempfile.TemporaryDirectory(prefix="shop-install-lines-") as name:
         folder = Path(name)
         clone = folder / "django-shop"
@@ -53,7 +53,7 @@ def main() -> int:
     return 0
 
 
-def shown() -> Iterator[str]:
+def install_commands() -> Iterator[str]:
     """The install commands, each on one line."""
     for pattern in PAGES:
         for page in ROOT.glob(pattern):
@@ -85,17 +85,17 @@ def download(folder: Path, lines: list[str]) -> None:
         optional = document["project"].get("optional-dependencies", {})
         needed |= {line for extra in extras & optional.keys() for line in optional[extra]}
     needed.add("editables>=0.3")  # hatchling needs it for packages installed with -e
-    theirs = sorted(line for line in needed if not line.startswith("django-shop-") and line != "-e")
+    third_party = sorted(line for line in needed if not line.startswith("django-shop-") and line != "-e")
     pip = [sys.executable, "-m", "pip"]
     if not importlib.util.find_spec("pip"):  # in an environment that uv made
         pip = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project", "--with", "pip", "python", "-m", "pip"]
     constraints = str(ROOT / "tests/constraints.txt")
     options = ["--quiet", "--only-binary=:all:", "--dest", str(folder), "-c", constraints]
-    wheels.run([*pip, "download", *options, *theirs], cwd=ROOT, quiet=True)
+    wheels.run([*pip, "download", *options, *third_party], cwd=ROOT, quiet=True)
 
 
 def install(line: str, clone: Path, environment: Path, links: Path, expected: set[str] | None = None) -> None:
-    """Run the line, and check that its packages are installed, work together, and no other package of ours is."""
+    """Run the line. Check that exactly its packages of ours are installed and that dependencies are compatible."""
     words = [word.replace(ADDRESS, f"git+file://{clone}") for word in shlex.split(line)[2:]]
     python = wheels.new_environment(environment)
     uv = [sys.executable, "-m", "uv", "--quiet", "--no-config", "--cache-dir", str(links.parent / "cache"), "pip"]

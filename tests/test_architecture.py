@@ -15,7 +15,7 @@ EXTRAS = {
     "africastalking": "notifiers",
     "stripe": "payment_providers",
 }
-"""Optional library: the only room that may import it."""
+"""Optional library: the only module or folder that may import it."""
 
 MOST_LINES, MOST_ENTRIES = 400, 25
 FIXED_NAMES = {
@@ -41,7 +41,7 @@ SHARED = {
     "jobs": ENTRY_POINTS,
     "management": ENTRY_POINTS,
 }
-"""What every package has, in the same layer."""
+"""Modules that every package has, in the same layer."""
 
 LAYERS = {
     "shop_core": dict.fromkeys(
@@ -77,7 +77,7 @@ LAYERS = {
     )
     | dict.fromkeys(["anymail_tracking", "tasks", "testing", "urls", "webhooks"], ENTRY_POINTS),
 }
-"""The layer of every module, by its room or, where a room has several, by its own name. One that is missing fails."""
+"""The layer of every module, by its own name or its folder's. A module without a layer fails the test."""
 
 
 def source(package):
@@ -91,13 +91,13 @@ def modules(package):
 
 
 def name_of(path, package):
-    """``carts/queries``; a room's ``__init__`` has the room's name."""
+    """``carts/queries``; a folder's ``__init__`` has the folder's name."""
     parts = path.relative_to(source(package)).with_suffix("").parts
     return "/".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
 def layer(name, package):
-    """Of the longest name in the table that is the module's, or its room's."""
+    """The layer of the module, or else of the closest folder above it that is in the table."""
     known = LAYERS[package]
     parts = name.split("/")
     return next((known[key] for end in range(len(parts), 0, -1) if (key := "/".join(parts[:end])) in known), None)
@@ -117,7 +117,7 @@ def targets(path, package, *, at_load=False):
 
 
 def imports(path, *, at_load=False):
-    """Dotted names that a module imports while it runs, or only those ``at_load``; not those for type checkers."""
+    """Dotted names that a module imports, without those for type checkers. ``at_load``: only at module level."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     skipped = {
         id(child)
@@ -134,7 +134,7 @@ def imports(path, *, at_load=False):
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            pytest.fail(f"{path}: relative imports hide the arrow; write the whole name")
+            pytest.fail(f"{path}: use absolute imports, so that this test can follow them")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_every_module_has_a_layer(package):
 
 
 @pytest.mark.parametrize("package", LAYERS)
-def test_imports_lead_downwards(package):
+def test_modules_import_only_their_layer_and_lower_ones(package):
     crossings = []
     for path in modules(package):
         name = name_of(path, package)
@@ -174,14 +174,14 @@ def test_imports_lead_downwards(package):
 
 
 @pytest.mark.parametrize("package", LAYERS)
-def test_imports_make_no_circle(package):
-    """Within a layer too: the face of a room stands above its modules, and they do not go through it."""
+def test_imports_are_acyclic(package):
+    """Within a layer too: a folder's ``__init__`` imports its modules, and they do not import from it."""
     graph = {name_of(path, package): {*targets(path, package, at_load=True)} for path in modules(package)}
     assert list(TopologicalSorter(graph).static_order())
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_no_file_is_long_and_no_folder_full(package):
+def test_files_and_folders_stay_within_their_limits(package):
     long = {name_of(path, package): lines for path in modules(package) if (lines := length(path)) > MOST_LINES}
     folders = [
         folder
@@ -201,8 +201,8 @@ def length(path):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_statements_are_run_by_core_and_in_rooms_of_queries(package):
-    """No action opens a cursor: what is written by hand stands in a module called ``queries``."""
+def test_only_core_and_queries_modules_run_sql(package):
+    """Hand-written SQL belongs in modules called ``queries``; other modules open no cursor."""
     strays = [
         f"{name_of(path, package)}:{node.lineno}"
         for path in modules(package)
@@ -226,8 +226,8 @@ def test_an_optional_library_is_imported_in_one_room_only(package, library, room
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_migrations_know_no_setting_but_the_user_model(package):
-    told = []
+def test_migrations_use_no_setting_except_the_user_model(package):
+    violations = []
     for path in (source(package) / "migrations").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
@@ -235,16 +235,16 @@ def test_migrations_know_no_setting_but_the_user_model(package):
                 and ast.unparse(node).startswith("settings.")
                 and node.attr != "AUTH_USER_MODEL"
             ):
-                told.append((path.name, ast.unparse(node)))
+                violations.append((path.name, ast.unparse(node)))
             if (
                 isinstance(node, ast.ImportFrom)
                 and (node.module or "").startswith(package)
                 and node.module.endswith("conf")
             ):
-                told.append((path.name, node.module))
-    assert told == []
+                violations.append((path.name, node.module))
+    assert violations == []
 
 
-def test_no_room_is_called_utils():
+def test_no_module_has_a_catch_all_name():
     forbidden = {"utils.py", "services.py", "common.py", "helpers.py"}
     assert [str(path) for package in PACKAGES for path in modules(package) if path.name in forbidden] == []

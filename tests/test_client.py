@@ -25,8 +25,8 @@ pytestmark = [
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "a password of the test"
 START_SECONDS = 400
-STUMBLES = {"Unsupported content type application/x-ndjson", "Unsupported content type text/csv"}
-"""Content types that the generator does not support, of the bulk upload."""
+UNSUPPORTED = {"Unsupported content type application/x-ndjson", "Unsupported content type text/csv"}
+"""The content types of the bulk upload, which the generator does not support."""
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +69,18 @@ def _await(url, process):
 
 @pytest.fixture(scope="module")
 def shop(demo, tmp_path_factory):
-    """``shop("orders.place_order")``: a module of the generated client."""
+    """``shop("api.orders.place_order")`` imports a module of the generated client."""
     pytest.importorskip("openapi_python_client", reason="needs the generator: pip install openapi-python-client")
     folder = tmp_path_factory.mktemp("client")
     document = folder / "swagger.json"
-    with urllib.request.urlopen(f"{demo}/swagger.json") as answer:
-        document.write_bytes(answer.read())
+    with urllib.request.urlopen(f"{demo}/swagger.json") as response:
+        document.write_bytes(response.read())
     generate = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
     generate += ["--path", str(document), "--output-path", str(folder / "shop_client")]
-    said = subprocess.run(generate, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stdout + said.stderr
-    stumbles = re.findall(r"^(?:Unsupported|Could not|Cannot|Unable).*", said.stdout + said.stderr, re.MULTILINE)
-    assert set(stumbles) == STUMBLES
+    result = subprocess.run(generate, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    warnings = re.findall(r"^(?:Unsupported|Could not|Cannot|Unable).*", result.stdout + result.stderr, re.MULTILINE)
+    assert set(warnings) == UNSUPPORTED
     sys.path.insert(0, str(folder))
     yield lambda name: importlib.import_module(f"shop_client.{name}")
     sys.path.remove(str(folder))
@@ -103,12 +103,12 @@ def inbox_code(demo, email):
     """The code in the demo's mail to a new customer."""
     for _attempt in range(200):
         request = urllib.request.Request(f"{demo}/demo/inbox/?to={email}", headers={"Accept": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            found = re.search(r"\\n([A-Z0-9]+(?:-[A-Z0-9]+)+)\\n", answer.read().decode())
+        with urllib.request.urlopen(request) as response:
+            found = re.search(r"\\n([A-Z0-9]+(?:-[A-Z0-9]+)+)\\n", response.read().decode())
         if found:
             return found[1]
         time.sleep(0.2)
-    return pytest.fail("No e-mail with a code came.")
+    return pytest.fail("No e-mail with a code arrived.")
 
 
 def test_a_guest_browses_and_fills_a_cart(shop, connect):
@@ -121,8 +121,8 @@ def test_a_guest_browses_and_fills_a_cart(shop, connect):
     assert (product.sku, product.available > 0) == (row.sku, True)
     add = shop("api.orders.add_cart_item")
     item = shop("models.add_item_in").AddItemIn(product=row.sku, quantity=1)
-    answer = add.sync_detailed(client=client, body=item)
-    token = answer.headers["X-Cart-Token"]
+    response = add.sync_detailed(client=client, body=item)
+    token = response.headers["X-Cart-Token"]
     cart = shop("api.orders.get_cart").sync(client=client, x_cart_token=token)
     assert [(line.sku, line.quantity) for line in cart.lines] == [(row.sku, 1)]
     none = shop("models.add_item_in").AddItemIn(product="no such product", quantity=1)

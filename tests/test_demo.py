@@ -1,4 +1,4 @@
-"""The demo as a newcomer starts it: all processes, one complete order, and no processes left over."""
+"""The demo: its ports and its folder, and one complete order through all of its processes."""
 
 import argparse
 import contextlib
@@ -35,8 +35,8 @@ def options(folder, port=0):
     return argparse.Namespace(port=port, host="127.0.0.1", data_dir=folder, fresh=False, check=False)
 
 
-def test_demos_that_start_at_once_choose_different_ports(run_demo, tmp_path, reservations):
-    """Neither listens yet: the first has only reserved its ports."""
+def test_demos_starting_at_the_same_time_choose_different_ports(run_demo, tmp_path, reservations):
+    """The first demo has reserved its ports but does not listen on them yet."""
     port = run_demo.free_port("127.0.0.1")
     first = run_demo.choose_ports(options(tmp_path, port), reservations)
     second = run_demo.choose_ports(options(tmp_path, port), reservations)
@@ -44,27 +44,27 @@ def test_demos_that_start_at_once_choose_different_ports(run_demo, tmp_path, res
     assert len({*first.values(), *second.values()}) == 6
 
 
-def test_a_port_that_is_taken_during_the_preparation_is_left_alone(run_demo, tmp_path, reservations, monkeypatch):
+def test_port_taken_during_preparation_is_replaced(run_demo, tmp_path, reservations, monkeypatch):
     other = socket.socket()
-    told = []
+    ports_tried = []
 
     def prepare(command, *, env, **_options):
         port = int(env["SITE_URL"].rpartition(":")[2])
-        if not told:
+        if not ports_tried:
             other.bind(("127.0.0.1", port))
             other.listen()
-        told.append(port)
+        ports_tried.append(port)
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(run_demo.subprocess, "run", prepare)
     with other:
         ports, environment = run_demo.prepare(options(tmp_path, run_demo.free_port("127.0.0.1")), reservations)
-        assert told[0] == other.getsockname()[1] != told[1]
-    assert told[1:] == [ports["web"]]
+        assert ports_tried[0] == other.getsockname()[1] != ports_tried[1]
+    assert ports_tried[1:] == [ports["web"]]
     assert environment["SITE_URL"] == f"http://127.0.0.1:{ports['web']}"
 
 
-def test_one_demo_at_a_time_prepares_a_folder(run_demo, tmp_path):
+def test_only_one_demo_at_a_time_prepares_a_folder(run_demo, tmp_path):
     is_second_in = threading.Event()
 
     def second():
@@ -79,7 +79,7 @@ def test_one_demo_at_a_time_prepares_a_folder(run_demo, tmp_path):
     thread.join()
 
 
-def test_a_fresh_start_keeps_nothing_but_its_lock(run_demo, tmp_path):
+def test_fresh_start_deletes_everything_except_the_lock(run_demo, tmp_path):
     (tmp_path / "media").mkdir()
     (tmp_path / "media/picture.webp").touch()
     (tmp_path / "db.sqlite3").touch()
@@ -91,7 +91,7 @@ def test_a_fresh_start_keeps_nothing_but_its_lock(run_demo, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("SHOP_TEST_FULL") != "1", reason="starts two whole demos: set SHOP_TEST_FULL=1")
 @pytest.mark.parametrize("folders", [("one", "one"), ("one", "other")], ids=["one folder", "a folder each"])
-def test_two_demos_that_start_at_once_both_sell(tmp_path, folders):
+def test_two_demos_starting_at_the_same_time_both_serve_the_shop(tmp_path, folders):
     command = [sys.executable, "-u", str(ROOT / "example_project/run_demo.py"), "--data-dir"]
     demos = [
         subprocess.Popen(
@@ -101,15 +101,15 @@ def test_two_demos_that_start_at_once_both_sell(tmp_path, folders):
     ]
     try:
         for demo in demos:
-            said = []
+            output = []
             for line in demo.stdout:
-                said.append(line)
+                output.append(line)
                 if found := re.search(r"The shop +(\S+)/$", line):
                     with urllib.request.urlopen(f"{found[1]}/api/v1/products/products/", timeout=10) as answer:
                         assert answer.status == 200
                     break
             else:
-                pytest.fail("".join(said))
+                pytest.fail("".join(output))
         assert [demo.poll() for demo in demos] == [None, None]
     finally:
         for demo in demos:
@@ -120,7 +120,7 @@ def test_two_demos_that_start_at_once_both_sell(tmp_path, folders):
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(os.environ.get("DATABASE_URL")), reason="the demo always uses its own SQLite database")
-def test_the_demo_drives_one_whole_order():
+def test_demo_check_completes_one_order():
     command = [sys.executable, str(ROOT / "example_project/run_demo.py"), "--check"]
     # A proxy in the environment cannot reach this machine's own addresses; it must not be used.
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}

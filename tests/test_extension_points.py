@@ -29,7 +29,7 @@ def order_of(ref, quantity):
 
 
 class TestCatalogProductSource(ProductSourceContract):
-    """The catalogue's product source has the shape that orders needs, without importing orders."""
+    """The catalogue's product source satisfies the protocol of orders without importing orders."""
 
     @pytest.fixture
     def source(self):
@@ -46,14 +46,14 @@ def test_every_signal_of_the_preset_exists(route):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_order_becomes_one_message_for_each_alias_at_placement():
+def test_placed_order_creates_one_notification_per_recipient_and_alias():
     order = order_of(make_product(price=Decimal("4.50"), available=5), 2)
     rows = Notification.objects.filter(reference=order.number).values_list("event", "alias")
     assert sorted(rows) == [("order_placed", "email"), ("order_placed", "email"), ("order_placed", "sms")]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_silent_change_writes_no_message():
+def test_change_without_notify_creates_no_notification():
     order = order_of(make_product(price=Decimal("4.50"), available=5), 1)
     before = Notification.objects.count()
     lifecycle.cancel(order.pk, notify=False)

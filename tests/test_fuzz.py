@@ -1,7 +1,7 @@
-"""Every operation of the example's API with generated requests: no 5xx, no undeclared status, no wrong shape.
+"""Every operation of the example's API with generated requests: no 5xx, no undeclared status, no invalid body.
 
-As anonymous, a customer and staff, on the database of ``DATABASE_URL``. Afterwards every list and page must still
-work: stored data must not break a later read. ``SHOP_TEST_FULL=1`` sends some thousand requests, else a sample.
+The callers are anonymous, a customer and staff, on the database of ``DATABASE_URL``. Afterwards every list and page
+must still work: stored data must not break a later read. ``SHOP_TEST_FULL=1`` sends thousands of requests, else a few.
 """
 
 import json
@@ -67,9 +67,9 @@ def make_user(name, **fields):
 
 def token_of(user):
     body = json.dumps({"email": user.email, "password": PASSWORD})
-    answer = Client().post("/api/v1/auth/customers/login/", body, content_type="application/json")
-    assert answer.status_code == 200, answer.content
-    return answer.json()["access_token"]
+    response = Client().post("/api/v1/auth/customers/login/", body, content_type="application/json")
+    assert response.status_code == 200, response.content
+    return response.json()["access_token"]
 
 
 CHECKS = [
@@ -87,29 +87,29 @@ ENDS_THE_TOKEN = {"POST /api/v1/auth/customers/logout/"}
 
 
 @pytest.mark.parametrize("name", CALLERS)
-def test_no_request_makes_the_api_fail(shop, name):
+def test_generated_requests_never_break_the_api(shop, name):
     headers = {}
     if CALLERS[name] is not None:
         headers["Authorization"] = f"Bearer {token_of(make_user(name, **CALLERS[name]))}"
     document = schemathesis.openapi.from_wsgi("/swagger.json", get_wsgi_application())
-    asked, failures = 0, []
+    sent, failures = 0, []
     for found in document.get_all_operations():
         operation = found.ok()
         if operation.label in ENDS_THE_TOKEN and headers:
             continue
-        asked += fuzz(operation, headers, failures)
-    print(f"{name}: {asked} requests")
+        sent += fuzz(operation, headers, failures)
+    print(f"{name}: {sent} requests")
     assert failures == [], "\n".join(failures)
-    assert_everything_still_answers(name, document)
+    assert_every_page_still_loads(name, document)
 
 
 def fuzz(operation, headers, failures):
-    """Send valid and invalid requests by the document; collect the failures, one line each."""
-    asked = 0
+    """Send valid and invalid requests generated from the document. Appends one line per failure."""
+    sent = 0
 
     def send(case):
-        nonlocal asked
-        asked += 1
+        nonlocal sent
+        sent += 1
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     for modes in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
@@ -123,20 +123,20 @@ def fuzz(operation, headers, failures):
         )(seed(20261122)(given(strategy)(send)))
         try:
             test()
-        except (BaseExceptionGroup, Exception) as error:  # noqa: BLE001 - every failure of every operation is told
-            failures.append(f"{operation.label}: {_told(error)}")
-    return asked
+        except (BaseExceptionGroup, Exception) as error:  # noqa: BLE001 - collects the failures of all operations
+            failures.append(f"{operation.label}: {_one_line(error)}")
+    return sent
 
 
-def _told(error):
-    """One line: the failure, and how to reproduce it."""
+def _one_line(error):
+    """The failure and the curl command that reproduces it, on one line."""
     text = " ".join(str(getattr(error, "exceptions", [error])[0]).split())
     curl = next((line.strip() for line in str(error).splitlines() if "curl -X" in line), "")
     return f"{text[:500]} {curl[:500]}"
 
 
-def assert_everything_still_answers(name, document):
-    """Every list of the API, the shop's pages and the admin's lists."""
+def assert_every_page_still_loads(name, document):
+    """Load every list of the API, the pages of the shop and the lists of the admin."""
     staff = make_user(f"after-{name}", is_staff=True, is_superuser=True)
     headers = {"Authorization": f"Bearer {token_of(staff)}"}
     lists = [path for path, methods in document.raw_schema["paths"].items() if "get" in methods and "{" not in path]

@@ -1,6 +1,6 @@
-"""The three packages on one host: the same mistake gets the same answer, whichever package is asked and registered.
+"""The three packages on one host give the same response to the same mistake, however the host registers them.
 
-The bodies that no operation can take are tried here once for all of them, so that the packages' own tests need not.
+Bodies that no operation can accept are tested here for all packages, so that their own tests need not.
 """
 
 import itertools
@@ -70,7 +70,7 @@ urlpatterns = []
 
 
 def host(*registered):
-    """A NinjaAPI with the three routers, on which the packages were registered in this order."""
+    """A NinjaAPI with the three routers, whose problem handlers were registered in this order."""
     api = NinjaAPI(urls_namespace="-".join(["host", *registered]))
     for name in ("catalog", "orders", "notify"):
         api.add_router(f"/{name}/", f"shop_{name}.api.router")
@@ -99,15 +99,15 @@ def client(settings):
         yield Client(raise_request_exception=False)
 
 
-def answer(response):
+def comparable(response):
     headers = {name: response.headers.get(name) for name in ("Content-Type", "Retry-After", "WWW-Authenticate")}
     return response.status_code, response.content, headers
 
 
 def json_operations(api):
-    """``(method, path)`` of every operation that takes a JSON body, with words for the parts of its path.
+    """``(method, path)`` of every operation that takes a JSON body. Path parameters become plain words.
 
-    An upload of products is read as a stream, under limits of its own.
+    The bulk upload of products is left out: it is read as a stream and has its own limits.
     """
     for place, methods in api.get_openapi_schema(path_prefix="/")["paths"].items():
         for method, operation in methods.items():
@@ -128,28 +128,28 @@ def test_all_three_packages_have_operations_with_bodies():
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_an_error_is_answered_alike_whichever_packages_are_registered(client, name):
+def test_error_response_does_not_depend_on_the_registered_packages(client, name):
     registered = [names for names in HOSTS if names]
-    answers = {names: answer(client.get(f"/{'-'.join(names)}/raise/{name}")) for names in registered}
-    assert len(answers) == 9
-    first = answers[registered[0]]
-    assert {names: found for names, found in answers.items() if found != first} == {}
+    responses = {names: comparable(client.get(f"/{'-'.join(names)}/raise/{name}")) for names in registered}
+    assert len(responses) == 9
+    first = responses[registered[0]]
+    assert {names: found for names, found in responses.items() if found != first} == {}
     assert first[0] == 500 if name == "bug" else first[2]["Content-Type"] == "application/problem+json"
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("what", BODIES)
-def test_a_bad_body_is_answered_alike_by_every_operation(client, what):
-    answers, before = {}, count_rows()
+@pytest.mark.parametrize("bad_body", BODIES)
+def test_bad_body_gets_the_same_response_from_every_operation(client, bad_body):
+    responses, before = {}, count_rows()
     for names, api in HOSTS.items():
         for method, place in json_operations(api):
             url = f"/{'-'.join(names) or 'none'}{place}"
-            response = client.generic(method, url, BODIES[what], content_type="application/json")
-            answers.setdefault(answer(response)[:2], []).append(url)
+            response = client.generic(method, url, BODIES[bad_body], content_type="application/json")
+            responses.setdefault(comparable(response)[:2], []).append(url)
         if len(names) == 3:
             break
-    assert len(answers) == 1, {found: urls[:3] for found, urls in answers.items()}
-    [(status, body)] = answers
+    assert len(responses) == 1, {found: urls[:3] for found, urls in responses.items()}
+    [(status, body)] = responses
     assert status in {400, 413, 422}
     assert json.loads(body)["detail"]
     assert count_rows() == before
@@ -157,7 +157,7 @@ def test_a_bad_body_is_answered_alike_by_every_operation(client, what):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_body_of_another_kind_is_415_everywhere(client, kind):
+def test_body_with_another_content_type_gets_415_everywhere(client, kind):
     statuses = {
         place: client.generic(method, f"/none{place}", b'{"a": 1}', content_type=kind).status_code
         for method, place in json_operations(HOSTS[()])
@@ -166,7 +166,7 @@ def test_a_body_of_another_kind_is_415_everywhere(client, kind):
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_each_package_has_a_sentence_for_every_code_of_core(name):
+def test_each_package_has_a_text_for_every_code_of_core(name):
     tables = TABLES[name]
     assert {reason for reason in REASONS if not str(tables.sentences.get(reason, ""))} == set()
     assert tables.statuses[Busy] == 503
@@ -174,7 +174,7 @@ def test_each_package_has_a_sentence_for_every_code_of_core(name):
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
-def test_the_sentences_of_the_packages_are_the_same(language):
+def test_packages_have_the_same_texts(language):
     with translation.override(language):
         texts = [
             {reason: str(tables.sentences[reason]) for reason in REASONS}

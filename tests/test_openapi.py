@@ -41,14 +41,14 @@ def test_the_document_is_valid(document):
     assert document["openapi"].startswith("3.1")
 
 
-def test_the_document_is_the_committed_one(document):
+def test_document_matches_the_snapshot(document):
     text = json.dumps(without_phrases(document), indent=1, sort_keys=True) + "\n"
     if os.environ.get("SHOP_TEST_SNAPSHOT") == "write":
         SNAPSHOT.write_text(text, encoding="utf-8")
     assert text == SNAPSHOT.read_text(encoding="utf-8"), "The API changed; see the first lines of this file."
 
 
-def test_every_operation_says_what_it_is(document):
+def test_every_operation_has_a_unique_id_and_a_summary(document):
     found = list(operations(document))
     ids = [operation["operationId"] for _name, operation in found]
     assert len(ids) == len(set(ids))
@@ -66,12 +66,12 @@ def test_errors_are_declared_as_problem_documents(document):
     assert wrong == []
 
 
-def test_every_operation_declares_what_can_always_happen(document):
+def test_every_operation_declares_the_common_errors(document):
     always = {"400", "413", "415", "422", "429", "503"}
     assert [name for name, operation in operations(document) if not always <= set(operation["responses"])] == []
 
 
-def test_no_answer_shows_a_database_key(document):
+def test_no_response_shows_a_database_key(document):
     names = {
         (schema, name)
         for schema, definition in document["components"]["schemas"].items()

@@ -50,7 +50,7 @@ def test_the_readme_names_distribution_folder_and_import_of_every_package():
     assert set(rows) == found
 
 
-def test_the_catalogues_old_name_stands_only_where_it_is_said_whose_it_is():
+def test_old_name_of_the_catalogue_appears_only_in_its_explanation():
     """On the index the name belongs to another project; as a folder name it follows a slash."""
     name = re.compile(r"(?<![\w/-])django-shop-catalog(?![\w-])")
     patterns = (
@@ -64,7 +64,7 @@ def test_the_catalogues_old_name_stands_only_where_it_is_said_whose_it_is():
 
 
 @pytest.mark.parametrize("name", DEPENDENCIES)
-def test_a_package_depends_on_these_and_nothing_else(name):
+def test_package_has_exactly_these_dependencies(name):
     lines = project(name)["dependencies"]
     found = {line if is_core(line) else re.split(r"[^\w.-]", line)[0].lower() for line in lines}
     assert found == DEPENDENCIES[name]
@@ -79,17 +79,17 @@ def test_dependencies_on_others_have_lower_bounds_only(name):
     assert all(re.fullmatch(r"[\w.\-\[\],]+>=[\d.]+", line) for line in lines), lines
 
 
-def test_notifys_routers_need_what_the_cores_need():
+def test_api_extra_of_notify_is_that_of_core():
     assert project("notify")["optional-dependencies"]["api"] == ["django-shop-core[api]"]
 
 
 @pytest.mark.parametrize("name", EXTRAS)
-def test_extras_are_those_that_the_documentation_names(name):
+def test_package_has_exactly_the_documented_extras(name):
     assert set(project(name).get("optional-dependencies", {})) == EXTRAS[name]
 
 
 @pytest.mark.parametrize("name", DEPENDENCIES)
-def test_a_readme_can_be_read_without_the_repository(name):
+def test_readme_works_without_the_repository(name):
     """An index shows the README alone: relative links would not work."""
     text = (ROOT / f"packages/django-shop-{name}/README.md").read_text(encoding="utf-8")
     assert re.findall(r"\]\((?!https://)[^)]*\)", text) == []
@@ -112,5 +112,5 @@ def test_the_locks_of_node_packages_name_no_download_address(path):
 
 
 @pytest.mark.django_db
-def test_migrations_are_in_step_with_the_models():
+def test_no_migration_is_missing():
     call_command("makemigrations", "shop_catalog", "shop_orders", "shop_notify", check=True, dry_run=True, verbosity=0)

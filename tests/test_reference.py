@@ -42,20 +42,20 @@ def openapi():
     return json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
 
 
-def test_every_setting_is_there():
+def test_reference_lists_every_setting():
     found = list(names_in_code("conf.py", r"^    def ([A-Z_]+)\(self\)"))
     assert len(found) > 40
     chapters = {part.partition("\n")[0]: part for part in page("settings").split("\n## ")}
     assert [name for package, name in found if f"\n| `{name}` |" not in chapters[package.upper()]] == []
 
 
-def test_every_signal_is_there():
+def test_reference_lists_every_signal():
     found = list(names_in_code("signals.py", r"^(\w+) = Signal\("))
     assert len(found) >= 13
     assert [name for package, name in found if f"| `{package}.signals.{name}` |" not in page("signals")] == []
 
 
-def test_every_check_is_there_and_has_a_text():
+def test_reference_lists_every_check_with_a_text():
     pattern = r'"(shop_\w+\.[EW]\d{3})"'
     found = {name for file in ("checks.py", "checks/*.py") for _package, name in names_in_code(file, pattern)}
     rows = re.findall(r"^\| `(shop_\w+\.[EW]\d{3})` \| \w* \| (\S[^|]*) \|", page("checks"), re.MULTILINE)
@@ -63,7 +63,7 @@ def test_every_check_is_there_and_has_a_text():
     assert {name for name, _text in rows} == found
 
 
-def test_every_command_is_there():
+def test_reference_lists_every_command():
     found = {
         path.stem
         for pattern in ("packages/*/src/*/management/commands/*.py", "example_project/*/management/commands/*.py")
@@ -74,11 +74,11 @@ def test_every_command_is_there():
     assert set(re.findall(r"^### (\w+)$", page("commands"), re.MULTILINE)) == found
 
 
-def test_every_problem_code_is_there():
+def test_reference_lists_every_problem_code():
     assert set(re.findall(r"^\| `(\w+)` \|", page("problems"), re.MULTILINE)) == set(CODES_HELP)
 
 
-def test_every_operation_is_there():
+def test_reference_lists_every_operation():
     found = {
         (f"{method.upper()} {path.removeprefix('/api/v1')}", operation["operationId"])
         for path, methods in openapi()["paths"].items()
@@ -87,14 +87,14 @@ def test_every_operation_is_there():
     assert set(re.findall(r"^\| `([A-Z]+ [^`]+)` \| [^|]*<br>`(\w+)` \|", page("api"), re.MULTILINE)) == found
 
 
-def test_every_body_is_there_and_every_link_leads_to_one():
+def test_reference_lists_every_body_and_links_only_to_those():
     text = page("api")
     titles = set(re.findall(r"^### (\w+)$", text, re.MULTILINE))
     assert titles == set(openapi()["components"]["schemas"])
     assert set(re.findall(r"\]\(#(\w+)\)", text)) <= {title.lower() for title in titles}
 
 
-def test_every_exception_is_there():
+def test_reference_lists_every_exception():
     found = {
         name
         for package in SOURCES
@@ -105,7 +105,7 @@ def test_every_exception_is_there():
     assert {name for name in found if f"\n| `{name}`" not in page("python")} == set()
 
 
-def test_every_class_of_an_extension_point_and_every_kit_is_there():
+def test_reference_lists_every_extension_point_class_and_kit():
     modules = ["shop_orders.product_sources", "shop_orders.payment_providers", "shop_orders.testing"]
     modules += ["shop_notify.notifiers", "shop_notify.testing", "shop_catalog.search"]
     shipped = re.compile(r"(Model\w+Source|\w+Notifier|\w+Search|BankTransfer|PayOnDelivery|\w+TestProvider)$")
@@ -127,7 +127,7 @@ def test_every_hook_of_the_settings_is_among_the_extension_points():
     assert {name for name in hooks if f"{name}" not in page("extension-points")} == set()
 
 
-def test_every_function_that_the_docs_call_is_there():
+def test_reference_lists_every_function_that_the_docs_call():
     text = page("python")
     modules = {
         name.rpartition(".")[2]: f"{package}.{name}"
@@ -153,13 +153,13 @@ def test_every_function_that_the_docs_call_is_there():
 
 
 @pytest.mark.parametrize("name", [name.replace("_", "-") for name in shop_reference.PAGES])
-def test_each_row_has_the_cells_of_its_head(name):
+def test_every_table_row_has_as_many_cells_as_its_header(name):
     tables = re.findall(r"(?:^\|.*\n?)+", page(name), re.MULTILINE)
     widths = [{len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines()} for text in tables]
     assert [width for width in widths if len(width) > 1] == []
 
 
-def test_every_public_name_of_core_is_there():
+def test_reference_lists_every_public_name_of_core():
     text = page("core")
     source = ROOT / "packages/django-shop-core/src/shop_core"
     missing = [

@@ -28,19 +28,19 @@ def invoice(number, *lines, customer="1"):
         (line(code="BANK CHARGES"), "not a product"),
     ],
 )
-def test_one_bad_line_refuses_the_invoice(bad, reason):
+def test_invoice_with_one_bad_line_is_refused(bad, reason):
     kept = books.keep([invoice("1", line(), bad)])
     assert kept.fates == {"1": f"refused: {reason}"}
     assert (kept.ordered, kept.sales) == (0, {})
 
 
-def test_lines_of_one_product_at_one_price_are_one():
+def test_lines_of_one_product_at_one_price_are_added_up():
     kept = books.keep([invoice("1", line(quantity=2), line(quantity=3), line(price="3.00"))])
     assert kept.sales["1"].quantities == {("22423", Decimal("2.50")): 5, ("22423", Decimal("3.00")): 1}
     assert kept.ordered == Decimal("15.50")
 
 
-def test_cancellation_takes_back_the_latest_open_order_with_its_lines():
+def test_cancellation_cancels_the_latest_open_order_with_the_same_lines():
     kept = books.keep(
         [
             invoice("1", line(quantity=2)),
@@ -59,7 +59,7 @@ def test_cancellation_takes_back_the_latest_open_order_with_its_lines():
     assert kept.reserved == {("22423", Decimal("2.50")): 11}
 
 
-def test_guests_cancel_nothing():
+def test_cancellation_without_a_customer_is_a_return():
     kept = books.keep([invoice("1", customer=""), invoice("C2", line(quantity=-1), customer="")])
     assert kept.fates == {"1": "sale", "C2": books.RETURN}
 
@@ -70,7 +70,7 @@ def test_the_most_frequent_price_keeps_the_plain_code():
 
 
 @pytest.mark.django_db
-def test_report_finds_what_the_shop_lacks(capsys):
+def test_report_lists_orders_missing_from_the_shop(capsys):
     sales = [invoice("1", line(quantity=2))]
     faults = report.compare(books.keep(sales), books.skus(sales))
     assert "orders: 1 in the file, 0 in the shop" in faults

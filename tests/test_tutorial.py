@@ -107,10 +107,10 @@ def test_the_tutorial_ends_with_an_order_and_its_messages(site):
     for caption, code in FILE.findall(PAGE):
         with (site.folder / caption).open("a" if caption.endswith("settings.py") else "w") as file:
             file.write(code)
-    said = site.manage([line for line in LINES if "manage.py" in line and "runserver" not in line])
-    assert "no issues (0 silenced)" in said
-    assert "3 categories added, 0 errors" in said
-    assert "3 created, 0 updated, 0 failed" in said
+    output = site.manage([line for line in LINES if "manage.py" in line and "runserver" not in line])
+    assert "no issues (0 silenced)" in output
+    assert "3 categories added, 0 errors" in output
+    assert "3 created, 0 updated, 0 failed" in output
 
     site.serve()
     add, order = [line for line in LINES if line.startswith("curl")]

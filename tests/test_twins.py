@@ -1,4 +1,4 @@
-"""What the packages have alike: rooms of the same name hold the same names, with the same signatures."""
+"""Modules of the same name in the packages define the same names with the same signatures."""
 
 import inspect
 from importlib import import_module
@@ -18,14 +18,14 @@ def modules(name):
     return {package: import_module(f"{package}.{name}") for package in PACKAGES}
 
 
-def alike(values):
-    """The one value of all packages, or a failure that shows them."""
+def assert_same(values):
+    """Assert that all packages have the same value, and return it."""
     first = next(iter(values.values()))
     assert {package: value for package, value in values.items() if value != first} == {}, values
     return first
 
 
-def test_jobs_are_one_schedule_per_package():
+def test_each_package_has_one_job_schedule():
     for package, module in modules("jobs").items():
         assert isinstance(module.SCHEDULE, Schedule), package
         assert module.SCHEDULE.label == package
@@ -34,12 +34,12 @@ def test_jobs_are_one_schedule_per_package():
 
 
 @pytest.mark.parametrize("name", ["run_due", "overdue"])
-def test_jobs_have_one_signature(name):
+def test_job_functions_have_the_same_signature(name):
     functions = {package: getattr(module.SCHEDULE, name) for package, module in modules("jobs").items()}
-    alike({package: str(inspect.signature(function)) for package, function in functions.items()})
+    assert_same({package: str(inspect.signature(function)) for package, function in functions.items()})
 
 
-def test_commands_of_jobs_are_one():
+def test_job_commands_share_one_implementation():
     for package in PACKAGES:
         command = import_module(f"{package}.management.commands.{package}_jobs").Command
         assert issubclass(command, JobsCommand)
@@ -47,12 +47,12 @@ def test_commands_of_jobs_are_one():
         assert command.handle is JobsCommand.handle
 
 
-def test_runs_of_jobs_have_the_same_fields():
+def test_job_runs_have_the_same_fields():
     fields = {
         package: {field.name for field in module.JobRun._meta.concrete_fields}
         for package, module in modules("models").items()
     }
-    assert alike(fields) == FIELDS_OF_A_RUN
+    assert assert_same(fields) == FIELDS_OF_A_RUN
 
 
 def test_settings_are_read_by_core():
@@ -61,7 +61,7 @@ def test_settings_are_read_by_core():
         assert module.app_settings.setting == package.upper()
 
 
-def test_every_error_is_a_shop_error_with_a_code_and_tables():
+def test_every_error_is_a_shop_error_with_a_problem_table():
     for package, module in modules("exceptions").items():
         kinds = [
             kind for kind in vars(module).values() if inspect.isclass(kind) and kind.__module__ == module.__name__
@@ -72,7 +72,7 @@ def test_every_error_is_a_shop_error_with_a_code_and_tables():
         assert bases[0].problems == f"{package}.api.problems.PROBLEMS"
 
 
-def test_routers_problems_and_credentials_have_one_place():
+def test_routers_problems_and_credentials_are_at_the_same_paths():
     for package in PACKAGES:
         face = import_module(f"{package}.api")
         problems = import_module(f"{package}.api.problems")
@@ -82,15 +82,15 @@ def test_routers_problems_and_credentials_have_one_place():
         assert all(isinstance(getattr(auth, name), Auths) for name in ("required", "staff"))
 
 
-def test_credentials_are_asked_for_with_the_same_settings():
+def test_credentials_use_the_same_settings():
     for name, setting in {"required": "API_AUTH", "staff": "STAFF_API_AUTH"}.items():
         auths = {package: getattr(module, name) for package, module in modules("api.auth").items()}
-        assert alike({package: (auth.name, auth.guests) for package, auth in auths.items()}) == (setting, False)
+        assert assert_same({package: (auth.name, auth.guests) for package, auth in auths.items()}) == (setting, False)
 
 
-def test_permission_is_checked_by_one_name():
+def test_check_permission_has_the_same_signature():
     found = {
         package: str(inspect.signature(module.check_permission, eval_str=True).parameters)
         for package, module in modules("api.auth").items()
     }
-    alike(found)
+    assert_same(found)

@@ -32,7 +32,7 @@ DEPENDENCIES = {
     "orders": {"django-shop-core", "phonenumberslite"},
     "notify": {"django-shop-core"},
 }
-"""The packages that installing one of ours brings, and no others."""
+"""The exact dependencies of each package."""
 
 EXTRAS = {
     "core": "[api]",
@@ -44,7 +44,7 @@ TEST_TOOLS = ["pytest", "pytest-django", "hypothesis", "psycopg[binary,pool]"]
 MORE_TEST_TOOLS = {"core": [], "catalog": [], "orders": [], "notify": ["aiosmtpd", "celery", "redis"]}
 CONTENTS = ("py.typed", "migrations/0001_initial.py", "templates/", "locale/")
 NOT_IN_CORE = CONTENTS[1:]
-"""The core is a library without models, and holds no text that people read."""
+"""The core is a library without models, templates and user-visible text."""
 IMPORT_CORE = """
 import importlib, pkgutil
 from django.conf import settings
@@ -81,18 +81,18 @@ def main(names: list[str]) -> int:
 def check(name: str, core: Path, folder: Path) -> None:
     """Build, check, install, start, and run the package's suite on the installed wheel."""
     wheel = core if name == "core" else build(name, folder)
-    _look_inside(name, wheel)
+    _check_contents(name, wheel)
     python = new_environment(folder / f"env-{name}")
     _install(python, str(core), str(wheel))
     run(_pip("check", python), cwd=folder, quiet=True)
-    _starts_alone(name, python, folder)
+    _check_starts_alone(name, python, folder)
     _install(python, str(core), f"{wheel}{EXTRAS[name]}", *TEST_TOOLS, *MORE_TEST_TOOLS[name])
     source, suite = ROOT / f"packages/django-shop-{name}", folder / f"suite-{name}/tests"
     shutil.copytree(source / "tests", suite, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(source / "CHANGELOG.md", suite.parent)  # it lists moved paths, which a test imports
+    shutil.copy(source / "CHANGELOG.md", suite.parent)  # a test imports the moved paths that it lists
     environment = {**os.environ}
     real_data = ROOT.parent / "shared/data"
-    if real_data.is_dir():  # the copy of the suite does not lie below it
+    if real_data.is_dir():  # the copied suite would not find it by its relative path
         environment.setdefault("SHOP_TEST_DATA", str(real_data))
     run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite, env=environment)
 
@@ -113,7 +113,7 @@ def build(name: str, folder: Path) -> Path:
     return next((folder / "dist").glob(f"{DISTRIBUTIONS[name].replace('-', '_')}-*.whl"))
 
 
-def _look_inside(name: str, wheel: Path) -> None:
+def _check_contents(name: str, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         files = archive.namelist()
         leaking = [file for file in files if SECRETS.search(archive.read(file))]
@@ -154,7 +154,7 @@ def _pip(command: str, python: Path) -> list[str]:
     return [sys.executable, "-m", "uv", "pip", command, "--python", str(python)]
 
 
-def _starts_alone(name: str, python: Path, folder: Path) -> None:
+def _check_starts_alone(name: str, python: Path, folder: Path) -> None:
     """With only the wheel and its hard dependencies, Django starts with the app and finds its migrations.
 
     Of the core, every module but the API's can be imported, although django-ninja is not installed.
@@ -186,8 +186,8 @@ def run(command: list[str], *, cwd: Path, quiet: bool = False, env: dict[str, st
         command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT if quiet else None, check=False
     )
     if answer.returncode:
-        said = answer.stdout.decode(errors="replace") if quiet else ""
-        raise Broken(f"{' '.join(command[:6])} ... failed with exit code {answer.returncode}.\n{said}")
+        printed = answer.stdout.decode(errors="replace") if quiet else ""
+        raise Broken(f"{' '.join(command[:6])} ... failed with exit code {answer.returncode}.\n{printed}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Book(models.Model):
 
 
 class Shelf(models.Model):
-    """The place of a book, for a product source over two tables."""
+    """The stock of a book, for a product source that spans two tables."""
 
     book = models.OneToOneField(Book, on_delete=models.CASCADE)
     units = models.PositiveIntegerField(default=0)

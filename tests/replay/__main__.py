@@ -1,4 +1,4 @@
-"""Place the invoices of a real shop over HTTP and compare the books: ``nox -s replay -- --data PATH``.
+"""Place the invoices of a real shop over HTTP and compare the shop's data with them: ``nox -s replay -- --data PATH``.
 
 Exits 1 if the shop's data differs from the file by an order or a cent, if the stock does not match its ledger or the
 units of open orders, or if a customer got no e-mail about an order.
@@ -118,7 +118,7 @@ def _log_in(customers: Iterable[str]) -> Iterable[str]:
 
 
 def missing_mails(outcome: clients.Outcome, expected: books.Books, mails: shop.MailServer) -> list[str]:
-    """Orders without an e-mail to their customer, after no e-mail has arrived for some time."""
+    """Orders without an e-mail to their customer. Waits until no new e-mail has arrived for MAIL_SECONDS."""
     missing = {
         number: clients.email_of(expected.sales[invoice].customer or f"guest-{invoice}")
         for invoice, number in outcome.orders.items()

@@ -51,7 +51,7 @@ class Client:
         self.connection = http.client.HTTPConnection(self.host, timeout=60)
 
     def call(self, kind: str, method: str, path: str, body: Any, headers: Mapping[str, str]) -> tuple[Any, Any]:
-        """The headers and the raw body of a response below 300."""
+        """Send a request and return the headers and raw body of a successful response."""
         content = json.dumps(body)
         sent = {"Content-Type": "application/json", "Accept": "application/json", **headers}
         for _attempt in range(ATTEMPTS):
@@ -144,9 +144,9 @@ def _order(client: Client, invoice: Invoice, skus: Mapping[Key, str], headers: M
     """
     for key, quantity in invoice.quantities.items():
         item = {"product": skus[key], "quantity": quantity}
-        answered, _raw = client.call("add", "POST", "/orders/cart/add_item/", item, headers)
-        if "X-Cart-Token" in answered:
-            headers = {**headers, "X-Cart-Token": answered["X-Cart-Token"]}
+        response_headers, _raw = client.call("add", "POST", "/orders/cart/add_item/", item, headers)
+        if "X-Cart-Token" in response_headers:
+            headers = {**headers, "X-Cart-Token": response_headers["X-Cart-Token"]}
     body = {
         "contact": {"name": "Test Customer", "email": email_of(invoice.customer or f"guest-{invoice.number}")},
         "shipping_address": ADDRESS,
@@ -154,7 +154,7 @@ def _order(client: Client, invoice: Invoice, skus: Mapping[Key, str], headers: M
         "expected_total": f"{invoice.total:.2f}",
     }
     headers = {**headers, "Idempotency-Key": invoice.number}
-    _answered, raw = client.call("order", "POST", "/orders/orders/", body, headers)
+    _response_headers, raw = client.call("order", "POST", "/orders/orders/", body, headers)
     order = json.loads(raw)
     if Decimal(order["total"]) != invoice.total:
         raise UnexpectedResponse(f"{invoice.total} in the file, {order['total']} in the shop")

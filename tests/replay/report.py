@@ -14,7 +14,7 @@ from replay.invoices import Key
 
 
 def figures(outcome: Outcome, seconds: float, mails: int) -> Iterator[str]:
-    """The speed, and the machine."""
+    """Yield lines with the measured speed and the platform."""
     done = len(outcome.orders) + len(outcome.cancelled)
     requests = sum(map(len, outcome.seconds.values()))
     yield f"{len(outcome.orders):,} orders and {len(outcome.cancelled):,} cancellations in {seconds:,.0f} s."
@@ -30,7 +30,7 @@ def figures(outcome: Outcome, seconds: float, mails: int) -> Iterator[str]:
 
 
 def compare(expected: Books, skus: Mapping[Key, str]) -> list[str]:
-    """Print both line by line, and return the differences."""
+    """Print the figures of the file and of the shop side by side, and return the differences."""
     rows = _rows(expected)
     print(f"{'':45}{'in the file':>16}{'in the shop':>16}")
     for label, wanted, found in rows:

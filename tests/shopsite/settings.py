@@ -1,4 +1,4 @@
-"""The example's settings with a foreign product table beside them: where packages meet and the docs' code runs."""
+"""The example's settings plus a product table that is not ours, for tests across packages and the docs' code."""
 
 from config.testing import *  # noqa: F403
 from config.testing import INSTALLED_APPS as EXAMPLE_APPS

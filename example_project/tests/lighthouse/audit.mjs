@@ -1,5 +1,5 @@
-// Lighthouse over a running shop: node audit.mjs <address>. Prints a table; ends with 1 if a figure is below what is wanted.
-// Every page is measured RUNS times, as a phone on a slow network (Lighthouse's own), and the median counts.
+// Lighthouse over a running shop: node audit.mjs <address>. Prints a table; exits 1 if a score is too low.
+// Every page is measured RUNS times with Lighthouse's own simulation of a phone on a slow network; the median counts.
 import lighthouse from "lighthouse";
 import puppeteer from "puppeteer-core";
 
@@ -7,7 +7,7 @@ const base = process.argv[2];
 const WANTED = 95;
 const RUNS = Number(process.env.LIGHTHOUSE_RUNS || 3);
 const CATEGORIES = ["performance", "accessibility", "best-practices", "seo"];
-// Checkout is for one visitor: it is closed to search engines, which "is-crawlable" asks; its other SEO audits count.
+// Checkout is closed to search engines, so its "is-crawlable" audit fails; its other SEO audits count.
 const PAGES = {
   home: { path: "/" },
   category: { path: "/category/kitchen-table/" },

@@ -12,7 +12,7 @@ const call = (path, token, options = {}) =>
 const refused = (promise) =>
   promise.then(() => "", (error) => error.error ?? error.cause?.[0]?.parameters?.error ?? String(error));
 
-/** Ask for a code in a browser that is logged in, and exchange it. `answer` clicks on the consent page. */
+/** Request a code in a logged-in browser and exchange it for tokens. `answer` clicks on the consent page. */
 async function authorize(config, { scope, page, answer = allow, ...more }) {
   const app = await callback();
   const verifier = client.randomPKCECodeVerifier();
@@ -158,7 +158,7 @@ const scenarios = {
     expect(page.url().includes("/accounts/login/"), "the shop is still logged in");
   },
 
-  /** For a client in another language: click through the address it made, and print where that ends. */
+  /** For a client in another language: open its authorization URL, give consent, and print the URL of the redirect. */
   async click() {
     const page = await customer();
     const app = await callback(Number(process.argv[5]));

@@ -1,4 +1,4 @@
-// A visitor in headless Chromium: what the scripts here share. A fault ends the process with 1 and a sentence.
+// Shared by the scripts here: a visitor in headless Chromium. A fault exits with 1 and a message.
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -18,7 +18,7 @@ export function expect(condition, text) {
   }
 }
 
-/** A page of a new browser profile. What the shop's pages write to its console is a fault, refused redirects included. */
+/** A page of a new browser profile. Console messages of the shop's pages are faults, including refused redirects. */
 export async function visitor(options = {}) {
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
@@ -49,7 +49,7 @@ export async function enter(page, email = "customer@example.org") {
   await Promise.all([page.waitForNavigation(), page.click("main form.panel button[type=submit]")]);
 }
 
-/** Where an app waits for its code, on a port of its own: the address, and the first address that is opened below it. */
+/** A server that waits for an app's code: `uri` is its address, `arrived` resolves to the first URL requested from it. */
 export async function callback(port = 0) {
   const server = createServer();
   const arrived = new Promise((resolve) => {
@@ -62,7 +62,7 @@ export async function callback(port = 0) {
   return { uri: `http://127.0.0.1:${server.address().port}/callback`, arrived };
 }
 
-/** axe, and that nothing is wider than the window. With SCREENSHOTS the page is also kept as a picture. */
+/** Run axe, and check that nothing is wider than the window. With SCREENSHOTS, save a picture of the page. */
 export async function look(page, name) {
   const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(tooWide <= 0, `${name} is ${tooWide} px wider than the window`);

@@ -107,7 +107,7 @@ const scenarios = {
     expect(again.url() === `${shop}/account/`, `the connected account does not log in: ${again.url()}`);
   },
 
-  /** An app asks the provider itself, and brings what it says to the shop's headless log-in. */
+  /** An app gets the token from the provider itself and passes it to the shop's headless log-in. */
   async "an app"() {
     const insecure = { execute: [client.allowInsecureRequests] };
     const config = await client.discovery(new URL(issuer), "shop", "shop-secret", undefined, insecure);

@@ -1,4 +1,4 @@
-// The pages of the accounts, looked at in two sizes, and passkeys: node pages.mjs <scenario> <shop>.
+// Checks the account pages in two sizes, and passkeys: node pages.mjs <scenario> <shop>.
 import { end, enter, expect, logIn, look, PASSWORD, visitor } from "./browser.mjs";
 
 const [, , scenario, shop] = process.argv;
@@ -25,7 +25,7 @@ async function reauthenticate(page) {
   }
 }
 
-/** A key in the browser, as one touches or unlocks it. */
+/** A virtual security key that confirms every request, as a touch or an unlock does. */
 async function key(page) {
   const browser = await page.context().newCDPSession(page);
   await browser.send("WebAuthn.enable");
@@ -104,7 +104,7 @@ const scenarios = {
     }
   },
 
-  /** Nothing that the pages do breaks their policy: here it is not bypassed. */
+  /** The pages comply with their Content-Security-Policy, which this scenario does not bypass. */
   async "the policy is kept"() {
     const page = await visitor();
     for (const path of ENTRANCE) {
@@ -152,7 +152,7 @@ const scenarios = {
     await Promise.all([page.waitForURL(`${shop}/account/`), page.click("#mfa_webauthn_authenticate")]);
   },
 
-  /** The same without the shop's pages: the options of the API, signed by the browser. */
+  /** Log in with a passkey without the shop's pages: the browser signs the options that the API returns. */
   async "a passkey of an app"() {
     const page = await visitor();
     await key(page);

@@ -1,4 +1,4 @@
-// What every test in the browser needs: visitors whose console is watched, and a look at a page's accessibility.
+// Shared by the browser tests: visitors whose console messages are faults, and a check of a page's accessibility.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -47,7 +47,7 @@ export async function look(page, path, exclude = []) {
   await examine(page, path, exclude);
 }
 
-// The page as it stands, such as after a form was sent. What is excluded is not ours to change.
+// Checks the page in its current state, such as after a form was sent. `exclude` lists elements that Django renders.
 export async function examine(page, path, exclude = []) {
   const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   expect(tooWide <= 0, `${path} is ${tooWide} px wider than the window`);

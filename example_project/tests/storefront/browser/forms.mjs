@@ -1,7 +1,7 @@
-// Forms of the admin, looked at by axe: node forms.mjs <address> <session> <path>... Rows that are added by script, too.
+// Runs axe on admin forms, including rows added by script: node forms.mjs <address> <session> <path>...
 import { base, end, examine, look, visitor } from "./browsing.mjs";
 
-// Of Django's table, above the names of the rows; and of its list with a search, inside of the box that has the name.
+// Django renders these: the empty header above row names, and the inner element of a searchable select.
 const NOT_OURS = ["th:empty", ".select2-selection__rendered"];
 const [session, ...paths] = process.argv.slice(3);
 const page = await visitor();

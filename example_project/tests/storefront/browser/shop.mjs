@@ -1,4 +1,4 @@
-// One browser session against a running shop: node shop.mjs <address> <scenario>. Ends with 1 and a sentence if something is wrong.
+// One browser session against a running shop: node shop.mjs <address> <scenario>. Exits 1 with a message on a fault.
 import { base, end, examine, expect, look, open, visitor } from "./browsing.mjs";
 
 const scenario = process.argv[3];

@@ -1,5 +1,5 @@
-// The whole story in a running demo: node story.mjs <address>. A guest buys, reads e-mail and SMS, staff find the order,
-// pack and ship it, an SMS fails and an e-mail follows, the guest sees the parcel. Every page of it is looked at by axe.
+// A complete order in a running demo: node story.mjs <address>. A guest buys and reads e-mail and SMS; staff find, pack
+// and ship the order; an SMS fails and an e-mail replaces it; the guest sees the parcel. axe checks every page.
 import { base, end, expect, look, open, visitor } from "./browsing.mjs";
 
 const PASSWORD = "acacia-demo";

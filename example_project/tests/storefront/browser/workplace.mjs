@@ -1,5 +1,5 @@
-// Staff without a mouse: node workplace.mjs <address>. From the log-in to the list, the order's page and its steps, all by
-// keys: every stop of Tab shows that it has the focus, none holds it, and each page is looked at by axe.
+// Staff work by keyboard only: node workplace.mjs <address>. Log-in, list, order page and its steps. Every element that
+// Tab reaches shows its focus and lets Tab leave it again, and axe checks each page.
 import { base, end, expect, look, open, visitor } from "./browsing.mjs";
 
 const [first, second, email, password] = process.argv.slice(3);
@@ -8,7 +8,7 @@ const page = await visitor();
 
 const path = () => new URL(page.url()).pathname;
 
-// Presses Tab until the element that was asked for has the focus.
+// Presses Tab until the element `selector` has the focus.
 async function tabTo(selector, key = "Tab") {
   for (let presses = 0; presses < 60; presses += 1) {
     await page.keyboard.press(key);
@@ -20,8 +20,8 @@ async function tabTo(selector, key = "Tab") {
   await end();
 }
 
-// Past the header and the list of models, as the first stop of every page of the admin offers; a page that was sent from
-// there begins there.
+// Uses the admin's skip link, the first Tab stop, to pass the header and the list of models. A page whose URL has a hash
+// already starts there.
 async function skip() {
   if (new URL(page.url()).hash) {
     return;
@@ -37,7 +37,7 @@ const link = (label) => page.evaluate((wanted) => {
   return Boolean(found);
 }, label);
 
-// Goes through the whole page by Tab: each stop must show it, in view, and the last must let go.
+// Tabs through the whole page: each element must show its focus and be in view, and Tab must leave the last one.
 async function walk() {
   await page.evaluate(() => {
     const look = (element) => {

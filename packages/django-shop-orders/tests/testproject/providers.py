@@ -59,7 +59,7 @@ class FakeStripe(Server):
         super().__init__()
         self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
         self.refusal = None
-        """The answer to every question; what it is told to do, it does."""
+        """If set, the response to every GET. POST requests are still processed."""
         self.refund_status = "succeeded"
 
     def answer(self, method, path, body, headers):
