@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import hashlib
+import json
+import re
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_orders import carts, checkout, customers, guest_links, pages, payments
@@ -53,17 +57,23 @@ def review(request: HttpRequest) -> HttpResponse:
     kept = request.session.get(SESSION_KEY)
     if kept is None:
         return redirect("storefront:checkout")
-    view = pages.current_view(
-        request, shipping_address=kept["address"], delivery=kept["delivery"], payment_provider=kept["payment"]
-    )
+    cart = pages.current_cart(request)
+    delivery = shipping.choices().get(kept["delivery"])
+    if cart is None or delivery is None:
+        return redirect("storefront:cart" if cart is None else "storefront:checkout")
+    try:
+        view = checkout.preview(
+            cart, shipping_address=kept["address"], delivery=kept["delivery"], provider=kept["payment"]
+        )
+    except ShopOrdersError as error:
+        messages.error(request, refusals.sentence(error))
+        return redirect("storefront:checkout")
     if not view.can_be_ordered:
         return redirect("storefront:cart")
-    delivery = shipping.choices().get(kept["delivery"])
-    if delivery is None:
-        return redirect("storefront:checkout")
     context = {
         "view": view,
         "kept": kept,
+        "details": _digest(kept),
         "delivery": delivery,
         "free_delivery": "" if delivery.price_for(view.draft.subtotal) else delivery.label,
         "payment": payment_provider(kept["payment"]),
@@ -82,8 +92,12 @@ def place(request: HttpRequest) -> HttpResponse:
     kept: dict[str, Any] = request.session.get(SESSION_KEY) or {}
     if order is None and not kept:
         return redirect("storefront:checkout")
+    expected = _amount(request.POST.get("expected_total", ""))
+    if order is None and (expected is None or request.POST.get("details") != _digest(kept)):
+        messages.error(request, _("Your details were changed in another window. Please check them again."))
+        return redirect("storefront:checkout_review")
     try:
-        order = order or _place(request, cart, kept)
+        order = order or _place(request, cart, kept, expected)
     except ShopOrdersError as error:
         names = dict(cart.items.values_list("product_ref", "name"))
         messages.error(request, refusals.sentence(error, names))
@@ -111,7 +125,7 @@ def _asks_to_pay(order: Order) -> bool:
     return False
 
 
-def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any]) -> Order:
+def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any], expected: Decimal | None) -> Order:
     order = checkout.place_order(
         cart,
         contact=checkout.Contact(**kept["contact"]),
@@ -119,7 +133,7 @@ def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any]) -> Order:
         delivery=kept["delivery"],
         provider=kept["payment"],
         note=kept["note"],
-        expected_total=_amount(request.POST.get("expected_total", "")),
+        expected_total=expected,
         by=request.user if request.user.is_authenticated else None,
     )
     if kept["save_address"] and cart.customer is not None:
@@ -132,11 +146,13 @@ def _step_after(error: ShopOrdersError) -> str:
 
 
 def _amount(text: str) -> Decimal | None:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() else None
+    """An amount as the review page writes it; None for any other text."""
+    return Decimal(text) if re.fullmatch(r"[0-9]{1,14}(\.[0-9]{1,4})?", text) else None
+
+
+def _digest(kept: dict[str, Any]) -> str:
+    """Identifies the details that a review page showed."""
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _kept(form: CheckoutForm) -> dict[str, Any]:

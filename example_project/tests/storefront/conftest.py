@@ -85,7 +85,7 @@ class Visitor:
 
     def placing(self) -> dict[str, str]:
         """The form data of the review page's button."""
-        names = ("cart", "expected_total")
+        names = ("cart", "expected_total", "details")
         return {name: re.search(f'name="{name}" value="([^"]*)"', self.text)[1] for name in names}  # type: ignore[index]
 
     def place(self, sent: dict[str, str] | None = None) -> str:

@@ -7,6 +7,7 @@ from django.core import mail
 from django.test import Client
 from shop_catalog import inventory, products
 from shop_notify.models import Notification
+from shop_orders import customers
 from shop_orders.models import Order
 
 from .conftest import GUEST, Visitor
@@ -118,6 +119,51 @@ def test_a_price_that_changed_is_shown_before_anything_is_ordered(visitor, mug):
     assert not Order.objects.exists()
     visitor.place()
     assert Order.objects.get().total == Decimal(1350)
+
+
+def test_details_that_changed_in_another_tab_are_shown_before_anything_is_ordered(visitor, mug):
+    visitor.add("MUG")
+    visitor.enter_details(delivery="home")
+    sent = visitor.placing()
+    visitor.enter_details(delivery="home", line1="Another road 9")
+    text = visitor.place(sent)
+    assert "Your details were changed in another window." in text
+    assert "Another road 9" in text
+    assert not Order.objects.exists()
+    visitor.place()
+    assert Order.objects.get().shipping_address["line1"] == "Another road 9"
+
+
+@pytest.mark.parametrize("total", ["", "1e999999", "NaN", "-1300.00", "1300.00001", "\uff11\uff13\uff10\uff10"])
+def test_a_total_that_is_none_orders_nothing(visitor, mug, total):
+    visitor.add("MUG")
+    visitor.enter_details()
+    visitor.place({**visitor.placing(), "expected_total": total})
+    assert visitor.path == "/checkout/review/"
+    assert not Order.objects.exists()
+
+
+def test_collecting_customer_s_order_has_the_total_and_address_of_the_review(customer, user, mug):
+    own = customers.for_user(user)
+    customers.set_addresses(own, [{"line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"}])
+    customer.add("MUG")
+    customer.enter_details(delivery="pickup")
+    customer.place()
+    order = Order.objects.get()
+    assert (order.shipping_address, order.delivery) == ({}, "pickup")
+
+
+def test_way_to_pay_that_was_removed_meanwhile_is_chosen_again(visitor, mug, settings):
+    visitor.add("MUG")
+    visitor.enter_details()
+    sent = visitor.placing()
+    bank = {"BACKEND": "shop_orders.payment_providers.BankTransfer", "OPTIONS": {"account": "Test Bank, 1"}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"bank": bank}}
+    visitor.get("/checkout/review/")
+    assert visitor.path == "/checkout/"
+    visitor.place(sent)
+    assert visitor.path == "/checkout/"
+    assert not Order.objects.exists()
 
 
 def test_what_sold_out_meanwhile_is_said_by_name(visitor, mug):

@@ -30,6 +30,7 @@ from shop_orders.exceptions import (
     InvalidInput,
     OrderNumberRefused,
     ProductsGone,
+    ShopOrdersError,
     TooManyUnpaidOrders,
     TotalChanged,
 )
@@ -83,6 +84,7 @@ def place_order(
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
+    ``shipping_address`` is ``{}`` for an order without an address; None takes the customer's default address.
     If the cart was ordered before, its order is returned, so two clicks or a repeated request make one order. The
     validators are called inside the transaction. The items are read after the cart is locked, so that none is missed.
 
@@ -107,15 +109,38 @@ def place_order(
         note=note,
         language=language or get_language() or "",
     )
-    draft = _price(cart, choices)
-    _check_total(draft, expected_total)
-    _check_unpaid(cart.customer, choices)
-    for validator in app_settings.VALIDATORS:
-        load_hook(validator)(draft)
-    order, lines, charges = _write(cart, choices, draft)
-    events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
-    _reserve(order, draft)  # last, so that the stock's rows are locked for as short as possible
+    cart_view = _view(cart, choices)
+    draft = cart_view.draft
+    try:
+        _check_lines(cart_view)
+        _check_total(draft, expected_total)
+        _check_unpaid(cart.customer, choices)
+        for validator in app_settings.VALIDATORS:
+            load_hook(validator)(draft)
+        order, lines, charges = _write(cart, choices, draft)
+        events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
+        _reserve(order, draft)  # last, so that the stock's rows are locked for as short as possible
+    except ShopOrdersError as error:
+        error.cart_view = cart_view.with_shortages(getattr(error, "shortages", {}))
+        raise
     return order
+
+
+def preview(
+    cart: Cart, *, shipping_address: Mapping[str, Any] | None = None, delivery: str = "", provider: str = ""
+) -> carts.CartView:
+    """The cart as ``place_order`` would order it now with the same choices. Nothing is written or locked.
+
+    Raises:
+        InvalidInput: the address is not valid, or the provider is unknown.
+    """
+    return carts.view(
+        cart,
+        customer=cart.customer,
+        shipping_address=_clean_shipping(shipping_address, cart.customer),
+        delivery=delivery,
+        payment_provider=payment_provider(provider or default_alias()).alias,
+    )
 
 
 def _order_of(cart: Cart) -> Order:
@@ -126,14 +151,17 @@ def _order_of(cart: Cart) -> Order:
     return order
 
 
-def _price(cart: Cart, choices: _Choices) -> Draft:
-    cart_view = carts.view(
+def _view(cart: Cart, choices: _Choices) -> carts.CartView:
+    return carts.view(
         cart,
         customer=cart.customer,
         shipping_address=choices.shipping_address,
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
     )
+
+
+def _check_lines(cart_view: carts.CartView) -> None:
     if not cart_view.lines:
         raise CartEmpty
     gone = [line.product for line in cart_view.lines if "gone" in line.changes]
@@ -142,7 +170,6 @@ def _price(cart: Cart, choices: _Choices) -> Draft:
     short = {line.product: line.available or 0 for line in cart_view.lines if "short" in line.changes}
     if short:
         raise InsufficientStock(short)
-    return cart_view.draft
 
 
 def _check_total(draft: Draft, expected: Decimal | None) -> None:
@@ -167,7 +194,7 @@ def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:
 
 
 def _clean_shipping(address: Mapping[str, Any] | None, customer: Customer | None) -> dict[str, str]:
-    if address:
+    if address is not None:
         return customers.clean_address(address)
     default = customer.addresses.filter(is_default=True).first() if customer else None
     return default.as_data() if default else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import shop_core.exceptions
 from django.utils.translation import gettext as _
@@ -14,6 +15,9 @@ class ShopOrdersError(ShopError):
     """Base of every error of this app."""
 
     problems = "shop_orders.api.problems.PROBLEMS"
+
+    cart_view: Any = None
+    """The ``CartView`` of an order that was refused: the cart as it would be ordered. Set by ``place_order``."""
 
     @classmethod
     def default_message(cls) -> str:

@@ -51,6 +51,18 @@ def discount(draft, *, share):
     yield Charge(kind="discount", label="Discount", amount=-draft.subtotal * Decimal(share))
 
 
+def provider_fee(draft):
+    """1.50 for paying on delivery."""
+    if draft.payment_provider == "on_delivery":
+        yield Charge(kind="fee", label="Paying at the door", amount=Decimal("1.50"))
+
+
+def express(draft):
+    """10.00 for the delivery option ``express``."""
+    if draft.delivery == "express":
+        yield Charge(kind="shipping", label="Express", amount=Decimal("10.00"))
+
+
 def slow_rule(draft):
     """A validator that takes 0.1 seconds."""
     time.sleep(0.1)

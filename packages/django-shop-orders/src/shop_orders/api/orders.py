@@ -14,7 +14,6 @@ from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.cart import CartToken
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import (
-    AddressIn,
     CancelIn,
     OrderOut,
     OrderPage,
@@ -22,7 +21,7 @@ from shop_orders.api.schemas import (
     PlaceOrderIn,
     TrackingOut,
 )
-from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, TotalChanged
+from shop_orders.exceptions import CartEmpty, CartNotFound, NotFound, ShopOrdersError
 from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
@@ -155,22 +154,21 @@ def _one(rows: Any, number: str) -> Order:
 def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Schema]:
     if cart is None:
         raise CartNotFound if token and customer is None else CartEmpty
-    address = payload.shipping_address
     try:
         order = checkout.place_order(
             cart,
             contact=checkout.Contact(**payload.contact.model_dump()),
-            shipping_address=_address(address),
-            billing_address=_address(payload.billing_address),
+            shipping_address=payload.shipping_address.model_dump() if payload.shipping_address else None,
+            billing_address=payload.billing_address.model_dump() if payload.billing_address else None,
             delivery=payload.delivery,
             provider=payload.payment_provider,
             note=payload.note,
             expected_total=payload.expected_total,
             by=customer.user if customer else None,
         )
-    except TotalChanged as error:
-        view = carts.view(cart, customer=customer, shipping_address=_address(address), delivery=payload.delivery)
-        error.extra = {**error.extra, "cart": representations.cart(view).model_dump(mode="json")}
+    except ShopOrdersError as error:
+        if error.cart_view is not None:
+            error.extra = {**error.extra, "cart": representations.cart(error.cart_view).model_dump(mode="json")}
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
     return 201, PlacedOrderOut.model_construct(**representations.order_fields(order), guest_token=guest_token)
@@ -180,7 +178,3 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
 def _cancel(order: Order, payload: CancelIn) -> tuple[int, Schema]:
     cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
     return 200, representations.order(cancelled)
-
-
-def _address(address: AddressIn | None) -> dict[str, Any]:
-    return address.model_dump() if address else {}

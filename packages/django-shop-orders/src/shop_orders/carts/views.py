@@ -55,6 +55,18 @@ class CartView:
     def item_count(self) -> int:
         return sum(line.quantity for line in self.lines)
 
+    def with_shortages(self, shortages: Mapping[str, int]) -> CartView:
+        """The view after stock was sold meanwhile: ``{product_ref: available units}``."""
+        return replace(
+            self,
+            lines=tuple(
+                replace(line, available=shortages[line.product], changes=tuple({*line.changes, "short"}))
+                if line.product in shortages
+                else line
+                for line in self.lines
+            ),
+        )
+
 
 def view(
     cart: Cart | None,
