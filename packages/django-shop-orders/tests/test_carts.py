@@ -4,18 +4,20 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
-from shop_orders import carts
+from shop_orders import carts, checkout
 from shop_orders.exceptions import (
     CartClosed,
     CartNotFound,
     InsufficientStock,
     InvalidQuantity,
+    ProductsGone,
     UnknownProduct,
 )
-from shop_orders.models import Cart, CartItem
-from testproject.books.models import Book
+from shop_orders.models import Cart, CartItem, Order
+from testproject.books.models import Book, Leaflet
 
 pytestmark = pytest.mark.django_db
+CONTACT = checkout.Contact(name="Test Customer", phone="0712345678")
 
 
 @pytest.fixture
@@ -81,6 +83,27 @@ def test_removing_a_product_not_in_the_cart_changes_nothing(cart):
     assert quantities(cart) == {"978-1": 2}
     carts.remove_item(cart, "978-1")
     assert quantities(cart) == {}
+
+
+def test_product_whose_price_was_taken_away_is_not_sold_for_nothing(cart, shop_settings):
+    options = {"model": "books.Leaflet", "ref": "id", "name": "headline", "price": "price", "stock": "copies"}
+    backend = "shop_orders.product_sources.ModelProductSource"
+    shop_settings(PRODUCT_SOURCE={"BACKEND": backend, "OPTIONS": options})
+    leaflet = Leaflet.objects.create(headline="A leaflet", page_price=Decimal(1), copies=5)
+    carts.add_item(cart, str(leaflet.pk), 2)
+    Leaflet.objects.update(page_price=None)
+    [line] = carts.view(cart).lines
+    assert (line.unit_price, line.line_total, line.changes) == (None, None, ("gone",))
+    with pytest.raises(ProductsGone):
+        checkout.place_order(cart, contact=CONTACT)
+    with pytest.raises(UnknownProduct):
+        carts.add_item(cart, str(leaflet.pk), 1)
+    assert (Order.objects.count(), Leaflet.objects.get().copies) == (0, 5)
+    Leaflet.objects.update(page_price=0)
+    [line] = carts.view(cart).lines
+    assert (line.unit_price, line.line_total, line.changes) == (Decimal(0), Decimal(0), ("price_changed",))
+    order = checkout.place_order(cart, contact=CONTACT)
+    assert order.subtotal == 0
 
 
 def test_clear_removes_every_item(cart, other_book):

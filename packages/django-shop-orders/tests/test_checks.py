@@ -4,6 +4,7 @@ from django.core.management import call_command
 from django.db import connection
 from shop_orders import checks
 from testproject import hooks
+from testproject.books.models import Book
 
 SOURCE = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
 
@@ -152,6 +153,16 @@ def test_stock_in_another_database_is_reported(settings):
     (message,) = run_checks()
     assert (message.id, message.level) == ("shop_orders.W008", WARNING)
     assert "back would not be given back" in message.msg
+
+
+def test_price_column_with_a_default_is_reported(monkeypatch):
+    field = Book._meta.get_field("sale_price")
+    monkeypatch.setattr(field, "default", 0)
+    (message,) = run_checks()
+    assert (message.id, message.level) == ("shop_orders.W011", WARNING)
+    assert "books.Book.sale_price has the default 0" in message.msg
+    monkeypatch.setattr(field, "default", None)
+    assert run_checks() == []
 
 
 def test_settings_that_are_not_a_dict_are_reported(settings):

@@ -130,6 +130,21 @@ def test_quickstart_finds_the_fields_of_unusual_models(settings, model, options,
     assert namespace["SHOP_ORDERS"]["PRODUCT_SOURCE"]["OPTIONS"] == {"model": model, **expected}
 
 
+def test_quickstart_says_what_it_guessed(settings):
+    def hints(model, **options):
+        err = StringIO()
+        call_command("shop_orders_quickstart", model, stdout=StringIO(), stderr=err, **options)
+        return err.getvalue()
+
+    assert "cost may not be the price that customers pay." in hints("books.Toy")
+    assert "customers pay" not in hints("books.Toy", price="cost")
+    assert "customers pay" not in hints("books.Book")
+    assert "example" not in hints("books.Book")
+    settings.SHOP_ORDERS = {}
+    assert "KES is an example: replace it with the currency of your prices." in hints("books.Book")
+    assert "example" not in hints("books.Book", currency="EUR")
+
+
 @pytest.mark.parametrize(
     ("numbers", "price"),
     [

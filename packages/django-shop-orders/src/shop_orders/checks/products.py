@@ -57,6 +57,8 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
         if (name or option in ("name", "price")) and not hasattr(source.model, name or " "):
             yield _no_field(source, option, name)
     yield from _model_filters(source)
+    if source.price in names:
+        yield from _model_price(source)
     if source.stock in names:
         yield from _model_stock(source)
     try:
@@ -79,6 +81,18 @@ def _model_filters(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             f"The filters of PRODUCT_SOURCE do not fit {source.model._meta.label}: {error}",
             hint='Write them as for a queryset: "OPTIONS": {"filters": {"is_active": True}}.',
             id="shop_orders.E017",
+        )
+
+
+def _model_price(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    """A default is a price that nobody entered. Callables are not called; NOT_PROVIDED is one."""
+    field: Any = source.model._meta.get_field(source.price)
+    if field.default is not None and not callable(field.default):
+        yield checks.Warning(
+            f"{source.model._meta.label}.{source.price} has the default {field.default}: a product whose price nobody "
+            "entered is sold for that.",
+            hint="Remove the default and allow NULL (null=True, blank=True): without a price it is not on sale.",
+            id="shop_orders.W011",
         )
 
 

@@ -47,8 +47,14 @@ SHOP_ORDERS = {{
     }},
 }}""".replace("'", '"')
         )
+        if not options["price"] and any(word in found["price"] for word in NO_PRICES):
+            self.stderr.write(
+                f"{found['price']} may not be the price that customers pay. Name the right one with --price."
+            )
         for hint in self._hints(model, found):
             self.stderr.write(hint)
+        if not options["currency"] and not app_settings.get("CURRENCY", ""):
+            self.stderr.write(f"{currency} is an example: replace it with the currency of your prices.")
 
     def _options(self, model: type[models.Model], fields: list[Any], price: str) -> dict[str, Any]:
         unique = [field for field in fields if field.unique]
