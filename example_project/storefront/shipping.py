@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext as _
 from shop_orders.exceptions import CheckoutRefused
 from shop_orders.pricing import Charge, Draft
@@ -22,7 +23,7 @@ class Delivery:
     alias: str
     label: Any
     hint: Any = ""
-    price: Decimal = Decimal(0)
+    price: Decimal
     free_from: Decimal | None = None
     needs_address: bool = True
 
@@ -61,5 +62,7 @@ def refuse_unknown(draft: Draft) -> None:
         raise CheckoutRefused(_("This delivery option needs an address."))
 
 
-def _delivery(alias: str, *, price: str = "0", free_from: str | None = None, **options: Any) -> Delivery:
+def _delivery(alias: str, *, price: str | None = None, free_from: str | None = None, **options: Any) -> Delivery:
+    if price is None:
+        raise ImproperlyConfigured(f'SHOP_DELIVERY["{alias}"] has no "price". Write "0" if it is free of charge.')
     return Delivery(alias=alias, price=Decimal(price), free_from=Decimal(free_from) if free_from else None, **options)

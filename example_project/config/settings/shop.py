@@ -36,7 +36,12 @@ SHOP_DELIVERY = {
         "hint": _("The next working day"),
         "price": env.amount("SHIPPING_PRICE_EXPRESS", "700"),
     },
-    "pickup": {"label": _("Collect it yourself"), "hint": _("Ready the same day"), "needs_address": False},
+    "pickup": {
+        "label": _("Collect it yourself"),
+        "hint": _("Ready the same day"),
+        "price": "0",
+        "needs_address": False,
+    },
 }
 
 PAYMENT_PROVIDERS: dict[str, dict[str, Any]] = {

@@ -4,11 +4,13 @@ from decimal import Decimal
 
 import pytest
 from django.core import mail
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from shop_catalog import inventory, products
 from shop_notify.models import Notification
 from shop_orders import customers
 from shop_orders.models import Order
+from storefront import shipping
 
 from .conftest import GUEST, Visitor
 
@@ -312,3 +314,9 @@ def test_a_payment_that_is_reserved_is_not_asked_for_again(visitor, mug, setting
     assert "Pay now" not in visitor.text
     visitor.get(f"/orders/{order.number}/pay/?token={token}")
     assert visitor.path == f"/orders/{order.number}/thanks/"
+
+
+def test_a_delivery_option_without_a_price_is_not_free_by_accident(settings):
+    settings.SHOP_DELIVERY = {"home": {"label": "Home delivery"}}
+    with pytest.raises(ImproperlyConfigured, match=r'SHOP_DELIVERY\["home"\] has no "price"'):
+        shipping.choices()
