@@ -188,7 +188,7 @@ def price_changes() -> None:
             _execute(plain, key)
 
     def action(key: int) -> None:
-        product = Product.objects.get(pk=key)
+        product: Any = Product.objects.get(pk=key)
         actions.set_price(product, price=product.price + Decimal(1))
 
     for writers in (1, 8):

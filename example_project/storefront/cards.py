@@ -31,14 +31,17 @@ class PriceTag:
 class Card:
     name: str
     url: str
-    price: PriceTag
+    price: PriceTag | None
     picture: pictures.Picture | None
     rating: Decimal = Decimal(0)
     review_count: int = 0
     in_stock: bool = True
 
 
-def price_tag(amount: Decimal, compare_at: Decimal | None, *, is_from: bool = False) -> PriceTag:
+def price_tag(amount: Decimal | None, compare_at: Decimal | None, *, is_from: bool = False) -> PriceTag | None:
+    """The prices to show; None for a product that is not for sale."""
+    if amount is None:
+        return None
     before = compare_at if compare_at is not None and compare_at > amount else None
     return PriceTag(amount=amount, before=before, is_from=is_from)
 

@@ -31,19 +31,22 @@ class Offer:
 
 
 def of_product(view: ProductPage) -> list[Offer]:
-    """One offer for a simple product, one for each variant of a group."""
+    """One offer for a simple product, one for each variant of a group. What has no price is not for sale."""
     if view.product.kind == ProductKind.GROUP:
         return [
             Offer(
                 sku=variant.sku,
                 label=" / ".join(str(value) for value in variant.options.values()) or variant.name or variant.sku,
-                price=cards.price_tag(variant.price, variant.compare_at_price),
+                price=price,
                 available=max(variant.available, 0),
             )
             for variant in view.variants
+            if (price := cards.price_tag(variant.price, variant.compare_at_price)) is not None
         ]
-    price = cards.price_tag(view.product.price, view.product.compare_at_price)
-    return [Offer(sku=view.product.sku, label=view.product.name, price=price, available=max(view.available, 0))]
+    own_price = cards.price_tag(view.product.price, view.product.compare_at_price)
+    if own_price is None:
+        return []
+    return [Offer(sku=view.product.sku, label=view.product.name, price=own_price, available=max(view.available, 0))]
 
 
 def option_names(view: ProductPage) -> str:

@@ -27,7 +27,7 @@ SELECT p.id, p.sku, p.slug, p.name, p.kind, p.price, p.compare_at_price, p.stock
          WHERE l.product_id = p.id)
   FROM shop_catalog_product p
   LEFT JOIN shop_catalog_productimage i ON i.product_id = p.id AND i.is_primary
- WHERE p.parent_id IS NULL AND {PUBLISHED}"""
+ WHERE p.parent_id IS NULL AND p.price IS NOT NULL AND {PUBLISHED}"""
 ORDER = " ORDER BY p.created_at DESC, p.id DESC LIMIT 21"
 BEYOND = " AND (p.created_at, p.id) < (%s::timestamptz, %s)"
 SUBTREE = """

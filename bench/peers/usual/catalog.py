@@ -92,7 +92,7 @@ def published() -> Any:
 @api.get("/products/products/", response=list[Item])
 @paginate(PageNumberPagination, page_size=20)
 def list_products(request: Any, category: str = "", q: str = "") -> Any:
-    products = published()
+    products = published().filter(price__isnull=False)
     if category:
         below = Category.objects.get(slug=category).get_descendants(include_self=True)
         products = products.filter(categories__in=below).distinct()

@@ -77,7 +77,7 @@ def add_item(request: Any, payload: Add) -> Any:
     customer, _created = Customer.objects.get_or_create(user=request.auth, defaults={"email": request.auth.email})
     with transaction.atomic():
         cart, _created = Cart.objects.get_or_create(customer=customer, status="open")
-        product = Product.objects.get(sku=payload.product, is_active=True)
+        product: Any = Product.objects.get(sku=payload.product, is_active=True)
         item, created = CartItem.objects.select_for_update().get_or_create(
             cart=cart,
             product_ref=product.sku,
@@ -87,7 +87,9 @@ def add_item(request: Any, payload: Add) -> Any:
             item.quantity += payload.quantity
             item.save()
     items = list(cart.items.all())
-    products = {row.sku: row for row in Product.objects.filter(sku__in=[item.product_ref for item in items])}
+    products: dict[str, Any] = {
+        row.sku: row for row in Product.objects.filter(sku__in=[item.product_ref for item in items])
+    }
     lines = [
         {
             "product": item.product_ref,
@@ -109,7 +111,8 @@ def place_order(request: Any, payload: Place) -> Any:
         cart = Cart.objects.select_for_update().get(customer=customer, status="open")
         items = list(cart.items.all())
         skus = [item.product_ref for item in items]
-        products = {row.sku: row for row in Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")}
+        rows = Product.objects.select_for_update().filter(sku__in=skus).order_by("pk")
+        products: dict[str, Any] = {row.sku: row for row in rows}
         total = sum((products[item.product_ref].price * item.quantity for item in items), Decimal(0))
         order = Order(customer=customer, cart=cart, email=customer.email, payment_provider="on_delivery")
         order.number = order_number(order)

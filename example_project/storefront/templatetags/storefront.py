@@ -97,7 +97,7 @@ def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> dict
 
 
 @register.inclusion_tag("storefront/parts/price.html")
-def price_tag(tag: PriceTag) -> dict[str, Any]:
+def price_tag(tag: PriceTag | None) -> dict[str, Any]:
     return {"tag": tag}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -186,7 +187,7 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
     return {
         "product": details,
         "price": price,
-        "lowest_price": details.lowest_price if price.before and details.lowest_price < price.amount else None,
+        "lowest_price": _lowest_before(price, details.lowest_price),
         "offers": found,
         "chosen": chosen,
         "option_names": offers.option_names(view),
@@ -202,8 +203,16 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
     }
 
 
+def _lowest_before(price: cards.PriceTag | None, lowest: Decimal | None) -> Decimal | None:
+    """The lowest price of the last 30 days beside a reduced price, if it was lower than the price is now."""
+    if price is None or price.before is None or lowest is None:
+        return None
+    return lowest if lowest < price.amount else None
+
+
 def _listed(slug: str) -> Product:
-    item = Product.objects.published().listed().filter(slug=slug).first()
+    """A published product or group: its reviews are open to read and write also while it is not for sale."""
+    item = Product.objects.published().filter(parent__isnull=True, slug=slug).first()
     if item is None:
         raise Http404
     return item

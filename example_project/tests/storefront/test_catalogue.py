@@ -149,6 +149,33 @@ def test_a_product_that_is_switched_off_is_not_found(visitor, mug):
     assert visitor.client.get("/product/market-mug/").status_code == 404
 
 
+def test_group_without_variants_is_not_listed_and_its_page_says_that_it_is_not_for_sale(visitor, shirt, kitchen):
+    variants = list(shirt.variants.all())
+    products.change(shirt, is_featured=True)
+    pages = ["/", "/category/kitchen/", "/search/?q=shirt", "/search/suggestions/?q=shirt", "/sitemap-products.xml"]
+    assert all("/product/acacia-shirt/" in visitor.get(page) for page in pages)
+    for variant in variants:
+        products.change(variant, is_active=False, price=None)
+    for page in pages:
+        assert "/product/acacia-shirt/" not in visitor.get(page), page
+    text = visitor.get("/product/acacia-shirt/")
+    assert "This product is not for sale at the moment." in text
+    assert "Add to cart" not in text
+    assert 'class="price' not in text
+    assert visitor.client.get("/product/acacia-shirt/reviews/").status_code == 200
+
+
+def test_free_product_is_sold_and_one_without_a_price_leaves_the_cart(visitor, mug):
+    products.set_price(mug, price=Decimal(0))
+    assert "KSh\N{NO-BREAK SPACE}0" in visitor.get("/product/market-mug/")
+    visitor.post("/cart/add/", product="MUG", quantity=1)
+    assert "KSh\N{NO-BREAK SPACE}0" in visitor.get("/cart/")
+    products.change(mug, is_active=False, price=None)
+    text = visitor.get("/cart/")
+    assert "no longer" in text
+    assert visitor.client.get("/product/market-mug/").status_code == 404
+
+
 def test_a_price_that_was_reduced_shows_both(visitor, mug):
     products.change(mug, compare_at_price=Decimal(1000))
     text = visitor.get("/product/market-mug/")

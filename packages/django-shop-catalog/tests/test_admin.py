@@ -331,7 +331,7 @@ def test_product_form_shows_only_the_fields_of_its_kind(admin, shop):
 
     assert fields("S-L") - fields("A") == {"parent", "options", "position"}
     stock = {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
-    assert fields("A") - fields("S") == stock | {"price", "compare_at_price", "price_history"}
+    assert fields("A") - fields("S") == stock | {"price", "is_free", "compare_at_price", "price_history"}
     assert fields("S") - fields("A") == {"price_now"}
     page = admin.get(url("product", "add") + f"?kind=variant&parent={products.get('S').pk}")
     assert page.context["adminform"].form.initial == {"kind": "variant", "parent": str(products.get("S").pk)}

@@ -91,6 +91,9 @@ BAD_ROWS = {
     '{"sku": "A", "name": "A"}': ("price", "invalid_product"),
     '{"sku": "", "name": "A", "price": "1"}': ("sku", "string_too_short"),
     '{"name": "A", "price": "1"}': ("sku", "missing"),
+    '{"sku": "A", "name": "A", "price": null}': ("price", "invalid_product"),
+    '{"sku": "DRAFT", "is_active": true}': ("price", "invalid_product"),
+    '{"sku": "OLD", "price": ""}': ("price", "value_error"),
     '{"sku": "A", "name": "A", "price": "-1"}': ("price", "value_error"),
     '{"sku": "A", "name": "A", "price": "1e400"}': ("price", "value_error"),
     '{"sku": "A", "name": "A", "price": "0.001"}': ("price", "invalid_price"),
@@ -129,13 +132,53 @@ BAD_ROWS = {
 
 def test_invalid_rows_are_reported_and_valid_ones_written():
     products.create("OLD", name="Old", slug="old", price=Decimal(1))
+    products.create("DRAFT", name="Draft", is_active=False)
     good = '{"sku": "GOOD", "name": "Good", "price": "1.00"}'
     report = load("\n".join([*BAD_ROWS, good]), "ndjson")
     expected = [(row, *what) for row, what in enumerate(BAD_ROWS.values(), start=1)]
     assert errors_of(report) == expected
     assert all(error.reason for error in report.errors)
     assert (report.created, report.failed) == (1, len(BAD_ROWS))
-    assert set(Product.objects.values_list("sku", flat=True)) == {"OLD", "GOOD"}
+    assert set(Product.objects.values_list("sku", flat=True)) == {"OLD", "DRAFT", "GOOD"}
+    assert (products.get("OLD").price, products.get("DRAFT").price) == (Decimal(1), None)
+
+
+def test_empty_cell_is_no_price_and_zero_is_free(food):
+    report = load(
+        "sku,name,price,is_active,categories\n"
+        "A,Apple,,yes,food\n"
+        "B,Pear,,no,food\n"
+        "C,Sample,0,yes,food\n"
+        "D,Plum,2.00,yes,food\n"
+    )
+    assert (report.created, errors_of(report)) == (3, [(1, "price", "invalid_product")])
+    assert "Give 0 if it is free" in report.errors[0].reason
+    assert dict(Product.objects.values_list("sku", "price")) == {"B": None, "C": Decimal(0), "D": Decimal(2)}
+    assert statistics.of_category("food").count == 2
+
+    report = load("sku,name,price\nB,Big pear,\nC,Big sample,\nD,Big plum,\n")
+    assert (report.updated, errors_of(report)) == (3, [])
+    assert dict(Product.objects.values_list("sku", "price")) == {"B": None, "C": Decimal(0), "D": Decimal(2)}
+    load(json.dumps([{"sku": "D", "price": None}, {"sku": "D", "name": "Plum"}]), "json")
+    assert products.get("D").price == Decimal(2)
+    assert not products.get("D").price_changes.exists()
+
+    report = load("sku,price,is_active\nB,4.00,yes\nC,,no\n")
+    assert (report.updated, errors_of(report)) == (2, [])
+    assert list(products.get("B").price_changes.values_list("old_price", "new_price")) == [(None, Decimal(4))]
+    assert statistics.of_category("food") == statistics.PriceStatistics(
+        2, Decimal("3.00"), Decimal("2.00"), Decimal("4.00")
+    )
+
+
+def test_import_lists_a_group_with_its_first_priced_variant(food):
+    report = load("sku,name,kind,parent,price,is_active\nS,Shirt,group,,,yes\nS-L,,variant,S,,no\n")
+    assert (report.created, errors_of(report)) == (2, [])
+    assert not Product.objects.listed().exists()
+    load("sku,price,is_active\nS-L,3.00,yes\n")
+    assert list(Product.objects.listed().values_list("sku", "price")) == [("S", Decimal(3))]
+    load("sku,is_active\nS-L,no\n")
+    assert not Product.objects.listed().exists()
 
 
 def test_product_list_opens_no_image_file(anyone):

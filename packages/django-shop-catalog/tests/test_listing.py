@@ -355,7 +355,7 @@ def test_ranking_is_limited_and_other_sort_orders_list_all_matches(shop, monkeyp
 @pytest.mark.pg
 def test_search_uses_its_indexes(teapots):
     Product.objects.bulk_create(
-        Product(sku=f"X{n}", slug=f"x{n}", name="X", search_text=f"word{n} other{n}") for n in range(3000)
+        Product(sku=f"X{n}", slug=f"x{n}", name="X", price=1, search_text=f"word{n} other{n}") for n in range(3000)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE shop_catalog_product")

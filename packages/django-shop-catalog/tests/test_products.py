@@ -22,13 +22,6 @@ def shirt():
     return group
 
 
-def test_simple_product_needs_a_price():
-    with pytest.raises(InvalidProduct) as caught:
-        products.create("A", name="A")
-    assert caught.value.field == "price"
-    assert Product.objects.count() == 0
-
-
 def test_variant_takes_its_groups_name_and_a_slug_with_its_options(shirt):
     variant = products.get("SHIRT-L")
     assert (variant.name, variant.slug, variant.listed) == ("Shirt", "shirt-l", shirt)
@@ -41,7 +34,7 @@ def test_price_of_a_group_is_its_lowest_published_variant_price(shirt):
     products.set_price(products.get("SHIRT-M"), price=Decimal(12))
     assert products.get("SHIRT").price == Decimal(12)
     products.delete(products.get("SHIRT-M"))
-    assert products.get("SHIRT").price == Decimal(0)
+    assert products.get("SHIRT").price is None
 
 
 @pytest.mark.parametrize(
@@ -83,6 +76,7 @@ def test_parent_of_a_simple_product_and_categories_of_a_variant_are_refused(shir
     [
         {"kind": "variant"},
         {"kind": "group", "stock_quantity": 1},
+        {"price": None},
         {"price": Decimal(-1)},
         {"compare_at_price": Decimal(-1)},
         {"reserved_quantity": 1},
@@ -94,7 +88,7 @@ def test_parent_of_a_simple_product_and_categories_of_a_variant_are_refused(shir
 )
 def test_database_constraints_refuse_invalid_rows(values):
     products.create("TAKEN", name="Taken", price=Decimal(1))
-    product = Product(**{"sku": "A", "slug": "a", "name": "A", **values})
+    product = Product(**{"sku": "A", "slug": "a", "name": "A", "price": Decimal(1), **values})
     with pytest.raises(IntegrityError), transaction.atomic():
         product.save()
 

@@ -47,6 +47,8 @@ def shop(make_user):
     group = products.create("G", kind="group", name="Shirt", categories=[food])
     products.create("G-L", kind="variant", parent=group, price=Decimal("2.50"), options={"size": "L"})
     products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
+    products.create("DRAFT", name="Draft", categories=[food], is_active=False)
+    products.create("EMPTY", kind="group", name="Empty", categories=[food])
     products.create("SOON", name="Soon", price=Decimal(3), categories=[food], publish_from=timezone.now())
     products.set_price(products.get("P1"), price=Decimal(9))
     inventory.receive({"P0": 5, "P1": 1, "G-L": 2})
@@ -72,7 +74,7 @@ def samples():
         browsing._PRODUCT: [
             ((shows_all,), {"slug": slug, "now": now, "since": now - timedelta(days=30)})
             for shows_all in (False, True)
-            for slug in ("apple-1", "off", "shirt")
+            for slug in ("apple-1", "off", "shirt", "empty", "draft")
         ],
         browsing._IMAGES: [((), {"own": group.pk, "listed": group.pk})],
         browsing._VARIANTS: [((shows_all,), {"group": group.pk, "now": now}) for shows_all in (False, True)],
@@ -107,7 +109,8 @@ def pages(now, bounds):
     for ordering, after_value in after_values.items():
         for has_after in (False, True):
             arguments = {**values, "after_value": after_value}
-            yield (Filters().shape, None, False, ordering, has_after, 50), arguments
+            for shows_all in (False, True):
+                yield (Filters(with_unpublished=shows_all).shape, None, False, ordering, has_after, 50), arguments
     narrowed = [
         Filters(category="x"), Filters(min_price=Decimal(0)), Filters(max_price=Decimal(0)), Filters(in_stock=True),
         Filters(in_stock=False), Filters(featured=False), Filters(rating=Decimal(0)), Filters(related_to="x"),

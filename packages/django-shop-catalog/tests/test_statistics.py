@@ -214,7 +214,7 @@ PRODUCTS = [f"p{number}" for number in range(6)]
 CATEGORIES = [f"c{number}" for number in range(6)]
 PRICES = st.integers(0, 9999).map(lambda cents: Decimal(cents) / 100)
 STEPS = st.one_of(
-    st.tuples(st.just("price"), st.sampled_from(PRODUCTS), PRICES),
+    st.tuples(st.just("price"), st.sampled_from(PRODUCTS), st.none() | PRICES),
     st.tuples(st.just("categories"), st.sampled_from(PRODUCTS), st.lists(st.sampled_from(CATEGORIES), max_size=3)),
     st.tuples(st.just("publish"), st.sampled_from(PRODUCTS), st.booleans()),
     st.tuples(st.just("schedule"), st.sampled_from(PRODUCTS), st.sampled_from([-2, -1, 1, 2, None])),
@@ -250,11 +250,13 @@ def take(step, subject, value):
 def change_product(product, step, value):
     if step == "delete":
         products.delete(product)
-    elif step == "publish":
+    elif step == "publish" and (product.price is not None or product.kind == "group"):
         products.change(product, is_active=value)
     elif step == "schedule":
         moment = None if value is None else timezone.now() + timedelta(hours=value)
         products.change(product, publish_from=moment)
+    elif step == "price" and product.kind != "group" and value is None:
+        products.change(product, price=None, is_active=False)
     elif step == "price" and product.kind != "group":
         products.set_price(product, price=value)
     elif step == "categories" and product.kind != "variant":

@@ -86,8 +86,8 @@ class ProductQuerySet(models.QuerySet["Product"]):
         )
 
     def listed(self) -> ProductQuerySet:
-        """The products in lists: simple products and groups, not variants."""
-        return self.filter(parent__isnull=True)
+        """The products in lists: simple products and groups, not variants. Those without a price are not for sale."""
+        return self.filter(parent__isnull=True, price__isnull=False)
 
     def sellable(self) -> ProductQuerySet:
         """The products that can be put into a cart: all but groups."""

@@ -33,7 +33,7 @@ class ProductValues(TypedDict, total=False):
     slug: str
     name: str
     description: str
-    price: Decimal
+    price: Decimal | None
     compare_at_price: Decimal | None
     tax_class: str
     attributes: Mapping[str, Any]
@@ -60,7 +60,8 @@ def create(
 ) -> Product:
     """Add a product. A variant needs its group as ``parent``, whose name it takes if none is given.
 
-    ``stock_quantity`` is received as a first stock movement.
+    ``stock_quantity`` is received as a first stock movement. Without a price it is not for sale, and must not be
+    active. A price of zero is free of charge.
 
     Raises:
         DuplicateValue: the SKU or the slug is taken.
@@ -73,7 +74,7 @@ def create(
     if not values.get("slug"):
         values["slug"] = free_slug(Product, _slug_source(sku, parent, values))
     product = Product(sku=sku, kind=kind, parent=parent)
-    check_kind(product, priced="price" in values, linked=bool(values.get("categories")))
+    check_kind(product, priced=values.get("price") is not None, linked=bool(values.get("categories")))
     listed = _lock(parent.pk) if parent is not None else None
     before = statistics.contribution(listed) if listed is not None else statistics.Figures()
     _set_values(product, values)
@@ -88,12 +89,13 @@ def create(
 def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Unpack[ProductValues]) -> Product:
     """Change the given values of a product and keep the others. Returns the updated product.
 
+    A price of ``None`` takes the price away, which only an inactive product allows.
+
     Raises:
         UnknownProduct: it was deleted in the meantime.
         DuplicateValue, InvalidProduct: as for ``create``.
     """
-    is_group = product.kind == ProductKind.GROUP
-    check_kind(product, priced="price" in values and is_group, linked=bool(values.get("categories")), is_new=False)
+    check_kind(product, priced=values.get("price") is not None, linked=bool(values.get("categories")))
     listed = _lock_listed(product)
     before = statistics.contribution(listed)
     product = listed if product.pk == listed.pk else _lock(product.pk)
@@ -136,8 +138,10 @@ def get(sku: str) -> Product:
     return product
 
 
-def lowest_recent_price(product: Product) -> Decimal:
-    """The lowest price of a product in the last 30 days, the current one included."""
+def lowest_recent_price(product: Product) -> Decimal | None:
+    """The lowest price of a product in the last 30 days, with the current one; ``None`` if that is not given."""
+    if product.price is None:
+        return None
     recent = product.price_changes.filter(changed_at__gte=timezone.now() - LOWEST_PRICE_WINDOW)
     lowest: Decimal | None = recent.aggregate(lowest=Min("old_price"))["lowest"]
     return product.price if lowest is None else min(lowest, product.price)
@@ -148,10 +152,24 @@ def category_ids(product: Product) -> list[int]:
 
 
 def settle_schedules() -> int:
-    """Add products to the stored figures once all their publication times have passed. Returns how many products."""
+    """Update what depends on publication times that have passed. Returns how many products were settled.
+
+    Products whose times have all passed are added to the stored figures. Groups get the price of their variants that
+    are published now.
+    """
     now = timezone.now()
     scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
-    return sum(_settle_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
+    settled = sum(_settle_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
+    groups = Product.objects.filter(kind=ProductKind.GROUP, variants__is_scheduled=True).distinct().order_by("pk")
+    for group in groups.prefetch_related("variants"):
+        if group.price != _lowest_price(group.variants.all(), at=now):
+            _update_group(group)
+    return settled
+
+
+@in_transaction(Product)
+def _update_group(group: Product) -> None:
+    refresh_groups(Product.objects.select_for_update().filter(pk=group.pk))
 
 
 @in_transaction(Product)
@@ -174,7 +192,7 @@ def is_scheduled(product: Product, *, at: datetime) -> bool:
     return any(time is not None and time > at for time in times)
 
 
-def check_kind(product: Product, *, priced: bool, linked: bool, is_new: bool = True) -> None:
+def check_kind(product: Product, *, priced: bool, linked: bool) -> None:
     """
     Raises:
         InvalidProduct: kind, parent, price and categories do not fit together.
@@ -188,11 +206,18 @@ def check_kind(product: Product, *, priced: bool, linked: bool, is_new: bool = T
             raise InvalidProduct(_("A variant is in the categories of its group."), field="categories")
     elif product.parent is not None:
         raise InvalidProduct(_("Only a variant has a parent."), field="parent")
-    if product.kind == ProductKind.GROUP:
-        if priced:
-            raise InvalidProduct(_("A group has no price of its own; its variants have."), field="price")
-    elif is_new and not priced:
-        raise InvalidProduct(_("The price is missing."), field="price")
+    if product.kind == ProductKind.GROUP and priced:
+        raise InvalidProduct(_("A group has no price of its own; its variants have."), field="price")
+
+
+def check_priced(product: Product) -> None:
+    """
+    Raises:
+        InvalidProduct: the product is active, but has no price.
+    """
+    if product.is_active and product.price is None and product.kind != ProductKind.GROUP:
+        message = _("An active product needs a price. Give 0 if it is free of charge, or make it inactive.")
+        raise InvalidProduct(message, field="price")
 
 
 def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
@@ -233,14 +258,18 @@ def _set_values(product: Product, values: ProductValues) -> None:
     slug = values.get("slug")
     if slug is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
         raise DuplicateValue(_("The slug %(slug)s is already used by another product.") % {"slug": slug}, field="slug")
-    if "price" in values:
-        money.check(values["price"])
+    if product.kind == ProductKind.GROUP:
+        values.pop("price", None)
+    price = values.get("price")
+    if price is not None:
+        money.check(price)
     compare_at = values.get("compare_at_price")
     if compare_at is not None:
         money.check(compare_at, field="compare_at_price")
     for name, value in values.items():
         if name != "categories":
             setattr(product, name, value)
+    check_priced(product)
     if product.publish_from and product.publish_until and product.publish_from >= product.publish_until:
         raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
     product.is_scheduled = is_scheduled(product, at=timezone.now())
@@ -279,7 +308,10 @@ def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
 
 
 def refresh_groups(groups: Iterable[Product]) -> None:
-    """Update groups: their price to the cheapest published variant, their search text to the words of all variants."""
+    """Update groups: their price to the cheapest published variant, their search text to the words of all variants.
+
+    A group without a published variant has no price. Whether the group itself is published makes no difference.
+    """
     by_id = {group.pk: group for group in groups}
     variants: dict[int, list[Product]] = {pk: [] for pk in by_id}
     for variant in Product.objects.filter(parent__in=by_id).order_by("position", "pk"):
@@ -288,11 +320,18 @@ def refresh_groups(groups: Iterable[Product]) -> None:
             variants[variant.parent_id].append(variant)
     now = timezone.now()
     for pk, group in by_id.items():
-        prices = [variant.price for variant in variants[pk] if variant.is_published_at(now)]
-        group.price = min(prices, default=Decimal(0))
+        group.price = _lowest_price(variants[pk], at=now)
         group.search_text = searchable_text(group, variants[pk])
         group.updated_at = now
     Product.objects.bulk_update(by_id.values(), ["price", "search_text", "updated_at"], batch_size=500)
+
+
+def _lowest_price(variants: Iterable[Product], *, at: datetime) -> Decimal | None:
+    """The lowest price of the variants that are published at a moment; ``None`` if none is."""
+    prices = [
+        variant.price for variant in variants if variant.price is not None and variant.is_published_by_itself_at(at)
+    ]
+    return min(prices, default=None)
 
 
 def _reschedule_variants(group: Product) -> None:
@@ -304,7 +343,7 @@ def _reschedule_variants(group: Product) -> None:
             Product.objects.filter(pk=variant.pk).update(is_scheduled=scheduled)
 
 
-def _record_price(product: Product, old_price: Decimal, *, by: AbstractBaseUser | None) -> None:
+def _record_price(product: Product, old_price: Decimal | None, *, by: AbstractBaseUser | None) -> None:
     change = PriceChange.objects.create(
         product=product, old_price=old_price, new_price=product.price, changed_by_id=None if by is None else by.pk
     )

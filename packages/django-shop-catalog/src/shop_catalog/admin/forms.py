@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -22,6 +23,8 @@ from shop_catalog.models import Product, ProductImage, ProductKind
 class ProductForm(forms.ModelForm):
     """Applies the checks of ``products``, so that each error is shown beside its field."""
 
+    is_free = forms.BooleanField(label=_("free of charge"), required=False)
+
     class Meta:
         model = Product
         fields = "__all__"  # noqa: DJ007 - the admin names them
@@ -29,8 +32,10 @@ class ProductForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in ("price", "compare_at_price"):
-            if self.initial.get(name) is not None:
+            if isinstance(self.initial.get(name), Decimal):
                 self.initial[name] = money.quantise(self.initial[name])
+        if self.initial.get("price") == 0:
+            self.initial["is_free"] = True
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -38,16 +43,36 @@ class ProductForm(forms.ModelForm):
         parent = values.get("parent", self.instance.parent)
         checked = Product(kind=kind, parent=parent)
         try:
-            products.check_kind(checked, priced=kind != ProductKind.GROUP, linked=False)
+            is_priced = values.get("price") is not None or bool(values.get("is_free"))
+            products.check_kind(checked, priced=is_priced, linked=False)
             for name in ("price", "compare_at_price"):
                 if values.get(name) is not None and kind != ProductKind.GROUP:
                     values[name] = money.check(values[name], field=name)
         except InvalidProduct as error:
             self.add_error(error.field if error.field in self.fields else None, str(error))
+        if kind != ProductKind.GROUP:
+            self._clean_price(values)
         start, end = values.get("publish_from"), values.get("publish_until")
         if start and end and start >= end:
             self.add_error("publish_until", _("The publication ends before it begins."))
         return values
+
+    def _clean_price(self, values: dict[str, Any]) -> None:
+        """Take a price of 0 only with the box, so that a mistyped price does not give goods away."""
+        if "price" not in values or "price" in self.errors:
+            return
+        if values.get("is_free"):
+            if values["price"]:
+                self.add_error(
+                    "is_free", _("Clear this box or the price: a product with a price is not free of charge.")
+                )
+            else:
+                values["price"] = Decimal(0)
+        elif values["price"] == 0:
+            self.add_error("price", _("To give it away, tick “free of charge”. Otherwise enter a price above 0."))
+        elif values["price"] is None and values.get("is_active", self.instance.is_active):
+            message = _("Enter a price or tick “free of charge”. A product without a price cannot be active.")
+            self.add_error("price", message)
 
 
 class LabelledFormSet(forms.BaseInlineFormSet):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin, messages
@@ -28,6 +30,7 @@ from shop_catalog.admin.forms import (
 from shop_catalog.admin.pages import staff_user
 from shop_catalog.admin.stock import StockFilter, StockPages
 from shop_catalog.admin.uploads import ImportPages
+from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
 
 GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
@@ -35,6 +38,7 @@ GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
 
 ONLY_OF_VARIANTS = {"parent", "options", "position"}
 ONLY_OF_SOLD = {
+    "is_free",
     "compare_at_price",
     "price_history",
     "on_hand",
@@ -44,6 +48,9 @@ ONLY_OF_SOLD = {
     "stock_history",
 }
 """Fields of simple products and variants."""
+
+NAMED = 10
+"""Products named in the message of an action that could not change them."""
 
 HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
@@ -116,7 +123,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
     formfield_overrides = {JSONField: {"widget": Textarea(attrs={"rows": 3, "cols": 60})}}
     fieldsets = (
         (None, {"fields": ("name", "slug", "sku", "kind", "parent", "options", "description", "attributes")}),
-        (_("Price"), {"fields": ("price", "compare_at_price", "tax_class", "price_history")}),
+        (_("Price"), {"fields": ("price", "is_free", "compare_at_price", "tax_class", "price_history")}),
         (
             _("Publication"),
             {"fields": ("is_active", "is_featured", "publish_from", "publish_until", "position", "rating")},
@@ -141,6 +148,8 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
             missing = ONLY_OF_VARIANTS | ONLY_OF_SOLD
         else:
             missing = set() if obj.kind == ProductKind.VARIANT else ONLY_OF_VARIANTS
+        if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
+            missing = missing | {"is_free"}  # the price is shown, and nothing can be entered
         is_group = obj is not None and obj.kind == ProductKind.GROUP
         fieldsets = []
         for title, options in super().get_fieldsets(request, obj):
@@ -186,8 +195,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
     def price_history(self, product: Product) -> SafeString | str:
         changes = product.price_changes.all()[:HISTORY]
         return _lines(
-            (_time(change.changed_at), f"{money.as_text(change.old_price)} → {money.as_text(change.new_price)}")
-            for change in changes
+            (_time(change.changed_at), f"{_text(change.old_price)} → {_text(change.new_price)}") for change in changes
         )
 
     @admin.display(description=_("Last movements"))
@@ -208,12 +216,11 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         """Write the changed fields by ``products.create`` and ``products.change``."""
         fields = products.ProductValues.__annotations__.keys() - {"categories"}
         names = form.changed_data if change else form.cleaned_data
+        names = {"price" if name == "is_free" else name for name in names}
         values: Any = {name: form.cleaned_data[name] for name in names if name in fields and name in form.cleaned_data}
         if change:
             written = products.change(Product.objects.get(pk=obj.pk), by=staff_user(request), **values)
         else:
-            if obj.kind == ProductKind.GROUP:
-                values.pop("price", None)
             written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=staff_user(request), **values)
         obj.pk = written.pk
         obj.refresh_from_db()
@@ -249,9 +256,19 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         self._set_active(request, queryset, is_active=False)
 
     def _set_active(self, request: HttpRequest, queryset: QuerySet[Any], *, is_active: bool) -> None:
+        refused: defaultdict[str, list[str]] = defaultdict(list)
         for product in queryset.select_related("parent"):
-            products.change(product, is_active=is_active, by=staff_user(request))
-        self.message_user(request, gettext("%(count)d products changed.") % {"count": len(queryset)}, messages.SUCCESS)
+            try:
+                products.change(product, is_active=is_active, by=staff_user(request))
+            except ShopCatalogError as error:
+                refused[str(error)].append(product.sku)
+        count = len(queryset) - sum(map(len, refused.values()))
+        if count or not refused:
+            self.message_user(request, gettext("%(count)d products changed.") % {"count": count}, messages.SUCCESS)
+        for reason, skus in refused.items():
+            names = ", ".join(skus[:NAMED]) + (" …" if len(skus) > NAMED else "")
+            message = gettext("Not changed: %(names)s. %(reason)s") % {"names": names, "reason": reason}
+            self.message_user(request, message, messages.ERROR)
 
     def _save_categories(self, product: Product, formset: Any) -> None:
         kept = [
@@ -290,7 +307,11 @@ def _report_no_objects(formset: Any) -> None:
 
 
 def _amount(product: Product) -> str:
-    return f"{money.as_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
+    return "-" if product.price is None else f"{_text(product.price)}\N{NO-BREAK SPACE}{product.currency}"
+
+
+def _text(price: Decimal | None) -> str:
+    return money.as_text(price) or "-"
 
 
 def _page_url(product: Product | None) -> str | None:

@@ -290,8 +290,6 @@ def _values(payload: ProductIn | ProductPatch, *, without: set[str]) -> dict[str
     values = {name: value for name, value in given(payload).items() if name not in without}
     if "categories" in values:
         values["categories"] = [categories.get(slug) for slug in values["categories"]]
-    if values.get("price", 0) is None:
-        del values["price"]
     return values
 
 

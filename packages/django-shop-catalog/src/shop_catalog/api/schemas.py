@@ -14,6 +14,8 @@ from shop_catalog.types import UNSET, JSONObject, Sku
 MoneyText = str
 """An amount with the currency's number of decimals."""
 
+PRICE_GIVEN = "0 is free of charge; null is not given, which only a group or an inactive product may have."
+
 
 class CategoryLink(Schema):
     slug: str
@@ -103,7 +105,9 @@ class ProductItem(Schema):
     slug: str
     name: str
     kind: Literal["simple", "group"]
-    price: MoneyText = Field(description="For a group, the lowest price of its variants.")
+    price: MoneyText | None = Field(
+        description="For a group, the lowest price of its variants. Null only with include_inactive: not for sale."
+    )
     compare_at_price: MoneyText | None
     currency: str
     in_stock: bool
@@ -141,7 +145,7 @@ class VariantOut(Schema):
     slug: str
     name: str
     options: dict[str, object]
-    price: MoneyText
+    price: MoneyText | None = Field(description="Null: not given, so not for sale.")
     compare_at_price: MoneyText | None
     available: int
     in_stock: bool
@@ -155,9 +159,11 @@ class ProductDetail(Schema):
     kind: Literal["simple", "group", "variant"]
     group: str | None = Field(description="For a variant, the slug of its group.")
     description: str
-    price: MoneyText
+    price: MoneyText | None = Field(
+        description="Null: the product is not for sale; no price is given, or no variant of the group is on sale."
+    )
     compare_at_price: MoneyText | None
-    lowest_price_30_days: MoneyText
+    lowest_price_30_days: MoneyText | None
     currency: str
     price_includes_tax: bool
     tax_class: str
@@ -199,7 +205,7 @@ class ProductIn(ProductFields):
     slug: Slug | None = None
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
-    price: Money | None = None
+    price: Money | None = Field(None, description=PRICE_GIVEN)
     stock_quantity: Quantity | None = Field(None, description="Initial stock, received as a stock movement.")
 
 
@@ -208,7 +214,7 @@ class ProductPatch(ProductFields):
 
     name: ShortText = Field(UNSET, min_length=1)
     slug: Slug = UNSET
-    price: Money = UNSET
+    price: Money | None = Field(None, description=PRICE_GIVEN)
 
 
 class MovementOut(Schema):

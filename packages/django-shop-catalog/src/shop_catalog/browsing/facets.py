@@ -43,7 +43,7 @@ def count_facets(filters: Filters) -> Facets:
         others = tuple(pair for pair in filters.attributes if pair[0] != name)
         wider, _complete = _rows(replace(filters, attributes=others))
         attributes[name] = _attribute_counts(wider).get(name, {})
-    prices = [row["price"] for row in rows]
+    prices = [row["price"] for row in rows if row["price"] is not None]
     return Facets(
         categories=_category_counts([row["pk"] for row in rows]),
         attributes=attributes,

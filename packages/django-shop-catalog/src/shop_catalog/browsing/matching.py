@@ -24,7 +24,7 @@ def matching_products(
     """``search`` is the shape of a prepared search. ``is_best``: the list is ordered by relevance."""
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
-        products = products.filter(published_at(p("now", product_field("publish_from"))))
+        products = products.filter(published_at(p("now", product_field("publish_from"))), price__isnull=False)
     if filters.category:
         products = products.filter(_in_subtree(p, reads_in_order=reads_in_order))
     products = products.filter(*_conditions(p, filters))

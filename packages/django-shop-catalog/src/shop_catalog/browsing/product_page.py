@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -36,15 +37,29 @@ def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | 
     )
     if product is None:
         return None
-    variants = []
+    variants: list[Variant] = []
     if product.kind == ProductKind.GROUP:
         variants = queries.product_variants(product.id, now=now, with_unpublished=with_unpublished)
+        if not with_unpublished:
+            product = product._replace(price=_from_price(variants), lowest_price=None)
     return ProductPage(
-        product=product._replace(lowest_price=min(product.price, product.lowest_price)),
+        product=product._replace(lowest_price=_lowest(product)),
         images=queries.product_images(product.id, product.listed_id),
         variants=variants,
         paths=_paths(product.listed_id),
     )
+
+
+def _from_price(variants: list[Variant]) -> Decimal | None:
+    """The lowest price of the variants that can be bought now; the stored one waits for a job after a publication."""
+    return min((variant.price for variant in variants if variant.price is not None), default=None)
+
+
+def _lowest(product: ProductDetails) -> Decimal | None:
+    """The lowest price with the current one, ``None`` without a current price."""
+    if product.price is None or product.lowest_price is None:
+        return product.price
+    return min(product.price, product.lowest_price)
 
 
 def _paths(listed_id: int) -> list[list[categories.Node]]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import (
     BooleanField,
+    DecimalField,
     Expression,
     F,
     FilteredRelation,
@@ -24,6 +25,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
+from shop_core.money import MAX_AMOUNT
 
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import has_stock_column, matching_products, product_field
@@ -32,16 +34,21 @@ from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
 
+_SORT_PRICE: Any = DecimalField(max_digits=16, decimal_places=4)
+
 
 class ListedProduct(NamedTuple):
-    """A product as lists show it. ``sort_value`` is the value by which the list is ordered."""
+    """A product as lists show it. ``sort_value`` is the value by which the list is ordered.
+
+    ``price`` is ``None`` only in lists with unpublished products: it is not given, or a group has no variant on sale.
+    """
 
     id: int
     slug: str
     sku: str
     name: str
     kind: str
-    price: Decimal
+    price: Decimal | None
     compare_at_price: Decimal | None
     in_stock: bool
     is_featured: bool
@@ -83,7 +90,10 @@ class PathLink(NamedTuple):
 
 
 class ProductDetails(NamedTuple):
-    """A product's columns. ``listed_id`` is its own id, or that of its group. ``lowest_price`` is over 30 days."""
+    """A product's columns. ``listed_id`` is its own id, or that of its group. ``lowest_price`` is over 30 days.
+
+    Without a price it is not for sale.
+    """
 
     id: int
     listed_id: int
@@ -93,9 +103,9 @@ class ProductDetails(NamedTuple):
     kind: str
     group_slug: str | None
     description: str
-    price: Decimal
+    price: Decimal | None
     compare_at_price: Decimal | None
-    lowest_price: Decimal
+    lowest_price: Decimal | None
     tax_class: str
     attributes: dict[str, Any]
     options: dict[str, Any]
@@ -134,7 +144,7 @@ class Variant(NamedTuple):
     slug: str
     name: str
     options: dict[str, Any]
-    price: Decimal
+    price: Decimal | None
     compare_at_price: Decimal | None
     stock_quantity: int
     reserved_quantity: int
@@ -240,8 +250,11 @@ def _build_page(
     )
     if column == "relevance" and not filters.q:
         column = "created_at"
+    field: Any = IntegerField() if column == "relevance" else product_field(column)
+    if column == "price" and filters.with_unpublished:
+        column, field = "price_or_last", _SORT_PRICE
+        products = products.annotate(price_or_last=_price_or_last(is_descending=is_descending))
     if has_after:
-        field = IntegerField() if column == "relevance" else product_field(column)
         beyond = _RowIsAfter(
             F(column),
             F("pk"),
@@ -278,6 +291,12 @@ def _build_page(
     )
     limited: QuerySet[Any, Any] = rows[:limit]
     return limited
+
+
+def _price_or_last(*, is_descending: bool) -> Coalesce:
+    """The price, or a value after all prices where it is not given: a comparison with NULL would end the list."""
+    last = Decimal(-1) if is_descending else MAX_AMOUNT + 1
+    return Coalesce(F("price"), Value(last, output_field=_SORT_PRICE), output_field=_SORT_PRICE)
 
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:

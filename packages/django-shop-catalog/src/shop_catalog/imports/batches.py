@@ -41,9 +41,9 @@ class _Entry:
         return self.old_values is None
 
     @property
-    def old_price(self) -> Decimal:
+    def old_price(self) -> Decimal | None:
         """The stored price of an existing product."""
-        return Decimal(0) if self.old_values is None else self.old_values[COMPARED.index("price")]
+        return None if self.old_values is None else self.old_values[COMPARED.index("price")]
 
     @property
     def is_changed(self) -> bool:
@@ -134,12 +134,7 @@ class Batch:
                 old_figures = statistics.contribution(product)
         if not is_new and row.kind is not None and row.kind != product.kind:
             raise InvalidProduct(_("The product already exists with another kind."), field="kind")
-        products.check_kind(
-            product,
-            priced=row.price is not None and (is_new or product.kind == ProductKind.GROUP),
-            linked=bool(row.categories),
-            is_new=is_new,
-        )
+        products.check_kind(product, priced=row.price is not None, linked=bool(row.categories))
         self._check_slug(product, row, taken)
         slug = product.slug if "slug" not in given else row.slug
         for name in given.intersection(COPIED):
@@ -176,7 +171,9 @@ class Batch:
         taken.add(product.slug)
 
     def _check_amounts(self, product: Product, row: ProductRow) -> None:
-        money.check(product.price)
+        products.check_priced(product)
+        if product.price is not None:
+            money.check(product.price)
         if product.compare_at_price is not None:
             money.check(product.compare_at_price, field="compare_at_price")
         if product.publish_from and product.publish_until and product.publish_from >= product.publish_until:

@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                 ("description", models.TextField(blank=True, verbose_name="description")),
                 (
                     "price",
-                    models.DecimalField(decimal_places=4, default=Decimal("0"), max_digits=14, verbose_name="price"),
+                    models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, verbose_name="price"),
                 ),
                 (
                     "compare_at_price",
@@ -433,8 +433,8 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("event_id", models.UUIDField(default=uuid.uuid4, editable=False)),
-                ("old_price", models.DecimalField(decimal_places=4, max_digits=14)),
-                ("new_price", models.DecimalField(decimal_places=4, max_digits=14)),
+                ("old_price", models.DecimalField(decimal_places=4, max_digits=14, null=True)),
+                ("new_price", models.DecimalField(decimal_places=4, max_digits=14, null=True)),
                 ("changed_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "changed_by",
@@ -573,7 +573,16 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="product",
             constraint=models.CheckConstraint(
-                condition=models.Q(("price__gte", 0)), name="shop_catalog_price_not_negative"
+                condition=models.Q(("price__isnull", True), ("price__gte", 0), _connector="OR"),
+                name="shop_catalog_price_not_negative",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="product",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("is_active", False), ("kind", "group"), ("price__isnull", False), _connector="OR"),
+                name="shop_catalog_active_has_price",
+                violation_error_message="An active product needs a price. Give 0 if it is free of charge, or make it inactive.",
             ),
         ),
         migrations.AddConstraint(

@@ -29,8 +29,11 @@ class Product(models.Model):
     """A product to sell, or a group of variants.
 
     A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
-    lowest of theirs ("from"). A variant without a name, description or images of its own has those of its
-    group. It always has its group's categories.
+    lowest of its published variants ("from"). A variant without a name, description or images of its own has those of
+    its group. It always has its group's categories.
+
+    Zero is a price: free of charge. A ``price`` of ``None`` is not given: the product is not for sale, and cannot be
+    active. A group without a published variant has no price.
     """
 
     sku = models.CharField(_("SKU"), max_length=64, unique=True)
@@ -47,7 +50,7 @@ class Product(models.Model):
     )
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
-    price = models.DecimalField(_("price"), max_digits=14, decimal_places=4, default=Decimal(0))
+    price = models.DecimalField(_("price"), max_digits=14, decimal_places=4, null=True, blank=True)
     compare_at_price = models.DecimalField(
         _("compare-at price"), max_digits=14, decimal_places=4, null=True, blank=True
     )
@@ -97,7 +100,16 @@ class Product(models.Model):
                 name="shop_catalog_group_has_no_stock",
             ),
             models.CheckConstraint(condition=~Q(parent=F("id")), name="shop_catalog_product_not_own_group"),
-            models.CheckConstraint(condition=Q(price__gte=0), name="shop_catalog_price_not_negative"),
+            models.CheckConstraint(
+                condition=Q(price__isnull=True) | Q(price__gte=0), name="shop_catalog_price_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(kind="group") | Q(price__isnull=False),
+                name="shop_catalog_active_has_price",
+                violation_error_message=_(
+                    "An active product needs a price. Give 0 if it is free of charge, or make it inactive."
+                ),
+            ),
             models.CheckConstraint(
                 condition=Q(compare_at_price__isnull=True) | Q(compare_at_price__gte=0),
                 name="shop_catalog_compare_not_negative",
@@ -180,12 +192,17 @@ class Product(models.Model):
         return self.is_published_at(timezone.now())
 
     def is_published_at(self, moment: datetime) -> bool:
-        own = (
+        return self.is_published_by_itself_at(moment) and (
+            self.parent is None or self.parent.is_published_by_itself_at(moment)
+        )
+
+    def is_published_by_itself_at(self, moment: datetime) -> bool:
+        """Active and within its own publication times. A variant's group is not checked."""
+        return (
             self.is_active
             and (self.publish_from is None or self.publish_from <= moment)
             and (self.publish_until is None or self.publish_until > moment)
         )
-        return own and (self.parent is None or self.parent.is_published_at(moment))
 
     @property
     def listed(self) -> Product:
@@ -213,12 +230,12 @@ class ProductCategory(models.Model):
 
 
 class PriceChange(models.Model):
-    """A change of a price. Needed for the lowest price of the last 30 days."""
+    """A change of a price. Needed for the lowest price of the last 30 days. ``None``: no price was, or is, given."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="price_changes", db_index=False)
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)
-    old_price = models.DecimalField(max_digits=14, decimal_places=4)
-    new_price = models.DecimalField(max_digits=14, decimal_places=4)
+    old_price = models.DecimalField(max_digits=14, decimal_places=4, null=True)
+    new_price = models.DecimalField(max_digits=14, decimal_places=4, null=True)
     changed_at = models.DateTimeField(default=timezone.now)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
 

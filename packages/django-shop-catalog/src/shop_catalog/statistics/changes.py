@@ -19,8 +19,9 @@ def contribution(listed: Product) -> Figures:
     """
     if listed.kind != ProductKind.SIMPLE:
         return contributions([listed.pk])[listed.pk]
-    counts = listed.is_published and not listed.is_scheduled
-    return Figures(1, listed.price) if counts else Figures()
+    if listed.price is None or listed.is_scheduled or not listed.is_published:
+        return Figures()
+    return Figures(1, listed.price)
 
 
 def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
@@ -29,6 +30,8 @@ def contributions(listed_ids: Iterable[int]) -> dict[int, Figures]:
     ids = list(found)
     rows = sellable(Product.objects.filter(Q(pk__in=ids) | Q(parent__in=ids), is_scheduled=False)).published()
     for pk, parent_id, price in rows.values_list("pk", "parent_id", "price"):
+        if price is None:
+            continue
         found[parent_id or pk] = found[parent_id or pk].plus(Figures(1, price))
     return found
 

@@ -132,7 +132,8 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
 
     def end(ordering: str) -> Subquery:
         """The first price in this order; null unless the subtree is large and the price among the shop's first."""
-        within = Product.objects.filter(is_active=True).order_by(ordering).values("price")[near : near + 1]
+        priced = Product.objects.filter(is_active=True, price__isnull=False)
+        within = priced.order_by(ordering).values("price")[near : near + 1]
         is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
         is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)
         bounds = {name: OuterRef(OuterRef(OuterRef(name))) for name in ("tree_id", "lft", "rght")}
