@@ -98,6 +98,21 @@ class Env:
             if self.values.get(name) and not self.values.get(wanted):
                 raise ImproperlyConfigured(f"{wanted} is not set, but {name} is: set both or neither.")
 
+    def together(self, *names: str) -> bool:
+        """Whether all of the variables are set. None of them may be set alone.
+
+        Raises:
+            ImproperlyConfigured: some are missing.
+        """
+        missing = [name for name in names if not self.values.get(name)]
+        if missing and len(missing) < len(names):
+            given = [name for name in names if name not in missing]
+            raise ImproperlyConfigured(
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set, but {', '.join(given)} "
+                f"{'is' if len(given) == 1 else 'are'}: set all of them or none."
+            )
+        return not missing
+
     def one_of(self, name: str, default: str, known: Iterable[str]) -> str:
         value = self.text(name, default)
         if value not in known:

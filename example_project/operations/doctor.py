@@ -22,6 +22,7 @@ from django.core import checks, mail
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
+from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
 from shop_notify.exceptions import UnknownNotifier
@@ -155,13 +156,22 @@ def gateways() -> Findings:
         if isinstance(notifier, AfricasTalkingNotifier):
             yield from _africas_talking(alias, notifiers.options_of(alias))
     for alias in payment_providers.aliases():
-        try:
-            payment_providers.payment_provider(alias)
-        except Exception as error:  # noqa: BLE001 - a provider of the site may raise anything
-            yield Finding(
-                what=f"Payment provider {alias} cannot be used: {type(error).__name__}.",
-                fix="Correct its BACKEND and OPTIONS in SHOP_ORDERS['PAYMENT_PROVIDERS'], or its variables.",
-            )
+        yield from _payment_provider(alias)
+
+
+def _payment_provider(alias: str) -> Findings:
+    """Let the provider call its service, which changes nothing there."""
+    try:
+        provider = payment_providers.payment_provider(alias)
+    except Exception as error:  # noqa: BLE001 - a provider of the site may raise anything
+        yield Finding(
+            what=f"Payment provider {alias} cannot be used: {type(error).__name__}.",
+            fix="Correct its BACKEND and OPTIONS in SHOP_ORDERS['PAYMENT_PROVIDERS'], or its variables.",
+        )
+        return
+    webhook_url = settings.SITE_URL + reverse("shop_orders:webhook", args=[alias])
+    for problem in provider.diagnose(webhook_url="" if settings.DEMO else webhook_url):
+        yield Finding(what=f"{alias}: {problem.what}", fix=problem.fix, is_warning=problem.is_warning)
 
 
 def _africas_talking(alias: str, options: Mapping[str, Any]) -> Findings:

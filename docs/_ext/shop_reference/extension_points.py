@@ -13,7 +13,10 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "Product sources": ("shop_orders.product_sources", "ProductSource SourceProduct"),
     "Payment providers": (
         "shop_orders.payment_providers",
-        "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult RefundState",
+        (
+            "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult "
+            "RefundState Problem"
+        ),
     ),
     "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),
     "Kits and stand-ins of shop_orders": (

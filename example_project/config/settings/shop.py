@@ -44,6 +44,15 @@ SHOP_DELIVERY = {
     },
 }
 
+MPESA = (
+    "MPESA_CONSUMER_KEY",
+    "MPESA_CONSUMER_SECRET",
+    "MPESA_SHORT_CODE",
+    "MPESA_PASSKEY",
+    "MPESA_WEBHOOK_SECRET",
+)
+DARAJA = {"production": "https://api.safaricom.co.ke", "sandbox": "https://sandbox.safaricom.co.ke"}
+"""Safaricom's API by environment."""
 PAYMENT_PROVIDERS: dict[str, dict[str, Any]] = {
     "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
 }
@@ -52,6 +61,26 @@ if BANK_ACCOUNT:
     PAYMENT_PROVIDERS["bank_transfer"] = {
         "BACKEND": "shop_orders.payment_providers.BankTransfer",
         "OPTIONS": {"account": BANK_ACCOUNT},
+    }
+if env.together("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"):
+    PAYMENT_PROVIDERS["card"] = {
+        "BACKEND": "shop_orders.payment_providers.StripeCheckout",
+        "OPTIONS": {
+            "api_key": env.text("STRIPE_API_KEY"),
+            "webhook_secrets": env.items("STRIPE_WEBHOOK_SECRETS"),
+            "api_base": env.url("STRIPE_URL", "", "http", "https"),
+        },
+    }
+if env.together(*MPESA):
+    # Safaricom refuses URLs that contain "mpesa", and the alias is part of the webhook's URL.
+    PAYMENT_PROVIDERS["mobile_money"] = {
+        "BACKEND": "shop_orders.payment_providers.Mpesa",
+        "OPTIONS": {
+            **{name.removeprefix("MPESA_").lower(): env.text(name) for name in MPESA},
+            "kind": env.one_of("MPESA_KIND", "paybill", ["paybill", "till"]),
+            "api_base": env.url("MPESA_URL", "", "http", "https")
+            or DARAJA[env.one_of("MPESA_ENVIRONMENT", "production", DARAJA)],
+        },
     }
 if DEMO or DEBUG:
     PAYMENT_PROVIDERS["test"] = {

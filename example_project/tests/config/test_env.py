@@ -15,6 +15,8 @@ from config.env import Env, read_dotenv
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+from django.views.debug import SafeExceptionReporterFilter
 
 ROOT = Path(__file__).resolve().parents[2]
 NOWHERE = Path("/nowhere/.env")
@@ -31,6 +33,15 @@ PRODUCTION = {
     "OIDC_PROVIDER_KEY": "",
     "DJANGO_SETTINGS_MODULE": "config.settings",
 }
+
+MPESA = {
+    "MPESA_CONSUMER_KEY": "consumer",
+    "MPESA_CONSUMER_SECRET": "very-secret",
+    "MPESA_SHORT_CODE": "174379",
+    "MPESA_PASSKEY": "hidden-passkey",
+    "MPESA_WEBHOOK_SECRET": "a-long-random-text",
+}
+STRIPE = {"STRIPE_API_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRETS": "whsec_a-long-text-1,whsec_a-long-text-2"}
 
 
 def env(**values):
@@ -309,11 +320,37 @@ def test_a_value_that_may_hold_a_password_is_not_repeated():
         ({"AFRICAS_TALKING_USERNAME": "shop", "AFRICAS_TALKING_API_KEY": ""}, "AFRICAS_TALKING_API_KEY"),
         ({"AFRICAS_TALKING_API_KEY": "key"}, "AFRICAS_TALKING_USERNAME"),
         ({"OIDC_CLIENT_ID": "shop"}, "OIDC_ISSUER"),
+        ({"STRIPE_API_KEY": "sk"}, "STRIPE_WEBHOOK_SECRETS is not set, but STRIPE_API_KEY is"),
+        ({"STRIPE_WEBHOOK_SECRETS": "whsec"}, "STRIPE_API_KEY is not set"),
+        ({"MPESA_PASSKEY": "p", "MPESA_SHORT_CODE": "1"}, "MPESA_CONSUMER_KEY, MPESA_CONSUMER_SECRET, MPESA_WEBHOOK_"),
+        ({**MPESA, "MPESA_KIND": "bank"}, "MPESA_KIND must be one of paybill, till"),
+        ({**MPESA, "MPESA_ENVIRONMENT": "test"}, "MPESA_ENVIRONMENT must be one of production, sandbox"),
         ({"EMAIL_USE_TLS": "true", "EMAIL_USE_SSL": "true"}, "EMAIL_USE_TLS"),
     ],
 )
 def test_a_missing_value_is_named_at_the_start(values, name):
     assert settings_error(**{**PRODUCTION, **values}).startswith(name)
+
+
+def test_variables_of_stripe_and_mpesa_switch_them_on():
+    without = settings_of(**PRODUCTION)["SHOP_ORDERS"]["PAYMENT_PROVIDERS"]
+    assert list(without) == ["on_delivery"]
+    providers = settings_of(**PRODUCTION, **STRIPE, **MPESA)["SHOP_ORDERS"]["PAYMENT_PROVIDERS"]
+    assert list(providers) == ["on_delivery", "card", "mobile_money"]
+    assert providers["card"]["OPTIONS"]["webhook_secrets"] == ["whsec_a-long-text-1", "whsec_a-long-text-2"]
+    assert providers["mobile_money"]["OPTIONS"]["api_base"] == "https://api.safaricom.co.ke"
+    sandbox = settings_of(**PRODUCTION, **MPESA, MPESA_ENVIRONMENT="sandbox", MPESA_KIND="till")
+    options = sandbox["SHOP_ORDERS"]["PAYMENT_PROVIDERS"]["mobile_money"]["OPTIONS"]
+    assert (options["api_base"], options["kind"]) == ("https://sandbox.safaricom.co.ke", "till")
+    for config in providers.values():
+        import_string(config["BACKEND"])(alias="alias", **config.get("OPTIONS", {}))
+
+
+def test_keys_of_payment_providers_are_masked_on_error_pages():
+    providers = settings_of(**PRODUCTION, **STRIPE, **MPESA)["SHOP_ORDERS"]["PAYMENT_PROVIDERS"]
+    shown = str(SafeExceptionReporterFilter().cleanse_setting("PAYMENT_PROVIDERS", providers))
+    secrets = [*STRIPE.values(), "very-secret", "hidden-passkey", "a-long-random-text", "a-long-text-1"]
+    assert [secret for secret in secrets if secret in shown] == []
 
 
 def test_any_language_of_django_can_be_the_shop_s():

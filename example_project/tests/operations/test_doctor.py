@@ -211,6 +211,20 @@ def test_a_payment_provider_that_cannot_be_built(db, settings, sms):
     assert "sk_live_1" not in found
 
 
+def test_payment_services_are_asked_whether_they_know_the_keys(db, settings, sms):
+    options = {"api_key": "sk_live_1", "webhook_secrets": ["whsec_a-long-text-1"]}
+    stripe = {"BACKEND": "shop_orders.payment_providers.StripeCheckout", "OPTIONS": options}
+    unknown = json.dumps(
+        {"error": {"type": "invalid_request_error", "message": "Invalid API Key provided: sk_live_1"}}
+    )
+    with answering(401, unknown) as address, answering(200) as gateway, sms(gateway):
+        card = {"card": {**stripe, "OPTIONS": {**options, "api_base": address}}}
+        with override_settings(SHOP_ORDERS={**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": card}):
+            (finding,) = run_check("gateways")
+    assert finding.what == "card: Stripe does not know this API key."
+    assert "sk_live_1" not in finding.fix
+
+
 def openid_at(server):
     app = {"provider_id": "keycloak", "client_id": "shop", "secret": "s", "settings": {"server_url": server}}
     return override_settings(SOCIALACCOUNT_PROVIDERS={"openid_connect": {"APPS": [app]}})

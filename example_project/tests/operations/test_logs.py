@@ -53,6 +53,12 @@ def lines(stream):
         ("password=hunter2&next=/", "password=<secret>&next=/"),
         ('{"api_key": "atsk_1"}', '{"api_key": "<secret>"}'),
         ("postgres://shop:pw@db:5432/shop", "postgres://<secret>@db:5432/shop"),
+        (
+            "Bad Request: /payments/webhooks/mobile_money/my-secret-0/",
+            "Bad Request: /payments/webhooks/mobile_money/<secret>/",
+        ),
+        ("/payments/webhooks/card/", "/payments/webhooks/card/"),
+        ("/notify/reports/sms/report-secret/", "/notify/reports/sms/<secret>/"),
         ("/notify/reports/sms/" + "Ab3" * 12 + "/", "/notify/reports/sms/<secret>/"),
         ("took 1234567 ms at 2026-11-22 12:30:45,123", "took 1234567 ms at 2026-11-22 12:30:45,123"),
         ("shop_orders.jobs reconcile_payments_of_last_night", "shop_orders.jobs reconcile_payments_of_last_night"),

@@ -58,6 +58,7 @@ class FakeStripe(Server):
     def __init__(self):
         super().__init__()
         self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
+        self.endpoints = []
         self.refusal = None
         """If set, the response to every GET. POST requests are still processed."""
         self.refund_status = "succeeded"
@@ -65,6 +66,10 @@ class FakeStripe(Server):
     def answer(self, method, path, body, headers):
         if self.error or (self.refusal and method == "GET"):
             return self.error or self.refusal
+        if path == "/v1/balance":
+            return 200, {"object": "balance", "livemode": False, "available": [], "pending": []}
+        if path == "/v1/webhook_endpoints":
+            return 200, {"object": "list", "url": path, "has_more": False, "data": self.endpoints}
         key = headers.get("Idempotency-Key")
         if method == "POST" and key in self.by_key:
             return 200, self.by_key[key]
@@ -169,6 +174,9 @@ class FakeDaraja(Server):
                 "ResponseDescription": "Success. Request accepted for processing",
                 "CustomerMessage": "Success. Request accepted for processing",
             }
+        if body["CheckoutRequestID"] not in self.results:
+            wrong = "Bad Request - Invalid CheckoutRequestID"
+            return 400, {"requestId": "1", "errorCode": "400.002.02", "errorMessage": wrong}
         named = {"CheckoutRequestID": body["CheckoutRequestID"]}
         result = self.results.get(body["CheckoutRequestID"])
         if result is None and self.waits_as_result:

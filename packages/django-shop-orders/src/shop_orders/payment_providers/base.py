@@ -135,6 +135,17 @@ class RefundResult:
     error: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something that is wrong with a provider's keys, its account or the connection to it. Contains no secret."""
+
+    what: str
+    fix: str
+    """What to do about it."""
+    is_warning: bool = False
+    """Whether payments work nevertheless."""
+
+
 class PaymentProvider:
     """Base of payment providers. ``OPTIONS`` are passed to the constructor as keywords, in addition to ``alias``.
 
@@ -210,6 +221,13 @@ class PaymentProvider:
             InvalidWebhook: the call is not from the provider, is too old, or cannot be read.
         """
         raise InvalidWebhook
+
+    def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:  # noqa: ARG002
+        """Call the service without changing anything there, and report what would keep payments from working.
+
+        ``webhook_url`` is the URL of the shop's webhook. For commands that check an installation.
+        """
+        return ()
 
     def webhook_response(self) -> HttpResponse:
         """The response that the provider expects."""

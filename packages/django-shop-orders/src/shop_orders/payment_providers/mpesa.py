@@ -26,12 +26,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
+from shop_orders.payment_providers import diagnosis
 from shop_orders.payment_providers.base import (
     PaymentEvent,
     PaymentProvider,
     PaymentRequest,
     PaymentStart,
     PaymentState,
+    Problem,
     RefundRequest,
     RefundResult,
 )
@@ -143,6 +145,17 @@ class Mpesa(PaymentProvider):
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
         return [self._confirmed(event)]
+
+    def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:
+        """Request a token, then the status of a payment that does not exist."""
+        self._forget_token()
+        return diagnosis.of_mpesa(
+            self._call,
+            key=(self.consumer_key, self.consumer_secret),
+            inquiry={**self._signed(), "CheckoutRequestID": "ws_CO_000000000000000000"},
+            api_base=self.api_base,
+            webhook_url=webhook_url,
+        )
 
     def _push_event(self, call: Mapping[str, Any], payment_id: str) -> PaymentEvent:
         """The event in the callback of a push, not confirmed yet."""
@@ -271,11 +284,15 @@ class Mpesa(PaymentProvider):
         cause = getattr(error.args[0] if error.args else None, "reason", None)
         return isinstance(error, self.requests.ConnectTimeout) or type(cause).__name__ == "NewConnectionError"
 
-    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+    def _call(self, method: str, path: str, *, api_base: str = "", **options: Any) -> tuple[int, dict[str, Any]]:
         """The status and the body of a response; an empty body where it is not a JSON object."""
         try:
             response = self.requests.request(
-                method, self.api_base + path, timeout=self.timeout_seconds, allow_redirects=False, **options
+                method,
+                (api_base or self.api_base) + path,
+                timeout=self.timeout_seconds,
+                allow_redirects=False,
+                **options,
             )
         except self.requests.RequestException as error:
             logger.warning("M-Pesa could not be called: %s", type(error).__name__)

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from shop_core.money import quantise
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
-from shop_orders.payment_providers import signatures
+from shop_orders.payment_providers import diagnosis, signatures
 from shop_orders.payment_providers.base import (
     EventKind,
     PaymentEvent,
@@ -25,6 +25,7 @@ from shop_orders.payment_providers.base import (
     PaymentRequest,
     PaymentStart,
     PaymentState,
+    Problem,
     RefundRequest,
     RefundResult,
     RefundState,
@@ -86,6 +87,7 @@ class StripeCheckout(PaymentProvider):
         self.stripe: Any = stripe
         self.webhook_secrets = signatures.secrets_of(webhook_secrets, option="webhook_secrets")
         self.expires_after = timedelta(minutes=minutes)
+        self._is_test = "_test_" in api_key
         options: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
         client = stripe.StripeClient(
             api_key, http_client=stripe.RequestsClient(timeout=self.timeout_seconds), max_network_retries=0, **options
@@ -186,6 +188,9 @@ class StripeCheckout(PaymentProvider):
                 currency=currency,
             )
         ]
+
+    def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:
+        return diagnosis.of_stripe(self.stripe, self.api, webhook_url=webhook_url, is_test=self._is_test)
 
     def _refunds_of(self, session: Any) -> list[Any]:
         """Stripe's refunds of a payment, also those that failed or were made in the dashboard."""
