@@ -69,7 +69,7 @@ def _claims_are_believed() -> Any:
 
 def _second_transaction_is_the_first() -> Any:
     """A second transaction for one payment counts as news of the first."""
-    return mock.patch.object(inbox, "_captured_payment", lambda order, payment, row: payment)
+    return mock.patch.object(inbox, "_payment_with_reference", lambda order, payment, row: (payment, False))
 
 
 def _stock_is_not_released() -> Any:

@@ -1,10 +1,13 @@
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
+from django.utils import timezone
 from shop_orders import carts, checkout, customers, signals
+from shop_orders.models import Payment, ProviderEvent, Refund
 from shop_orders.testing import MemoryPaymentProvider
 from testproject.books.models import Book
 
@@ -87,6 +90,19 @@ def memory_provider(shop_settings):
     )
     yield MemoryPaymentProvider
     MemoryPaymentProvider.reset()
+
+
+@pytest.fixture
+def make_due():
+    """A function that makes due everything that a job put back for later."""
+
+    def due():
+        now = timezone.now()
+        for model in (ProviderEvent, Refund):
+            model.objects.update(next_attempt_at=now)
+        Payment.objects.update(updated_at=now - timedelta(minutes=3))
+
+    return due
 
 
 @pytest.fixture

@@ -255,18 +255,37 @@ def test_stripe_refunded_total_with_a_failed_refund_is_confirmed_first(card, fak
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_known", [True, False])
-def test_stripe_failed_dashboard_refund_is_matched_by_its_payment_intent(card, fake_stripe, is_known):
+def test_stripe_dashboard_refund_is_matched_by_its_payment_intent(card, fake_stripe, is_known):
     fake_stripe.pay(card.provider_reference)
     payments.refresh(card)
-    provider = payment_provider("card")
-    (read,) = provider.read_webhook(stripe_call(charge_event(card, 1000, "evt_1")))
-    assert payments.apply_event("card", read).outcome == "applied"
-    thing = {"id": "re_9", "object": "refund", "status": "failed", "metadata": {}, "amount": 1000, "currency": "kes"}
-    thing["payment_intent"] = f"pi_{card.provider_reference}" if is_known else "pi_of_another_shop"
-    event = {"id": "evt_2", "object": "event", "type": "refund.failed", "data": {"object": thing}}
-    (read,) = provider.read_webhook(stripe_call(event))
-    assert payments.apply_event("card", read).outcome == ("applied" if is_known else "unmatched")
-    assert state(card)[2] == ("paid" if is_known else "part_refunded")
+    provider, intent = payment_provider("card"), f"pi_{card.provider_reference}"
+    refund = fake_stripe.refund(intent, 1000)
+    subject = {**refund, "payment_intent": intent if is_known else "pi_of_another_shop"}
+
+    def apply(kind, event_id):
+        event = {"id": event_id, "object": "event", "type": kind, "data": {"object": subject}}
+        (read,) = provider.read_webhook(stripe_call(event))
+        assert (read.refund_reference, read.payment_id) == ("re_0", str(card.public_id) if is_known else "")
+        return payments.apply_event("card", read).outcome
+
+    assert apply("refund.created", "evt_1") == ("waiting" if is_known else "unmatched")
+    payments.reconcile()
+    assert state(card)[2] == ("part_refunded" if is_known else "paid")
+    subject |= {"status": "failed", "failure_reason": "unknown"}
+    assert apply("refund.failed", "evt_2") == ("applied" if is_known else "unmatched")
+    assert state(card)[2] == "paid"
+    assert list(Refund.objects.values_list("status", "error")) == ([("failed", "unknown")] if is_known else [])
+
+
+@pytest.mark.django_db
+def test_stripe_question_about_a_dashboard_refund_is_repeated_by_the_next_call(client, card, fake_stripe):
+    refund = fake_stripe.refund(f"pi_{card.provider_reference}", 1000)
+    event = {"id": "evt_1", "object": "event", "type": "refund.created", "data": {"object": refund}}
+    call = stripe_call(event)
+    headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
+    fake_stripe.refusal = STRIPE_REFUSALS[1]
+    answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+    assert (answer.status_code, ProviderEvent.objects.count()) == (503, 0)
 
 
 @pytest.mark.django_db
@@ -580,7 +599,7 @@ def test_mpesa_push_that_was_paid_twice_makes_two_payments(client, unpaid_order,
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_down", [False, True])
-def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, daraja, is_down):
+def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, daraja, is_down, make_due):
     daraja.error = (503, {"errorCode": "500.003.1001"}) if is_down else None
     call_back(client, push, push.provider_reference)
     assert state(push) == ("pending", "pending", "unpaid")
@@ -589,6 +608,8 @@ def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, da
     daraja.error = None
     assert payments.reconcile() == 0
     daraja.results[push.provider_reference] = "0"
+    assert payments.reconcile() == 0
+    make_due()
     assert payments.reconcile() == 1
     assert state(push) == ("captured", "confirmed", "paid")
     assert private_events(push.order) == []

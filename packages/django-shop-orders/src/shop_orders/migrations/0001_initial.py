@@ -548,8 +548,30 @@ class Migration(migrations.Migration):
                 ("provider_event_id", models.CharField(max_length=255, verbose_name="event id")),
                 ("kind", models.CharField(max_length=30, verbose_name="kind")),
                 (
+                    "claimed_kind",
+                    models.CharField(
+                        blank=True,
+                        help_text="The kind before the provider corrected it.",
+                        max_length=30,
+                        verbose_name="claimed kind",
+                    ),
+                ),
+                ("is_confirmed", models.BooleanField(default=True, verbose_name="confirmed")),
+                (
                     "provider_reference",
                     models.CharField(blank=True, max_length=255, verbose_name="provider's reference"),
+                ),
+                (
+                    "named_payment",
+                    models.CharField(blank=True, max_length=255, verbose_name="our payment id in the event"),
+                ),
+                (
+                    "refund_id",
+                    models.CharField(blank=True, max_length=255, verbose_name="our refund id in the event"),
+                ),
+                (
+                    "refund_reference",
+                    models.CharField(blank=True, max_length=255, verbose_name="provider's reference of the refund"),
                 ),
                 (
                     "amount",
@@ -575,6 +597,11 @@ class Migration(migrations.Migration):
                 ),
                 ("detail", models.CharField(blank=True, max_length=500, verbose_name="detail")),
                 ("received_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="received at")),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="next attempt at"),
+                ),
                 (
                     "payment",
                     models.ForeignKey(
@@ -1098,6 +1125,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="providerevent",
             index=models.Index(fields=["provider", "provider_reference"], name="shop_orders_inbox_reference"),
+        ),
+        migrations.AddIndex(
+            model_name="providerevent",
+            index=models.Index(
+                condition=models.Q(("outcome__in", ("received", "waiting", "unmatched"))),
+                fields=["next_attempt_at"],
+                name="shop_orders_inbox_undecided",
+            ),
         ),
         migrations.AddConstraint(
             model_name="providerevent",

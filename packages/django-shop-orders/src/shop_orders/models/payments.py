@@ -142,16 +142,28 @@ class ProviderEvent(models.Model):
     provider = models.CharField(_("provider"), max_length=50)
     provider_event_id = models.CharField(_("event id"), max_length=255)
     kind = models.CharField(_("kind"), max_length=30)
+    claimed_kind = models.CharField(
+        _("claimed kind"),
+        max_length=30,
+        blank=True,
+        help_text=_("The kind before the provider corrected it."),
+    )
+    is_confirmed = models.BooleanField(_("confirmed"), default=True)
     payment = models.ForeignKey(
         Payment, verbose_name=_("payment"), on_delete=models.PROTECT, null=True, blank=True, related_name="inbox"
     )
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
+    named_payment = models.CharField(_("our payment id in the event"), max_length=255, blank=True)
+    refund_id = models.CharField(_("our refund id in the event"), max_length=255, blank=True)
+    refund_reference = models.CharField(_("provider's reference of the refund"), max_length=255, blank=True)
     amount = amount_field(_("amount"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     data = models.JSONField(_("data"), default=dict, blank=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.RECEIVED)
     detail = models.CharField(_("detail"), max_length=500, blank=True)
     received_at = models.DateTimeField(_("received at"), default=timezone.now)
+    attempts = models.PositiveIntegerField(_("attempts"), default=0)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("provider event")
@@ -164,7 +176,14 @@ class ProviderEvent(models.Model):
                 name="shop_orders_inbox_outcome",
             ),
         ]
-        indexes = [models.Index(fields=("provider", "provider_reference"), name="shop_orders_inbox_reference")]
+        indexes = [
+            models.Index(fields=("provider", "provider_reference"), name="shop_orders_inbox_reference"),
+            models.Index(
+                fields=("next_attempt_at",),
+                condition=Q(outcome__in=("received", "waiting", "unmatched")),
+                name="shop_orders_inbox_undecided",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.kind}"

@@ -200,22 +200,20 @@ class StripeCheckout(PaymentProvider):
         return self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
 
     def _refund_events(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
+        """The event about one refund. There is none while the refund is under way."""
         status = str(refund.get("status"))
-        if status not in FAILED_REFUNDS:
+        is_failed = status in FAILED_REFUNDS
+        if status != "succeeded" and not is_failed:
             return []
         refund_id = str((refund.get("metadata") or {}).get("refund_id", ""))
-        currency = str(refund.get("currency") or "").upper()
-        minor = refund.get("amount")
         return [
             PaymentEvent(
                 event_id=event_id,
-                kind="refund_failed",
+                kind="refund_failed" if is_failed else "refunded",
                 refund_id=refund_id,
                 refund_reference=str(refund["id"]),
                 payment_id="" if refund_id else self._payment_of(refund),
-                amount=None if minor is None else _from_stripe(int(minor), currency),
-                currency=currency,
-                error=str(refund.get("failure_reason") or status),
+                error=str(refund.get("failure_reason") or status) if is_failed else "",
             )
         ]
 

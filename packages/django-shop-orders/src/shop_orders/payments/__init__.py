@@ -3,14 +3,13 @@
 Every change locks the order first, then the payment, then the provider's event, so that no two changes can deadlock.
 """
 
-from shop_orders.payments.account import apply_state
 from shop_orders.payments.inbox import apply_event
-from shop_orders.payments.inquiries import refresh
 from shop_orders.payments.reconciliation import expire_due, reconcile, send_due_refunds
-from shop_orders.payments.recording import capture, record_payment, resolve
+from shop_orders.payments.recording import capture, record_payment, record_provider_refund, resolve
 from shop_orders.payments.refunds import queue_refund, refund
 from shop_orders.payments.sending import send_refund
 from shop_orders.payments.starting import add_data, available_providers, start
+from shop_orders.payments.states import apply_state, refresh
 
 __all__ = [
     "add_data",
@@ -22,6 +21,7 @@ __all__ = [
     "queue_refund",
     "reconcile",
     "record_payment",
+    "record_provider_refund",
     "refresh",
     "refund",
     "resolve",

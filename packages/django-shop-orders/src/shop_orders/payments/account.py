@@ -10,9 +10,7 @@ from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, ProviderEvent
-from shop_orders.payment_providers import PaymentState
-from shop_orders.payments import order_status, refund_results, refunds
-from shop_orders.transactions import in_transaction
+from shop_orders.payments import order_status, refunds
 
 Outcome = ProviderEvent.Outcome
 
@@ -21,28 +19,6 @@ def lock(payment_id: int) -> tuple[Order, Payment]:
     """Lock the row of the order, then that of the payment, until the end of the transaction. Returns both."""
     order = lifecycle.lock(Payment.objects.values_list("order_id", flat=True).get(pk=payment_id))
     return order, Payment.objects.select_for_update().get(pk=payment_id)
-
-
-@in_transaction(Payment)
-def apply_state(payment_id: int, state: PaymentState, *, by: Any = None, notify: bool = True) -> Payment:
-    """Apply the state that the provider reports now, by the same rules as its events."""
-    order, payment = lock(payment_id)
-    if state.reference and not payment.provider_reference:
-        payment.provider_reference = state.reference
-        payment.save(update_fields=["provider_reference", "updated_at"])
-    apply(
-        order,
-        payment,
-        state.status,
-        amount=state.captured,
-        currency=state.currency,
-        error=state.error,
-        by=by,
-        notify=notify,
-    )
-    if state.refunded:
-        apply(order, payment, "refunded", amount=state.refunded, currency=state.currency)
-    return payment
 
 
 def apply(
@@ -60,8 +36,6 @@ def apply(
     match kind:
         case "captured":
             return _apply_captured(order, payment, amount=amount, currency=currency, by=by, notify=notify)
-        case "refunded":
-            return refund_results.apply_total(order, payment, amount=amount, currency=currency)
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
         case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED):

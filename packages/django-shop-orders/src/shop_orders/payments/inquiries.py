@@ -10,20 +10,8 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Payment
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payment_providers.base import PaymentStatus
-from shop_orders.payments.account import apply_state
 
 logger = logging.getLogger(__name__)
-
-
-def refresh(payment: Payment) -> Payment:
-    """Fetch the state of a payment from its provider and apply it.
-
-    Raises:
-        ProviderUnavailable: the provider does not respond, or refuses to answer.
-        UnknownPaymentProvider: the provider is not in the settings any more.
-    """
-    state = ask(payment)
-    return payment if state is None else apply_state(payment.pk, state)
 
 
 def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:

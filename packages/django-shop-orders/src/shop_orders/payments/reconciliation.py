@@ -15,11 +15,14 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payments import inbox
-from shop_orders.payments.account import apply_state
-from shop_orders.payments.inquiries import ask, refresh
+from shop_orders.payments.inquiries import ask
 from shop_orders.payments.sending import check_refund, send_refund
+from shop_orders.payments.states import apply_state, refresh
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = 8
+"""How often an event is tried before staff have to look at it: for about a day."""
 
 QUIET_PERIOD = timedelta(minutes=2)
 """A payment that was changed within this time is not reconciled."""
@@ -28,16 +31,15 @@ QUIET_PERIOD = timedelta(minutes=2)
 def reconcile(*, limit: int = 200) -> int:
     """Fetch the states of open payments and pending refunds, cancel payments of cancelled orders, retry stored events.
 
-    Returns the number of confirmed events plus the number of payments and refunds that changed. This job finds
-    payments whose webhook was lost.
+    Returns how many events, payments and refunds were changed. A payment whose webhook was lost is settled here.
     """
-    inbox.retry_waiting(limit=limit)
-    confirmed = sum(_run_and_log(partial(_confirm_one, event)) for event in inbox.unconfirmed()[:limit])
+    retried = sum(_run_and_log(partial(_reconsider_one, pk)) for pk in _keys(inbox.to_reconsider(), limit))
+    confirmed = sum(_run_and_log(partial(_confirm_one, event)) for event in inbox.to_ask_about()[:limit])
     waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET_PERIOD)
     payments = waiting.order_by("updated_at").select_related("order")[:limit]
     changed = sum(_run_and_log(partial(_reconcile_one, payment)) for payment in payments)
     pending_refunds = _due(Refund.Status.PENDING)[:limit]
-    return confirmed + changed + sum(_run_and_log(partial(_check_one, pk)) for pk in pending_refunds)
+    return retried + confirmed + changed + sum(_run_and_log(partial(_check_one, pk)) for pk in pending_refunds)
 
 
 def send_due_refunds(*, limit: int = 200) -> int:
@@ -75,20 +77,36 @@ def _send_one(refund_id: int) -> bool:
     return send_refund(refund_id).status != Refund.Status.QUEUED
 
 
+def _keys(rows: QuerySet[ProviderEvent], limit: int) -> list[int]:
+    return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def _reconsider_one(row_id: int) -> bool:
+    """Whether an event that waits for another one could be decided now."""
+    inbox.put_back(row_id)
+    row = inbox.reconsider(row_id)
+    if row.outcome == ProviderEvent.Outcome.WAITING and row.attempts > PATIENCE:
+        inbox.give_up(row_id)
+    return row.outcome == ProviderEvent.Outcome.APPLIED
+
+
 def _confirm_one(event: ProviderEvent) -> bool:
     """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
     assert event.payment is not None  # noqa: S101 - such an event waits only once its payment is known
+    inbox.put_back(event.pk)
     fetched_at = timezone.now()
     try:
         state = ask(event.payment, reference=event.provider_reference)
     except ProviderUnavailable:
         logger.warning("Payment provider %s does not respond", event.provider)
         return False
-    if state is None and event.kind == "refunded":
-        state = PaymentState(status="captured")  # a state without a total of refunds
-    if state is None or state.status == "pending":
-        return False
-    return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == ProviderEvent.Outcome.APPLIED
+    if state is None and event.kind in inbox.REFUND_KINDS:
+        state = PaymentState(status="captured")  # a state without refunds
+    if state is not None and state.status != "pending":
+        return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == ProviderEvent.Outcome.APPLIED
+    if event.attempts > PATIENCE:
+        inbox.give_up(event.pk)
+    return False
 
 
 def _reconcile_one(payment: Payment) -> bool:

@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text, quantise
 
 from shop_orders import events, lifecycle
-from shop_orders.exceptions import NotPayable, UnknownPaymentProvider
-from shop_orders.models import OrderStatus, Payment
+from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
+from shop_orders.models import OrderStatus, Payment, Refund
 from shop_orders.payment_providers import payment_provider
-from shop_orders.payments import account, order_status
+from shop_orders.payments import account, inbox, order_status, refund_results, states
 from shop_orders.transactions import in_transaction
 
 
@@ -61,7 +61,43 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
     state = payment_provider(payment.provider).capture(
         payment.data, reference=payment.provider_reference, amount=payment.amount, currency=payment.currency
     )
-    return account.apply_state(payment_id, state, by=by, notify=notify)
+    return states.apply_state(payment_id, state, by=by, notify=notify)
+
+
+@in_transaction(Refund)
+def record_provider_refund(
+    payment_id: int,
+    *,
+    amount: Decimal,
+    reference: str = "",
+    reason: str = "",
+    by: Any = None,
+    notify: bool = True,
+) -> Refund | None:
+    """Record money that was refunded on the provider's own pages and is not recorded here, or 0 if there is none.
+
+    ``reference`` is the provider's id of the refund. Events about refunds of the payment that were held are closed.
+
+    Raises:
+        NotPayable: the payment was not captured.
+        InvalidInput: the amount is negative, or the refund with this reference is recorded already.
+        RefundTooLarge: the amount exceeds what is left of the payment.
+    """
+    order, payment = account.lock(payment_id)
+    refunded = quantise(amount, payment.currency)
+    if payment.status != Payment.Status.CAPTURED:
+        raise NotPayable
+    if refunded < 0 or (reference and payment.refunds.filter(provider_reference=reference).exists()):
+        raise InvalidInput(_("Enter an amount of at least 0, and a refund that is not recorded yet."))
+    if refunded > payment.refundable_amount:
+        left = quantise(payment.refundable_amount, payment.currency)
+        raise RefundTooLarge(refundable=left, currency=payment.currency)
+    inbox.close_refunds(payment, were_recorded=bool(refunded))
+    if not refunded:
+        return None
+    return refund_results.record_made_at_provider(
+        order, payment, refunded, reference=reference, reason=reason, by=by, notify=notify
+    )
 
 
 @in_transaction(Payment)

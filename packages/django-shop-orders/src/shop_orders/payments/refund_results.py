@@ -1,86 +1,165 @@
-"""What a provider reports about refunds: that one succeeded or failed, or the total that it has refunded so far."""
+"""What a provider reports about refunds. A refund is matched by our id or by the provider's reference, never by its
+amount or by the order in which reports arrive. What cannot be matched or booked is held for staff.
+
+The callers have locked the order and the payment.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders import crediting, events
 from shop_orders.models import Credit, Order, Payment, ProviderEvent, Refund
-from shop_orders.payments import order_status
+from shop_orders.payment_providers import PaymentState, RefundState
+from shop_orders.payments import order_status, provider_events
 
 Outcome = ProviderEvent.Outcome
+Status = Refund.Status
+
+LATELY = timedelta(days=1)
+"""A provider's total may lag behind a change of a refund for this long."""
+PATIENCE = 6
+"""How often the provider is asked about a refund that it reported and does not list, before staff have to look."""
+UNDER_WAY = Q(status=Status.PENDING) | Q(status=Status.QUEUED, attempts__gt=0)
+"""Refunds that were sent and have no final result. A refund that was never sent cannot be in a provider's total."""
 
 
-def apply_total(order: Order, payment: Payment, *, amount: Decimal | None, currency: str) -> ProviderEvent.Outcome:
-    """Apply the total of refunds that the provider reports. The caller has locked the order and the payment."""
+def apply_event(order: Order, payment: Payment, row: ProviderEvent) -> ProviderEvent.Outcome:
+    """Apply an event about a refund. It waits if we do not know the refund: then the provider has to be asked."""
+    refund = _named(order, payment, row)
+    if refund is not None:
+        row.payment = payment = refund.payment
     if payment.status != Payment.Status.CAPTURED:
         return Outcome.WAITING
-    total = payment.captured_amount if amount is None else amount
-    if total > payment.captured_amount or (currency and currency != payment.currency):
-        events.record(order, "payment_held", is_public=False, message=_("A refund is larger than the payment."))
-        return Outcome.HELD
-    added = total - payment.refunded_amount
-    if added <= 0:
+    if refund is not None and refund.status == Status.QUEUED and not refund.attempts:
+        return _hold(order, row, _("This refund was not sent yet."))
+    if row.kind == "refund_failed":
+        return _apply_failure(order, payment, refund, row)
+    if refund is None:
+        return Outcome.IGNORED if _is_booked(payment, row) else Outcome.WAITING
+    refund.provider_reference = refund.provider_reference or row.refund_reference
+    if refund.status == Status.FAILED:
+        return Outcome.WAITING
+    if refund.status == Status.SUCCEEDED:
+        refund.save(update_fields=["provider_reference", "updated_at"])
         return Outcome.IGNORED
-    for refund in payment.refunds.filter(status__in=(Refund.Status.QUEUED, Refund.Status.PENDING)).order_by("id"):
-        if refund.amount <= added:
-            added -= refund.amount
-            succeed(order, payment, refund)
-    if added:
-        above = added - min(added, order.refund_due)
-        reason = _("Refunded at the provider.")
-        made_at_provider = Refund.objects.create(payment=payment, amount=added, reason=reason)
-        crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=reason, refund=made_at_provider)
-        succeed(order, payment, made_at_provider)
-    return Outcome.APPLIED
+    return Outcome.APPLIED if succeed(order, payment, refund) else Outcome.HELD
 
 
-def failed(payment: Payment) -> QuerySet[Refund]:
-    return payment.refunds.filter(status=Refund.Status.FAILED)
-
-
-def may_include_failed(payment: Payment, total: Decimal | None) -> bool:
-    """Whether a reported total may include a failed refund: events may arrive in any order."""
-    total = payment.captured_amount if total is None else total
-    is_new = payment.status == Payment.Status.CAPTURED and total > payment.refunded_amount
-    return is_new and failed(payment).exists()
-
-
-def record_doubtful_total(order: Order, payment: Payment, total: Decimal | None) -> None:
-    """Record that a reported total may include a failed refund, so that staff look at the provider's page."""
-    text = _("%(provider)s reports %(amount)s %(currency)s as refunded in total. This may include a failed refund.")
-    message = text % {
-        "provider": payment.provider,
-        "amount": as_text(payment.captured_amount if total is None else total, payment.currency),
-        "currency": payment.currency,
-    }
-    events.record(order, "payment_held", is_public=False, message=message)
-
-
-def apply_failure(
-    order: Order, payment: Payment, refund_id: str, *, reference: str = "", amount: Decimal | None = None, error: str
+def settle_event(
+    order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, fetched_at: datetime
 ) -> ProviderEvent.Outcome:
-    """Mark a refund as failed and stop counting it, perhaps days after it succeeded. Order and payment are locked."""
-    matching = (row for row in payment.refunds.all() if str(row.public_id) == refund_id)
-    refund = next(matching, None) or _refund_made_at_provider(payment, reference=reference, amount=amount)
-    if refund is None or refund.status == Refund.Status.FAILED:
+    """Decide about an event that waited, by the state that was fetched from the provider."""
+    if payment.status != Payment.Status.CAPTURED:
+        return Outcome.WAITING
+    if state.refunds is None:
+        return apply_total(order, payment, row, state)
+    refunded_before = payment.refunded_amount
+    apply_list(order, payment, state, fetched_at=fetched_at)
+    refund = _named(order, payment, row)
+    if refund is not None:
+        is_open = refund.status == Status.QUEUED or refund.updated_at >= fetched_at
+        changed = Outcome.APPLIED if payment.refunded_amount != refunded_before else Outcome.IGNORED
+        return Outcome.WAITING if is_open and changed == Outcome.IGNORED else changed
+    if not (row.refund_id or row.refund_reference):
+        return Outcome.IGNORED if payment.refunded_amount == refunded_before else Outcome.APPLIED
+    if payment.inbox.filter(outcome=Outcome.HELD, refund_reference=row.refund_reference).exists():
+        return Outcome.HELD
+    if row.attempts < PATIENCE:
+        return Outcome.WAITING
+    return _hold(order, row, _("%(provider)s reports a refund that it does not list for this payment."))
+
+
+def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_at: datetime) -> None:
+    """Apply the refunds that the provider lists. One that changed here after ``fetched_at`` stays as it is."""
+    is_ours = state.currency in ("", payment.currency)
+    for listed in state.refunds or ():
+        refund = _listed(payment, listed)
+        if refund is None:
+            _add_listed(order, payment, listed, is_our_currency=is_ours)
+        elif refund.updated_at < fetched_at:
+            _apply_listed(order, payment, refund, listed, is_our_currency=is_ours)
+
+
+def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: PaymentState) -> ProviderEvent.Outcome:
+    """Compare a total without ids with the books.
+
+    It waits while a refund is under way or has failed lately. One that differs from the books after that is held until
+    staff record what was refunded at the provider.
+    """
+    is_comparable = state.refunded is not None and state.currency in ("", payment.currency)
+    if is_comparable and state.refunded == payment.refunded_amount:
         return Outcome.IGNORED
-    if refund.status == Refund.Status.SUCCEEDED:
-        payment.refunded_amount -= refund.amount
-        payment.save(update_fields=["refunded_amount", "updated_at"])
-        order.refunded_amount -= refund.amount
-        order.save(update_fields=["refunded_amount", "updated_at"])
-    refund.status = Refund.Status.FAILED
-    record_failure(order, payment, refund, error)
-    return Outcome.APPLIED
+    lately = timezone.now() - LATELY
+    may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=lately)
+    if state.refunded is not None and state.refunded < payment.refunded_amount:
+        may_differ |= Q(updated_at__gt=lately)
+    if payment.refunds.filter(may_differ).exists():
+        return Outcome.WAITING
+    if state.refunded is not None:
+        row.amount, row.currency = state.refunded, state.currency or payment.currency
+        row.save(update_fields=["amount", "currency"])
+    return _hold(order, row, _("%(provider)s reports %(total)s as refunded in total; %(booked)s are recorded here."))
 
 
-def succeed(order: Order, payment: Payment, refund: Refund) -> None:
-    refund.status, refund.error = Refund.Status.SUCCEEDED, ""
+def differing_total(payment: Payment, state: PaymentState) -> ProviderEvent | None:
+    """The event that stands for a fetched total of refunds which is not that of the books; None if they agree."""
+    if state.refunds is not None or state.refunded is None or payment.status != Payment.Status.CAPTURED:
+        return None
+    if state.refunded == payment.refunded_amount and state.currency in ("", payment.currency):
+        return None
+    return _found(payment, f"total:{state.refunded}", amount=state.refunded, currency=state.currency)
+
+
+def record_made_at_provider(
+    order: Order,
+    payment: Payment,
+    amount: Decimal,
+    *,
+    status: str = Status.SUCCEEDED,
+    reference: str = "",
+    reason: str = "",
+    by: Any = None,
+    notify: bool = True,
+) -> Refund:
+    """Record a refund that was made on the provider's pages. What exceeds ``refund_due`` is credited.
+
+    The amount is at most what is left of the payment. Refunds that were not sent yet fail where they do not fit any
+    more.
+    """
+    above = amount - min(amount, order.refund_due)
+    refund = Refund.objects.create(
+        payment=payment,
+        amount=amount,
+        status=Status.PENDING,
+        reason=reason[:500] or _("Refunded at the provider."),
+        provider_reference=reference,
+        actor=by,
+        notify=notify,
+    )
+    crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=refund.reason, by=by, refund=refund)
+    _make_room(order, payment)
+    if status == Status.SUCCEEDED:
+        succeed(order, payment, refund)
+    else:
+        order_status.update(order, payment, by=by, notify=False)
+    return refund
+
+
+def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
+    """Book a refund. False if it exceeds what is left of the payment: then it stays pending with an error."""
+    if refund.amount > payment.refundable_amount:
+        _keep_pending(order, payment, refund)
+        return False
+    refund.status, refund.error = Status.SUCCEEDED, ""
     refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
     payment.refunded_amount += refund.amount
     payment.save(update_fields=["refunded_amount", "updated_at"])
@@ -97,27 +176,167 @@ def succeed(order: Order, payment: Payment, refund: Refund) -> None:
         about=refund,
         extra={"refund": {"amount": as_text(refund.amount, order.currency), "reason": refund.reason}},
     )
+    return True
 
 
-def record_failure(order: Order, payment: Payment, refund: Refund, error: str) -> None:
-    """Record that a refund failed. Its credit stays, so the money shows as ``refund_due`` again."""
-    refund.error = error[:500]
+def fail(order: Order, payment: Payment, refund: Refund, error: str) -> None:
+    """Mark a refund as failed and stop counting it, perhaps days after it succeeded.
+
+    Its credit stays, so the money shows as ``refund_due`` again.
+    """
+    if refund.status == Status.SUCCEEDED:
+        payment.refunded_amount -= refund.amount
+        payment.save(update_fields=["refunded_amount", "updated_at"])
+        order.refunded_amount -= refund.amount
+        order.save(update_fields=["refunded_amount", "updated_at"])
+    refund.status, refund.error = Status.FAILED, error[:500]
     refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
     order_status.update(order, payment, notify=False)
     message = _("A refund failed: %(error)s") % {"error": error}
     events.record(order, "refund_failed", is_public=False, message=message)
 
 
-def _refund_made_at_provider(payment: Payment, *, reference: str, amount: Decimal | None) -> Refund | None:
-    """The refund that was made on the provider's page. It is created if no reported total has included it yet."""
-    if not reference or amount is None or not 0 < amount <= payment.captured_amount:
-        return None
-    known = payment.refunds.filter(provider_reference=reference).first()
-    if known is not None:
-        return known
-    counted = payment.refunds.filter(status=Refund.Status.SUCCEEDED, attempts=0, provider_reference="", amount=amount)
-    refund = counted.order_by("id").last() or Refund.objects.create(
-        payment=payment, amount=amount, status=Refund.Status.PENDING, reason=_("Refunded at the provider.")
+def _apply_failure(order: Order, payment: Payment, refund: Refund | None, row: ProviderEvent) -> ProviderEvent.Outcome:
+    if refund is None:
+        is_named = bool(row.refund_id or row.refund_reference)
+        if is_named and not _nameless(payment):
+            return Outcome.IGNORED  # it is not in the books, so nothing has to be taken out of them
+        return _hold(order, row, _("A refund failed that cannot be matched with those recorded here."))
+    if refund.status == Status.FAILED:
+        return Outcome.IGNORED
+    refund.provider_reference = refund.provider_reference or row.refund_reference
+    fail(order, payment, refund, row.detail)
+    return Outcome.APPLIED
+
+
+def _apply_listed(
+    order: Order, payment: Payment, refund: Refund, listed: RefundState, *, is_our_currency: bool
+) -> None:
+    refund.provider_reference = refund.provider_reference or listed.reference
+    if refund.status == Status.QUEUED and not refund.attempts:
+        _hold_listed(order, payment, listed, _("This refund was not sent yet."))
+    elif listed.status == "failed":
+        if refund.status != Status.FAILED:
+            fail(order, payment, refund, listed.error)
+    elif is_our_currency and listed.amount != refund.amount:
+        _hold_listed(order, payment, listed, _("%(provider)s reports another amount for this refund."))
+    elif listed.status == "succeeded":
+        if refund.status != Status.SUCCEEDED:
+            succeed(order, payment, refund)
+    elif refund.status in (Status.QUEUED, Status.FAILED):
+        refund.status, refund.error = Status.PENDING, ""
+        refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
+        order_status.update(order, payment, notify=False)
+
+
+def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_currency: bool) -> None:
+    """Record a refund that is not ours, if it can be told apart from those in the books."""
+    if listed.status == "failed":
+        return
+    if not listed.reference or _nameless(payment):
+        _hold_listed(order, payment, listed, _("%(provider)s reports a refund that cannot be matched."))
+    elif not is_our_currency:
+        _hold_listed(order, payment, listed, _("%(provider)s reports a refund in another currency."))
+    elif not 0 < listed.amount <= payment.refundable_amount:
+        _hold_listed(order, payment, listed, _("A refund is larger than what is left of the payment."))
+    else:
+        record_made_at_provider(order, payment, listed.amount, status=listed.status, reference=listed.reference)
+
+
+def _make_room(order: Order, payment: Payment) -> None:
+    """Fail refunds that were not sent, the newest first, while the refunds of a payment exceed it."""
+    reserving = list(payment.refunds.filter(status__in=Refund.RESERVING).order_by("-id"))
+    excess = sum((refund.amount for refund in reserving), Decimal(0)) - payment.captured_amount
+    for refund in reserving:
+        if excess > 0 and refund.status == Status.QUEUED and not refund.attempts:
+            excess -= refund.amount
+            fail(order, payment, refund, _("The money was refunded at the provider."))
+
+
+def _keep_pending(order: Order, payment: Payment, refund: Refund) -> None:
+    text = _(
+        "%(provider)s has made this refund, but it exceeds what is recorded as paid. "
+        "Look at the payment on the provider's page, and record what was paid."
     )
-    refund.provider_reference = reference
-    return refund
+    message = text % {"provider": payment.provider}
+    is_new = refund.error != message[:500]
+    refund.status, refund.error = Status.PENDING, message[:500]
+    refund.next_attempt_at = timezone.now() + LATELY
+    refund.save(update_fields=["status", "error", "provider_reference", "next_attempt_at", "updated_at"])
+    if is_new:
+        events.record(order, "payment_held", is_public=False, message=message)
+
+
+def _named(order: Order, payment: Payment, row: ProviderEvent) -> Refund | None:
+    """The refund that an event names, of this payment or of another one of its order."""
+    refunds = Refund.objects.filter(payment__order=order, payment__provider=payment.provider)
+    found = provider_events.refunds_named(refunds, row.refund_id, row.refund_reference).first()
+    if found is None and row.refund_reference:
+        found = refunds.filter(provider_reference=row.refund_reference).first()
+    if found is not None:
+        is_same = found.payment_id == payment.pk
+        found.payment = payment if is_same else Payment.objects.select_for_update().get(pk=found.payment_id)
+    return found
+
+
+def _listed(payment: Payment, listed: RefundState) -> Refund | None:
+    found = provider_events.refunds_named(payment.refunds.all(), listed.refund_id, listed.reference).first()
+    if found is None and listed.reference:
+        found = payment.refunds.filter(provider_reference=listed.reference).first()
+    return found
+
+
+def _nameless(payment: Payment) -> bool:
+    """Whether staff recorded a refund at the provider without its reference, so that it might be any."""
+    return payment.refunds.filter(status=Status.SUCCEEDED, attempts=0, provider_reference="").exists()
+
+
+def _is_booked(payment: Payment, row: ProviderEvent) -> bool:
+    """Whether an event that names no refund reports a total that the books have already."""
+    if row.refund_id or row.refund_reference or row.currency not in ("", payment.currency):
+        return False
+    return (payment.captured_amount if row.amount is None else row.amount) <= payment.refunded_amount
+
+
+def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
+    payment = row.payment
+    assert payment is not None  # noqa: S101 - the callers have found it
+    what_to_do = _("Look at the payment on the provider's page, then record what was refunded there.")
+    values = {
+        "provider": payment.provider,
+        "total": ""
+        if row.amount is None
+        else f"{as_text(row.amount, payment.currency)} {row.currency or payment.currency}",
+        "booked": f"{as_text(payment.refunded_amount, payment.currency)} {payment.currency}",
+    }
+    row.detail = f"{text % values} {what_to_do}"[:500]
+    row.save(update_fields=["detail"])
+    events.record(order, "payment_held", is_public=False, message=row.detail)
+    return Outcome.HELD
+
+
+def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str) -> None:
+    """Hold a refund that was found by asking, once."""
+    name = f"{listed.refund_id}:{listed.reference}:{listed.status}:{listed.amount}"
+    row = _found(payment, name, amount=listed.amount, refund_id=listed.refund_id, refund_reference=listed.reference)
+    if row.outcome != Outcome.HELD:
+        row.outcome = _hold(order, row, text)
+        row.save(update_fields=["outcome"])
+
+
+def _found(payment: Payment, name: str, **values: Any) -> ProviderEvent:
+    """The event that stands for something that was found by asking the provider; the same for the same finding."""
+    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
+    row, _is_new = ProviderEvent.objects.get_or_create(
+        provider=payment.provider,
+        provider_event_id=f"fetched:{payment.public_id}:{digest}",
+        defaults={
+            "kind": "refunded",
+            "payment": payment,
+            "provider_reference": payment.provider_reference,
+            "outcome": Outcome.WAITING,
+            **values,
+        },
+    )
+    row.payment = payment
+    return row

@@ -10,7 +10,7 @@ from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import Payment, Refund
 from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
-from shop_orders.payments import refund_results
+from shop_orders.payments import inquiries, refund_results
 from shop_orders.transactions import in_transaction
 
 LEASE = timedelta(minutes=2)
@@ -37,7 +37,10 @@ def send_refund(refund_id: int) -> Refund:
             payment.data, reference=payment.provider_reference, request=request
         )
     except PaymentDeclined as error:
-        result = RefundResult(status="failed", error=str(error))
+        found = _made_before(refund) if refund.attempts > 1 else None
+        if found is not None and found.status == "pending" and not found.reference:
+            return _try_later(refund, str(error))
+        result = found or RefundResult(status="failed", error=str(error))
     except (ProviderUnavailable, UnknownPaymentProvider) as error:
         return _try_later(refund, str(error))
     except Exception as error:
@@ -70,6 +73,19 @@ def check_refund(refund_id: int) -> Refund:
     return refund
 
 
+def _made_before(refund: Refund) -> RefundResult | None:
+    """What became of an earlier attempt whose response was lost: the provider may have made the refund, and refuse to
+    make it again. None if it was not made, or if the provider lists no refunds; pending if that is not known now."""
+    try:
+        state = inquiries.ask(refund.payment)
+    except ProviderUnavailable:
+        return RefundResult(status="pending")
+    for listed in (state.refunds if state else None) or ():
+        if listed.refund_id == str(refund.public_id):
+            return RefundResult(status=listed.status, reference=listed.reference, error=listed.error)
+    return None
+
+
 @in_transaction(Refund)
 def _claim(refund_id: int) -> Refund | None:
     refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
@@ -95,14 +111,16 @@ def _record_result(refund_id: int, result: RefundResult) -> Refund:
     refund = Refund.objects.get(pk=refund_id)
     payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
     if refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
-        return refund  # its webhook arrived first
+        if result.reference and not refund.provider_reference:  # its webhook arrived first
+            Refund.objects.filter(pk=refund.pk).update(provider_reference=result.reference)
+        return refund
     refund.provider_reference = result.reference or refund.provider_reference
     if result.status == "succeeded":
         refund_results.succeed(order, payment, refund)
         return refund
     refund.status = Refund.Status(result.status)
     if result.status == "failed":
-        refund_results.record_failure(order, payment, refund, result.error)
+        refund_results.fail(order, payment, refund, result.error)
     else:
         refund.next_attempt_at = timezone.now() + CHECK_EVERY
         refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])

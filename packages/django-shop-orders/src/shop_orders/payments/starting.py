@@ -21,7 +21,7 @@ from shop_orders.payment_providers import (
     aliases,
     payment_provider,
 )
-from shop_orders.payments import account, inbox, order_status
+from shop_orders.payments import account, inbox, order_status, states
 from shop_orders.transactions import in_transaction
 
 
@@ -46,7 +46,7 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     try:
         started = chosen.start(_request(payment, phone=number, return_url=return_url, base_url=base_url))
     except PaymentDeclined as error:
-        account.apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
+        states.apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
         raise
     except ProviderNotReached:
         _allow_restart(payment.pk)

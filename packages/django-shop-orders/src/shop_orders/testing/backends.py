@@ -16,6 +16,7 @@ from shop_orders.payment_providers.base import (
     PaymentState,
     RefundRequest,
     RefundResult,
+    RefundState,
 )
 
 
@@ -83,12 +84,15 @@ class MemoryPaymentProvider(PaymentProvider):
     """Its attributes set its behaviour: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``,
     ``is_down``, ``forgets``.
 
-    ``calls`` lists the calls, ``refunds`` the refunded amounts.
+    ``calls`` lists the calls, ``refunds`` the refunded amounts. ``made[reference]`` lists the refunds of a payment; a
+    test adds those of the provider's own pages. Without ``lists_refunds``, ``fetch`` returns only their total.
     """
 
     outcomes: ClassVar[dict[str, str]] = {}
     amounts: ClassVar[dict[str, Decimal]] = {}
     refunds: ClassVar[dict[str, Decimal]] = {}
+    made: ClassVar[dict[str, list[RefundState]]] = {}
+    lists_refunds: ClassVar[bool] = True
     calls: ClassVar[list[str]] = []
     refund_status: ClassVar[Literal["pending", "succeeded", "failed"]] = "succeeded"
     decline: ClassVar[bool] = False
@@ -104,6 +108,8 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.outcomes.clear()
         cls.amounts.clear()
         cls.refunds.clear()
+        cls.made.clear()
+        cls.lists_refunds = True
         cls.calls.clear()
         cls.refund_status = "succeeded"
         cls.decline = cls.is_down = cls.forgets = False
@@ -123,7 +129,15 @@ class MemoryPaymentProvider(PaymentProvider):
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
         self._called("refund")
         self.refunds[request.refund_id] = request.amount
-        return RefundResult(status=self.refund_status, reference=f"refund_{request.refund_id}")
+        made = RefundState(
+            status=self.refund_status,
+            amount=request.amount,
+            refund_id=request.refund_id,
+            reference=f"refund_{request.refund_id}",
+        )
+        others = [row for row in self.made.get(reference, []) if row.refund_id != request.refund_id]
+        self.made[reference] = [*others, made]
+        return RefundResult(status=made.status, reference=made.reference)
 
     def fetch_refund(
         self,
@@ -137,13 +151,22 @@ class MemoryPaymentProvider(PaymentProvider):
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
         self._called("cancel")
-        self.outcomes[reference] = "cancelled"
+        if self.outcomes.get(reference) != "captured":
+            self.outcomes[reference] = "cancelled"
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         self._called("fetch")
         status: Any = self.outcomes.get(reference, "pending")
-        captured = self.amounts.get(reference) if status == "captured" else None
-        return PaymentState(status=status, reference=reference, captured=captured)
+        if status != "captured":
+            return PaymentState(status=status, reference=reference)
+        made = self.made.get(reference, [])
+        return PaymentState(
+            status=status,
+            reference=reference,
+            captured=self.amounts.get(reference),
+            refunded=sum((row.amount for row in made if row.status != "failed"), Decimal(0)),
+            refunds=tuple(made) if self.lists_refunds else None,
+        )
 
     def _called(self, call: str) -> None:
         self.calls.append(call)

@@ -1,0 +1,58 @@
+"""Fetches the state of a payment from its provider and applies it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from shop_orders.models import Payment, ProviderEvent
+from shop_orders.payment_providers import PaymentState
+from shop_orders.payments import account, inquiries, refund_results
+from shop_orders.transactions import in_transaction
+
+
+def refresh(payment: Payment) -> Payment:
+    """Fetch the state of a payment from its provider and apply it.
+
+    Raises:
+        ProviderUnavailable: the provider does not respond, or refuses to answer.
+        UnknownPaymentProvider: the provider is not in the settings any more.
+    """
+    fetched_at = timezone.now()
+    state = inquiries.ask(payment)
+    return payment if state is None else apply_state(payment.pk, state, fetched_at=fetched_at)
+
+
+@in_transaction(Payment)
+def apply_state(
+    payment_id: int, state: PaymentState, *, fetched_at: datetime | None = None, by: Any = None, notify: bool = True
+) -> Payment:
+    """Apply the state that the provider reports now, by the same rules as its events.
+
+    Refunds that changed here after ``fetched_at`` are left as they are.
+    """
+    order, payment = account.lock(payment_id)
+    if state.reference and not payment.provider_reference:
+        payment.provider_reference = state.reference
+        payment.save(update_fields=["provider_reference", "updated_at"])
+    account.apply(
+        order,
+        payment,
+        state.status,
+        amount=state.captured,
+        currency=state.currency,
+        error=state.error,
+        by=by,
+        notify=notify,
+    )
+    if payment.status != Payment.Status.CAPTURED:
+        return payment
+    if state.refunds is not None:
+        refund_results.apply_list(order, payment, state, fetched_at=fetched_at or timezone.now())
+    row = refund_results.differing_total(payment, state)
+    if row is not None and row.outcome == ProviderEvent.Outcome.WAITING:
+        row.outcome = refund_results.apply_total(order, payment, row, state)
+        row.save(update_fields=["outcome"])
+    return payment
