@@ -64,7 +64,7 @@ LAYERS = {
     | dict.fromkeys(
         [
             *("carts", "checkout", "crediting", "customers", "events", "guest_links", "idempotency", "lifecycle"),
-            *("numbers", "payments", "pricing", "queries", "tracking", "validators"),
+            *("numbers", "payments", "pricing", "queries", "tracking", "unpaid_orders", "validators", "visitors"),
         ],
         ACTIONS,
     )

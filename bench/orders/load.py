@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
+from itertools import count
 from statistics import median, quantiles
 from typing import Any
 
@@ -20,6 +21,8 @@ from bench.orders.flows import ADDS, FLOWS, flow_of_ours
 from bench.servers import Server
 
 CUSTOMERS = (1, 8, 32)
+ACCOUNTS = 30
+"""The accounts that each customer orders with in turn, so that none has hundreds of orders waiting for the shop."""
 
 
 @dataclass(frozen=True)
@@ -88,13 +91,16 @@ async def _shop(server: Server, customers: int, seconds: float) -> tuple[list[fl
         nonlocal failures
         rng = random.Random(f"{server.peer.name} {number} {until}")
         async with connection_to(server) as ask:
-            while time.perf_counter() < until:
+            for turn in count():
+                if time.perf_counter() >= until:
+                    break
+                account = f"customer{1 + number * ACCOUNTS + turn % ACCOUNTS}@example.org"
                 skus = [f"SKU-{key:07}" for key in rng.sample(range(1, 10_001), ADDS)]
                 content = b""
                 for step, (path, given) in enumerate(flow(skus)):
                     body = given(json.loads(content)) if callable(given) else given
                     started = time.perf_counter()
-                    status, content = await ask(path, body, f"customer{number + 1}@example.org", {"X-Step": str(step)})
+                    status, content = await ask(path, body, account, {"X-Step": str(step)})
                     (adds if step < ADDS else checkouts).append((time.perf_counter() - started) * 1000)
                     if status >= 300:
                         failures += 1

@@ -43,10 +43,11 @@ ERRORS = [
     gettext_noop("This cart has been ordered already. Start a new one."),
     gettext_noop("The cart is empty. Add a product before placing an order."),
     gettext_noop("Log in to place an order."),
-    gettext_noop("There are unpaid orders waiting. Pay or cancel one of them first."),
+    gettext_noop("Too many orders are waiting for payment or for the shop. Pay or cancel one of them first."),
     gettext_noop("This order is not waiting for a payment."),
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),
     gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
+    gettext_noop("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first."),
 ]

@@ -11,4 +11,6 @@ SHOP_ORDERS = {
     "CURRENCY": "KES",
     "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
     "API_AUTH": "bench.peers.ours.auth.Token",
+    "MAX_UNPAID_ORDERS": 100_000,
+    "MAX_UNPAID_UNITS": 1_000_000,
 }

@@ -12,6 +12,7 @@ from config.settings.base import (
     DEBUG,
     DEMO,
     PHONE_REGIONS,
+    PROXY_COUNT,
     SECRET_KEY,
     SHOP_CURRENCY,
     SHOP_NAME,
@@ -137,6 +138,9 @@ SHOP_ORDERS = {
     "ORDER_URL": "storefront.links.order_url",
     "DELIVERIES": "storefront.deliveries.of_order",
     "MAX_QUANTITY": env.number("MAX_QUANTITY", 999, least=1),
+    "MAX_UNPAID_ORDERS": env.number("MAX_UNPAID_ORDERS", 5, least=1),
+    "MAX_UNPAID_UNITS": env.number("MAX_UNPAID_UNITS", 200, least=1),
+    "TRUSTED_PROXIES": PROXY_COUNT,
 }
 
 SHOP_NOTIFY = {

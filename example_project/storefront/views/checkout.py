@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from shop_orders import carts, checkout, customers, guest_links, pages, payments
+from shop_orders import carts, checkout, customers, guest_links, pages, payments, visitors
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
@@ -134,6 +134,7 @@ def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any], expected: Dec
         provider=kept["payment"],
         note=kept["note"],
         expected_total=expected,
+        visitor=visitors.of(request),
         by=request.user if request.user.is_authenticated else None,
     )
     if kept["save_address"] and cart.customer is not None:

@@ -237,7 +237,7 @@ def test_too_many_unpaid_orders_are_refused(visitor, mug, settings):
     visitor.buy("MUG", payment="bank")
     visitor.add("MUG")
     visitor.enter_details(payment="bank")
-    assert "There are unpaid orders waiting." in visitor.place()
+    assert "Too many orders are waiting for payment" in visitor.place()
     assert Order.objects.count() == 1
 
 

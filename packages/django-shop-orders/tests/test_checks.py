@@ -82,6 +82,10 @@ def test_hints_for_missing_settings_can_be_pasted(settings):
         ({"TRANSITIONS": {"pending": "shipped"}}, "E014", '["processing"]'),
         ({"MAX_QUANTITY": "many"}, "E014", '"MAX_QUANTITY": 999'),
         ({"MAX_UNPAID_ORDERS": 0}, "E014", '"MAX_UNPAID_ORDERS": 5'),
+        ({"MAX_UNPAID_UNITS": 0}, "E014", '"MAX_UNPAID_UNITS": 200'),
+        ({"TRUSTED_PROXIES": -1}, "E014", '"TRUSTED_PROXIES": 1'),
+        ({"TRUSTED_PROXIES": True}, "E014", '"TRUSTED_PROXIES": 1'),
+        ({"VISITOR": "no.such.hook"}, "E007", '"VISITOR"'),
         ({"GUEST_CHECKOUT": "no"}, "E014", '"GUEST_CHECKOUT": True'),
         ({"GUEST_LINK_MAX_AGE": 90}, "E014", "timedelta(days=90)"),
         ({"CART_MAX_AGE": 60}, "E014", "timedelta(days=60)"),
@@ -193,11 +197,20 @@ def test_provider_with_webhooks_but_without_urls_is_reported(settings, shop_sett
 
 
 def test_test_provider_is_reported_before_deployment(shop_settings):
+    shop_settings(TRUSTED_PROXIES=0)
     assert checks.check_deployment(None) == []
     hosted = {"BACKEND": "shop_orders.payment_providers.HostedTestProvider", "OPTIONS": {"secrets": ["a-secret"]}}
     shop_settings(PAYMENT_PROVIDERS={"try": hosted})
     (message,) = checks.check_deployment(None)
     assert (message.id, 'Remove "try"' in message.hint) == ("shop_orders.W007", True)
+
+
+def test_unknown_number_of_proxies_is_reported_before_deployment(shop_settings):
+    (message,) = checks.check_deployment(None)
+    assert (message.id, message.level) == ("shop_orders.W011", WARNING)
+    assert '"TRUSTED_PROXIES": 1' in message.hint
+    shop_settings(VISITOR="testproject.hooks.visitor")
+    assert checks.check_deployment(None) == []
 
 
 def test_check_message_hides_provider_secrets(shop_settings):

@@ -61,6 +61,7 @@ def test_payload_is_complete_and_json_safe(
         "new_status": "pending",
         "at_placement": True,
         "notify": True,
+        "visitor": "",
         "recipients": {
             "customer": {
                 "key": f"customer:{customer.public_id}",

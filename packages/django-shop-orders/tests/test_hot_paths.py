@@ -283,7 +283,8 @@ def replanned_statements():
 
 
 @pytest.mark.pg
-def test_no_statement_is_planned_at_each_execution(many_rows, prepared, shopper):
+def test_no_statement_is_planned_at_each_execution(many_rows, prepared, shopper, shop_settings):
+    shop_settings(MAX_UNPAID_ORDERS=9)
     for _order in range(9):
         for number in range(3):
             add(shopper, number)

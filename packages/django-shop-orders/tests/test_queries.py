@@ -7,7 +7,7 @@ import pytest
 import shop_orders
 from django.db import connection, transaction
 from shop_core.db.compiled import CompiledQuery
-from shop_orders import carts
+from shop_orders import carts, checkout
 from shop_orders.carts import queries
 from shop_orders.models import Cart, CartItem
 from testproject.books.models import Book
@@ -39,6 +39,9 @@ def samples(customer, db):
     _cart, token = carts.add_to_cart("isbn-0", 2)
     cart, _token = carts.add_to_cart("isbn-1", 3, customer=customer)
     carts.add_item(cart, "isbn-2")
+    given, _token = carts.add_to_cart("isbn-0", 2)
+    contact = checkout.Contact(email="Guest@example.org", phone="+254712345678")
+    checkout.place_order(given, contact=contact, visitor="0a1b")
     return {
         "shop_orders.carts.queries._OPEN_CART_OF_USER": [
             ([True], {"user": customer.user_id}),
@@ -46,11 +49,20 @@ def samples(customer, db):
         ],
         "shop_orders.carts.queries._CART_OF_TOKEN": [([], {"token_hash": carts.hash_token(token)})],
         "shop_orders.carts.queries._ITEMS": [([], {"cart": cart.pk})],
+        "shop_orders.carts.queries._ITEMS_AND_HELD": [
+            ([tuple(buyer)], {"cart": cart.pk, **buyer})
+            for buyer in (
+                {"customer": customer.pk},
+                {"customer": customer.pk, "visitor": "0a1b"},
+                {"email": "guest@example.org", "phone": "+254712345678", "visitor": "0a1b"},
+                {"phone": "+254712345678"},
+            )
+        ],
     }
 
 
 def test_all_compiled_queries_are_found():
-    assert len(compiled_queries()) == 3
+    assert len(compiled_queries()) == 4
 
 
 @pytest.mark.parametrize("path", compiled_queries())

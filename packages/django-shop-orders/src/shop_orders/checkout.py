@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -19,8 +18,8 @@ from shop_core.db import rows
 from shop_core.hooks import load_hook
 from shop_core.money import quantise
 
-from shop_orders import carts, customers, events, numbers, phones, queries
-from shop_orders.carts.queries import close
+from shop_orders import carts, customers, events, numbers, phones, queries, unpaid_orders
+from shop_orders.carts.queries import Held, close, items_and_held
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
@@ -31,7 +30,6 @@ from shop_orders.exceptions import (
     OrderNumberRefused,
     ProductsGone,
     ShopOrdersError,
-    TooManyUnpaidOrders,
     TotalChanged,
 )
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
@@ -39,6 +37,7 @@ from shop_orders.payment_providers import PaymentProvider, default_alias, paymen
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
+from shop_orders.unpaid_orders import Buyer, email_key
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +64,7 @@ class _Choices:
     provider: PaymentProvider
     note: str
     language: str
+    visitor: str
 
 
 @in_transaction(Cart, sets_lock_timeout=False)
@@ -79,42 +79,48 @@ def place_order(
     note: str = "",
     language: str = "",
     expected_total: Decimal | None = None,
+    visitor: str = "",
     by: Any = None,
     notify: bool = True,
 ) -> Order:
     """Turn a cart into an order and reserve its stock.
 
     ``shipping_address`` is ``{}`` for an order without an address; None takes the customer's default address.
+    ``visitor`` is ``visitors.of(request)``, for the limits of unpaid orders.
     If the cart was ordered before, its order is returned, so two clicks or a repeated request make one order. The
     validators are called inside the transaction. The items are read after the cart is locked, so that none is missed.
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
         TotalChanged: the total is not ``expected_total``.
-        CheckoutRefused: a validator refused the order, or the buyer has too many unpaid orders.
+        CheckoutRefused: a validator refused the order.
+        TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact or an address is not valid, or the provider is unknown.
         OrderNumberRefused: the numbers of the ORDER_NUMBER hook cannot be used.
         Busy: the database refused the transaction twice.
     """
     chosen_provider = payment_provider(provider or default_alias())
-    if not close(cart):  # locks it: a double click waits here
+    cleaned = _clean_contact(contact or Contact(), cart.customer)
+    buyer = Buyer(cart.customer_id, email_key(cleaned.email), cleaned.phone, visitor)
+    if not close(cart, lock_keys=buyer.lock_keys()):  # locks it: a double click waits here
         return _order_of(cart)
     choices = _Choices(
-        contact=_clean_contact(contact or Contact(), cart.customer),
+        contact=cleaned,
         shipping_address=_clean_shipping(shipping_address, cart.customer),
         billing_address=customers.clean_address(billing_address or {}),
         delivery=delivery,
         provider=chosen_provider,
         note=note,
         language=language or get_language() or "",
+        visitor=visitor,
     )
-    cart_view = _view(cart, choices)
+    cart_view, held = _view(cart, choices, buyer)
     draft = cart_view.draft
     try:
         _check_lines(cart_view)
         _check_total(draft, expected_total)
-        _check_unpaid(cart.customer, choices)
+        unpaid_orders.check(held, draft)
         for validator in app_settings.VALIDATORS:
             load_hook(validator)(draft)
         order, lines, charges = _write(cart, choices, draft)
@@ -151,14 +157,18 @@ def _order_of(cart: Cart) -> Order:
     return order
 
 
-def _view(cart: Cart, choices: _Choices) -> carts.CartView:
-    return carts.view(
+def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, Held]:
+    """The cart as it would be ordered, and what the buyer holds already."""
+    items, held = items_and_held(cart, {name: getattr(buyer, name) for name in buyer.names()})
+    view = carts.view(
         cart,
         customer=cart.customer,
         shipping_address=choices.shipping_address,
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
+        items=items,
     )
+    return view, held
 
 
 def _check_lines(cart_view: carts.CartView) -> None:
@@ -198,23 +208,6 @@ def _clean_shipping(address: Mapping[str, Any] | None, customer: Customer | None
         return customers.clean_address(address)
     default = customer.addresses.filter(is_default=True).first() if customer else None
     return default.as_data() if default else {}
-
-
-def _check_unpaid(customer: Customer | None, choices: _Choices) -> None:
-    if choices.provider.confirms_at_placement:
-        return
-    unpaid = Order.objects.unpaid()
-    if customer is not None:
-        own_unpaid = unpaid.filter(customer=customer)
-    else:
-        contact_details = {name: value for name in ("email", "phone") if (value := getattr(choices.contact, name))}
-        queries.lock_contacts(contact_details.values())
-        contact = Q()
-        for name, value in contact_details.items():
-            contact |= Q(**{name: value})
-        own_unpaid = unpaid.filter(contact, customer__user=None)
-    if own_unpaid.count() >= app_settings.MAX_UNPAID_ORDERS:
-        raise TooManyUnpaidOrders
 
 
 def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[OrderLine], list[Charge]]:
@@ -263,6 +256,7 @@ def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) 
         payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
         contact_name=choices.contact.name,
         email=choices.contact.email,
+        email_key=email_key(choices.contact.email),
         phone=choices.contact.phone,
         language=choices.language,
         shipping_address=choices.shipping_address,
@@ -270,6 +264,7 @@ def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) 
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
         customer_note=choices.note,
+        visitor=choices.visitor,
         currency=draft.currency,
         subtotal=draft.subtotal,
         charges_total=draft.charges_total,

@@ -92,8 +92,27 @@ class AppSettings(BaseSettings):
 
     @property
     def MAX_UNPAID_ORDERS(self) -> int:
-        """The most pending, unpaid orders of a customer, or of a guest's e-mail address or phone."""
+        """The most unpaid orders that a customer, a guest's e-mail address or phone, or a visitor can have.
+
+        Pending orders count, and confirmed ones until staff begin to process them.
+        """
         return int(self.get("MAX_UNPAID_ORDERS", 5))
+
+    @property
+    def MAX_UNPAID_UNITS(self) -> int:
+        """The most units in these orders together, the new one included."""
+        return int(self.get("MAX_UNPAID_UNITS", 200))
+
+    @property
+    def VISITOR(self) -> str:
+        """Dotted path of ``(request) -> network address`` of the visitor; "" if it is unknown."""
+        return str(self.get("VISITOR", "shop_orders.visitors.visitor_address"))
+
+    @property
+    def TRUSTED_PROXIES(self) -> int | None:
+        """How many reverse proxies in front of the site write X-Forwarded-For. None: it is not known."""
+        value: int | None = self.get("TRUSTED_PROXIES", None)
+        return value
 
     @property
     def GUEST_CHECKOUT(self) -> bool:

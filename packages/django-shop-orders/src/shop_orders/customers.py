@@ -170,7 +170,9 @@ def anonymise(customer: Customer) -> int:
         customer.orders.update(
             contact_name="",
             email="",
+            email_key="",
             phone="",
+            visitor="",
             shipping_address={},
             billing_address={},
             customer_note="",
@@ -203,7 +205,7 @@ def _anonymise_events(rows: OrderEventQuerySet) -> None:
     """Remove the recipients from payloads, and texts that people wrote, since they may name people."""
     changed = []
     for event in rows.exclude(payload={}):
-        event.payload = {**event.payload, "recipients": {}}
+        event.payload = {**event.payload, "recipients": {}, "visitor": ""}
         if "order" in event.payload:
             event.payload["order"] = {**event.payload["order"], "url": ""}
         if "refund" in event.payload:

@@ -168,6 +168,7 @@ def order_payload(
             "placed_at": order.placed_at.isoformat(),
             "url": order_url(order),
         },
+        "visitor": order.visitor,
         "recipients": {
             "customer": {
                 "key": customer.key,

@@ -161,11 +161,16 @@ class CheckoutRefused(ShopOrdersError):
 
 
 class TooManyUnpaidOrders(CheckoutRefused):
+    """The buyer or the visitor would have too many unpaid orders, or too many units in them."""
+
     code = "too_many_unpaid_orders"
 
-    @classmethod
-    def default_message(cls) -> str:
-        return _("There are unpaid orders waiting. Pay or cancel one of them first.")
+    def __init__(self, *, max_orders: int, max_units: int, are_units: bool = False) -> None:
+        message = _("Too many orders are waiting for payment or for the shop. Pay or cancel one of them first.")
+        if are_units:
+            message = _("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first.")
+        limits = {"max_unpaid_orders": max_orders, "max_unpaid_units": max_units}
+        super().__init__(message % {"units": max_units}, extra=limits)
 
 
 class OrderNumberRefused(ShopOrdersError):

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
+from shop_core.db.compiled import Word
 
 if TYPE_CHECKING:
     from shop_orders.models import Cart, Order, OrderEvent  # noqa: F401 - the querysets' parameters
@@ -47,6 +48,12 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def unpaid(self) -> OrderQuerySet:
         """Pending orders that have reserved stock and of which something is due that is not authorised."""
         return self.alias(due=BALANCE).filter(status="pending", due__gt=0).exclude(payment_status="authorised")
+
+    def counted_as_unpaid(self) -> OrderQuerySet:
+        """Orders that hold stock without payment, and that staff have not begun to process. Free orders count too."""
+        has_money = Q(payment_status__in=("paid", "authorised"), total__gt=0)
+        # Written into the SQL text, so that cached plans can use the partial indexes.
+        return self.filter(~has_money, status__in=(Word("pending"), Word("confirmed")))
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
         """Unpaid orders whose time to pay is over. Excludes orders with a held payment, which staff resolve."""

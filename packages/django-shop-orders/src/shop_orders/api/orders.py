@@ -9,7 +9,7 @@ from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import ShortText
 
-from shop_orders import carts, checkout, customers, guest_links, lifecycle, pages, tracking
+from shop_orders import carts, checkout, customers, guest_links, lifecycle, pages, tracking, visitors
 from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.cart import CartToken
 from shop_orders.api.routers import router
@@ -62,7 +62,7 @@ def place_order(
     cart, customer = known.cart if user is not None else carts.by_token(x_cart_token), known.customer
     owner = customer.key if customer else f"cart:{cart.public_id if cart else ''}"
     call = idempotency.Call(request, idempotency_key, owner=owner, route="place_order")
-    return _place(call, customer, cart, x_cart_token, payload)
+    return _place(call, customer, cart, x_cart_token, payload, visitors.of(request))
 
 
 @router.get(
@@ -151,7 +151,9 @@ def _one(rows: Any, number: str) -> Order:
 
 
 @idempotency.once()
-def _place(customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn) -> tuple[int, Schema]:
+def _place(
+    customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn, visitor: str
+) -> tuple[int, Schema]:
     if cart is None:
         raise CartNotFound if token and customer is None else CartEmpty
     try:
@@ -164,6 +166,7 @@ def _place(customer: Customer | None, cart: Cart | None, token: str, payload: Pl
             provider=payload.payment_provider,
             note=payload.note,
             expected_total=payload.expected_total,
+            visitor=visitor,
             by=customer.user if customer else None,
         )
     except ShopOrdersError as error:

@@ -104,7 +104,7 @@ CODES_HELP: Mapping[str, str] = {
     "request_in_progress": "The same Idempotency-Key is still being processed. Repeat after Retry-After.",
     "too_large": "The body exceeds 256 kB.",
     "too_many_requests": "Wait for Retry-After.",
-    "too_many_unpaid_orders": "Pay or cancel an unpaid order first.",
+    "too_many_unpaid_orders": "`max_unpaid_orders` and `max_unpaid_units` are the limits until something is paid.",
     "total_changed": "The total is not expected_total; `cart` is the cart as it would be ordered.",
     "unavailable": "The database refused the request for the moment. Repeat after Retry-After.",
     "unknown_payment_provider": "Not an alias of PAYMENT_PROVIDERS.",

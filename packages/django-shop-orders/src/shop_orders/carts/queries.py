@@ -16,18 +16,19 @@ support writes in WITH.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import FilteredRelation, Model, Q, QuerySet
+from django.db.models import FilteredRelation, Func, IntegerField, Model, Q, QuerySet, Subquery, Value
 from django.utils import timezone
 from shop_core.db import rows
 from shop_core.db.compiled import CompiledQuery, Word
 from shop_core.db.transactions import connection_of, lock_timeout
 
-from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.models import Cart, CartItem, Customer, Order
 from shop_orders.transactions import in_transaction, repeat_once
 
 
@@ -37,6 +38,15 @@ class Contents(NamedTuple):
     customer: Customer | None = None
     cart: Cart | None = None
     items: tuple[CartItem, ...] = ()
+
+
+class Held(NamedTuple):
+    """What a buyer and a visitor hold in orders that are not paid: the numbers of orders and units."""
+
+    own_orders: int = 0
+    own_units: int = 0
+    visitor_orders: int = 0
+    visitor_units: int = 0
 
 
 def open_cart_of_user(user: Any, *, with_items: bool) -> Contents | None:
@@ -61,6 +71,17 @@ def items_of(cart: Cart) -> list[CartItem]:
     return [item for item in found if item is not None]
 
 
+def items_and_held(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartItem], Held]:
+    """``items_of``, and what the buyer holds in unpaid orders. One statement, no lock.
+
+    ``buyer`` has at least one of ``customer`` (a key), ``email`` (as in ``email_key``), ``phone`` and ``visitor``.
+    """
+    found = _ITEMS_AND_HELD.rows(tuple(buyer), cart=cart.pk, **buyer)
+    counts = found[0][-len(Held._fields) :] if found else ()
+    items = [_STORED_ITEM.instance(row) for row in found]
+    return [item for item in items if item is not None], Held(*(count or 0 for count in counts))
+
+
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
     """Add ``item.quantity`` to the stored item of the product, or insert the item. Updates ``item`` to what is stored.
 
@@ -79,14 +100,15 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
         return _add_in_one_statement(connection, cart, item, most)
 
 
-def close(cart: Cart) -> bool:
+def close(cart: Cart, *, lock_keys: Sequence[int] = ()) -> bool:
     """Mark an open cart as ordered, which locks its row until the transaction ends. Returns False if it is not open.
 
-    This is the first statement of a checkout, so it also sets the lock timeout of the transaction.
+    This is the first statement of a checkout, so it also sets the lock timeout of the transaction, and waits for other
+    checkouts with one of the ``lock_keys``. SQLite lets only one transaction write at a time anyway.
     """
     connection = connection_of(Cart)
     with connection.cursor() as cursor:
-        cursor.execute(*_touch(connection, cart, status=Cart.Status.ORDERED))
+        cursor.execute(*_touch(connection, cart, status=Cart.Status.ORDERED, lock_keys=lock_keys))
         return cursor.fetchone() is not None
 
 
@@ -148,6 +170,27 @@ def _items_queryset(p: Any) -> QuerySet[Any, Any]:
     return rows
 
 
+def _items_and_held_queryset(p: Any, names: tuple[str, ...]) -> QuerySet[Any, Any]:
+    path = {"customer": "customer", "email": "email_key", "phone": "phone", "visitor": "visitor"}
+    same = {name: Q(**{path[name]: p(name, Order._meta.get_field(path[name]))}) for name in names}
+    visitor = same.pop("visitor", Q())
+    own = Q(*same.values(), _connector=Q.OR)
+    counts = [
+        _one_figure(condition, field, function) if condition else Value(0)
+        for condition in (own, visitor)
+        for field, function in (("id", "COUNT"), ("lines__quantity", "SUM"))
+    ]
+    named = dict(zip(Held._fields, counts, strict=True))
+    rows: QuerySet[Any, Any] = _items_queryset(p).annotate(**named).values_list(*_STORED_ITEM.names, *named)
+    return rows
+
+
+def _one_figure(condition: Q, field: str, function: str) -> Subquery:
+    orders = Order.objects.counted_as_unpaid().filter(condition).order_by()
+    return Subquery(orders.values_list(Func(field, function=function, output_field=IntegerField())))
+
+
+_ITEMS_AND_HELD: CompiledQuery[Any] = CompiledQuery(CartItem, _items_and_held_queryset)
 _OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _user_queryset)
 _CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _token_queryset)
 _ITEMS: CompiledQuery[Any] = CompiledQuery(CartItem, _items_queryset)
@@ -203,12 +246,16 @@ def _copy_result(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, ro
 
 
 def _touch(
-    connection: BaseDatabaseWrapper, cart: Cart, *, status: Cart.Status = Cart.Status.OPEN
+    connection: BaseDatabaseWrapper,
+    cart: Cart,
+    *,
+    status: Cart.Status = Cart.Status.OPEN,
+    lock_keys: Sequence[int] = (),
 ) -> tuple[str, list[Any]]:
     cart.updated_at = timezone.now()
     now = connection.ops.adapt_datetimefield_value(cart.updated_at)
-    waits = [lock_timeout(connection)] if connection.vendor == "postgresql" else []
-    return _touch_sql(connection.alias, str(status)), [now, *waits, cart.pk]
+    waits = [lock_timeout(connection), *lock_keys] if connection.vendor == "postgresql" else []
+    return _touch_sql(connection.alias, str(status), len(lock_keys)), [now, *waits, cart.pk]
 
 
 def _add_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
@@ -224,14 +271,15 @@ def _open_sql(alias: str) -> str:
 
 
 @lru_cache
-def _touch_sql(alias: str, status: str) -> str:
+def _touch_sql(alias: str, status: str, locks: int) -> str:
     """``TOUCH``. Returns no row if the cart is not open any more. The subquery sets the lock timeout as a separate SET
-    LOCAL would; it is evaluated before the row is locked.
+    LOCAL would, and takes advisory locks until the transaction ends; it is evaluated before the row is locked.
     """
     connection = connections[alias]
     table = connection.ops.quote_name(Cart._meta.db_table)
     new_timeout = "set_config('lock_timeout', COALESCE(%s, current_setting('lock_timeout')), true)"
-    waits = f"FROM (SELECT {new_timeout}) AS waits" if connection.vendor == "postgresql" else ""
+    functions = ", ".join([new_timeout, *["pg_advisory_xact_lock(%s)"] * locks])
+    waits = f"FROM (SELECT {functions}) AS waits" if connection.vendor == "postgresql" else ""
     new = f"updated_at = %s, status = '{status}'"
     return f"UPDATE {table} SET {new} {waits} WHERE id = %s AND status = 'open' RETURNING id"  # noqa: S608
 

@@ -75,9 +75,14 @@ def view(
     shipping_address: Mapping[str, Any] | None = None,
     delivery: str = "",
     payment_provider: str = "",
+    items: Sequence[CartItem] | None = None,
 ) -> CartView:
-    """The cart with current prices and stock, and with the changes since the products were added."""
-    items = queries.items_of(cart) if cart is not None else []
+    """The cart with current prices and stock, and with the changes since the products were added.
+
+    ``items`` are its items if they were read before.
+    """
+    if items is None:
+        items = queries.items_of(cart) if cart is not None else []
     products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
     draft = Draft(
         lines=[],

@@ -20,9 +20,12 @@ from shop_orders.checks.products import check_source
 from shop_orders.checks.providers import check_providers, has_webhooks, working_providers
 from shop_orders.checks.shapes import check_shapes
 from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
+from shop_orders.conf import app_settings
 from shop_orders.payment_providers import HostedTestProvider
 
 __all__ = ["check_databases", "check_deployment", "check_django", "check_settings", "check_urls", "register"]
+
+DEFAULT_VISITOR = "shop_orders.visitors.visitor_address"
 
 PARTS = (
     check_names,
@@ -102,6 +105,23 @@ def check_urls(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[c
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Settings that must not be deployed."""
+    return [*_test_providers(), *_unknown_proxies()]
+
+
+def _unknown_proxies() -> list[checks.CheckMessage]:
+    if app_settings.TRUSTED_PROXIES is not None or app_settings.VISITOR != DEFAULT_VISITOR:
+        return []
+    return [
+        checks.Warning(
+            "It is not known how many reverse proxies are in front of the site: behind one, all visitors look alike, "
+            "and unpaid orders are limited for each contact only.",
+            hint='Write their number: "TRUSTED_PROXIES": 1, or 0 where clients connect to the site directly.',
+            id="shop_orders.W011",
+        )
+    ]
+
+
+def _test_providers() -> list[checks.CheckMessage]:
     return [
         checks.Warning(
             f"The payment provider {alias!r} is the test provider: anybody can press Pay, and no money moves.",

@@ -13,7 +13,7 @@ from ninja.security.apikey import APIKeyCookie
 
 from shop_orders.conf import app_settings
 
-HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
+HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "VISITOR", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
 MIDDLEWARE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -35,6 +35,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
+def _is_number_of_proxies(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100)
+
+
 def is_duration(value: object) -> bool:
     """Whether a value is a timedelta above zero."""
     return isinstance(value, timedelta) and value > timedelta(0)
@@ -84,6 +88,8 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "STAFF_API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
     "TRANSITIONS": ("a dict of lists", _are_transitions, '{"delivered": ["processing"]}'),
     "MAX_QUANTITY": ("a whole number from 1 to 2147483647", _is_count, "999"),
+    "MAX_UNPAID_UNITS": ("a whole number from 1 to 2147483647", _is_count, "200"),
+    "TRUSTED_PROXIES": ("a whole number from 0 to 100, or None", _is_number_of_proxies, "1"),
     "MAX_UNPAID_ORDERS": ("a whole number from 1 to 2147483647", _is_count, "5"),
     "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),
     "GUEST_LINK_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=90)"),

@@ -236,6 +236,12 @@ class Migration(migrations.Migration):
                 ),
                 ("contact_name", models.CharField(blank=True, max_length=300, verbose_name="name")),
                 ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail address")),
+                (
+                    "email_key",
+                    models.CharField(
+                        blank=True, editable=False, max_length=320, verbose_name="e-mail address, to compare"
+                    ),
+                ),
                 ("phone", models.CharField(blank=True, max_length=16, verbose_name="phone")),
                 ("language", models.CharField(blank=True, max_length=35, verbose_name="language")),
                 ("shipping_address", models.JSONField(blank=True, default=dict, verbose_name="shipping address")),
@@ -243,6 +249,16 @@ class Migration(migrations.Migration):
                 ("delivery", models.CharField(blank=True, max_length=100, verbose_name="delivery")),
                 ("payment_provider", models.CharField(max_length=50, verbose_name="payment provider")),
                 ("customer_note", models.TextField(blank=True, verbose_name="customer's note")),
+                (
+                    "visitor",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="A keyed hash of the network address.",
+                        max_length=32,
+                        verbose_name="visitor",
+                    ),
+                ),
                 ("currency", models.CharField(max_length=3, verbose_name="currency")),
                 ("subtotal", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="subtotal")),
                 (
@@ -907,13 +923,25 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="order",
             index=models.Index(
-                condition=models.Q(("status", "pending")), fields=["email"], name="shop_orders_order_unpaid_mail"
+                condition=models.Q(("status__in", ("pending", "confirmed"))),
+                fields=["email_key"],
+                name="shop_orders_order_unpaid_mail",
             ),
         ),
         migrations.AddIndex(
             model_name="order",
             index=models.Index(
-                condition=models.Q(("status", "pending")), fields=["phone"], name="shop_orders_order_unpaid_tel"
+                condition=models.Q(("status__in", ("pending", "confirmed"))),
+                fields=["phone"],
+                name="shop_orders_order_unpaid_tel",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("status__in", ("pending", "confirmed"))),
+                fields=["visitor"],
+                name="shop_orders_order_unpaid_from",
             ),
         ),
         migrations.AddConstraint(

@@ -35,6 +35,10 @@ class PaymentStatus(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
+UNSHIPPED = Q(status__in=("pending", "confirmed"))
+"""The condition of the indexes that count a buyer's unpaid orders."""
+
+
 def amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal, Decimal]:
     """A column for money. Four decimals are enough for every currency of ISO 4217."""
     return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, **options)
@@ -62,6 +66,7 @@ class Order(models.Model):
     )
     contact_name = models.CharField(_("name"), max_length=300, blank=True)
     email = models.EmailField(_("e-mail address"), max_length=254, blank=True)
+    email_key = models.CharField(_("e-mail address, to compare"), max_length=320, blank=True, editable=False)
     phone = models.CharField(_("phone"), max_length=16, blank=True)
     language = models.CharField(_("language"), max_length=35, blank=True)
     shipping_address = models.JSONField(_("shipping address"), default=dict, blank=True)
@@ -69,6 +74,9 @@ class Order(models.Model):
     delivery = models.CharField(_("delivery"), max_length=100, blank=True)
     payment_provider = models.CharField(_("payment provider"), max_length=50)
     customer_note = models.TextField(_("customer's note"), blank=True)
+    visitor = models.CharField(
+        _("visitor"), max_length=32, blank=True, editable=False, help_text=_("A keyed hash of the network address.")
+    )
     currency = models.CharField(_("currency"), max_length=3)
     subtotal = amount_field(_("subtotal"))
     charges_total = amount_field(_("charges"), help_text=_("Charges that are not already included in the prices."))
@@ -124,8 +132,9 @@ class Order(models.Model):
             models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
             models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
-            models.Index(fields=("email",), condition=Q(status="pending"), name="shop_orders_order_unpaid_mail"),
-            models.Index(fields=("phone",), condition=Q(status="pending"), name="shop_orders_order_unpaid_tel"),
+            models.Index(fields=("email_key",), condition=UNSHIPPED, name="shop_orders_order_unpaid_mail"),
+            models.Index(fields=("phone",), condition=UNSHIPPED, name="shop_orders_order_unpaid_tel"),
+            models.Index(fields=("visitor",), condition=UNSHIPPED, name="shop_orders_order_unpaid_from"),
         ]
         permissions = [
             ("process_order", _("Can confirm, process, ship and deliver orders")),

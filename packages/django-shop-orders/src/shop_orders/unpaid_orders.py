@@ -1,0 +1,57 @@
+"""Limits the orders and units that one buyer can hold without paying, so that stock cannot be held for nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+from shop_core.addresses import comparable
+
+from shop_orders.carts.queries import Held
+from shop_orders.conf import app_settings
+from shop_orders.exceptions import TooManyUnpaidOrders
+from shop_orders.pricing import Draft
+
+EMAIL_KEY_LENGTH = 320
+
+
+class Buyer(NamedTuple):
+    """What a buyer is recognised by. A customer's orders are counted by ``customer``, a guest's by the contact.
+
+    So a stranger who orders with somebody's address does not keep that customer from ordering.
+    """
+
+    customer: int | None
+    email: str
+    phone: str
+    visitor: str
+
+    def names(self) -> tuple[str, ...]:
+        """The fields by which open orders are counted."""
+        own = ("customer",) if self.customer is not None else ("email", "phone")
+        return tuple(name for name in (*own, "visitor") if getattr(self, name))
+
+    def lock_keys(self) -> list[int]:
+        """Numbers to lock, in ascending order, so that parallel checkouts of one buyer wait for each other."""
+        known = [f"{name}:{value}" for name, value in self._asdict().items() if value]
+        digests = (hashlib.sha256(f"shop_orders.unpaid:{text}".encode()).digest() for text in known)
+        return sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
+
+
+def email_key(email: str) -> str:
+    """The e-mail address in the form in which addresses are compared."""
+    return comparable(email)[:EMAIL_KEY_LENGTH]
+
+
+def check(held: Held, draft: Draft) -> None:
+    """Refuse an order with which the buyer, or the visitor, would hold too much.
+
+    Raises:
+        TooManyUnpaidOrders: there would be more orders than MAX_UNPAID_ORDERS, or more units than MAX_UNPAID_UNITS.
+    """
+    orders, units = app_settings.MAX_UNPAID_ORDERS, app_settings.MAX_UNPAID_UNITS
+    ordered = sum(line.quantity for line in draft.lines)
+    if max(held.own_orders, held.visitor_orders) >= orders:
+        raise TooManyUnpaidOrders(max_orders=orders, max_units=units)
+    if max(held.own_units, held.visitor_units) + ordered > units:
+        raise TooManyUnpaidOrders(max_orders=orders, max_units=units, are_units=True)

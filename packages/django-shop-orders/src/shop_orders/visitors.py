@@ -1,0 +1,72 @@
+"""Tells visitors apart by their network address, which is stored only as a keyed hash."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+from django.utils.module_loading import import_string
+
+from shop_orders.conf import app_settings
+
+HASH_LENGTH = 32
+HOME_BITS = 64
+"""An IPv6 customer has a network with a prefix of this many bits, so its addresses are one visitor."""
+
+
+def of(request: HttpRequest) -> str:
+    """A hash that identifies the visitor of a request, by the VISITOR hook; "" if the address is unknown.
+
+    The key is SECRET_KEY, so the hash cannot be computed from a list of all addresses.
+    """
+    hook: Callable[[HttpRequest], Any] = import_string(app_settings.VISITOR)
+    address = hook(request)
+    if not address:
+        return ""
+    return salted_hmac("shop_orders.visitor", str(address), algorithm="sha256").hexdigest()[:HASH_LENGTH]
+
+
+def visitor_address(request: HttpRequest) -> str:
+    """The default of VISITOR: the address of the client, or of its network for IPv6.
+
+    Behind TRUSTED_PROXIES proxies, it is the address that the outermost of them saw, as X-Forwarded-For lists it; what
+    a client writes into that header itself stands further left. Without TRUSTED_PROXIES, a private address is not
+    used: it may be a proxy's, and all visitors would be one.
+    """
+    proxies = app_settings.TRUSTED_PROXIES
+    chain = [*request.META.get("HTTP_X_FORWARDED_FOR", "").split(","), request.META.get("REMOTE_ADDR", "")]
+    hops = [hop for text in chain if (hop := text.strip())]
+    if not hops:
+        return ""
+    address = _parsed(hops[-1 - min(proxies or 0, len(hops) - 1)])
+    if address is None or (proxies is None and (address.is_loopback or _is_local(address))):
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(address), HOME_BITS), strict=False))
+    return str(address)
+
+
+def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address that may have a port; an IPv4 address in IPv6 form is the IPv4 address."""
+    host = text[1:].partition("]")[0] if text.startswith("[") else text
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address
+
+
+_LOCAL = [
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+]
+
+
+def _is_local(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return any(address in network for network in _LOCAL)
