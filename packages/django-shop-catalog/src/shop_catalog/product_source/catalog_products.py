@@ -56,7 +56,7 @@ class CatalogProductSource:
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """The products that can be bought, by reference. Unknown or unpublished products and groups are left out."""
-        wanted = set(refs)
+        wanted = {ref for ref in refs if "\x00" not in ref}  # which PostgreSQL refuses, and no SKU has
         if not wanted:
             return {}
         rows = queries.products_on_sale(wanted, now=timezone.now())

@@ -101,8 +101,8 @@ class Mpesa(PaymentProvider):
         phone = request.phone.lstrip("+")
         if not phone:
             raise PaymentDeclined(_("Enter the phone number to pay from."))
-        if request.amount != request.amount.to_integral_value():
-            raise PaymentDeclined(_("M-Pesa takes whole shillings only."))
+        if request.currency != "KES" or request.amount != request.amount.to_integral_value():
+            raise PaymentDeclined(_("M-Pesa takes whole Kenyan shillings only."))
         result = self._push(
             {
                 **self._signed(),

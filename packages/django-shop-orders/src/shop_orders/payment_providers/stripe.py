@@ -69,6 +69,9 @@ REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.re
 
 FAILED_REFUNDS = ("failed", "canceled")
 
+UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What the SDK raises for JSON that is not Stripe's, such as an error of a proxy (stripe 15: AttributeError)."""
+
 
 class StripeCheckout(PaymentProvider):
     """``webhook_secrets`` are the signing secrets of the endpoint: one, or two during a rotation."""
@@ -251,6 +254,9 @@ class StripeCheckout(PaymentProvider):
         except self.stripe.StripeError as error:
             logger.warning("Stripe could not be asked: %s, %s", type(error).__name__, error.code)
             raise ProviderUnavailable from error
+        except UNREADABLE as error:
+            logger.warning("Stripe's response could not be read: %s", type(error).__name__)
+            raise ProviderUnavailable from error
 
     def _call(self, call: Callable[[], Result]) -> Result:
         """Ask for something to be done.
@@ -266,6 +272,9 @@ class StripeCheckout(PaymentProvider):
             raise PaymentDeclined from error
         except self.stripe.StripeError as error:
             logger.warning("Stripe could not be called: %s", type(error).__name__)
+            raise ProviderUnavailable from error
+        except UNREADABLE as error:
+            logger.warning("Stripe's response could not be read: %s", type(error).__name__)
             raise ProviderUnavailable from error
 
 

@@ -178,7 +178,7 @@ def _key(field: Any, ref: str) -> Any:
             field.run_validators(key)
     except ValidationError:
         return None
-    return key if str(key) == ref else None
+    return key if str(key) == ref and "\x00" not in ref else None
 
 
 def _price(value: Any) -> Decimal | None:
