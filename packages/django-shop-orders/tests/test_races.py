@@ -12,13 +12,23 @@ from threading import Barrier
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
-from shop_orders.models import Cart, CartItem, IdempotencyKey, Order, OrderEvent, Payment, ProviderEvent, Refund
+from shop_orders.models import (
+    Cart,
+    CartItem,
+    Customer,
+    IdempotencyKey,
+    Order,
+    OrderEvent,
+    Payment,
+    ProviderEvent,
+    Refund,
+)
 from shop_orders.payment_providers import PaymentEvent
 from shop_orders.testing import races
 from shop_orders.unpaid_orders import Buyer
@@ -93,12 +103,47 @@ def test_unsorted_locks_deadlock(server_log):
         assert deadlocks_in_the_log(*server_log) > 0
 
 
-def test_race_command_reports_the_result_and_drops_its_table():
+def test_race_command_reports_the_result_of_its_own_source_and_drops_its_table():
     out = StringIO()
     call_command("shop_orders_race", buyers=8, units=5, orders=24, stdout=out)
+    assert "Racing the package's own source over a table of its own, not your PRODUCT_SOURCE" in out.getvalue()
     assert "sold 5, refused 3, left 0" in out.getvalue()
-    assert "Nothing was oversold" in out.getvalue()
+    assert "Nothing was oversold by the package's own source" in out.getvalue()
     assert races.TABLE not in connection.introspection.table_names()
+
+
+def test_race_command_races_the_configured_source_and_releases_its_stock(book, other_book):
+    out = StringIO()
+    call_command("shop_orders_race", ref=[book.isbn, other_book.isbn], buyers=8, units=5, orders=12, stdout=out)
+    assert "Racing your PRODUCT_SOURCE, shop_orders.product_sources.ModelProductSource." in out.getvalue()
+    assert "8 buyers for all units of 978-1: sold 10, refused 3, left 0, deadlocks 0" in out.getvalue()
+    assert "12 orders of one unit of each of 978-1, 978-2: sold 10, refused 7, left 5" in out.getvalue()
+    assert "Nothing was oversold by your PRODUCT_SOURCE" in out.getvalue()
+    assert list(Book.objects.order_by("pk").values_list("on_hand", flat=True)) == [10, 5]
+    assert Order.objects.count() == Cart.objects.count() == Customer.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("OversellingSource", "stock does not match the orders"),
+        ("KeepingSource", "10 units available before the race and 0 after the release"),
+    ],
+)
+def test_race_command_refuses_a_faulty_configured_source(book, shop_settings, source, reason):
+    options = {"model": "books.Book", "ref": "isbn", "name": "title", "price": "sale_price", "stock": "on_hand"}
+    shop_settings(PRODUCT_SOURCE={"BACKEND": f"testproject.hooks.{source}", "OPTIONS": options})
+    out = StringIO()
+    with pytest.raises(CommandError, match="The race failed: see the lines above"):
+        call_command("shop_orders_race", ref=[book.isbn], buyers=8, units=5, stdout=out)
+    assert reason in out.getvalue()
+
+
+@pytest.mark.parametrize("ref", ["978-2", "978-9"])
+def test_race_command_names_a_product_that_cannot_be_raced(other_book, ref):
+    Book.objects.update(on_hand=0)
+    with pytest.raises(CommandError, match=f"product '{ref}'"):
+        call_command("shop_orders_race", ref=[ref], stdout=StringIO())
 
 
 def test_32_parallel_adds_make_one_item_with_the_sum(book, customer):
@@ -324,7 +369,7 @@ def test_200_customers_with_retries_buy_exactly_50(book, race):
                     break
             return user.pk, response.status_code, response.json().get("number") or response.json()["code"]
         finally:
-            connection.close()
+            races.close_connection()
 
     with ThreadPoolExecutor(64) as pool:
         responses = list(pool.map(post, [user for user in users for _turn in range(2)]))

@@ -36,6 +36,25 @@ def visitor(request):
     return request.headers.get("X-Device", "")
 
 
+class OversellingSource(ModelProductSource):
+    """Several buyers read the same stock before one of them lowers it."""
+
+    def reserve(self, quantities, *, reference):
+        products = self.fetch(quantities)
+        short = {ref: products[ref].available for ref in quantities if products[ref].available < quantities[ref]}
+        time.sleep(0.02)
+        for ref, quantity in quantities.items() if not short else []:
+            self.model.objects.filter(isbn=ref).update(on_hand=products[ref].available - quantity)
+        return short
+
+
+class KeepingSource(ModelProductSource):
+    """Released stock is not available again."""
+
+    def release(self, quantities, *, reference):
+        pass
+
+
 def verified_emails(user):
     return [user.email] if user.email else []
 
