@@ -31,6 +31,8 @@ def order_of(ref, quantity):
 class TestCatalogProductSource(ProductSourceContract):
     """The catalogue's product source satisfies the protocol of orders without importing orders."""
 
+    has_ledger = True
+
     @pytest.fixture
     def source(self):
         return CatalogProductSource()

@@ -19,10 +19,15 @@ CLASSES: Mapping[str, tuple[str, str]] = {
         ),
     ),
     "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),
-    "Kits and stand-ins of shop_orders": (
+    "Kits of shop_orders": (
         "shop_orders.testing",
-        "ProductSourceContract PaymentProviderContract MemoryProductSource MemoryProduct MemoryPaymentProvider",
+        "ProductSourceContract PaymentProviderContract PricingHookContract ValidatorContract OrderNumberContract",
     ),
+    "Stand-ins for the service of a payment provider": (
+        "shop_orders.testing",
+        "PaymentService LocalPaymentService ServicePayment ServiceRefund",
+    ),
+    "In-memory implementations": ("shop_orders.testing", "MemoryProductSource MemoryProduct MemoryPaymentProvider"),
     "Notifiers": ("shop_notify.notifiers", "Notifier Message Receipt Report"),
     "Kits of shop_notify": ("shop_notify.testing", "NotifierContract ReportContract Transport"),
     "Search backends": ("shop_catalog.search", "SearchBackend"),
@@ -39,4 +44,14 @@ def extension_points() -> str:
         for name in names.split():
             class_ = getattr(module, name)
             parts += [f"### {name}", f"`{path}.{name}`", paragraphs(inspect.getdoc(class_)), *members(class_)]
+            parts += [part for base in _parts(class_) for part in members(base)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _parts(class_: type) -> list[type]:
+    """The classes that a kit is put together from, which nobody uses by themselves."""
+    named = {name for _path, names in CLASSES.values() for name in names.split()}
+    bases = inspect.getmro(class_)[1:] if class_.__name__.endswith("Contract") else ()
+    return [
+        base for base in bases if base.__module__.startswith("shop_orders.testing.") and base.__name__ not in named
+    ]

@@ -8,40 +8,9 @@ from django.test import Client, RequestFactory
 from shop_orders import payments
 from shop_orders.exceptions import InvalidWebhook
 from shop_orders.models import Payment
-from shop_orders.payment_providers import BankTransfer, HostedTestProvider, PayOnDelivery, signatures
-from shop_orders.testing import MemoryPaymentProvider, PaymentProviderContract
+from shop_orders.payment_providers import HostedTestProvider, signatures
 
 SECRETS = ["new-secret", "old-secret"]
-
-
-class TestPayOnDelivery(PaymentProviderContract):
-    has_webhooks = False
-
-    @pytest.fixture
-    def provider(self):
-        return PayOnDelivery(alias="on_delivery")
-
-
-class TestBankTransfer(PaymentProviderContract):
-    has_webhooks = False
-
-    @pytest.fixture
-    def provider(self):
-        return BankTransfer(alias="bank", account="KE12 3456")
-
-
-class TestMemoryProvider(PaymentProviderContract):
-    has_webhooks = False
-
-    @pytest.fixture
-    def provider(self):
-        MemoryPaymentProvider.reset()
-        yield MemoryPaymentProvider(alias="memory")
-        MemoryPaymentProvider.reset()
-
-    @pytest.fixture
-    def break_network(self):
-        return lambda: setattr(MemoryPaymentProvider, "is_down", True)
 
 
 def signed_request(body, *, secret="new-secret", message_id="evt-1", timestamp=None, sign=None):
@@ -50,19 +19,6 @@ def signed_request(body, *, secret="new-secret", message_id="evt-1", timestamp=N
     signature = sign or signatures.sign(secret, message_id=message_id, timestamp=timestamp, body=body)
     headers = {"webhook-id": message_id, "webhook-timestamp": str(timestamp), "webhook-signature": signature}
     return RequestFactory().post("/", body, content_type="application/json", headers=headers)
-
-
-class TestHostedTestProvider(PaymentProviderContract):
-    @pytest.fixture
-    def provider(self):
-        return HostedTestProvider(alias="test", secrets=SECRETS)
-
-    @pytest.fixture
-    def make_webhook(self):
-        def make(*, kind, reference, amount, event_id="evt-1"):
-            return signed_request({"kind": kind, "reference": reference, "amount": str(amount)}, message_id=event_id)
-
-        return make
 
 
 PAID = {"kind": "captured", "reference": "ref-1", "amount": "12.50", "currency": "KES"}

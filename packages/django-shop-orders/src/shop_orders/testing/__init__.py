@@ -1,27 +1,54 @@
-"""For tests of sites and plugins: in-memory backends, and contract kits (which need pytest)."""
+"""For tests of sites and plugins: in-memory backends, stand-ins, and contract kits (which need pytest)."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from shop_orders.testing.backends import MemoryPaymentProvider, MemoryProduct, MemoryProductSource
+from shop_orders.testing.payment_services import (
+    LocalPaymentService,
+    PaymentService,
+    ServicePayment,
+    ServiceRefund,
+    signed_call,
+)
 
 if TYPE_CHECKING:
-    from shop_orders.testing.contracts import PaymentProviderContract, ProductSourceContract
+    from shop_orders.testing.drafts import a_draft
+    from shop_orders.testing.hook_contracts import OrderNumberContract, PricingHookContract, ValidatorContract
+    from shop_orders.testing.payment_contract import PaymentProviderContract
+    from shop_orders.testing.source_contract import ProductSourceContract
+
+LAZY = {
+    "OrderNumberContract": "shop_orders.testing.hook_contracts",
+    "PaymentProviderContract": "shop_orders.testing.payment_contract",
+    "PricingHookContract": "shop_orders.testing.hook_contracts",
+    "ProductSourceContract": "shop_orders.testing.source_contract",
+    "ValidatorContract": "shop_orders.testing.hook_contracts",
+    "a_draft": "shop_orders.testing.drafts",
+}
+"""Imported on first use: the kits need pytest, and what is imported before the apps are loaded needs no models."""
 
 __all__ = [
+    "LocalPaymentService",
     "MemoryPaymentProvider",
     "MemoryProduct",
     "MemoryProductSource",
+    "OrderNumberContract",
     "PaymentProviderContract",
+    "PaymentService",
+    "PricingHookContract",
     "ProductSourceContract",
+    "ServicePayment",
+    "ServiceRefund",
+    "ValidatorContract",
+    "a_draft",
+    "signed_call",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """The kits are imported on first use: a site may use the backends without pytest."""
-    if name in ("PaymentProviderContract", "ProductSourceContract"):
-        from shop_orders.testing import contracts
-
-        return getattr(contracts, name)
-    raise AttributeError(name)
+    if name in LAZY:
+        return getattr(import_module(LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,385 @@
+"""The kit of product sources refuses each of these faults, and says what to do."""
+
+from dataclasses import replace
+from functools import cache
+from itertools import count
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from shop_orders.testing import MemoryProduct, ProductSourceContract
+from testproject.books.models import Book
+from testproject.kits import assert_says_what_to_do, failures
+
+numbers = count(1)
+
+
+class Shelf:
+    """A correct source over a table, in the plainest form. The classes below change one thing each."""
+
+    def fetch(self, refs, *, customer=None):
+        return {book.isbn: self.product(book) for book in self.rows(list(refs))}
+
+    def product(self, book):
+        return MemoryProduct(ref=book.isbn, name=book.title, unit_price=book.sale_price, available=book.on_hand)
+
+    def rows(self, refs):
+        return Book.objects.filter(isbn__in=[ref for ref in refs if "\x00" not in ref])
+
+    def locked(self, quantities):
+        return {book.isbn: book for book in self.rows(list(quantities)).order_by("pk").select_for_update()}
+
+    def reserve(self, quantities, *, reference):
+        books = self.locked(quantities)
+        short = self.short(books, quantities)
+        if not short:
+            self.add(books, quantities, -1)
+        return short
+
+    def short(self, books, quantities):
+        return {
+            ref: books[ref].on_hand if ref in books else 0
+            for ref, quantity in quantities.items()
+            if ref not in books or books[ref].on_hand < quantity
+        }
+
+    def release(self, quantities, *, reference):
+        self.add(self.locked(quantities), quantities, 1)
+
+    def ship(self, quantities, *, reference):
+        """The stock was lowered when it was reserved."""
+
+    def restock(self, quantities, *, reference):
+        self.add(self.locked(quantities), quantities, 1)
+
+    def add(self, books, quantities, sign):
+        for ref, book in books.items():
+            book.on_hand += sign * quantities[ref]
+        Book.objects.bulk_update(books.values(), ["on_hand"])
+
+
+class FloatPrices(Shelf):
+    def product(self, book):
+        return replace(super().product(book), unit_price=float(book.sale_price))
+
+
+class PricesInCents(Shelf):
+    def product(self, book):
+        return replace(super().product(book), unit_price=book.sale_price * 100)
+
+
+class ForeignPrices(Shelf):
+    def product(self, book):
+        return replace(super().product(book), currency="USD")
+
+
+class NamelessProducts(Shelf):
+    def product(self, book):
+        return replace(super().product(book), name="")
+
+
+class AnotherRef(Shelf):
+    def product(self, book):
+        return replace(super().product(book), ref=str(book.pk))
+
+
+class ImageObject(Shelf):
+    def product(self, book):
+        return replace(super().product(book), image=book)
+
+
+class StockAsText(Shelf):
+    def product(self, book):
+        return replace(super().product(book), available=str(book.on_hand))
+
+
+class OneQueryPerRef(Shelf):
+    def fetch(self, refs, *, customer=None):
+        return {ref: product for ref in refs for product in super(OneQueryPerRef, self).fetch([ref]).values()}
+
+
+class ReturnsAList(Shelf):
+    def fetch(self, refs, *, customer=None):
+        return list(super().fetch(refs).values())
+
+
+class FailsOnUnknownProducts(Shelf):
+    def fetch(self, refs, *, customer=None):
+        return {ref: self.product(Book.objects.get(isbn=ref)) for ref in refs}
+
+
+class ForgivingRefs(Shelf):
+    def rows(self, refs):
+        return super().rows([ref.strip() for ref in refs])
+
+
+class ReadsRefsTwice(Shelf):
+    def fetch(self, refs, *, customer=None):
+        return super().fetch(refs) if any(True for _ref in refs) else {}
+
+
+class EverythingForNothing(Shelf):
+    def rows(self, refs):
+        return super().rows(refs) if refs else Book.objects.all()
+
+
+class ReservesInPart(Shelf):
+    def reserve(self, quantities, *, reference):
+        short = {}
+        for ref, quantity in quantities.items():
+            short |= super().reserve({ref: quantity}, reference=reference)
+        return short
+
+
+class OneQueryPerLine(Shelf):
+    def add(self, books, quantities, sign):
+        for ref, book in books.items():
+            Book.objects.filter(pk=book.pk).update(on_hand=F("on_hand") + sign * quantities[ref])
+
+
+class NeverShort(Shelf):
+    def short(self, books, quantities):
+        return {}
+
+
+class ShortOfEverything(Shelf):
+    def short(self, books, quantities):
+        return {ref: book.on_hand for ref, book in books.items()} if super().short(books, quantities) else {}
+
+
+class SaysTrue(Shelf):
+    def reserve(self, quantities, *, reference):
+        return not super().reserve(quantities, reference=reference)
+
+
+class IgnoresUnknownProducts(Shelf):
+    def short(self, books, quantities):
+        return super().short(books, {ref: n for ref, n in quantities.items() if ref in books})
+
+
+class NeverChangesStock(Shelf):
+    def add(self, books, quantities, sign):
+        pass
+
+
+class NeverGivesBack(Shelf):
+    def release(self, quantities, *, reference):
+        pass
+
+
+class TakesTwice(Shelf):
+    """On reserving and on shipping."""
+
+    def ship(self, quantities, *, reference):
+        self.add(self.locked(quantities), quantities, -1)
+
+
+class ReleasesShippedStock(Shelf):
+    def ship(self, quantities, *, reference):
+        self.release(quantities, reference=reference)
+
+
+class RestocksNothing(Shelf):
+    def restock(self, quantities, *, reference):
+        pass
+
+
+class FailsOnDeletedProducts(Shelf):
+    def release(self, quantities, *, reference):
+        books = self.locked(quantities)
+        self.add({ref: books[ref] for ref in quantities}, quantities, 1)
+
+
+class OneUnitPerCall(Shelf):
+    def add(self, books, quantities, sign):
+        super().add(books, dict.fromkeys(quantities, 1), sign)
+
+
+class OnlyTheFirstReference(Shelf):
+    """It takes another order for the first one again."""
+
+    seen = None
+
+    def restock(self, quantities, *, reference):
+        if self.seen is None:
+            super().restock(quantities, reference=reference)
+        self.seen = reference
+
+
+class SaysLedger(Shelf):
+    """Its kit says that it has a ledger."""
+
+
+class OwnConnection(Shelf):
+    """Its stock is not in the caller's transaction."""
+
+    kept = {}
+
+    def product(self, book):
+        return replace(super().product(book), available=self.kept.get(book.isbn, book.on_hand))
+
+    def locked(self, quantities):
+        books = super().locked(quantities)
+        for book in books.values():
+            book.on_hand = self.kept.get(book.isbn, book.on_hand)
+        return books
+
+    def add(self, books, quantities, sign):
+        self.kept.update({ref: book.on_hand + sign * quantities[ref] for ref, book in books.items()})
+
+
+class Kit(ProductSourceContract):
+    __test__ = False
+
+    def _needs_postgresql(self):
+        pytest.skip("The races are below.")
+
+
+class LedgerKit(Kit):
+    has_ledger = True
+
+
+MUTANTS = [
+    (FloatPrices, "test_fetch_returns_plain_values_by_ref", "unit_price"),
+    (PricesInCents, "test_fetch_returns_plain_values_by_ref", "unit_price"),
+    (ForeignPrices, "test_fetch_returns_plain_values_by_ref", "CURRENCY"),
+    (NamelessProducts, "test_fetch_returns_plain_values_by_ref", "name"),
+    (AnotherRef, "test_fetch_returns_plain_values_by_ref", "ref"),
+    (ImageObject, "test_fetch_returns_plain_values_by_ref", "image"),
+    (StockAsText, "test_fetch_returns_plain_values_by_ref", "available"),
+    (OneQueryPerRef, "test_fetch_takes_the_same_number_of_queries_for_many", "fetch"),
+    (ReturnsAList, "test_fetch_returns_plain_values_by_ref", "fetch"),
+    (FailsOnUnknownProducts, "test_fetch_omits_unknown_products", "fetch"),
+    (ForgivingRefs, "test_fetch_matches_refs_exactly", "fetch"),
+    (ReadsRefsTwice, "test_fetch_reads_its_refs_once", "fetch"),
+    (EverythingForNothing, "test_fetch_reads_its_refs_once", "fetch"),
+    (ReservesInPart, "test_reserve_takes_all_or_nothing", "reserve"),
+    (OneQueryPerLine, "test_reserve_takes_the_same_number_of_queries_for_many", "reserve"),
+    (NeverShort, "test_reserve_takes_all_or_nothing", "reserve"),
+    (NeverShort, "test_reserved_stock_cannot_be_reserved_again", "reserve"),
+    (ShortOfEverything, "test_reserve_takes_all_or_nothing", "reserve"),
+    (SaysTrue, "test_reserve_takes_and_release_gives_back", "reserve"),
+    (IgnoresUnknownProducts, "test_reserve_reports_an_unknown_product_as_short", "reserve"),
+    (NeverChangesStock, "test_reserve_takes_and_release_gives_back", "reserve"),
+    (NeverGivesBack, "test_reserve_takes_and_release_gives_back", "release"),
+    (TakesTwice, "test_shipped_goods_are_not_available_until_restocked", "ship"),
+    (ReleasesShippedStock, "test_shipped_goods_are_not_available_until_restocked", "ship"),
+    (RestocksNothing, "test_shipped_goods_are_not_available_until_restocked", "restock"),
+    (FailsOnDeletedProducts, "test_release_ignores_a_deleted_product", "release"),
+    (OneUnitPerCall, "test_reserve_takes_and_release_gives_back", "reserve"),
+    (OnlyTheFirstReference, "test_each_reference_counts", "available"),
+    (SaysLedger, "test_repeated_call_changes_nothing", "twice"),
+    (OwnConnection, "test_reserve_is_rolled_back_with_the_transaction", "rolled back"),
+]
+
+
+def make_product(*, price, available):
+    isbn = f"Ref-{next(numbers)}"
+    Book.objects.create(isbn=isbn, title="A book", sale_price=price, on_hand=available)
+    return isbn
+
+
+@cache
+def refused_by(source_class):
+    kit = LedgerKit() if source_class is SaysLedger else Kit()
+    return failures(kit, lambda: {"source": source_class(), "make_product": make_product}, rolls_back=True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("mutant", "check", "names"), MUTANTS, ids=lambda value: getattr(value, "__name__", None))
+def test_kit_refuses_the_fault_and_says_what_to_do(mutant, check, names):
+    found = refused_by(mutant)
+    assert check in found
+    assert_says_what_to_do(found[check], names=names)
+    for message in found.values():
+        assert_says_what_to_do(message, names="")
+
+
+@pytest.mark.django_db
+def test_correct_source_passes():
+    assert refused_by(Shelf) == {}
+
+
+class LooksThenTakes(Shelf):
+    """Two buyers look at the same moment."""
+
+    def locked(self, quantities):
+        return {book.isbn: book for book in self.rows(list(quantities)).order_by("pk")}
+
+
+class LocksAfterTheLook(Shelf):
+    """It waits for the lock, and then compares with what it read before."""
+
+    def reserve(self, quantities, *, reference):
+        books = {book.isbn: book for book in self.rows(list(quantities)).order_by("pk")}
+        self.locked(quantities)
+        short = self.short(books, quantities)
+        if not short:
+            self.add(books, quantities, -1)
+        return short
+
+
+class ChecksWithoutALock(Shelf):
+    """The counter is exact, but goes below zero."""
+
+    def reserve(self, quantities, *, reference):
+        books = {book.isbn: book for book in self.rows(list(quantities)).order_by("pk")}
+        short = self.short(books, quantities)
+        for ref in sorted(quantities) if not short else []:
+            Book.objects.filter(isbn=ref).update(on_hand=F("on_hand") - quantities[ref])
+        return short
+
+
+class Unsorted(Shelf):
+    """It takes the lines in the order of the cart."""
+
+    def locked(self, quantities):
+        return {ref: book for ref in quantities for book in self.rows([ref]).select_for_update()}
+
+
+class UnsortedRestock(Shelf):
+    def restock(self, quantities, *, reference):
+        books = {ref: book for ref in quantities for book in self.rows([ref]).select_for_update()}
+        self.add(books, quantities, 1)
+
+
+class LosesReleases(Shelf):
+    def release(self, quantities, *, reference):
+        self.add({book.isbn: book for book in self.rows(list(quantities))}, quantities, 1)
+
+
+RACES = [
+    (LooksThenTakes, "test_racing_buyers_get_exactly_the_units", "8 buyers"),
+    (LocksAfterTheLook, "test_racing_buyers_get_exactly_the_units", "8 buyers"),
+    (ChecksWithoutALock, "test_racing_buyers_get_exactly_the_units", "8 buyers"),
+    (Unsorted, "test_racing_orders_of_several_products_do_not_deadlock", "reserve"),
+    (UnsortedRestock, "test_racing_orders_of_several_products_do_not_deadlock", "restock"),
+    (LosesReleases, "test_racing_orders_of_several_products_do_not_deadlock", "left"),
+    (SaysLedger, "test_racing_repeated_calls_count_once", "same reference"),
+]
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("mutant", "check", "names"), RACES, ids=lambda value: getattr(value, "__name__", None))
+def test_race_refuses_the_fault_and_says_what_to_do(mutant, check, names):
+    kit = ProductSourceContract()
+    kit.has_ledger = mutant is SaysLedger
+    with pytest.raises(pytest.fail.Exception) as failure:
+        getattr(kit, check)(mutant(), make_product)
+    assert_says_what_to_do(str(failure.value), names=names)
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_correct_source_wins_its_races():
+    kit = ProductSourceContract()
+    kit.test_racing_buyers_get_exactly_the_units(Shelf(), make_product)
+    kit.test_racing_orders_of_several_products_do_not_deadlock(Shelf(), make_product)
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="the races run there")
+def test_races_are_skipped_with_a_reason_elsewhere():
+    with pytest.raises(pytest.skip.Exception, match=r"NOT RACED: sqlite .* Run these tests on PostgreSQL"):
+        ProductSourceContract().test_racing_buyers_get_exactly_the_units(Shelf(), make_product)
