@@ -284,6 +284,15 @@ def time_zone() -> Findings:
         )
 
 
+def amounts() -> Findings:
+    if settings.SAMPLE_AMOUNTS:
+        yield Finding(
+            what=f"Delivery and tax use amounts of the sample shop: {', '.join(settings.SAMPLE_AMOUNTS)} not set.",
+            fix="Set them to your own prices and tax rate; 0 is free of charge.",
+            is_warning=True,
+        )
+
+
 def deployment() -> Findings:
     is_live = not (settings.DEBUG or settings.DEMO)
     for message in checks.run_checks(include_deployment_checks=is_live):
@@ -307,6 +316,7 @@ CHECKS: Mapping[str, Callable[[], Findings]] = {
     "media storage": media,
     "static files": static_files,
     "time zone": time_zone,
+    "amounts": amounts,
     "settings": deployment,
 }
 

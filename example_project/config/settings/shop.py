@@ -45,6 +45,13 @@ SHOP_DELIVERY = {
     },
 }
 
+SAMPLE_AMOUNTS = [
+    name
+    for name in ("SHIPPING_PRICE", "SHIPPING_PRICE_EXPRESS", "SHIPPING_FREE_FROM", "TAX_RATE")
+    if not (DEMO or env.text(name, ""))
+]
+"""The amounts that nobody gave, so that the sample shop's count; ``shop_doctor`` warns of them."""
+
 MPESA = (
     "MPESA_CONSUMER_KEY",
     "MPESA_CONSUMER_SECRET",

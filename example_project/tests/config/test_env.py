@@ -365,6 +365,14 @@ def test_forked_workers_share_no_pool_and_the_doctor_waits_for_none(monkeypatch,
     assert ("pool" in database["OPTIONS"]) is pooled
 
 
+def test_amounts_that_are_not_given_are_known_outside_the_demo():
+    given = {"SHIPPING_PRICE": "0", "SHIPPING_PRICE_EXPRESS": "9.50", "SHIPPING_FREE_FROM": "50"}
+    assert settings_of(**PRODUCTION, **given)["SAMPLE_AMOUNTS"] == ["TAX_RATE"]
+    assert settings_of(**PRODUCTION, **given, TAX_RATE="0.19")["SAMPLE_AMOUNTS"] == []
+    assert len(settings_of(**PRODUCTION)["SAMPLE_AMOUNTS"]) == 4
+    assert settings_of(**{**PRODUCTION, "DEMO": "true"})["SAMPLE_AMOUNTS"] == []
+
+
 def settings_error(**values):
     """The error of the settings in an environment with only these values, "" if there is none."""
     try:

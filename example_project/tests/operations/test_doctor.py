@@ -95,6 +95,15 @@ def test_warnings_fail_only_with_strict(db, settings):
     assert "REDIS_URL" in out
 
 
+def test_amounts_that_nobody_gave(settings):
+    settings.SAMPLE_AMOUNTS = ["SHIPPING_PRICE", "TAX_RATE"]
+    (finding,) = run_check("amounts")
+    assert finding.is_warning
+    assert "SHIPPING_PRICE, TAX_RATE not set" in finding.what
+    settings.SAMPLE_AMOUNTS = []
+    assert run_check("amounts") == []
+
+
 def test_a_lost_database(db):
     def lost(*_arguments):
         raise OperationalError("connection to server at db.example.org failed for user shop")
