@@ -230,6 +230,23 @@ def test_job_gives_a_group_the_price_of_a_variant_that_is_published_for_a_time(e
         assert products.get("G").updated_at == updated
 
 
+def test_job_goes_on_after_a_product_was_deleted_under_it(monkeypatch):
+    soon = timezone.now() + timedelta(minutes=1)
+    for sku in ("A", "B"):
+        products.create(sku, name=sku, price=Decimal(1), publish_from=soon)
+    later = soon + timedelta(minutes=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    lock = products._lock
+
+    def delete_first(pk):
+        Product.objects.filter(sku="A").delete()
+        return lock(pk)
+
+    monkeypatch.setattr(products, "_lock", delete_first)
+    assert products.settle_schedules() == 1
+    assert not Product.objects.filter(is_scheduled=True).exists()
+
+
 @pytest.mark.parametrize("ordering", ["price", "-price"])
 def test_staff_lists_show_products_without_a_price_last(draft, empty_group, ordering):
     for number, price in enumerate([Decimal(1), Decimal(0), Decimal(1), Decimal("9999999999.99")]):

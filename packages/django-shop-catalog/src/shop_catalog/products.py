@@ -174,7 +174,10 @@ def _update_group(group: Product) -> None:
 
 @in_transaction(Product)
 def _settle_schedule(product: Product) -> int:
-    listed = _lock_listed(product)
+    try:
+        listed = _lock_listed(product)
+    except UnknownProduct:  # deleted in the meantime
+        return 0
     before = statistics.contribution(listed)
     settled = Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
     listed.refresh_from_db(fields=["is_scheduled"])

@@ -23,7 +23,7 @@ from shop_catalog.models import Product, ProductImage, ProductKind
 class ProductForm(forms.ModelForm):
     """Applies the checks of ``products``, so that each error is shown beside its field."""
 
-    is_free = forms.BooleanField(label=_("free of charge"), required=False)
+    is_free = forms.BooleanField(label=_("Free of charge"), required=False)
 
     class Meta:
         model = Product
@@ -69,9 +69,9 @@ class ProductForm(forms.ModelForm):
             else:
                 values["price"] = Decimal(0)
         elif values["price"] == 0:
-            self.add_error("price", _("To give it away, tick “free of charge”. Otherwise enter a price above 0."))
+            self.add_error("price", _("To give it away, tick “Free of charge”. Otherwise enter a price above 0."))
         elif values["price"] is None and values.get("is_active", self.instance.is_active):
-            message = _("Enter a price or tick “free of charge”. A product without a price cannot be active.")
+            message = _("Enter a price or tick “Free of charge”. A product without a price cannot be active.")
             self.add_error("price", message)
 
 
