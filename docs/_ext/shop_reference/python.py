@@ -19,11 +19,15 @@ CORE: Mapping[str, str] = {
     "money": "exponent unit quantise as_text minor_units from_minor_units",
     "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
     "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
-    "db.transactions": "in_transaction repeat_once is_passing lock_timeout connection_of",
+    "db.transactions": (
+        "in_transaction outside_transaction CalledInTransaction non_atomic repeat_once is_passing lock_timeout "
+        "connection_of"
+    ),
     "api.auth": "Auths check_permission was_given",
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses reads_stream",
     "api.types": "In safe_text",
+    "api.views": "make_non_atomic",
 }
 """The public names of core, for the packages and for plugins that build on it."""
 

@@ -4,7 +4,15 @@ import threading
 import psycopg.errors
 import pytest
 from django.db import OperationalError, connection, transaction
-from shop_core.db.transactions import LOCK_TIMEOUT, in_transaction, is_passing, lock_timeout, repeat_once
+from shop_core.db.transactions import (
+    LOCK_TIMEOUT,
+    CalledInTransaction,
+    in_transaction,
+    is_passing,
+    lock_timeout,
+    outside_transaction,
+    repeat_once,
+)
 from shop_core.exceptions import Busy
 from testproject.things.models import Thing
 
@@ -184,3 +192,55 @@ def test_two_deadlocked_transactions_both_succeed():
         thread.join(timeout=20)
     assert len(tries) == 3
     assert sorted(Thing.objects.values_list("count", flat=True)) == [1, 1]
+
+
+@in_transaction(Thing, durable=True)
+def write_durably():
+    Thing.objects.create(name="a")
+    return connection.in_atomic_block
+
+
+@outside_transaction(Thing)
+def send():
+    """Call a service."""
+    return connection.in_atomic_block
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", [write_durably, send])
+def test_actions_that_use_the_network_refuse_a_transaction(action):
+    with pytest.raises(CalledInTransaction) as refusal, transaction.atomic():
+        action()
+    assert action.__qualname__ in str(refusal.value)
+    assert "ATOMIC_REQUESTS" in str(refusal.value)
+    assert "non_atomic_requests('default')" in str(refusal.value)
+    assert not Thing.objects.exists()
+    assert action() is (action is write_durably)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("action", [write_durably, send])
+def test_actions_that_use_the_network_refuse_a_connection_without_autocommit(action):
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(CalledInTransaction):
+            action()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", [write_durably, send])
+def test_the_transaction_of_a_test_case_is_allowed(action):
+    assert action() is True
+    with pytest.raises(CalledInTransaction), transaction.atomic():
+        action()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_actions_that_use_the_network_run_after_a_commit():
+    ran = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: ran.append(write_durably()))
+    assert ran == [True]

@@ -82,8 +82,7 @@ def run_outside(request: KeyedRequest, work: Work) -> StoredResponse:
     if row.status is not None:
         return _replay(row)
     status, body = work()
-    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=json.dumps(body))
-    row.refresh_from_db()
+    row = _store_response(row, status, body)
     stored = json.loads(row.body)
     return StoredResponse(status=status, body=stored, is_replay=stored != body)
 
@@ -103,9 +102,16 @@ def _run(request: KeyedRequest, work: Work) -> StoredResponse:
     return StoredResponse(status=status, body=body)
 
 
-@in_transaction(IdempotencyKey)
+@in_transaction(IdempotencyKey, durable=True)
 def _store_key(request: KeyedRequest) -> IdempotencyKey:
     return _row_of(request)
+
+
+@in_transaction(IdempotencyKey, durable=True)
+def _store_response(row: IdempotencyKey, status: int, body: Any) -> IdempotencyKey:
+    """Store the response, unless a second request was faster. Returns the row as it is stored."""
+    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=json.dumps(body))
+    return IdempotencyKey.objects.get(pk=row.pk)
 
 
 def _row_of(request: KeyedRequest) -> IdempotencyKey:

@@ -7,22 +7,26 @@ from typing import ParamSpec, TypeVar
 
 from django.db import models
 from shop_core.db import transactions
+from shop_core.db.transactions import outside_transaction
 
 from shop_orders.exceptions import Busy
+
+__all__ = ["in_transaction", "outside_transaction", "repeat_once"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
 def in_transaction(
-    model: type[models.Model], *, sets_lock_timeout: bool = True
+    model: type[models.Model], *, sets_lock_timeout: bool = True, durable: bool = False
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate a function that runs in one transaction, see ``shop_core.db.transactions.in_transaction``.
 
     Raises:
         Busy: the database refused the transaction twice.
+        CalledInTransaction: only with ``durable=True``, inside a caller's transaction.
     """
-    return transactions.in_transaction(model, busy=Busy, sets_lock_timeout=sets_lock_timeout)
+    return transactions.in_transaction(model, busy=Busy, sets_lock_timeout=sets_lock_timeout, durable=durable)
 
 
 def repeat_once(work: Callable[[], Result]) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
+from shop_core.db.transactions import non_atomic
 
 from shop_orders.exceptions import Busy, InvalidWebhook, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.payment_providers import payment_provider
@@ -13,6 +14,7 @@ from shop_orders.payments import inbox
 MAX_BODY_BYTES = 256 * 1024
 
 
+@non_atomic
 @csrf_exempt
 @require_POST
 def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001 - read by providers

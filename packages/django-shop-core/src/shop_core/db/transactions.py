@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -14,6 +14,7 @@ from shop_core.exceptions import Busy
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+View = TypeVar("View", bound=Callable[..., Any])
 
 LOCK_TIMEOUT = "5s"
 """How long a transaction waits for a lock on PostgreSQL."""
@@ -32,6 +33,18 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
     return connections[router.db_for_write(model)]
 
 
+class CalledInTransaction(RuntimeError):
+    """An action that uses the network was called inside a transaction. Nothing was sent or written."""
+
+    def __init__(self, action: str, alias: str) -> None:
+        super().__init__(
+            f"{action} was called inside a transaction on the database {alias!r}. It uses the network, and a rollback "
+            "would forget what it has sent. If ATOMIC_REQUESTS is on, decorate the view with "
+            f"django.db.transaction.non_atomic_requests({alias!r}). Otherwise call it after the atomic block, or by "
+            "transaction.on_commit."
+        )
+
+
 def is_passing(error: OperationalError) -> bool:
     """Whether the error is temporary, so that the same statement may succeed in a moment.
 
@@ -46,7 +59,7 @@ def is_passing(error: OperationalError) -> bool:
 
 
 def in_transaction(
-    model: type[models.Model], *, busy: type[Busy] = Busy, sets_lock_timeout: bool = True
+    model: type[models.Model], *, busy: type[Busy] = Busy, sets_lock_timeout: bool = True, durable: bool = False
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate a function to run in a transaction on the database of ``model``, which the routers choose at each call.
 
@@ -54,22 +67,26 @@ def in_transaction(
     Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
     (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
     sets the timeout in its own first statement, which saves one. ``busy`` may be a package's subclass of ``Busy``.
+    With ``durable=True`` a caller's transaction is refused, as by Django's ``atomic(durable=True)``.
 
     Raises:
         Busy: the second attempt failed with a temporary error too.
+        CalledInTransaction: only with ``durable=True``.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         @wraps(function)
         def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             connection = connection_of(model)
+            if durable:
+                _refuse_transaction(connection, function)
             if connection.in_atomic_block:
-                with transaction.atomic(using=connection.alias):
+                with transaction.atomic(using=connection.alias, durable=durable):
                     return function(*args, **kwargs)
             return repeat_once(lambda: attempt(connection, *args, **kwargs), busy=busy)
 
         def attempt(connection: BaseDatabaseWrapper, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
-            with transaction.atomic(using=connection.alias):
+            with transaction.atomic(using=connection.alias, durable=durable):
                 if sets_lock_timeout and connection.vendor == "postgresql":
                     with connection.cursor() as cursor:
                         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
@@ -78,6 +95,44 @@ def in_transaction(
         return run
 
     return decorate
+
+
+def outside_transaction(
+    model: type[models.Model],
+) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """Decorate an action that uses the network: a caller's transaction on the database of ``model`` is refused.
+
+    A rollback would forget what was sent, and locks would be held while a service responds. The transaction in which
+    Django's ``TestCase`` runs a test is allowed.
+
+    Raises:
+        CalledInTransaction: before anything is sent or written.
+    """
+
+    def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @wraps(function)
+        def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            _refuse_transaction(connection_of(model), function)
+            return function(*args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+def non_atomic(view: View) -> View:
+    """Django's ``non_atomic_requests`` for every database of the project."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(alias)(view)
+    return view
+
+
+def _refuse_transaction(connection: BaseDatabaseWrapper, function: Callable[..., object]) -> None:
+    """The condition of ``atomic(durable=True)``, and that autocommit is not off."""
+    blocks: list[Any] = connection.atomic_blocks
+    is_open = not blocks[-1]._from_testcase if blocks else not connection.get_autocommit()  # noqa: SLF001
+    if is_open:
+        raise CalledInTransaction(f"{function.__module__}.{function.__qualname__}", connection.alias)
 
 
 def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Result:

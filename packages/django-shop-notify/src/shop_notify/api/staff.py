@@ -225,7 +225,7 @@ def preview_notification(request: HttpRequest, notification_id: str) -> dict[str
     operation_id="staff_resend_notification",
     summary="Send a message once more, to the same or another address",
 )
-def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Status[dict[str, Any]]:
+def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Any:
     auth.check_permission(request, RESEND)
     resent = outbox.resend(_notification(notification_id), address=payload.address)
     return Status(201, _detail(_notification(str(resent.public_id))))

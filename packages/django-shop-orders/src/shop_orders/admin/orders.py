@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from shop_core.db.transactions import non_atomic
 from shop_core.money import as_text
 
 from shop_orders import lifecycle
@@ -95,7 +96,11 @@ class OrderAdmin(admin.ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         own = [
-            path("<int:order_id>/step/<str:name>/", self.admin_site.admin_view(self.step), name="shop_orders_step"),
+            path(
+                "<int:order_id>/step/<str:name>/",
+                non_atomic(self.admin_site.admin_view(self.step)),  # some steps call a payment provider
+                name="shop_orders_step",
+            ),
             path("<int:order_id>/slip/", self.admin_site.admin_view(self.packing_slip), name="shop_orders_slip"),
         ]
         return own + super().get_urls()

@@ -1,6 +1,7 @@
 """The two routers of the app. The other modules add their operations to them; there are no nested routers."""
 
 from ninja import Router
+from shop_core.api.views import make_non_atomic
 
 from shop_orders.api.problems import PROBLEMS
 
@@ -9,3 +10,7 @@ staff_router = Router(tags=["orders: staff"])
 
 PROBLEMS.install(router)
 PROBLEMS.install(staff_router)
+
+# Payment providers are called here, which no transaction of a request may contain.
+make_non_atomic(router, "/orders/{number}/payments/")
+make_non_atomic(staff_router, "/orders/{number}/payments/{payment_id}/capture/", "/orders/{number}/refund/")

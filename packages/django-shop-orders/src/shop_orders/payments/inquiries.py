@@ -10,10 +10,12 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Payment
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payment_providers.base import PaymentStatus
+from shop_orders.transactions import outside_transaction
 
 logger = logging.getLogger(__name__)
 
 
+@outside_transaction(Payment)
 def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
     """The state of a payment, or of another transaction for it; None where the provider cannot be asked.
 

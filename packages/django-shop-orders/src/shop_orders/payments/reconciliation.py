@@ -18,6 +18,7 @@ from shop_orders.payments import inbox
 from shop_orders.payments.inquiries import ask
 from shop_orders.payments.sending import check_refund, send_refund
 from shop_orders.payments.states import apply_state, refresh
+from shop_orders.transactions import outside_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ QUIET_PERIOD = timedelta(minutes=2)
 """A payment that was changed within this time is not reconciled."""
 
 
+@outside_transaction(Payment)
 def reconcile(*, limit: int = 200) -> int:
     """Fetch the states of open payments and pending refunds, cancel payments of cancelled orders, retry stored events.
 
@@ -42,11 +44,13 @@ def reconcile(*, limit: int = 200) -> int:
     return retried + confirmed + changed + sum(_run_and_log(partial(_check_one, pk)) for pk in pending_refunds)
 
 
+@outside_transaction(Refund)
 def send_due_refunds(*, limit: int = 200) -> int:
     """Send the queued refunds that are due. Returns how many are no longer queued."""
     return sum(_run_and_log(partial(_send_one, pk)) for pk in _due(Refund.Status.QUEUED)[:limit])
 
 
+@outside_transaction(Order)
 def expire_due(*, limit: int = 500) -> int:
     """Cancel orders that were not paid in time, after fetching the state of their payments. Returns the number of
     cancelled orders. Safe to run in parallel."""

@@ -13,7 +13,7 @@ from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, Unk
 from shop_orders.models import OrderStatus, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import account, inbox, order_status, refund_results, states
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 
 @in_transaction(Payment)
@@ -44,6 +44,7 @@ def record_payment(
     return payment
 
 
+@outside_transaction(Payment)
 def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
     """Capture the money that a provider has authorised. Capturing a captured payment changes nothing.
 

@@ -16,9 +16,10 @@ from shop_orders.models import Credit, Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments.sending import send_refund
 from shop_orders.product_sources import product_source
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 
+@outside_transaction(Refund)
 def refund(
     order_id: int,
     *,

@@ -11,7 +11,7 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, Unknown
 from shop_orders.models import Payment, Refund
 from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
 from shop_orders.payments import inquiries, refund_results
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 LEASE = timedelta(minutes=2)
 """While a process calls the provider, no other process sends the same refund for this long."""
@@ -20,6 +20,7 @@ CHECK_EVERY = timedelta(hours=1)
 LONGEST_WAIT = timedelta(hours=6)
 
 
+@outside_transaction(Refund)
 def send_refund(refund_id: int) -> Refund:
     """Send a queued refund to the provider, unless it was sent before or another process is sending it.
 
@@ -49,6 +50,7 @@ def send_refund(refund_id: int) -> Refund:
     return _record_result(refund_id, result)
 
 
+@outside_transaction(Refund)
 def check_refund(refund_id: int) -> Refund:
     """Fetch the state of a pending refund from the provider, unless it was fetched less than ``CHECK_EVERY`` ago.
 
@@ -86,7 +88,7 @@ def _made_before(refund: Refund) -> RefundResult | None:
     return None
 
 
-@in_transaction(Refund)
+@in_transaction(Refund, durable=True)
 def _claim(refund_id: int) -> Refund | None:
     refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
     is_claimed = refund.attempts > 0 and refund.next_attempt_at > timezone.now()
@@ -98,13 +100,14 @@ def _claim(refund_id: int) -> Refund | None:
     return refund
 
 
+@in_transaction(Refund, durable=True)
 def _try_later(refund: Refund, error: str) -> Refund:
     wait = min(LONGEST_WAIT, timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
     Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
     return Refund.objects.get(pk=refund.pk)
 
 
-@in_transaction(Refund)
+@in_transaction(Refund, durable=True)
 def _record_result(refund_id: int, result: RefundResult) -> Refund:
     order_id = Refund.objects.values_list("payment__order_id", flat=True).get(pk=refund_id)
     order = lifecycle.lock(order_id)

@@ -22,9 +22,10 @@ from shop_orders.payment_providers import (
     payment_provider,
 )
 from shop_orders.payments import account, inbox, order_status, states
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 
+@outside_transaction(Payment)
 def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str = "", base_url: str = "") -> Payment:
     """Start a payment of the amount due, with the order's provider or another one.
 
@@ -67,7 +68,7 @@ def available_providers() -> list[PaymentProvider]:
     return [payment_provider(alias) for alias in aliases()]
 
 
-@in_transaction(Payment)
+@in_transaction(Payment, durable=True)
 def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
     """Find or create the payment to use, and return it with whether the provider must be called now.
 
@@ -111,6 +112,7 @@ def _change_provider(order: Order, provider: PaymentProvider) -> None:
     order.save(update_fields=["payment_provider", "expires_at", "updated_at"])
 
 
+@in_transaction(Payment, durable=True)
 def _allow_restart(payment_id: int) -> None:
     """Let the next call start the payment at once, because the request did not reach the provider."""
     waiting = Payment.objects.filter(pk=payment_id, status=Payment.Status.PENDING, provider_reference="")
@@ -142,7 +144,7 @@ def _webhook_url(base_url: str, alias: str) -> str:
         return ""
 
 
-@in_transaction(Payment)
+@in_transaction(Payment, durable=True)
 def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     order, payment = account.lock(payment_id)
     payment.provider_reference = started.reference

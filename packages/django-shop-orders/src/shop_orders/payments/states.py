@@ -10,9 +10,10 @@ from django.utils import timezone
 from shop_orders.models import Payment, ProviderEvent
 from shop_orders.payment_providers import PaymentState
 from shop_orders.payments import account, inquiries, refund_results
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 
+@outside_transaction(Payment)
 def refresh(payment: Payment) -> Payment:
     """Fetch the state of a payment from its provider and apply it.
 

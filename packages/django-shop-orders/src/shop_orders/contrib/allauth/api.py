@@ -60,7 +60,7 @@ needs."""
     operation_id="register",
     summary="Register",
 )
-def register(request: HttpRequest, payload: RegisterIn) -> Status[Any] | HttpResponse:
+def register(request: HttpRequest, payload: RegisterIn) -> Any:
     """Make an account and mail a code to its address.
 
     The response is the same whether or not the address has an account; its owner learns that by mail.
@@ -111,7 +111,7 @@ def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpRe
     operation_id="logout",
     summary="Log out",
 )
-def logout(request: HttpRequest) -> Status[None]:
+def logout(request: HttpRequest) -> Any:
     """End the session: its access and refresh tokens are void at once.
 
     With a token of an app, that app's tokens are.
