@@ -13,6 +13,7 @@ import pytest
 from accounts.models import User
 from allauth.account.models import EmailAddress
 from django.core.cache import cache
+from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
         if reasons := [*missing, *here]:
             item.add_marker(pytest.mark.skip(reason="; ".join(reasons)))
+
+
+@pytest.fixture
+def atomic_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a site with ATOMIC_REQUESTS: a view that calls a payment provider must be exempt, or its test fails."""
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -81,6 +82,7 @@ def review(request: HttpRequest) -> HttpResponse:
     return render(request, "storefront/checkout_review.html", context)
 
 
+@non_atomic_requests  # starts a payment
 @require_POST
 def place(request: HttpRequest) -> HttpResponse:
     """Place the order of the cart that the page showed. A second click or a second tab leads to the same order."""

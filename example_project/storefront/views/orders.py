@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
+from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -55,6 +56,7 @@ def show(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "storefront/order.html", _order_page(request, order))
 
 
+@non_atomic_requests  # asks the payment provider
 @require_safe
 @never_cache
 def thanks(request: HttpRequest, number: str) -> HttpResponse:
@@ -65,6 +67,7 @@ def thanks(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "storefront/order.html", context)
 
 
+@non_atomic_requests  # calls the payment provider
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def pay(request: HttpRequest, number: str) -> HttpResponse:

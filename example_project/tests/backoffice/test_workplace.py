@@ -13,7 +13,7 @@ from shop_orders import carts, checkout, customers, lifecycle, payments
 from shop_orders.models import Order, OrderEvent
 from shop_orders.payment_providers import PaymentState
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("atomic_requests")]
 
 ALL = (
     "shop_orders.view_order",

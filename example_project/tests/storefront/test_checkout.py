@@ -14,7 +14,7 @@ from storefront import shipping
 
 from .conftest import GUEST, Visitor
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("atomic_requests")]
 
 
 def test_a_guest_buys(visitor, mug):
