@@ -58,7 +58,8 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
             "CartView LineView MergeReport MergeChange find find_or_open add_to_cart add_item set_quantity "
             "remove_item clear view merge prune"
         ),
-        "checkout": "Contact place_order",
+        "checkout": "Contact place_order preview",
+        "visitors": "of",
         "lifecycle": "allowed confirm start_processing ship deliver cancel add_note",
         "payments": (
             "available_providers start record_payment capture resolve refund queue_refund refresh apply_state "

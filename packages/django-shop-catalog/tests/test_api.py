@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from conftest import API, Api
+from django.contrib.auth.models import Permission
 from django.db import OperationalError
 from django.test import Client
 from pydantic import TypeAdapter
@@ -290,6 +291,17 @@ def test_category_moves_by_patch(shop, staff_api):
     assert (response.status_code, response.json()["code"]) == (409, "category_not_empty")
     assert staff_api.delete("/categories/food/?children=move_up").status_code == 204
     assert [node.slug for node in categories.current_tree().walk()] == ["fruit", "tools"]
+
+
+def test_who_moves_stock_sees_the_ledger_only_with_the_permission_to_view_it(make_user, shop):
+    user = make_user("porter", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="add_stockmovement"))
+    body = {"kind": "receive", "quantity": 1, "reason": "Brought by Wanjiru"}
+    first = Api(user).post("/products/apple/stock/", body)
+    assert (first.status_code, first.json()["on_hand"] > 0, first.json()["movements"]) == (201, True, [])
+    user = make_user("keeper", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["add_stockmovement", "view_stockmovement"]))
+    assert Api(user).post("/products/apple/stock/", body).json()["movements"][0]["reason"] == "Brought by Wanjiru"
 
 
 def test_stock_can_be_changed_through_the_api(shop, staff_api):

@@ -229,6 +229,19 @@ def test_preview_of_any_payload_is_200_or_422_and_writes_nothing(staff, signal, 
     assert Notification.objects.count() == 0
 
 
+@pytest.mark.parametrize("action", ["resend", "retry"])
+def test_clerk_who_may_not_view_messages_sees_no_recipient(django_user_model, action):
+    announce()
+    Notification.objects.update(state="dead", last_error="m1@example.org is full")
+    user = django_user_model.objects.create_user("sender", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="resend_notification"))
+    row = Notification.objects.get()
+    answer = send(client_of(user), "POST", f"{STAFF}{row.public_id}/{action}/", {})
+    assert answer.status_code == {"resend": 201, "retry": 200}[action]
+    assert answer.json()["state"] == "queued"
+    assert [word for word in ("m1@", "member:7", "Test Member") if word in answer.content.decode()] == []
+
+
 def test_resend_to_a_bad_address_is_422_and_writes_nothing(staff):
     announce()
     row = Notification.objects.get()

@@ -18,6 +18,8 @@ from shop_catalog.api.schemas import StockIn, StockOut
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
 
+VIEW = "shop_catalog.view_stockmovement"
+
 
 @router.get(
     PRODUCT_PATH + "stock/",
@@ -27,7 +29,7 @@ from shop_catalog.models import Product
     summary="Stock of a product and its ledger",
 )
 def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> Any:
-    auth.check_permission(request, "shop_catalog.view_stockmovement")
+    auth.check_permission(request, VIEW)
     return _stock(by_slug(slug), paging)
 
 
@@ -48,7 +50,8 @@ def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:
         if not payload.reason:
             raise InvalidProduct(_("Give a reason for the adjustment."), field="reason")
         inventory.adjust({product.sku: payload.quantity}, reference=payload.reference, reason=payload.reason, by=user)
-    return Status(201, _stock(by_slug(slug), Paging()))
+    stock = _stock(by_slug(slug), Paging())
+    return Status(201, stock if user.has_perm(VIEW) else {**stock, "movements": [], "next": None})
 
 
 def _stock(product: Product, paging: Paging) -> dict[str, Any]:

@@ -20,6 +20,7 @@ VIEW = "shop_notify.view_notification"
 RESEND = "shop_notify.resend_notification"
 
 StateName = Literal["", "queued", "sending", "sent", "delivered", "read", "unknown", "failed", "dead", "skipped"]
+PERSONAL = ("address", "recipient_key", "recipient_name", "last_error", "reference", "provider_id")
 Limit = Annotated[int, Query(20, ge=1, le=100)]
 
 
@@ -226,9 +227,9 @@ def preview_notification(request: HttpRequest, notification_id: str) -> dict[str
     summary="Send a message once more, to the same or another address",
 )
 def resend_notification(request: HttpRequest, notification_id: str, payload: ResendIn) -> Any:
-    auth.check_permission(request, RESEND)
+    user = auth.check_permission(request, RESEND)
     resent = outbox.resend(_notification(notification_id), address=payload.address)
-    return Status(201, _detail(_notification(str(resent.public_id))))
+    return Status(201, _detail(_notification(str(resent.public_id)), may_view=user.has_perm(VIEW)))
 
 
 @staff_router.post(
@@ -239,9 +240,9 @@ def resend_notification(request: HttpRequest, notification_id: str, payload: Res
     summary="Retry a message that was given up or refused, or has an unknown outcome",
 )
 def retry_notification(request: HttpRequest, notification_id: str) -> dict[str, Any]:
-    auth.check_permission(request, RESEND)
+    user = auth.check_permission(request, RESEND)
     outbox.retry(_notification(notification_id))
-    return _detail(_notification(notification_id))
+    return _detail(_notification(notification_id), may_view=user.has_perm(VIEW))
 
 
 def _notification(public_id: str) -> Notification:
@@ -264,15 +265,19 @@ def _row(row: Notification) -> dict[str, Any]:
     }
 
 
-def _detail(row: Notification) -> dict[str, Any]:
+def _detail(row: Notification, *, may_view: bool = True) -> dict[str, Any]:
+    """The notification; without the permission to view it, nothing about its recipient or from its provider."""
     same = (
         "event_id", "audience", "recipient_key", "recipient_name", "language", "group", "provider_id", "expires_at",
     )  # fmt: skip
     tries: list[Attempt] = list(row.tries.all())
     reports: list[DeliveryReport] = list(row.reports.all())
+    if not may_view:
+        tries, reports = [], []
     return {
         **_row(row),
         **{name: getattr(row, name) for name in same},
+        **({} if may_view else dict.fromkeys(PERSONAL, "")),
         "origin": str(row.origin.public_id) if row.origin else None,
         "tries": [{name: getattr(item, name) for name in AttemptOut.model_fields} for item in tries],
         "reports": [{name: getattr(item, name) for name in ReportOut.model_fields} for item in reports],

@@ -168,7 +168,8 @@ class OrderAdmin(admin.ModelAdmin):
         return response
 
     def _may(self, request: HttpRequest, step: Step) -> bool:
-        return request.user.has_perm(f"shop_orders.{step.permission}")
+        """Whether the user may take a step. Its page shows the order, so the user must be able to view it too."""
+        return self.has_view_permission(request) and request.user.has_perm(f"shop_orders.{step.permission}")
 
     def _run(self, request: HttpRequest, orders: QuerySet[Order], action: Callable[..., Any]) -> None:
         """Run an action for each order in a transaction of its own, and show the errors."""

@@ -3,6 +3,7 @@
 from ninja import Router
 from shop_core.api.views import make_non_atomic
 
+from shop_orders.api.privacy import blank_personal_data
 from shop_orders.api.problems import PROBLEMS
 
 router = Router(tags=["orders"])
@@ -10,6 +11,7 @@ staff_router = Router(tags=["orders: staff"])
 
 PROBLEMS.install(router)
 PROBLEMS.install(staff_router)
+staff_router.add_decorator(blank_personal_data, mode="view")
 
 # Payment providers are called here, which no transaction of a request may contain.
 make_non_atomic(router, "/orders/{number}/payments/")

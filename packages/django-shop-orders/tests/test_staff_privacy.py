@@ -1,0 +1,136 @@
+"""Staff who may change an order but not view it get answers without personal data, at every staff operation."""
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from shop_orders import checkout, lifecycle, payments
+from shop_orders.admin import STEPS
+from shop_orders.models import IdempotencyKey, Payment
+from shop_orders.payment_providers import PaymentState
+from testproject.urls import api
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = {"name": "Wanjiru Canary", "line1": "Canary Road 1", "city": "Canaryville", "country": "KE"}
+CONTACT = checkout.Contact(name="Wanjiru Canary", email="canary@example.org", phone="0712 345 678")
+PERSONAL = ("anary", "+254712345678", "0712345678")
+"""Parts of every text about a person in the order. The word stands in each field in which people write."""
+
+VIEWS = {"staff_list_orders", "staff_get_order"}
+BODIES = {
+    "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
+    "staff_cancel_order": {"reason": "Canary moved away"},
+    "staff_record_payment": {"payment_provider": "bank"},
+    "staff_resolve_payment": {"amount": "25.00"},
+    "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
+    "staff_note_order": {"text": "Canary called"},
+}
+
+
+def operations():
+    """``{operation id: (method, path)}`` of the whole staff router."""
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, methods in api.get_openapi_schema()["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith("/api/orders/staff/")
+    }
+
+
+@pytest.fixture
+def order(place, memory_provider, customer, settings):
+    """An order in which every text could be a person's."""
+    customer.user.username = "canary-user"
+    customer.user.save()
+    row = place(
+        provider="memory", contact=CONTACT, shipping_address=ADDRESS, billing_address=ADDRESS, note="Ring at Canary's"
+    )
+    lifecycle.add_note(row.pk, text="Canary likes trees", by=customer.user, is_public=True)
+    payments.start(row.pk)
+    Payment.objects.update(instructions="Canary pays", error="Canary has no money", redirect_url="https://x/canary")
+    return row
+
+
+def reach(name, order):
+    """Bring the order to where the operation succeeds."""
+    if name in {"staff_process_order", "staff_ship_order", "staff_deliver_order"}:
+        lifecycle.confirm(order.pk)
+    if name in {"staff_ship_order", "staff_deliver_order"}:
+        lifecycle.start_processing(order.pk)
+    if name == "staff_deliver_order":
+        lifecycle.ship(order.pk)
+    payment = order.payments.first()
+    states = {
+        "staff_capture_payment": PaymentState(status="authorised"),
+        "staff_resolve_payment": PaymentState(status="captured", captured=20),
+        "staff_refund_order": PaymentState(status="captured", captured=25),
+    }
+    if name in states:
+        payments.apply_state(payment.pk, states[name])
+
+
+def staff(*, without=()):
+    user = get_user_model().objects.create_user(f"staff-{len(without)}", "staff@example.org", "pw", is_staff=True)
+    permissions = Permission.objects.filter(content_type__app_label="shop_orders")
+    user.user_permissions.set(permissions.exclude(codename__in=without))
+    return Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+
+
+def call(client, name, order, **headers):
+    method, path = operations()[name]
+    path = path.replace("{number}", order.number).replace("{payment_id}", str(order.payments.first().public_id))
+    body = () if method == "GET" else (json.dumps(BODIES.get(name, {})), "application/json")
+    return client.generic(method, path, *body, headers=headers)
+
+
+def personal(response):
+    return [text for text in PERSONAL if text in json.dumps(response.json(), ensure_ascii=False)]
+
+
+@pytest.mark.parametrize("name", operations())
+def test_answer_shows_personal_data_only_with_the_permission_to_view_orders(order, name):
+    reach(name, order)
+    answer = call(staff(without=["view_order"]), name, order)
+    if name in VIEWS:
+        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        return
+    assert answer.status_code == 200, answer.content
+    assert personal(answer) == []
+    fields = answer.json()
+    assert (fields["number"], fields["total"], len(fields["lines"])) == (order.number, "25.00", 1)
+    assert {event["message"] + event["actor"] for event in fields["events"]} == {""}
+    seen = call(staff(), "staff_get_order", order)
+    assert personal(seen) == ["anary", "+254712345678"]
+    assert seen.json().keys() == fields.keys()
+
+
+def test_repeated_answer_is_blanked_too(order):
+    client, key = staff(without=["view_order"]), {"Idempotency-Key": "k"}
+    first, second = (call(client, "staff_confirm_order", order, **key) for _time in range(2))
+    assert second["Idempotency-Replayed"] == "true"
+    assert first.json() == second.json()
+    assert personal(second) == []
+    assert IdempotencyKey.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_pages_of_the_admin_need_the_permission_to_view_orders(order, client, name):
+    staff(without=["view_order", "change_order"])
+    client.force_login(get_user_model().objects.get(username="staff-2"))
+    urls = [
+        reverse("admin:shop_orders_step", args=[order.pk, name]),
+        reverse("admin:shop_orders_slip", args=[order.pk]),
+    ]
+    for url in urls:
+        for answer in (client.get(url), client.post(url, {"text": "x", "amount": "1"})):
+            assert answer.status_code == 403
+            assert [text for text in PERSONAL if text in answer.content.decode()] == []
+
+
+def test_refusal_says_no_personal_data(order):
+    answer = call(staff(without=["view_order"]), "staff_deliver_order", order)
+    assert (answer.status_code, personal(answer)) == (409, [])
