@@ -25,9 +25,45 @@ PAYMENTS = [
     gettext_noop("Pay on delivery"),
     gettext_noop("Test payment"),
     gettext_noop("Pay when your order is delivered."),
+    gettext_noop("M-Pesa"),
+    gettext_noop("Look at your phone and enter your M-Pesa PIN."),
+    gettext_noop("Enter the phone number to pay from."),
+    gettext_noop("M-Pesa takes whole shillings only."),
+    gettext_noop(
+        "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
+        "amount %(amount)s."
+    ),
+    gettext_noop("Or pay by hand: Lipa na M-Pesa, Buy Goods, till number %(number)s, amount %(amount)s."),
     gettext_noop("Send %(amount)s %(currency)s to %(account)s with the reference %(reference)s."),
 ]
 CHARGES = [gettext_noop("Tax"), gettext_noop("Tax, included")]
+INCOMING_PAYMENTS = [
+    gettext_noop("incoming payment"),
+    gettext_noop("incoming payments"),
+    gettext_noop("receipt"),
+    gettext_noop("held for review"),
+    gettext_noop("recorded"),
+    gettext_noop("recorded before"),
+    gettext_noop("dismissed"),
+    gettext_noop("The provider has not confirmed this transaction."),
+    gettext_noop("The provider does not know this transaction, or it was not completed."),
+    gettext_noop("No order has this number."),
+    gettext_noop("Several orders could have this number."),
+    gettext_noop("The order is cancelled, or nothing is due."),
+    gettext_noop("The amount differs from the amount due."),
+    gettext_noop("A payment of the order is still open, and this may be its money."),
+    gettext_noop("This may be the money of a payment that is recorded already."),
+    gettext_noop("Record it for an order"),
+    gettext_noop("Record it"),
+    gettext_noop("Dismiss it"),
+    gettext_noop("Amount due"),
+    gettext_noop("Matches"),
+    gettext_noop("No open order fits this money."),
+    gettext_noop("I have seen this money on the provider's statement"),
+    gettext_noop("The provider has not confirmed it, so the report may be untrue."),
+    gettext_noop("The money was dismissed."),
+    gettext_noop("The money was recorded for the order %(number)s."),
+]
 STEPS = [
     gettext_noop("Confirm"),
     gettext_noop("Start processing"),

@@ -15,7 +15,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
         "shop_orders.payment_providers",
         (
             "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult "
-            "RefundState Problem"
+            "RefundState IncomingPaymentEvent Problem"
         ),
     ),
     "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),

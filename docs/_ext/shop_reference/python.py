@@ -63,7 +63,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "lifecycle": "allowed confirm start_processing ship deliver cancel add_note",
         "payments": (
             "available_providers start record_payment capture resolve refund queue_refund refresh apply_state "
-            "reconcile expire_due"
+            "receive assign_incoming dismiss_incoming reconcile expire_due"
         ),
         "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
         "tracking": "Tracking of",

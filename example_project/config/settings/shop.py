@@ -79,12 +79,17 @@ if env.together("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"):
             "api_base": env.url("STRIPE_URL", "", "http", "https"),
         },
     }
+env.together("MPESA_INITIATOR", "MPESA_INITIATOR_SECRET")
 if env.together(*MPESA):
     # Safaricom refuses URLs that contain "mpesa", and the alias is part of the webhook's URL.
     PAYMENT_PROVIDERS["mobile_money"] = {
         "BACKEND": "shop_orders.payment_providers.Mpesa",
         "OPTIONS": {
             **{name.removeprefix("MPESA_").lower(): env.text(name) for name in MPESA},
+            "till_number": env.text("MPESA_TILL_NUMBER", ""),
+            "initiator": env.text("MPESA_INITIATOR", ""),
+            "initiator_secret": env.text("MPESA_INITIATOR_SECRET", ""),
+            "site_url": SITE_URL,
             "kind": env.one_of("MPESA_KIND", "paybill", ["paybill", "till"]),
             "api_base": env.url("MPESA_URL", "", "http", "https")
             or DARAJA[env.one_of("MPESA_ENVIRONMENT", "production", DARAJA)],

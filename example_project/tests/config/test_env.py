@@ -323,6 +323,7 @@ def test_a_value_that_may_hold_a_password_is_not_repeated():
         ({"STRIPE_API_KEY": "sk"}, "STRIPE_WEBHOOK_SECRETS is not set, but STRIPE_API_KEY is"),
         ({"STRIPE_WEBHOOK_SECRETS": "whsec"}, "STRIPE_API_KEY is not set"),
         ({"MPESA_PASSKEY": "p", "MPESA_SHORT_CODE": "1"}, "MPESA_CONSUMER_KEY, MPESA_CONSUMER_SECRET, MPESA_WEBHOOK_"),
+        ({**MPESA, "MPESA_INITIATOR": "shop"}, "MPESA_INITIATOR_SECRET is not set"),
         ({**MPESA, "MPESA_KIND": "bank"}, "MPESA_KIND must be one of paybill, till"),
         ({**MPESA, "MPESA_ENVIRONMENT": "test"}, "MPESA_ENVIRONMENT must be one of production, sandbox"),
         ({"EMAIL_USE_TLS": "true", "EMAIL_USE_SSL": "true"}, "EMAIL_USE_TLS"),

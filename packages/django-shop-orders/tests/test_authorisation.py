@@ -30,6 +30,10 @@ MATRIX = {
     ("GET", "/orders/{number}/tracking/"): OWNER_OR_LINK,
     ("GET", "/orders/{number}/payments/"): OWNER_OR_LINK,
     ("POST", "/orders/{number}/payments/"): (404, 201, 404, 404, 404, 201),
+    ("GET", "/staff/incoming-payments/"): STAFF,
+    ("GET", "/staff/incoming-payments/{incoming_id}/"): (401, 403, 403, 403, 404, 401),
+    ("POST", "/staff/incoming-payments/{incoming_id}/assign/"): (401, 403, 403, 403, 404, 401),
+    ("POST", "/staff/incoming-payments/{incoming_id}/dismiss/"): (401, 403, 403, 403, 404, 401),
     ("GET", "/staff/orders/"): STAFF,
     ("GET", "/staff/orders/{number}/"): STAFF,
     ("POST", "/staff/orders/{number}/confirm/"): STAFF,
@@ -46,6 +50,8 @@ MATRIX = {
 BODIES = {
     "/cart/add_item/": {"product": "978-1"},
     "/cart/update_quantity/": {"product": "978-1", "quantity": 1},
+    "/staff/incoming-payments/{incoming_id}/assign/": {"order": "K7MXQ-4T29P"},
+    "/staff/incoming-payments/{incoming_id}/dismiss/": {"comment": "Sent back"},
     "/staff/orders/{number}/note/": {"text": "Called back"},
     "/staff/orders/{number}/payments/{payment_id}/resolve/": {"amount": "1.00"},
 }

@@ -65,6 +65,8 @@ GOOD = {
         "reason": "Torn cover",
         "restock": [{"product": "978-1", "quantity": 1}],
     },
+    "staff_assign_incoming_payment": {**NOTIFY, "order": "K7MXQ-4T29P"},
+    "staff_dismiss_incoming_payment": {"comment": "Sent back"},
     "staff_note_order": {"text": "Called back", "is_public": False},
 }
 MONEY = ("amount", "expected_total")

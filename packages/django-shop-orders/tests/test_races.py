@@ -29,7 +29,7 @@ from shop_orders.models import (
     ProviderEvent,
     Refund,
 )
-from shop_orders.payment_providers import PaymentEvent
+from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent
 from shop_orders.testing import races
 from shop_orders.unpaid_orders import Buyer
 from testproject.books.models import Book
@@ -258,6 +258,30 @@ def test_ten_parallel_copies_of_a_webhook_are_applied_once(book, place, memory_p
     order.refresh_from_db()
     assert (order.paid_amount, ProviderEvent.objects.count()) == (25, 1)
     assert order.events.filter(kind="payment_status_changed").count() == 1
+
+
+def test_parallel_reports_of_the_same_money_count_it_once(book, place, memory_provider):
+    """Each order: a payment is reported by its callback and as money that came in, while staff assign that money."""
+    for turn in range(4):
+        order = place(provider="memory")
+        payment = payments.start(order.pk)
+        receipt, reference = f"RKTQDM7W{turn}", payment.provider_reference
+        captured = PaymentEvent(
+            event_id=f"evt-{turn}", kind="captured", reference=reference, amount=payment.amount, receipt=receipt
+        )
+        money = {"receipt": receipt, "amount": payment.amount, "currency": "KES", "account": order.number}
+        row = payments.receive("memory", IncomingPaymentEvent(**money))
+        confirmed = IncomingPaymentEvent(**money, status="confirmed")
+        at_once(
+            *[lambda event=captured: payments.apply_event("memory", event)] * 3,
+            *[lambda event=confirmed: payments.receive("memory", event)] * 3,
+            *[lambda row=row, order=order: payments.assign_incoming(row.pk, order.pk)] * 2,
+        )
+        order.refresh_from_db()
+        row.refresh_from_db()
+        assert (order.paid_amount, order.refund_due) == (25, 0)
+        assert row.status in ("recorded", "duplicate")
+        assert Payment.objects.filter(order=order, status="captured").count() == 1
 
 
 def test_parallel_refunds_never_exceed_the_payment(book, place, memory_provider):

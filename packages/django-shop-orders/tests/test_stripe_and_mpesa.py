@@ -373,8 +373,13 @@ def test_stripe_converted_amount_is_recorded_in_the_currency_of_the_order(card, 
     assert [(row.amount, row.refund_id) for row in fetched.refunds] == [(10, str(Refund.objects.get().public_id))]
 
 
+def receipt_of(reference):
+    return "NLJ7RT61" + reference[-1:].upper()
+
+
 def mpesa_call(reference, *, code=0, amount="12", secret=MPESA["webhook_secret"], payment_id="x" * 36):
-    metadata = {"Item": [{"Name": "Amount", "Value": float(amount)}, {"Name": "MpesaReceiptNumber", "Value": "NLJ7"}]}
+    metadata = {"Item": [{"Name": "Amount", "Value": float(amount)}, {"Name": "MpesaReceiptNumber"}]}
+    metadata["Item"][1]["Value"] = receipt_of(reference)
     callback = {"MerchantRequestID": "1", "CheckoutRequestID": reference, "ResultCode": code, "ResultDesc": "Done"}
     if code == 0:
         callback["CallbackMetadata"] = metadata
@@ -548,7 +553,7 @@ def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, da
     call_back(client, push, push.provider_reference)
     assert state(push) == ("pending", "pending", "unpaid")
     stored = ProviderEvent.objects.get()
-    assert (stored.outcome, stored.kind, stored.amount, stored.data["receipt"]) == ("waiting", "captured", 12, "NLJ7")
+    assert (stored.outcome, stored.kind, stored.amount, stored.receipt) == ("waiting", "captured", 12, "NLJ7RT610")
     daraja.error = None
     assert payments.reconcile() == 0
     daraja.results[push.provider_reference] = "0"

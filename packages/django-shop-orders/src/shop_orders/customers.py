@@ -23,6 +23,7 @@ from shop_orders.models import (
     Credit,
     Customer,
     IdempotencyKey,
+    IncomingPayment,
     Order,
     OrderEvent,
     OrderStatus,
@@ -183,6 +184,9 @@ def anonymise(customer: Customer) -> int:
         Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
         Credit.objects.filter(order__in=keys).update(reason="")
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
+        IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)).update(
+            payer_name="", payer_phone="", account="", comment=""
+        )
         _stored_responses(customer, orders).delete()
         customer.addresses.all().delete()
         customer.carts.filter(status="open").delete()

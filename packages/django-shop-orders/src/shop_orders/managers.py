@@ -55,9 +55,15 @@ class OrderQuerySet(models.QuerySet["Order"]):
         # Written into the SQL text, so that cached plans can use the partial indexes.
         return self.filter(~has_money, status__in=(Word("pending"), Word("confirmed")))
 
+    def with_due(self, amount: Decimal, currency: str) -> OrderQuerySet:
+        """Unpaid orders of which exactly this amount is due."""
+        return self.unpaid().alias(owed=BALANCE).filter(owed=amount, currency=currency)
+
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over. Excludes orders with a held payment, which staff resolve."""
-        return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
+        """Unpaid orders whose time to pay is over. Excludes orders with a held payment, or with money that was sent
+        for them and is held: staff resolve these."""
+        due = self.unpaid().filter(expires_at__lte=now or timezone.now())
+        return due.exclude(payments__status="held").exclude(incoming_payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
         """Orders with money to refund that is not under way: overpaid, or paid for what was credited."""

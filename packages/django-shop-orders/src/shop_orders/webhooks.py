@@ -8,8 +8,8 @@ from django.views.decorators.http import require_POST
 from shop_core.db.transactions import non_atomic
 
 from shop_orders.exceptions import Busy, InvalidWebhook, ProviderUnavailable, UnknownPaymentProvider
-from shop_orders.payment_providers import payment_provider
-from shop_orders.payments import inbox
+from shop_orders.payment_providers import IncomingPaymentEvent, payment_provider
+from shop_orders.payments import inbox, incoming
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -27,7 +27,10 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
         return _refusal("too_large", 413)
     try:
         for event in list(provider.read_webhook(request)):
-            inbox.apply_event(alias, event)
+            if isinstance(event, IncomingPaymentEvent):
+                incoming.receive(alias, event)
+            elif (payment := inbox.apply_event(alias, event).payment) is not None:
+                incoming.retry_of(payment.order_id)
     except InvalidWebhook as error:
         return _refusal(error.code, 400)
     except (Busy, ProviderUnavailable) as error:

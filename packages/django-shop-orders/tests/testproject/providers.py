@@ -139,6 +139,8 @@ class FakeDaraja(Server):
         self.token, self.gives_tokens = 1, True
         self.refusal = (404, {"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
         """The response to an invalid token."""
+        self.registered, self.by_hand, self.questions = {}, {}, []
+        """The URLs by short code; the transactions by receipt, as ``send_by_hand`` makes them; the status queries."""
 
     @property
     def pushes(self):
@@ -174,6 +176,10 @@ class FakeDaraja(Server):
                 "ResponseDescription": "Success. Request accepted for processing",
                 "CustomerMessage": "Success. Request accepted for processing",
             }
+        if path == "/mpesa/c2b/v2/registerurl":
+            return self._register(body)
+        if path == "/mpesa/transactionstatus/v1/query":
+            return self._status_query(body)
         if body["CheckoutRequestID"] not in self.results:
             wrong = "Bad Request - Invalid CheckoutRequestID"
             return 400, {"requestId": "1", "errorCode": "400.002.02", "errorMessage": wrong}
@@ -186,3 +192,72 @@ class FakeDaraja(Server):
             waiting = "The transaction is being processed"
             return 500, {"requestId": "1", "errorCode": "500.001.1001", "errorMessage": waiting}
         return 200, {"ResponseCode": "0", "ResultCode": result, "ResultDesc": "The result", **named}
+
+    def _register(self, body):
+        if any(not body[name].startswith("https://") for name in ("ConfirmationURL", "ValidationURL")):
+            return 400, {"errorCode": "400.003.02", "errorMessage": "Bad Request - Invalid ValidationURL"}
+        if body["ShortCode"] in self.registered:
+            return 500, {"errorCode": "500.003.1001", "errorMessage": "URLs are already registered"}
+        self.registered[body["ShortCode"]] = body
+        return 200, {
+            "OriginatorCoversationID": "6e86-45dd-91ac-fd5d4178ab523408729",
+            "ResponseCode": "0",
+            "ResponseDescription": "Success",
+        }
+
+    def _status_query(self, body):
+        if body["SecurityCredential"] != "encrypted":
+            return 400, {"errorCode": "400.002.02", "errorMessage": "Bad Request - Invalid SecurityCredential"}
+        self.questions.append(body)
+        return 200, {
+            "OriginatorConversationID": "1236-7134259-1",
+            "ConversationID": "AG_20210709_1234409f86436c583e3f",
+            "ResponseCode": "0",
+            "ResponseDescription": "Accept the service request successfully.",
+        }
+
+    def send_by_hand(self, receipt, amount, *, account="", number="174379", phone="2547 ***** 678", **changes):
+        """The body of the confirmation of money that a customer sent. Version 2 masks the phone."""
+        self.by_hand[receipt] = (amount, number)
+        return {
+            "TransactionType": "Pay Bill" if account else "Buy Goods",
+            "TransID": receipt,
+            "TransTime": "20261130091503",
+            "TransAmount": f"{amount}",
+            "BusinessShortCode": number,
+            "BillRefNumber": account,
+            "InvoiceNumber": "",
+            "OrgAccountBalance": "49197.00",
+            "ThirdPartyTransID": "",
+            "MSISDN": phone,
+            "FirstName": "WANJIRU",
+            "MiddleName": "",
+            "LastName": "",
+            **changes,
+        }
+
+    def answer_question(self, question, **changes):
+        """The path and the body of the answer to a status query."""
+        receipt = question["TransactionID"]
+        amount, number = self.by_hand.get(receipt, (0, ""))
+        result = {
+            "ResultType": 0,
+            "ResultCode": 0 if number else 2032,
+            "ResultDesc": "The service request is processed successfully.",
+            "OriginatorConversationID": "1236-7134259-1",
+            "ConversationID": "AG_20210709_1234409f86436c583e3f",
+            "TransactionID": "RAI31LV7F3",
+        }
+        values = {
+            "DebitPartyName": "254712345678 - WANJIRU",
+            "CreditPartyName": f"{number} - Acacia Ltd",
+            "TransactionStatus": "Completed",
+            "Amount": amount,
+            "ReceiptNo": receipt,
+            **changes,
+        }
+        if number:
+            result["ResultParameters"] = {
+                "ResultParameter": [{"Key": key, "Value": value} for key, value in values.items()]
+            }
+        return urlsplit(question["ResultURL"]).path, {"Result": result}

@@ -1,6 +1,6 @@
 """The admin pages, for shop staff."""
 
-from shop_orders.admin import customers, payments, records
+from shop_orders.admin import customers, incoming, payments, records
 from shop_orders.admin.exports import orders_csv
 from shop_orders.admin.forms import StepForm
 from shop_orders.admin.orders import OrderAdmin
@@ -12,6 +12,7 @@ __all__ = [
     "Step",
     "StepForm",
     "customers",
+    "incoming",
     "orders_csv",
     "payments",
     "possible_steps",

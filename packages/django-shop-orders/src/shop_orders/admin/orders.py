@@ -21,7 +21,7 @@ from shop_orders.admin import exports
 from shop_orders.admin.read_only import ReadOnly
 from shop_orders.admin.steps import STEPS, Step, possible_steps
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Charge, Order, OrderEvent, OrderLine, Payment, Shipment
+from shop_orders.models import Charge, IncomingPayment, Order, OrderEvent, OrderLine, Payment, Shipment
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):
@@ -36,7 +36,22 @@ class ChargeInline(ReadOnly, admin.TabularInline):
 
 class PaymentInline(ReadOnly, admin.TabularInline):
     model = Payment
-    fields = ("provider", "status", "amount", "captured_amount", "refunded_amount", "provider_reference", "error")
+    fields = (
+        "provider",
+        "status",
+        "amount",
+        "captured_amount",
+        "refunded_amount",
+        "provider_reference",
+        "receipt",
+        "error",
+    )
+    show_change_link = True
+
+
+class IncomingPaymentInline(ReadOnly, admin.TabularInline):
+    model = IncomingPayment
+    fields = ("receipt", "amount", "status", "reason", "payer_name", "received_at")
     show_change_link = True
 
 
@@ -75,7 +90,7 @@ class OrderAdmin(admin.ModelAdmin):
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)
-    inlines = (OrderLineInline, ChargeInline, PaymentInline, ShipmentInline, OrderEventInline)
+    inlines = (OrderLineInline, ChargeInline, PaymentInline, IncomingPaymentInline, ShipmentInline, OrderEventInline)
     actions = ("confirm", "start_processing", "deliver", "cancel", "export_csv")
     change_form_template = "admin/shop_orders/order/change_form.html"
 

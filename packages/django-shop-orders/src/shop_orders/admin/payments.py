@@ -37,7 +37,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
         "created_at",
     )
     list_filter = ("status", "provider", ("refunds__status", RefundStatusFilter))
-    search_fields = ("order__number", "provider_reference")
+    search_fields = ("order__number", "provider_reference", "receipt")
     list_select_related = ("order",)
     inlines = (RefundInline,)
 

@@ -533,6 +533,15 @@ class Migration(migrations.Migration):
                     "provider_reference",
                     models.CharField(blank=True, max_length=255, verbose_name="provider's reference"),
                 ),
+                (
+                    "receipt",
+                    models.CharField(
+                        blank=True,
+                        help_text="The provider's number of the transaction, which the customer sees too.",
+                        max_length=100,
+                        verbose_name="receipt",
+                    ),
+                ),
                 ("redirect_url", models.TextField(blank=True, verbose_name="payment page")),
                 ("instructions", models.TextField(blank=True, verbose_name="instructions")),
                 ("error", models.CharField(blank=True, max_length=500, verbose_name="error")),
@@ -593,6 +602,7 @@ class Migration(migrations.Migration):
                     "amount",
                     models.DecimalField(blank=True, decimal_places=4, max_digits=14, null=True, verbose_name="amount"),
                 ),
+                ("receipt", models.CharField(blank=True, max_length=100, verbose_name="receipt")),
                 ("currency", models.CharField(blank=True, max_length=3, verbose_name="currency")),
                 ("data", models.JSONField(blank=True, default=dict, verbose_name="data")),
                 (
@@ -1198,6 +1208,163 @@ class Migration(migrations.Migration):
             model_name="shipmentline",
             constraint=models.CheckConstraint(
                 condition=models.Q(("quantity__gt", 0)), name="shop_orders_shipmentline_quantity"
+            ),
+        ),
+        migrations.CreateModel(
+            name="IncomingPayment",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "public_id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id"),
+                ),
+                ("provider", models.CharField(max_length=50, verbose_name="provider")),
+                (
+                    "receipt",
+                    models.CharField(
+                        help_text="The provider's number of the transaction.", max_length=100, verbose_name="receipt"
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="amount")),
+                ("currency", models.CharField(max_length=3, verbose_name="currency")),
+                (
+                    "account",
+                    models.CharField(
+                        blank=True,
+                        help_text="The order's number as the customer typed it.",
+                        max_length=100,
+                        verbose_name="account",
+                    ),
+                ),
+                ("payer_name", models.CharField(blank=True, max_length=300, verbose_name="name")),
+                (
+                    "payer_phone",
+                    models.CharField(
+                        blank=True, help_text="Often masked by the provider.", max_length=100, verbose_name="phone"
+                    ),
+                ),
+                ("paid_at", models.DateTimeField(blank=True, null=True, verbose_name="paid at")),
+                ("is_confirmed", models.BooleanField(default=False, verbose_name="confirmed")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("held", "held for review"),
+                            ("recorded", "recorded"),
+                            ("duplicate", "recorded before"),
+                            ("dismissed", "dismissed"),
+                        ],
+                        default="held",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("unconfirmed", "The provider has not confirmed this transaction."),
+                            ("refuted", "The provider does not know this transaction, or it was not completed."),
+                            ("no_order", "No order has this number."),
+                            ("several_orders", "Several orders could have this number."),
+                            ("not_payable", "The order is cancelled, or nothing is due."),
+                            ("other_amount", "The amount differs from the amount due."),
+                            ("request_open", "A payment of the order is still open, and this may be its money."),
+                            ("may_be_recorded", "This may be the money of a payment that is recorded already."),
+                        ],
+                        max_length=20,
+                        verbose_name="reason",
+                    ),
+                ),
+                ("comment", models.CharField(blank=True, max_length=500, verbose_name="comment")),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="next attempt at"),
+                ),
+                ("received_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="received at")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="by",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The order that the account names.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="incoming_payments",
+                        to="shop_orders.order",
+                        verbose_name="order",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="incoming",
+                        to="shop_orders.payment",
+                        verbose_name="payment",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "incoming payment",
+                "verbose_name_plural": "incoming payments",
+                "ordering": ("-id",),
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="payment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("receipt", ""), _negated=True),
+                fields=("provider", "receipt"),
+                name="shop_orders_payment_receipt_once",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="incomingpayment",
+            index=models.Index(
+                condition=models.Q(("status", "held")), fields=["next_attempt_at"], name="shop_orders_incoming_held"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="incomingpayment",
+            constraint=models.UniqueConstraint(fields=("provider", "receipt"), name="shop_orders_incoming_once"),
+        ),
+        migrations.AddConstraint(
+            model_name="incomingpayment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ("held", "recorded", "duplicate", "dismissed"))),
+                name="shop_orders_incoming_status",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="incomingpayment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", ("recorded", "duplicate")), _negated=True),
+                    ("payment__isnull", False),
+                    _connector="OR",
+                ),
+                name="shop_orders_incoming_has_payment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="incomingpayment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="shop_orders_incoming_amount"
             ),
         ),
     ]

@@ -35,6 +35,12 @@ class Payment(models.Model):
     captured_amount = amount_field(_("captured"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
+    receipt = models.CharField(
+        _("receipt"),
+        max_length=100,
+        blank=True,
+        help_text=_("The provider's number of the transaction, which the customer sees too."),
+    )
     redirect_url = models.TextField(_("payment page"), blank=True)
     instructions = models.TextField(_("instructions"), blank=True)
     error = models.CharField(_("error"), max_length=500, blank=True)
@@ -52,6 +58,9 @@ class Payment(models.Model):
                 fields=("provider", "provider_reference"),
                 condition=~Q(provider_reference=""),
                 name="shop_orders_payment_reference_once",
+            ),
+            models.UniqueConstraint(
+                fields=("provider", "receipt"), condition=~Q(receipt=""), name="shop_orders_payment_receipt_once"
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -156,6 +165,7 @@ class ProviderEvent(models.Model):
     named_payment = models.CharField(_("our payment id in the event"), max_length=255, blank=True)
     refund_id = models.CharField(_("our refund id in the event"), max_length=255, blank=True)
     refund_reference = models.CharField(_("provider's reference of the refund"), max_length=255, blank=True)
+    receipt = models.CharField(_("receipt"), max_length=100, blank=True)
     amount = amount_field(_("amount"), null=True, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     data = models.JSONField(_("data"), default=dict, blank=True)

@@ -11,6 +11,7 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import UnknownPaymentProvider
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
+    IncomingPaymentEvent,
     PaymentEvent,
     PaymentProvider,
     PaymentRequest,
@@ -30,6 +31,7 @@ OPTIONAL = {"Mpesa": "shop_orders.payment_providers.mpesa", "StripeCheckout": "s
 __all__ = [
     "BankTransfer",
     "HostedTestProvider",
+    "IncomingPaymentEvent",
     "PayOnDelivery",
     "PaymentEvent",
     "PaymentProvider",

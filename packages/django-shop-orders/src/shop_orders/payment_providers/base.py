@@ -108,11 +108,33 @@ class PaymentEvent:
     refund_reference: str = ""
     """The provider's id of a refund. With ``amount`` it identifies a failed refund that was made on the provider's
     page."""
+    receipt: str = ""
+    """The number of the transaction that the customer sees too, if it is another one than ``reference``. Money with
+    the receipt of another payment is not counted again."""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
     is_confirmed: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingPaymentEvent:
+    """Money that a customer sent by hand, without a payment that the shop started, such as to a paybill or till."""
+
+    receipt: str
+    """The provider's number of the transaction, the same whenever it is reported."""
+    amount: Decimal
+    currency: str
+    account: str = ""
+    """The order's number as the customer typed it."""
+    payer_name: str = ""
+    payer_phone: str = ""
+    """As the provider sends it, often masked."""
+    paid_at: datetime | None = None
+    status: Literal["reported", "confirmed", "refuted"] = "reported"
+    """``reported``: the call is not signed, so it may be untrue. ``confirmed`` and ``refuted``: the provider has
+    answered a question of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +236,24 @@ class PaymentProvider:
         """
         return None
 
-    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:  # noqa: ARG002
+    def confirm_incoming(self, receipt: str) -> bool:  # noqa: ARG002
+        """Ask the service about a transaction that was reported. Its answer comes to ``read_webhook``.
+
+        Returns False where the service cannot be asked: then staff decide.
+        """
+        return False
+
+    def register_webhooks(self, *, base_url: str) -> Iterable[str]:  # noqa: ARG002
+        """Tell the service the URLs to call, where it does not have them from ``start``. Returns the URLs.
+
+        ``base_url`` is the site's scheme and host. Needs to be done once, and again when the URLs change.
+
+        Raises:
+            PaymentDeclined: the service refused them; the message says why.
+        """
+        return ()
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent | IncomingPaymentEvent]:  # noqa: ARG002
         """Verify a call and return its events.
 
         Raises:

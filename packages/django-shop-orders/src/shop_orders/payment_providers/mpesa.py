@@ -1,12 +1,13 @@
-"""M-Pesa on the customer's phone (Daraja's STK push): ``pip install django-shop-orders[mpesa]``.
+"""M-Pesa by Safaricom's Daraja: ``pip install django-shop-orders[mpesa]``.
 
-Safaricom does not sign its calls: the webhook's URL contains a secret, and a call is applied only after the status
-query has confirmed it.
+Customers pay on their phone (STK push), or by hand to the paybill or till (``mpesa_by_hand``). Safaricom does not sign
+its calls: the webhook's URL contains a secret, and a call is applied only after Safaricom has confirmed it.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 import logging
@@ -21,13 +22,15 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
-from shop_orders.payment_providers import diagnosis
+from shop_orders.payment_providers import diagnosis, mpesa_by_hand
 from shop_orders.payment_providers.base import (
+    IncomingPaymentEvent,
     PaymentEvent,
     PaymentProvider,
     PaymentRequest,
@@ -56,6 +59,11 @@ RING = timedelta(minutes=2)
 
 class Mpesa(PaymentProvider):
     """``webhook_secret`` is a random text of at least 16 letters and digits; ``kind`` is ``paybill`` or ``till``.
+    ``short_code`` is the paybill; of a till it is the store number, and ``till_number`` is what customers enter.
+
+    ``initiator`` and ``initiator_secret`` (Safaricom's "security credential") are an API user of the M-Pesa portal who
+    may query transactions: with them money that was sent by hand is confirmed by Safaricom, otherwise by staff.
+    ``site_url`` is the scheme and host of the site, to which Safaricom sends its answers.
 
     Daraja has no idempotency key, so a push is not repeated while the phone may ring, even if its response was lost.
     The status query does not return the amount: after a lost callback the requested amount is recorded, with an event
@@ -81,6 +89,10 @@ class Mpesa(PaymentProvider):
         kind: Literal["paybill", "till"] = "paybill",
         minutes: int = 15,
         api_base: str = PRODUCTION,
+        till_number: str = "",
+        initiator: str = "",
+        initiator_secret: str = "",
+        site_url: str = "",
     ) -> None:
         super().__init__(alias=alias)
         try:
@@ -96,6 +108,9 @@ class Mpesa(PaymentProvider):
         self.transaction_type = "CustomerPayBillOnline" if kind == "paybill" else "CustomerBuyGoodsOnline"
         self.expires_after = timedelta(minutes=minutes)
         self.api_base = api_base.rstrip("/")
+        self.number = till_number or short_code
+        self.kind = kind
+        self.initiator, self.initiator_secret, self.site_url = initiator, initiator_secret, site_url.rstrip("/")
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         phone = request.phone.lstrip("+")
@@ -109,7 +124,7 @@ class Mpesa(PaymentProvider):
                 "TransactionType": self.transaction_type,
                 "Amount": int(request.amount),
                 "PartyA": phone,
-                "PartyB": self.short_code,
+                "PartyB": self.number,
                 "PhoneNumber": phone,
                 "CallBackURL": f"{request.webhook_url}{self.webhook_secret}-{request.payment_id}/",
                 "AccountReference": request.order_number[:12],
@@ -118,9 +133,19 @@ class Mpesa(PaymentProvider):
         )
         return PaymentStart(
             reference=str(result["CheckoutRequestID"]),
-            instructions=str(self.instructions),
+            instructions=f"{self.instructions}\n{self._by_hand(request)}",
             expires_at=timezone.now() + RING,
         )
+
+    def _by_hand(self, request: PaymentRequest) -> str:
+        """How the customer pays if no request reaches the phone."""
+        text = _(
+            "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
+            "amount %(amount)s."
+        )
+        if self.kind == "till":
+            text = _("Or pay by hand: Lipa na M-Pesa, Buy Goods, till number %(number)s, amount %(amount)s.")
+        return text % {"number": self.number, "account": request.order_number, "amount": int(request.amount)}
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
@@ -138,13 +163,41 @@ class Mpesa(PaymentProvider):
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
         return RefundResult(reference=request.refund_id)
 
-    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
-        payment_id = self._payment_id(request)
+    def register_webhooks(self, *, base_url: str) -> Iterable[str]:
+        """Register the URLs that Safaricom calls when money was sent by hand."""
+        urls = {
+            name: self._webhook_url(base_url, name) for name in (mpesa_by_hand.CONFIRMATION, mpesa_by_hand.VALIDATION)
+        }
+        for url in urls.values():
+            if word := diagnosis.forbidden_word(url):
+                text = _("Safaricom refuses URLs that contain %(word)s. Choose another alias, path or secret.")
+                raise PaymentDeclined(text % {"word": word})
+        body = mpesa_by_hand.registration(self.number, *urls.values())
+        status, result = self._post(mpesa_by_hand.REGISTER, body, token=self._token())
+        mpesa_by_hand.check_registration(status, result)
+        return list(urls.values())
+
+    def confirm_incoming(self, receipt: str) -> bool:
+        if not (self.initiator and self.initiator_secret and self.site_url):
+            return False
+        result_url = self._webhook_url(self.site_url, f"{mpesa_by_hand.RESULT}-{receipt}-{self._proof(receipt)}")
+        who = (self.initiator, self.initiator_secret, self.number)
+        body = mpesa_by_hand.status_query(*who, receipt=receipt, kind=self.kind, result_url=result_url)
+        return str(self._inquire(mpesa_by_hand.STATUS, body).get("ResponseCode")) == "0"
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent | IncomingPaymentEvent]:
+        purpose, numbers = self._purpose(request), (self.number, self.short_code)
         try:
-            event = self._push_event(json.loads(request.body)["Body"]["stkCallback"], payment_id)
+            call = json.loads(request.body)
+            if purpose == mpesa_by_hand.VALIDATION:
+                return []
+            if purpose == mpesa_by_hand.CONFIRMATION:
+                return [mpesa_by_hand.confirmation(call, numbers=numbers)]
+            if purpose.startswith(mpesa_by_hand.RESULT):
+                return mpesa_by_hand.status_result(call, receipt=self._proven(purpose), numbers=numbers)
+            return [self._confirmed(self._push_event(call["Body"]["stkCallback"], purpose))]
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
-        return [self._confirmed(event)]
 
     def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:
         """Request a token, then the status of a payment that does not exist."""
@@ -170,7 +223,7 @@ class Mpesa(PaymentProvider):
             payment_id=payment_id,
             amount=Decimal(str(values["Amount"])) if kind == "captured" else None,
             error="" if kind == "captured" else str(call.get("ResultDesc", "")),
-            data={"receipt": str(values.get("MpesaReceiptNumber", ""))},
+            receipt=str(values.get("MpesaReceiptNumber", "")),
             is_confirmed=False,
         )
 
@@ -195,14 +248,30 @@ class Mpesa(PaymentProvider):
             is_confirmed=True,
         )
 
-    def _payment_id(self, request: HttpRequest) -> str:
-        """The payment id in the URL that was called, if the secret in it is right."""
+    def _purpose(self, request: HttpRequest) -> str:
+        """What follows the secret in the URL that was called: a payment's id, or the purpose of another call."""
         match = request.resolver_match
         given = str(match.kwargs.get("secret", "")) if match else ""
-        secret, payment_id = given[:-37], given[-36:]
-        if not hmac.compare_digest(secret.encode(), self.webhook_secret.encode()):
+        length = len(self.webhook_secret)
+        if not hmac.compare_digest(given[: length + 1].encode(), f"{self.webhook_secret}-".encode()):
             raise InvalidWebhook
-        return payment_id
+        return given[length + 1 :]
+
+    def _webhook_url(self, base_url: str, purpose: str) -> str:
+        return base_url.rstrip("/") + reverse(
+            "shop_orders:webhook_with_secret", args=[self.alias, f"{self.webhook_secret}-{purpose}"]
+        )
+
+    def _proof(self, receipt: str) -> str:
+        """A text that only Safaricom learns, from our question about this transaction."""
+        return hmac.new(self.consumer_secret.encode(), f"{self.alias} {receipt}".encode(), hashlib.sha256).hexdigest()
+
+    def _proven(self, purpose: str) -> str:
+        """The receipt of a question of ours, if the answer has its proof."""
+        receipt, _dash, proof = purpose.removeprefix(f"{mpesa_by_hand.RESULT}-").rpartition("-")
+        if not hmac.compare_digest(proof.encode(), self._proof(receipt).encode()):
+            raise InvalidWebhook
+        return receipt
 
     def _signed(self) -> dict[str, str]:
         stamp = timezone.now().astimezone(ZoneInfo("Africa/Nairobi")).strftime("%Y%m%d%H%M%S")

@@ -4,6 +4,7 @@ Every change locks the order first, then the payment, then the provider's event,
 """
 
 from shop_orders.payments.inbox import apply_event
+from shop_orders.payments.incoming import assign_incoming, dismiss_incoming, receive
 from shop_orders.payments.reconciliation import expire_due, reconcile, send_due_refunds
 from shop_orders.payments.recording import capture, record_payment, record_provider_refund, resolve
 from shop_orders.payments.refunds import queue_refund, refund
@@ -15,10 +16,13 @@ __all__ = [
     "add_data",
     "apply_event",
     "apply_state",
+    "assign_incoming",
     "available_providers",
     "capture",
+    "dismiss_incoming",
     "expire_due",
     "queue_refund",
+    "receive",
     "reconcile",
     "record_payment",
     "record_provider_refund",

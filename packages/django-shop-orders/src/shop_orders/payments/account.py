@@ -10,7 +10,7 @@ from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, ProviderEvent
-from shop_orders.payments import order_status, refunds
+from shop_orders.payments import order_status, receipts, refunds
 
 Outcome = ProviderEvent.Outcome
 
@@ -29,13 +29,18 @@ def apply(
     amount: Decimal | None = None,
     currency: str = "",
     error: str = "",
+    receipt: str = "",
     by: Any = None,
     notify: bool = True,
 ) -> ProviderEvent.Outcome:
     """Apply one reported change to a payment. The caller has locked the order and the payment."""
     match kind:
+        case "captured" if receipt and not receipts.take(order, payment, receipt):
+            return Outcome.IGNORED
         case "captured":
-            return _apply_captured(order, payment, amount=amount, currency=currency, by=by, notify=notify)
+            return _apply_captured(
+                order, payment, amount=amount, currency=currency, receipt=receipt, by=by, notify=notify
+            )
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
         case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED):
@@ -61,7 +66,14 @@ def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, 
 
 
 def _apply_captured(
-    order: Order, payment: Payment, *, amount: Decimal | None, currency: str, by: Any, notify: bool
+    order: Order,
+    payment: Payment,
+    *,
+    amount: Decimal | None,
+    currency: str,
+    receipt: str,
+    by: Any,
+    notify: bool,
 ) -> ProviderEvent.Outcome:
     if payment.status == Payment.Status.HELD:
         return Outcome.IGNORED
@@ -77,6 +89,8 @@ def _apply_captured(
         return Outcome.HELD
     if is_captured:
         return Outcome.IGNORED
+    if amount is None and not receipt and receipts.hold_if_counted(order, payment):
+        return Outcome.HELD
     if amount is None:
         events.record(order, "payment_amount_unknown", is_public=False, message=_unknown_amount(payment))
     capture_amount(order, payment, reported, by=by, notify=notify)

@@ -144,7 +144,8 @@ def _apply(order: Order, row: ProviderEvent) -> ProviderEvent:
     if is_other and row.kind not in ("captured", "authorised"):
         return _decide(row, Outcome.IGNORED)  # it ends or opens another attempt than this payment's
     was_captured = payment.status == Payment.Status.CAPTURED
-    outcome = account.apply(order, payment, row.kind, amount=row.amount, currency=row.currency, error=row.detail)
+    reported = {"amount": row.amount, "currency": row.currency, "error": row.detail, "receipt": row.receipt}
+    outcome = account.apply(order, payment, row.kind, **reported)  # type: ignore[arg-type]
     _decide(row, outcome)
     if payment.status == Payment.Status.CAPTURED and not was_captured:
         _apply_waiting(order, payment)

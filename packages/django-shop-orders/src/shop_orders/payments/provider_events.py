@@ -19,6 +19,7 @@ COLUMNS = {
     "payment_id": "named_payment",
     "refund_id": "refund_id",
     "refund_reference": "refund_reference",
+    "receipt": "receipt",
     "amount": "amount",
     "currency": "currency",
     "error": "detail",
@@ -84,7 +85,7 @@ def refunds_named(refunds: QuerySet[Refund], refund_id: str, reference: str) -> 
 
 def _values(event: PaymentEvent) -> dict[str, Any]:
     values = {column: getattr(event, field) for field, column in COLUMNS.items()}
-    values |= {"detail": event.error[:500], "data": dict(event.data), "amount": _amount(event.amount)}
+    values |= {"detail": event.error[:500], "data": dict(event.data), "amount": storable_amount(event.amount)}
     for column, value in values.items():
         longest = ProviderEvent._meta.get_field(column).max_length  # type: ignore[union-attr]
         if isinstance(value, str) and ("\0" in value or (longest and len(value) > longest)):
@@ -94,7 +95,7 @@ def _values(event: PaymentEvent) -> dict[str, Any]:
     return values
 
 
-def _amount(value: Any) -> Decimal | None:
+def storable_amount(value: Any) -> Decimal | None:
     """An amount with the decimals of its column.
 
     Raises:

@@ -14,7 +14,7 @@ from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentState, payment_provider
-from shop_orders.payments import inbox
+from shop_orders.payments import inbox, incoming
 from shop_orders.payments.inquiries import ask
 from shop_orders.payments.sending import check_refund, send_refund
 from shop_orders.payments.states import apply_state, refresh
@@ -35,7 +35,8 @@ def reconcile(*, limit: int = 200) -> int:
 
     Returns how many events, payments and refunds were changed. A payment whose webhook was lost is settled here.
     """
-    retried = sum(_run_and_log(partial(_reconsider_one, pk)) for pk in _keys(inbox.to_reconsider(), limit))
+    retried = sum(_run_and_log(partial(incoming.retry, pk)) for pk in incoming.due()[:limit])
+    retried += sum(_run_and_log(partial(_reconsider_one, pk)) for pk in _keys(inbox.to_reconsider(), limit))
     confirmed = sum(_run_and_log(partial(_confirm_one, event)) for event in inbox.to_ask_about()[:limit])
     waiting = Payment.objects.filter(status__in=Payment.OPEN, updated_at__lte=timezone.now() - QUIET_PERIOD)
     payments = waiting.order_by("updated_at").select_related("order")[:limit]

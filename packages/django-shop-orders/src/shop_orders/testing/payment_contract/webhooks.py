@@ -209,7 +209,7 @@ class WebhookChecks(PaymentContractBase):
 
     @staticmethod
     def _listed(provider: PaymentProvider, call: HttpRequest) -> list[PaymentEvent]:
-        return list(provider.read_webhook(call))
+        return [event for event in provider.read_webhook(call) if isinstance(event, PaymentEvent)]
 
     def _read(
         self, provider: PaymentProvider, call: HttpRequest, allowed: tuple[type[Exception], ...] = ()

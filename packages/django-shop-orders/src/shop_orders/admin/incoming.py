@@ -1,0 +1,106 @@
+"""The page of money that customers sent by hand: staff record it for an order, or dismiss it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from shop_core.money import as_text
+
+from shop_orders import payments
+from shop_orders.admin.read_only import ReadOnly
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import IncomingPayment, Order
+from shop_orders.payments import candidates
+
+
+class AssignForm(forms.Form):
+    """Choose the order that the money was meant for."""
+
+    number = forms.CharField(label=gettext_lazy("Order"), max_length=40)
+    is_seen = forms.BooleanField(
+        label=gettext_lazy("I have seen this money on the provider's statement"),
+        help_text=gettext_lazy("The provider has not confirmed it, so the report may be untrue."),
+    )
+    notify = forms.BooleanField(label=gettext_lazy("Notify the customer"), required=False, initial=True)
+
+    def __init__(self, *args: Any, incoming: IncomingPayment, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if incoming.is_confirmed:
+            del self.fields["is_seen"]
+
+    def clean_number(self) -> Order:
+        number = self.cleaned_data["number"].strip()
+        order = Order.objects.numbered(number).first()
+        if order is None:
+            raise forms.ValidationError(_("There is no order with the number %(number)s.") % {"number": number})
+        return order
+
+
+class DismissForm(forms.Form):
+    comment = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        help_text=gettext_lazy("For example: sent back in the provider's portal, or not for an order."),
+    )
+
+
+@admin.register(IncomingPayment)
+class IncomingPaymentAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("receipt", "status", "amount_text", "account", "payer_name", "payer_phone", "order", "received_at")
+    list_filter = ("status", "reason", "provider", "is_confirmed")
+    search_fields = ("receipt", "account", "payer_name", "payer_phone", "order__number")
+    list_select_related = ("order",)
+    date_hierarchy = "received_at"
+    change_form_template = "admin/shop_orders/incomingpayment/change_form.html"
+
+    @admin.display(description=gettext_lazy("amount"), ordering="amount")
+    def amount_text(self, row: IncomingPayment) -> str:
+        return f"{as_text(row.amount, row.currency)} {row.currency}"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row is None or not self.has_view_permission(request, row):
+            return super().change_view(request, object_id, form_url, extra_context)
+        may_decide = request.user.has_perm("shop_orders.refund_order")
+        if request.method == "POST" and not may_decide:
+            raise PermissionDenied
+        wanted = request.POST.get("decision") if request.method == "POST" else None
+        named = row.order.number if row.order else ""
+        assign = AssignForm(request.POST if wanted == "assign" else None, incoming=row, initial={"number": named})
+        dismiss = DismissForm(request.POST if wanted == "dismiss" else None)
+        if wanted == "assign" and assign.is_valid():
+            return self._decide(request, row, assign)
+        if wanted == "dismiss" and dismiss.is_valid():
+            return self._decide(request, row, dismiss)
+        context = {"assign_form": assign, "dismiss_form": dismiss, "candidates": candidates.of(row)}
+        is_open = may_decide and row.status == IncomingPayment.Status.HELD
+        request.method = "GET" if request.method == "POST" else request.method  # the model's own form cannot be sent
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **context, "is_open": is_open}
+        )
+
+    def _decide(self, request: HttpRequest, row: IncomingPayment, form: AssignForm | DismissForm) -> HttpResponse:
+        values = form.cleaned_data
+        try:
+            if isinstance(form, AssignForm):
+                payments.assign_incoming(row.pk, values["number"].pk, by=request.user, notify=values["notify"])
+                text = _("The money was recorded for the order %(number)s.") % {"number": values["number"]}
+            else:
+                payments.dismiss_incoming(row.pk, comment=values["comment"], by=request.user)
+                text = _("The money was dismissed.")
+        except ShopOrdersError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, text, messages.SUCCESS)
+        page = reverse("admin:shop_orders_incomingpayment_change", args=[row.pk], current_app=self.admin_site.name)
+        return redirect(page)

@@ -1,0 +1,83 @@
+"""Finds the orders that money could be meant for, by the number that a customer typed, the amount and the phone."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from shop_orders.models import IncomingPayment, Order
+from shop_orders.numbers import MOST_CHARACTERS
+
+LOOK_ALIKES = str.maketrans("OIL", "011")
+SHORTEST_ACCOUNT = 12
+"""Safaricom accepts at most 12 characters as account of a push, so longer numbers are cut there."""
+MOST_COMPARED = 2000
+"""Orders whose number is compared character by character, the newest first."""
+LATE_MONEY = timedelta(days=30)
+MOST_CANDIDATES = 10
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An order that the money could be meant for, and what speaks for it."""
+
+    order: Order
+    has_number: bool
+    has_amount: bool
+    has_phone: bool
+
+
+def folded(text: str) -> str:
+    """A number without case, blanks and dashes, and with one character for those that look alike."""
+    return re.sub(r"[\W_]", "", text.upper()).translate(LOOK_ALIKES)
+
+
+def named_orders(account: str) -> list[Order]:
+    """The orders whose number a customer may have typed; in doubt several."""
+    wanted = folded(account[: MOST_CHARACTERS * 2])
+    if not wanted:
+        return []
+    exact = list(Order.objects.filter(number__in={account.strip(), account.strip().upper()}))
+    if len(exact) == 1:
+        return exact
+    recent = Order.objects.filter(Q(status="pending") | Q(placed_at__gte=timezone.now() - LATE_MONEY))
+    numbers = recent.order_by("-placed_at", "-id").values_list("pk", "number")[:MOST_COMPARED]
+    keys = [pk for pk, number in numbers if wanted in (folded(number), folded(number[:SHORTEST_ACCOUNT]))]
+    return list(Order.objects.filter(pk__in=keys[:MOST_CANDIDATES]))
+
+
+def of(incoming: IncomingPayment) -> list[Candidate]:
+    """The orders that staff may choose from, the most likely first."""
+    named = {order.pk for order in named_orders(incoming.account)}
+    unpaid = Order.objects.with_due(incoming.amount, incoming.currency).with_account()
+    found = {order.pk: order for order in unpaid.order_by("-placed_at")[: MOST_CANDIDATES * 2]}
+    found |= {order.pk: order for order in Order.objects.with_account().filter(pk__in=named)}
+    rated = [
+        Candidate(
+            order=order,
+            has_number=order.pk in named,
+            has_amount=order.amount_due == incoming.amount,
+            has_phone=is_phone(order.phone, incoming.payer_phone),
+        )
+        for order in found.values()
+    ]
+    rated.sort(key=lambda row: (row.has_number, row.has_phone, row.has_amount, row.order.placed_at), reverse=True)
+    return rated[:MOST_CANDIDATES]
+
+
+def is_phone(phone: str, reported: str) -> bool:
+    """Whether a phone (E.164) may be the one that was reported: in full, masked (2547*****126), or as SHA-256."""
+    digits = phone.lstrip("+")
+    if not digits or not reported:
+        return False
+    if re.fullmatch(r"[0-9a-fA-F]{64}", reported):
+        return hashlib.sha256(digits.encode()).hexdigest() == reported.lower()
+    parts = re.split(r"[*xX]+", reported.replace(" ", "").lstrip("+"))
+    if len(parts) == 1:
+        return parts[0] == digits
+    return len("".join(parts)) >= 5 and digits.startswith(parts[0]) and digits.endswith(parts[-1])
