@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import socket
+from decimal import Decimal
 
 import pytest
 from conftest import use_smtp
@@ -60,6 +62,60 @@ def test_text_and_html_arrive_by_real_smtp(mailbox):
     assert "Tea &amp; &lt;milk&gt;" in html
     assert "https://shop.example.org/orders/K7Q-2M4/?token=t" in html
     assert row.subject == "Your order K7Q-2M4"
+
+
+def taxed_order(*, is_included):
+    """Goods of 1000, shipping of 100 and 10 off, with tax at 16 % and at 0 %."""
+    taxes = [("0.16", "16", "144.00"), ("0", "0", "0.00")]
+    return {
+        **order(),
+        "total": "1090.00" if is_included else "1234.00",
+        "charges": [
+            {"kind": "shipping", "label": "Post", "amount": "100.00", "is_included": False},
+            {"kind": "discount", "label": "Sale", "amount": "-10.00", "is_included": False},
+            *(
+                {"kind": "tax", "label": "VAT", "amount": tax, "is_included": is_included}
+                for _rate, _percent, tax in taxes
+            ),
+        ],
+        "tax_lines": [
+            {
+                "label": "VAT",
+                "rate": rate,
+                "percent": percent,
+                "base": "900.00",
+                "amount": tax,
+                "is_included": is_included,
+            }
+            for rate, percent, tax in taxes
+        ],
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "sw"])
+@pytest.mark.parametrize("is_included", [True, False])
+def test_amounts_above_the_total_add_up_to_it(mailbox, language, is_included):
+    queue(context={"order": taxed_order(is_included=is_included)}, language=language)
+    delivery.deliver_due()
+    (mail,) = mailbox.messages
+    word = {"en": "Total", "sw": "Jumla"}[language]
+    for kind, pattern in (
+        ("plain", r"^(.+): KES (-?[\d.]+)$"),
+        ("html", r"<t[dh][^>]*>([^<]+)</t[dh]><t[dh][^>]*>KES (-?[\d.]+)<"),
+    ):
+        rows = re.findall(pattern, mail.get_body((kind,)).get_content().replace("\r", ""), re.MULTILINE)
+        at = [label for label, _amount in rows].index(word)
+        assert sum(Decimal(amount) for _label, amount in rows[:at]) == Decimal(rows[at][1])
+        assert ("VAT 16 %", "144.00") in (rows[at + 1 :] if is_included else rows[:at])
+        assert len(rows) == 5
+
+
+def test_tax_without_a_rate_is_shown_as_an_amount(mailbox):
+    unknown = {"label": "Levy", "rate": None, "percent": "", "base": None, "amount": "160.00", "is_included": False}
+    queue(context={"order": {**order(), "tax_lines": [unknown]}})
+    delivery.deliver_due()
+    text = mailbox.messages[0].get_body(("plain",)).get_content().replace("\r", "")
+    assert "\nLevy: KES 160.00\nTotal: KES 1160.00\n\nFollow" in text
 
 
 def test_administrators_get_a_text_of_their_own(mailbox):
