@@ -58,6 +58,12 @@ def _written(amount: Decimal | None, currency: str, *, trim: bool) -> str:
     return f"{'−' if amount < 0 else ''}{SYMBOLS.get(code, code)}\u00a0{number}"
 
 
+@register.filter
+def percent(rate: Decimal) -> str:
+    """A tax rate: ``16 %`` for 0.16."""
+    return f"{number_format((rate * 100).normalize(), use_l10n=True)}\u00a0%"
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A decorative symbol of the sprite. The text beside it must say what it means."""
