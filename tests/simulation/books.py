@@ -136,11 +136,21 @@ def sums(world: World, orders: list[Order]) -> Found:
             order.net_total,
         ):
             yield "totals", f"{name}: {lines} + {charges}, tax {tax}"
+        yield from _tax_lines(name, order)
         if order.payment_status != (expected := _payment_status(order, payments)):
             yield "payment status", f"{name} is {order.payment_status}, its money says {expected}"
         shipped = all(not line.open_quantity for line in order.lines.all())
         if shipped != (order.status in (OrderStatus.SHIPPED, OrderStatus.DELIVERED)):
             yield "status of the goods", f"{name} is {order.status}, all shipped: {shipped}"
+
+
+def _tax_lines(name: str, order: Order) -> Found:
+    """Every product and charge has its net amount and its tax, and they make the order's."""
+    parts = [*order.lines.all(), *(row for row in order.charges.all() if row.kind in ("shipping", "fee"))]
+    net, tax = (sum((getattr(part, which) for part in parts), ZERO) for which in ("net", "tax"))
+    bases = sum((row.base for row in order.tax_lines), ZERO)
+    if (net, tax) != (order.net_total, order.tax_total) or (order.total and bases != net):
+        yield "tax lines", f"{name}: net {net}, tax {tax}, on {bases}"
 
 
 def _payment_status(order: Order, payments: list[Payment]) -> str:

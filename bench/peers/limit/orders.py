@@ -68,8 +68,9 @@ placed AS (
   RETURNING id, placed_at),
 lines AS (
   INSERT INTO shop_orders_orderline (order_id, position, product_ref, sku, name, quantity, unit_price, line_total,
-    tax_class, price_includes_tax, weight, shipped_quantity, restocked_quantity)
-  SELECT placed.id, position, sku, sku, name, quantity, price, price * quantity, tax_class, true, weight, 0, 0
+    tax_class, price_includes_tax, discount, net, tax, weight, shipped_quantity, restocked_quantity)
+  SELECT placed.id, position, sku, sku, name, quantity, price, price * quantity, tax_class, true, 0,
+    price * quantity, 0, weight, 0, 0
     FROM placed, unnest(%(skus)s::text[], %(names)s::text[], %(quantities)s::int[], %(prices)s::numeric[],
       %(tax_classes)s::text[], %(weights)s::numeric[]) WITH ORDINALITY
       AS line (sku, name, quantity, price, tax_class, weight, position)),
@@ -160,7 +161,7 @@ def place_order(token: str, payload: dict[str, Any]) -> Result:
             _refuse(when=connection.execute(TAKE, taken, prepare=True).rowcount != len(rows))
     except Refused:
         return "409 Conflict", {}
-    amounts = dict.fromkeys(("subtotal", "total", "amount_due"), _money(total))
+    amounts = dict.fromkeys(("subtotal", "net_total", "total", "amount_due"), _money(total))
     none = dict.fromkeys(("tax_total", "paid_amount", "refunded_amount", "refund_due"), "0.00")
     return "201 Created", {
         "number": number,
@@ -179,6 +180,7 @@ def place_order(token: str, payload: dict[str, Any]) -> Result:
         "note": "",
         "lines": lines,
         "charges": [],
+        "tax_lines": [],
         "can_be_cancelled": True,
         "cancel_reason": "",
         "guest_token": "",
@@ -213,21 +215,30 @@ def _cart(rows: list[Any]) -> dict[str, Any]:
                 "url": "",
                 "image": _thumb(file),
                 "changes": [] if price == price_when_added else ["price_changed"],
+                **_untaxed(price * quantity),
             }
             for ref, quantity, price_when_added, sku, name, price, available, file in rows
         ],
         "charges": [],
+        "tax_lines": [],
         "subtotal": _money(total),
+        "net_total": _money(total),
         "tax_total": "0.00",
         "total": _money(total),
         "can_be_ordered": all(row[1] <= row[6] for row in rows),
+        "problem": "",
     }
 
 
 def _line(row: Any) -> dict[str, Any]:
     _id, sku, name, quantity, price = row[:5]
     line = {"product": sku, "sku": sku, "name": name, "quantity": quantity, "unit_price": _money(price)}
-    return {**line, "line_total": _money(price * quantity), "shipped_quantity": 0}
+    total = price * quantity
+    return {**line, "line_total": _money(total), "shipped_quantity": 0, **_untaxed(total)}
+
+
+def _untaxed(total: Decimal) -> dict[str, Any]:
+    return {"discount": "0.00", "tax_rate": None, "net": _money(total), "tax": "0.00"}
 
 
 def _rows(connection: Any, statement: str, *parameters: Any) -> list[Any]:

@@ -11,9 +11,12 @@ from shop_orders import admin, lifecycle, payments
 from shop_orders.admin import exports
 from shop_orders.models import Order
 from shop_orders.payment_providers import PaymentState
+from shop_orders.pricing import Charge
 from testproject.books.models import Book
 
 pytestmark = pytest.mark.django_db
+
+LEVY = Charge(kind="tax", label="Levy", amount=Decimal("0.50"))
 
 
 @pytest.fixture
@@ -246,18 +249,24 @@ def test_export_escapes_spreadsheet_formulas(place, text):
     assert rows[0]["name"] == f"'{text}"
 
 
-def test_export_streams_all_orders(shopkeeper, place, django_assert_num_queries):
+def test_export_streams_all_orders(shopkeeper, place, shop_settings, django_assert_num_queries):
+    tax = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}}
+    shop_settings(PRICING=[tax, {"BACKEND": "testproject.hooks.returned", "OPTIONS": {"charges": [LEVY]}}])
     orders = [place(quantity=1), place(quantity=2)]
     response = shopkeeper.post(
         reverse("admin:shop_orders_order_changelist"),
         {"action": "export_csv", "_selected_action": [order.pk for order in orders]},
     )
     rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
-    assert {(row["number"], row["total"], row["products"]) for row in rows} == {
-        (orders[0].number, "12.50", "1 x 978-1"),
-        (orders[1].number, "25.00", "2 x 978-1"),
+    assert {(row["number"], row["net_total"], row["total"], row["products"]) for row in rows} == {
+        (orders[0].number, "12.50", "15.00", "1 x 978-1"),
+        (orders[1].number, "25.00", "29.50", "2 x 978-1"),
     }
-    with django_assert_num_queries(2):
+    assert sorted(row["tax_lines"] for row in rows) == [
+        "Tax 16%: 2.00 of 12.50; Levy: 0.50",
+        "Tax 16%: 4.00 of 25.00; Levy: 0.50",
+    ]
+    with django_assert_num_queries(3):
         list(exports.orders_csv(Order.objects.all()))
 
 

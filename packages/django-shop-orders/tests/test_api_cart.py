@@ -44,16 +44,41 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
                 "url": "/books/978-1/",
                 "image": "",
                 "changes": [],
+                "discount": "0.00",
+                "tax_rate": "0.16",
+                "net": "25.00",
+                "tax": "4.00",
             }
         ],
         "charges": [
-            {"kind": "shipping", "label": "Shipping", "amount": "3.00", "is_included": False},
-            {"kind": "tax", "label": "Tax", "amount": "4.48", "is_included": False},
+            {
+                "kind": "shipping",
+                "label": "Shipping",
+                "amount": "3.00",
+                "is_included": False,
+                "discount": "0.00",
+                "tax_rate": "0.16",
+                "net": "3.00",
+                "tax": "0.48",
+            },
+            {
+                "kind": "tax",
+                "label": "Tax",
+                "amount": "4.48",
+                "is_included": False,
+                "discount": "0.00",
+                "tax_rate": "0.16",
+                "net": None,
+                "tax": None,
+            },
         ],
+        "tax_lines": [{"label": "Tax", "rate": "0.16", "base": "28.00", "amount": "4.48", "is_included": False}],
         "subtotal": "25.00",
+        "net_total": "28.00",
         "tax_total": "4.48",
         "total": "32.48",
         "can_be_ordered": True,
+        "problem": "",
     }
 
 

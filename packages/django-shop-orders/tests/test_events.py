@@ -42,6 +42,8 @@ def test_payload_is_complete_and_json_safe(
             "payment_status": "unpaid",
             "currency": "KES",
             "subtotal": "25.00",
+            "net_total": "25.00",
+            "tax_total": "0.00",
             "total": "25.00",
             "lines": [
                 {
@@ -51,9 +53,14 @@ def test_payload_is_complete_and_json_safe(
                     "quantity": 2,
                     "unit_price": "12.50",
                     "line_total": "25.00",
+                    "discount": "0.00",
+                    "tax_rate": None,
+                    "net": "25.00",
+                    "tax": "0.00",
                 }
             ],
             "charges": [],
+            "tax_lines": [],
             "placed_at": order.placed_at.isoformat(),
             "url": f"https://shop.example.org/orders/{order.number}/?token=",
         },

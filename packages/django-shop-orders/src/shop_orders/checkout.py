@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shop_core.db import rows
 from shop_core.hooks import load_hook
-from shop_core.money import quantise
+from shop_core.money import as_text, quantise
 
 from shop_orders import carts, customers, events, numbers, phones, queries, unpaid_orders
 from shop_orders.carts.queries import Held, close, items_and_held
@@ -34,6 +34,7 @@ from shop_orders.exceptions import (
 )
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.payment_providers import PaymentProvider, default_alias, payment_provider
+from shop_orders.pricing import Charge as DraftCharge
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
@@ -92,6 +93,7 @@ def place_order(
 
     Raises:
         CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
+        PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
         CheckoutRefused: a validator refused the order.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
@@ -180,6 +182,8 @@ def _check_lines(cart_view: carts.CartView) -> None:
     short = {line.product: line.available or 0 for line in cart_view.lines if "short" in line.changes}
     if short:
         raise InsufficientStock(short)
+    if cart_view.pricing_error is not None:
+        raise cart_view.pricing_error
 
 
 def _check_total(draft: Draft, expected: Decimal | None) -> None:
@@ -213,7 +217,15 @@ def _clean_shipping(address: Mapping[str, Any] | None, customer: Customer | None
 def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[OrderLine], list[Charge]]:
     order = _new_order(cart.customer or _new_guest(choices), cart, choices, draft)
     _insert(order)
-    lines = [
+    lines, charges = _lines_of(order, draft), _charges_of(order, draft)
+    rows.insert(lines)
+    rows.insert(charges)
+    queries.set_prefetched(order, lines=lines, charges=charges)
+    return order, lines, charges
+
+
+def _lines_of(order: Order, draft: Draft) -> list[OrderLine]:
+    return [
         OrderLine(
             order=order,
             position=position,
@@ -225,11 +237,18 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
             line_total=line.line_total,
             tax_class=line.tax_class,
             price_includes_tax=line.price_includes_tax,
+            discount=taxed.discount,
+            tax_rate=taxed.tax_rate,
+            net=taxed.net,
+            tax=taxed.tax,
             weight=line.weight,
         )
-        for position, line in enumerate(draft.lines, start=1)
+        for position, (line, taxed) in enumerate(zip(draft.lines, draft.taxed_lines, strict=True), start=1)
     ]
-    charges = [
+
+
+def _charges_of(order: Order, draft: Draft) -> list[Charge]:
+    return [
         Charge(
             order=order,
             position=position,
@@ -237,13 +256,22 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
             label=charge.label[:200],
             amount=charge.amount,
             is_included=charge.is_included,
+            tax_rate=taxed.tax_rate,
+            base=charge.base,
+            lines=_tax_of_lines(charge, draft),
+            discount=taxed.discount,
+            net=taxed.net,
+            tax=taxed.tax,
         )
-        for position, charge in enumerate(draft.charges, start=1)
+        for position, (charge, taxed) in enumerate(zip(draft.charges, draft.taxed_charges, strict=True), start=1)
     ]
-    rows.insert(lines)
-    rows.insert(charges)
-    queries.set_prefetched(order, lines=lines, charges=charges)
-    return order, lines, charges
+
+
+def _tax_of_lines(charge: DraftCharge, draft: Draft) -> dict[str, str] | None:
+    """The part of a tax on each product, as text; None if its hook does not say on what it lies."""
+    if charge.kind != "tax" or not (charge.lines or charge.charges):
+        return None
+    return {ref: as_text(amount, draft.currency) for ref, amount in charge.lines.items()}
 
 
 def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) -> Order:

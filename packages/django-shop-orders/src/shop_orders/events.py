@@ -22,6 +22,7 @@ from shop_core.money import as_text
 from shop_orders import guest_links, signals
 from shop_orders.conf import app_settings
 from shop_orders.models import Charge, Order, OrderEvent, OrderLine, OrderStatus, Payment, Refund, Shipment
+from shop_orders.pricing.amounts import percent_text, rate_text
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +150,8 @@ def order_payload(
             "payment_status": order.payment_status,
             "currency": currency,
             "subtotal": as_text(order.subtotal, currency),
+            "net_total": as_text(order.net_total, currency),
+            "tax_total": as_text(order.tax_total, currency),
             "total": as_text(order.total, currency),
             "lines": [
                 {
@@ -158,13 +161,21 @@ def order_payload(
                     "quantity": line.quantity,
                     "unit_price": as_text(line.unit_price, currency),
                     "line_total": as_text(line.line_total, currency),
+                    **_taxed(line, currency),
                 }
                 for line in lines
             ],
             "charges": [
-                {"kind": charge.kind, "label": charge.label, "amount": as_text(charge.amount, currency)}
+                {
+                    "kind": charge.kind,
+                    "label": charge.label,
+                    "amount": as_text(charge.amount, currency),
+                    "is_included": charge.is_included,
+                    **_taxed(charge, currency),
+                }
                 for charge in charges
             ],
+            "tax_lines": [_tax_line(charge, currency) for charge in charges if charge.kind == Charge.Kind.TAX],
             "placed_at": order.placed_at.isoformat(),
             "url": order_url(order),
         },
@@ -178,6 +189,27 @@ def order_payload(
                 "language": order.language,
             }
         },
+    }
+
+
+def _taxed(row: OrderLine | Charge, currency: str) -> dict[str, str | None]:
+    return {
+        "discount": as_text(row.discount, currency),
+        "tax_rate": None if row.tax_rate is None else rate_text(row.tax_rate),
+        "net": None if row.net is None else as_text(row.net, currency),
+        "tax": None if row.tax is None else as_text(row.tax, currency),
+    }
+
+
+def _tax_line(charge: Charge, currency: str) -> dict[str, Any]:
+    rate = charge.tax_rate
+    return {
+        "label": charge.label,
+        "rate": None if rate is None else rate_text(rate),
+        "percent": "" if rate is None else percent_text(rate),
+        "base": None if charge.base is None else as_text(charge.base, currency),
+        "amount": as_text(charge.amount, currency),
+        "is_included": charge.is_included,
     }
 
 

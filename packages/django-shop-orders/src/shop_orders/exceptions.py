@@ -79,6 +79,18 @@ class AmountTooLarge(InvalidInput):
         return _("The total is larger than the shop can handle. Split it into several orders.")
 
 
+class PricingFailed(ShopOrdersError):
+    """A pricing hook failed, or its charges do not add up. ``hook`` is its dotted path, ``problem`` has the value."""
+
+    code = "pricing_failed"
+
+    def __init__(self, hook: str, problem: str) -> None:
+        self.hook = hook
+        self.problem = problem
+        message = _("The total could not be computed. Please tell the shop: pricing hook %(hook)s: %(problem)s.")
+        super().__init__(message % {"hook": hook, "problem": problem}, extra={"hook": hook})
+
+
 class UnknownPaymentProvider(InvalidInput):
     code = "unknown_payment_provider"
 

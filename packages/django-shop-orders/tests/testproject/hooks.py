@@ -87,6 +87,16 @@ def express(draft):
         yield Charge(kind="shipping", label="Express", amount=Decimal("10.00"))
 
 
+def returned(draft, *, charges):
+    """A pricing hook that returns what its settings say."""
+    return charges
+
+
+def broken(draft):
+    """A pricing hook with a mistake."""
+    return [Charge(kind="fee", label="Fee", amount=Decimal(1) / len(draft.charges))]
+
+
 def slow_rule(draft):
     """A validator that takes 0.1 seconds."""
     time.sleep(0.1)

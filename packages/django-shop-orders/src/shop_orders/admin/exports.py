@@ -9,6 +9,7 @@ from typing import Any
 from shop_core.money import as_text
 
 from shop_orders.managers import OrderQuerySet
+from shop_orders.pricing.amounts import percent_text
 
 COLUMNS = (
     "number",
@@ -23,7 +24,9 @@ COLUMNS = (
     "products",
     "currency",
     "subtotal",
+    "net_total",
     "tax_total",
+    "tax_lines",
     "total",
     "paid_amount",
     "refunded_amount",
@@ -43,14 +46,13 @@ def orders_csv(orders: OrderQuerySet) -> Iterator[str]:
     """A header and a row for each order, one at a time, so that a long export does not fill the memory."""
     writer = csv.writer(_Echo())
     yield writer.writerow(COLUMNS)
-    for order in orders.prefetch_related("lines").iterator(chunk_size=500):
+    for order in orders.prefetch_related("lines", "charges").iterator(chunk_size=500):
         yield writer.writerow([_cell(value) for value in _row(order)])
 
 
 def _row(order: Any) -> list[str]:
     currency = order.currency
     products = "; ".join(f"{line.quantity} x {line.sku or line.product_ref}" for line in order.lines.all())
-    amounts = (order.subtotal, order.tax_total, order.total, order.paid_amount, order.refunded_amount)
     return [
         order.number,
         order.placed_at.isoformat(),
@@ -63,8 +65,19 @@ def _row(order: Any) -> list[str]:
         order.shipping_address.get("country", ""),
         products,
         currency,
-        *(as_text(amount, currency) for amount in amounts),
+        as_text(order.subtotal, currency),
+        as_text(order.net_total, currency),
+        as_text(order.tax_total, currency),
+        "; ".join(_tax_text(charge, currency) for charge in order.tax_lines),
+        *(as_text(amount, currency) for amount in (order.total, order.paid_amount, order.refunded_amount)),
     ]
+
+
+def _tax_text(charge: Any, currency: str) -> str:
+    """A tax line, such as ``VAT 16%: 160.00 of 1000.00``."""
+    rate = "" if charge.tax_rate is None else f" {percent_text(charge.tax_rate)}%"
+    base = "" if charge.base is None else f" of {as_text(charge.base, currency)}"
+    return f"{charge.label}{rate}: {as_text(charge.amount, currency)}{base}"
 
 
 def _cell(value: str) -> str:

@@ -26,12 +26,15 @@ from shop_orders.models import Charge, IncomingPayment, Order, OrderEvent, Order
 
 class OrderLineInline(ReadOnly, admin.TabularInline):
     model = OrderLine
-    fields = ("sku", "name", "quantity", "unit_price", "line_total", "shipped_quantity", "restocked_quantity")
+    fields = (
+        *("sku", "name", "quantity", "unit_price", "line_total", "discount", "tax_rate", "net", "tax"),
+        *("shipped_quantity", "restocked_quantity"),
+    )
 
 
 class ChargeInline(ReadOnly, admin.TabularInline):
     model = Charge
-    fields = ("kind", "label", "amount", "is_included")
+    fields = ("kind", "label", "amount", "is_included", "tax_rate", "base", "discount", "net", "tax")
 
 
 class PaymentInline(ReadOnly, admin.TabularInline):

@@ -14,6 +14,7 @@ from shop_orders.exceptions import (
     InvalidWebhook,
     NotFound,
     OrderNumberRefused,
+    PricingFailed,
     ProviderUnavailable,
     RequestInProgress,
 )
@@ -62,6 +63,7 @@ PROBLEMS = Problems(
         InvalidInput: 422,
         InvalidWebhook: 400,
         shop_core.exceptions.Busy: 503,
+        PricingFailed: 503,
         ProviderUnavailable: 503,
         OrderNumberRefused: 503,
     },
@@ -99,6 +101,7 @@ CODES_HELP: Mapping[str, str] = {
     "payment_declined": "The provider refused. Try again or choose another way to pay.",
     "payment_provider_unavailable": "The provider does not respond. Repeat the request after Retry-After.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
+    "pricing_failed": "A pricing hook of the shop, `hook`, failed or does not add up. It was logged for the shop.",
     "products_gone": "`products` are no longer on sale. Remove them from the cart.",
     "refund_too_large": "`refundable` has the amount that can be refunded.",
     "request_in_progress": "The same Idempotency-Key is still being processed. Repeat after Retry-After.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -11,6 +12,7 @@ from shop_core.money import as_text
 from shop_orders import carts, lifecycle
 from shop_orders.api import schemas
 from shop_orders.models import Order, OrderEvent, Payment, Shipment
+from shop_orders.pricing.amounts import rate_text
 
 
 def as_json(value: Schema, *, status: int = 200) -> HttpResponse:
@@ -40,14 +42,27 @@ def cart(view: carts.CartView) -> schemas.CartOut:
                 url=line.url,
                 image=line.image,
                 changes=list(line.changes),
+                **taxed(line.taxed, currency),
             )
             for line in view.lines
         ],
-        charges=charges(draft.charges, currency),
+        charges=[
+            schemas.ChargeOut.model_construct(
+                kind=charge.kind,
+                label=charge.label,
+                amount=as_text(charge.amount, currency),
+                is_included=charge.is_included,
+                **taxed(parts, currency),
+            )
+            for charge, parts in zip(draft.charges, draft.taxed_charges, strict=True)
+        ],
+        tax_lines=[tax_line(charge, charge.rate, currency) for charge in draft.tax_lines],
         subtotal=as_text(draft.subtotal, currency),
+        net_total=as_text(draft.net_total, currency),
         tax_total=as_text(draft.tax_total, currency),
         total=as_text(draft.total, currency),
         can_be_ordered=view.can_be_ordered,
+        problem=str(view.pricing_error or ""),
     )
 
 
@@ -61,19 +76,33 @@ def merge(report: carts.MergeReport, view: carts.CartView) -> schemas.MergeOut:
     return schemas.MergeOut(cart=cart(view), changes=changes)
 
 
-def charges(rows: Any, currency: str) -> list[schemas.ChargeOut]:
-    return [
-        schemas.ChargeOut.model_construct(
-            kind=row.kind, label=row.label, amount=as_text(row.amount, currency), is_included=row.is_included
-        )
-        for row in rows
-    ]
+def taxed(parts: Any, currency: str) -> dict[str, Any]:
+    """The fields of TaxedOut. ``parts`` is a Taxed, an OrderLine or a Charge; None if nothing is known."""
+    if parts is None:
+        return {"discount": None, "tax_rate": None, "net": None, "tax": None}
+    return {
+        "discount": as_text(parts.discount, currency),
+        "tax_rate": None if parts.tax_rate is None else rate_text(parts.tax_rate),
+        "net": None if parts.net is None else as_text(parts.net, currency),
+        "tax": None if parts.tax is None else as_text(parts.tax, currency),
+    }
+
+
+def tax_line(row: Any, rate: Decimal | None, currency: str) -> schemas.TaxLineOut:
+    """``row`` is a charge of the kind tax, of a draft or an order."""
+    return schemas.TaxLineOut.model_construct(
+        label=row.label,
+        rate=None if rate is None else rate_text(rate),
+        base=None if row.base is None else as_text(row.base, currency),
+        amount=as_text(row.amount, currency),
+        is_included=row.is_included,
+    )
 
 
 def order_fields(order: Order) -> dict[str, Any]:
     """The fields of OrderOut."""
     currency = order.currency
-    lines = list(order.lines.all())
+    lines, charges = list(order.lines.all()), list(order.charges.all())
     shipped = any(line.shipped_quantity for line in lines)
     return {
         "number": order.number,
@@ -83,6 +112,7 @@ def order_fields(order: Order) -> dict[str, Any]:
         "expires_at": order.expires_at,
         "currency": currency,
         "subtotal": as_text(order.subtotal, currency),
+        "net_total": as_text(order.net_total, currency),
         "tax_total": as_text(order.tax_total, currency),
         "total": as_text(order.total, currency),
         "paid_amount": as_text(order.paid_amount, currency),
@@ -104,10 +134,21 @@ def order_fields(order: Order) -> dict[str, Any]:
                 unit_price=as_text(line.unit_price, currency),
                 line_total=as_text(line.line_total, currency),
                 shipped_quantity=line.shipped_quantity,
+                **taxed(line, currency),
             )
             for line in lines
         ],
-        "charges": charges(order.charges.all(), currency),
+        "charges": [
+            schemas.ChargeOut.model_construct(
+                kind=charge.kind,
+                label=charge.label,
+                amount=as_text(charge.amount, currency),
+                is_included=charge.is_included,
+                **taxed(charge, currency),
+            )
+            for charge in charges
+        ],
+        "tax_lines": [tax_line(charge, charge.tax_rate, currency) for charge in charges if charge.kind == "tax"],
         "can_be_cancelled": not shipped and "cancelled" in lifecycle.allowed(order.status),
         "cancel_reason": order.cancel_reason,
     }

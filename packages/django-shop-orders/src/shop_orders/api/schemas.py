@@ -62,7 +62,19 @@ class StartPaymentIn(In):
     return_url: Annotated[ShortText, Field(max_length=500)] = ""
 
 
-class CartLineOut(Schema):
+class TaxedOut(Schema):
+    """What a line, shipping or a fee costs after its share of the discounts: ``net`` without tax, and the ``tax``,
+    added or included. Null where it is not known.
+    """
+
+    discount: str | None
+    tax_rate: str | None
+    """``0.16`` for 16 %; null for no tax, several rates on parts of it, or a rate that is not known."""
+    net: str | None
+    tax: str | None
+
+
+class CartLineOut(TaxedOut):
     product: str
     sku: str
     name: str
@@ -76,9 +88,19 @@ class CartLineOut(Schema):
     changes: list[str]
 
 
-class ChargeOut(Schema):
+class ChargeOut(TaxedOut):
     kind: str
     label: str
+    amount: str
+    is_included: bool
+
+
+class TaxLineOut(Schema):
+    """The tax at one rate. ``rate`` is null for an amount of tax without a rate, ``base`` if it is not known."""
+
+    label: str
+    rate: str | None
+    base: str | None
     amount: str
     is_included: bool
 
@@ -88,10 +110,14 @@ class CartOut(Schema):
     item_count: int
     lines: list[CartLineOut]
     charges: list[ChargeOut]
+    tax_lines: list[TaxLineOut]
     subtotal: str
+    net_total: str
     tax_total: str
     total: str
     can_be_ordered: bool
+    problem: str
+    """Why the total could not be computed; "" if it was. The charges are missing then."""
 
 
 class MergeChangeOut(Schema):
@@ -107,7 +133,7 @@ class MergeOut(Schema):
     changes: list[MergeChangeOut]
 
 
-class OrderLineOut(Schema):
+class OrderLineOut(TaxedOut):
     product: str
     sku: str
     name: str
@@ -125,6 +151,7 @@ class OrderOut(Schema):
     expires_at: datetime | None
     currency: str
     subtotal: str
+    net_total: str
     tax_total: str
     total: str
     paid_amount: str
@@ -139,6 +166,7 @@ class OrderOut(Schema):
     note: str
     lines: list[OrderLineOut]
     charges: list[ChargeOut]
+    tax_lines: list[TaxLineOut]
     can_be_cancelled: bool
     cancel_reason: str
 

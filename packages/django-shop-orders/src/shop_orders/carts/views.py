@@ -9,8 +9,9 @@ from typing import Any
 
 from shop_orders.carts import queries
 from shop_orders.conf import app_settings
+from shop_orders.exceptions import PricingFailed
 from shop_orders.models import Cart, CartItem, Customer
-from shop_orders.pricing import Draft, DraftLine, price
+from shop_orders.pricing import Draft, DraftLine, Taxed, price
 from shop_orders.product_sources import SourceProduct, product_source
 
 
@@ -29,6 +30,8 @@ class LineView:
     changes: tuple[str, ...]
     on_sale: SourceProduct | None
     """The product as its source sells it now; None when it is gone."""
+    taxed: Taxed | None
+    """Its discount, net amount and tax; None when it is gone, or when pricing failed."""
 
     @property
     def url(self) -> str:
@@ -41,15 +44,20 @@ class LineView:
 
 @dataclass(frozen=True, kw_only=True)
 class CartView:
-    """A cart with current prices, and a draft of its order. ``cart`` is None if nothing was added yet."""
+    """A cart with current prices, and a draft of its order. ``cart`` is None if nothing was added yet.
+
+    With a ``pricing_error`` the draft has no charges, so that its total is that of the products.
+    """
 
     cart: Cart | None
     lines: tuple[LineView, ...]
     draft: Draft
+    pricing_error: PricingFailed | None = None
 
     @property
     def can_be_ordered(self) -> bool:
-        return bool(self.lines) and not any({"gone", "short"} & set(line.changes) for line in self.lines)
+        is_orderable = bool(self.lines) and self.pricing_error is None
+        return is_orderable and not any({"gone", "short"} & set(line.changes) for line in self.lines)
 
     @property
     def item_count(self) -> int:
@@ -102,8 +110,20 @@ def show(
     draft = replace(
         draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
     )
-    lines = tuple(_line_view(item, products.get(item.product_ref)) for item in items)
-    return CartView(cart=cart, lines=lines, draft=price(draft) if draft.lines else draft)
+    pricing_error = None
+    if draft.lines:
+        try:
+            draft = price(draft)
+        except PricingFailed as error:
+            pricing_error = error
+    taxed = iter(draft.taxed_lines)
+    lines = tuple(
+        _line_view(item, products[item.product_ref], next(taxed, None))
+        if item.product_ref in products
+        else _gone_view(item)
+        for item in items
+    )
+    return CartView(cart=cart, lines=lines, draft=draft, pricing_error=pricing_error)
 
 
 def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
@@ -119,20 +139,23 @@ def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:
     )
 
 
-def _line_view(item: CartItem, product: SourceProduct | None) -> LineView:
-    if product is None:
-        return LineView(
-            product=item.product_ref,
-            sku="",
-            name=item.name,
-            quantity=item.quantity,
-            unit_price=None,
-            price_when_added=item.price_when_added,
-            line_total=None,
-            available=0,
-            changes=("gone",),
-            on_sale=None,
-        )
+def _gone_view(item: CartItem) -> LineView:
+    return LineView(
+        product=item.product_ref,
+        sku="",
+        name=item.name,
+        quantity=item.quantity,
+        unit_price=None,
+        price_when_added=item.price_when_added,
+        line_total=None,
+        available=0,
+        changes=("gone",),
+        on_sale=None,
+        taxed=None,
+    )
+
+
+def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None) -> LineView:
     changes = []
     if product.unit_price != item.price_when_added:
         changes.append("price_changed")
@@ -149,4 +172,5 @@ def _line_view(item: CartItem, product: SourceProduct | None) -> LineView:
         available=product.available,
         changes=tuple(changes),
         on_sale=product,
+        taxed=taxed,
     )

@@ -368,6 +368,70 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "tax_rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="Empty if it is not known, or if parts of it have several rates.",
+                        max_digits=8,
+                        null=True,
+                        verbose_name="tax rate",
+                    ),
+                ),
+                (
+                    "base",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Of a tax: the amount without tax on which it lies.",
+                        max_digits=14,
+                        null=True,
+                        verbose_name="taxed amount",
+                    ),
+                ),
+                (
+                    "lines",
+                    models.JSONField(
+                        blank=True,
+                        editable=False,
+                        help_text="Of a tax: its part on each product, if known.",
+                        null=True,
+                        verbose_name="lines",
+                    ),
+                ),
+                (
+                    "discount",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0"),
+                        help_text="Its share of the discounts, not positive.",
+                        max_digits=14,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "net",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="After discounts and without tax.",
+                        max_digits=14,
+                        null=True,
+                        verbose_name="net",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Added to the price or included in it.",
+                        max_digits=14,
+                        null=True,
+                        verbose_name="tax",
+                    ),
+                ),
+                (
                     "order",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
@@ -467,6 +531,49 @@ class Migration(migrations.Migration):
                 ("line_total", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="line total")),
                 ("tax_class", models.CharField(blank=True, max_length=50, verbose_name="tax class")),
                 ("price_includes_tax", models.BooleanField(default=False, verbose_name="price includes tax")),
+                (
+                    "discount",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=Decimal("0"),
+                        help_text="Its share of the discounts, not positive.",
+                        max_digits=14,
+                        verbose_name="discount",
+                    ),
+                ),
+                (
+                    "tax_rate",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="The sum of the rates that apply to it.",
+                        max_digits=8,
+                        null=True,
+                        verbose_name="tax rate",
+                    ),
+                ),
+                (
+                    "net",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="After discounts and without tax.",
+                        max_digits=14,
+                        null=True,
+                        verbose_name="net",
+                    ),
+                ),
+                (
+                    "tax",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Added to the price or included in it.",
+                        max_digits=14,
+                        null=True,
+                        verbose_name="tax",
+                    ),
+                ),
                 (
                     "weight",
                     models.DecimalField(blank=True, decimal_places=4, max_digits=12, null=True, verbose_name="weight"),
@@ -1062,6 +1169,74 @@ class Migration(migrations.Migration):
                 name="shop_orders_charge_only_tax_included",
             ),
         ),
+        migrations.AddConstraint(
+            model_name="charge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("discount", 0), ("kind", "tax"), ("net", None), ("tax", None)),
+                    models.Q(
+                        ("base", None),
+                        ("discount", 0),
+                        ("kind", "discount"),
+                        ("net", None),
+                        ("tax", None),
+                        ("tax_rate", None),
+                    ),
+                    models.Q(
+                        ("base", None),
+                        ("discount__lte", 0),
+                        ("kind__in", ("shipping", "fee")),
+                        models.Q(
+                            models.Q(("net", None), ("tax", None)),
+                            models.Q(
+                                ("net__gte", 0),
+                                ("net__isnull", False),
+                                ("tax__gte", 0),
+                                ("tax__isnull", False),
+                                (
+                                    "net__lte",
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            models.F("amount"), "+", models.F("discount")
+                                        ),
+                                        "+",
+                                        models.Value(Decimal("0.00005")),
+                                    ),
+                                ),
+                                (
+                                    "net__gte",
+                                    django.db.models.expressions.CombinedExpression(
+                                        django.db.models.expressions.CombinedExpression(
+                                            django.db.models.expressions.CombinedExpression(
+                                                models.F("amount"), "+", models.F("discount")
+                                            ),
+                                            "-",
+                                            models.F("tax"),
+                                        ),
+                                        "-",
+                                        models.Value(Decimal("0.00005")),
+                                    ),
+                                ),
+                            ),
+                            _connector="OR",
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="shop_orders_charge_net_and_tax",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="charge",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount__lte", 0), ("kind", "discount")),
+                    models.Q(models.Q(("kind", "discount"), _negated=True), ("amount__gte", 0)),
+                    _connector="OR",
+                ),
+                name="shop_orders_charge_sign",
+            ),
+        ),
         migrations.AddIndex(
             model_name="orderevent",
             index=models.Index(
@@ -1106,6 +1281,59 @@ class Migration(migrations.Migration):
             model_name="orderline",
             constraint=models.CheckConstraint(
                 condition=models.Q(("unit_price__gte", 0)), name="shop_orders_line_not_negative"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "discount__gte",
+                        django.db.models.expressions.CombinedExpression(models.F("line_total"), "*", models.Value(-1)),
+                    ),
+                    ("discount__lte", 0),
+                ),
+                name="shop_orders_line_discount",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="orderline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("net", None), ("tax", None)),
+                    models.Q(
+                        ("net__gte", 0),
+                        ("net__isnull", False),
+                        ("tax__gte", 0),
+                        ("tax__isnull", False),
+                        (
+                            "net__lte",
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("line_total"), "+", models.F("discount")
+                                ),
+                                "+",
+                                models.Value(Decimal("0.00005")),
+                            ),
+                        ),
+                        (
+                            "net__gte",
+                            django.db.models.expressions.CombinedExpression(
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("line_total"), "+", models.F("discount")
+                                    ),
+                                    "-",
+                                    models.F("tax"),
+                                ),
+                                "-",
+                                models.Value(Decimal("0.00005")),
+                            ),
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="shop_orders_line_net_and_tax",
             ),
         ),
         migrations.AddConstraint(

@@ -52,6 +52,25 @@ def adds_up(parts: Any, total: str) -> LessThan:
     return LessThan(Abs(parts - F(total)), Decimal("0.00005"))
 
 
+def known_amount_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal | None, Decimal | None]:
+    """``amount_field`` that may be empty, for an amount that may not be known."""
+    return models.DecimalField(verbose_name, max_digits=14, decimal_places=4, null=True, blank=True, **options)
+
+
+def rate_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal | None, Decimal | None]:
+    """A column for a tax rate: 0.16 for 16 %."""
+    return models.DecimalField(verbose_name, max_digits=8, decimal_places=6, null=True, blank=True, **options)
+
+
+def is_taxed(amount: str) -> Q:
+    """A condition on the columns of a line or charge: what it costs after discounts is between its net amount, if the
+    tax is added, and that with the tax, if it is included. Both are empty where the tax is not known for it."""
+    tolerance = Decimal("0.00005")
+    paid = F(amount) + F("discount")
+    is_between = Q(net__lte=paid + tolerance) & Q(net__gte=paid - F("tax") - tolerance)
+    return Q(net=None, tax=None) | Q(net__isnull=False, tax__isnull=False, net__gte=0, tax__gte=0) & is_between
+
+
 class Order(models.Model):
     """A sale, with all values as they were when it was placed. Only the actions of ``lifecycle`` change its status."""
 
@@ -146,6 +165,11 @@ class Order(models.Model):
         return self.number
 
     @property
+    def tax_lines(self) -> list[Charge]:
+        """The taxes of the order, one for each rate. Their amounts add up to ``tax_total``."""
+        return [charge for charge in self.charges.all() if charge.kind == Charge.Kind.TAX]
+
+    @property
     def balance(self) -> Decimal:
         """total - credited - paid + refunded: what the customer owes; negative if the shop owes it."""
         return self.total - self.credited_amount - self.paid_amount + self.refunded_amount
@@ -194,6 +218,12 @@ class OrderLine(models.Model):
     line_total = amount_field(_("line total"))
     tax_class = models.CharField(_("tax class"), max_length=50, blank=True)
     price_includes_tax = models.BooleanField(_("price includes tax"), default=False)
+    discount = amount_field(
+        _("discount"), default=Decimal(0), help_text=_("Its share of the discounts, not positive.")
+    )
+    tax_rate = rate_field(_("tax rate"), help_text=_("The sum of the rates that apply to it."))
+    net = known_amount_field(_("net"), help_text=_("After discounts and without tax."))
+    tax = known_amount_field(_("tax"), help_text=_("Added to the price or included in it."))
     weight = models.DecimalField(_("weight"), max_digits=12, decimal_places=4, null=True, blank=True)
     shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0)
     restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0)
@@ -209,6 +239,10 @@ class OrderLine(models.Model):
                 condition=adds_up(F("unit_price") * F("quantity"), "line_total"), name="shop_orders_line_total"
             ),
             models.CheckConstraint(condition=Q(unit_price__gte=0), name="shop_orders_line_not_negative"),
+            models.CheckConstraint(condition=is_taxed("line_total"), name="shop_orders_line_net_and_tax"),
+            models.CheckConstraint(
+                condition=Q(discount__lte=0, discount__gte=-F("line_total")), name="shop_orders_line_discount"
+            ),
             models.CheckConstraint(
                 condition=Q(shipped_quantity__lte=F("quantity")), name="shop_orders_line_shipped_within_ordered"
             ),
@@ -228,7 +262,11 @@ class OrderLine(models.Model):
 
 
 class Charge(models.Model):
-    """Tax, shipping, discount or fee of an order. A discount is negative."""
+    """Tax, shipping, discount or fee of an order. A discount is negative.
+
+    The rows of the kind tax are the tax lines of the order: one for each rate, with ``tax_rate``, ``base`` and
+    ``amount``. Shipping and fees have ``tax_rate``, ``net`` and ``tax`` as a line has.
+    """
 
     class Kind(models.TextChoices):
         TAX = "tax", _("tax")
@@ -244,6 +282,18 @@ class Charge(models.Model):
     is_included = models.BooleanField(
         _("included"), default=False, help_text=_("Already included in the prices, so it is shown but not added.")
     )
+    tax_rate = rate_field(
+        _("tax rate"), help_text=_("Empty if it is not known, or if parts of it have several rates.")
+    )
+    base = known_amount_field(_("taxed amount"), help_text=_("Of a tax: the amount without tax on which it lies."))
+    lines = models.JSONField(
+        _("lines"), null=True, blank=True, editable=False, help_text=_("Of a tax: its part on each product, if known.")
+    )
+    discount = amount_field(
+        _("discount"), default=Decimal(0), help_text=_("Its share of the discounts, not positive.")
+    )
+    net = known_amount_field(_("net"), help_text=_("After discounts and without tax."))
+    tax = known_amount_field(_("tax"), help_text=_("Added to the price or included in it."))
 
     class Meta:
         verbose_name = _("charge")
@@ -256,10 +306,25 @@ class Charge(models.Model):
             models.CheckConstraint(
                 condition=Q(is_included=False) | Q(kind="tax"), name="shop_orders_charge_only_tax_included"
             ),
+            models.CheckConstraint(
+                condition=Q(kind="discount", amount__lte=0) | ~Q(kind="discount") & Q(amount__gte=0),
+                name="shop_orders_charge_sign",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="tax", discount=0, net=None, tax=None)
+                | Q(kind="discount", discount=0, net=None, tax=None, tax_rate=None, base=None)
+                | Q(kind__in=("shipping", "fee"), base=None, discount__lte=0) & is_taxed("amount"),
+                name="shop_orders_charge_net_and_tax",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.label
+
+    @property
+    def rate(self) -> Decimal | None:
+        """The rate of a tax, as a draft's charge has it."""
+        return self.tax_rate if self.kind == self.Kind.TAX else None
 
 
 class OrderEvent(models.Model):

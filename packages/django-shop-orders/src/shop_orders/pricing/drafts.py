@@ -1,0 +1,123 @@
+"""A draft: an order that is not placed yet, as pricing hooks and validators see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from shop_core.money import quantise
+
+from shop_orders.pricing.amounts import ZERO
+
+Kind = Literal["tax", "shipping", "discount", "fee"]
+
+
+class Taxed(NamedTuple):
+    """What a line, shipping or a fee costs after discounts, without its tax, and the tax.
+
+    ``discount`` is its share of the discounts, not positive. ``net`` is what remains of it without tax, ``tax`` is the
+    tax on it, added or included; both are None where a hook does not say on what its tax lies. ``tax_rate`` is the
+    sum of the rates that apply; None for no tax, several rates on parts of it, and a rate that is not known.
+    """
+
+    discount: Decimal
+    tax_rate: Decimal | None
+    net: Decimal | None
+    tax: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftLine:
+    """A line as it would be ordered now."""
+
+    product_ref: str
+    sku: str
+    name: str
+    quantity: int
+    unit_price: Decimal
+    tax_class: str = ""
+    price_includes_tax: bool = False
+    weight: Decimal | None = None
+
+    @cached_property
+    def line_total(self) -> Decimal:
+        return self.unit_price * self.quantity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charge:
+    """A charge that a hook adds. A discount is zero or negative, the others are not negative.
+
+    Only tax has ``is_included``, ``rate``, ``base`` and ``charges``. ``is_included``: the prices include it already.
+    ``rate``: ``Decimal("0.16")`` for 16 %; tax without a rate is shown as an amount and never divided. ``base``: the
+    amount without tax on which it lies. ``charges``: its part on earlier charges, by their position in
+    ``draft.charges``.
+
+    ``lines`` says which part of the amount belongs to which product: ``{product_ref: amount}``. Without it, a discount
+    lowers all products in proportion, shipping and fees are taxed like all products in proportion, and it is not known
+    on which products a tax lies. ``tax_class``: shipping or a fee is taxed like products of this class, a discount
+    lowers the products of it.
+    """
+
+    kind: Kind
+    label: str
+    amount: Decimal
+    is_included: bool = False
+    rate: Decimal | None = None
+    base: Decimal | None = None
+    tax_class: str | None = None
+    lines: Mapping[str, Decimal] = field(default_factory=dict)
+    charges: Mapping[int, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An order that is not placed yet. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}.
+
+    ``taxed_lines`` and ``taxed_charges`` are set when all hooks have run, one for each line and charge.
+    """
+
+    lines: Sequence[DraftLine]
+    currency: str
+    customer: object | None = None
+    shipping_address: Mapping[str, Any] = field(default_factory=dict)
+    delivery: str = ""
+    payment_provider: str = ""
+    charges: Sequence[Charge] = ()
+    taxed_lines: Sequence[Taxed] = ()
+    taxed_charges: Sequence[Taxed] = ()
+
+    @cached_property
+    def subtotal(self) -> Decimal:
+        return sum((line.line_total for line in self.lines), quantise(ZERO, self.currency))
+
+    @cached_property
+    def charges_total(self) -> Decimal:
+        return self._sum(charge.amount for charge in self.charges if not charge.is_included)
+
+    @cached_property
+    def tax_total(self) -> Decimal:
+        return self._sum(charge.amount for charge in self.charges if charge.kind == "tax")
+
+    @cached_property
+    def tax_lines(self) -> Sequence[Charge]:
+        """The taxes, one for each rate."""
+        return [charge for charge in self.charges if charge.kind == "tax"]
+
+    @cached_property
+    def total(self) -> Decimal:
+        return self.subtotal + self.charges_total
+
+    @cached_property
+    def net_total(self) -> Decimal:
+        return self.total - self.tax_total
+
+    @cached_property
+    def prices_include_tax(self) -> bool:
+        return bool(self.lines) and all(line.price_includes_tax for line in self.lines)
+
+    def _sum(self, amounts: Iterable[Decimal]) -> Decimal:
+        return sum(amounts, quantise(ZERO, self.currency))
