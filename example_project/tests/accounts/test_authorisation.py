@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from accounts.models import User
 from config.api import api as mounted
-from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from PIL import Image
 from shop_orders.models import Customer
+from tests.accounts.matrix import rolled_back
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a-long-and-odd-one-42"
@@ -211,9 +211,8 @@ def test_every_cell(caller, world):
     name, client = caller
     wrong = {}
     for (method, route), (group, statuses, body) in MATRIX.items():
-        with transaction.atomic():
+        with rolled_back():
             answer = call(client, method, route, body, world)
-            transaction.set_rollback(True)
         wanted = expected(name, method, route, group, statuses)
         if answer.status_code != wanted:
             wrong[method, route] = (answer.status_code, wanted, answer.content[:200])
