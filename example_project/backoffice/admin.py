@@ -135,6 +135,7 @@ class OrderWorkplace(OrderAdmin):
             "lines": order.lines.all(),
             "charges": order.charges.all(),
             "payments": order.payments.prefetch_related("refunds").order_by("pk"),
+            "credits": order.credits.order_by("pk"),
             "shipments": order.shipments.prefetch_related("lines__order_line"),
             "delivery": shipping.choices().get(order.delivery),
             "others": Order.objects.filter(customer=order.customer).exclude(pk=order.pk).order_by("-placed_at")[:5],

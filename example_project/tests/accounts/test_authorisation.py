@@ -91,6 +91,12 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ),
     ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/reinstate/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/restock/"): (
+        "staff",
+        staff(422),
+        {"lines": [{"product": "MUG", "quantity": 1}]},
+    ),
     ("POST", "/orders/staff/orders/{number}/ship/"): ("staff", staff(409), {}),
     ("GET", "/products/categories/"): ("shop", EVERYBODY, None),
     ("POST", "/products/categories/"): ("staff", staff(201), {"name": "Garden"}),

@@ -45,6 +45,8 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/payments/{payment_id}/capture/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/resolve/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/refund/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/reinstate/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/restock/"): (401, 403, 403, 403, 422, 401),
     ("POST", "/staff/orders/{number}/note/"): STAFF,
 }
 BODIES = {
@@ -53,6 +55,7 @@ BODIES = {
     "/staff/incoming-payments/{incoming_id}/assign/": {"order": "K7MXQ-4T29P"},
     "/staff/incoming-payments/{incoming_id}/dismiss/": {"comment": "Sent back"},
     "/staff/orders/{number}/note/": {"text": "Called back"},
+    "/staff/orders/{number}/restock/": {"lines": [{"product": "978-1", "quantity": 1}]},
     "/staff/orders/{number}/payments/{payment_id}/resolve/": {"amount": "1.00"},
 }
 

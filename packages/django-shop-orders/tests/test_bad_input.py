@@ -62,11 +62,20 @@ GOOD = {
     "staff_refund_order": {
         **NOTIFY,
         "amount": "5.00",
+        "lines": [{"product": "978-1", "quantity": 1}],
+        "shipping": True,
+        "credit": True,
         "reason": "Torn cover",
         "restock": [{"product": "978-1", "quantity": 1}],
     },
     "staff_assign_incoming_payment": {**NOTIFY, "order": "K7MXQ-4T29P"},
     "staff_dismiss_incoming_payment": {"comment": "Sent back"},
+    "staff_reinstate_order": NOTIFY,
+    "staff_restock_order": {
+        "lines": [{"product": "978-1", "quantity": 1}],
+        "credit": True,
+        "reason": "Refused at the door",
+    },
     "staff_note_order": {"text": "Called back", "is_public": False},
 }
 MONEY = ("amount", "expected_total")

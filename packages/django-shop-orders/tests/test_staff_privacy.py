@@ -27,6 +27,7 @@ BODIES = {
     "staff_record_payment": {"payment_provider": "bank"},
     "staff_resolve_payment": {"amount": "25.00"},
     "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
+    "staff_restock_order": {"lines": [{"product": "978-1", "quantity": 1}], "reason": "Canary refused it"},
     "staff_note_order": {"text": "Canary called"},
 }
 
@@ -57,12 +58,15 @@ def order(place, memory_provider, customer, settings):
 
 def reach(name, order):
     """Bring the order to where the operation succeeds."""
-    if name in {"staff_process_order", "staff_ship_order", "staff_deliver_order"}:
+    if name in {"staff_process_order", "staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
         lifecycle.confirm(order.pk)
-    if name in {"staff_ship_order", "staff_deliver_order"}:
+    if name in {"staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
         lifecycle.start_processing(order.pk)
-    if name == "staff_deliver_order":
+    if name in {"staff_deliver_order", "staff_restock_order"}:
         lifecycle.ship(order.pk)
+    if name == "staff_reinstate_order":
+        lifecycle.cancel(order.pk, reason="Canary moved away")
+        payments.record_payment(order.pk, provider="bank", amount=order.total)
     payment = order.payments.first()
     states = {
         "staff_capture_payment": PaymentState(status="authorised"),

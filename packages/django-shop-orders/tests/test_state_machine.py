@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from shop_orders import carts, checkout, lifecycle, payments
+from shop_orders import carts, checkout, crediting, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Cart, Customer, Order, OrderEvent, OrderLine, Payment, ProviderEvent, Refund, Shipment
 from shop_orders.payment_providers import PaymentEvent
@@ -115,11 +115,11 @@ class Shop(RuleBasedStateMachine):
             payments.apply_event("memory", event)
             payments.apply_event("memory", event)
 
-    @rule(number=picks)
-    def record_payment(self, number):
+    @rule(number=picks, amount=st.none() | st.sampled_from([Decimal("0.10"), Decimal("3.30"), Decimal("9.90")]))
+    def record_payment(self, number, amount):
         order = self.pick(number)
         if order:
-            self.attempt(payments.record_payment, order.pk)
+            self.attempt(payments.record_payment, order.pk, amount=amount, provider="on_delivery")
 
     @rule(number=picks, action=st.sampled_from(["confirm", "start_processing", "deliver", "cancel"]))
     def move(self, number, action):
@@ -138,15 +138,57 @@ class Shop(RuleBasedStateMachine):
         Order.objects.filter(status="pending").exclude(expires_at=None).update(expires_at=timezone.now())
         payments.expire_due()
 
-    @rule(number=picks, amount=st.decimals(min_value=0, max_value=40, places=2), ref=refs, back=st.integers(0, 3))
-    def refund(self, number, amount, ref, back):
+    @rule(
+        number=picks,
+        amount=st.none() | st.decimals(min_value=0, max_value=40, places=2),
+        ref=refs,
+        units=st.integers(0, 3),
+        back=st.integers(0, 3),
+        credit=st.booleans(),
+        answer=st.sampled_from(["succeeded", "pending", "failed"]),
+    )
+    def refund(self, number, amount, ref, units, back, credit, answer):
         order = self.pick(number)
-        if order:
-            self.attempt(payments.refund, order.pk, amount=amount, restock={ref: back} if back else None)
+        if not order:
+            return
+        MemoryPaymentProvider.refund_status = answer
+        owed, credited = order.refund_due, order.credited_amount
+        made = self.attempt(
+            payments.refund,
+            order.pk,
+            amount=amount,
+            lines={ref: units} if units else None,
+            restock={ref: back} if back else None,
+            credit=credit,
+        )
+        order.refresh_from_db()
+        above = max(sum(row.amount for row in made or ()) - owed, 0)
+        assert order.credited_amount == credited + (above if credit else 0)
+
+    @rule(number=picks, answer=st.sampled_from(["succeeded", "failed"]))
+    def refund_ends(self, number, answer):
+        pending = list(Refund.objects.filter(status="pending").order_by("pk"))
+        if pending:
+            MemoryPaymentProvider.refund_status = answer
+            refund = pending[number % len(pending)]
+            Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now())
+            payments.reconcile()
 
     @rule()
     def send_refunds(self):
         payments.send_due_refunds()
+
+    @rule(number=picks)
+    def reinstate(self, number):
+        order = self.pick(number)
+        if order:
+            self.attempt(lifecycle.reinstate, order.pk)
+
+    @rule(number=picks, ref=refs, units=st.integers(1, 3), credit=st.booleans())
+    def restock(self, number, ref, units, credit):
+        order = self.pick(number)
+        if order:
+            self.attempt(lifecycle.restock, order.pk, {ref: units}, credit=credit)
 
     @invariant()
     def stock_adds_up(self):
@@ -168,13 +210,39 @@ class Shop(RuleBasedStateMachine):
             assert sum(sent) == refunded
 
     @invariant()
+    def accounts_are_right(self):
+        listed = set(Order.objects.refund_due())
+        for order in Order.objects.prefetch_related("credits", "payments__refunds"):
+            attempts = sorted(order.payments.all(), key=lambda payment: payment.pk)
+            refunds = [refund for payment in attempts for refund in payment.refunds.all()]
+            under_way = sum(refund.amount for refund in refunds if refund.status in ("queued", "pending"))
+            due = order.total - order.credited_amount - order.paid_amount + order.refunded_amount
+            assert order.credited_amount == sum(credit.amount for credit in order.credits.all())
+            assert order.amount_due == max(due, 0)
+            assert (order.refunds_under_way, order.refund_due) == (under_way, max(-due - under_way, 0))
+            assert (order in listed) == (order.refund_due > 0)
+            assert under_way <= order.paid_amount - order.refunded_amount
+            if order.status == "cancelled":
+                assert order.credited_amount == order.total
+            assert order.payment_status == crediting.payment_status(
+                total=order.total,
+                credited=order.credited_amount,
+                captured=order.paid_amount,
+                refunded=order.refunded_amount,
+                attempts=[payment.status for payment in attempts],
+            )
+            if order.status == "pending":
+                assert due + under_way > 0
+                assert not due or order.payment_status == "authorised" or order in Order.objects.unpaid()
+
+    @invariant()
     def history_is_legal(self):
         for order in Order.objects.all():
             steps = order.events.filter(kind="status_changed").order_by("id").values_list("old_status", "new_status")
             status = "pending"
             for old, new in steps:
                 assert old == status
-                assert new in lifecycle.allowed(old)
+                assert new in lifecycle.allowed(old) or (old, new) == ("cancelled", "confirmed")
                 status = new
             assert order.status == status
 

@@ -5,30 +5,138 @@ Each function is called with the order locked, in the transaction that makes the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from shop_orders.models import Credit, Order, Payment, PaymentStatus, Refund
+from django.utils.translation import gettext as _
+from shop_core.money import quantise
+
+from shop_orders.exceptions import InvalidInput
+from shop_orders.models import Charge, Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
 
 OPEN = frozenset(map(str, Payment.OPEN))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A part of an order that can be credited: units of some lines, or the shipping."""
+
+    kind: Credit.Kind
+    amount: Decimal
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+def parts(order: Order, lines: Mapping[str, int], *, shipping: bool) -> list[Part]:
+    """What ``{product_ref: units}`` and, if wanted, the shipping cost the customer, less what was credited before.
+
+    Raises:
+        InvalidInput: more units of a product than were ordered and not credited yet.
+    """
+    costs, shipping_cost = values(order)
+    credited, shipping_credited = credited_units(order), Decimal(0)
+    if shipping:
+        rows = order.credits.filter(kind=Credit.Kind.SHIPPING).values_list("amount", flat=True)
+        shipping_credited = sum(rows, Decimal(0))
+    ordered = {line.product_ref: line.quantity for line in order.lines.all()}
+    goods = Decimal(0)
+    for ref, units in lines.items():
+        if not 0 < units <= ordered.get(ref, 0) - credited[ref]:
+            text = _("Only units that were ordered and not credited yet can be refunded.")
+            raise InvalidInput(text, extra={"product": ref})
+        each = costs[ref] / ordered[ref]
+        upto = quantise(each * (credited[ref] + units), order.currency)
+        goods += upto - quantise(each * credited[ref], order.currency)
+    found = [Part(kind=Credit.Kind.LINES, amount=goods, lines=lines)] if lines else []
+    if shipping:
+        left = max(shipping_cost - shipping_credited, Decimal(0))
+        found.append(Part(kind=Credit.Kind.SHIPPING, amount=left))
+    return found
+
+
+def credited_units(order: Order) -> Counter[str]:
+    """The units of each product that were credited."""
+    units: Counter[str] = Counter()
+    for lines in order.credits.filter(kind=Credit.Kind.LINES).values_list("lines", flat=True):
+        units.update(lines)
+    return units
+
+
+def shipping_value(order: Order) -> Decimal:
+    """What the shipping cost the customer, with its share of added tax."""
+    return values(order)[1]
+
+
 def give(
-    order: Order, amount: Decimal, *, kind: Credit.Kind, reason: str = "", by: Any = None, refund: Refund | None = None
-) -> None:
-    """Credit an amount, at most what is left of the order's total. Nothing is written for an amount of 0."""
+    order: Order,
+    amount: Decimal,
+    *,
+    kind: Credit.Kind,
+    lines: Mapping[str, int] | None = None,
+    reason: str = "",
+    by: Any = None,
+    refund: Refund | None = None,
+) -> Decimal:
+    """Credit an amount, at most what is left of the order's total. Returns the amount; 0 writes nothing."""
     amount = min(amount, order.total - order.credited_amount)
     if amount <= 0:
-        return
-    Credit.objects.create(order=order, amount=amount, kind=kind, reason=reason[:500], actor=by, refund=refund)
+        return Decimal(0)
+    Credit.objects.create(
+        order=order, amount=amount, kind=kind, lines=dict(lines or {}), reason=reason[:500], actor=by, refund=refund
+    )
     order.credited_amount += amount
     order.save(update_fields=["credited_amount", "updated_at"])
+    return amount
+
+
+def give_parts(
+    order: Order, amount: Decimal, wanted: Sequence[Part], *, reason: str, by: Any, refund: Refund | None = None
+) -> None:
+    """Credit an amount for the parts of an order that it was refunded for; what is left of it is goodwill."""
+    for part in (*wanted, Part(kind=Credit.Kind.GOODWILL, amount=amount)):
+        share = min(part.amount, amount)
+        amount -= give(order, share, kind=part.kind, lines=part.lines, reason=reason, by=by, refund=refund)
 
 
 def give_rest(order: Order, *, kind: Credit.Kind, reason: str = "", by: Any = None) -> None:
     """Credit what is left of the order's total, as when it is cancelled."""
     give(order, order.total - order.credited_amount, kind=kind, reason=reason, by=by)
+
+
+def take_back_rest(order: Order, *, by: Any = None) -> None:
+    """Ask again for what was credited when the order was cancelled or expired, as when it is reinstated."""
+    credit = _last_rest(order)
+    if credit is None:
+        return
+    Credit.objects.create(order=order, amount=-credit.amount, kind=Credit.Kind.REINSTATEMENT, actor=by)
+    order.credited_amount -= credit.amount
+    order.save(update_fields=["credited_amount", "updated_at"])
+
+
+def missing_to_reinstate(order: Order) -> Decimal:
+    """What would be due of a cancelled order if it was reinstated; all of it if its money was refunded.
+
+    Refunds under way count as made.
+    """
+    if order.total and not order.refundable_amount:
+        return order.total
+    credit = _last_rest(order)
+    return max(order.balance + order.refunds_under_way + (credit.amount if credit else 0), Decimal(0))
+
+
+def is_expired(order: Order) -> bool:
+    """Whether an order was cancelled because it was not paid in time."""
+    credit = _last_rest(order)
+    return order.status == OrderStatus.CANCELLED and credit is not None and credit.kind == Credit.Kind.EXPIRY
+
+
+def _last_rest(order: Order) -> Credit | None:
+    """The credit of the order's cancellation or expiry; none if nothing was left of the total."""
+    kinds = (Credit.Kind.CANCELLATION, Credit.Kind.EXPIRY, Credit.Kind.REINSTATEMENT)
+    last = order.credits.filter(kind__in=kinds).order_by("id").last()
+    return None if last is None or last.kind == Credit.Kind.REINSTATEMENT else last
 
 
 def payment_status_of(order: Order) -> PaymentStatus:
@@ -62,3 +170,32 @@ def payment_status(
     if captured < asked_for and is_ended and OPEN.isdisjoint(attempts):
         return PaymentStatus.FAILED
     return PaymentStatus.UNPAID
+
+
+def values(order: Order) -> tuple[dict[str, Decimal], Decimal]:
+    """The value of each line by product, and that of the shipping: together with the fees they are the total.
+
+    A discount lowers the lines in proportion, an added tax raises lines, shipping and fees in proportion.
+    """
+    amounts = {kind: Decimal(0) for kind in Charge.Kind}
+    for charge in order.charges.all():
+        amounts[Charge.Kind(charge.kind)] += charge.amount
+    goods = max(order.subtotal + amounts[Charge.Kind.DISCOUNT], Decimal(0))
+    weights = {
+        line.product_ref: line.line_total * goods / order.subtotal if order.subtotal else Decimal(0)
+        for line in order.lines.all()
+    }
+    shipping, fees = amounts[Charge.Kind.SHIPPING], amounts[Charge.Kind.FEE]
+    whole = sum(weights.values(), shipping + fees)
+    if whole <= 0:
+        return dict.fromkeys(weights, Decimal(0)), Decimal(0)
+    found, passed = {}, Decimal(0)
+    for ref, weight in weights.items():
+        below, passed = passed, passed + weight
+        found[ref] = _share(order, passed / whole) - _share(order, below / whole)
+    return found, _share(order, (passed + shipping) / whole) - _share(order, passed / whole)
+
+
+def _share(order: Order, share: Decimal) -> Decimal:
+    """A share of the total. Differences of two such shares add up to the total, whatever is rounded."""
+    return quantise(order.total * share, order.currency)

@@ -203,6 +203,20 @@ class InvalidTransition(ShopOrdersError):
         super().__init__(text, extra={"order_status": old} if old else None)
 
 
+class GoodsGone(ShopOrdersError):
+    """``shortages`` is ``{product_ref: available units}`` of an order that cannot be reinstated."""
+
+    code = "goods_gone"
+
+    def __init__(self, shortages: Mapping[str, int]) -> None:
+        self.shortages = dict(shortages)
+        message = _("Not enough stock of: %(refs)s. Receive stock and try again, or refund the order.")
+        super().__init__(
+            message % {"refs": ", ".join(self.shortages)},
+            extra={"shortages": [{"product": ref, "available": left} for ref, left in self.shortages.items()]},
+        )
+
+
 class NothingToShip(ShopOrdersError):
     code = "nothing_to_ship"
 

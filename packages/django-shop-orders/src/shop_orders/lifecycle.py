@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.money import as_text
 
 from shop_orders import crediting, events
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import InvalidTransition, NothingToShip
+from shop_orders.exceptions import GoodsGone, InvalidInput, InvalidTransition, NothingToShip
 from shop_orders.models import (
     Charge,
     Credit,
@@ -145,6 +147,82 @@ def expire(order_id: int, *, notify: bool = True) -> bool:
     return True
 
 
+@in_transaction(Order)
+def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
+    """Confirm a cancelled order that was paid, for example after it expired, and reserve its goods again.
+
+    The credit of its cancellation is taken back. Nothing else brings a cancelled order back.
+
+    Raises:
+        InvalidTransition: it is not cancelled, or something would be due.
+        GoodsGone: its goods cannot be reserved again.
+    """
+    order = lock(order_id)
+    if order.status != OrderStatus.CANCELLED:
+        raise InvalidTransition(old=order.status, new=OrderStatus.CONFIRMED)
+    if missing := crediting.missing_to_reinstate(order):
+        text = _("Only a paid order can be reinstated. %(amount)s %(currency)s is missing.")
+        values = {"amount": as_text(missing, order.currency), "currency": order.currency}
+        raise InvalidTransition(text % values, old=order.status)
+    crediting.take_back_rest(order, by=by)
+    lines = list(order.lines.all())
+    order.reservations += 1
+    order.stock_released_at, order.cancel_reason = None, ""
+    _set_status(
+        order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines
+    )
+    _follow_credit(order, by=by)
+    quantities = {line.product_ref: line.quantity for line in lines}
+    if short := product_source().reserve(quantities, reference=order.stock_reference):
+        raise GoodsGone(short)
+    return order
+
+
+def can_be_reinstated(order: Order) -> bool:
+    """Whether an order is cancelled and paid. Whether its goods are still there is not checked."""
+    return order.status == OrderStatus.CANCELLED and not crediting.missing_to_reinstate(order)
+
+
+@in_transaction(Order)
+def restock(
+    order_id: int, quantities: Mapping[str, int], *, credit: bool = False, reason: str = "", by: Any = None
+) -> Order:
+    """Return shipped goods that came back, ``{product_ref: units}``, to stock. No money moves.
+
+    With ``credit``, the shop no longer asks for these goods, as when a parcel is refused at the door: what was paid
+    for them shows as ``refund_due``.
+
+    Raises:
+        InvalidInput: no units, or more than were shipped and are not back yet; with ``credit``, more than were ordered
+            and not credited yet.
+    """
+    order = lock(order_id)
+    event = events.record(order, "restocked", is_public=False, by=by, message=reason, extra={"restocked": quantities})
+    return_to_stock(order, quantities, reference=str(event.event_id))
+    if credit:
+        parts = crediting.parts(order, quantities, shipping=False)
+        crediting.give_parts(order, parts[0].amount, parts, reason=reason, by=by)
+        _follow_credit(order, by=by)
+    return order
+
+
+def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: str) -> None:
+    """Return shipped goods to stock, as the part of an action that has locked the order.
+
+    Raises:
+        InvalidInput: no units, or more than were shipped and are not back yet.
+    """
+    lines = {line.product_ref: line for line in order.lines.select_for_update(of=("self",)).order_by("pk")}
+    if not quantities:
+        raise InvalidInput(_("Enter the units that came back."))
+    for ref, units in quantities.items():
+        line = lines.get(ref)
+        if line is None or not 0 < units <= line.shipped_quantity - line.restocked_quantity:
+            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": ref})
+        order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + units)
+    product_source().restock(quantities, reference=reference)
+
+
 def add_note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
     """Add a note to the timeline of an order. No signal is sent."""
     events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
@@ -163,6 +241,7 @@ def set_payment_status(
     *,
     by: Any = None,
     notify: bool = True,
+    is_public: bool = True,
     about: Payment | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
@@ -180,9 +259,15 @@ def set_payment_status(
         old_status=old,
         new_status=new,
         notify=notify,
+        is_public=is_public,
         about=about,
         extra=extra,
     )
+
+
+def _follow_credit(order: Order, *, by: Any) -> None:
+    """Compute the payment status after a credit. Nobody paid anything, so the customer is not told."""
+    set_payment_status(order, crediting.payment_status_of(order), by=by, notify=False, is_public=False)
 
 
 def lock(order_id: int) -> Order:
@@ -215,7 +300,7 @@ def _set_status(
 ) -> None:
     old = order.status
     order.status = to
-    order.save(update_fields=["status", "cancel_reason", "stock_released_at", "updated_at"])
+    order.save(update_fields=["status", "cancel_reason", "reservations", "stock_released_at", "updated_at"])
     events.record(
         order,
         "status_changed",
@@ -240,12 +325,12 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
             old=order.status,
         )
     if order.stock_released_at is None:
-        product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.number)
+        product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.stock_reference)
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason[:500]
     crediting.give_rest(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
-    set_payment_status(order, crediting.payment_status_of(order), by=by, notify=False)
+    _follow_credit(order, by=by)
 
 
 def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from shop_core.money import as_text
@@ -30,6 +31,9 @@ COLUMNS = (
     "total",
     "paid_amount",
     "refunded_amount",
+    "credited_amount",
+    "amount_due",
+    "refund_due",
 )
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The first characters of formulas. Some spreadsheets also accept their full-width forms."""
@@ -46,7 +50,7 @@ def orders_csv(orders: OrderQuerySet) -> Iterator[str]:
     """A header and a row for each order, one at a time, so that a long export does not fill the memory."""
     writer = csv.writer(_Echo())
     yield writer.writerow(COLUMNS)
-    for order in orders.prefetch_related("lines", "charges").iterator(chunk_size=500):
+    for order in orders.with_account().prefetch_related("lines", "charges").iterator(chunk_size=500):
         yield writer.writerow([_cell(value) for value in _row(order)])
 
 
@@ -69,8 +73,13 @@ def _row(order: Any) -> list[str]:
         as_text(order.net_total, currency),
         as_text(order.tax_total, currency),
         "; ".join(_tax_text(charge, currency) for charge in order.tax_lines),
-        *(as_text(amount, currency) for amount in (order.total, order.paid_amount, order.refunded_amount)),
+        *(as_text(amount, currency) for amount in _account(order)),
     ]
+
+
+def _account(order: Any) -> tuple[Decimal, ...]:
+    amounts = (order.total, order.paid_amount, order.refunded_amount)
+    return (*amounts, order.credited_amount, order.amount_due, order.refund_due)
 
 
 def _tax_text(charge: Any, currency: str) -> str:

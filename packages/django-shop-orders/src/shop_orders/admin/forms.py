@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
-from shop_core.money import quantise
+from shop_core.money import as_text, quantise
 
+from shop_orders import crediting, payments
+from shop_orders.exceptions import InvalidInput
 from shop_orders.models import Order, Payment
+from shop_orders.payment_providers import PaymentProvider
 
 
 class StepForm(forms.Form):
@@ -53,21 +57,77 @@ class ShipForm(NotifyForm):
 
 
 class RefundForm(NotifyForm):
-    amount = forms.DecimalField(label=_("Amount"), min_value=0, max_digits=14, decimal_places=4)
+    """By amount, or by the goods and the shipping that are chosen; a lower amount than these cost is possible."""
+
+    amount = forms.DecimalField(
+        label=_("Amount"),
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        required=False,
+        help_text=_("Leave empty to refund the goods and the shipping that you choose below."),
+    )
+    shipping = forms.BooleanField(label=_("Refund the shipping"), required=False)
+    without_credit = forms.BooleanField(
+        label=_("Without credit"),
+        required=False,
+        help_text=_("The customer will be asked for the amount again, as after a payment by mistake."),
+    )
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
-    field_order = ("amount", "reason", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
+        self.order = order
+        self.refundable_units = {f"refund_{name}": line for name, line in self.lines.items()}
         self.initial["amount"] = quantise(order.refund_due or order.refundable_amount, order.currency)
+        credited = crediting.credited_units(order)
+        for name, line in self.refundable_units.items():
+            if units := line.quantity - credited[line.product_ref]:
+                label = _("Refund: %(name)s") % {"name": line.name}
+                self.fields[name] = _units(label, units)
+        if not crediting.shipping_value(order):
+            del self.fields["shipping"]
         for name, line in self.lines.items():
-            returnable = line.shipped_quantity - line.restocked_quantity
-            if returnable:
+            if units := line.shipped_quantity - line.restocked_quantity:
                 label = _("Back to stock: %(name)s") % {"name": line.name}
-                self.fields[name] = forms.IntegerField(label=label, min_value=0, max_value=returnable, initial=0)
+                self.fields[name] = _units(label, units)
+        self.order_fields(["amount", *self.refundable_units, "shipping", "without_credit", "reason", *self.lines])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        try:
+            parts = crediting.parts(self.order, self.refunded_lines(), shipping=bool(cleaned.get("shipping")))
+        except InvalidInput as error:
+            raise forms.ValidationError(str(error)) from error
+        amount, value = cleaned["amount"], sum((part.amount for part in parts), Decimal(0))
+        if amount is None and not parts:
+            self.add_error("amount", _("Enter an amount, or choose goods or the shipping."))
+        elif amount is not None and parts and amount > value:
+            text = _("What you chose cost %(value)s %(currency)s. Clear the amount to refund that, or enter less.")
+            values = {"value": as_text(value, self.order.currency), "currency": self.order.currency}
+            self.add_error("amount", text % values)
+        return cleaned
+
+    def refunded_lines(self) -> dict[str, int]:
+        values = {line.product_ref: self.cleaned_data.get(name) for name, line in self.refundable_units.items()}
+        return {ref: value for ref, value in values.items() if value}
 
     def options(self) -> dict[str, Any]:
-        return {**super().options(), "restock": self.quantities()}
+        return {
+            "amount": self.cleaned_data["amount"],
+            "lines": self.refunded_lines(),
+            "shipping": bool(self.cleaned_data.get("shipping")),
+            "credit": not self.cleaned_data["without_credit"],
+            "reason": self.cleaned_data["reason"],
+            "restock": self.quantities(),
+            "notify": self.cleaned_data["notify"],
+        }
+
+
+def _units(label: str, most: int) -> forms.IntegerField:
+    return forms.IntegerField(label=label, min_value=0, max_value=most, initial=0, required=False)
 
 
 class RecordPaymentForm(NotifyForm):
@@ -77,13 +137,50 @@ class RecordPaymentForm(NotifyForm):
         max_digits=14,
         decimal_places=4,
         required=False,
-        help_text=_("Leave empty for the full amount."),
+        help_text=_("Leave empty for the full amount. What exceeds the amount due is to be refunded."),
     )
-    field_order = ("amount", "notify")
+    provider = forms.ChoiceField(label=_("Received by"))
+    field_order = ("amount", "provider", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
-        self.initial["amount"] = quantise(order.amount_due, order.currency)
+        if order.amount_due:
+            self.initial["amount"] = quantise(order.amount_due, order.currency)
+        providers = {provider.alias: provider.label for provider in recorded_providers(order)}
+        if list(providers) == [order.payment_provider]:
+            del self.fields["provider"]
+        else:
+            self.fields["provider"].choices = list(providers.items())  # type: ignore[attr-defined]
+
+
+def recorded_providers(order: Order) -> list[PaymentProvider]:
+    """The order's providers whose payments staff record by hand; the present one first."""
+    known = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
+    found = [row for row in payments.available_providers() if row.is_manual and row.alias in known]
+    return sorted(found, key=lambda provider: provider.alias != order.payment_provider)
+
+
+class RestockForm(StepForm):
+    """Goods that came back, whether or not they were paid or refunded."""
+
+    credit = forms.BooleanField(
+        label=_("Credit these goods"),
+        required=False,
+        help_text=_(
+            "The customer will not be asked for them any more. Money that was paid for them is to be refunded."
+        ),
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        for name, line in self.lines.items():
+            if units := line.shipped_quantity - line.restocked_quantity:
+                self.fields[name] = _units(line.name, units)
+        self.order_fields([*self.lines, "credit", "reason"])
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "quantities": self.quantities()}
 
 
 class ResolveForm(NotifyForm):

@@ -21,7 +21,7 @@ from shop_orders.admin import exports
 from shop_orders.admin.read_only import ReadOnly
 from shop_orders.admin.steps import STEPS, Step, possible_steps
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Charge, IncomingPayment, Order, OrderEvent, OrderLine, Payment, Shipment
+from shop_orders.models import Charge, Credit, IncomingPayment, Order, OrderEvent, OrderLine, Payment, Shipment
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):
@@ -35,6 +35,11 @@ class OrderLineInline(ReadOnly, admin.TabularInline):
 class ChargeInline(ReadOnly, admin.TabularInline):
     model = Charge
     fields = ("kind", "label", "amount", "is_included", "tax_rate", "base", "discount", "net", "tax")
+
+
+class CreditInline(ReadOnly, admin.TabularInline):
+    model = Credit
+    fields = ("kind", "amount", "lines", "reason", "actor", "created_at")
 
 
 class PaymentInline(ReadOnly, admin.TabularInline):
@@ -93,7 +98,15 @@ class OrderAdmin(admin.ModelAdmin):
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)
-    inlines = (OrderLineInline, ChargeInline, PaymentInline, IncomingPaymentInline, ShipmentInline, OrderEventInline)
+    inlines = (
+        OrderLineInline,
+        ChargeInline,
+        CreditInline,
+        PaymentInline,
+        IncomingPaymentInline,
+        ShipmentInline,
+        OrderEventInline,
+    )
     actions = ("confirm", "start_processing", "deliver", "cancel", "export_csv")
     change_form_template = "admin/shop_orders/order/change_form.html"
 

@@ -16,8 +16,10 @@ from shop_orders.admin.forms import (
     RecordPaymentForm,
     RefundForm,
     ResolveForm,
+    RestockForm,
     ShipForm,
     StepForm,
+    recorded_providers,
 )
 from shop_orders.exceptions import NotPayable
 from shop_orders.models import Order, OrderStatus, Payment
@@ -53,6 +55,8 @@ STEPS: Mapping[str, Step] = {
     "capture": Step(gettext_lazy("Capture the payment"), "refund_order", _capture, NotifyForm),
     "resolve": Step(gettext_lazy("Resolve the held payment"), "refund_order", _resolve, ResolveForm),
     "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, RecordPaymentForm),
+    "reinstate": Step(gettext_lazy("Reinstate the order"), "cancel_order", lifecycle.reinstate, NotifyForm),
+    "restock": Step(gettext_lazy("Return to stock"), "process_order", lifecycle.restock, RestockForm),
     "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm),
@@ -75,9 +79,12 @@ def possible_steps(order: Order) -> list[str]:
         names.append("capture")
     if Payment.Status.HELD in statuses_of_payments:
         names.append("resolve")
-    manual = {provider.alias for provider in payments.available_providers() if provider.is_manual}
-    if order.amount_due and order.payment_provider in manual:
+    if recorded_providers(order):
         names.append("pay")
     if order.refundable_amount:
         names.append("refund")
+    if lifecycle.can_be_reinstated(order):
+        names.append("reinstate")
+    if any(line.shipped_quantity > line.restocked_quantity for line in order.lines.all()):
+        names.append("restock")
     return [*names, "note"]

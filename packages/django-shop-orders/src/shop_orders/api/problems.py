@@ -82,6 +82,7 @@ CODES_HELP: Mapping[str, str] = {
     "cart_not_found": "The cart token is unknown or was merged. Leave X-Cart-Token out to start a new cart.",
     "checkout_refused": "A rule of the shop refuses the order; `detail` has the reason.",
     "conflict": "The request conflicts with what is stored.",
+    "goods_gone": "`shortages` has each product and its available quantity. Receive stock, or refund the order.",
     "idempotency_key_reused": "The Idempotency-Key was used with another request. Use a new key.",
     "insufficient_stock": "`shortages` has each product and its available quantity, `cart` the cart as it is now.",
     "invalid": "`errors` has the field, a code and a message of each error.",

@@ -11,7 +11,7 @@ from shop_core.money import as_text
 
 from shop_orders import carts, lifecycle
 from shop_orders.api import schemas
-from shop_orders.models import Order, OrderEvent, Payment, Shipment
+from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
 from shop_orders.pricing.amounts import rate_text
 
 
@@ -115,9 +115,11 @@ def order_fields(order: Order) -> dict[str, Any]:
         "net_total": as_text(order.net_total, currency),
         "tax_total": as_text(order.tax_total, currency),
         "total": as_text(order.total, currency),
+        "credited_amount": as_text(order.credited_amount, currency),
         "paid_amount": as_text(order.paid_amount, currency),
         "refunded_amount": as_text(order.refunded_amount, currency),
         "amount_due": as_text(order.amount_due, currency),
+        "refunds_under_way": as_text(order.refunds_under_way, currency),
         "refund_due": as_text(order.refund_due, currency),
         "contact": {"name": order.contact_name, "email": order.email, "phone": order.phone},
         "shipping_address": order.shipping_address,
@@ -205,4 +207,54 @@ def payment(row: Payment) -> schemas.PaymentOut:
         error=row.error,
         created_at=row.created_at,
         expires_at=row.expires_at,
+    )
+
+
+def staff_order(row: Order) -> schemas.StaffOrderOut:
+    refunds = Refund.objects.filter(payment__order=row).select_related("payment").order_by("id")
+    return schemas.StaffOrderOut(
+        **order_fields(row),
+        customer=str(row.customer.public_id),
+        allowed_statuses=sorted(lifecycle.allowed(row.status)),
+        can_be_reinstated=lifecycle.can_be_reinstated(row),
+        events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],
+        payments=[payment(attempt) for attempt in row.payments.all()],
+        refunds=[_refund(sent) for sent in refunds],
+        credits=[_credit(given, row.currency) for given in row.credits.select_related("actor").order_by("id")],
+        shipments=[shipment(parcel) for parcel in row.shipments.prefetch_related("lines__order_line")],
+    )
+
+
+def _staff_event(row: OrderEvent) -> schemas.StaffEventOut:
+    return schemas.StaffEventOut(
+        **event(row).model_dump(),
+        is_public=row.is_public,
+        actor=str(row.actor or ""),
+        is_waiting=row.is_waiting,
+        attempts=row.attempts,
+        last_error=row.last_error,
+    )
+
+
+def _refund(row: Refund) -> schemas.RefundOut:
+    return schemas.RefundOut(
+        id=str(row.public_id),
+        provider=row.payment.provider,
+        amount=as_text(row.amount, row.payment.currency),
+        currency=row.payment.currency,
+        status=row.status,
+        reason=row.reason,
+        error=row.error,
+    )
+
+
+def _credit(row: Credit, currency: str) -> schemas.CreditOut:
+    return schemas.CreditOut(
+        amount=as_text(row.amount, currency),
+        currency=currency,
+        kind=row.kind,
+        lines=row.lines,
+        reason=row.reason,
+        actor=str(row.actor or ""),
+        created_at=row.created_at,
     )

@@ -154,10 +154,16 @@ class OrderOut(Schema):
     net_total: str
     tax_total: str
     total: str
+    credited_amount: str
+    """The part of the total that the shop no longer asks for."""
     paid_amount: str
     refunded_amount: str
     amount_due: str
+    """total - credited - paid + refunded, or 0 if that is negative."""
+    refunds_under_way: str
+    """Refunds that were asked for and that the provider has not confirmed yet."""
     refund_due: str
+    """What the shop owes the customer and is not refunding yet."""
     contact: dict[str, str]
     shipping_address: dict[str, Any]
     billing_address: dict[str, Any]
@@ -235,3 +241,46 @@ class PaymentOut(Schema):
     error: str
     created_at: datetime
     expires_at: datetime | None
+
+
+class StaffEventOut(EventOut):
+    is_public: bool
+    actor: str
+    is_waiting: bool
+    attempts: int
+    last_error: str
+
+
+class RefundOut(Schema):
+    id: str
+    provider: str
+    amount: str
+    currency: str
+    status: str
+    reason: str
+    error: str
+
+
+class CreditOut(Schema):
+    """An amount that the shop no longer asks for. Negative where it is asked for again."""
+
+    amount: str
+    currency: str
+    kind: str
+    lines: dict[str, int]
+    reason: str
+    actor: str
+    created_at: datetime
+
+
+class StaffOrderOut(OrderOut):
+    customer: str
+    """The public id of the customer."""
+    allowed_statuses: list[str]
+    can_be_reinstated: bool
+    """Whether it is cancelled and paid, so that it can be confirmed again."""
+    events: list[StaffEventOut]
+    payments: list[PaymentOut]
+    refunds: list[RefundOut]
+    credits: list[CreditOut]
+    shipments: list[ShipmentOut]

@@ -11,15 +11,14 @@ from ninja import Query, Schema
 from pydantic import Field
 from shop_core.api.problems import responses
 from shop_core.api.types import In, Money, SearchText, ShortText, Text, When
-from shop_core.money import as_text
 
 from shop_orders import customers, lifecycle, payments
 from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.orders import Limit, before, page
 from shop_orders.api.routers import staff_router
-from shop_orders.api.schemas import EventOut, OrderOut, OrderPage, PaymentOut, ShipmentOut
+from shop_orders.api.schemas import OrderPage, StaffOrderOut
 from shop_orders.exceptions import NotFound
-from shop_orders.models import Order, OrderEvent, Payment, Refund
+from shop_orders.models import Order, Payment, Refund
 
 Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
@@ -49,11 +48,26 @@ class ShipIn(ChangeIn):
 
 
 class RefundIn(ChangeIn):
-    """``amount`` defaults to all that can be refunded. ``restock`` lists returned goods that can be sold again."""
+    """Without ``amount``, refunds what ``lines`` and ``shipping`` cost the customer, or everything that is refundable.
+
+    A refund first uses up ``refund_due``. What exceeds it is credited, unless ``credit`` is false: then the customer
+    will be asked for it again. ``restock`` lists returned goods that can be sold again.
+    """
 
     amount: Money | None = None
+    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
+    shipping: bool = False
+    credit: bool = True
     reason: ShortText = ""
     restock: Annotated[list[ItemIn], Field(max_length=500)] = []
+
+
+class RestockIn(In):
+    """``credit``: the customer is not asked for these goods any more; what was paid for them shows as refund due."""
+
+    lines: Annotated[list[ItemIn], Field(min_length=1, max_length=500)]
+    credit: bool = False
+    reason: ShortText = ""
 
 
 class RecordPaymentIn(ChangeIn):
@@ -70,34 +84,6 @@ class ResolvePaymentIn(ChangeIn):
 class NoteIn(In):
     text: Annotated[Text, Field(min_length=1, max_length=2000)]
     is_public: bool = False
-
-
-class StaffEventOut(EventOut):
-    is_public: bool
-    actor: str
-    is_waiting: bool
-    attempts: int
-    last_error: str
-
-
-class RefundOut(Schema):
-    id: str
-    provider: str
-    amount: str
-    currency: str
-    status: str
-    reason: str
-    error: str
-
-
-class StaffOrderOut(OrderOut):
-    customer: str
-    """The public id of the customer."""
-    allowed_statuses: list[str]
-    events: list[StaffEventOut]
-    payments: list[PaymentOut]
-    refunds: list[RefundOut]
-    shipments: list[ShipmentOut]
 
 
 @staff_router.get(
@@ -141,14 +127,16 @@ def list_orders(
 )
 def get_order(request: HttpRequest, number: str) -> StaffOrderOut:
     auth.check_permission(request, "shop_orders.view_order")
-    return _represent(_order(number))
+    return representations.staff_order(_order(number))
 
 
-def _add_operation(name: str, action: Callable[..., Any], summary: str) -> None:
+def _add_operation(
+    name: str, action: Callable[..., Any], summary: str, *, permission: str = "shop_orders.process_order"
+) -> None:
     """A staff operation that runs an action of the lifecycle without further input."""
 
     def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: idempotency.Key) -> HttpResponse:
-        user = auth.check_permission(request, "shop_orders.process_order")
+        user = auth.check_permission(request, permission)
         work = partial(action, _order(number).pk, by=user, notify=payload.notify)
         return _run_action(_keyed_call(request, number, name, idempotency_key), number, work)
 
@@ -164,6 +152,9 @@ def _add_operation(name: str, action: Callable[..., Any], summary: str) -> None:
 _add_operation("confirm", lifecycle.confirm, "Accept an order")
 _add_operation("process", lifecycle.start_processing, "Begin to pack an order")
 _add_operation("deliver", lifecycle.deliver, "Record that an order was delivered")
+_add_operation(
+    "reinstate", lifecycle.reinstate, "Confirm a cancelled order that was paid", permission="shop_orders.cancel_order"
+)
 
 
 @staff_router.post(
@@ -271,6 +262,9 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
         payments.queue_refund,
         _order(number).pk,
         amount=payload.amount,
+        lines=_quantities(payload.lines),
+        shipping=payload.shipping,
+        credit=payload.credit,
         reason=payload.reason,
         restock=_quantities(payload.restock),
         by=user,
@@ -278,6 +272,26 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
     )
     call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=f"staff_refund {number}")
     return _queue_refunds(call, number, queue)
+
+
+@staff_router.post(
+    "/orders/{number}/restock/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_restock_order",
+    summary="Return goods to stock that came back, refunded or not",
+)
+def restock(request: HttpRequest, number: str, payload: RestockIn, idempotency_key: idempotency.Key) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.process_order")
+    action = partial(
+        lifecycle.restock,
+        _order(number).pk,
+        _quantities(payload.lines),
+        credit=payload.credit,
+        reason=payload.reason,
+        by=user,
+    )
+    return _run_action(_keyed_call(request, number, "restock", idempotency_key), number, action)
 
 
 @staff_router.post(
@@ -291,7 +305,7 @@ def note(request: HttpRequest, number: str, payload: NoteIn) -> StaffOrderOut:
     user = auth.check_permission(request, "shop_orders.change_order")
     order = _order(number)
     lifecycle.add_note(order.pk, text=payload.text, by=user, is_public=payload.is_public)
-    return _represent(order)
+    return representations.staff_order(order)
 
 
 def _keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:
@@ -303,20 +317,20 @@ def _keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idemp
 def _run_action(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
     """Run an action and return the order as it is afterwards."""
     action()
-    return 200, _represent(_order(number))
+    return 200, representations.staff_order(_order(number))
 
 
 @idempotency.once(in_transaction=False)
 def _capture(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
     action()
-    return 200, _represent(_order(number))
+    return 200, representations.staff_order(_order(number))
 
 
 def _send_refunds(queued: Any) -> StaffOrderOut:
     """Send the queued refunds outside of the transaction, and return the order as it is afterwards."""
     for row in Refund.objects.filter(public_id__in=queued["refunds"]):
         payments.send_refund(row.pk)
-    return _represent(_order(queued["number"]))
+    return representations.staff_order(_order(queued["number"]))
 
 
 @idempotency.once(then=_send_refunds)
@@ -344,41 +358,3 @@ def _quantities(lines: list[ItemIn]) -> dict[str, int]:
     for line in lines:
         wanted[line.product] += line.quantity
     return dict(wanted)
-
-
-def _represent(order: Order) -> StaffOrderOut:
-    refunds = Refund.objects.filter(payment__order=order).select_related("payment").order_by("id")
-    return StaffOrderOut(
-        **representations.order_fields(order),
-        customer=str(order.customer.public_id),
-        allowed_statuses=sorted(lifecycle.allowed(order.status)),
-        events=[_event(event) for event in order.events.select_related("actor").order_by("id")],
-        payments=[representations.payment(payment) for payment in order.payments.all()],
-        refunds=[_refund(row) for row in refunds],
-        shipments=[
-            representations.shipment(shipment) for shipment in order.shipments.prefetch_related("lines__order_line")
-        ],
-    )
-
-
-def _event(row: OrderEvent) -> StaffEventOut:
-    return StaffEventOut(
-        **representations.event(row).model_dump(),
-        is_public=row.is_public,
-        actor=str(row.actor or ""),
-        is_waiting=row.is_waiting,
-        attempts=row.attempts,
-        last_error=row.last_error,
-    )
-
-
-def _refund(row: Refund) -> RefundOut:
-    return RefundOut(
-        id=str(row.public_id),
-        provider=row.payment.provider,
-        amount=as_text(row.amount, row.payment.currency),
-        currency=row.payment.currency,
-        status=row.status,
-        reason=row.reason,
-        error=row.error,
-    )

@@ -306,6 +306,15 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=500, verbose_name="reason for the cancellation"),
                 ),
                 (
+                    "reservations",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        editable=False,
+                        help_text="How often its stock was reserved.",
+                        verbose_name="reservations",
+                    ),
+                ),
+                (
                     "stock_released_at",
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="stock released at"),
                 ),

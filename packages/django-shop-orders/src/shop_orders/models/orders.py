@@ -108,6 +108,9 @@ class Order(models.Model):
     paid_amount = amount_field(_("paid"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
     cancel_reason = models.CharField(_("reason for the cancellation"), max_length=500, blank=True)
+    reservations = models.PositiveSmallIntegerField(
+        _("reservations"), default=1, editable=False, help_text=_("How often its stock was reserved.")
+    )
     stock_released_at = models.DateTimeField(_("stock released at"), null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
     placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
@@ -170,6 +173,14 @@ class Order(models.Model):
         return [charge for charge in self.charges.all() if charge.kind == Charge.Kind.TAX]
 
     @property
+    def stock_reference(self) -> str:
+        """The reference of the order's reservation: its number, with ``#2`` after it was reinstated once.
+
+        No number has a ``#``, since numbers stand in addresses.
+        """
+        return self.number if self.reservations == 1 else f"{self.number}#{self.reservations}"
+
+    @property
     def balance(self) -> Decimal:
         """total - credited - paid + refunded: what the customer owes; negative if the shop owes it."""
         return self.total - self.credited_amount - self.paid_amount + self.refunded_amount
@@ -185,6 +196,8 @@ class Order(models.Model):
         known: Decimal | None = self.__dict__.get("account_under_way")
         if known is not None:
             return known
+        if self.paid_amount == self.refunded_amount:
+            return Decimal(0)  # nothing is left that could be refunded
         refunds = models.Sum("refunds__amount", filter=Q(refunds__status__in=("queued", "pending")))
         return self.payments.aggregate(sum=refunds)["sum"] or Decimal(0)
 

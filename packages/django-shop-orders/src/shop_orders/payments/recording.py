@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
-from shop_core.money import as_text, quantise
+from shop_core.money import MAX_AMOUNT, as_text, quantise
 
 from shop_orders import events, lifecycle
 from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
@@ -22,19 +22,23 @@ def record_payment(
 ) -> Payment:
     """Record money that staff received, for a manual provider such as pay on delivery or bank transfer.
 
-    ``amount`` is the money received; the default is the whole amount due.
+    ``amount`` is the money received; the default is the whole amount due. Money that exceeds what is due, or that
+    comes after the order was cancelled or expired, is recorded too: it shows as ``refund_due``.
 
     Raises:
-        NotPayable: nothing is due, or the amount is not positive or exceeds the amount due.
+        NotPayable: the amount is not positive, or no amount is given and nothing is due.
         UnknownPaymentProvider: there is no such provider, or it is not manual.
+        InvalidInput: the columns cannot hold the sum.
     """
     order = lifecycle.lock(order_id)
     alias = provider or order.payment_provider
     if not payment_provider(alias).is_manual:
         raise UnknownPaymentProvider(alias)
     received = order.amount_due if amount is None else quantise(amount, order.currency)
-    if not 0 < received <= order.amount_due:
+    if received <= 0:
         raise NotPayable
+    if order.paid_amount + received > MAX_AMOUNT:
+        raise InvalidInput(_("This amount is larger than the shop can handle."))
     payment = order.payments.filter(provider=alias, amount=received, status__in=Payment.OPEN).first()
     if payment is None:
         payment = Payment.objects.create(

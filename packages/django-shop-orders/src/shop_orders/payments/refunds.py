@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
 from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, events, lifecycle
-from shop_orders.exceptions import InvalidInput, RefundTooLarge
-from shop_orders.models import Credit, Order, Payment, Refund
+from shop_orders.exceptions import RefundTooLarge, UnknownPaymentProvider
+from shop_orders.models import Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments.sending import send_refund
-from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -24,6 +23,9 @@ def refund(
     order_id: int,
     *,
     amount: Decimal | None = None,
+    lines: Mapping[str, int] | None = None,
+    shipping: bool = False,
+    credit: bool = True,
     reason: str = "",
     restock: Mapping[str, int] | None = None,
     by: Any = None,
@@ -33,7 +35,17 @@ def refund(
 
     Calls ``queue_refund`` and then the provider. If the provider is unavailable, the periodic job calls it again.
     """
-    queued = queue_refund(order_id, amount=amount, reason=reason, restock=restock, by=by, notify=notify)
+    queued = queue_refund(
+        order_id,
+        amount=amount,
+        lines=lines,
+        shipping=shipping,
+        credit=credit,
+        reason=reason,
+        restock=restock,
+        by=by,
+        notify=notify,
+    )
     return [send_refund(row.pk) for row in queued]
 
 
@@ -42,6 +54,9 @@ def queue_refund(
     order_id: int,
     *,
     amount: Decimal | None = None,
+    lines: Mapping[str, int] | None = None,
+    shipping: bool = False,
+    credit: bool = True,
     reason: str = "",
     restock: Mapping[str, int] | None = None,
     by: Any = None,
@@ -49,20 +64,36 @@ def queue_refund(
 ) -> list[Refund]:
     """Store refunds, which ``send_refund`` or the periodic job later sends to the provider.
 
+    ``lines`` is ``{product_ref: units}`` of the goods that are refunded, and ``shipping`` refunds the shipping.
+    Without an amount, what they cost the customer is refunded. A refund first uses up the order's ``refund_due``. What
+    exceeds it is credited; with ``credit=False`` the customer will be asked for it again.
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
 
     Raises:
         RefundTooLarge: the amount exceeds the captured money that is not yet refunded or about to be.
-        InvalidInput: ``restock`` has more units of a product than were shipped.
+        InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, or ``restock`` more
+            than were shipped.
     """
     order = lifecycle.lock(order_id)
-    refunds = queue(order, amount, reason=reason, by=by, notify=notify)
+    parts = crediting.parts(order, lines or {}, shipping=shipping)
+    if amount is None and parts:
+        amount = sum((part.amount for part in parts), Decimal(0))
+    refunds = queue(order, amount, parts=parts, credit=credit, reason=reason, by=by, notify=notify)
     if restock:
-        _restock(order, restock, reference=str(refunds[0].public_id))
+        lifecycle.return_to_stock(order, restock, reference=str(refunds[0].public_id))
     return refunds
 
 
-def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
+def queue(
+    order: Order,
+    amount: Decimal | None,
+    *,
+    parts: Sequence[crediting.Part] = (),
+    credit: bool = True,
+    reason: str,
+    by: Any,
+    notify: bool,
+) -> list[Refund]:
     """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
 
     The part of the amount that exceeds ``refund_due`` is credited now, whatever becomes of the refunds.
@@ -84,34 +115,46 @@ def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify:
             refunds.append(Refund(payment=payment, amount=part, reason=reason[:500], actor=by, notify=notify))
             wanted -= part
     refunds = Refund.objects.bulk_create(refunds)
-    crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=reason, by=by, refund=refunds[0])
+    if credit:
+        crediting.give_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
+    elif above:
+        text = _("%(amount)s %(currency)s is refunded without a credit. The customer will be asked for it again.")
+        message = text % {"amount": as_text(above, order.currency), "currency": order.currency}
+        events.record(order, "refund_without_credit", is_public=False, by=by, message=message)
     return refunds
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Refund money that exceeds the total. If staff send refunds by hand, record a private event instead.
+    """Refund money that exceeds what was asked for, or record a private event that tells staff what to do.
 
-    The caller has locked the order.
+    Staff decide where they send refunds by hand, and after an order expired, since they can reinstate it. The caller
+    has locked the order.
     """
-    reason = _("Paid after the order was cancelled, or paid twice.")
-    if not payment_provider(payment.provider).refunds_by_hand:
-        queue(order, amount, reason=reason, by=None, notify=True)
-        return
-    text = _("%(reason)s Send %(amount)s %(currency)s back by %(provider)s, then record the refund here.")
-    message = text % {
-        "reason": reason,
+    values = {
         "amount": as_text(amount, payment.currency),
         "currency": payment.currency,
         "provider": payment.provider,
     }
-    events.record(order, "refund_due", is_public=False, message=message)
+    if crediting.is_expired(order):
+        text = _(
+            "%(amount)s %(currency)s was paid after the order expired. Reinstate the order, if its goods are still"
+            " there, or refund the money."
+        )
+    elif _refunds_by_hand(payment):
+        text = _(
+            "Paid after the order was cancelled, or paid twice. Send %(amount)s %(currency)s back by %(provider)s,"
+            " then record the refund here."
+        )
+    else:
+        reason = _("Paid after the order was cancelled, or paid twice.")
+        queue(order, amount, reason=reason, by=None, notify=True)
+        return
+    events.record(order, "refund_due", is_public=False, message=text % values)
 
 
-def _restock(order: Order, quantities: Mapping[str, int], *, reference: str) -> None:
-    lines = {line.product_ref: line for line in order.lines.select_for_update(of=("self",)).order_by("pk")}
-    for ref, quantity in quantities.items():
-        line = lines.get(ref)
-        if line is None or not 0 < quantity <= line.shipped_quantity - line.restocked_quantity:
-            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": ref})
-        order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + quantity)
-    product_source().restock(quantities, reference=reference)
+def _refunds_by_hand(payment: Payment) -> bool:
+    """Whether staff send the refunds of a payment, also because its provider was removed from the settings."""
+    try:
+        return payment_provider(payment.provider).refunds_by_hand
+    except UnknownPaymentProvider:
+        return True

@@ -51,9 +51,10 @@ class SourceProduct(Protocol):
 class ProductSource(Protocol):
     """Reads products and changes their stock. The methods run in the caller's transaction.
 
-    ``reference`` is the order's number for ``reserve`` and ``release``, the shipment's number for ``ship`` and the
-    refund's id for ``restock``, so it is unique for each method. A call is never repeated: a source that has a
-    ledger may refuse a second call with the same reference.
+    ``reference`` is the order's number for ``reserve`` and ``release`` (``NUMBER#2`` after the order was cancelled and
+    reinstated once), the shipment's number for ``ship`` and an id of the refund or return for ``restock``, so it is
+    unique for each method. A call is never repeated: a source that has a ledger may refuse a second call with the same
+    reference.
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:

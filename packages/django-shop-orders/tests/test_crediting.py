@@ -1,0 +1,186 @@
+"""What a refund credits: goods, shipping or goodwill, above the money that is owed anyway."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from hypothesis import given
+from hypothesis import strategies as st
+from shop_orders import carts, checkout, crediting, lifecycle, payments
+from shop_orders.exceptions import InvalidInput, RefundTooLarge
+from shop_orders.models import Charge, Order, OrderLine, Refund
+from shop_orders.payment_providers import PaymentState, RefundState
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+SHIPPING = {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "4.00"}}
+TAX = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.10"}}
+DISCOUNT = {"BACKEND": "testproject.hooks.discount", "OPTIONS": {"share": "0.2"}}
+
+
+@pytest.fixture
+def order(place, memory_provider, shop_settings, other_book, customer):
+    """Two at 12.50 and one at 7.50, less 20 %, plus 4.00 shipping and 10 % tax on all of it: 33.00, paid by bank."""
+    Book.objects.filter(isbn=other_book.isbn).update(sale_price=Decimal("7.50"))
+    shop_settings(PRICING=[DISCOUNT, SHIPPING, TAX])
+    cart, _token = carts.add_to_cart(other_book.isbn, 1, customer=customer)
+    carts.add_item(cart, "978-1", 2)
+    order = checkout.place_order(cart, provider="bank")
+    assert order.total == 33
+    payments.record_payment(order.pk)
+    return order
+
+
+def credits_of(order):
+    order.refresh_from_db()
+    return [(credit.kind, credit.amount, credit.lines) for credit in order.credits.all()]
+
+
+def test_goods_are_refunded_at_what_they_cost_after_discount_and_tax(order):
+    payments.refund(order.pk, lines={"978-1": 1}, reason="A torn page.")
+    assert credits_of(order) == [("lines", Decimal("11.00"), {"978-1": 1})]
+    payments.refund(order.pk, lines={"978-1": 1, "978-2": 1})
+    payments.refund(order.pk, shipping=True)
+    assert credits_of(order)[1:] == [
+        ("lines", Decimal("17.60"), {"978-1": 1, "978-2": 1}),
+        ("shipping", Decimal("4.40"), {}),
+    ]
+    assert (order.credited_amount, order.payment_status) == (order.total, "refunded")
+    assert (order.amount_due, order.refund_due) == (0, 0)
+
+
+@given(
+    data=st.data(),
+    prices=st.lists(st.decimals(min_value=0, max_value=50, places=2), min_size=1, max_size=4),
+    discount=st.decimals(min_value=-60, max_value=0, places=2),
+    shipping=st.decimals(min_value=0, max_value=9, places=2),
+    tax=st.decimals(min_value=0, max_value=9, places=2),
+)
+def test_goods_and_shipping_add_up_to_the_total(data, prices, discount, shipping, tax):
+    """All goods and the shipping cost the total to the cent, and nothing is negative."""
+    lines = [
+        OrderLine(product_ref=str(number), quantity=data.draw(st.integers(1, 7)), unit_price=price)
+        for number, price in enumerate(prices)
+    ]
+    for line in lines:
+        line.line_total = line.unit_price * line.quantity
+    subtotal = sum(line.line_total for line in lines)
+    total = max(subtotal + discount + shipping + tax, Decimal(0))
+    floor = total - (subtotal + discount + shipping + tax)
+    charges = [
+        Charge(kind=kind, amount=amount)
+        for kind, amount in (("discount", discount + floor), ("shipping", shipping), ("tax", tax))
+    ]
+    order = Order(pk=1, currency="KES", subtotal=subtotal, total=total)
+    order._prefetched_objects_cache = {"lines": lines, "charges": charges}
+    values, shipping_value = crediting.values(order)
+    assert min(*values.values(), shipping_value) >= 0
+    whole = sum(values.values()) + shipping_value
+    assert whole == (total if subtotal + discount + floor > 0 or shipping > 0 else 0)
+
+
+def test_refund_uses_up_what_is_owed_before_it_credits(order):
+    payments.record_payment(order.pk, amount=Decimal("5.00"))
+    assert Order.objects.get().refund_due == 5
+    payments.refund(order.pk, lines={"978-2": 1})
+    assert credits_of(order) == [("lines", Decimal("1.60"), {"978-2": 1})]
+    assert (order.amount_due, order.refund_due) == (0, 0)
+
+
+def test_refund_without_credit_is_asked_for_again(order, user):
+    payments.refund(order.pk, amount=Decimal("10.00"), credit=False, by=user)
+    assert credits_of(order) == []
+    assert (order.amount_due, order.payment_status) == (10, "part_refunded")
+    event = order.events.get(kind="refund_without_credit")
+    assert (event.actor, event.is_public) == (user, False)
+    assert event.message == "10.00 KES is refunded without a credit. The customer will be asked for it again."
+
+
+def test_amount_above_the_chosen_goods_is_goodwill(order):
+    payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal(8), reason="Late and torn.")
+    assert credits_of(order) == [("lines", Decimal("6.60"), {"978-2": 1}), ("goodwill", Decimal("1.40"), {})]
+
+
+def test_less_than_the_goods_cost_can_be_refunded(order):
+    payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal(5))
+    assert credits_of(order) == [("lines", Decimal(5), {"978-2": 1})]
+
+
+@pytest.mark.parametrize("lines", [{"978-1": 3}, {"978-1": 0}, {"978-1": -1}, {"unknown": 1}])
+def test_only_ordered_units_are_refunded(order, lines):
+    with pytest.raises(InvalidInput):
+        payments.refund(order.pk, lines=lines)
+    assert (credits_of(order), Refund.objects.count()) == ([], 0)
+
+
+def test_units_are_credited_once(order):
+    payments.refund(order.pk, lines={"978-1": 2})
+    with pytest.raises(InvalidInput):
+        payments.refund(order.pk, lines={"978-1": 1})
+    with pytest.raises(RefundTooLarge):
+        payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal("11.01"))
+    assert credits_of(order) == [("lines", Decimal("22.00"), {"978-1": 2})]
+
+
+def test_refund_made_at_the_provider_is_credited_too(place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    refund = RefundState(status="succeeded", amount=Decimal(3), reference="r-1")
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(25), refunds=[refund]))
+    assert credits_of(order) == [("goodwill", Decimal(3), {})]
+    assert (order.amount_due, order.refund_due, order.payment_status) == (0, 0, "part_refunded")
+
+
+def test_staff_refund_goods_by_the_api(order):
+    staff = get_user_model().objects.create_superuser("test-staff", "staff@example.org", "pw")
+    client = Client(headers={"Authorization": f"Bearer user-{staff.pk}"})
+    url = f"/api/orders/staff/orders/{order.number}/refund/"
+    body = {"lines": [{"product": "978-1", "quantity": 1}], "shipping": True, "reason": "Torn."}
+    answer = client.post(url, body, "application/json").json()
+    assert (answer["credited_amount"], answer["refunded_amount"], answer["amount_due"]) == ("15.40", "15.40", "0.00")
+    rows = [(row["kind"], row["amount"], row["lines"], row["actor"], row["reason"]) for row in answer["credits"]]
+    assert rows == [
+        ("lines", "11.00", {"978-1": 1}, "test-staff", "Torn."),
+        ("shipping", "4.40", {}, "test-staff", "Torn."),
+    ]
+    answer = client.post(url, {"amount": "2.00", "credit": False}, "application/json").json()
+    assert (answer["credited_amount"], answer["amount_due"]) == ("15.40", "2.00")
+    refused = client.post(url, {"lines": [{"product": "978-1", "quantity": 2}]}, "application/json")
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
+@pytest.fixture
+def shopkeeper(client):
+    client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
+    return client
+
+
+def test_staff_refund_goods_in_the_admin(shopkeeper, order):
+    url = reverse("admin:shop_orders_step", args=[order.pk, "refund"])
+    page = shopkeeper.get(url).content.decode()
+    for text in ("Refund: Trees of Kenya", "Refund the shipping", "Without credit"):
+        assert text in page
+    for fields, problem in (
+        ({}, "Enter an amount"),
+        ({"amount": "33.00", "refund_line_2": 1}, "cost 11.00 KES"),
+        ({"refund_line_2": 3}, "less than or equal to 2"),
+    ):
+        assert problem in shopkeeper.post(url, fields).content.decode()
+    assert Refund.objects.count() == 0
+    shopkeeper.post(url, {"refund_line_2": 1, "shipping": "on", "reason": "Torn."})
+    shopkeeper.post(url, {"amount": "2.00", "without_credit": "on"})
+    assert [(kind, amount) for kind, amount, _lines in credits_of(order)] == [
+        ("lines", Decimal("11.00")),
+        ("shipping", Decimal("4.40")),
+    ]
+    assert order.amount_due == 2
+
+
+def test_cancelled_order_has_nothing_to_credit(order):
+    lifecycle.cancel(order.pk)
+    payments.refund(order.pk)
+    assert [kind for kind, _amount, _lines in credits_of(order)] == ["cancellation"]
+    assert (order.amount_due, order.refund_due, order.payment_status) == (0, 0, "refunded")
