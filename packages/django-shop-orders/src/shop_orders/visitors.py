@@ -37,11 +37,10 @@ def visitor_address(request: HttpRequest) -> str:
     used: it may be a proxy's, and all visitors would be one.
     """
     proxies = app_settings.TRUSTED_PROXIES
-    chain = [*request.META.get("HTTP_X_FORWARDED_FOR", "").split(","), request.META.get("REMOTE_ADDR", "")]
-    hops = [hop for text in chain if (hop := text.strip())]
-    if not hops:
-        return ""
-    address = _parsed(hops[-1 - min(proxies or 0, len(hops) - 1)])
+    forwarded, remote = request.META.get("HTTP_X_FORWARDED_FOR", "").strip(), request.META.get("REMOTE_ADDR", "")
+    # A blank entry counts too: a proxy that is connected by a Unix socket has no address, but it is one.
+    hops = [*(forwarded.split(",") if forwarded else ()), remote]
+    address = _parsed(hops[-1 - min(proxies or 0, len(hops) - 1)].strip())
     if address is None or (proxies is None and (address.is_loopback or _is_local(address))):
         return ""
     if isinstance(address, ipaddress.IPv6Address):
