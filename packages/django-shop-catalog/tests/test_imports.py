@@ -181,6 +181,17 @@ def test_import_lists_a_group_with_its_first_priced_variant(food):
     assert not Product.objects.listed().exists()
 
 
+def test_refused_row_of_a_group_changes_nothing_through_its_variants():
+    group = products.create("S", name="Shirt", kind="group")
+    products.create("S-L", kind="variant", parent=group, price=Decimal(5))
+    backwards = {"publish_from": "2100-01-02T00:00:00Z", "publish_until": "2100-01-01T00:00:00Z"}
+    report = load(json.dumps([{"sku": "S", "name": "Refused", **backwards}, {"sku": "S-L", "price": "4.00"}]), "json")
+    assert errors_of(report) == [(1, "publish_until", "invalid_product")]
+    group, variant = products.get("S"), products.get("S-L")
+    assert (group.name, group.price, variant.is_scheduled) == ("Shirt", Decimal(4), False)
+    assert "refused" not in group.search_text
+
+
 def test_product_list_opens_no_image_file(anyone):
     product = products.create("A", name="Apple", price=Decimal(1))
     ProductImage.objects.bulk_create(

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 from shop_catalog import browsing, categories, inventory, products, signals, statistics
+from shop_catalog.admin.forms import ProductForm
 from shop_catalog.browsing import Filters
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
@@ -419,6 +420,30 @@ def test_admin_action_publishes_the_others_and_names_what_has_no_price(admin, dr
     assert found[0] == "1 products changed."
     assert found[1].startswith("Not changed: DRAFT. An active product needs a price.")
     assert (products.get("A").is_active, products.get("DRAFT").is_active) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "sentence"),
+    [
+        (lambda product: products.change(product, price=None), "An active product needs a price."),
+        (products.delete, "There is no product A."),
+    ],
+)
+def test_admin_reports_what_somebody_else_did_after_the_form_was_checked(admin, monkeypatch, meanwhile, sentence):
+    apple = products.create("A", name="Apple", price=Decimal(2), is_active=False)
+    clean = ProductForm.clean
+
+    def clean_late(form):
+        values = clean(form)
+        meanwhile(products.get("A"))
+        return values
+
+    monkeypatch.setattr(ProductForm, "clean", clean_late)
+    assert posted(admin, apple, is_active="on", name="Pear") == []
+    monkeypatch.undo()
+    assert not Product.objects.filter(name="Pear").exists()
+    page = admin.get(reverse("admin:shop_catalog_product_changelist"))
+    assert str(next(iter(page.context["messages"]))).startswith(sentence)
 
 
 def test_staff_who_may_only_look_see_the_price_without_the_box(client, make_user, draft, empty_group):

@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.db.models import JSONField, QuerySet
 from django.forms import Textarea
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
@@ -212,6 +213,14 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
             for move in moves
         )
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Somebody else can change or delete the product after the form was checked; then nothing is saved."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except ShopCatalogError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect(request.get_full_path())
+
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
         """Write the changed fields by ``products.create`` and ``products.change``."""
         fields = products.ProductValues.__annotations__.keys() - {"categories"}
@@ -219,7 +228,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         names = {"price" if name == "is_free" else name for name in names}
         values: Any = {name: form.cleaned_data[name] for name in names if name in fields and name in form.cleaned_data}
         if change:
-            written = products.change(Product.objects.get(pk=obj.pk), by=staff_user(request), **values)
+            written = products.change(products.get(obj.sku), by=staff_user(request), **values)
         else:
             written = products.create(obj.sku, kind=obj.kind, parent=obj.parent, by=staff_user(request), **values)
         obj.pk = written.pk

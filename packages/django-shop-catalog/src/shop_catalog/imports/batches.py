@@ -67,6 +67,7 @@ class Batch:
         self.by_id = None if by is None else by.pk
         self.now = timezone.now()
         self.existing: dict[str, Product] = {}
+        self.stored: dict[str, list[Any]] = {}
         self.entries: list[_Entry] = []
 
     def write(self) -> None:
@@ -76,6 +77,7 @@ class Batch:
             try:
                 self.entries.append(self._prepare(number, row, taken))
             except InvalidProduct as error:
+                self._restore(row.sku)
                 self.report.add(RowError(number, row.sku, error.field, error.code, str(error)))
         if not self.entries:
             return
@@ -107,6 +109,11 @@ class Batch:
                 product.parent = by_pk[product.parent_id]
         self.existing = {product.sku: product for product in by_pk.values()}
 
+    def _restore(self, sku: str) -> None:
+        """Undo the values of a refused row: the instance may be the group of other rows."""
+        for name, value in zip(COMPARED, self.stored.get(sku, ()), strict=False):
+            setattr(self.existing[sku], name, value)
+
     def _slugs_in_use(self) -> set[str]:
         wanted = set()
         for _number, row in self.parsed:
@@ -129,7 +136,7 @@ class Batch:
         if product is None:
             product = self._new_product(row)
         else:
-            old_values = _values(product, COMPARED)
+            old_values = self.stored[row.sku] = _values(product, COMPARED)
             if product.kind == ProductKind.SIMPLE:
                 old_figures = statistics.contribution(product)
         if not is_new and row.kind is not None and row.kind != product.kind:
