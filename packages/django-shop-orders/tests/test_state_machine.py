@@ -24,6 +24,12 @@ PROVIDERS = {
     "on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"},
 }
 
+PRICING = [
+    {"BACKEND": "testproject.hooks.discount", "OPTIONS": {"share": "0.15"}},
+    {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "1.70"}},
+    {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}},
+]
+
 refs = st.sampled_from(REFS)
 owners = st.integers(0, 1)
 picks = st.integers(0, 30)
@@ -144,10 +150,11 @@ class Shop(RuleBasedStateMachine):
         ref=refs,
         units=st.integers(0, 3),
         back=st.integers(0, 3),
+        shipping=st.booleans(),
         credit=st.booleans(),
         answer=st.sampled_from(["succeeded", "pending", "failed"]),
     )
-    def refund(self, number, amount, ref, units, back, credit, answer):
+    def refund(self, number, amount, ref, units, back, shipping, credit, answer):
         order = self.pick(number)
         if not order:
             return
@@ -158,6 +165,7 @@ class Shop(RuleBasedStateMachine):
             order.pk,
             amount=amount,
             lines={ref: units} if units else None,
+            shipping=shipping,
             restock={ref: back} if back else None,
             credit=credit,
         )
@@ -222,6 +230,10 @@ class Shop(RuleBasedStateMachine):
             assert (order.refunds_under_way, order.refund_due) == (under_way, max(-due - under_way, 0))
             assert (order in listed) == (order.refund_due > 0)
             assert under_way <= order.paid_amount - order.refunded_amount
+            taxes = [Decimal(line["amount"]) for credit in order.credits.all() for line in credit.tax_lines]
+            assert 0 <= sum(taxes) <= order.tax_total
+            if order.credited_amount == order.total:
+                assert sum(taxes) == order.tax_total
             if order.status == "cancelled":
                 assert order.credited_amount == order.total
             assert order.payment_status == crediting.payment_status(
@@ -260,7 +272,7 @@ class Shop(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_invariants_hold_for_random_actions(shop_settings):
-    shop_settings(PAYMENT_PROVIDERS=PROVIDERS, MAX_UNPAID_ORDERS=50)
+    shop_settings(PAYMENT_PROVIDERS=PROVIDERS, PRICING=PRICING, MAX_UNPAID_ORDERS=50)
     run_state_machine_as_test(
         Shop,
         settings=settings(

@@ -16,6 +16,7 @@ from shop_core.money import quantise
 
 from shop_orders.exceptions import InvalidInput
 from shop_orders.models import Charge, Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
+from shop_orders.pricing import parts as tax_parts
 
 OPEN = frozenset(map(str, Payment.OPEN))
 
@@ -35,23 +36,19 @@ def parts(order: Order, lines: Mapping[str, int], *, shipping: bool) -> list[Par
     Raises:
         InvalidInput: more units of a product than were ordered and not credited yet.
     """
-    costs, shipping_cost = values(order)
-    credited, shipping_credited = credited_units(order), Decimal(0)
+    found = []
+    if lines:
+        credited = credited_units(order)
+        ordered = {line.product_ref: line.quantity for line in order.lines.all()}
+        for ref, units in lines.items():
+            if not 0 < units <= ordered.get(ref, 0) - credited[ref]:
+                text = _("Only units that were ordered and not credited yet can be refunded.")
+                raise InvalidInput(text, extra={"product": ref})
+        cost = tax_parts.amount_of_lines(order, lines, before=credited)
+        found.append(Part(kind=Credit.Kind.LINES, amount=cost, lines=lines))
     if shipping:
         rows = order.credits.filter(kind=Credit.Kind.SHIPPING).values_list("amount", flat=True)
-        shipping_credited = sum(rows, Decimal(0))
-    ordered = {line.product_ref: line.quantity for line in order.lines.all()}
-    goods = Decimal(0)
-    for ref, units in lines.items():
-        if not 0 < units <= ordered.get(ref, 0) - credited[ref]:
-            text = _("Only units that were ordered and not credited yet can be refunded.")
-            raise InvalidInput(text, extra={"product": ref})
-        each = costs[ref] / ordered[ref]
-        upto = quantise(each * (credited[ref] + units), order.currency)
-        goods += upto - quantise(each * credited[ref], order.currency)
-    found = [Part(kind=Credit.Kind.LINES, amount=goods, lines=lines)] if lines else []
-    if shipping:
-        left = max(shipping_cost - shipping_credited, Decimal(0))
+        left = max(shipping_cost(order) - sum(rows, Decimal(0)), Decimal(0))
         found.append(Part(kind=Credit.Kind.SHIPPING, amount=left))
     return found
 
@@ -64,9 +61,11 @@ def credited_units(order: Order) -> Counter[str]:
     return units
 
 
-def shipping_value(order: Order) -> Decimal:
-    """What the shipping cost the customer, with its share of added tax."""
-    return values(order)[1]
+def shipping_cost(order: Order) -> Decimal:
+    """What the shipping cost the customer, after discounts and with tax."""
+    rows = [charge for charge in order.charges.all() if charge.kind == Charge.Kind.SHIPPING]
+    costs = (quantise(tax_parts.cost(charge, charge.amount, order), order.currency) for charge in rows)
+    return sum(costs, Decimal(0))
 
 
 def give(
@@ -83,8 +82,23 @@ def give(
     amount = min(amount, order.total - order.credited_amount)
     if amount <= 0:
         return Decimal(0)
+    tax_lines = tax_parts.tax_lines_of(
+        order,
+        amount,
+        units=lines,
+        before=credited_units(order) if lines else None,
+        is_shipping=kind == Credit.Kind.SHIPPING,
+        credited=order.credits.order_by("id").values_list("tax_lines", flat=True),
+    )
     Credit.objects.create(
-        order=order, amount=amount, kind=kind, lines=dict(lines or {}), reason=reason[:500], actor=by, refund=refund
+        order=order,
+        amount=amount,
+        kind=kind,
+        lines=dict(lines or {}),
+        tax_lines=tax_lines,
+        reason=reason[:500],
+        actor=by,
+        refund=refund,
     )
     order.credited_amount += amount
     order.save(update_fields=["credited_amount", "updated_at"])
@@ -110,7 +124,10 @@ def take_back_rest(order: Order, *, by: Any = None) -> None:
     credit = _last_rest(order)
     if credit is None:
         return
-    Credit.objects.create(order=order, amount=-credit.amount, kind=Credit.Kind.REINSTATEMENT, actor=by)
+    tax_lines = tax_parts.negative(credit.tax_lines)
+    Credit.objects.create(
+        order=order, amount=-credit.amount, kind=Credit.Kind.REINSTATEMENT, tax_lines=tax_lines, actor=by
+    )
     order.credited_amount -= credit.amount
     order.save(update_fields=["credited_amount", "updated_at"])
 
@@ -170,32 +187,3 @@ def payment_status(
     if captured < asked_for and is_ended and OPEN.isdisjoint(attempts):
         return PaymentStatus.FAILED
     return PaymentStatus.UNPAID
-
-
-def values(order: Order) -> tuple[dict[str, Decimal], Decimal]:
-    """The value of each line by product, and that of the shipping: together with the fees they are the total.
-
-    A discount lowers the lines in proportion, an added tax raises lines, shipping and fees in proportion.
-    """
-    amounts = {kind: Decimal(0) for kind in Charge.Kind}
-    for charge in order.charges.all():
-        amounts[Charge.Kind(charge.kind)] += charge.amount
-    goods = max(order.subtotal + amounts[Charge.Kind.DISCOUNT], Decimal(0))
-    weights = {
-        line.product_ref: line.line_total * goods / order.subtotal if order.subtotal else Decimal(0)
-        for line in order.lines.all()
-    }
-    shipping, fees = amounts[Charge.Kind.SHIPPING], amounts[Charge.Kind.FEE]
-    whole = sum(weights.values(), shipping + fees)
-    if whole <= 0:
-        return dict.fromkeys(weights, Decimal(0)), Decimal(0)
-    found, passed = {}, Decimal(0)
-    for ref, weight in weights.items():
-        below, passed = passed, passed + weight
-        found[ref] = _share(order, passed / whole) - _share(order, below / whole)
-    return found, _share(order, (passed + shipping) / whole) - _share(order, passed / whole)
-
-
-def _share(order: Order, share: Decimal) -> Decimal:
-    """A share of the total. Differences of two such shares add up to the total, whatever is rounded."""
-    return quantise(order.total * share, order.currency)

@@ -85,7 +85,7 @@ class RefundForm(NotifyForm):
             if units := line.quantity - credited[line.product_ref]:
                 label = _("Refund: %(name)s") % {"name": line.name}
                 self.fields[name] = _units(label, units)
-        if not crediting.shipping_value(order):
+        if not crediting.shipping_cost(order):
             del self.fields["shipping"]
         for name, line in self.lines.items():
             if units := line.shipped_quantity - line.restocked_quantity:

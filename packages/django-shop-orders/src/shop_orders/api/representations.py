@@ -254,6 +254,7 @@ def _credit(row: Credit, currency: str) -> schemas.CreditOut:
         currency=currency,
         kind=row.kind,
         lines=row.lines,
+        tax_lines=[schemas.TaxLineOut.model_validate(line) for line in row.tax_lines],
         reason=row.reason,
         actor=str(row.actor or ""),
         created_at=row.created_at,

@@ -268,6 +268,7 @@ class CreditOut(Schema):
     currency: str
     kind: str
     lines: dict[str, int]
+    tax_lines: list[TaxLineOut]
     reason: str
     actor: str
     created_at: datetime

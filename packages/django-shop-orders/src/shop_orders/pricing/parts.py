@@ -75,6 +75,18 @@ def tax_lines_of(
     return _as_json([part.plus(more) for part, more in zip(parts, extra, strict=True)], order.currency)
 
 
+def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
+    """The tax lines of an amount that is asked for again, given those of its credit."""
+
+    def negated(text: str) -> str:
+        return f"-{text}" if Decimal(text) else text
+
+    return [
+        {**line, "base": None if line["base"] is None else negated(line["base"]), "amount": negated(line["amount"])}
+        for line in lines
+    ]
+
+
 def cost(row: OrderLine | Charge, amount: Decimal, order: Order) -> Decimal:
     """What a line, shipping or a fee costs after discounts, with tax. Not rounded.
 
