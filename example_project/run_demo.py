@@ -1,4 +1,4 @@
-"""Run the whole shop on this machine: web server, queue worker, mail server and SMS gateway.
+"""Run the whole shop on this machine: web server, queue worker, mail server, SMS gateway and a pretend M-Pesa.
 
     python run_demo.py [--port 8000] [--host 127.0.0.1] [--fresh] [--data-dir var/demo] [--check]
 
@@ -50,6 +50,12 @@ FOREIGN = [
     "OIDC_ISSUER",
     "OIDC_CLIENT_ID",
     "OIDC_CLIENT_SECRET",
+    "STRIPE_API_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
+    "STRIPE_URL",
+    "MPESA_ENVIRONMENT",
+    "MPESA_KIND",
+    "MPESA_TILL_NUMBER",
 ]
 """Variables of a real site that the demo must ignore."""
 LOCAL = {
@@ -61,7 +67,7 @@ LOCAL = {
     # Windows uses another encoding for files and pipes.
     "PYTHONUTF8": "1",
 }
-PORTS = {"web": 8000, "mail": 8025, "sms": 8026}
+PORTS = {"web": 8000, "mail": 8025, "sms": 8026, "mpesa": 8027}
 LOCK = "preparation.lock"
 
 
@@ -106,9 +112,9 @@ def run(options: argparse.Namespace) -> int:
         with step("Database and sample data"):
             ports, environment = prepare(options, reservations)
         with Processes(environment) as processes:
-            with step("Web server, worker, mail server and SMS gateway"):
+            with step("Web server, worker, mail server, SMS gateway and M-Pesa"):
                 start_all(processes, options.host, ports)
-                for name in ("mail", "sms"):
+                for name in ("mail", "sms", "mpesa"):
                     wait_until(partial(connect, ports[name]), f"Port {ports[name]}", processes)
                 healthz = f"http://127.0.0.1:{ports['web']}/healthz"
                 wait_until(partial(read, healthz), healthz, processes)
@@ -165,8 +171,8 @@ def start_all(processes: Processes, host: str, ports: dict[str, int]) -> None:
     callback = (
         f"http://127.0.0.1:{ports['web']}/notify/reports/sms/{processes.environment['AFRICAS_TALKING_REPORT_SECRET']}/"
     )
-    services = f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}", f"--callback-url={callback}"
-    processes.start("mail server and SMS gateway", [*manage, "demo_services", *services])
+    services = [f"--smtp-port={ports['mail']}", f"--gateway-port={ports['sms']}", f"--mpesa-port={ports['mpesa']}"]
+    processes.start("mail server and gateways", [*manage, "demo_services", *services, f"--callback-url={callback}"])
     processes.start("worker", [*manage, "qcluster"], stdout=subprocess.DEVNULL)  # the output of periodic commands
     server = f"--host={host}", f"--port={ports['web']}", "--workers=1", "--blocking-threads=4", "--log-level=warning"
     granian = [sys.executable, "-m", "granian", "--interface=wsgi", "--no-ws"]
@@ -195,6 +201,14 @@ def demo_environment(data_dir: Path, ports: dict[str, int]) -> dict[str, str]:
         "AFRICAS_TALKING_FROM": "ACACIA",
         "AFRICAS_TALKING_URL": f"http://127.0.0.1:{ports['sms']}",
         "AFRICAS_TALKING_REPORT_SECRET": kept_secret(data_dir / "report_secret"),
+        "MPESA_CONSUMER_KEY": "demo",
+        "MPESA_CONSUMER_SECRET": kept_secret(data_dir / "consumer_secret"),
+        "MPESA_SHORT_CODE": "174379",
+        "MPESA_PASSKEY": "demo",
+        "MPESA_WEBHOOK_SECRET": kept_secret(data_dir / "mpesa_secret"),
+        "MPESA_INITIATOR": "demo",
+        "MPESA_INITIATOR_SECRET": "demo",
+        "MPESA_URL": f"http://127.0.0.1:{ports['mpesa']}",
     }
 
 
@@ -202,7 +216,7 @@ def kept_secret(path: Path) -> str:
     """A random text that is kept between starts."""
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+        path.write_text(secrets.token_hex(40))  # without the words that Safaricom refuses in a URL
     return path.read_text()
 
 
@@ -301,7 +315,8 @@ def welcome(options: argparse.Namespace, ports: dict[str, int]) -> None:
     say(
         f"""
   The shop        {site}/
-  Mails and SMS   {site}/demo/inbox/
+  Mails, SMS and the phone with M-Pesa
+                  {site}/demo/inbox/
   Admin           {site}/admin/
   API             {site}/swagger/  {site}/redoc/  {site}/swagger.json
 

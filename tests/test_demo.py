@@ -41,7 +41,7 @@ def test_demos_starting_at_the_same_time_choose_different_ports(run_demo, tmp_pa
     first = run_demo.choose_ports(options(tmp_path, port), reservations)
     second = run_demo.choose_ports(options(tmp_path, port), reservations)
     assert first["web"] == port
-    assert len({*first.values(), *second.values()}) == 6
+    assert len({*first.values(), *second.values()}) == 8
 
 
 def test_port_taken_during_preparation_is_replaced(run_demo, tmp_path, reservations, monkeypatch):

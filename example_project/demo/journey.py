@@ -50,6 +50,7 @@ class Journey:
         self._call("POST", f"/api/v1/orders/orders/{number}/cancel/", {}, status=200)
         self._expect(self._available(product), before, "available stock after the cancellation")
         self.say(f"the order is cancelled, available stock is {before} again")
+        self._pay_by_phone(product)
         self._call("POST", "/api/v1/auth/customers/logout/", status=204)
         self._call("GET", "/api/v1/auth/customers/profile/", status=401)
         self.say("logged out; the access token is void")
@@ -80,7 +81,7 @@ class Journey:
     def _product(self) -> dict[str, Any]:
         """A simple product with enough stock."""
         rows = self._call("GET", "/api/v1/products/products/?in_stock=true&limit=50", status=200)["items"]
-        found = next((row for row in rows if row["kind"] == "simple"), None)
+        found = next((row for row in rows if row["kind"] == "simple" and str(row["price"]).endswith(".00")), None)
         if found is None:
             raise Failed("no simple product is in stock")
         return dict(found)
@@ -88,7 +89,7 @@ class Journey:
     def _available(self, product: dict[str, Any]) -> int:
         return int(self._call("GET", f"/api/v1/products/products/{product['slug']}/", status=200)["available"])
 
-    def _place(self, product: dict[str, Any]) -> str:
+    def _place(self, product: dict[str, Any], provider: str = "") -> str:
         self._call("POST", "/api/v1/orders/cart/add_item/", {"product": product["sku"], "quantity": 2}, status=200)
         cart = self._call("GET", "/api/v1/orders/cart/", status=200)
         body = {
@@ -99,12 +100,43 @@ class Journey:
                 "country": "KE",
             },
             "expected_total": cart["total"],
+            **({"payment_provider": provider} if provider else {}),
         }
         headers = {"Idempotency-Key": secrets.token_hex(16)}
         order = self._call("POST", "/api/v1/orders/orders/", body, headers=headers, status=201)
         again = self._call("POST", "/api/v1/orders/orders/", body, headers=headers, status=201)
         self._expect(again["number"], order["number"], "the order of a repeated request")
         return str(order["number"])
+
+    def _pay_by_phone(self, product: dict[str, Any]) -> None:
+        """Pay another order on the handset. The report comes twice, and the money must be counted once."""
+        order = self._call("GET", f"/api/v1/orders/orders/{self._place(product, 'mobile_money')}/", status=200)
+        path = f"/api/v1/orders/orders/{order['number']}/"
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        self._call("POST", f"{path}payments/", {"phone": PHONE}, headers=headers, status=201)
+        request = self._wait("the request on the phone", lambda: next(iter(self._phone()["requests"]), None))
+        self.say(f"the phone rings: KES {request['amount']} for {request['account']}")
+        self._enter_pin(request["id"])
+        paid = self._wait("the payment", lambda: self._is_paid(path))
+        self._expect((paid["status"], paid["paid_amount"]), ("confirmed", order["total"]), "the order that was paid")
+        self.say(f"order {order['number']} is paid by M-Pesa: {paid['paid_amount']} of {order['total']}")
+
+    def _is_paid(self, path: str) -> dict[str, Any] | None:
+        order = self._call("GET", path, status=200)
+        return dict(order) if order["payment_status"] == "paid" else None
+
+    def _phone(self) -> dict[str, Any]:
+        return dict(self._call("GET", f"/demo/inbox/?to={urllib.parse.quote(E164)}", status=200))
+
+    def _enter_pin(self, request_id: int) -> None:
+        """Send the form of the handset, with its token against cross-site requests."""
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+        page = opener.open(f"{self.site}/demo/inbox/", timeout=30).read().decode()
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+        if token is None:
+            raise Failed("the inbox page has no form")
+        fields = urllib.parse.urlencode({"csrfmiddlewaretoken": token[1], "pin": "1234", "answer": "pay"})
+        opener.open(f"{self.site}/demo/inbox/handset/{request_id}/", fields.encode(), timeout=30).close()
 
     def _mail(self, number: str) -> dict[str, Any] | None:
         return next((mail for mail in self._inbox()["mails"] if number in mail["subject"] + mail["text"]), None)

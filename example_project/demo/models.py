@@ -1,4 +1,4 @@
-"""The e-mails and SMS that the demo received. The tables are unused outside the demo."""
+"""What the demo received: e-mails, SMS, and M-Pesa on a handset. The tables are unused outside the demo."""
 
 from __future__ import annotations
 
@@ -58,3 +58,52 @@ class Switch(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class MobileRequest(models.Model):
+    """A request to pay that rings on the handset."""
+
+    received_at = models.DateTimeField(auto_now_add=True)
+    reference = models.CharField(max_length=40, unique=True)
+    phone = models.CharField(max_length=20, db_index=True)
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    number = models.CharField(max_length=20)
+    account = models.CharField(max_length=40)
+    callback_url = models.TextField()
+    result = models.CharField(max_length=10, blank=True)
+    receipt = models.CharField(max_length=20, blank=True)
+    is_report_lost = models.BooleanField(default=False)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class MobileTransfer(models.Model):
+    """Money that went from a handset to the shop."""
+
+    sent_at = models.DateTimeField(auto_now_add=True)
+    receipt = models.CharField(max_length=20, unique=True)
+    phone = models.CharField(max_length=20)
+    amount = models.DecimalField(max_digits=12, decimal_places=2)
+    number = models.CharField(max_length=20)
+    account = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.receipt
+
+
+class MobileNumber(models.Model):
+    """A paybill, and the URL that its shop has registered."""
+
+    number = models.CharField(max_length=20, unique=True)
+    confirmation_url = models.TextField()
+
+    def __str__(self) -> str:
+        return self.number

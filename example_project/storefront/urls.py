@@ -26,6 +26,7 @@ urlpatterns = [
     path("orders/", orders.find, name="orders"),
     path("orders/<str:number>/", orders.show, name="order"),
     path("orders/<str:number>/thanks/", orders.thanks, name="order_thanks"),
+    path("orders/<str:number>/waiting/", orders.waiting, name="order_waiting"),
     path("orders/<str:number>/pay/", orders.pay, name="order_pay"),
     path("orders/<str:number>/cancel/", orders.cancel, name="order_cancel"),
     path("account/", account.overview, name="account"),

@@ -59,4 +59,47 @@ class Migration(migrations.Migration):
                 "ordering": ["-pk"],
             },
         ),
+        migrations.CreateModel(
+            name="MobileNumber",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(max_length=20, unique=True)),
+                ("confirmation_url", models.TextField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="MobileRequest",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField(auto_now_add=True)),
+                ("reference", models.CharField(max_length=40, unique=True)),
+                ("phone", models.CharField(db_index=True, max_length=20)),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=12)),
+                ("number", models.CharField(max_length=20)),
+                ("account", models.CharField(max_length=40)),
+                ("callback_url", models.TextField()),
+                ("result", models.CharField(blank=True, max_length=10)),
+                ("receipt", models.CharField(blank=True, max_length=20)),
+                ("is_report_lost", models.BooleanField(default=False)),
+                ("ended_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="MobileTransfer",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sent_at", models.DateTimeField(auto_now_add=True)),
+                ("receipt", models.CharField(max_length=20, unique=True)),
+                ("phone", models.CharField(max_length=20)),
+                ("amount", models.DecimalField(decimal_places=2, max_digits=12)),
+                ("number", models.CharField(max_length=20)),
+                ("account", models.CharField(blank=True, max_length=40)),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
     ]

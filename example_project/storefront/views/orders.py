@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django.contrib import messages
+from django.core.cache import cache
 from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
@@ -30,6 +33,9 @@ STEPS = {
     OrderStatus.SHIPPED: pgettext_lazy("step of an order", "On its way"),
     OrderStatus.DELIVERED: pgettext_lazy("step of an order", "Delivered"),
 }
+
+ASK_EVERY_SECONDS = 8
+"""A page that refreshes itself asks the provider at most this often."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,6 +73,19 @@ def thanks(request: HttpRequest, number: str) -> HttpResponse:
     return render(request, "storefront/order.html", context)
 
 
+@non_atomic_requests  # asks the payment provider
+@require_safe
+@never_cache
+def waiting(request: HttpRequest, number: str) -> HttpResponse:
+    """For the order page while a payment waits: an empty response that reloads the page once that is over."""
+    order = own_order(request, number)
+    _look_at_payment(order)
+    response = HttpResponse(status=204)
+    if not _waits_until(order):
+        response["HX-Refresh"] = "true"
+    return response
+
+
 @non_atomic_requests  # calls the payment provider
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
@@ -81,6 +100,8 @@ def pay(request: HttpRequest, number: str) -> HttpResponse:
     ways = _ways(order)
     alias = request.POST.get("payment", "") or order.payment_provider
     context: dict[str, Any] = {"order": order, "ways": ways, "chosen": alias, "token": token_of(request)}
+    context["phone"] = request.POST.get("phone", order.phone)
+    context["asks_for_phone"] = any(way.start_once_for is not None for way in ways)
     if request.method != "POST":
         return render(request, "storefront/pay.html", context)
     try:
@@ -147,6 +168,8 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
         "delivery": delivery,
         "payment": _provider_label(order.payment_provider),
         "instructions": _instructions(order),
+        "is_open": order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").exists(),
+        "waits_until": _waits_until(order),
         "can_be_paid": _awaits_money(order) and not _confirms_at_placement(order),
         "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
         and not any(line.shipped_quantity for line in lines),
@@ -179,13 +202,22 @@ def _go_on(request: HttpRequest, order: Order, payment: Payment) -> HttpResponse
 def _look_at_payment(order: Order) -> None:
     """Ask the provider about an open payment: its webhook may arrive after the customer returns."""
     payment = order.payments.filter(status__in=Payment.OPEN).order_by("-id").first()
-    if payment is None:
+    if payment is None or not cache.add(f"look-at-payment-{payment.pk}", 1, ASK_EVERY_SECONDS):
         return
     try:
         payments.refresh(payment)
     except ShopOrdersError:
         return
     order.refresh_from_db()
+
+
+def _waits_until(order: Order) -> datetime | None:
+    """The time until which a request on the customer's phone, or the like, can still be answered; None without one."""
+    if not _awaits_money(order):
+        return None
+    payment = order.payments.filter(status=Payment.Status.PENDING, redirect_url="").order_by("-id").first()
+    is_waiting = payment is not None and payment.expires_at is not None and payment.expires_at > timezone.now()
+    return payment.expires_at if payment is not None and is_waiting else None
 
 
 def _awaits_money(order: Order) -> bool:
@@ -208,6 +240,14 @@ def _confirms_at_placement(order: Order) -> bool:
 
 
 def _instructions(order: Order) -> str:
-    """The payment instructions for the customer, such as the bank account."""
+    """The payment instructions for the customer, such as the bank account, or how to pay by hand."""
+    if not order.amount_due:
+        return ""
     payment = order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").order_by("-id").first()
-    return payment.instructions if payment is not None and order.amount_due else ""
+    if payment is not None:
+        return payment.instructions
+    try:
+        provider = payment_provider(order.payment_provider)
+    except ShopOrdersError:
+        return ""
+    return provider.by_hand(order_number=order.number, amount=order.amount_due)

@@ -33,3 +33,7 @@ def demo(tmp_path):
 
 def test_the_whole_story_can_be_seen_in_the_demo(demo, node):
     assert node("story.mjs", demo).endswith("\n0 faults\n")
+
+
+def test_mpesa_on_the_handset_can_be_seen_in_the_demo(demo, node):
+    assert node("handset.mjs", demo).endswith("\n0 faults\n")

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from shop_notify.models import Notification
-from shop_orders import guest_links, lifecycle
+from shop_orders import guest_links, lifecycle, payments
+from shop_orders.payment_providers import PaymentState
 from storefront import deliveries, links, purchases
 
 from .conftest import Visitor
@@ -148,3 +150,58 @@ def test_a_reason_with_a_nul_byte_is_kept_without_it(visitor, mug):
     visitor.post(f"/orders/{order.number}/cancel/", token=guest_links.token_for(order.number), reason="Too\0 many.")
     order.refresh_from_db()
     assert (order.status, order.cancel_reason) == ("cancelled", "Too many.")
+
+
+@pytest.fixture
+def waiting_order(visitor, mug, settings):
+    """An unpaid order whose payment rings on a phone."""
+    options = {"consumer_key": "k", "consumer_secret": "s", "short_code": "174379", "passkey": "p"}
+    options |= {"webhook_secret": "a-long-random-text", "api_base": "http://127.0.0.1:1"}
+    mpesa = {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": options}
+    providers = {**settings.SHOP_ORDERS["PAYMENT_PROVIDERS"], "mobile_money": mpesa}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": providers}
+    order = visitor.buy("MUG", payment="mobile_money")
+    order.payments.create(
+        provider="mobile_money",
+        amount=order.total,
+        currency="KES",
+        status="pending",
+        provider_reference="ws_CO_1",
+        instructions="Look at your phone.",
+        expires_at=timezone.now() + timedelta(minutes=2),
+    )
+    return order
+
+
+def test_order_page_waits_for_a_payment_on_the_phone_and_then_reloads_itself(visitor, waiting_order):
+    order = waiting_order
+    token = guest_links.token_for(order.number)
+    page = visitor.get(f"/orders/{order.number}/?token={token}")
+    assert "Look at your phone." in page
+    assert f'hx-get="/orders/{order.number}/waiting/?token=' in page
+    url = f"/orders/{order.number}/waiting/"
+    answer = Client().get(url, {"token": token})
+    assert (answer.status_code, answer.content, "HX-Refresh" in answer) == (204, b"", False)
+    payments.apply_state(order.payments.get().pk, PaymentState(status="cancelled", reference="ws_CO_1"))
+    answer = Client().get(url, {"token": token})
+    assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
+    assert Client().get(url).status_code == 404
+    page = visitor.get(f"/orders/{order.number}/?token={token}")
+    assert "waiting/" not in page
+    assert f"business number 174379, account number {order.number}" in page
+
+
+def test_waiting_page_asks_the_provider_once_in_a_while(visitor, waiting_order, monkeypatch):
+    asked = []
+    monkeypatch.setattr("shop_orders.payments.refresh", asked.append)
+    token = {"token": guest_links.token_for(waiting_order.number)}
+    for _time in range(5):
+        assert visitor.client.get(f"/orders/{waiting_order.number}/waiting/", token).status_code == 204
+        assert visitor.client.get(f"/orders/{waiting_order.number}/thanks/", token).status_code == 200
+    assert len(asked) == 1
+
+
+def test_payment_page_asks_for_the_phone_that_pays(visitor, waiting_order):
+    token = guest_links.token_for(waiting_order.number)
+    page = visitor.get(f"/orders/{waiting_order.number}/pay/?token={token}")
+    assert 'name="phone" value="+254712345678"' in page

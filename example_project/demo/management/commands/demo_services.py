@@ -1,4 +1,4 @@
-"""``manage.py demo_services``: the demo's mail server and SMS gateway."""
+"""``manage.py demo_services``: the demo's mail server, SMS gateway and M-Pesa."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from demo import gateway, mailserver
+from demo import daraja, gateway, mailserver
 
 
 class Command(BaseCommand):
-    help = "Run a mail server and an SMS gateway whose messages are shown at /demo/inbox/."
+    help = "Run a mail server, an SMS gateway and a pretend M-Pesa that are shown at /demo/inbox/."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--smtp-port", type=int, default=8025)
         parser.add_argument("--gateway-port", type=int, default=8026)
+        parser.add_argument("--mpesa-port", type=int, default=8027)
         parser.add_argument("--callback-url", required=True, help="The URL for delivery reports.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,8 +28,11 @@ class Command(BaseCommand):
         host = options["host"]
         mail = mailserver.controller(host, options["smtp_port"])
         texts = gateway.server(host, options["gateway_port"], callback_url=options["callback_url"])
+        mpesa = daraja.server(host, options["mpesa_port"])
         mail.start()
-        threading.Thread(target=texts.serve_forever, daemon=True).start()
+        for service in (texts, mpesa):
+            threading.Thread(target=service.serve_forever, daemon=True).start()
+        daraja.register_shop()
         self.stdout.write(f"Mail server on {host}:{options['smtp_port']}, gateway on {host}:{options['gateway_port']}")
         try:
             threading.Event().wait()
@@ -36,4 +40,5 @@ class Command(BaseCommand):
             self.stdout.write("Stopped.")
         finally:
             texts.shutdown()
+            mpesa.shutdown()
             mail.stop()

@@ -236,6 +236,10 @@ class PaymentProvider:
         """
         return None
 
+    def by_hand(self, *, order_number: str, amount: Decimal) -> str:  # noqa: ARG002
+        """How a customer sends the money by hand, "" where that is not possible. Shown while the order is unpaid."""
+        return ""
+
     def confirm_incoming(self, receipt: str) -> bool:  # noqa: ARG002
         """Ask the service about a transaction that was reported. Its answer comes to ``read_webhook``.
 

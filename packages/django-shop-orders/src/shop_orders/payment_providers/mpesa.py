@@ -131,21 +131,21 @@ class Mpesa(PaymentProvider):
                 "TransactionDesc": request.order_number[:13],
             }
         )
+        by_hand = self.by_hand(order_number=request.order_number, amount=request.amount)
         return PaymentStart(
             reference=str(result["CheckoutRequestID"]),
-            instructions=f"{self.instructions}\n{self._by_hand(request)}",
+            instructions=f"{self.instructions}\n{by_hand}",
             expires_at=timezone.now() + RING,
         )
 
-    def _by_hand(self, request: PaymentRequest) -> str:
-        """How the customer pays if no request reaches the phone."""
+    def by_hand(self, *, order_number: str, amount: Decimal) -> str:
         text = _(
             "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
             "amount %(amount)s."
         )
         if self.kind == "till":
             text = _("Or pay by hand: Lipa na M-Pesa, Buy Goods, till number %(number)s, amount %(amount)s.")
-        return text % {"number": self.number, "account": request.order_number, "amount": int(request.amount)}
+        return text % {"number": self.number, "account": order_number, "amount": int(amount)}
 
     def fetch(self, state: Mapping[str, Any], *, reference: str) -> PaymentState | None:  # noqa: ARG002
         if not reference:
