@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from shop_core.money import as_text
 from shop_notify.messages import Preview, preview_signal
 from shop_notify.segments import count_segments
-from shop_orders import events, payments
+from shop_orders import crediting, events, payments
 from shop_orders.admin import STEPS
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Order, Payment
+from shop_orders.models import Order, Payment, Refund
 from shop_orders.payment_providers import PaymentState
 
 
@@ -67,14 +66,15 @@ def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
 
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     queued = payments.queue_refund(order.pk, **options)
-    payload = {**events.order_payload(order), "notify": options.get("notify", True)}
-    return [
-        (
-            "shop_orders.signals.order_refunded",
-            {**payload, "refund": {"amount": as_text(row.amount, order.currency), "reason": row.reason}},
-        )
-        for row in queued
-    ]
+    order.refresh_from_db()
+    told = []
+    for refund in queued:
+        Refund.objects.filter(pk=refund.pk).update(status=Refund.Status.SUCCEEDED)
+        order.refunded_amount += refund.amount
+        payload = {**events.order_payload(order), "notify": options.get("notify", True)}
+        payload["refund"] = crediting.refund_payload(order, refund)
+        told.append(("shop_orders.signals.order_refunded", payload))
+    return told
 
 
 def _parts(row: Preview) -> int:

@@ -205,6 +205,71 @@ def test_every_event_of_the_shop_has_a_text_for_mail_and_sms(event, language):
     assert f'lang="{language}"' in mail.html
 
 
+def account(**amounts):
+    names = ("credited_amount", "paid_amount", "refunded_amount", "refunds_under_way", "amount_due", "refund_due")
+    return {**dict.fromkeys(names, "0.00"), **amounts}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("event", "status", "amounts", "said", "not_said"),
+    [
+        (
+            "order_refunded",
+            "confirmed",
+            {"paid_amount": "60.00", "refunded_amount": "15.00", "refunds_under_way": "0.04", "refund_due": "2.50"},
+            (
+                "refunded KES 5.00 for your order K7Q. Reason: Torn.",
+                "1 x Tea",
+                "Refunded altogether: KES 15.00 of the KES 60.00 that you paid.",
+                "On its way: KES 0.04",
+                "Still to be refunded: KES 2.50",
+            ),
+            (),
+        ),
+        (
+            "order_refunded",
+            "confirmed",
+            {"paid_amount": "60.00", "refunded_amount": "5.00"},
+            ("Refunded altogether: KES 5.00",),
+            ("On its way", "Still to be"),
+        ),
+        ("order_cancelled", "cancelled", {"refund_due": "60.00"}, ("You have paid KES 60.00",), ("If you",)),
+        ("order_cancelled", "cancelled", {}, ("was cancelled.",), ("refund", "paid")),
+        (
+            "payment_received",
+            "cancelled",
+            {"refund_due": "60.00"},
+            ("The order was cancelled before the payment arrived, so we owe you KES 60.00.",),
+            ("Thank you",),
+        ),
+        ("payment_received", "confirmed", {"paid_amount": "60.00"}, ("Thank you.",), ("cancelled", "owe")),
+    ],
+)
+def test_mail_about_money_says_what_is_true(event, status, amounts, said, not_said):
+    context = {
+        "order": {
+            "number": "K7Q",
+            "currency": "KES",
+            "total": "60.00",
+            "status": status,
+            "lines": [],
+            "charges": [],
+            "account": account(**amounts),
+        },
+        "refund": {"amount": "5.00", "reason": "Torn", "lines": [{"name": "Tea", "quantity": 1}]},
+        "payment": {"amount": "60.00"},
+    }
+    mail = messages.render(row(event=event, context=context, channel="email"))
+    for text in (mail.text, mail.html.replace("<li>", "").replace("<br>", " ")):
+        assert [part for part in said if part not in text] == []
+        assert [part for part in not_said if part in text] == []
+    swahili = messages.render(row(event=event, context=context, channel="email", language="sw")).text
+    assert [
+        amount for amount in amounts.values() if ("KES " + amount in swahili) != ("KES " + amount in mail.text)
+    ] == []
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("event", "audience"), [("order_placed", "admins"), ("order_cancelled", "admins"), ("stock_low", "admins")]

@@ -82,6 +82,25 @@ def test_reinstated_order_has_its_tax_again(order):
     ]
 
 
+def test_refund_tells_its_goods_and_the_account(order, announced, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        payments.refund(order.pk, lines={"978-1": 1}, shipping=True, reason="Torn.")
+    _name, payload, _rest = next(row for row in announced if row[0] == "order_refunded")
+    assert payload["refund"] == {
+        "amount": "15.40",
+        "reason": "Torn.",
+        "lines": [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}],
+    }
+    assert payload["order"]["account"] == {
+        "credited_amount": "15.40",
+        "paid_amount": "33.00",
+        "refunded_amount": "15.40",
+        "refunds_under_way": "0.00",
+        "amount_due": "0.00",
+        "refund_due": "0.00",
+    }
+
+
 def test_refund_uses_up_what_is_owed_before_it_credits(order):
     payments.record_payment(order.pk, amount=Decimal("5.00"))
     assert Order.objects.get().refund_due == 5

@@ -383,7 +383,7 @@ def test_refund_is_announced_with_amount_and_reason(order, announced, django_cap
     with django_capture_on_commit_callbacks(execute=True):
         payments.refund(order.pk, amount=Decimal(10), reason="Torn cover")
     refunds = [(payload["refund"], rest["refund"]) for name, payload, rest in announced if name == "order_refunded"]
-    assert refunds == [({"amount": "10.00", "reason": "Torn cover"}, Refund.objects.get())]
+    assert refunds == [({"amount": "10.00", "reason": "Torn cover", "lines": []}, Refund.objects.get())]
 
 
 def test_refund_stays_queued_while_the_provider_is_unavailable(order, memory_provider):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
-from shop_core.money import quantise
+from shop_core.money import as_text, quantise
 
 from shop_orders.exceptions import InvalidInput
 from shop_orders.models import Charge, Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
@@ -154,6 +154,19 @@ def _last_rest(order: Order) -> Credit | None:
     kinds = (Credit.Kind.CANCELLATION, Credit.Kind.EXPIRY, Credit.Kind.REINSTATEMENT)
     last = order.credits.filter(kind__in=kinds).order_by("id").last()
     return None if last is None or last.kind == Credit.Kind.REINSTATEMENT else last
+
+
+def refund_payload(order: Order, refund: Refund) -> dict[str, Any]:
+    """A refund in the payload of its signal, with the goods that were refunded."""
+    units: Counter[str] = Counter()
+    for lines in refund.credits.filter(kind=Credit.Kind.LINES).values_list("lines", flat=True):
+        units.update(lines)
+    goods = [
+        {"product_ref": line.product_ref, "name": line.name, "quantity": units[line.product_ref]}
+        for line in (order.lines.all() if units else ())
+        if units[line.product_ref]
+    ]
+    return {"amount": as_text(refund.amount, order.currency), "reason": refund.reason, "lines": goods}
 
 
 def payment_status_of(order: Order) -> PaymentStatus:

@@ -176,6 +176,7 @@ def order_payload(
                 for charge in charges
             ],
             "tax_lines": [_tax_line(charge, currency) for charge in charges if charge.kind == Charge.Kind.TAX],
+            "account": _account(order),
             "placed_at": order.placed_at.isoformat(),
             "url": order_url(order),
         },
@@ -190,6 +191,18 @@ def order_payload(
             }
         },
     }
+
+
+def _account(order: Order) -> dict[str, str]:
+    amounts = {
+        "credited_amount": order.credited_amount,
+        "paid_amount": order.paid_amount,
+        "refunded_amount": order.refunded_amount,
+        "refunds_under_way": order.refunds_under_way,
+        "amount_due": order.amount_due,
+        "refund_due": order.refund_due,
+    }
+    return {name: as_text(amount, order.currency) for name, amount in amounts.items()}
 
 
 def _taxed(row: OrderLine | Charge, currency: str) -> dict[str, str | None]:

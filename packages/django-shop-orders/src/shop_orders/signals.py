@@ -29,4 +29,4 @@ payment_status_changed = Signal()
 """The payment status changed; ``payload["payment"]`` has provider, amount and status."""
 
 order_refunded = Signal()
-"""Money was refunded: ``payload["refund"]`` has amount and reason."""
+"""Money was refunded: ``payload["refund"]`` has amount, reason and the lines that were refunded, if any."""

@@ -174,7 +174,7 @@ def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
         notify=refund.notify,
         message=refund.reason,
         about=refund,
-        extra={"refund": {"amount": as_text(refund.amount, order.currency), "reason": refund.reason}},
+        extra={"refund": crediting.refund_payload(order, refund)},
     )
     return True
 
