@@ -1,13 +1,16 @@
 """A pricing hook whose charges are impossible or do not add up: the order is refused and the hook is named."""
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.utils.functional import lazy
 from shop_orders import carts, checkout
-from shop_orders.exceptions import PricingFailed
+from shop_orders.exceptions import AmountTooLarge, CheckoutRefused, PricingFailed
 from shop_orders.models import Order
 from shop_orders.pricing import Charge, Draft, DraftLine, price
+from testproject.books.models import Book
 
 RETURNED = "testproject.hooks.returned"
 LINE = DraftLine(product_ref="a", sku="a", name="A", quantity=2, unit_price=Decimal(50))
@@ -88,6 +91,50 @@ def test_charges_that_do_not_add_up_are_refused(refused, charges, named):
     assert named in refused(hook(*charges)).problem
 
 
+def unreadable():
+    raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"label": lazy(unreadable, str)()}, "ValueError"),
+        ({"label": "Levy\0"}, "label='Levy\\x00'"),
+        ({"label": "Levy\ud800"}, "label='Levy\\ud800'"),
+        ({"kind": ["tax"]}, "kind=['tax']"),
+        ({"lines": ["a"]}, "AttributeError"),
+        ({"lines": "a"}, "AttributeError"),
+        ({"tax_class": {}}, "tax_class={}"),
+        ({"amount": Decimal("9999999999.999")}, "amount=Decimal('10000000000.00')"),
+        ({"amount": Decimal(0), "rate": Decimal(0), "base": Decimal("9999999999.999")}, "base=Decimal('1000000"),
+    ],
+)
+def test_values_of_another_type_and_unstorable_ones_are_refused(refused, fields, named):
+    values = {"kind": "tax", "label": "Levy", "amount": Decimal(1)} | fields
+    assert named in refused(hook(Charge(**values))).problem
+
+
+def test_bases_that_are_too_large_together_are_refused(refused):
+    half = charge("tax", Decimal(0), rate=Decimal(0), base=Decimal(6000000000))
+    assert "base=Decimal('12000000000.00')" in refused(hook(half, half)).problem
+
+
+@pytest.mark.parametrize("kind", ["tax", "fee", "discount"])
+def test_parts_that_are_none_are_no_parts(shop_settings, kind):
+    shop_settings(PRICING=[hook(charge(kind, Decimal(0 if kind == "discount" else 1), lines=None, charges=None))])
+    assert price(Draft(lines=[LINE], currency="KES")).total == (100 if kind == "discount" else 101)
+
+
+def test_customer_with_too_large_a_cart_is_told_so_and_no_hook_is_blamed(shop_settings, caplog):
+    tax = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}}
+    many = DraftLine(product_ref="a", sku="a", name="A", quantity=10**9, unit_price=Decimal("9.99"))
+    for hooks, quantity in ([tax], 2 * 10**9), ([hook(charge("fee", Decimal(10**8))), tax], 10**9):
+        shop_settings(PRICING=hooks)
+        with pytest.raises(AmountTooLarge):
+            price(Draft(lines=[replace(many, quantity=quantity)], currency="KES"))
+    assert caplog.records == []
+
+
 def test_tax_that_is_more_than_the_price_that_includes_it_is_refused(refused):
     vat = charge("tax", Decimal(11), is_included=True, lines={"a": Decimal(11)})
     error = refused(hook(charge("shipping", Decimal(100))), hook(vat), lines=[INCLUDING])
@@ -147,3 +194,24 @@ def test_api_shows_the_cart_without_charges_and_refuses_the_order(client, user, 
     assert answer.json()["detail"] == cart["problem"]
     assert answer.json()["hook"] == "testproject.hooks.broken"
     assert Order.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_cart_that_is_too_large_is_shown_so_that_it_can_be_lowered(client, user, customer, book, shop_settings):
+    Book.objects.update(sale_price=Decimal("99999999.99"), on_hand=999)
+    carts.add_to_cart("978-1", 999, customer=customer)
+    headers = {"Authorization": f"Bearer user-{user.pk}"}
+    cart = client.get("/api/orders/cart/", headers=headers).json()
+    assert (cart["total"], cart["can_be_ordered"]) == ("99899999990.01", False)
+    assert cart["problem"] == "The total is larger than the shop can handle. Split it into several orders."
+    answer = client.post("/api/orders/orders/", {}, "application/json", headers=headers)
+    assert (answer.status_code, answer.json()["code"], Order.objects.count()) == (422, "amount_too_large", 0)
+
+
+@pytest.mark.django_db
+def test_cart_is_shown_when_a_hook_refuses_the_order(customer, book, shop_settings):
+    cart, _token = carts.add_to_cart("978-1", 2, customer=customer)
+    shop_settings(PRICING=["testproject.hooks.only_kenya"])
+    assert str(carts.view(cart, customer=customer).pricing_error) == "We deliver in Kenya only."
+    with pytest.raises(CheckoutRefused):
+        checkout.place_order(cart)

@@ -152,3 +152,13 @@ def test_admin_shows_the_taxes(order, admin_client):
     page = admin_client.get(f"/admin/shop_orders/order/{order.pk}/change/").content.decode()
     assert "17.2400" in page
     assert "0.160000" in page
+
+
+def test_tax_that_is_divided_only_in_part_is_not_stored_as_divided(shop_settings, place):
+    """Two taxes at one rate become one. What one of them lies on is not known of both."""
+    parts = {"rate": Decimal("0.1"), "kind": "tax", "label": "Levy"}
+    known = Extra(amount=Decimal(1), base=Decimal(10), lines={"978-1": Decimal(1)}, **parts)
+    shop_settings(PRICING=[hook(known, Extra(amount=Decimal(5), **parts))])
+    stored = Order.objects.get(pk=place().pk)
+    assert [(tax.amount, tax.base, tax.lines) for tax in stored.tax_lines] == [(6, None, None)]
+    assert [(line.net, line.tax) for line in stored.lines.all()] == [(None, None)]

@@ -3,6 +3,7 @@
 import time
 from decimal import Decimal
 
+from shop_orders.exceptions import CheckoutRefused
 from shop_orders.pricing import Charge
 from shop_orders.product_sources import ModelProductSource
 
@@ -95,6 +96,13 @@ def returned(draft, *, charges):
 def broken(draft):
     """A pricing hook with a mistake."""
     return [Charge(kind="fee", label="Fee", amount=Decimal(1) / len(draft.charges))]
+
+
+def only_kenya(draft):
+    """A pricing hook that refuses an order."""
+    if draft.shipping_address.get("country") != "KE":
+        raise CheckoutRefused("We deliver in Kenya only.")
+    return []
 
 
 def slow_rule(draft):

@@ -9,7 +9,7 @@ from typing import Any
 
 from shop_orders.carts import queries
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import PricingFailed
+from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.pricing import Draft, DraftLine, Taxed, price
 from shop_orders.product_sources import SourceProduct, product_source
@@ -52,7 +52,7 @@ class CartView:
     cart: Cart | None
     lines: tuple[LineView, ...]
     draft: Draft
-    pricing_error: PricingFailed | None = None
+    pricing_error: ShopOrdersError | None = None
 
     @property
     def can_be_ordered(self) -> bool:
@@ -114,7 +114,7 @@ def show(
     if draft.lines:
         try:
             draft = price(draft)
-        except PricingFailed as error:
+        except ShopOrdersError as error:
             pricing_error = error
     taxed = iter(draft.taxed_lines)
     lines = tuple(

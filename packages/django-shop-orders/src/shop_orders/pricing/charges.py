@@ -29,7 +29,13 @@ def checked(returned: Iterable[Any], draft: Draft, hook: str) -> list[Charge]:
     refs = {line.product_ref for line in draft.lines}
     found: dict[Any, Charge] = {}
     for position, value in enumerate(returned):
-        charge = _charge(value, draft, refs, hook)
+        try:
+            charge = _charge(value, draft, refs, hook)
+        except PricingFailed:
+            raise
+        except Exception as error:
+            problem = f"a value of a Charge cannot be used: {type(error).__name__}"
+            raise PricingFailed(hook, problem) from error
         if charge.amount or charge.base:
             key = position if charge.rate is None else (str(charge.label), charge.rate, charge.is_included)
             found[key] = _together(found[key], charge) if key in found else charge
@@ -42,21 +48,23 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
     """One charge as the columns can hold it."""
     if not isinstance(charge, Charge):
         raise PricingFailed(hook, f"{charge!r} is not a Charge")
-    if charge.kind not in KINDS:
+    if not isinstance(charge.kind, str) or charge.kind not in KINDS:
         raise PricingFailed(hook, f"kind={charge.kind!r} is none of {', '.join(sorted(KINDS))}")
     if charge.kind != "tax":
         _check_not_tax(charge, hook)
-    amount = quantise(_amount(charge.amount, "amount", hook), draft.currency)
+    if not isinstance(charge.tax_class, str | None):
+        raise PricingFailed(hook, f"tax_class={charge.tax_class!r} is not text")
+    amount = _rounded(charge.amount, "amount", draft, hook)
     if charge.kind == "discount" and amount > 0:
         raise PricingFailed(hook, f"the amount {charge.amount} of a discount must not be above zero")
     if charge.kind != "discount" and amount < 0:
         raise PricingFailed(hook, f"the amount {charge.amount} of a {charge.kind} must not be negative")
-    lines, charges = charge.lines, charge.charges
+    lines, charges = charge.lines or {}, charge.charges or {}
     if lines or charges:
-        lines, charges = _parts(charge, amount, draft, refs, hook)
+        lines, charges = _parts(replace(charge, lines=lines, charges=charges), amount, draft, refs, hook)
     return Charge(
         kind=charge.kind,
-        label=str(charge.label),
+        label=_label(charge, hook),
         amount=amount,
         is_included=bool(charge.is_included),
         rate=_rate(charge, hook),
@@ -65,6 +73,14 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
         lines=lines,
         charges=charges,
     )
+
+
+def _label(charge: Charge, hook: str) -> str:
+    """The label as text that the databases store."""
+    label = str(charge.label)
+    if "\0" in label or (not label.isascii() and any("\ud800" <= character <= "\udfff" for character in label)):
+        raise PricingFailed(hook, f"label={label!r} has a character that cannot be stored")
+    return label
 
 
 def _check_not_tax(charge: Charge, hook: str) -> None:
@@ -86,7 +102,7 @@ def _rate(charge: Charge, hook: str) -> Decimal | None:
 def _base(charge: Charge, draft: Draft, hook: str) -> Decimal | None:
     if charge.base is None:
         return None
-    base = quantise(_amount(charge.base, "base", hook), draft.currency)
+    base = _rounded(charge.base, "base", draft, hook)
     if base < 0:
         raise PricingFailed(hook, f"base={charge.base!r} must not be negative")
     return base
@@ -101,6 +117,11 @@ def _amount(value: Any, name: str, hook: str) -> Decimal:
     if abs(value) > MAX_AMOUNT:
         raise PricingFailed(hook, f"{name}={value!r} is larger than {MAX_AMOUNT}")
     return value
+
+
+def _rounded(value: Any, name: str, draft: Draft, hook: str) -> Decimal:
+    """A value in whole units of the currency."""
+    return _amount(quantise(_amount(value, name, hook), draft.currency), name, hook)
 
 
 def _parts(
@@ -123,14 +144,15 @@ def _parts(
 
 
 def _together(first: Charge, second: Charge) -> Charge:
-    """Two taxes of one hook at one rate as one."""
+    """Two taxes of one hook at one rate as one. What is known of one of them only is not known of both."""
     is_known = first.base is not None and second.base is not None
+    is_divided = all(tax.lines or tax.charges for tax in (first, second))
     return replace(
         first,
         amount=first.amount + second.amount,
         base=(first.base or ZERO) + (second.base or ZERO) if is_known else None,
-        lines=_sums(first.lines, second.lines),
-        charges=_sums(first.charges, second.charges),
+        lines=_sums(first.lines, second.lines) if is_divided else {},
+        charges=_sums(first.charges, second.charges) if is_divided else {},
     )
 
 
@@ -142,6 +164,7 @@ def _check_base(charge: Charge, draft: Draft, hook: str) -> None:
     """Rate and base make the amount, but for the rounding of each line and charge."""
     if charge.rate is None or charge.base is None:
         return
+    _amount(charge.base, "base", hook)
     exact = charge.base * charge.rate
     roundings = len(draft.lines) + 2 * len(draft.charges) + 1
     tolerance = unit(draft.currency) * roundings * (1 + charge.rate) / 2

@@ -38,12 +38,17 @@ def price(draft: Draft) -> Draft:
     except PricingFailed as error:
         logger.error("Pricing failed: %s: %s", error.hook, error.problem, exc_info=error)  # noqa: TRY400 - with the cause
         raise
-    if draft.total > MAX_AMOUNT or draft.subtotal > MAX_AMOUNT:
-        raise AmountTooLarge
     return draft
 
 
+def _check_size(draft: Draft) -> None:
+    """Before each hook, so that no hook is blamed for an amount that exceeds the columns with it."""
+    if draft.total > MAX_AMOUNT or draft.subtotal > MAX_AMOUNT:
+        raise AmountTooLarge
+
+
 def _priced(draft: Draft) -> Draft:
+    _check_size(draft)
     charges: list[Charge] = []
     hooks: list[str] = []
     for entry in app_settings.PRICING:
@@ -53,6 +58,7 @@ def _priced(draft: Draft) -> Draft:
             charges += new
             hooks += [hook] * len(new)
             draft = replace(draft, charges=tuple(charges))
+            _check_size(draft)
     if not charges:
         untaxed = [Taxed(ZERO, None, line.line_total, ZERO) for line in draft.lines]
         return replace(draft, taxed_lines=untaxed)
