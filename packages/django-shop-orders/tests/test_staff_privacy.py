@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from shop_orders import checkout, lifecycle, payments
 from shop_orders.admin import STEPS
-from shop_orders.models import IdempotencyKey, Payment
+from shop_orders.models import IdempotencyKey, IncomingPayment, Payment
 from shop_orders.payment_providers import PaymentState
 from testproject.urls import api
 
@@ -20,7 +20,14 @@ CONTACT = checkout.Contact(name="Wanjiru Canary", email="canary@example.org", ph
 PERSONAL = ("anary", "+254712345678", "0712345678")
 """Parts of every text about a person in the order. The word stands in each field in which people write."""
 
-VIEWS = {"staff_list_orders", "staff_get_order"}
+VIEWS = {
+    "staff_list_orders",
+    "staff_get_order",
+    "staff_list_incoming_payments",
+    "staff_get_incoming_payment",
+}
+INCOMING = {"staff_assign_incoming_payment", "staff_dismiss_incoming_payment"}
+"""They answer with the money that somebody sent, not with the order."""
 BODIES = {
     "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
     "staff_cancel_order": {"reason": "Canary moved away"},
@@ -29,6 +36,7 @@ BODIES = {
     "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
     "staff_restock_order": {"lines": [{"product": "978-1", "quantity": 1}], "reason": "Canary refused it"},
     "staff_note_order": {"text": "Canary called"},
+    "staff_dismiss_incoming_payment": {"comment": "Canary got it back"},
 }
 
 
@@ -52,6 +60,16 @@ def order(place, memory_provider, customer, settings):
     )
     lifecycle.add_note(row.pk, text="Canary likes trees", by=customer.user, is_public=True)
     payments.start(row.pk)
+    IncomingPayment.objects.create(
+        provider="memory",
+        receipt="RKTQDM7W6S",
+        amount=25,
+        currency="KES",
+        account="for Canary",
+        payer_name="WANJIRU Canary",
+        payer_phone="+254712345678",
+        order=row,
+    )
     Payment.objects.update(instructions="Canary pays", error="Canary has no money", redirect_url="https://x/canary")
     return row
 
@@ -87,7 +105,9 @@ def staff(*, without=()):
 def call(client, name, order, **headers):
     method, path = operations()[name]
     path = path.replace("{number}", order.number).replace("{payment_id}", str(order.payments.first().public_id))
-    body = () if method == "GET" else (json.dumps(BODIES.get(name, {})), "application/json")
+    path = path.replace("{incoming_id}", str(order.incoming_payments.get().public_id))
+    wanted = {"order": order.number} if name == "staff_assign_incoming_payment" else BODIES.get(name, {})
+    body = () if method == "GET" else (json.dumps(wanted), "application/json")
     return client.generic(method, path, *body, headers=headers)
 
 
@@ -105,6 +125,11 @@ def test_answer_shows_personal_data_only_with_the_permission_to_view_orders(orde
     assert answer.status_code == 200, answer.content
     assert personal(answer) == []
     fields = answer.json()
+    if name in INCOMING:
+        assert (fields["order"], fields["amount"], fields["comment"]) == (order.number, "25.00", "")
+        seen = call(staff(), "staff_get_incoming_payment", order)
+        assert personal(seen) == ["anary", "+254712345678"]
+        return
     assert (fields["number"], fields["total"], len(fields["lines"])) == (order.number, "25.00", 1)
     assert {event["message"] + event["actor"] for event in fields["events"]} == {""}
     seen = call(staff(), "staff_get_order", order)

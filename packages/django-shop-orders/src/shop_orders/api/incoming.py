@@ -31,8 +31,8 @@ class CandidateOut(Schema):
 
 
 class IncomingPaymentOut(Schema):
-    """``order`` is the order that the account names, or for which it was recorded. ``payer_name`` and ``payer_phone``
-    are empty without the permission view_order."""
+    """``order`` is the order that the account names, or for which it was recorded. Without the permission view_order
+    ``account``, ``payer_name``, ``payer_phone`` and ``comment`` are empty."""
 
     id: str
     provider: str
@@ -166,7 +166,7 @@ def _fields(row: IncomingPayment, *, with_payer: bool) -> dict[str, Any]:
         "receipt": row.receipt,
         "amount": as_text(row.amount, row.currency),
         "currency": row.currency,
-        "account": row.account,
+        "account": row.account if with_payer else "",
         "payer_name": row.payer_name if with_payer else "",
         "payer_phone": row.payer_phone if with_payer else "",
         "paid_at": row.paid_at,
@@ -174,6 +174,6 @@ def _fields(row: IncomingPayment, *, with_payer: bool) -> dict[str, Any]:
         "is_confirmed": row.is_confirmed,
         "status": row.status,
         "reason": row.reason,
-        "comment": row.comment,
+        "comment": row.comment if with_payer else "",
         "order": row.order.number if row.order else "",
     }
