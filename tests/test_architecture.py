@@ -63,8 +63,18 @@ LAYERS = {
     | dict.fromkeys(["payment_providers", "product_sources"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
-            *("carts", "checkout", "crediting", "customers", "events", "guest_links", "idempotency", "lifecycle"),
-            *("numbers", "payments", "pricing", "queries", "tracking", "unpaid_orders", "validators", "visitors"),
+            *("carts", "checkout", "crediting", "customers", "events", "form_tokens", "guest_links", "idempotency"),
+            *(
+                "lifecycle",
+                "numbers",
+                "payments",
+                "pricing",
+                "queries",
+                "tracking",
+                "unpaid_orders",
+                "validators",
+                "visitors",
+            ),
         ],
         ACTIONS,
     )

@@ -138,6 +138,7 @@ class OrderWorkplace(OrderAdmin):
             "credits": order.credits.order_by("pk"),
             "shipments": order.shipments.prefetch_related("lines__order_line"),
             "delivery": shipping.choices().get(order.delivery),
+            "form_token": uuid.uuid4(),
             "others": Order.objects.filter(customer=order.customer).exclude(pk=order.pk).order_by("-placed_at")[:5],
         }
         return TemplateResponse(request, self.change_form_template, context)
@@ -150,15 +151,14 @@ class OrderWorkplace(OrderAdmin):
         if not self._may(request, STEPS[name]):
             raise PermissionDenied
         form = STEPS[name].form(request.POST or None, order=order)
-        is_taken = request.method == "POST" and "look" not in request.POST
-        if is_taken and form.is_valid():
+        if request.method == "POST" and "look" not in request.POST:
             try:
-                steps.take(name, order, form.options(), by=request.user)
+                is_done = self.take_step(request, name, order, form)
             except ShopOrdersError as error:
                 form.add_error(None, str(error))
             else:
-                self.message_user(request, gettext("Done: %(step)s.") % {"step": STEPS[name].label}, messages.SUCCESS)
-                return redirect("admin:shop_orders_order_change", order_id)
+                if is_done:
+                    return redirect("admin:shop_orders_order_change", order_id)
         context = {
             **self.admin_site.each_context(request),
             "title": STEPS[name].label,
@@ -177,11 +177,16 @@ class OrderWorkplace(OrderAdmin):
         order = get_object_or_404(Order, pk=order_id)
         row = get_object_or_404(Notification.objects.about(order.number), public_id=public_id)
         try:
-            outbox.resend(row)
-        except ShopNotifyError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            token = uuid.UUID(request.POST.get("form_token", ""))
+            _resent, is_new = outbox.resend_once(row, key=token.hex)
+        except (ShopNotifyError, ValueError) as error:
+            problem = str(error) if isinstance(error, ShopNotifyError) else gettext("Press the button once more.")
+            self.message_user(request, problem, messages.ERROR)
         else:
-            self.message_user(request, gettext("It will be sent to %(to)s.") % {"to": row.address}, messages.SUCCESS)
+            text = gettext("It will be sent to %(to)s.")
+            if not is_new:
+                text = gettext("This was already done: it is sent to %(to)s.")
+            self.message_user(request, text % {"to": row.address}, messages.SUCCESS if is_new else messages.WARNING)
         return redirect("admin:shop_orders_order_change", order_id)
 
     def _preview(self, request: HttpRequest, name: str, order: Order, form: StepForm) -> steps.StepPreview | None:

@@ -1,4 +1,4 @@
-"""The steps of an order: taking one, and a preview of the messages that it would send."""
+"""A preview of the messages that a step of an order would send."""
 
 from __future__ import annotations
 
@@ -24,15 +24,6 @@ class StepPreview:
     problem: str = ""
 
 
-def take(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> None:
-    """Call the step's action.
-
-    Raises:
-        ShopOrdersError: it cannot be done now.
-    """
-    STEPS[name].action(order.pk, by=by, **options)
-
-
 def preview(name: str, order: Order, options: Mapping[str, Any], *, by: Any) -> StepPreview:
     """The messages that a step would send: it is taken in a transaction that is rolled back.
 
@@ -53,7 +44,7 @@ def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) 
     if name == "capture":
         _assume_captured(order, options)
     else:
-        take(name, order, options, by=by)
+        STEPS[name].action(order.pk, by=by, **options)
     rows = order.events.exclude(pk__in=known).exclude(signal="").order_by("pk")
     return [(f"shop_orders.signals.{event.signal}", event.payload) for event in rows]
 

@@ -86,4 +86,9 @@ ERRORS = [
     gettext_noop("The shop is busy. Try again in a moment."),
     gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
     gettext_noop("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first."),
+    gettext_noop("This was already done."),
+    gettext_noop("This page is too old. Check the form and send it again."),
+    gettext_noop("This form was sent before, with other values. Look at what was done before you fill it in again."),
+    gettext_noop("Check the form and send it again."),
+    gettext_noop("This was already done: %(step)s."),
 ]

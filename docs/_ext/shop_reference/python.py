@@ -60,6 +60,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "checkout": "Contact place_order preview",
         "visitors": "of",
+        "form_tokens": "new_token is_valid once find FormTokenField",
         "lifecycle": "allowed confirm start_processing ship deliver cancel add_note",
         "payments": (
             "available_providers start record_payment capture resolve refund queue_refund refresh apply_state "
@@ -78,7 +79,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "api.problems": "register",
     },
     "shop_notify": {
-        "outbox": "put resend retry retry_dead",
+        "outbox": "put resend resend_once retry retry_dead",
         "delivery": "wake_up deliver_due start_fallbacks receive_reports",
         "notifiers": "get_notifier installed",
         "queues": "wake",

@@ -18,8 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from shop_orders import lifecycle, pages, payments, tracking
-from shop_orders.exceptions import ShopOrdersError
+from shop_orders import form_tokens, lifecycle, pages, payments, tracking
+from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
 from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
 from shop_orders.payment_providers import PaymentProvider, payment_provider
 
@@ -102,9 +102,11 @@ def pay(request: HttpRequest, number: str) -> HttpResponse:
     context: dict[str, Any] = {"order": order, "ways": ways, "chosen": alias, "token": token_of(request)}
     context["phone"] = request.POST.get("phone", order.phone)
     context["asks_for_phone"] = any(way.start_once_for is not None for way in ways)
+    context["form_token"] = form_tokens.new_token()
     if request.method != "POST":
         return render(request, "storefront/pay.html", context)
-    try:
+
+    def start() -> str:
         payment = payments.start(
             order.pk,
             provider=alias,
@@ -112,24 +114,45 @@ def pay(request: HttpRequest, number: str) -> HttpResponse:
             return_url=request.build_absolute_uri(links.order_path(number, token_of(request), name="order_thanks")),
             base_url=request.build_absolute_uri("/").rstrip("/"),
         )
+        return str(payment.public_id)
+
+    if alias not in {way.alias for way in ways}:
+        return render(request, "storefront/pay.html", {**context, "error": str(UnknownPaymentProvider(alias))})
+    try:
+        sent = form_tokens.once(
+            request.POST,
+            owner=order.customer.key,
+            route=f"pay by {alias} {order.number}",
+            work=start,
+            in_transaction=False,
+        )
     except ShopOrdersError as error:
         return render(request, "storefront/pay.html", {**context, "error": str(error)})
-    return _go_on(request, order, payment)
+    return _go_on(request, order, order.payments.get(public_id=sent.body))
 
 
 @require_POST
 def cancel(request: HttpRequest, number: str) -> HttpResponse:
     order = own_order(request, number)
-    try:
+
+    def cancel_order() -> None:
         lifecycle.cancel(
             order.pk,
             by=request.user if request.user.is_authenticated else None,
             reason=request.POST.get("reason", "").replace("\0", "")[:500],
         )
+
+    try:
+        sent = form_tokens.once(
+            request.POST, owner=order.customer.key, route=f"cancel {order.number}", work=cancel_order
+        )
     except ShopOrdersError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("Your order is cancelled."))
+        if sent.is_replay:
+            messages.info(request, _("This was already done."))
+        else:
+            messages.success(request, _("Your order is cancelled."))
     return redirect(links.order_path(number, token_of(request)))
 
 
@@ -174,6 +197,7 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
         "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
         and not any(line.shipped_quantity for line in lines),
         "token": token_of(request),
+        "form_token": form_tokens.new_token(),
     }
 
 

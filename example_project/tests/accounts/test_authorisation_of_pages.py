@@ -116,7 +116,10 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "admin/shop_orders/order/<int:order_id>/slip/": (desk(403, 200), desk(403, 200)),
     "admin/shop_catalog/product/stock/": (desk(403, 200), desk(403, 200)),
     "admin/shop_catalog/product/import/": (desk(403, 200), desk(403, 200)),
-    "admin/shop_catalog/product/import/<uuid:public_id>/": (desk(403, 404), desk(403, 404)),
+    "admin/shop_catalog/product/import/<uuid:public_id>/": (
+        desk(403, 404),
+        desk(403, 302),
+    ),  # it may be imported already
     "admin/shop_notify/notification/<int:pk>/html/": (desk(403, 200), desk(403, 200)),
     "admin/shop_notify/notification/<int:pk>/resend/": (desk(403, 200), desk(403, 200)),
     "admin/shop_notify/notification/notifiers/": (desk(403, 200), desk(403, 200)),
@@ -167,7 +170,7 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "orders/<str:number>/": (owned(404, 200), alike(405)),
     "orders/<str:number>/thanks/": (owned(404, 200), alike(405)),
     "orders/<str:number>/waiting/": (owned(404, 204), alike(405)),
-    "orders/<str:number>/pay/": (owned(404, 200), owned(404, 302)),
+    "orders/<str:number>/pay/": (owned(404, 200), owned(404, 200)),  # without a token the page is shown again
     "orders/<str:number>/cancel/": (alike(405), owned(404, 302)),
     "account/": (known("login", 200), known("login", 405)),
     "account/orders/": (known("login", 200), known("login", 405)),

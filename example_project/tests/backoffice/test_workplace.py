@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 from backoffice import order_page
 from django.test import Client
 from shop_catalog.models import Product
 from shop_notify.models import Notification
-from shop_orders import carts, checkout, customers, lifecycle, payments
-from shop_orders.models import Order, OrderEvent
+from shop_orders import carts, checkout, customers, form_tokens, lifecycle, payments
+from shop_orders.models import Order, OrderEvent, Refund
 from shop_orders.payment_providers import PaymentState
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("atomic_requests")]
@@ -53,6 +54,11 @@ def step(order, name):
     return f"/admin/shop_orders/order/{order.pk}/step/{name}/"
 
 
+def sent(**values):
+    """The values of a form from a page that was just opened."""
+    return {"form_token": form_tokens.new_token(), **values}
+
+
 def shown(answer):
     """The messages in the page's preview."""
     preview = answer.context["preview"]
@@ -90,7 +96,7 @@ STEPS = {
 def test_a_step_sends_what_it_showed(name, order, staff):
     before, values, count = STEPS[name]
     bring(order, *before)
-    client, values = staff(*ALL), {**values, "notify": "on"}
+    client, values = staff(*ALL), sent(**values, notify="on")
     events, known = OrderEvent.objects.count(), list(Notification.objects.values_list("pk", flat=True))
 
     seen = shown(client.post(step(order, name), {**values, "look": "1"}))
@@ -101,6 +107,17 @@ def test_a_step_sends_what_it_showed(name, order, staff):
     answer = client.post(step(order, name), {**values, "take": "1"})
     assert (answer.status_code, answer["Location"]) == (302, page(order))
     assert written(order, known) == seen
+
+
+def test_a_step_that_is_sent_twice_is_taken_once(order, staff):
+    bring(order, payments.record_payment)
+    client = staff(*ALL)
+    text = client.get(step(order, "refund")).content.decode()
+    values = dict(re.findall(r'name="(\w+)" value="([^"]*)"', text)) | {"amount": "500", "take": "1"}
+    del values["look"]  # the other button
+    for said in ("Done: Refund", "This was already done: Refund"):
+        assert said in client.post(step(order, "refund"), values, follow=True).content.decode()
+    assert [refund.amount for refund in Refund.objects.all()] == [500]
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -128,6 +145,7 @@ def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
     bring(order, *before)
     client, known = staff(*ALL), Notification.objects.count()
 
+    values = sent(**values)
     answer = client.post(step(order, name), {**values, "look": "1"})
     assert "No message will be sent." in answer.content.decode()
     client.post(step(order, name), {**values, "take": "1"})
@@ -139,7 +157,7 @@ def test_a_step_that_is_no_longer_possible_says_why_before_and_after(order, staf
     client = staff(*ALL)
 
     assert "cannot become" in client.get(step(order, "deliver")).context["preview"].problem
-    answer = client.post(step(order, "deliver"), {"take": "1"})
+    answer = client.post(step(order, "deliver"), sent(take="1"))
 
     assert answer.status_code == 200
     assert "cannot become" in answer.content.decode()
@@ -150,7 +168,7 @@ def test_a_wrong_form_shows_its_faults_and_no_messages(order, staff):
     bring(order, payments.record_payment)
     client = staff(*ALL)
 
-    answer = client.post(step(order, "refund"), {"amount": "-3", "take": "1"})
+    answer = client.post(step(order, "refund"), sent(amount="-3", take="1"))
 
     assert answer.context["preview"] is None
     assert "Please correct the errors below" in answer.content.decode()
@@ -170,7 +188,7 @@ def test_the_time_line_shows_who_was_told_of_what(order, staff):
 
 def test_a_private_note_stays_with_the_staff(order, staff):
     client = staff(*ALL)
-    client.post(step(order, "note"), {"text": "Fragile; <b>careful</b>", "take": "1"})
+    client.post(step(order, "note"), sent(text="Fragile; <b>careful</b>", take="1"))
 
     text = client.get(page(order)).content.decode()
 
@@ -182,7 +200,11 @@ def test_a_message_is_sent_again_to_the_same_address(order, staff):
     client = staff(*ALL)
     row = Notification.objects.get(alias="sms", audience="customer")
 
-    answer = client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/", follow=True)
+    token = re.search(r'name="form_token" value="([^"]+)"', client.get(page(order)).content.decode())[1]
+    url = f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/"
+    answer = client.post(url, {"form_token": token}, follow=True)
+    assert "This was already done" in client.post(url, {"form_token": token}, follow=True).content.decode()
+    assert "Press the button once more." in client.post(url, follow=True).content.decode()
 
     assert Notification.objects.get(origin=row).address == row.address
     placed = next(entry for entry in order_page.entries(order, with_messages=True) if entry.event.kind == "placed")
@@ -254,7 +276,7 @@ def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(
     for number in range(20):
         lifecycle.add_note(order.pk, text=str(number), by=order.customer.user)
         row = Notification.objects.filter(alias="sms").first()
-        client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
+        client.post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/", {"form_token": uuid.uuid4()})
     with django_assert_max_num_queries(count + 1):
         client.get(page(order))
 

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from shop_catalog import categories, inventory, products
 from shop_catalog.models import Category, Product
+from shop_orders import form_tokens
 from shop_orders.models import Order
 
 GUEST = {
@@ -66,7 +67,7 @@ class Visitor:
         return self.text
 
     def post(self, path: str, **data: Any) -> str:
-        self.page = self.client.post(path, data, follow=True)
+        self.page = self.client.post(path, {"form_token": form_tokens.new_token(), **data}, follow=True)
         return self.text
 
     @property

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from shop_catalog import inventory, products
 from shop_notify.models import Notification
-from shop_orders import customers
+from shop_orders import customers, form_tokens
 from shop_orders.models import Order
 from storefront import shipping
 
@@ -273,6 +274,35 @@ def test_paying_on_the_provider_s_page_confirms_the_order(visitor, mug, settings
     assert "Your payment arrived" in text
     order.refresh_from_db()
     assert (order.status, order.payment_status) == ("confirmed", "paid")
+
+
+def test_a_payment_form_that_is_sent_again_by_the_back_button_starts_no_second_payment(visitor, mug, settings):
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"test": TEST}}
+    order = visitor.buy("MUG", payment="test")
+    page, url = visitor.text, visitor.path
+    form_token = re.search(r'name="form_token" value="([^"]+)"', page)[1]
+    sent = {"payment": "test", "token": visitor.page.wsgi_request.GET["token"], "form_token": form_token}
+    visitor.post(url, **sent)
+    assert visitor.path.startswith("/payments/test/")
+    visitor.post(visitor.path, choice="refuse")
+    assert "The payment did not go through." in visitor.post(url, **sent)
+    assert visitor.path == f"/orders/{order.number}/thanks/"
+    assert order.payments.count() == 1
+    visitor.post(url, **{**sent, "form_token": form_tokens.new_token()})
+    assert order.payments.count() == 2
+
+
+@pytest.mark.parametrize("alias", ["\0", "gold", "x" * 300, "on_delivery"])
+def test_a_way_to_pay_that_is_not_offered_is_refused(visitor, mug, settings, alias):
+    settings.SHOP_ORDERS = {
+        **settings.SHOP_ORDERS,
+        "PAYMENT_PROVIDERS": {"test": TEST, **settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]},
+    }
+    order = visitor.buy("MUG", payment="test")
+    text = visitor.post(visitor.path, payment=alias, token=visitor.page.wsgi_request.GET["token"])
+    assert "Unknown payment provider:" in text
+    order.refresh_from_db()
+    assert (order.payment_provider, order.status, order.payments.count()) == ("test", "pending", 0)
 
 
 def test_a_refused_payment_can_be_tried_again(visitor, mug, settings):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -98,6 +99,28 @@ def test_the_buyer_cancels_and_the_stock_comes_back(visitor, mug):
     assert "Too many mugs." in text
     mug.refresh_from_db()
     assert mug.available_quantity == 10
+
+
+def token_of(page):
+    return re.search(r'name="form_token" value="([^"]+)"', page)[1]
+
+
+def test_a_cancellation_that_is_sent_twice_says_so(customer, mug):
+    order = customer.buy("MUG")
+    url = f"/orders/{order.number}/cancel/"
+    token = token_of(customer.get(f"/orders/{order.number}/"))
+    assert "Your order is cancelled." in customer.post(url, form_token=token)
+    again = customer.post(url, form_token=token)
+    assert "This was already done." in again
+    assert "Your order is cancelled." not in again
+    assert order.events.filter(new_status="cancelled").count() == 1
+
+
+def test_a_cancellation_without_a_token_does_nothing(customer, mug):
+    order = customer.buy("MUG")
+    assert "This page is too old." in customer.post(f"/orders/{order.number}/cancel/", form_token="")
+    order.refresh_from_db()
+    assert order.status == "confirmed"
 
 
 def test_what_has_shipped_cannot_be_cancelled(customer, mug):

@@ -2,14 +2,16 @@
 
 import io
 import re
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 from PIL import Image
-from shop_catalog import categories, images, inventory, products, reviews, statistics
-from shop_catalog.models import Category, Product, ProductUpload, Review, StockMovement
+from shop_catalog import categories, images, inventory, jobs, products, reviews, statistics
+from shop_catalog.models import Category, Product, ProductUpload, Review, SentForm, StockMovement
 
 pytestmark = pytest.mark.django_db
 
@@ -212,11 +214,17 @@ def test_invalid_image_is_reported_in_the_form(admin, shop):
     assert shop.images.count() == 0
 
 
+def opened(admin, page):
+    """The hidden values of a page that was just opened."""
+    return {"form_token": re.search(r'name="form_token" value="([^"]+)"', admin.get(page).content.decode())[1]}
+
+
 def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
     page = url("product", "stock") + f"?ids={shop.pk}"
-    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": ""}).status_code == 200
+    hidden = opened(admin, page)
+    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": "", **hidden}).status_code == 200
     assert products.get("A").stock_quantity == 5
-    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": "broken"}).status_code == 302
+    assert admin.post(page, {"kind": "adjust", "quantity": "-2", "reason": "broken", **hidden}).status_code == 302
     movement = StockMovement.objects.first()
     assert (movement.kind, movement.stock_change, movement.reason, movement.created_by) == (
         "adjust",
@@ -224,9 +232,52 @@ def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
         "broken",
         staff,
     )
-    response = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken"})
+    response = admin.post(page, {"kind": "adjust", "quantity": "-9", "reason": "broken", **opened(admin, page)})
     assert "not enough stock" in response.content.decode()
     assert products.get("A").stock_quantity == 3
+
+
+@pytest.mark.parametrize(("kind", "quantity", "left"), [("receive", 4, 9), ("adjust", -2, 3), ("count", 5, 5)])
+def test_stock_form_that_is_sent_twice_works_once(admin, shop, kind, quantity, left):
+    """A count of the right stock moves nothing, and must not undo a sale when it comes again."""
+    page = url("product", "stock") + f"?ids={shop.pk}"
+    values = {"kind": kind, "quantity": quantity, "reason": "checked", **opened(admin, page)}
+    assert "The stock was changed." in admin.post(page, values, follow=True).content.decode()
+    assert products.get("A").stock_quantity == left
+    inventory.adjust({"A": -1}, reason="sold at the door")
+    assert "This was already done." in admin.post(page, values, follow=True).content.decode()
+    assert products.get("A").stock_quantity == left - 1
+    assert "with other values" in admin.post(page, {**values, "quantity": 50}).content.decode()
+    assert products.get("A").stock_quantity == left - 1
+    admin.post(page, {**values, **opened(admin, page)})
+    assert products.get("A").stock_quantity == {"receive": 12, "adjust": 0, "count": 5}[kind]
+
+
+@pytest.mark.parametrize("token", [None, "", "made-up", "\0"])
+def test_stock_form_without_a_token_is_shown_again_with_one(admin, shop, token):
+    page = url("product", "stock") + f"?ids={shop.pk}"
+    values = {"kind": "receive", "quantity": 4, "reason": "delivered"}
+    text = admin.post(page, values if token is None else {**values, "form_token": token}).content.decode()
+    assert "Check the form and send it again." in text
+    assert products.get("A").stock_quantity == 5
+
+
+def test_tokens_of_old_forms_are_deleted(admin, shop):
+    page = url("product", "stock") + f"?ids={shop.pk}"
+    admin.post(page, {"kind": "receive", "quantity": 4, "reason": "delivered", **opened(admin, page)})
+    assert jobs.delete_sent_forms() == 0
+    SentForm.objects.update(created_at=timezone.now() - timedelta(days=91))
+    assert jobs.delete_sent_forms() == 1
+
+
+def test_import_that_is_confirmed_twice_is_done_once(admin, shop):
+    file = SimpleUploadedFile("more.csv", b"sku,name,price\nN,New,1\n", "text/csv")
+    preview = admin.post(url("product", "import"), {"file": file}).url
+    assert "1 created" in admin.post(preview, follow=True).content.decode()
+    products.set_price(products.get("N"), price=Decimal(2))
+    assert "This was already done." in admin.post(preview, follow=True).content.decode()
+    assert products.get("N").price == 2
+    assert admin.get(preview).status_code == 404
 
 
 def test_actions_publish_and_change_stock(admin, shop):

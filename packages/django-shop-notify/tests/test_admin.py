@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import django
 import pytest
 from django.contrib.auth.models import Permission
@@ -81,9 +83,45 @@ def test_html_is_shown_on_a_page_that_runs_no_scripts(admin_client, row):
 
 def test_resend_to_another_address(admin_client, row):
     assert admin_client.get(f"{LIST}{row.pk}/resend/").status_code == 200
-    answer = admin_client.post(f"{LIST}{row.pk}/resend/", {"address": "other@example.org"})
+    values = {"address": "other@example.org", **opened(admin_client, f"{LIST}{row.pk}/resend/")}
+    answer = admin_client.post(f"{LIST}{row.pk}/resend/", values)
     assert answer.status_code == 302
     assert Notification.objects.get(origin=row).address == "other@example.org"
+
+
+def opened(client, page):
+    """The hidden values of a page that was just opened."""
+    return {"form_token": re.search(r'name="form_token" value="([^"]+)"', client.get(page).content.decode())[1]}
+
+
+def test_resend_form_that_is_sent_twice_sends_one_message(admin_client, row):
+    url = f"{LIST}{row.pk}/resend/"
+    values = {"address": row.address, **opened(admin_client, url)}
+    first, again = (admin_client.post(url, values, follow=True).content.decode() for _press in range(2))
+    assert "It will be sent to" in first
+    assert "This was already done: it is sent to" in again
+    assert Notification.objects.filter(origin=row).count() == 1
+    admin_client.post(url, {**values, **opened(admin_client, url)})
+    assert Notification.objects.filter(origin=row).count() == 2
+
+
+@pytest.mark.parametrize("token", [None, "", "made-up"])
+def test_resend_form_without_a_token_is_shown_again_with_one(admin_client, row, token):
+    values = {"address": row.address} if token is None else {"address": row.address, "form_token": token}
+    text = admin_client.post(f"{LIST}{row.pk}/resend/", values).content.decode()
+    assert "Check the form and send it again." in text
+    assert Notification.objects.count() == 1
+
+
+def test_action_that_is_sent_twice_sends_each_message_once(admin_client, row):
+    other = Notification.objects.create(
+        event_id="2", event=row.event, alias=row.alias, channel=row.channel, address=row.address, context=row.context
+    )
+    values = {"action": "resend", "_selected_action": [row.pk, other.pk], **opened(admin_client, LIST)}
+    first, again = (admin_client.post(LIST, values, follow=True).content.decode() for _press in range(2))
+    assert "2 messages will be sent." in first
+    assert again.count("This was already done: it is sent again.") == 2
+    assert Notification.objects.exclude(origin=None).count() == 2
 
 
 def test_staff_without_the_permission_can_view_but_not_resend(clerk, row):

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
 from django.urls import reverse
-from shop_orders import admin, lifecycle, payments
+from shop_orders import admin, form_tokens, lifecycle, payments
 from shop_orders.admin import exports
 from shop_orders.models import Order
 from shop_orders.payment_providers import PaymentState
@@ -27,6 +27,7 @@ def shopkeeper(client):
 
 
 def step(client, order, name, **fields):
+    fields = {"form_token": form_tokens.new_token(), **fields}
     return client.post(reverse("admin:shop_orders_step", args=[order.pk, name]), fields, follow=True)
 
 

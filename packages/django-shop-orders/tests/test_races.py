@@ -15,8 +15,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
-from shop_orders import carts, checkout, customers, lifecycle, payments
+from shop_orders import carts, checkout, customers, form_tokens, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
 from shop_orders.models import (
     Cart,
@@ -28,6 +29,7 @@ from shop_orders.models import (
     Payment,
     ProviderEvent,
     Refund,
+    Shipment,
 )
 from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent
 from shop_orders.testing import races
@@ -413,3 +415,24 @@ def test_parallel_first_requests_of_a_user_make_one_customer(db):
     found = at_once(*[lambda: customers.for_user(user).pk] * 16)
     assert len(set(found)) == 1
     assert threading.active_count() < 50
+
+
+@pytest.mark.parametrize("name", ["refund", "ship"])
+def test_form_that_is_pressed_four_times_at_once_is_taken_once(book, place, memory_provider, name):
+    order = place(provider="bank", quantity=2)
+    if name == "refund":
+        payments.record_payment(order.pk)
+    elif name == "ship":
+        lifecycle.confirm(order.pk)
+        lifecycle.start_processing(order.pk)
+    get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw")
+    values = {"form_token": form_tokens.new_token(), "amount": "5.00", "line_1": "1"}
+    url = reverse("admin:shop_orders_step", args=[order.pk, name])
+    clients = [Client() for _press in range(4)]
+    for client in clients:
+        client.force_login(get_user_model().objects.get(username="test-admin"))
+    answers = at_once(*[partial(client.post, url, values, follow=True) for client in clients])
+    said = [answer.content.decode() for answer in answers]
+    assert sum("This was already done: " in text for text in said) == 3
+    counts = {"refund": Refund.objects, "ship": Shipment.objects}
+    assert counts[name].count() == 1

@@ -9,7 +9,7 @@ from django.utils import timezone
 from shop_core.jobs import Job, Schedule
 
 from shop_catalog import categories, images, inventory, products, statistics
-from shop_catalog.models import JobRun, ProductUpload
+from shop_catalog.models import JobRun, ProductUpload, SentForm
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,11 @@ def check_stock() -> None:
 def delete_old_uploads() -> int:
     """Delete files whose preview was not confirmed within a day."""
     return ProductUpload.objects.filter(created_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
+
+
+def delete_sent_forms() -> int:
+    """Delete the tokens of forms that were sent 90 days ago. Pages are not open that long."""
+    return SentForm.objects.filter(created_at__lt=timezone.now() - timedelta(days=90)).delete()[0]
 
 
 JOBS: tuple[Job, ...] = (
@@ -67,6 +72,12 @@ JOBS: tuple[Job, ...] = (
         function=delete_old_uploads,
         every=timedelta(hours=6),
         consequence="Files of unconfirmed imports fill the database.",
+    ),
+    Job(
+        name="forget_forms",
+        function=delete_sent_forms,
+        every=timedelta(days=1),
+        consequence="The table of sent forms grows for ever.",
     ),
     Job(
         name="check_tree",

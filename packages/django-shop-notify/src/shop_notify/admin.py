@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import django
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from shop_notify import health, outbox
-from shop_notify.exceptions import ShopNotifyError, TemplateRefused
+from shop_notify.exceptions import NotRetryable, ShopNotifyError, TemplateRefused
 from shop_notify.masking import mask
 from shop_notify.messages import overrides, preview_notification, sample_values
 from shop_notify.models import Attempt, DeliveryReport, JobRun, Notification, Preference, Suppression, TemplateOverride
@@ -51,7 +53,26 @@ class DeliveryReportInline(ReadOnly, admin.TabularInline):
     fields = ["received_at", "status", "state", "detail"]
 
 
+class FormToken(forms.UUIDField):
+    """A hidden field that is different on each page, so that a form which is sent twice does its work once."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(label="", initial=uuid.uuid4, **options)
+        text = gettext_lazy("Check the form and send it again.")
+        self.error_messages = dict.fromkeys(self.error_messages, text)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data or initial
+
+
+class OnceActionForm(ActionForm):
+    form_token = FormToken(required=False)
+
+
 class ResendForm(forms.Form):
+    form_token = FormToken()
     address = forms.CharField(
         label=gettext_lazy("Address"), max_length=200, help_text=gettext_lazy("You may enter another one.")
     )
@@ -67,6 +88,7 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
     show_full_result_count = False
     inlines = [AttemptInline, DeliveryReportInline]
     actions = ["resend", "retry"]
+    action_form = OnceActionForm
     change_list_template = "admin/shop_notify/notification/change_list.html"
     change_form_template = "admin/shop_notify/notification/change_form.html"
     fieldsets = [
@@ -125,11 +147,14 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
         form = ResendForm(request.POST or None, initial={"address": row.address})
         if form.is_valid():
             try:
-                resent = outbox.resend(row, address=form.cleaned_data["address"])
+                token, address = form.cleaned_data["form_token"], form.cleaned_data["address"]
+                resent, is_new = outbox.resend_once(row, key=token.hex, address=address)
             except ShopNotifyError as error:
                 form.add_error("address", str(error))
             else:
-                self.message_user(request, _("It will be sent to %(to)s.") % {"to": mask(resent.address)})
+                text = _("It will be sent to %(to)s.") if is_new else _("This was already done: it is sent to %(to)s.")
+                level = messages.SUCCESS if is_new else messages.WARNING
+                self.message_user(request, text % {"to": mask(resent.address)}, level)
                 return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[resent.pk]))
         context = {**self._page(request, _("Send again")), "form": form, "original": row}
         return TemplateResponse(request, "admin/shop_notify/notification/resend.html", context)
@@ -156,7 +181,15 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Send again, to the same address"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
-        self._each(request, queryset, outbox.resend)
+        form = OnceActionForm(request.POST)
+        form.is_valid()
+        token = form.cleaned_data.get("form_token") or uuid.uuid4()
+
+        def resend(row: Notification) -> None:
+            if not outbox.resend_once(row, key=token.hex)[1]:
+                raise NotRetryable(_("This was already done: it is sent again."))
+
+        self._each(request, queryset, resend)
 
     @admin.action(description=gettext_lazy("Retry messages that were given up or refused"), permissions=["resend"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:

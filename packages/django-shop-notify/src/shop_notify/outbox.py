@@ -62,28 +62,32 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
     Raises:
         AddressRefused: the notifier cannot send to that address.
     """
+    return resend_once(notification, key=uuid.uuid4().hex, address=address)[0]
+
+
+def resend_once(notification: Notification, *, key: str, address: str = "") -> tuple[Notification, bool]:
+    """``resend`` once per key and address, such as for a form that is sent twice. Returns whether it was done now.
+
+    Raises:
+        AddressRefused: the notifier cannot send to that address.
+    """
     address = address.strip() or notification.address
     registry.get_notifier(notification.alias).check_address(address)
-    copied = (
-        "event",
-        "alias",
-        "channel",
-        "audience",
-        "recipient_key",
-        "recipient_name",
-        "language",
-        "reference",
-        "context",
-    )
-    resent = Notification.objects.create(
-        event_id=f"resend:{uuid.uuid4()}",
+    copied = ("channel", "audience", "recipient_key", "recipient_name", "language", "reference", "context")
+    resent, is_new = Notification.objects.get_or_create(
+        event_id=f"resend:{notification.pk}:{key}",
+        event=notification.event,
+        alias=notification.alias,
         address=address,
-        origin=notification,
-        priority=min(notification.priority, 3),
-        **{name: getattr(notification, name) for name in copied},
+        defaults={
+            "origin": notification,
+            "priority": min(notification.priority, 3),
+            **{name: getattr(notification, name) for name in copied},
+        },
     )
-    _wake_after_commit()
-    return resent
+    if is_new:
+        _wake_after_commit()
+    return resent, is_new
 
 
 def _requeue(rows: NotificationQuerySet) -> int:

@@ -233,6 +233,26 @@ class IdempotencyMismatch(InvalidInput):
         return _("This Idempotency-Key was used with another request. Use a new one.")
 
 
+class FormExpired(InvalidInput):
+    """A form was sent without a token, or from a page that is too old."""
+
+    code = "form_expired"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This page is too old. Check the form and send it again.")
+
+
+class FormSentBefore(ShopOrdersError):
+    """A page was sent a second time, with other values."""
+
+    code = "form_sent_before"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This form was sent before, with other values. Look at what was done before you fill it in again.")
+
+
 class RequestInProgress(ShopOrdersError):
     code = "request_in_progress"
 

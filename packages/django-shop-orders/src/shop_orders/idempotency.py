@@ -87,6 +87,20 @@ def run_outside(request: KeyedRequest, work: Work) -> StoredResponse:
     return StoredResponse(status=status, body=stored, is_replay=stored != body)
 
 
+def find(request: KeyedRequest) -> StoredResponse | None:
+    """The response that was stored for the key, None if there is none yet.
+
+    Raises:
+        IdempotencyMismatch: the key was used with another request.
+    """
+    row = IdempotencyKey.objects.filter(owner=request.owner, route=request.route, key=request.key).first()
+    if row is None or row.status is None:
+        return None
+    if row.digest != request.digest:
+        raise IdempotencyMismatch
+    return _replay(row)
+
+
 def prune() -> int:
     """Delete keys older than KEPT_FOR. Returns their number."""
     return IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from decimal import Decimal
 from typing import Any
 
@@ -121,9 +122,23 @@ class ImageForm(forms.ModelForm):
         return file
 
 
+class FormToken(forms.UUIDField):
+    """A hidden field that is different on each page, so that a form which is sent twice does its work once."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(label="", initial=uuid.uuid4, **options)
+        self.error_messages = dict.fromkeys(self.error_messages, _("Check the form and send it again."))
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data or initial
+
+
 class StockForm(forms.Form):
     """One change of stock for the selected products."""
 
+    form_token = FormToken()
     kind = forms.ChoiceField(
         label=_("What"),
         choices=[
@@ -143,6 +158,8 @@ class StockForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
+        for message in self.errors.pop("form_token", ()):  # the field is hidden
+            self.add_error(None, message)
         quantity = values.get("quantity")
         if quantity is not None and values.get("kind") != "adjust" and quantity < 0:
             self.add_error("quantity", _("Only an adjustment can be negative."))

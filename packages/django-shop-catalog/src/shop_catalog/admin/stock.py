@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -12,12 +15,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from shop_core.db.transactions import in_transaction
 
 from shop_catalog import inventory
 from shop_catalog.admin.forms import StockForm
 from shop_catalog.admin.pages import PageAdmin, staff_user
-from shop_catalog.exceptions import ShopCatalogError
-from shop_catalog.models import Product, ProductKind
+from shop_catalog.exceptions import MovementConflict, ShopCatalogError
+from shop_catalog.models import Product, ProductKind, SentForm, StockMovement
 
 
 class StockFilter(admin.SimpleListFilter):
@@ -70,10 +74,33 @@ class StockPages(PageAdmin):
         values = form.cleaned_data
         action = {"receive": inventory.receive, "adjust": inventory.adjust, "count": inventory.count}[values["kind"]]
         quantities = {product.sku: values["quantity"] for product in chosen}
+        change = partial(
+            action, quantities, reason=values["reason"], reference=values["reference"], by=staff_user(request)
+        )
         try:
-            action(quantities, reason=values["reason"], reference=values["reference"], by=staff_user(request))
+            is_done_now = _once(values, change)
         except ShopCatalogError as error:
             form.add_error(None, str(error))
             return False
-        self.message_user(request, gettext("The stock was changed."), messages.SUCCESS)
+        if is_done_now:
+            self.message_user(request, gettext("The stock was changed."), messages.SUCCESS)
+        else:
+            self.message_user(request, gettext("This was already done. Nothing was changed."), messages.WARNING)
         return True
+
+
+@in_transaction(StockMovement)
+def _once(values: Mapping[str, Any], change: partial[None]) -> bool:
+    """Change the stock unless the form was sent before. A second sending waits for the first.
+
+    Raises:
+        MovementConflict: the form was sent before with other values.
+    """
+    told = [values["kind"], *map(str, change.args), values["reason"], values["reference"]]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    sent, is_new = SentForm.objects.get_or_create(token=values["form_token"], defaults={"digest": digest})
+    if not is_new and sent.digest != digest:
+        raise MovementConflict(gettext("This form was sent before, with other values. Open the page again."))
+    if is_new:
+        change()
+    return is_new

@@ -47,17 +47,21 @@ class ImportPages(PageAdmin):
     def confirm_view(self, request: HttpRequest, public_id: Any) -> HttpResponse:
         """Show the preview of an uploaded file; POST imports it."""
         self._require_import(request)
-        upload = ProductUpload.objects.filter(public_id=public_id, created_by=staff_user(request).pk).first()
-        if upload is None:
+        own = ProductUpload.objects.filter(public_id=public_id, created_by=staff_user(request).pk)
+        upload = own.first()
+        if upload is None and request.method != "POST":
             raise Http404(gettext("This upload was deleted. Upload the file again."))
+        # Deleted before the import, so that a button that is pressed twice imports once.
+        if upload is None or (request.method == "POST" and not own.delete()[0]):
+            self.message_user(request, gettext("This was already done. Nothing was changed."), messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
         try:
             report = self._import(request, upload, dry_run=request.method != "POST")
         except ShopCatalogError as error:
             self.message_user(request, str(error), messages.ERROR)
-            upload.delete()
+            own.delete()
             return HttpResponseRedirect(reverse("admin:shop_catalog_product_import"))
         if request.method == "POST":
-            upload.delete()
             done = gettext("%(created)d created, %(updated)d updated, %(failed)d failed.")
             self.message_user(request, done % vars(report), messages.SUCCESS)
             return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))

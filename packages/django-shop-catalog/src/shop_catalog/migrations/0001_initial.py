@@ -317,6 +317,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="SentForm",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.UUIDField(editable=False, unique=True, verbose_name="token")),
+                ("digest", models.CharField(editable=False, max_length=64, verbose_name="digest of the values")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, editable=False, verbose_name="sent"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "sent form",
+                "verbose_name_plural": "sent forms",
+            },
+        ),
+        migrations.CreateModel(
             name="Review",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),

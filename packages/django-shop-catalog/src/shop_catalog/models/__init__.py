@@ -7,6 +7,7 @@ from shop_catalog.models.job import JobRun
 from shop_catalog.models.product import PriceChange, Product, ProductCategory, ProductKind
 from shop_catalog.models.product_upload import ProductUpload
 from shop_catalog.models.review import Review, ReviewStatus
+from shop_catalog.models.sent_form import SentForm
 from shop_catalog.models.statistics import CategoryStatistics
 from shop_catalog.models.statistics_change import StatisticsChange
 from shop_catalog.models.stock import MovementKind, StockMovement
@@ -25,6 +26,7 @@ __all__ = [
     "ProductUpload",
     "Review",
     "ReviewStatus",
+    "SentForm",
     "StatisticsChange",
     "StockMovement",
     "write_gate",

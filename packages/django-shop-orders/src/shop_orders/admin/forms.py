@@ -12,19 +12,28 @@ from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, payments
 from shop_orders.exceptions import InvalidInput
+from shop_orders.form_tokens import NAME, FormTokenField
 from shop_orders.models import Order, Payment
 from shop_orders.payment_providers import PaymentProvider
 
 
 class StepForm(forms.Form):
-    """A form about an order."""
+    """A form about an order, which works once."""
+
+    form_token = FormTokenField()
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lines = {f"line_{line.position}": line for line in order.lines.all()}
 
+    def clean(self) -> dict[str, Any] | None:
+        values = super().clean()
+        for message in self.errors.pop(NAME, ()):  # the field is hidden
+            self.add_error(None, message)
+        return values
+
     def options(self) -> dict[str, Any]:
-        return {name: value for name, value in self.cleaned_data.items() if name not in self.lines}
+        return {name: value for name, value in self.cleaned_data.items() if name not in (*self.lines, NAME)}
 
     def quantities(self) -> dict[str, int]:
         """``{product_ref: units}`` of the lines that were filled in."""

@@ -18,8 +18,9 @@ from shop_core.money import as_text
 
 from shop_orders import lifecycle
 from shop_orders.admin import exports
+from shop_orders.admin.forms import StepForm
 from shop_orders.admin.read_only import ReadOnly
-from shop_orders.admin.steps import STEPS, Step, possible_steps
+from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Charge, Credit, IncomingPayment, Order, OrderEvent, OrderLine, Payment, Shipment
 
@@ -153,16 +154,31 @@ class OrderAdmin(admin.ModelAdmin):
         if not self._may(request, step):
             raise PermissionDenied
         form = step.form(request.POST if request.method == "POST" else None, order=order)
-        if form.is_valid():
+        if form.is_bound:
             try:
-                step.action(order.pk, by=request.user, **form.options())
+                if self.take_step(request, name, order, form):
+                    return redirect("admin:shop_orders_order_change", order_id)
             except ShopOrdersError as error:
                 self.message_user(request, str(error), messages.ERROR)
-            else:
-                self.message_user(request, _("Done: %(step)s.") % {"step": step.label}, messages.SUCCESS)
-            return redirect("admin:shop_orders_order_change", order_id)
+                return redirect("admin:shop_orders_order_change", order_id)
         context = {**self.admin_site.each_context(request), "order": order, "form": form, "title": step.label}
         return render(request, "admin/shop_orders/order/step.html", {**context, "opts": self.opts})
+
+    def take_step(self, request: HttpRequest, name: str, order: Order, form: StepForm) -> bool:
+        """Take a step once and say so. Returns False, and does nothing, if the form is not valid.
+
+        Raises:
+            ShopOrdersError: as ``shop_orders.admin.take_step``.
+        """
+        label = {"step": STEPS[name].label}
+        if not was_taken(name, order, form, by=request.user):
+            if not form.is_valid():
+                return False
+            if take_step(name, order, form, by=request.user):
+                self.message_user(request, _("Done: %(step)s.") % label, messages.SUCCESS)
+                return True
+        self.message_user(request, _("This was already done: %(step)s.") % label, messages.WARNING)
+        return True
 
     def packing_slip(self, request: HttpRequest, order_id: int) -> HttpResponse:
         """A page to print, without prices."""

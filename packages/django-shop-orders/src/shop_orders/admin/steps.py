@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from shop_orders import lifecycle, payments
+from shop_orders import form_tokens, lifecycle, payments
 from shop_orders.admin.forms import (
     CancelForm,
     NoteForm,
@@ -22,22 +22,37 @@ from shop_orders.admin.forms import (
     recorded_providers,
 )
 from shop_orders.exceptions import NotPayable
-from shop_orders.models import Order, OrderStatus, Payment
+from shop_orders.models import Order, OrderStatus, Payment, Refund
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that staff can do with an order on its page: the action, and a form for its options."""
+    """Something that staff can do with an order on its page: the action, and a form for its options.
+
+    ``finish`` is called after the action's transaction with what the action returned, to call a provider. An action
+    that is not ``in_transaction`` calls one itself, and changes nothing when it is called again.
+    """
 
     label: Any
     permission: str
     action: Callable[..., Any]
     form: type[StepForm]
+    finish: Callable[[list[str]], None] | None = None
+    in_transaction: bool = True
 
 
 def _capture(order_id: int, **options: Any) -> None:
     for payment in Payment.objects.filter(order_id=order_id, status=Payment.Status.AUTHORISED).order_by("id"):
         payments.capture(payment.pk, **options)
+
+
+def _queue_refund(order_id: int, **options: Any) -> list[str]:
+    return [str(row.public_id) for row in payments.queue_refund(order_id, **options)]
+
+
+def _send_refunds(public_ids: list[str]) -> None:
+    for refund in Refund.objects.filter(public_id__in=public_ids).order_by("id"):
+        payments.send_refund(refund.pk)
 
 
 def _resolve(order_id: int, **options: Any) -> None:
@@ -52,15 +67,47 @@ STEPS: Mapping[str, Step] = {
     "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
     "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
     "deliver": Step(gettext_lazy("Mark as delivered"), "process_order", lifecycle.deliver, NotifyForm),
-    "capture": Step(gettext_lazy("Capture the payment"), "refund_order", _capture, NotifyForm),
+    "capture": Step(gettext_lazy("Capture the payment"), "refund_order", _capture, NotifyForm, in_transaction=False),
     "resolve": Step(gettext_lazy("Resolve the held payment"), "refund_order", _resolve, ResolveForm),
     "pay": Step(gettext_lazy("Record the payment"), "refund_order", payments.record_payment, RecordPaymentForm),
     "reinstate": Step(gettext_lazy("Reinstate the order"), "cancel_order", lifecycle.reinstate, NotifyForm),
     "restock": Step(gettext_lazy("Return to stock"), "process_order", lifecycle.restock, RestockForm),
-    "refund": Step(gettext_lazy("Refund"), "refund_order", payments.refund, RefundForm),
+    "refund": Step(gettext_lazy("Refund"), "refund_order", _queue_refund, RefundForm, finish=_send_refunds),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm),
 }
+
+
+def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
+    """Take a step with a valid form. Returns False if the same form was sent before: then nothing is done again.
+
+    Raises:
+        ShopOrdersError: the step cannot be taken now.
+        FormExpired, FormSentBefore: the page is too old, or its form was sent before with other values.
+    """
+    step = STEPS[name]
+
+    def work() -> list[str] | None:
+        result = step.action(order.pk, by=by, **form.options())
+        return result if step.finish else None
+
+    sent = form_tokens.once(form.data, **_sender(name, order, by), work=work, in_transaction=step.in_transaction)
+    if step.finish:
+        step.finish(sent.body)  # a refund that was sent before is not sent again
+    return not sent.is_replay
+
+
+def was_taken(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
+    """Whether the same form was sent before, and its step was taken. The form need not be valid any more.
+
+    Raises:
+        FormSentBefore: it was sent with other values.
+    """
+    return form_tokens.find(form.data, **_sender(name, order, by)) is not None
+
+
+def _sender(name: str, order: Order, by: Any) -> dict[str, str]:
+    return {"owner": f"user:{by.pk}", "route": f"{name} {order.number}"}
 
 
 def possible_steps(order: Order) -> list[str]:

@@ -16,7 +16,7 @@ PERSONAL = frozenset(
     {
         *("contact", "shipping_address", "billing_address", "note", "cancel_reason", "customer"),
         *("actor", "message", "reason", "error", "last_error", "instructions", "redirect_url"),
-        *("tracking_number", "tracking_url"),
+        *("tracking_number", "tracking_url", "payer_name", "payer_phone", "account", "comment"),
     }
 )
 """The fields of an order with data about people, or with texts and links in which there may be some."""

@@ -1,0 +1,221 @@
+"""Forms that move money or goods work once: pressed twice, sent from two tabs, or sent again by the back button."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.http import QueryDict
+from django.urls import reverse
+from django.utils import timezone
+from shop_orders import form_tokens, idempotency, lifecycle, payments
+from shop_orders.admin import STEPS
+from shop_orders.exceptions import FormExpired, FormSentBefore, NotPayable
+from shop_orders.models import IdempotencyKey, OrderEvent, Payment, Refund, Shipment
+from shop_orders.payment_providers import PaymentState
+from testproject.books.models import Book
+
+pytestmark = pytest.mark.django_db
+
+BRING = {
+    "confirm": ("memory", []),
+    "process": ("on_delivery", []),
+    "ship": ("on_delivery", ["process"]),
+    "deliver": ("on_delivery", ["process", "ship"]),
+    "capture": ("memory", ["authorised"]),
+    "resolve": ("memory", ["held"]),
+    "pay": ("bank", []),
+    "reinstate": ("bank", ["cancel", "record"]),
+    "restock": ("on_delivery", ["process", "ship"]),
+    "refund": ("memory", ["paid"]),
+    "cancel": ("bank", []),
+    "note": ("bank", []),
+}
+"""The provider and the earlier steps of an order with which each step can be taken."""
+VALUES = {
+    "ship": {"line_1": "1", "carrier": "Test Carrier"},
+    "resolve": {"amount": "20.00"},
+    "pay": {"amount": "10.00"},
+    "restock": {"line_1": "1"},
+    "refund": {"amount": "5.00", "reason": "Torn cover"},
+    "note": {"text": "Called back"},
+}
+
+
+@pytest.fixture
+def shopkeeper(client):
+    client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
+    return client
+
+
+@pytest.fixture
+def prepared(place, memory_provider):
+    def bring(name):
+        provider, earlier = BRING[name]
+        order = place(provider=provider, quantity=2)
+        states = {
+            "authorised": PaymentState(status="authorised"),
+            "held": PaymentState(status="captured", captured=Decimal(20)),
+            "paid": PaymentState(status="captured", captured=Decimal(25)),
+        }
+        actions = {"process": lifecycle.start_processing, "ship": lifecycle.ship, "cancel": lifecycle.cancel}
+        actions["record"] = partial(payments.record_payment, amount=order.total)
+        payment = payments.start(order.pk) if provider == "memory" else None
+        for word in earlier:
+            if word in actions:
+                actions[word](order.pk)
+            else:
+                payments.apply_state(payment.pk, states[word])
+        order.refresh_from_db()
+        return order
+
+    return bring
+
+
+def page(client, order, name):
+    """The values of a page that was just opened."""
+    text = client.get(reverse("admin:shop_orders_step", args=[order.pk, name])).content.decode()
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', text))
+
+
+def send(client, order, name, values):
+    answer = client.post(reverse("admin:shop_orders_step", args=[order.pk, name]), values, follow=True)
+    return answer.content.decode()
+
+
+def books():
+    """Everything about money and goods."""
+    models = (Payment, Refund, Shipment, OrderEvent, Book)
+    skipped = ("updated_at", "next_attempt_at", "announced_at", "attempts")
+    return [
+        [{name: value for name, value in row.items() if name not in skipped} for row in model.objects.values()]
+        for model in models
+    ]
+
+
+def test_every_step_is_tried():
+    assert set(BRING) == set(STEPS)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_step_that_is_sent_twice_is_taken_once(shopkeeper, prepared, name):
+    order = prepared(name)
+    values = {**page(shopkeeper, order, name), **VALUES.get(name, {})}
+    before = books()
+    assert "Done: " in send(shopkeeper, order, name, values)
+    after = books()
+    assert after != before
+    again = send(shopkeeper, order, name, values)
+    assert "This was already done: " in again
+    assert "Done: " not in again
+    assert books() == after
+
+
+@pytest.mark.parametrize("name", ["ship", "refund"])
+def test_new_page_takes_the_step_again(shopkeeper, prepared, name):
+    order = prepared(name)
+    first, second = ({**page(shopkeeper, order, name), **VALUES[name]} for _page in range(2))
+    assert first["form_token"] != second["form_token"]
+    for values in (first, second):
+        send(shopkeeper, order, name, values)
+    assert {"ship": Shipment, "refund": Refund}[name].objects.count() == 2
+
+
+def test_refused_step_can_be_sent_again_from_the_same_page(shopkeeper, prepared, memory_provider):
+    order = prepared("refund")
+    values = {**page(shopkeeper, order, "refund"), "amount": "500.00"}
+    assert "At most 25.00" in send(shopkeeper, order, "refund", values)
+    assert "Done: Refund" in send(shopkeeper, order, "refund", {**values, "amount": "5.00"})
+    assert [refund.amount for refund in Refund.objects.all()] == [5]
+
+
+def test_invalid_form_keeps_its_token(shopkeeper, prepared):
+    order = prepared("refund")
+    values = {**page(shopkeeper, order, "refund"), "amount": "a lot"}
+    text = send(shopkeeper, order, "refund", values)
+    assert f'value="{values["form_token"]}"' in text
+    assert "Done: Refund" in send(shopkeeper, order, "refund", {**values, "amount": "5.00"})
+
+
+def test_page_with_other_values_is_not_said_to_be_done(shopkeeper, prepared):
+    order = prepared("refund")
+    values = {**page(shopkeeper, order, "refund"), "amount": "5.00"}
+    send(shopkeeper, order, "refund", values)
+    assert "sent before, with other values" in send(shopkeeper, order, "refund", {**values, "amount": "10.00"})
+    assert [refund.amount for refund in Refund.objects.all()] == [5]
+
+
+@pytest.mark.parametrize("token", [None, "", "made-up", "x" * 300, "\0", "old"])
+def test_page_without_a_fresh_token_is_shown_again_with_one(shopkeeper, prepared, monkeypatch, token):
+    order = prepared("refund")
+    values = {**page(shopkeeper, order, "refund"), "amount": "5.00"}
+    if token == "old":
+        monkeypatch.setattr(form_tokens, "MAX_AGE", timedelta(seconds=-1))
+    elif token is None:
+        del values["form_token"]
+    else:
+        values["form_token"] = token
+    text = send(shopkeeper, order, "refund", values)
+    assert "Check the form and send it again." in text
+    assert Refund.objects.count() == 0
+    monkeypatch.undo()
+    fresh = re.search(r'name="form_token" value="([^"]*)"', text)[1]
+    assert "Done: Refund" in send(shopkeeper, order, "refund", {**values, "form_token": fresh})
+
+
+def test_pages_are_too_old_before_what_was_done_is_forgotten(shopkeeper, prepared, monkeypatch):
+    assert form_tokens.MAX_AGE < idempotency.KEPT_FOR
+    order = prepared("pay")
+    values = {**page(shopkeeper, order, "pay"), **VALUES["pay"]}
+    send(shopkeeper, order, "pay", values)
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=49))
+    assert idempotency.prune() == 1
+    monkeypatch.setattr(form_tokens, "MAX_AGE", timedelta(seconds=-1))
+    assert "Check the form and send it again." in send(shopkeeper, order, "pay", values)
+    assert Payment.objects.count() == 1
+
+
+def test_two_clerks_pages_are_two_pages(prepared, client):
+    order = prepared("note")
+    values = {"form_token": form_tokens.new_token(), "text": "Called back"}
+    for name in ("one", "two"):
+        client.force_login(get_user_model().objects.create_superuser(name, f"{name}@example.org", "pw"))
+        assert "Done: " in send(client, order, "note", values)
+    assert OrderEvent.objects.filter(kind="note").count() == 2
+
+
+def sent(**values):
+    data = QueryDict(mutable=True)
+    data.update({"form_token": form_tokens.new_token(), "csrfmiddlewaretoken": "x", **values})
+    return data
+
+
+def test_result_of_the_first_sending_is_returned_again():
+    data, results = sent(amount="5"), iter([["first"], ["second"]])
+    once = partial(form_tokens.once, data, owner="user:1", route="refund A", work=lambda: next(results))
+    answers = [once(), once()]
+    assert [(answer.body, answer.is_replay) for answer in answers] == [(["first"], False), (["first"], True)]
+    data["csrfmiddlewaretoken"] = "rotated"
+    assert once().is_replay
+    data["amount"] = "6"
+    with pytest.raises(FormSentBefore):
+        once()
+
+
+def test_work_that_fails_leaves_the_form_open():
+    data = sent()
+
+    def fail():
+        raise NotPayable
+
+    with pytest.raises(NotPayable):
+        form_tokens.once(data, owner="user:1", route="pay A", work=fail)
+    assert IdempotencyKey.objects.count() == 0
+    assert not form_tokens.once(data, owner="user:1", route="pay A", work=lambda: None).is_replay
+
+
+def test_form_without_a_token_does_nothing():
+    with pytest.raises(FormExpired):
+        form_tokens.once(QueryDict("amount=5"), owner="user:1", route="pay A", work=lambda: pytest.fail("done"))
