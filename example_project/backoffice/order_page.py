@@ -22,6 +22,8 @@ KINDS = {
     "refund_without_credit": _("A refund without credit"),
     "restocked": _("Goods came back"),
     "payment_held": _("A payment is held"),
+    "paid_twice": _("The customer may have paid twice"),
+    "payment_unknown": _("Nobody knows whether a payment was made"),
     "payment_resolved": _("A held payment was reviewed"),
     "note": _("Note"),
 }

@@ -81,6 +81,8 @@ ERRORS = [
     gettext_noop("Log in to place an order."),
     gettext_noop("Too many orders are waiting for payment or for the shop. Pay or cancel one of them first."),
     gettext_noop("This order is not waiting for a payment."),
+    gettext_noop("The time to pay this order is over. Order again."),
+    gettext_noop("This payment method can only be chosen when the order is placed. Choose another one."),
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from shop_orders import lifecycle
 from shop_orders.models import Order, Payment, Refund
-from shop_orders.payments import inbox, reconciliation, refunds, sending
+from shop_orders.payments import expiring, inbox, refunds, sending
 from shop_orders.product_sources import product_source
 
 from simulation import jobs
@@ -23,7 +23,7 @@ Off = Callable[[], contextlib.AbstractContextManager[Any]]
 
 def _expiry_does_not_ask() -> Any:
     """An order expires without a question to its provider."""
-    return mock.patch.object(reconciliation, "refresh", lambda payment: payment)
+    return mock.patch.object(expiring, "_end_payments", return_value=None)
 
 
 def _expiry_of_any_order() -> Any:
@@ -69,7 +69,7 @@ def _claims_are_believed() -> Any:
 
 def _second_transaction_is_the_first() -> Any:
     """A second transaction for one payment counts as news of the first."""
-    return mock.patch.object(inbox, "_payment_with_reference", lambda order, payment, row: (payment, False))
+    return mock.patch.object(inbox, "_payment_with_reference", lambda order, payment, row: payment)
 
 
 def _stock_is_not_released() -> Any:

@@ -203,11 +203,7 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
 
 def _ways(order: Order) -> list[PaymentProvider]:
     """The payment providers for a placed order, without those that would confirm it unpaid."""
-    return [
-        provider
-        for provider in payments.available_providers()
-        if not provider.confirms_at_placement or provider.alias == order.payment_provider
-    ]
+    return payments.providers_for(order)
 
 
 def _go_on(request: HttpRequest, order: Order, payment: Payment) -> HttpResponse:

@@ -1,4 +1,3 @@
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,7 +6,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, signals
-from shop_orders.models import Payment, ProviderEvent, Refund
+from shop_orders.models import Order, Payment, ProviderEvent, Refund
 from shop_orders.testing import MemoryPaymentProvider
 from testproject.books.models import Book
 
@@ -100,7 +99,8 @@ def make_due():
         now = timezone.now()
         for model in (ProviderEvent, Refund):
             model.objects.update(next_attempt_at=now)
-        Payment.objects.update(updated_at=now - timedelta(minutes=3))
+        Payment.objects.exclude(next_check_at=None).update(next_check_at=now)
+        Order.objects.exclude(next_check_at=None).update(next_check_at=now)
 
     return due
 

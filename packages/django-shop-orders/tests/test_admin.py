@@ -9,7 +9,7 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from shop_orders import admin, form_tokens, lifecycle, payments
 from shop_orders.admin import exports
-from shop_orders.models import Order
+from shop_orders.models import Order, Payment
 from shop_orders.payment_providers import PaymentState
 from shop_orders.pricing import Charge
 from testproject.books.models import Book
@@ -116,6 +116,36 @@ def test_held_payment_can_be_resolved_on_the_order_page(shopkeeper, place, memor
     order.refresh_from_db()
     assert (order.paid_amount, order.amount_due) == (20, 5)
     assert "is not waiting for a payment" in step(shopkeeper, order, "resolve", amount="1").content.decode()
+
+
+def test_payment_that_nobody_can_ask_about_is_listed_and_resolved(shopkeeper, place, memory_provider):
+    order = place(provider="memory")
+    payments.start(order.pk)
+    listing = reverse("admin:shop_orders_payment_changelist") + "?needs_decision=yes"
+    assert "0 payments" in shopkeeper.get(listing).content.decode()
+    Payment.objects.update(error="memory does not answer. Look at the provider's page.")
+    assert "1 payment" in shopkeeper.get(listing).content.decode()
+    form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "resolve"])).content.decode()
+    assert "memory does not answer" in form
+    step(shopkeeper, order, "resolve", amount="25.00")
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == ("confirmed", 25)
+
+
+def test_refund_made_at_the_provider_can_be_recorded_on_the_order_page(shopkeeper, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    assert "record_refund" not in admin.possible_steps(order)
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(25)))
+    assert "record_refund" in admin.possible_steps(order)
+    other = payments.start(place(provider="memory").pk)
+    for key in (other.pk, "x"):
+        step(shopkeeper, order, "record_refund", payment=key, amount="10")
+    order.refresh_from_db()
+    assert order.refunded_amount == 0
+    step(shopkeeper, order, "record_refund", payment=payment.pk, amount="10", reference="re-1", reason="Dashboard")
+    order.refresh_from_db()
+    assert (order.refunded_amount, order.payments.get().refunds.get().provider_reference) == (10, "re-1")
 
 
 def test_bank_transfer_can_be_recorded_in_two_parts_on_the_order_page(shopkeeper, place, memory_provider):

@@ -5,7 +5,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from shop_orders import lifecycle, payments
-from shop_orders.models import Order, Refund
+from shop_orders.api import representations
+from shop_orders.models import Order, Payment, Refund
 from shop_orders.payment_providers import PaymentState
 from testproject.books.models import Book
 
@@ -119,12 +120,41 @@ def test_held_payment_is_resolved(staff, place, memory_provider):
     )
 
 
-@pytest.mark.parametrize("name", ["capture", "resolve"])
+def test_payment_that_nobody_can_ask_about_is_shown_to_staff_only(staff, client, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    Payment.objects.update(error="memory does not answer. Look at the provider's page.")
+    (seen,) = staff.get(f"{ORDERS}{order.number}/").json()["payments"]
+    assert (seen["needs_decision"], seen["provider_reference"]) == (True, payment.provider_reference)
+    assert "Look at the provider's page" in seen["error"]
+    assert representations.payment(Payment.objects.get()).error == ""
+    resolved = post(staff, order, f"payments/{payment.public_id}/resolve", {"amount": "25.00"}).json()
+    assert (resolved["payment_status"], resolved["payments"][0]["needs_decision"]) == ("paid", False)
+
+
+def test_refund_made_at_the_provider_is_recorded_once_per_key(staff, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(25)))
+    body = {"amount": "10.00", "reference": "re-1", "reason": "Refunded in the dashboard"}
+    action = f"payments/{payment.public_id}/record-refund"
+    for _time in range(2):
+        recorded = post(staff, order, action, body, **{"Idempotency-Key": "p-1"}).json()
+        assert (recorded["refunded_amount"], recorded["payment_status"]) == ("10.00", "part_refunded")
+    assert [row["reason"] for row in recorded["refunds"]] == ["Refunded in the dashboard"]
+    again = post(staff, order, action, body)
+    assert (again.status_code, again.json()["code"]) == (422, "invalid")
+    too_much = post(staff, order, action, {"amount": "15.01"})
+    assert (too_much.status_code, too_much.json()["code"]) == (409, "refund_too_large")
+    assert Refund.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["capture", "resolve", "record-refund"])
 def test_payment_of_another_order_is_not_found(staff, place, memory_provider, name):
     payment = payments.start(place(provider="memory").pk)
     other = place(provider="memory")
     for key in (payment.public_id, "4711", payment.pk, "%00"):
-        response = post(staff, other, f"payments/{key}/{name}", {"amount": "1.00"} if name == "resolve" else {})
+        response = post(staff, other, f"payments/{key}/{name}", {} if name == "capture" else {"amount": "1.00"})
         assert response.status_code == 404
 
 

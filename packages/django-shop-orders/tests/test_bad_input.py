@@ -59,6 +59,7 @@ GOOD = {
     "staff_record_payment": {**NOTIFY, "amount": "25.00", "payment_provider": "bank"},
     "staff_capture_payment": NOTIFY,
     "staff_resolve_payment": {**NOTIFY, "amount": "20.00"},
+    "staff_record_provider_refund": {**NOTIFY, "amount": "5.00", "reference": "re-1", "reason": "Torn cover"},
     "staff_refund_order": {
         **NOTIFY,
         "amount": "5.00",

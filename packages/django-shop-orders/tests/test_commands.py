@@ -71,7 +71,7 @@ def test_reconcile_payments(place, memory_provider):
     payment = payments.start(place(provider="memory").pk)
     assert lines("reconcile_payments", dry_run=True) == ["memory: 1 pending", "0 provider events wait"]
     memory_provider.outcomes[payment.provider_reference] = "captured"
-    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    Payment.objects.update(next_check_at=timezone.now())
     assert lines("reconcile_payments") == ["1 changed, 0 wait"]
 
 

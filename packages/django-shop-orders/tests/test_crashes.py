@@ -75,10 +75,11 @@ def test_crash_before_announcement_loses_no_event(crash, announced):
     assert len(announced_ids) == len(set(announced_ids)) == COUNT
 
 
-def test_crash_during_expiry_releases_stock_once(crash, announced):
+def test_crash_during_expiry_releases_stock_once(crash, announced, make_due):
     crash("in_expiry")
     assert on_hand() == 1000 - 2 * COUNT
     assert set(Order.objects.values_list("status", flat=True)) == {"pending"}
+    make_due()
     assert payments.expire_due() == COUNT
     assert payments.expire_due() == 0
     assert on_hand() == 1000

@@ -150,6 +150,18 @@ def test_attempts_back_off(place, receiver_errors, django_capture_on_commit_call
     assert waits == [4, 16, 64, 256, 720, 720, 720, 720, 720]
 
 
+def test_event_that_cannot_be_sent_keeps_no_other_from_its_turn(place, announced):
+    """The signal of an event was removed by a later version."""
+    place()
+    OrderEvent.objects.update(next_attempt_at=timezone.now())
+    broken = OrderEvent.objects.order_by("id").first()
+    OrderEvent.objects.filter(pk=broken.pk).update(signal="no_such_signal")
+    assert events.announce_due() == 1
+    broken.refresh_from_db()
+    assert (broken.attempts, broken.last_error[:14]) == (1, "AttributeError")
+    assert broken.next_attempt_at > timezone.now()
+
+
 def test_event_left_by_a_crash_is_announced(place, announced):
     place()
     OrderEvent.objects.update(next_attempt_at=F("next_attempt_at") - timedelta(minutes=2))

@@ -33,6 +33,7 @@ BODIES = {
     "staff_cancel_order": {"reason": "Canary moved away"},
     "staff_record_payment": {"payment_provider": "bank"},
     "staff_resolve_payment": {"amount": "25.00"},
+    "staff_record_provider_refund": {"amount": "5.00", "reason": "Canary was not content"},
     "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
     "staff_restock_order": {"lines": [{"product": "978-1", "quantity": 1}], "reason": "Canary refused it"},
     "staff_note_order": {"text": "Canary called"},
@@ -90,6 +91,7 @@ def reach(name, order):
         "staff_capture_payment": PaymentState(status="authorised"),
         "staff_resolve_payment": PaymentState(status="captured", captured=20),
         "staff_refund_order": PaymentState(status="captured", captured=25),
+        "staff_record_provider_refund": PaymentState(status="captured", captured=25),
     }
     if name in states:
         payments.apply_state(payment.pk, states[name])

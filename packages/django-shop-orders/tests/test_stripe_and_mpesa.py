@@ -282,7 +282,7 @@ def test_stripe_pending_refund_is_fetched(card, fake_stripe, reported, status, p
 @pytest.mark.django_db
 def test_stripe_session_of_a_cancelled_order_is_expired(card, fake_stripe):
     lifecycle.cancel(card.order_id)
-    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    Payment.objects.update(next_check_at=timezone.now())
     payments.reconcile()
     assert fake_stripe.sessions[card.provider_reference]["status"] == "expired"
     assert state(card)[0] == "cancelled"
@@ -303,16 +303,17 @@ STRIPE_REFUSALS = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", STRIPE_REFUSALS)
-def test_stripe_refused_fetch_leaves_payment_and_refund_unchanged(card, fake_stripe, refusal):
+def test_stripe_refused_fetch_leaves_payment_and_refund_unchanged(card, fake_stripe, refusal, make_due):
     fake_stripe.pay(card.provider_reference)
     fake_stripe.refusal = refusal
     Order.objects.update(expires_at=timezone.now())
-    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    Payment.objects.update(next_check_at=timezone.now())
     assert (payments.reconcile(), payments.expire_due()) == (0, 0)
     assert state(card) == ("pending", "pending", "unpaid")
     with pytest.raises(ProviderUnavailable):
         payments.refresh(card)
     fake_stripe.refusal = None
+    make_due()
     assert payments.expire_due() == 0
     assert state(card) == ("captured", "confirmed", "paid")
     fake_stripe.refusal = refusal
@@ -567,11 +568,12 @@ def test_mpesa_unconfirmed_callback_is_stored_and_applied_later(client, push, da
 
 
 @pytest.mark.django_db
-def test_mpesa_order_does_not_expire_while_a_callback_waits(client, push, daraja):
+def test_mpesa_order_does_not_expire_while_a_callback_waits(client, push, daraja, make_due):
     call_back(client, push, push.provider_reference)
     Order.objects.update(expires_at=timezone.now())
     assert payments.expire_due() == 0
     daraja.results[push.provider_reference] = "1032"
+    make_due()
     assert payments.expire_due() == 1
     assert state(push)[:2] == ("cancelled", "cancelled")
 
@@ -662,17 +664,18 @@ def test_mpesa_refused_token_is_renewed_and_the_query_repeated(push, daraja, ref
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("refusal", REFUSED_QUESTIONS)
-def test_mpesa_refused_query_leaves_the_payment_pending(client, push, daraja, refusal):
+def test_mpesa_refused_query_leaves_the_payment_pending(client, push, daraja, refusal, make_due):
     call_back(client, push, push.provider_reference)
     daraja.error = refusal
     Order.objects.update(expires_at=timezone.now())
-    Payment.objects.update(updated_at=timezone.now() - timedelta(minutes=3))
+    Payment.objects.update(next_check_at=timezone.now())
     assert (payments.reconcile(), payments.expire_due()) == (0, 0)
     assert state(push) == ("pending", "pending", "unpaid")
     assert ProviderEvent.objects.get().outcome == "waiting"
     with pytest.raises(ProviderUnavailable):
         payments.refresh(push)
     daraja.error, daraja.results[push.provider_reference] = None, "0"
+    make_due()
     assert (payments.expire_due(), state(push)) == (0, ("captured", "confirmed", "paid"))
 
 

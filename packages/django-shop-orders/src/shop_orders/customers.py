@@ -180,7 +180,7 @@ def anonymise(customer: Customer) -> int:
             cancel_reason="",
         )
         _anonymise_events(OrderEvent.objects.filter(order__in=keys))
-        Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, error="")
+        Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
         Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
         Credit.objects.filter(order__in=keys).update(reason="")
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")

@@ -263,25 +263,34 @@ def _send(event: OrderEvent, *, about: Model | None = None) -> bool:
             "A receiver of %s failed: %s", event.signal, getattr(receiver, "__qualname__", receiver), exc_info=error
         )
     if errors:
-        text = "; ".join(f"{type(error).__name__}: {error}" for _, error in errors)
-        OrderEvent.objects.filter(pk=event.pk).update(
-            attempts=F("attempts") + 1,
-            next_attempt_at=timezone.now() + _retry_delay(event.attempts + 1),
-            last_error=text[:500],
-        )
+        _try_later(event, "; ".join(f"{type(error).__name__}: {error}" for _, error in errors))
     return not errors
+
+
+def _try_later(event: OrderEvent, error: str) -> None:
+    OrderEvent.objects.filter(pk=event.pk).update(
+        attempts=F("attempts") + 1,
+        next_attempt_at=timezone.now() + _retry_delay(event.attempts + 1),
+        last_error=error[:500],
+    )
 
 
 def announce_due(*, limit: int = 500) -> int:
     """Announce the events that a crash or a failing receiver left unannounced. Returns how many succeeded.
 
-    Safe to run in parallel: an event is claimed before it is announced.
+    Safe to run in parallel: an event is claimed before it is announced. One that cannot be sent at all, such as of a
+    signal that a later version removed, is put back as well.
     """
     announced = 0
-    for pk in OrderEvent.objects.due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit]:
+    for pk in list(OrderEvent.objects.due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit]):
         event = _claim(pk)
-        if event is not None:
+        if event is None:
+            continue
+        try:
             announced += announce(event, about=_about(event))
+        except Exception as error:
+            logger.exception("The event %s could not be announced", event.event_id)
+            _try_later(event, f"{type(error).__name__}: {error}")
     return announced
 
 

@@ -269,6 +269,16 @@ class NotPayable(ShopOrdersError):
         return _("This order is not waiting for a payment.")
 
 
+class CannotChangeProvider(ShopOrdersError):
+    """Raised for a provider that confirms an order without a payment, which can only be chosen at checkout."""
+
+    code = "cannot_change_provider"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("This payment method can only be chosen when the order is placed. Choose another one.")
+
+
 class RefundTooLarge(ShopOrdersError):
     code = "refund_too_large"
 

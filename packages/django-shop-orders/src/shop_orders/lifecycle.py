@@ -331,6 +331,7 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
     crediting.give_rest(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
     _follow_credit(order, by=by)
+    order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed
 
 
 def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:

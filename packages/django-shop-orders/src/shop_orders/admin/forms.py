@@ -198,9 +198,29 @@ class ResolveForm(NotifyForm):
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
-        held = order.payments.filter(status=Payment.Status.HELD).order_by("id").first()
+        held = next((payment for payment in order.payments.order_by("id") if payment.needs_decision), None)
         help_text = _("%(why)s Enter 0 if nothing was received, or if it was refunded already.")
         self.fields["amount"].help_text = help_text % {"why": escape(held.error) if held else ""}
+
+
+class ProviderRefundForm(NotifyForm):
+    payment = forms.ChoiceField(label=_("Payment"))
+    amount = forms.DecimalField(
+        label=_("Amount refunded"),
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        help_text=_("Enter 0 if the provider has made no refund that is missing here."),
+    )
+    reference = forms.CharField(label=_("Provider's reference of the refund"), max_length=255, required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+    field_order = ("payment", "amount", "reference", "reason", "notify")
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        captured = order.payments.filter(status=Payment.Status.CAPTURED).order_by("id")
+        names = [(str(payment.pk), f"{payment} {payment.provider_reference}") for payment in captured]
+        self.fields["payment"].choices = names  # type: ignore[attr-defined]
 
 
 class CancelForm(NotifyForm):

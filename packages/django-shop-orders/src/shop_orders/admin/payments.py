@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
 from shop_orders.admin.read_only import ReadOnly
@@ -17,6 +19,20 @@ class RefundStatusFilter(admin.ChoicesFieldListFilter):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = gettext_lazy("status of its refunds")
+
+
+class DecisionFilter(admin.SimpleListFilter):
+    """Payments of which staff have to say what was received."""
+
+    title = gettext_lazy("needs a decision")
+    parameter_name = "needs_decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("yes", gettext_lazy("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:  # noqa: ARG002
+        is_unknown = Q(status__in=Payment.OPEN) & ~Q(error="")
+        return queryset.filter(Q(status=Payment.Status.HELD) | is_unknown) if self.value() else queryset
 
 
 class RefundInline(ReadOnly, admin.TabularInline):
@@ -36,7 +52,7 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
         "refunded_amount",
         "created_at",
     )
-    list_filter = ("status", "provider", ("refunds__status", RefundStatusFilter))
+    list_filter = (DecisionFilter, "status", "provider", ("refunds__status", RefundStatusFilter))
     search_fields = ("order__number", "provider_reference", "receipt")
     list_select_related = ("order",)
     inlines = (RefundInline,)
@@ -45,5 +61,5 @@ class PaymentAdmin(ReadOnly, admin.ModelAdmin):
 @admin.register(ProviderEvent)
 class ProviderEventAdmin(ReadOnly, admin.ModelAdmin):
     list_display = ("received_at", "provider", "kind", "provider_reference", "outcome", "detail")
-    list_filter = ("outcome", "provider", "kind")
-    search_fields = ("provider_reference", "provider_event_id")
+    list_filter = ("outcome", "provider", "kind", "is_confirmed")
+    search_fields = ("provider_reference", "provider_event_id", "refund_reference", "refund_id")

@@ -13,6 +13,7 @@ from shop_orders.admin.forms import (
     CancelForm,
     NoteForm,
     NotifyForm,
+    ProviderRefundForm,
     RecordPaymentForm,
     RefundForm,
     ResolveForm,
@@ -56,10 +57,18 @@ def _send_refunds(public_ids: list[str]) -> None:
 
 
 def _resolve(order_id: int, **options: Any) -> None:
-    held = Payment.objects.filter(order_id=order_id, status=Payment.Status.HELD).order_by("id").first()
-    if held is None:
+    for payment in Payment.objects.filter(order_id=order_id).order_by("id"):
+        if payment.needs_decision:
+            payments.resolve(payment.pk, **options)
+            return
+    raise NotPayable
+
+
+def _record_provider_refund(order_id: int, *, payment: str, **options: Any) -> None:
+    captured = Payment.objects.filter(order_id=order_id, pk=payment).first()
+    if captured is None:
         raise NotPayable
-    payments.resolve(held.pk, **options)
+    payments.record_provider_refund(captured.pk, **options)
 
 
 STEPS: Mapping[str, Step] = {
@@ -73,6 +82,12 @@ STEPS: Mapping[str, Step] = {
     "reinstate": Step(gettext_lazy("Reinstate the order"), "cancel_order", lifecycle.reinstate, NotifyForm),
     "restock": Step(gettext_lazy("Return to stock"), "process_order", lifecycle.restock, RestockForm),
     "refund": Step(gettext_lazy("Refund"), "refund_order", _queue_refund, RefundForm, finish=_send_refunds),
+    "record_refund": Step(
+        gettext_lazy("Record a refund made at the provider"),
+        "refund_order",
+        _record_provider_refund,
+        ProviderRefundForm,
+    ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm),
 }
@@ -121,10 +136,11 @@ def possible_steps(order: Order) -> list[str]:
         "cancel": "cancelled",
     }
     names = [name for name, status in by_status.items() if status in statuses]
-    statuses_of_payments = set(order.payments.values_list("status", flat=True))
+    attempts = list(order.payments.all())
+    statuses_of_payments = {payment.status for payment in attempts}
     if Payment.Status.AUTHORISED in statuses_of_payments and order.status != OrderStatus.CANCELLED:
         names.append("capture")
-    if Payment.Status.HELD in statuses_of_payments:
+    if any(payment.needs_decision for payment in attempts):
         names.append("resolve")
     if recorded_providers(order):
         names.append("pay")
@@ -134,4 +150,7 @@ def possible_steps(order: Order) -> list[str]:
         names.append("reinstate")
     if any(line.shipped_quantity > line.restocked_quantity for line in order.lines.all()):
         names.append("restock")
+    by_hand = {provider.alias for provider in payments.available_providers() if provider.refunds_by_hand}
+    if any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts):
+        names.append("record_refund")
     return [*names, "note"]

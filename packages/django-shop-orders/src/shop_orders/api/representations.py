@@ -204,7 +204,7 @@ def payment(row: Payment) -> schemas.PaymentOut:
         currency=row.currency,
         redirect_url=row.redirect_url,
         instructions=row.instructions,
-        error=row.error,
+        error="" if row.needs_decision else row.error,  # that one is for staff
         created_at=row.created_at,
         expires_at=row.expires_at,
     )
@@ -218,11 +218,18 @@ def staff_order(row: Order) -> schemas.StaffOrderOut:
         allowed_statuses=sorted(lifecycle.allowed(row.status)),
         can_be_reinstated=lifecycle.can_be_reinstated(row),
         events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],
-        payments=[payment(attempt) for attempt in row.payments.all()],
+        payments=[_staff_payment(attempt) for attempt in row.payments.all()],
         refunds=[_refund(sent) for sent in refunds],
         credits=[_credit(given, row.currency) for given in row.credits.select_related("actor").order_by("id")],
         shipments=[shipment(parcel) for parcel in row.shipments.prefetch_related("lines__order_line")],
     )
+
+
+def _staff_payment(row: Payment) -> schemas.StaffPaymentOut:
+    amounts = {"captured_amount": row.captured_amount, "refunded_amount": row.refunded_amount}
+    more = {name: as_text(amount, row.currency) for name, amount in amounts.items()}
+    more |= {"provider_reference": row.provider_reference, "error": row.error}
+    return schemas.StaffPaymentOut(**{**payment(row).model_dump(), **more}, needs_decision=row.needs_decision)
 
 
 def _staff_event(row: OrderEvent) -> schemas.StaffEventOut:

@@ -251,6 +251,14 @@ class StaffEventOut(EventOut):
     last_error: str
 
 
+class StaffPaymentOut(PaymentOut):
+    captured_amount: str
+    refunded_amount: str
+    provider_reference: str
+    needs_decision: bool
+    """Whether staff have to say what was received: ``error`` says why."""
+
+
 class RefundOut(Schema):
     id: str
     provider: str
@@ -281,7 +289,7 @@ class StaffOrderOut(OrderOut):
     can_be_reinstated: bool
     """Whether it is cancelled and paid, so that it can be confirmed again."""
     events: list[StaffEventOut]
-    payments: list[PaymentOut]
+    payments: list[StaffPaymentOut]
     refunds: list[RefundOut]
     credits: list[CreditOut]
     shipments: list[ShipmentOut]

@@ -81,6 +81,14 @@ class ResolvePaymentIn(ChangeIn):
     amount: Money
 
 
+class RecordProviderRefundIn(ChangeIn):
+    """``amount`` is the amount refunded at the provider that is missing here, in the order's currency; 0 for none."""
+
+    amount: Money
+    reference: Annotated[ShortText, Field(max_length=255)] = ""
+    reason: ShortText = ""
+
+
 class NoteIn(In):
     text: Annotated[Text, Field(min_length=1, max_length=2000)]
     is_public: bool = False
@@ -238,7 +246,7 @@ def capture(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_resolve_payment",
-    summary="Resolve a held payment",
+    summary="Resolve a payment that is held or that the provider cannot be asked about",
 )
 def resolve(
     request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: idempotency.Key
@@ -247,6 +255,34 @@ def resolve(
     payment = _payment(number, payment_id)
     action = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
     return _run_action(_keyed_call(request, number, f"resolve {payment_id}", idempotency_key), number, action)
+
+
+@staff_router.post(
+    "/orders/{number}/payments/{payment_id}/record-refund/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_record_provider_refund",
+    summary="Record a refund that was made at the payment provider",
+)
+def record_provider_refund(
+    request: HttpRequest,
+    number: str,
+    payment_id: str,
+    payload: RecordProviderRefundIn,
+    idempotency_key: idempotency.Key,
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    action = partial(
+        payments.record_provider_refund,
+        _payment(number, payment_id).pk,
+        amount=payload.amount,
+        reference=payload.reference,
+        reason=payload.reason,
+        by=user,
+        notify=payload.notify,
+    )
+    call = _keyed_call(request, number, f"record_refund {payment_id}", idempotency_key)
+    return _run_action(call, number, action)
 
 
 @staff_router.post(

@@ -319,6 +319,10 @@ class Migration(migrations.Migration):
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="stock released at"),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="to be paid by")),
+                (
+                    "next_check_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="next check at"),
+                ),
                 ("placed_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="placed at")),
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
                 (
@@ -662,7 +666,30 @@ class Migration(migrations.Migration):
                 ("instructions", models.TextField(blank=True, verbose_name="instructions")),
                 ("error", models.CharField(blank=True, max_length=500, verbose_name="error")),
                 ("data", models.JSONField(blank=True, default=dict, editable=False, verbose_name="provider's data")),
+                (
+                    "request",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        editable=False,
+                        help_text="What a repeated start sends again.",
+                        verbose_name="request",
+                    ),
+                ),
+                (
+                    "unknown_starts",
+                    models.PositiveSmallIntegerField(
+                        default=0, editable=False, verbose_name="starts without a known result"
+                    ),
+                ),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
+                ("checks", models.PositiveSmallIntegerField(default=0, editable=False, verbose_name="checks")),
+                (
+                    "next_check_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, null=True, verbose_name="next check at"
+                    ),
+                ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created at")),
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
                 (
@@ -1362,9 +1389,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="payment",
             index=models.Index(
-                condition=models.Q(("status__in", ("started", "pending", "authorised"))),
-                fields=["updated_at"],
-                name="shop_orders_payment_open",
+                condition=models.Q(("next_check_at__isnull", False)),
+                fields=["next_check_at"],
+                name="shop_orders_payment_to_check",
             ),
         ),
         migrations.AddConstraint(

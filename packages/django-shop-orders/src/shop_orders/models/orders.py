@@ -113,6 +113,7 @@ class Order(models.Model):
     )
     stock_released_at = models.DateTimeField(_("stock released at"), null=True, blank=True, editable=False)
     expires_at = models.DateTimeField(_("to be paid by"), null=True, blank=True)
+    next_check_at = models.DateTimeField(_("next check at"), null=True, blank=True, editable=False)
     placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

@@ -45,7 +45,13 @@ class Payment(models.Model):
     instructions = models.TextField(_("instructions"), blank=True)
     error = models.CharField(_("error"), max_length=500, blank=True)
     data = models.JSONField(_("provider's data"), default=dict, blank=True, editable=False)
+    request = models.JSONField(
+        _("request"), default=dict, blank=True, editable=False, help_text=_("What a repeated start sends again.")
+    )
+    unknown_starts = models.PositiveSmallIntegerField(_("starts without a known result"), default=0, editable=False)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    checks = models.PositiveSmallIntegerField(_("checks"), default=0, editable=False)
+    next_check_at = models.DateTimeField(_("next check at"), default=timezone.now, null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
@@ -76,9 +82,9 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=("updated_at",),
-                condition=Q(status__in=("started", "pending", "authorised")),
-                name="shop_orders_payment_open",
+                fields=("next_check_at",),
+                condition=Q(next_check_at__isnull=False),
+                name="shop_orders_payment_to_check",
             ),
         ]
 
@@ -88,6 +94,11 @@ class Payment(models.Model):
     @property
     def is_open(self) -> bool:
         return self.status in self.OPEN
+
+    @property
+    def needs_decision(self) -> bool:
+        """Whether staff have to say what came: the payment is held, or its provider cannot be asked about it."""
+        return self.status == self.Status.HELD or (self.is_open and bool(self.error))
 
     @property
     def refundable_amount(self) -> Decimal:

@@ -15,6 +15,7 @@ STRIPE_EVENTS = (
     "checkout.session.async_payment_failed",
     "checkout.session.expired",
     "charge.refunded",
+    "refund.created",
     "refund.updated",
     "refund.failed",
 )

@@ -3,13 +3,15 @@
 Every change locks the order first, then the payment, then the provider's event, so that no two changes can deadlock.
 """
 
+from shop_orders.payments.choosing import available_providers, providers_for
+from shop_orders.payments.expiring import expire_due
 from shop_orders.payments.inbox import apply_event
 from shop_orders.payments.incoming import assign_incoming, dismiss_incoming, receive
-from shop_orders.payments.reconciliation import expire_due, reconcile, send_due_refunds
+from shop_orders.payments.reconciliation import reconcile, send_due_refunds
 from shop_orders.payments.recording import capture, record_payment, record_provider_refund, resolve
 from shop_orders.payments.refunds import queue_refund, refund
 from shop_orders.payments.sending import send_refund
-from shop_orders.payments.starting import add_data, available_providers, start
+from shop_orders.payments.starting import add_data, start
 from shop_orders.payments.states import apply_state, refresh
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "capture",
     "dismiss_incoming",
     "expire_due",
+    "providers_for",
     "queue_refund",
     "receive",
     "reconcile",

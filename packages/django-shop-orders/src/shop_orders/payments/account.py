@@ -10,7 +10,7 @@ from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, ProviderEvent
-from shop_orders.payments import order_status, receipts, refunds
+from shop_orders.payments import order_status, receipts, refunds, watching
 
 Outcome = ProviderEvent.Outcome
 
@@ -32,8 +32,12 @@ def apply(
     receipt: str = "",
     by: Any = None,
     notify: bool = True,
+    is_current: bool = False,
 ) -> ProviderEvent.Outcome:
-    """Apply one reported change to a payment. The caller has locked the order and the payment."""
+    """Apply one reported change to a payment. The caller has locked the order and the payment.
+
+    ``is_current`` says that the provider reports the state now, so that it cannot be older than what is recorded.
+    """
     match kind:
         case "captured" if receipt and not receipts.take(order, payment, receipt):
             return Outcome.IGNORED
@@ -43,13 +47,15 @@ def apply(
             )
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
-        case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED):
-            payment.status = Payment.Status.AUTHORISED
+        case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED) or (
+            is_current and payment.status == Payment.Status.CANCELLED
+        ):
+            payment.status, payment.error = Payment.Status.AUTHORISED, ""
         case "failed" | "cancelled" if payment.is_open:
             payment.status, payment.error = Payment.Status(kind), error[:500]
         case _:
             return Outcome.IGNORED
-    payment.save(update_fields=["status", "error", "updated_at"])
+    save_status(payment)
     order_status.update(order, payment, by=by, notify=notify)
     return Outcome.APPLIED
 
@@ -57,12 +63,45 @@ def apply(
 def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, notify: bool) -> None:
     """Record a payment as captured, and refund any excess over the order's total. The caller has locked both."""
     payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", amount
-    payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
+    save_status(payment, "captured_amount")
     order.paid_amount += amount
     order.save(update_fields=["paid_amount", "updated_at"])
     order_status.update(order, payment, by=by, notify=notify)
+    if not order.amount_due:
+        watching.check_soon(order)  # pages of other attempts are closed
     if order.refund_due:
         refunds.refund_excess(order, payment, min(order.refund_due, amount))
+
+
+def save_status(payment: Payment, *fields: str) -> None:
+    """Save a payment whose status changed, and set when its provider is asked about it next."""
+    watching.schedule(payment)
+    payment.save(update_fields=["status", "error", *watching.FIELDS, *fields, "updated_at"])
+
+
+def hold(payment: Payment, message: str) -> None:
+    """Let staff decide about a payment. Its order does not expire before."""
+    payment.status, payment.error = Payment.Status.HELD, message[:500]
+    save_status(payment)
+
+
+def set_reference(order: Order, payment: Payment, reference: str) -> bool:
+    """Give a payment the reference that it keeps for life. False if it belongs to another payment: then it is held.
+
+    A payment that was held because it could not be asked about without its reference is open again.
+    """
+    if not Payment.objects.filter(provider=payment.provider, provider_reference=reference).exists():
+        payment.provider_reference, payment.unknown_starts = reference, 0
+        if payment.status == Payment.Status.HELD:
+            payment.status, payment.error = Payment.Status.PENDING, ""
+        save_status(payment, "provider_reference", "unknown_starts")
+        return True
+    text = _("%(provider)s gave this payment the reference of another one: %(reference)s. %(what_to_do)s")
+    what_to_do = _("Look at the provider's page, and record what was paid for this order.")
+    values = {"provider": payment.provider, "reference": reference, "what_to_do": what_to_do}
+    hold(payment, text % values)
+    events.record(order, "payment_held", is_public=False, message=text % values)
+    return False
 
 
 def _apply_captured(
@@ -82,10 +121,10 @@ def _apply_captured(
     reported = expected if amount is None else amount
     if reported != expected or (currency and currency != payment.currency):
         message = _wrong_amount(payment, reported=reported, currency=currency, expected=expected)
-        events.record(order, "payment_held", is_public=False, message=message)
+        if not order.events.filter(kind="payment_held", message=message).exists():
+            events.record(order, "payment_held", is_public=False, message=message)
         if not is_captured:
-            payment.status, payment.error = Payment.Status.HELD, message[:500]
-            payment.save(update_fields=["status", "error", "updated_at"])
+            hold(payment, message)
         return Outcome.HELD
     if is_captured:
         return Outcome.IGNORED

@@ -34,6 +34,7 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     Raises:
         InvalidWebhook: a value of the event cannot be stored.
     """
+    provider_events.values_of(event)  # refuses what cannot be stored, before it is looked for
     payment = provider_events.payment_of(alias, event)
     order = None if payment is None else lifecycle.lock(payment.order_id)
     row = provider_events.store(alias, event, payment)
@@ -139,10 +140,12 @@ def _apply(order: Order, row: ProviderEvent) -> ProviderEvent:
         return _decide(row, Outcome.WAITING)
     if row.kind in REFUND_KINDS:
         return _decide(row, refund_results.apply_event(order, payment, row))
-    payment, is_other = _payment_with_reference(order, payment, row)
-    row.payment = payment
-    if is_other and row.kind not in ("captured", "authorised"):
-        return _decide(row, Outcome.IGNORED)  # it ends or opens another attempt than this payment's
+    reference = row.provider_reference
+    if reference and reference != payment.provider_reference:
+        other = _payment_with_reference(order, payment, row)
+        if other is None:
+            return row
+        row.payment = payment = other
     was_captured = payment.status == Payment.Status.CAPTURED
     reported = {"amount": row.amount, "currency": row.currency, "error": row.detail, "receipt": row.receipt}
     outcome = account.apply(order, payment, row.kind, **reported)  # type: ignore[arg-type]
@@ -185,23 +188,25 @@ def give_up(row_id: int) -> None:
     _decide(row, Outcome.HELD)
 
 
-def _payment_with_reference(order: Order, payment: Payment, row: ProviderEvent) -> tuple[Payment, bool]:
-    """The payment that an event is about, and whether it is another transaction than that of the given payment.
+def _payment_with_reference(order: Order, payment: Payment, row: ProviderEvent) -> Payment | None:
+    """The payment with the event's reference, which is not that of the given payment. None if the event is decided.
 
-    A payment keeps its reference for life. Money of another transaction is a payment of its own.
+    A payment keeps its reference for life. Money of another transaction is a payment of its own; what ends another
+    attempt does not end this one.
     """
     reference = row.provider_reference
-    if not reference or reference == payment.provider_reference:
-        return payment, False
     known = order.payments.select_for_update().filter(provider=row.provider, provider_reference=reference).first()
     if known is not None:
-        return known, False
+        return known
     if not payment.provider_reference:
-        payment.provider_reference = reference
-        payment.save(update_fields=["provider_reference", "updated_at"])
-        return payment, False
-    is_money = row.kind in ("captured", "authorised")
-    return (_other_transaction(order, payment, row) if is_money else payment), True
+        if account.set_reference(order, payment, reference):
+            return payment
+        _decide(row, Outcome.HELD)
+    elif row.kind in ("captured", "authorised"):
+        return _other_transaction(order, payment, row)
+    else:
+        _decide(row, Outcome.IGNORED)
+    return None
 
 
 def _other_transaction(order: Order, payment: Payment, row: ProviderEvent) -> Payment:

@@ -38,7 +38,7 @@ def store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderE
     Raises:
         InvalidWebhook: a value is too long, not printable, or no amount of money.
     """
-    values = _values(event)
+    values = values_of(event)
     ProviderEvent.objects.bulk_create(
         [ProviderEvent(provider=alias, payment=payment, **values)], ignore_conflicts=True
     )
@@ -83,7 +83,12 @@ def refunds_named(refunds: QuerySet[Refund], refund_id: str, reference: str) -> 
     return refunds.filter(provider_reference=reference) if reference else refunds.none()
 
 
-def _values(event: PaymentEvent) -> dict[str, Any]:
+def values_of(event: PaymentEvent) -> dict[str, Any]:
+    """The values of an event's columns.
+
+    Raises:
+        InvalidWebhook: a value is too long, not printable, or no amount of money.
+    """
     values = {column: getattr(event, field) for field, column in COLUMNS.items()}
     values |= {"detail": event.error[:500], "data": dict(event.data), "amount": storable_amount(event.amount)}
     for column, value in values.items():

@@ -75,7 +75,8 @@ def _close(order: Order, payment: Payment, receipt: str) -> None:
         events.record(order, "recorded_twice", is_public=False, message=text % amounts)
         return
     payment.status, payment.error, payment.captured_amount = Payment.Status.CANCELLED, message[:500], Decimal(0)
-    payment.save(update_fields=["status", "error", "captured_amount", "updated_at"])
+    payment.next_check_at = None  # what the provider would say is known
+    payment.save(update_fields=["status", "error", "captured_amount", "next_check_at", "updated_at"])
     if counted:
         order.paid_amount -= counted
         order.save(update_fields=["paid_amount", "updated_at"])

@@ -12,7 +12,7 @@ from shop_orders import events, lifecycle
 from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import OrderStatus, Payment, Refund
 from shop_orders.payment_providers import payment_provider
-from shop_orders.payments import account, inbox, order_status, refund_results, states
+from shop_orders.payments import account, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -57,6 +57,7 @@ def capture(payment_id: int, *, by: Any = None, notify: bool = True) -> Payment:
     Raises:
         NotPayable: the payment is not authorised, or its order is cancelled.
         PaymentDeclined, ProviderUnavailable: the provider refused, or its response is not known.
+        UnknownPaymentProvider: the provider is not in the settings any more.
     """
     payment = Payment.objects.select_related("order").get(pk=payment_id)
     if payment.status == Payment.Status.CAPTURED:
@@ -107,16 +108,18 @@ def record_provider_refund(
 
 @in_transaction(Payment)
 def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = True) -> Payment:
-    """Resolve a held payment: ``amount`` is the money that the shop received, in the order's currency, or 0.
+    """Resolve a payment that is held, or that its provider cannot be asked about.
+
+    ``amount`` is the money that the shop received, in the order's currency, or 0.
 
     If it is less than the amount due, the customer can pay the rest. If it exceeds the total, the excess is refunded.
 
     Raises:
-        NotPayable: the payment is not held, or the amount is negative.
+        NotPayable: the payment needs no decision, or the amount is negative.
     """
     order, payment = account.lock(payment_id)
     received = quantise(amount, order.currency)
-    if payment.status != Payment.Status.HELD or received < 0:
+    if not payment.needs_decision or received < 0:
         raise NotPayable
     text = _("%(amount)s %(currency)s were received from a payment that was held: %(error)s")
     values = {"amount": as_text(received, order.currency), "currency": order.currency, "error": payment.error}
@@ -125,6 +128,7 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
         account.capture_amount(order, payment, received, by=by, notify=notify)
     else:
         payment.status = Payment.Status.CANCELLED
-        payment.save(update_fields=["status", "updated_at"])
+        account.save_status(payment)
+        watching.stop(payment)  # staff have looked: what the provider reports is known
         order_status.update(order, payment, by=by, notify=notify)
     return payment

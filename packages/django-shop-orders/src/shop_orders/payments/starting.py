@@ -1,7 +1,12 @@
-"""Starts payments. The provider is called outside of any transaction."""
+"""Starts payments. The provider is called outside of any transaction.
+
+Each call is counted before it is made, and its parameters are kept. So a call whose result is not known is repeated
+with the same id and the same parameters before anything is given up.
+"""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from django.db.models import Q
@@ -13,16 +18,12 @@ from shop_core.money import quantise
 from shop_orders import lifecycle, phones
 from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached
 from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
-from shop_orders.payment_providers import (
-    PaymentProvider,
-    PaymentRequest,
-    PaymentStart,
-    PaymentState,
-    aliases,
-    payment_provider,
-)
-from shop_orders.payments import account, inbox, order_status, states
+from shop_orders.payment_providers import PaymentProvider, PaymentRequest, PaymentStart, payment_provider
+from shop_orders.payments import account, choosing, closing, inbox, order_status, watching
 from shop_orders.transactions import in_transaction, outside_transaction
+
+OF_THE_PAYMENT = ("payment_id", "amount", "currency")
+"""The fields of a request that are columns of the payment."""
 
 
 @outside_transaction(Payment)
@@ -34,25 +35,50 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     the address of the webhook is built.
 
     Raises:
-        NotPayable: the order is paid, cancelled or free.
+        NotPayable: the order is paid, cancelled or free, or its time to pay is over.
+        CannotChangeProvider: ``provider`` can only be chosen at checkout.
         UnknownPaymentProvider, InvalidPhone: ``provider`` is not configured, or ``phone`` is not valid.
         PaymentDeclined: the provider refused; the payment is recorded as failed.
         ProviderUnavailable: the result is not known; repeating the call continues this payment.
     """
     number = phones.normalise(phone)
-    payment, must_call = _open_payment(order_id, provider)
+    payment, must_call = _open_payment(order_id, provider, phone=number, return_url=return_url, base_url=base_url)
     if not must_call:
         return payment
-    chosen = payment_provider(payment.provider)
+    payment = call(payment)
+    if payment.is_open and not closing.is_wanted(payment.order):
+        closing.close_if_possible(payment)  # the order was cancelled or paid while the call was on its way
+        raise NotPayable
+    return payment
+
+
+def call(payment: Payment) -> Payment:
+    """Call the provider for a payment whose call was counted, and record the result.
+
+    Raises:
+        PaymentDeclined: the provider refused.
+        ProviderUnavailable: the result is not known.
+    """
     try:
-        started = chosen.start(_request(payment, phone=number, return_url=return_url, base_url=base_url))
+        started = payment_provider(payment.provider).start(_request_of(payment))
     except PaymentDeclined as error:
-        states.apply_state(payment.pk, PaymentState(status="failed", error=str(error)))
+        _record_refusal(payment.pk, str(error))
         raise
     except ProviderNotReached:
-        _allow_restart(payment.pk)
+        _record_not_sent(payment.pk)
         raise
     return _record_start(payment.pk, started)
+
+
+@in_transaction(Payment, durable=True)
+def count_repetition(payment_id: int) -> Payment | None:
+    """Count that ``call`` is made again, by the periodic job. None if the result is known meanwhile."""
+    _order, payment = account.lock(payment_id)
+    if payment.provider_reference or not payment.unknown_starts or not payment.is_open:
+        return None
+    payment.unknown_starts += 1
+    payment.save(update_fields=["unknown_starts", "updated_at"])
+    return payment
 
 
 @in_transaction(Payment)
@@ -63,13 +89,8 @@ def add_data(payment_id: int, **data: Any) -> None:
     payment.save(update_fields=["data", "updated_at"])
 
 
-def available_providers() -> list[PaymentProvider]:
-    """The configured providers, in the order of the settings. A form can show their ``alias`` and ``label``."""
-    return [payment_provider(alias) for alias in aliases()]
-
-
 @in_transaction(Payment, durable=True)
-def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
+def _open_payment(order_id: int, alias: str, *, phone: str, return_url: str, base_url: str) -> tuple[Payment, bool]:
     """Find or create the payment to use, and return it with whether the provider must be called now.
 
     It must be called for a new payment and for one whose start was interrupted, not for one that is waiting. If the
@@ -82,20 +103,35 @@ def _open_payment(order_id: int, alias: str) -> tuple[Payment, bool]:
     provider = payment_provider(alias or order.payment_provider)
     payment = _waiting(order, provider)
     if payment is None:
-        payment = Payment.objects.create(
-            order=order, provider=provider.alias, amount=order.amount_due, currency=order.currency
-        )
-        if order.payment_status == PaymentStatus.FAILED:
-            order_status.update(order, payment)
-    if order.payment_provider != provider.alias:
-        _change_provider(order, provider)
+        payment = _new_payment(order, provider)
+    choosing.change(order, provider)
     must_call = payment.status == Payment.Status.STARTED
-    if must_call and provider.start_once_for is not None:
-        payment.status, payment.expires_at = Payment.Status.PENDING, timezone.now() + provider.start_once_for
-        payment.instructions = str(provider.instructions)
-        payment.save(update_fields=["status", "expires_at", "instructions", "updated_at"])
+    if must_call:
+        _count_call(payment, provider, phone=phone, return_url=return_url, base_url=base_url)
         order_status.update(order, payment)
     return payment, must_call
+
+
+def _new_payment(order: Order, provider: PaymentProvider) -> Payment:
+    deadline = choosing.deadline(order, provider)
+    if order.status == OrderStatus.PENDING and deadline is not None and deadline <= timezone.now():
+        raise NotPayable(_("The time to pay this order is over. Order again."))
+    payment = Payment(order=order, provider=provider.alias, amount=order.amount_due, currency=order.currency)
+    watching.schedule(payment)
+    payment.save()
+    return payment
+
+
+def _count_call(payment: Payment, provider: PaymentProvider, *, phone: str, return_url: str, base_url: str) -> None:
+    """Record the call before it is made. What may have been sent before is sent again in the same form."""
+    if not payment.unknown_starts:
+        payment.request = _parameters(payment.order, provider, phone=phone, return_url=return_url, base_url=base_url)
+    payment.unknown_starts += 1
+    if provider.start_once_for is not None:
+        payment.status, payment.expires_at = Payment.Status.PENDING, timezone.now() + provider.start_once_for
+        payment.instructions = str(provider.instructions)
+    watching.schedule(payment)
+    payment.save()
 
 
 def _waiting(order: Order, provider: PaymentProvider) -> Payment | None:
@@ -104,36 +140,31 @@ def _waiting(order: Order, provider: PaymentProvider) -> Payment | None:
     return waiting.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now())).order_by("-id").first()
 
 
-def _change_provider(order: Order, provider: PaymentProvider) -> None:
-    order.payment_provider = provider.alias
-    if order.status == OrderStatus.PENDING:
-        time_to_pay = provider.expires_after
-        order.expires_at = timezone.now() + time_to_pay if time_to_pay is not None else None
-    order.save(update_fields=["payment_provider", "expires_at", "updated_at"])
+def _parameters(
+    order: Order, provider: PaymentProvider, *, phone: str, return_url: str, base_url: str
+) -> dict[str, str]:
+    return {
+        "order_number": order.number,
+        "description": _("Order %(number)s") % {"number": order.number},
+        "email": order.email,
+        "phone": phone or order.phone,
+        "name": order.contact_name,
+        "language": order.language,
+        "return_url": return_url,
+        "base_url": base_url,
+        "webhook_url": _webhook_url(base_url, provider.alias),
+    }
 
 
-@in_transaction(Payment, durable=True)
-def _allow_restart(payment_id: int) -> None:
-    """Let the next call start the payment at once, because the request did not reach the provider."""
-    waiting = Payment.objects.filter(pk=payment_id, status=Payment.Status.PENDING, provider_reference="")
-    waiting.update(status=Payment.Status.STARTED, expires_at=None, updated_at=timezone.now())
-
-
-def _request(payment: Payment, *, phone: str, return_url: str, base_url: str) -> PaymentRequest:
-    order = payment.order
+def _request_of(payment: Payment) -> PaymentRequest:
+    """The request of a payment, the same at every call."""
+    known = {field.name for field in fields(PaymentRequest)} - set(OF_THE_PAYMENT)
+    kept = {name: value for name, value in payment.request.items() if name in known}
     return PaymentRequest(
         payment_id=str(payment.public_id),
-        order_number=order.number,
         amount=quantise(payment.amount, payment.currency),
         currency=payment.currency,
-        description=_("Order %(number)s") % {"number": order.number},
-        email=order.email,
-        phone=phone or order.phone,
-        name=order.contact_name,
-        language=order.language,
-        return_url=return_url,
-        base_url=base_url,
-        webhook_url=_webhook_url(base_url, payment.provider),
+        **{"order_number": payment.order.number, "description": payment.order.number, **kept},
     )
 
 
@@ -145,9 +176,37 @@ def _webhook_url(base_url: str, alias: str) -> str:
 
 
 @in_transaction(Payment, durable=True)
+def _record_refusal(payment_id: int, error: str) -> None:
+    """The payment failed, unless another call may have started it: then the periodic job finds out."""
+    order, payment = account.lock(payment_id)
+    _subtract_call(payment)
+    is_decided = not payment.unknown_starts or payment.checks >= watching.REFUSALS
+    if is_decided and not payment.provider_reference:
+        payment.unknown_starts = 0
+        account.apply(order, payment, "failed", error=error)
+    payment.save(update_fields=["unknown_starts", "updated_at"])
+
+
+@in_transaction(Payment, durable=True)
+def _record_not_sent(payment_id: int) -> None:
+    """The request did not reach the provider, so the next call may start the payment at once."""
+    _order, payment = account.lock(payment_id)
+    _subtract_call(payment)
+    is_waiting = payment.status == Payment.Status.PENDING and not payment.provider_reference
+    if is_waiting and not payment.unknown_starts:
+        payment.status, payment.expires_at = Payment.Status.STARTED, None
+    payment.save(update_fields=["status", "expires_at", "unknown_starts", "updated_at"])
+
+
+def _subtract_call(payment: Payment) -> None:
+    payment.unknown_starts = max(payment.unknown_starts - 1, 0)
+
+
+@in_transaction(Payment, durable=True)
 def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     order, payment = account.lock(payment_id)
-    payment.provider_reference = started.reference
+    payment = _started_payment(order, payment, started)
+    payment.unknown_starts = 0
     payment.redirect_url = started.redirect_url
     payment.instructions = started.instructions
     payment.expires_at = started.expires_at
@@ -156,4 +215,25 @@ def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     amount = payment.amount if started.status == "captured" else None
     account.apply(order, payment, started.status, amount=amount, currency=payment.currency)
     inbox.apply_early_events(order, payment)
+    payment = Payment.objects.get(pk=payment.pk)  # an event may have changed it
+    payment.order = order
+    return payment
+
+
+def _started_payment(order: Order, payment: Payment, started: PaymentStart) -> Payment:
+    """The payment that the provider has started: the given one, or another one if this has another reference."""
+    if started.reference in ("", payment.provider_reference):
+        return payment
+    known = order.payments.select_for_update().filter(provider=payment.provider, provider_reference=started.reference)
+    found = known.first()
+    if found is not None:
+        return found
+    if payment.provider_reference:
+        payment = Payment(order=order, provider=payment.provider, amount=payment.amount, currency=payment.currency)
+        payment.status = Payment.Status.STARTED
+        watching.schedule(payment)
+        payment.save()
+    elif payment.status in (Payment.Status.FAILED, Payment.Status.CANCELLED):
+        payment.status, payment.error = Payment.Status.STARTED, ""  # another call was refused, this one was not
+    account.set_reference(order, payment, started.reference)
     return payment

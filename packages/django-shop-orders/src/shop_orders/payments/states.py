@@ -21,9 +21,16 @@ def refresh(payment: Payment) -> Payment:
         ProviderUnavailable: the provider does not respond, or refuses to answer.
         UnknownPaymentProvider: the provider is not in the settings any more.
     """
+    return refetch(payment)[0]
+
+
+def refetch(payment: Payment) -> tuple[Payment, bool]:
+    """``refresh``, with whether the provider could be asked about the payment."""
     fetched_at = timezone.now()
     state = inquiries.ask(payment)
-    return payment if state is None else apply_state(payment.pk, state, fetched_at=fetched_at)
+    if state is None:
+        return payment, False
+    return apply_state(payment.pk, state, fetched_at=fetched_at), True
 
 
 @in_transaction(Payment)
@@ -36,8 +43,10 @@ def apply_state(
     """
     order, payment = account.lock(payment_id)
     if state.reference and not payment.provider_reference:
-        payment.provider_reference = state.reference
-        payment.save(update_fields=["provider_reference", "updated_at"])
+        account.set_reference(order, payment, state.reference)
+    if payment.is_open and payment.error:
+        payment.error = ""  # its provider can be asked again
+        payment.save(update_fields=["error", "updated_at"])
     account.apply(
         order,
         payment,
@@ -47,6 +56,7 @@ def apply_state(
         error=state.error,
         by=by,
         notify=notify,
+        is_current=True,
     )
     if payment.status != Payment.Status.CAPTURED:
         return payment

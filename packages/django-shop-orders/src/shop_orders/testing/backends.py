@@ -82,10 +82,11 @@ class MemoryProductSource:
 
 class MemoryPaymentProvider(PaymentProvider):
     """Its attributes set its behaviour: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``,
-    ``is_down``, ``forgets``.
+    ``is_down``, ``forgets``, and ``loses_answers`` of a start that was made.
 
-    ``calls`` lists the calls, ``refunds`` the refunded amounts. ``made[reference]`` lists the refunds of a payment; a
-    test adds those of the provider's own pages. Without ``lists_refunds``, ``fetch`` returns only their total.
+    ``calls`` lists the calls, ``requests`` those of ``start``, ``refunds`` the refunded amounts. ``made[reference]``
+    lists the refunds of a payment; a test adds those of the provider's own pages. Without ``lists_refunds``, ``fetch``
+    returns only their total.
     """
 
     outcomes: ClassVar[dict[str, str]] = {}
@@ -94,10 +95,12 @@ class MemoryPaymentProvider(PaymentProvider):
     made: ClassVar[dict[str, list[RefundState]]] = {}
     lists_refunds: ClassVar[bool] = True
     calls: ClassVar[list[str]] = []
+    requests: ClassVar[list[PaymentRequest]] = []
     refund_status: ClassVar[Literal["pending", "succeeded", "failed"]] = "succeeded"
     decline: ClassVar[bool] = False
     is_down: ClassVar[bool] = False
     forgets: ClassVar[bool] = False
+    loses_answers: ClassVar[bool] = False
 
     def __init__(self, *, alias: str, minutes: int = 30) -> None:
         super().__init__(alias=alias)
@@ -111,14 +114,18 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.made.clear()
         cls.lists_refunds = True
         cls.calls.clear()
+        cls.requests.clear()
         cls.refund_status = "succeeded"
-        cls.decline = cls.is_down = cls.forgets = False
+        cls.decline = cls.is_down = cls.forgets = cls.loses_answers = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
+        self.requests.append(request)
         self._called("start")
         reference = f"{self.alias}_{request.payment_id}"
         self.outcomes.setdefault(reference, "pending")
         self.amounts[reference] = request.amount
+        if self.loses_answers:
+            raise ProviderUnavailable
         return PaymentStart(reference=reference, redirect_url=f"https://pay.example.org/{request.payment_id}")
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:  # noqa: ARG002

@@ -1,0 +1,46 @@
+"""Asks the provider about an event that has to be confirmed, or that reports a refund which is not known here."""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from shop_orders.exceptions import ProviderUnavailable, UnknownPaymentProvider
+from shop_orders.models import ProviderEvent
+from shop_orders.payment_providers import PaymentState
+from shop_orders.payments import inbox, inquiries
+
+logger = logging.getLogger(__name__)
+
+Outcome = ProviderEvent.Outcome
+PATIENCE = 8
+"""An event that was tried so often, for half a day, is shown to staff."""
+
+
+def confirm(event: ProviderEvent) -> bool:
+    """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
+    assert event.payment is not None  # noqa: S101 - such an event waits only once its payment is known
+    inbox.put_back(event.pk)
+    fetched_at = timezone.now()
+    try:
+        state = inquiries.ask(event.payment, reference=event.provider_reference)
+    except (ProviderUnavailable, UnknownPaymentProvider):
+        logger.warning("Payment provider %s does not respond", event.provider)
+        return False
+    if state is None and event.kind in inbox.REFUND_KINDS:
+        state = PaymentState(status="captured")  # a state without refunds
+    if state is not None and state.status != "pending":
+        return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == Outcome.APPLIED
+    if event.attempts >= PATIENCE:
+        inbox.give_up(event.pk)
+    return False
+
+
+def reconsider(row_id: int) -> bool:
+    """Try again to apply an event that waits for another one. True if it was applied."""
+    inbox.put_back(row_id)
+    row = inbox.reconsider(row_id)
+    if row.outcome == Outcome.WAITING and row.attempts > PATIENCE:
+        inbox.give_up(row_id)
+    return row.outcome == Outcome.APPLIED

@@ -1,0 +1,86 @@
+"""When the provider is asked about a payment next. A payment that cannot be settled is asked about later and later, so
+that it never keeps the job from the others."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from shop_orders.models import Order, Payment
+
+Status = Payment.Status
+
+QUIET_PERIOD = timedelta(minutes=2)
+"""A payment is not asked about for this long after it changed: its webhook is on its way."""
+LONGEST_WAIT = timedelta(hours=6)
+ONCE_MORE_AFTER = timedelta(hours=1)
+"""A payment that failed or was cancelled is asked about once more: the customer may have entered the PIN late."""
+CAPTURED_EVERY, CAPTURED_CHECKS = timedelta(days=1), 30
+"""A captured payment is asked about daily for a month: a refund on the provider's pages may have lost its webhook."""
+REFUSALS = 3
+"""A provider that refuses a start so often has not started it before, although an earlier result is not known."""
+ENDLESS = 120
+"""After so many checks, about a month, a payment that never gets a final answer is not asked about any more."""
+
+
+def to_check(*, is_captured: bool) -> QuerySet[Payment]:
+    """The payments that are due to be asked about, the longest due first."""
+    due = Payment.objects.filter(next_check_at__lte=timezone.now())
+    due = due.filter(status=Status.CAPTURED) if is_captured else due.exclude(status=Status.CAPTURED)
+    return due.order_by("next_check_at", "id")
+
+
+def schedule(payment: Payment) -> None:
+    """Set the next check of a payment whose status changed. The caller saves the fields of ``FIELDS``."""
+    now = timezone.now()
+    payment.checks = 0
+    if payment.is_open:
+        payment.next_check_at = now + QUIET_PERIOD
+    elif payment.status == Status.CAPTURED:
+        payment.next_check_at = now + CAPTURED_EVERY
+    elif payment.status in (Status.FAILED, Status.CANCELLED) and payment.provider_reference:
+        payment.next_check_at = now + ONCE_MORE_AFTER
+    else:
+        payment.next_check_at = None
+
+
+FIELDS = ("checks", "next_check_at")
+
+
+def put_back(payment: Payment) -> None:
+    """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
+    now = timezone.now()
+    later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))
+    if payment.expires_at is not None and later is not None and now < payment.expires_at < later:
+        later = payment.expires_at
+    if payment.checks >= ENDLESS and not payment.is_open:
+        later = None
+    _set(payment, payment.checks + 1, later)
+
+
+def answered(payment: Payment) -> None:
+    """The provider has answered, and its answer changed nothing. What is open or captured is asked about again."""
+    if payment.is_open:
+        return
+    is_watched = payment.status == Status.CAPTURED and payment.checks < CAPTURED_CHECKS
+    _set(payment, payment.checks, timezone.now() + CAPTURED_EVERY if is_watched else None)
+
+
+def check_soon(order: Order, *, is_open: bool = True) -> None:
+    """Ask about the payments of an order at the next run, since what they are for has changed."""
+    payments = order.payments.filter(status__in=Payment.OPEN if is_open else [Status.CAPTURED])
+    payments.update(next_check_at=timezone.now())
+
+
+def stop(payment: Payment) -> None:
+    """Do not ask about a payment any more."""
+    _set(payment, payment.checks, None)
+
+
+def _set(payment: Payment, checks: int, next_check_at: datetime | None) -> None:
+    """Only if the payment has not changed meanwhile, since then its new status sets its next check."""
+    same = Payment.objects.filter(pk=payment.pk, status=payment.status)
+    if same.update(checks=min(checks, 30000), next_check_at=next_check_at):
+        payment.checks, payment.next_check_at = checks, next_check_at
