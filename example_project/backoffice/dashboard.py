@@ -112,10 +112,17 @@ def _may_see(request: HttpRequest, site: AdminSite, model: type[Model]) -> bool:
 
 def _tasks() -> list[Figure]:
     counts = sales.open_orders()
-    return [
+    tasks = [
         Figure(label=label, hint=hint, value=counts[status], url=lists.orders(status__exact=status))
         for status, (label, hint) in TASKS.items()
     ]
+    refunds = Figure(
+        label=_("To refund"),
+        hint=_("overpaid, or paid and cancelled"),
+        value=Order.objects.refund_due().count(),
+        url=lists.orders(refund_due="yes"),
+    )
+    return [*tasks, refunds]
 
 
 def _sales(period: Period, *, with_categories: bool) -> list[Sales]:

@@ -144,10 +144,22 @@ def test_statuses_and_tasks_link_to_as_many_orders(sold, staff):
     for figure in [*seen.tasks, *seen.statuses]:
         assert len(listed(client, figure.url)) == figure.value
     assert (
-        sum(figure.value for figure in seen.tasks)
+        sum(figure.value for figure in seen.tasks[:-1])
         == Order.objects.filter(status__in=("pending", "confirmed", "processing")).count()
     )
     assert sum(figure.value for figure in seen.statuses) == len(listed(client, lists.orders(seen.period)))
+
+
+def test_money_to_refund_is_a_task_that_links_to_its_orders(sell, catalogue, staff):
+    sell({"MUG": (1, "950")})
+    order = sell({"MUG": (1, "950")})
+    Order.objects.filter(pk=order.pk).update(paid_amount=order.total + 5)
+
+    client = staff("everything")
+    task = board(client).tasks[-1]
+
+    assert (str(task.label), task.value) == ("To refund", 1)
+    assert [row.pk for row in listed(client, task.url)] == [order.pk]
 
 
 def test_a_day_is_that_of_the_shop_not_of_greenwich(sell, settings):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from shop_orders import lifecycle, payments
 from shop_orders.exceptions import RefundTooLarge
@@ -196,6 +196,16 @@ def test_list_of_refunds_due_is_exact(order, total, paid, refunded, due):
     assert list(Order.objects.refund_due()) == ([order] if due else [])
     listed = Order.objects.with_account().get()
     assert (listed.account_balance, listed.refund_due) == (-due, due)
+
+
+@pytest.mark.pg
+def test_list_of_refunds_due_reads_the_overpaid_orders_only(place, memory_provider):
+    """However many orders there are: the plan uses the partial index."""
+    place(provider="bank")
+    orders = Order.objects.refund_due().order_by("-placed_at", "-id")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "shop_orders_order_overpaid" in orders.explain()
 
 
 def test_list_with_accounts_takes_one_query(place, memory_provider, django_assert_num_queries):

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
-from shop_orders import carts, checkout, lifecycle, payments
+from shop_orders import carts, checkout, form_tokens, lifecycle, payments
 from shop_orders.exceptions import InvalidInput, RefundTooLarge
 from shop_orders.models import Order, Refund
 from shop_orders.payment_providers import PaymentState, RefundState
@@ -174,6 +174,18 @@ def test_staff_refund_goods_by_the_api(order):
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
 
 
+def test_staff_list_the_orders_with_money_to_refund(order, place):
+    place(provider="bank")
+    staff = get_user_model().objects.create_superuser("test-staff", "staff@example.org", "pw")
+    client = Client(headers={"Authorization": f"Bearer user-{staff.pk}"})
+    assert client.get("/api/orders/staff/orders/", {"refund_due": "true"}).json()["items"] == []
+    lifecycle.cancel(order.pk)
+    (listed,) = client.get("/api/orders/staff/orders/", {"refund_due": "true"}).json()["items"]
+    assert (listed["number"], listed["amount_due"], listed["item_count"]) == (order.number, "0.00", 3)
+    dues = [row["amount_due"] for row in client.get("/api/orders/staff/orders/").json()["items"]]
+    assert sorted(dues) == ["0.00", "26.40"]
+
+
 @pytest.fixture
 def shopkeeper(client):
     client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
@@ -183,6 +195,10 @@ def shopkeeper(client):
 def test_staff_refund_goods_in_the_admin(shopkeeper, order):
     url = reverse("admin:shop_orders_step", args=[order.pk, "refund"])
     page = shopkeeper.get(url).content.decode()
+
+    def send(**fields):
+        return shopkeeper.post(url, {"form_token": form_tokens.new_token(), **fields})
+
     for text in ("Refund: Trees of Kenya", "Refund the shipping", "Without credit"):
         assert text in page
     for fields, problem in (
@@ -190,10 +206,10 @@ def test_staff_refund_goods_in_the_admin(shopkeeper, order):
         ({"amount": "33.00", "refund_line_2": 1}, "cost 11.00 KES"),
         ({"refund_line_2": 3}, "less than or equal to 2"),
     ):
-        assert problem in shopkeeper.post(url, fields).content.decode()
+        assert problem in send(**fields).content.decode()
     assert Refund.objects.count() == 0
-    shopkeeper.post(url, {"refund_line_2": 1, "shipping": "on", "reason": "Torn."})
-    shopkeeper.post(url, {"amount": "2.00", "without_credit": "on"})
+    send(refund_line_2=1, shipping="on", reason="Torn.")
+    send(amount="2.00", without_credit="on")
     assert [(kind, amount) for kind, amount, _lines in credits_of(order)] == [
         ("lines", Decimal("11.00")),
         ("shipping", Decimal("4.40")),

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from shop_orders import admin, lifecycle, payments
+from shop_orders import admin, form_tokens, lifecycle, payments
 from shop_orders.exceptions import GoodsGone, InvalidInput, InvalidTransition
 from shop_orders.models import Order, Refund
 from shop_orders.payment_providers import PaymentEvent
@@ -51,6 +51,11 @@ def on_hand():
 
 def call(api, order, verb, body=None):
     return api.post(f"/api/orders/staff/orders/{order.number}/{verb}/", body or {}, "application/json")
+
+
+def submit(client, order, step, **fields):
+    url = reverse("admin:shop_orders_step", args=[order.pk, step])
+    return client.post(url, {"form_token": form_tokens.new_token(), **fields}, follow=True).content.decode()
 
 
 def pay_online(order, *, event_id="e-1"):
@@ -222,7 +227,7 @@ def test_staff_reinstate_by_the_api_and_on_the_orders_page(expired, api, client,
     second.refresh_from_db()
     assert admin.possible_steps(second) == ["pay", "refund", "reinstate", "note"]
     client.force_login(staff)
-    client.post(reverse("admin:shop_orders_step", args=[second.pk, "reinstate"]), {"notify": "on"})
+    submit(client, second, "reinstate", notify="on")
     assert state(second) == ("confirmed", "paid", 0, 0)
 
 
@@ -242,7 +247,7 @@ def test_money_by_another_manual_provider_than_the_present_one_is_recorded(place
     client.force_login(staff)
     url = reverse("admin:shop_orders_step", args=[order.pk, "pay"])
     assert "Received by" in client.get(url).content.decode()
-    client.post(url, {"amount": "25.00", "provider": "bank"})
+    submit(client, order, "pay", amount="25.00", provider="bank")
     assert state(order) == ("confirmed", "paid", 0, 0)
 
 
@@ -311,9 +316,8 @@ def test_staff_return_goods_to_stock_on_the_orders_page(refused, client, staff):
     refused.refresh_from_db()
     assert "restock" in admin.possible_steps(refused)
     client.force_login(staff)
-    url = reverse("admin:shop_orders_step", args=[refused.pk, "restock"])
-    assert "Enter the units that came back." in client.post(url, {}, follow=True).content.decode()
-    client.post(url, {"line_1": 2, "credit": "on", "reason": "Refused."})
+    assert "Enter the units that came back." in submit(client, refused, "restock")
+    submit(client, refused, "restock", line_1=2, credit="on", reason="Refused.")
     assert (on_hand(), state(refused)) == (10, ("shipped", "unpaid", 0, 0))
     refused.refresh_from_db()
     assert "restock" not in admin.possible_steps(refused)

@@ -1,5 +1,7 @@
 """Nobody holds more unpaid orders or units than the settings allow, however the contact is written."""
 
+from decimal import Decimal
+
 import pytest
 from django.test import RequestFactory
 from shop_orders import carts, checkout, customers, lifecycle, payments, visitors
@@ -220,3 +222,15 @@ def test_visitor_hook_of_the_site_is_asked(shop_settings):
     request = RequestFactory().get("/", headers={"X-Device": "7"})
     assert visitors.of(request) != visitors.of(RequestFactory().get("/"))
     assert visitors.of(RequestFactory().get("/")) == ""
+
+
+def test_orders_of_which_nothing_is_due_do_not_count(order, shop_settings):
+    """A part of the money went back; that does not make the order unpaid. Money that is asked for again does."""
+    shop_settings(MAX_UNPAID_ORDERS=1)
+    first = order(provider="bank", **BOTH)
+    payments.record_payment(first.pk)
+    payments.refund(first.pk, amount=Decimal(1))
+    second = order(provider="bank", **BOTH)
+    lifecycle.cancel(second.pk)
+    payments.refund(first.pk, amount=Decimal(1), credit=False)
+    refused(order, provider="bank", **BOTH)

@@ -19,6 +19,8 @@ AMOUNT: DecimalField[Decimal, Decimal] = DecimalField(max_digits=14, decimal_pla
 BALANCE = Round(F("total") - F("credited_amount") - F("paid_amount") + F("refunded_amount"), precision=4)
 """What the customer owes, exact on SQLite too: the sum of floats is rounded to the stored decimals."""
 
+OVERPAID = Q(paid_amount__gt=F("total") - F("credited_amount") + F("refunded_amount"))
+
 
 class CartQuerySet(models.QuerySet["Cart"]):
     def open(self) -> CartQuerySet:
@@ -51,9 +53,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     def counted_as_unpaid(self) -> OrderQuerySet:
         """Orders that hold stock without payment, and that staff have not begun to process. Free orders count too."""
-        has_money = Q(payment_status__in=("paid", "authorised"), total__gt=0)
+        owes = Q(due__gt=0) & ~Q(payment_status="authorised")
         # Written into the SQL text, so that cached plans can use the partial indexes.
-        return self.filter(~has_money, status__in=(Word("pending"), Word("confirmed")))
+        waiting = self.filter(status__in=(Word("pending"), Word("confirmed")))
+        return waiting.alias(due=BALANCE).filter(owes | Q(total=0))
 
     def with_due(self, amount: Decimal, currency: str) -> OrderQuerySet:
         """Unpaid orders of which exactly this amount is due."""
@@ -68,7 +71,8 @@ class OrderQuerySet(models.QuerySet["Order"]):
     def refund_due(self) -> OrderQuerySet:
         """Orders with money to refund that is not under way: overpaid, or paid for what was credited."""
         amounts = self.alias(owed=Round(-BALANCE, precision=4), under_way=self._under_way())
-        return amounts.filter(owed__gt=0, under_way__lt=F("owed"))
+        # The first condition is that of a partial index. SQLite's floats are far more exact than the stored decimals.
+        return amounts.filter(OVERPAID, owed__gt=0, under_way__lt=F("owed"))
 
     def _under_way(self) -> Round:
         """The sum of an order's refunds that are queued or pending."""

@@ -169,6 +169,7 @@ def summary(row: Any) -> schemas.OrderSummaryOut:
         placed_at=row.placed_at,
         currency=row.currency,
         total=as_text(row.total, row.currency),
+        amount_due=as_text(row.amount_due, row.currency),
         item_count=row.item_count,
     )
 

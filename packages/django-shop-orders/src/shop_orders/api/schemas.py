@@ -189,6 +189,7 @@ class OrderSummaryOut(Schema):
     placed_at: datetime
     currency: str
     total: str
+    amount_due: str
     item_count: int
 
 

@@ -110,6 +110,7 @@ def list_orders(
     payment_status: Annotated[PaymentStatus, Query("")],
     placed_from: Annotated[When | None, Query(None)],
     placed_until: Annotated[When | None, Query(None)],
+    refund_due: Annotated[bool, Query(default=False, description="Only orders with money to refund.")],
 ) -> OrderPage:
     auth.check_permission(request, "shop_orders.view_order")
     wanted = {
@@ -121,6 +122,8 @@ def list_orders(
     rows = Order.objects.filter(**{name: value for name, value in wanted.items() if value})
     if q:
         rows = rows.filter(pk__in=Order.objects.search(q).values("pk"))
+    if refund_due:
+        rows = rows.filter(pk__in=Order.objects.refund_due().values("pk"))
     if after:
         rows = rows.filter(before(_order(after)))
     return page(rows, limit)

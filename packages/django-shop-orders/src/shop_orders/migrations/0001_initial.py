@@ -1076,6 +1076,16 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="order",
             index=models.Index(
+                condition=models.Q(
+                    ("paid_amount__gt", models.F("total") - models.F("credited_amount") + models.F("refunded_amount"))
+                ),
+                fields=["-placed_at", "-id"],
+                name="shop_orders_order_overpaid",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
                 condition=models.Q(("status__in", ("pending", "confirmed"))),
                 fields=["email_key"],
                 name="shop_orders_order_unpaid_mail",

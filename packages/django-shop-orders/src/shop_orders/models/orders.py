@@ -12,7 +12,7 @@ from django.db.models.lookups import LessThan
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.managers import OrderEventQuerySet, OrderQuerySet
+from shop_orders.managers import OVERPAID, OrderEventQuerySet, OrderQuerySet
 from shop_orders.models.carts import Cart
 from shop_orders.models.customers import Customer
 
@@ -155,6 +155,7 @@ class Order(models.Model):
             models.Index(fields=("-placed_at", "-id"), name="shop_orders_order_newest"),
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
             models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
+            models.Index(fields=("-placed_at", "-id"), condition=OVERPAID, name="shop_orders_order_overpaid"),
             models.Index(fields=("email_key",), condition=UNSHIPPED, name="shop_orders_order_unpaid_mail"),
             models.Index(fields=("phone",), condition=UNSHIPPED, name="shop_orders_order_unpaid_tel"),
             models.Index(fields=("visitor",), condition=UNSHIPPED, name="shop_orders_order_unpaid_from"),
