@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
@@ -237,6 +238,13 @@ def account(**amounts):
         ("order_cancelled", "cancelled", {"refund_due": "60.00"}, ("You have paid KES 60.00",), ("If you",)),
         ("order_cancelled", "cancelled", {}, ("was cancelled.",), ("refund", "paid")),
         (
+            "order_cancelled",
+            "cancelled",
+            {"refunds_under_way": "60.00"},
+            ("KES 60.00 is on its way back to you.",),
+            ("will refund", "If you"),
+        ),
+        (
             "payment_received",
             "cancelled",
             {"refund_due": "60.00"},
@@ -268,6 +276,50 @@ def test_mail_about_money_says_what_is_true(event, status, amounts, said, not_sa
     assert [
         amount for amount in amounts.values() if ("KES " + amount in swahili) != ("KES " + amount in mail.text)
     ] == []
+
+
+PARTS = {
+    "part": ({"position": 1, "remaining": [{"name": "Cup", "quantity": 2}]}, "A part of", "Sehemu ya oda"),
+    "rest": ({"position": 2, "remaining": []}, "The rest of", "Sehemu iliyobaki ya oda"),
+    "whole": ({"position": 1, "remaining": []}, "rder K7Q is on its way", "Oda"),
+    "old payload": ({}, "rder K7Q is on its way", "Oda"),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", PARTS)
+def test_message_about_a_parcel_says_what_is_inside_and_what_is_still_to_come(name):
+    values, english, swahili = PARTS[name]
+    context = {
+        "order": {"number": "K7Q", "currency": "KES", "total": "60.00"},
+        "shipment": {"carrier": "Courier", "lines": [{"name": "Tea", "quantity": 1}], **values},
+    }
+    for language, start in (("en", english), ("sw", swahili)):
+        mail = messages.render(row(event="order_shipped", context=context, channel="email", language=language))
+        sms = messages.render(row(event="order_shipped", context=context, channel="sms", language=language)).text
+        for text in (mail.subject, mail.text, re.sub("<[^>]+>", "", mail.html), sms):
+            assert start in " ".join(text.split())
+        for text in (mail.text, mail.html):
+            assert ("1 x Tea" in text) == (name in {"part", "rest"})
+            assert ("2 x Cup" in text) == (name == "part")
+        assert (("The rest follows." in sms) or ("itafuata" in sms)) == (name == "part")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("amounts", "said"),
+    [
+        ({}, "was cancelled."),
+        ({"refund_due": "60.00"}, "was cancelled. We will refund KES 60.00."),
+        ({"refunds_under_way": "60.00"}, "was cancelled. KES 60.00 is on its way back to you."),
+    ],
+)
+def test_sms_of_a_cancelled_order_says_what_happens_with_the_money(amounts, said):
+    order = {"number": "K7Q", "currency": "KES", "account": account(**amounts)}
+    text = messages.render(row(event="order_cancelled", context={"order": order}, channel="sms")).text
+    assert text.strip().endswith(said)
+    swahili = messages.render(row(event="order_cancelled", context={"order": order}, channel="sms", language="sw"))
+    assert ("KES 60.00" in swahili.text) == bool(amounts)
 
 
 @pytest.mark.django_db

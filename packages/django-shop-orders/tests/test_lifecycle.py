@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from shop_orders import lifecycle
+from shop_orders import lifecycle, payments
 from shop_orders.exceptions import InvalidTransition, NothingToShip
 from shop_orders.models import Order, OrderLine, OrderStatus
 from testproject.books.models import Book
@@ -110,6 +110,7 @@ def test_order_can_be_shipped_in_two_parcels(place, announced, django_capture_on
     shipment = announced[0][1]["shipment"]
     assert (shipment["carrier"], shipment["tracking_number"], shipment["is_last"]) == ("Test Carrier", "T1", False)
     assert shipment["lines"] == [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}]
+    assert shipment["remaining"] == [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 2}]
     assert announced[0][2]["shipment"] == first
     with django_capture_on_commit_callbacks(execute=True):
         second = lifecycle.ship(order.pk)
@@ -118,7 +119,26 @@ def test_order_can_be_shipped_in_two_parcels(place, announced, django_capture_on
     assert [line.quantity for line in second.lines.all()] == [2]
     assert [first.number, second.number] == [f"{order.number}-1", f"{order.number}-2"]
     assert [name for name, _payload, _rest in announced[1:]] == ["order_status_changed", "shipment_sent"]
+    assert shipment["position"] == 1
+    last = announced[2][1]["shipment"]
+    assert (last["position"], last["is_last"], last["remaining"]) == (2, True, [])
     assert OrderLine.objects.get().open_quantity == 0
+
+
+def test_refunded_goods_are_not_announced_as_still_to_come(place, user):
+    order = place(quantity=3)
+    payments.record_payment(order.pk, by=user)
+    lifecycle.start_processing(order.pk)
+    payments.refund(order.pk, lines={"978-1": 2})
+    lifecycle.ship(order.pk, quantities={"978-1": 1})
+    payload = order.events.get(kind="shipment_sent").payload["shipment"]
+    assert (payload["is_last"], payload["remaining"]) == (
+        False,
+        [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}],
+    )
+    payments.refund(order.pk, lines={"978-1": 1})
+    lifecycle.ship(order.pk, quantities={"978-1": 1})
+    assert order.events.filter(kind="shipment_sent").last().payload["shipment"]["remaining"] == []
 
 
 @pytest.mark.parametrize("quantities", [{"978-1": 4}, {"978-1": 0}, {"978-1": -1}, {"other": 1}, {}])

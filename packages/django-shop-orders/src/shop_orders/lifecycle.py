@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db.models import F
@@ -100,8 +100,7 @@ def ship(
     lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
     parcel = _parcel(lines, quantities)
     shipment = _send(order, parcel, carrier=carrier, tracking_number=tracking_number, tracking_url=tracking_url)
-    is_last = not any(line.open_quantity for line in lines)
-    if is_last:
+    if not any(line.open_quantity for line in lines):
         _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
     events.record(
         order,
@@ -112,7 +111,7 @@ def ship(
         notify=notify,
         about=shipment,
         lines=lines,
-        extra={"shipment": _shipment_payload(shipment, parcel, is_last=is_last)},
+        extra={"shipment": _shipment_payload(order, shipment, parcel, lines)},
     )
     return shipment
 
@@ -351,18 +350,26 @@ def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str
     return shipment
 
 
-def _shipment_payload(shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], *, is_last: bool) -> dict[str, Any]:
-    """The shipment in the payload of its signal."""
+def _shipment_payload(
+    order: Order, shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], lines: Sequence[OrderLine]
+) -> dict[str, Any]:
+    """The shipment in the payload of its signal: what is inside, and what is still to come."""
+    credited = crediting.credited_units(order)
+    rest = [(line, min(line.open_quantity, line.quantity - credited[line.product_ref])) for line in lines]
     return {
         "number": shipment.number,
+        "position": order.shipments.count(),
         "carrier": shipment.carrier,
         "tracking_number": shipment.tracking_number,
         "tracking_url": shipment.tracking_url,
-        "is_last": is_last,
-        "lines": [
-            {"product_ref": line.product_ref, "name": line.name, "quantity": quantity} for line, quantity in parcel
-        ],
+        "is_last": not any(line.open_quantity for line in lines),
+        "lines": _units_payload(parcel),
+        "remaining": _units_payload((line, quantity) for line, quantity in rest if quantity > 0),
     }
+
+
+def _units_payload(units: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any]]:
+    return [{"product_ref": line.product_ref, "name": line.name, "quantity": quantity} for line, quantity in units]
 
 
 def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
