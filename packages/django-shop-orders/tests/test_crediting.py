@@ -118,6 +118,18 @@ def test_refund_without_credit_is_asked_for_again(order, user):
     assert event.message == "10.00 KES is refunded without a credit. The customer will be asked for it again."
 
 
+def test_payment_status_follows_the_credit_before_the_refund_is_sent(place, memory_provider, announced):
+    """20 of 25 are paid. With 15 credited nothing is due any more, whatever becomes of the refund."""
+    order = place(provider="bank")
+    payments.record_payment(order.pk, amount=Decimal(20))
+    announced.clear()
+    payments.queue_refund(order.pk, amount=Decimal(15))
+    order.refresh_from_db()
+    assert (order.payment_status, order.status, order.amount_due) == ("paid", "pending", 0)
+    event = order.events.filter(kind="payment_status_changed").last()
+    assert (event.old_status, event.new_status, event.is_public) == ("unpaid", "paid", False)
+
+
 def test_amount_above_the_chosen_goods_is_goodwill(order):
     payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal(8), reason="Late and torn.")
     assert credits_of(order) == [("lines", Decimal("6.60"), {"978-2": 1}), ("goodwill", Decimal("1.40"), {})]

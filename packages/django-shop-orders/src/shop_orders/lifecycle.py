@@ -170,7 +170,7 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     _set_status(
         order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines
     )
-    _follow_credit(order, by=by)
+    follow_credit(order, by=by)
     quantities = {line.product_ref: line.quantity for line in lines}
     if short := product_source().reserve(quantities, reference=order.stock_reference):
         raise GoodsGone(short)
@@ -201,7 +201,7 @@ def restock(
     if credit:
         parts = crediting.parts(order, quantities, shipping=False)
         crediting.give_parts(order, parts[0].amount, parts, reason=reason, by=by)
-        _follow_credit(order, by=by)
+        follow_credit(order, by=by)
     return order
 
 
@@ -264,8 +264,11 @@ def set_payment_status(
     )
 
 
-def _follow_credit(order: Order, *, by: Any) -> None:
-    """Compute the payment status after a credit. Nobody paid anything, so the customer is not told."""
+def follow_credit(order: Order, *, by: Any) -> None:
+    """Compute the payment status after a credit. Nobody paid anything, so the customer is not told.
+
+    The caller has locked the order.
+    """
     set_payment_status(order, crediting.payment_status_of(order), by=by, notify=False, is_public=False)
 
 
@@ -329,7 +332,7 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
     order.cancel_reason = reason[:500]
     crediting.give_rest(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
-    _follow_credit(order, by=by)
+    follow_credit(order, by=by)
     order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed
 
 

@@ -117,6 +117,7 @@ def queue(
     refunds = Refund.objects.bulk_create(refunds)
     if credit:
         crediting.give_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
+        lifecycle.follow_credit(order, by=by)
     elif above:
         text = _("%(amount)s %(currency)s is refunded without a credit. The customer will be asked for it again.")
         message = text % {"amount": as_text(above, order.currency), "currency": order.currency}
