@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from shop_orders import lifecycle, payments
-from shop_orders.exceptions import RefundTooLarge
+from shop_orders.exceptions import InvalidInput, RefundTooLarge
 from shop_orders.models import Order, Refund
 from shop_orders.payment_providers import PaymentEvent
 
@@ -221,3 +221,18 @@ def test_list_with_accounts_takes_one_query(place, memory_provider, django_asser
 def test_credit_is_within_the_total(order, credited):
     with pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.update(credited_amount=Decimal(credited))
+
+
+@pytest.mark.parametrize("amount", ["9999999999", "1E+30", "Infinity", "NaN"])
+def test_held_payment_with_more_money_than_the_columns_hold_is_refused(place, memory_provider, amount):
+    order = place(provider="bank")
+    payments.record_payment(order.pk, amount=Decimal(5))
+    held = order.payments.create(provider="memory", status="held", amount=20, currency="KES")
+    for action in (
+        lambda: payments.resolve(held.pk, amount=Decimal(amount)),
+        lambda: payments.record_payment(order.pk, amount=Decimal(amount)),
+    ):
+        with pytest.raises(InvalidInput, match="larger than the shop can handle"):
+            action()
+    held.refresh_from_db()
+    assert (held.status, Order.objects.get().paid_amount) == ("held", 5)

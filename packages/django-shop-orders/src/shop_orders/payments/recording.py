@@ -10,7 +10,7 @@ from shop_core.money import MAX_AMOUNT, as_text, quantise
 
 from shop_orders import events, lifecycle
 from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
-from shop_orders.models import OrderStatus, Payment, Refund
+from shop_orders.models import Order, OrderStatus, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import account, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -34,11 +34,9 @@ def record_payment(
     alias = provider or order.payment_provider
     if not payment_provider(alias).is_manual:
         raise UnknownPaymentProvider(alias)
-    received = order.amount_due if amount is None else quantise(amount, order.currency)
+    received = order.amount_due if amount is None else _received(order, amount)
     if received <= 0:
         raise NotPayable
-    if order.paid_amount + received > MAX_AMOUNT:
-        raise InvalidInput(_("This amount is larger than the shop can handle."))
     payment = order.payments.filter(provider=alias, amount=received, status__in=Payment.OPEN).first()
     if payment is None:
         payment = Payment.objects.create(
@@ -116,9 +114,10 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
 
     Raises:
         NotPayable: the payment needs no decision, or the amount is negative.
+        InvalidInput: the columns cannot hold the sum.
     """
     order, payment = account.lock(payment_id)
-    received = quantise(amount, order.currency)
+    received = _received(order, amount)
     if not payment.needs_decision or received < 0:
         raise NotPayable
     text = _("%(amount)s %(currency)s were received from a payment that was held: %(error)s")
@@ -132,3 +131,10 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
         watching.stop(payment)  # staff have looked: what the provider reports is known
         order_status.update(order, payment, by=by, notify=notify)
     return payment
+
+
+def _received(order: Order, amount: Decimal) -> Decimal:
+    """The amount in whole units of the currency, if it can be added to the money of the order."""
+    if not amount.is_finite() or order.paid_amount + amount > MAX_AMOUNT:
+        raise InvalidInput(_("This amount is larger than the shop can handle."))
+    return quantise(amount, order.currency)
