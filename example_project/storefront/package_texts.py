@@ -71,6 +71,8 @@ STEPS = [
     gettext_noop("Mark as delivered"),
     gettext_noop("Record the payment"),
     gettext_noop("Refund"),
+    gettext_noop("Reinstate the order"),
+    gettext_noop("Return to stock"),
     gettext_noop("Cancel the order"),
     gettext_noop("Add a note"),
 ]

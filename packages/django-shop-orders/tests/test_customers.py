@@ -1,4 +1,5 @@
 import re
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -10,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client, RequestFactory
 from shop_orders import carts, customers, lifecycle, payments
 from shop_orders.exceptions import InvalidAddress, InvalidPhone, InvalidTransition
-from shop_orders.models import Address, Customer, Order, OrderEvent, Payment
+from shop_orders.models import Address, Credit, Customer, Order, OrderEvent, Payment
 from shop_orders.payment_providers import PaymentEvent
 
 pytestmark = pytest.mark.django_db
@@ -153,6 +154,20 @@ def test_anonymising_removes_all_personal_data(client, guest_order, user, memory
 
     assert re.findall(r"(?i)mark-\d+|254712345678", everything()) == []
     assert Order.objects.get().paid_amount == payment.amount
+
+
+def test_reasons_of_returns_and_credits_are_erased(place, user):
+    order = place(quantity=2)
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk)
+    lifecycle.restock(order.pk, {"978-1": 1}, credit=True, reason="Mark-1 refused it", by=user)
+    lifecycle.deliver(order.pk)
+    cancelled = place()
+    lifecycle.cancel(cancelled.pk, reason="Mark-2 moved away", by=user)
+    assert "Mark-1" in everything()
+    customers.anonymise(order.customer)
+    assert re.findall(r"(?i)mark-\d+", everything()) == []
+    assert list(Credit.objects.order_by("id").values_list("actor", "amount")) == [(None, Decimal("12.50")), (None, 25)]
 
 
 def test_claiming_orders_deletes_the_guest_customer(guest_order, user, shop_settings):

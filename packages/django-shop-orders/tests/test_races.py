@@ -294,6 +294,42 @@ def test_parallel_refunds_never_exceed_the_payment(book, place, memory_provider)
     assert (order.refunded_amount, Refund.objects.count()) == (20, 2)
 
 
+def test_parallel_refunds_of_the_same_goods_credit_them_once(book, place, memory_provider):
+    order = place(provider="bank")
+    payments.record_payment(order.pk)
+    results = at_once(*[lambda: payments.refund(order.pk, lines={"978-1": 2})] * 6)
+    order.refresh_from_db()
+    assert sum(isinstance(result, ShopOrdersError) for result in results) == 5
+    assert (order.refunded_amount, order.credited_amount, order.credits.count()) == (25, 25, 1)
+
+
+def test_reinstating_against_refunding_and_the_last_units(book, place, customer, memory_provider):
+    """An order is either refunded or reinstated, and its goods are sold once."""
+    Book.objects.update(on_hand=2)
+    for _round in range(4):
+        order = place(provider="bank")
+        lifecycle.cancel(order.pk)
+        payments.record_payment(order.pk, amount=order.total)
+        reinstate = partial(lifecycle.reinstate, order.pk)
+        at_once(reinstate, reinstate, partial(payments.refund, order.pk), partial(place, provider="bank"))
+        order.refresh_from_db()
+        sold = sum(row.lines.get().quantity for row in Order.objects.exclude(status="cancelled"))
+        assert sold + Book.objects.get().on_hand == 2
+        assert (order.amount_due, order.refund_due) in ((0, 0), (0, 25))
+        assert order.credited_amount == (25 if order.status == "cancelled" or order.refunded_amount else 0)
+        for row in Order.objects.exclude(status="cancelled"):
+            lifecycle.cancel(row.pk)
+
+
+def test_parallel_returns_restock_once(book, place):
+    order = place(quantity=3)
+    lifecycle.start_processing(order.pk)
+    lifecycle.ship(order.pk)
+    at_once(*[lambda: lifecycle.restock(order.pk, {"978-1": 2}, credit=True)] * 6)
+    order.refresh_from_db()
+    assert (Book.objects.get().on_hand, order.credited_amount) == (9, 25)
+
+
 def test_parallel_starts_make_one_payment(book, place, memory_provider):
     order = place(provider="memory")
     at_once(*[lambda: payments.start(order.pk)] * 8)

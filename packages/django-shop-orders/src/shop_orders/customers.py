@@ -35,7 +35,7 @@ from shop_orders.models import (
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
 
-FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed")
+FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed", "restocked")
 """Kinds of events whose message was written by a person, such as a note or a reason."""
 
 
@@ -182,7 +182,7 @@ def anonymise(customer: Customer) -> int:
         _anonymise_events(OrderEvent.objects.filter(order__in=keys))
         Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
         Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
-        Credit.objects.filter(order__in=keys).update(reason="")
+        Credit.objects.filter(order__in=keys).update(reason="", actor=None)
         ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
         IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)).update(
             payer_name="", payer_phone="", account="", comment=""
