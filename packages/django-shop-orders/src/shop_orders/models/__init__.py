@@ -1,8 +1,9 @@
 from shop_orders.models.carts import Cart, CartItem
 from shop_orders.models.credits import Credit
 from shop_orders.models.customers import Address, Customer
+from shop_orders.models.events import OrderEvent
 from shop_orders.models.incoming import IncomingPayment
-from shop_orders.models.orders import Charge, Order, OrderEvent, OrderLine, OrderStatus, PaymentStatus
+from shop_orders.models.orders import Charge, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.models.payments import Payment, ProviderEvent, Refund
 from shop_orders.models.shipments import Shipment, ShipmentLine
 from shop_orders.models.work import IdempotencyKey, JobRun
