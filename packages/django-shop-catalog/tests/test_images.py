@@ -9,6 +9,8 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connections
+from django.urls import resolve
 from PIL import Image
 from shop_catalog import categories, images, products
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage
@@ -323,3 +325,16 @@ def test_signed_urls_of_a_storage_are_not_cached(monkeypatch):
     signed = []
     monkeypatch.setattr(ProductImage._meta.get_field("file"), "storage", Signing(base_url="/media/"))
     assert [image_url("a.webp") for _time in range(2)] == ["/media/a.webp?signature=1", "/media/a.webp?signature=2"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/products/products/apple/images/",
+        "/api/v1/products/categories/fruit/image/",
+        "/api/v1/products/products/bulk_create/",
+        "/media/shop_catalog/products/a.png",
+    ],
+)
+def test_storage_and_uploads_are_not_used_in_the_transaction_of_a_request(path):
+    assert resolve(path).func._non_atomic_requests == set(connections)

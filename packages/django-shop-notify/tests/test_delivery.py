@@ -6,8 +6,10 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connections, transaction
+from django.urls import resolve
 from django.utils import timezone
+from shop_core.db.transactions import CalledInTransaction
 from shop_notify import delivery, outbox
 from shop_notify.delivery import claiming, draining, metering, sending, settling, workers
 from shop_notify.exceptions import NotRetryable, PermanentFailure, TemporaryFailure, UnknownOutcome
@@ -98,6 +100,24 @@ def test_message_is_rendered_sent_and_recorded():
     attempt = Attempt.objects.get()
     assert (attempt.number, attempt.outcome) == (1, "accepted")
     assert Worker.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_in_a_transaction():
+    """Its rollback would forget what was sent, and it would be sent again."""
+    (row,) = queue()
+    with pytest.raises(CalledInTransaction, match="ATOMIC_REQUESTS"), transaction.atomic():
+        delivery.deliver_due()
+    with transaction.atomic():
+        delivery.wake_up()
+    row.refresh_from_db()
+    assert (row.state, row.attempts, Scripted.seen) == (State.QUEUED, 0, [])
+    assert delivery.deliver_due() == 1
+
+
+def test_address_of_delivery_reports_is_exempt_from_atomic_requests():
+    for url in ("/notify/reports/memory/", "/notify/reports/memory/secret/"):
+        assert resolve(url).func._non_atomic_requests == set(connections)
 
 
 def test_nothing_due_costs_one_query(django_assert_num_queries):

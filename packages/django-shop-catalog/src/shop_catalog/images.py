@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import F, Max
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
-from shop_core.db.transactions import in_transaction
+from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage, UnknownCategory
 from shop_catalog.models import Category, Product, ProductImage, write_gate
@@ -121,7 +121,7 @@ def remove_of_category(category: Category) -> Category:
     return _replace_of_category(category, "")
 
 
-def delete_on_commit(image: Any, *, using: str | None = None) -> None:
+def delete_on_commit(image: Any, *, using: str) -> None:
     """Delete an image's files, smaller copies included, after commit."""
     storage, names = image.storage, _names(image.name) if image.name else []
     transaction.on_commit(partial(_delete_files, storage, names), using=using, robust=True)
@@ -192,7 +192,7 @@ def _without_metadata(picture: Image.Image, kind: str) -> Image.Image:
 @write_gate()
 def _replace_of_category(category: Category, name: str) -> Category:
     category = _reload(category)
-    delete_on_commit(category.image)
+    delete_on_commit(category.image, using=connection_of(Category).alias)
     category.image = name
     category.has_renditions = bool(name)
     category.save(update_fields=["image", "has_renditions"])

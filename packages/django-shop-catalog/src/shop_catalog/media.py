@@ -15,6 +15,7 @@ from django.core.files.storage import Storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.views.decorators.http import condition, require_safe
+from shop_core.db.transactions import non_atomic
 
 from shop_catalog.models import ProductImage
 
@@ -33,6 +34,7 @@ def _last_modified(_request: HttpRequest, path: str) -> Any:
         return None
 
 
+@non_atomic
 @require_safe
 @condition(last_modified_func=_last_modified)
 def serve(_request: HttpRequest, path: str) -> HttpResponseBase:

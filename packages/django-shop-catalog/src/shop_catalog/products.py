@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from shop_core.db.transactions import in_transaction
+from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_catalog import inventory, money, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
@@ -350,7 +350,8 @@ def _record_price(product: Product, old_price: Decimal | None, *, by: AbstractBa
     change = PriceChange.objects.create(
         product=product, old_price=old_price, new_price=product.price, changed_by_id=None if by is None else by.pk
     )
-    transaction.on_commit(partial(_announce_price, product, change), robust=True)
+    using = connection_of(PriceChange).alias
+    transaction.on_commit(partial(_announce_price, product, change), using=using, robust=True)
 
 
 def _announce_price(product: Product, change: PriceChange) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from shop_core.db.transactions import in_transaction
+from shop_core.db.transactions import connection_of, in_transaction
 from shop_core.hooks import load_hook
 
 from shop_catalog import signals
@@ -150,7 +150,8 @@ def _has_bought(user: AbstractBaseUser, listed: Product) -> bool:
 
 
 def _announce_on_commit(review: Review) -> None:
-    transaction.on_commit(partial(_announce, review, uuid.uuid4()), robust=True)
+    using = connection_of(Review).alias
+    transaction.on_commit(partial(_announce, review, uuid.uuid4()), using=using, robust=True)
 
 
 def _announce(review: Review, event_id: uuid.UUID) -> None:

@@ -10,11 +10,12 @@ import django
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own names
-from django.db import connection, connections, router
+from django.db import connections, router
 from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
+from shop_core.db.transactions import connection_of
 
 from shop_notify import jobs, queues, routes
 from shop_notify.conf import app_settings
@@ -197,7 +198,7 @@ def _queue() -> Iterator[CheckMessage]:
             hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}; run `deliver_notifications --loop`.',
             id="shop_notify.E007",
         )
-    if app_settings.QUEUE == queues.POSTGRESQL and connection.vendor != "postgresql":
+    if app_settings.QUEUE == queues.POSTGRESQL and connection_of(Notification).vendor != "postgresql":
         yield Warning(
             "The queue postgresql needs a PostgreSQL database. On this one `deliver_notifications --loop` only polls.",
             hint='SHOP_NOTIFY = {"QUEUE": "shop_notify.queues.none", ...}',

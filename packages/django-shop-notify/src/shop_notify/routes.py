@@ -7,14 +7,18 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.core.signals import setting_changed
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
 from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import connection_of, has_transaction
 from shop_core.hooks import load_hook
 
 from shop_notify import outbox
@@ -113,9 +117,20 @@ def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa
 def _receiver(path: str) -> Callable[..., None]:
     def receive(sender: Any, **kwargs: Any) -> None:
         kwargs.pop("signal", None)
-        outbox.put(plan(path, sender, **kwargs))
+        put = partial(outbox.put, plan(path, sender, **kwargs))
+        origin = _connection_of_sender(sender)
+        if origin.alias != connection_of(Notification).alias and has_transaction(origin):
+            # The outbox is in another database: a rollback of the sender would not remove what is put there now.
+            transaction.on_commit(put, using=origin.alias, robust=True)
+        else:
+            put()
 
     return receive
+
+
+def _connection_of_sender(sender: Any) -> BaseDatabaseWrapper:
+    is_model = isinstance(sender, type) and issubclass(sender, Model)
+    return connection_of(sender) if is_model else connections[DEFAULT_DB_ALIAS]
 
 
 def plan(signal: str, sender: Any = None, **kwargs: Any) -> list[Notification]:

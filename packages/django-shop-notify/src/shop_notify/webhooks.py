@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
+from shop_core.db.transactions import non_atomic
 
 from shop_notify.delivery import reports
 from shop_notify.exceptions import NotMutable, ReportRefused, UnknownNotifier
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 MAX_REPORT_BYTES = 256 * 1024
 
 
+@non_atomic
 @csrf_exempt
 @require_http_methods(["GET", "POST"])
 def delivery_report(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:  # noqa: ARG001

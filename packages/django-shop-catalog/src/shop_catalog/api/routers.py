@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from ninja import Router
+from shop_core.api.views import make_non_atomic
 
 from shop_catalog.api.problems import PROBLEMS
 
 router = Router(tags=["catalog"])
 PROBLEMS.install(router)
+
+# Files are written to a storage, and a long upload is read, which no transaction of a request may contain.
+make_non_atomic(router, "/products/{slug}/images/", "/categories/{slug}/image/", "/products/bulk_create/")

@@ -42,18 +42,18 @@ def import_products(
     writes nothing. ``progress`` is called with the number of rows processed. Sends ``products_imported`` after
     commit.
     """
-    report = Report()
+    report, using = Report(), router.db_for_write(Product)
     if on_error == "stop" or dry_run:
-        with transaction.atomic(using=router.db_for_write(Product)):  # never repeated: the rows can be read only once
+        with transaction.atomic(using=using):  # never repeated: the rows can be read only once
             _import(rows, report, by=by, progress=progress)
             if dry_run or report.failed:
                 report.is_written = False
-                transaction.set_rollback(True, using=router.db_for_write(Product))
+                transaction.set_rollback(True, using=using)
     else:
         _import(rows, report, by=by, progress=progress)
     report.errors.sort(key=lambda error: error.row)
     if report.is_written and (report.created or report.updated):
-        transaction.on_commit(partial(_announce, report), robust=True)
+        transaction.on_commit(partial(_announce, report), using=using, robust=True)
     return report
 
 

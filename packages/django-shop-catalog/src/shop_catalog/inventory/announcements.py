@@ -9,6 +9,7 @@ from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from shop_core.db.transactions import connection_of
 
 from shop_catalog import signals
 from shop_catalog.models import Product, StockMovement
@@ -21,7 +22,8 @@ GRACE_PERIOD = timedelta(minutes=1)
 
 def announce_on_commit(event_id: uuid.UUID) -> None:
     """Announce a crossing as soon as the transaction has committed."""
-    transaction.on_commit(partial(_announce_event, event_id), robust=True)
+    using = connection_of(StockMovement).alias
+    transaction.on_commit(partial(_announce_event, event_id), using=using, robust=True)
 
 
 def announce_pending() -> int:

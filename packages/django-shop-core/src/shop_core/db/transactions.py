@@ -127,11 +127,15 @@ def non_atomic(view: View) -> View:
     return view
 
 
-def _refuse_transaction(connection: BaseDatabaseWrapper, function: Callable[..., object]) -> None:
-    """The condition of ``atomic(durable=True)``, and that autocommit is not off."""
+def has_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Whether a transaction is open, or autocommit is off. As in ``atomic(durable=True)``, that of a test case is not
+    counted."""
     blocks: list[Any] = connection.atomic_blocks
-    is_open = not blocks[-1]._from_testcase if blocks else not connection.get_autocommit()  # noqa: SLF001
-    if is_open:
+    return not blocks[-1]._from_testcase if blocks else not connection.get_autocommit()  # noqa: SLF001
+
+
+def _refuse_transaction(connection: BaseDatabaseWrapper, function: Callable[..., object]) -> None:
+    if has_transaction(connection):
         raise CalledInTransaction(f"{function.__module__}.{function.__qualname__}", connection.alias)
 
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
+from shop_core.db.transactions import connection_of, outside_transaction
 
 from shop_notify.delivery import claiming, fallbacks, metering, reports, sending, settling, workers
 from shop_notify.delivery.claiming import Claim
@@ -32,10 +33,14 @@ def wake_up() -> None:
         logger.exception("Delivery stopped. What is due waits for the next wake-up.")
 
 
+@outside_transaction(Notification)
 def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], bool] = lambda: True) -> int:
     """Deliver until nothing is due, ``for_seconds`` are over or ``keep_going()`` is false.
 
     Returns how many messages were attempted.
+
+    Raises:
+        CalledInTransaction: a rollback would forget what was sent.
     """
     if not Notification.objects.due(timezone.now()).exists():
         return 0
@@ -124,7 +129,8 @@ class ResultBuffer:
                 settling.settle_all(self._held)
                 break
             except (OperationalError, InterfaceError):
-                if connection.in_atomic_block or timezone.now() + timedelta(seconds=pause) > self._until:
+                is_over = timezone.now() + timedelta(seconds=pause) > self._until
+                if is_over or connection_of(Notification).in_atomic_block:
                     raise
                 logger.warning("The result of a notification cannot be recorded yet")
                 time.sleep(pause)
