@@ -223,6 +223,24 @@ def test_only_core_and_queries_modules_run_sql(package):
     assert strays == []
 
 
+@pytest.mark.parametrize("package", [*PACKAGES, "shop_core"])
+def test_every_transaction_names_its_database(package):
+    """A router may keep the app in another database than ``default``, which Django uses where none is named."""
+    strays = []
+    for path in modules(package):
+        place = name_of(path, package)
+        strays += [place for name in imports(path) if name in {"django.db.connection", "django.db.DEFAULT_DB_ALIAS"}]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="transaction"), attr=name)):
+                    has_database = name == "non_atomic_requests" or "using" in {word.arg for word in node.keywords}
+                    strays += [] if has_database else [f"{place}:{node.lineno}"]
+                case ast.FunctionDef(decorator_list=decorators):
+                    names = [ast.unparse(decorator) for decorator in decorators]
+                    strays += [f"{place}:{node.lineno}" for name in names if name == "transaction.atomic"]
+    assert [stray for stray in strays if stray != "routes"] == []  # the senders of routes may be no models
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize(("library", "room"), EXTRAS.items())
 def test_an_optional_library_is_imported_in_one_room_only(package, library, room):

@@ -21,7 +21,7 @@ CORE: Mapping[str, str] = {
     "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_passing "
-        "lock_timeout connection_of"
+        "lock_timeout connection_of misplaced"
     ),
     "api.auth": "Auths check_permission was_given",
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",

@@ -109,3 +109,30 @@ def test_migrations_depend_on_no_setting_except_the_user_model():
 def test_untested_django_version_causes_a_warning(monkeypatch):
     monkeypatch.setattr("shop_core.db.compiled.NEWEST_TESTED", (4, 2))
     assert "shop_catalog.W004" in {message.id for message in run_checks(tags=["shop_catalog"])}
+
+
+class Elsewhere:
+    """A router that writes some models to ``other``, and reads some from ``replica``."""
+
+    def __init__(self, *labels, read=()):
+        self.labels, self.read = labels, read
+
+    def db_for_write(self, model, **hints):
+        return "other" if model._meta.label in self.labels else None
+
+    def db_for_read(self, model, **hints):
+        return "replica" if model._meta.label in self.read else self.db_for_write(model)
+
+
+@pytest.mark.parametrize("label", ["shop_catalog.StockMovement", "shop_catalog.ProductCategory", "auth.User"])
+def test_models_of_two_databases_are_an_error(settings, label):
+    settings.DATABASE_ROUTERS = [Elsewhere(label)]
+    (message,) = [found for found in run_checks(tags=["shop_catalog"]) if found.id == "shop_catalog.E005"]
+    assert f'The routers write {label} to the database "other" and the products to "default".' in message.msg
+    assert f'"default" for {label} too' in message.hint
+
+
+def test_reading_from_a_replica_is_an_error(settings):
+    settings.DATABASE_ROUTERS = [Elsewhere(read=["shop_catalog.Product"])]
+    (message,) = [found for found in run_checks(tags=["shop_catalog"]) if found.id == "shop_catalog.E006"]
+    assert 'read shop_catalog.Product from the database "replica" and write it to "default"' in message.msg

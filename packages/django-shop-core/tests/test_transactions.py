@@ -3,6 +3,8 @@ import threading
 
 import psycopg.errors
 import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from shop_core.db.transactions import (
     LOCK_TIMEOUT,
@@ -10,6 +12,7 @@ from shop_core.db.transactions import (
     in_transaction,
     is_passing,
     lock_timeout,
+    misplaced,
     outside_transaction,
     repeat_once,
 )
@@ -146,6 +149,19 @@ def test_router_chooses_the_database_at_each_call(settings):
     work()
     work()
     assert asked == [Thing, Thing]
+
+
+def test_models_in_other_databases_are_found(settings):
+    class Router:
+        def db_for_write(self, model, **_hints):
+            return "users" if model is ContentType else "shop"
+
+        def db_for_read(self, model, **_hints):
+            return "replica" if model is Permission else self.db_for_write(model)
+
+    assert misplaced("auth") == ("default", {}, {})
+    settings.DATABASE_ROUTERS = [Router()]
+    assert misplaced("auth") == ("shop", {"contenttypes.ContentType": "users"}, {"auth.Permission": "replica"})
 
 
 @pytest.mark.pg

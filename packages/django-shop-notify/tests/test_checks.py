@@ -240,3 +240,28 @@ def test_no_finding_before_the_tables_exist(monkeypatch):
 def test_queue_of_postgresql_on_another_database_is_found(settings):
     ids = [] if connection.vendor == "postgresql" else ["W010"]
     assert found(settings, QUEUE="shop_notify.queues.postgresql") == ids
+
+
+class Elsewhere:
+    """A router that writes some models to ``other``, and reads some from ``replica``."""
+
+    def __init__(self, *labels, read=()):
+        self.labels, self.read = labels, read
+
+    def db_for_write(self, model, **hints):
+        return "other" if model._meta.label in self.labels else None
+
+    def db_for_read(self, model, **hints):
+        return "replica" if model._meta.label in self.read else self.db_for_write(model)
+
+
+def test_models_of_two_databases_are_an_error(settings):
+    settings.DATABASE_ROUTERS = [Elsewhere("shop_notify.Attempt")]
+    (message,) = [found for found in check_settings(None) if found.id == "shop_notify.E009"]
+    assert 'The routers write shop_notify.Attempt to the database "other" and the outbox to "default".' in message.msg
+
+
+def test_reading_from_a_replica_is_an_error(settings):
+    settings.DATABASE_ROUTERS = [Elsewhere(read=["shop_notify.Notification"])]
+    (message,) = [found for found in check_settings(None) if found.id == "shop_notify.E010"]
+    assert 'read shop_notify.Notification from the database "replica" and write it to "default"' in message.msg

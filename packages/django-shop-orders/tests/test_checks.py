@@ -3,6 +3,7 @@ from django.core.checks import ERROR, WARNING
 from django.core.management import call_command
 from django.db import connection
 from shop_orders import checks
+from shop_orders.testing import MemoryProductSource
 from testproject import hooks
 from testproject.books.models import Book
 
@@ -147,16 +148,51 @@ def test_hook_that_uses_the_database_is_tried_only_where_a_check_may_do_so(shop_
     assert "2026/0" in message.msg
 
 
-class BooksElsewhere:
+class Elsewhere:
+    """A router that writes some models to ``other``, and reads some from ``replica``."""
+
+    def __init__(self, *labels, read=()):
+        self.labels, self.read = labels, read
+
     def db_for_write(self, model, **hints):
-        return "other" if model.__name__ == "Book" else None
+        return "other" if model._meta.label in self.labels else None
+
+    def db_for_read(self, model, **hints):
+        return "replica" if model._meta.label in self.read else self.db_for_write(model)
 
 
-def test_stock_in_another_database_is_reported(settings):
-    settings.DATABASE_ROUTERS = [BooksElsewhere()]
+def test_stock_in_another_database_is_an_error(settings, shop_settings):
+    settings.DATABASE_ROUTERS = [Elsewhere("books.Book")]
     (message,) = run_checks()
-    assert (message.id, message.level) == ("shop_orders.W008", WARNING)
-    assert "back would not be given back" in message.msg
+    assert (message.id, message.level) == ("shop_orders.E023", ERROR)
+    assert 'The stock of books.Book is in the database "other" and the orders in "default"' in message.msg
+    assert "DATABASE_ROUTERS" in message.hint
+    shop_settings(**source(stock=""))
+    assert run_checks() == []
+
+
+def test_stock_of_a_source_of_the_site_in_another_database_is_an_error(settings, shop_settings, monkeypatch):
+    monkeypatch.setattr(MemoryProductSource, "stock_model", Book, raising=False)
+    shop_settings(PRODUCT_SOURCE={"BACKEND": "shop_orders.testing.MemoryProductSource"})
+    assert run_checks() == []
+    settings.DATABASE_ROUTERS = [Elsewhere("books.Book")]
+    assert [message.id for message in run_checks()] == ["shop_orders.E023"]
+
+
+@pytest.mark.parametrize("label", ["shop_orders.IdempotencyKey", "auth.User"])
+def test_models_of_two_databases_are_an_error(settings, label):
+    settings.DATABASE_ROUTERS = [Elsewhere(label)]
+    (message,) = run_checks()
+    assert (message.id, message.level) == ("shop_orders.E024", ERROR)
+    assert f'The routers write {label} to the database "other" and the orders to "default".' in message.msg
+    assert f'"default" for {label} too, or "other" for all of shop_orders' in message.hint
+
+
+def test_reading_from_a_replica_is_an_error(settings):
+    settings.DATABASE_ROUTERS = [Elsewhere(read=["shop_orders.Order", "shop_orders.Payment"])]
+    (message,) = run_checks()
+    assert (message.id, message.level) == ("shop_orders.E025", ERROR)
+    assert 'read shop_orders.Order from the database "replica" and write it to "default"' in message.msg
 
 
 def test_price_column_with_a_default_is_reported(monkeypatch):

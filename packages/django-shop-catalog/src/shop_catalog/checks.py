@@ -13,6 +13,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
 from shop_core.db.compiled import is_newer_than_tested
+from shop_core.db.transactions import misplaced
 
 from shop_catalog.conf import app_settings
 from shop_catalog.search import SearchBackend
@@ -31,6 +32,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
         *_check_search(),
         *_check_apps(),
         *_check_django(),
+        *_check_routers(),
     ]
 
 
@@ -123,6 +125,28 @@ def _check_django() -> Iterator[CheckMessage]:
             "This Django is newer than the newest that django-shop-catalogue was tested with; its reads are slower.",
             hint="Upgrade django-shop-core to a version that was tested with this Django.",
             id="shop_catalog.W004",
+        )
+
+
+def _check_routers() -> Iterator[CheckMessage]:
+    """The models of this app, and those of its foreign keys, are written to and read from one database."""
+    home, written, read = misplaced("shop_catalog")
+    for label, alias in written.items():
+        yield Error(
+            f'The routers write {label} to the database "{alias}" and the products to "{home}". They belong together: '
+            "neither a transaction nor a foreign key spans two databases.",
+            hint=f'Let db_for_write of DATABASE_ROUTERS return "{home}" for {label} too, or "{alias}" for all of '
+            "shop_catalog.",
+            id="shop_catalog.E005",
+        )
+    lagging = {label: alias for label, alias in read.items() if label not in written}
+    if lagging:
+        label, alias = next(iter(lagging.items()))
+        yield Error(
+            f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
+            "and stock is decided by what is read.",
+            hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_catalog.',
+            id="shop_catalog.E006",
         )
 
 

@@ -15,7 +15,7 @@ from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
-from shop_core.db.transactions import connection_of
+from shop_core.db.transactions import connection_of, misplaced
 
 from shop_notify import jobs, queues, routes
 from shop_notify.conf import app_settings
@@ -27,7 +27,7 @@ from shop_notify.notifiers import registry
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_unknown_settings(), *_notifiers(), *_routes(), *_queue(), *_mail()]
+    return [*_unknown_settings(), *_notifiers(), *_routes(), *_queue(), *_mail(), *_routers()]
 
 
 @register(Tags.database)
@@ -260,6 +260,27 @@ def _mail() -> Iterator[CheckMessage]:
             f"Mail has no time-out ({', '.join(waiting)}): a server that hangs occupies a worker.",
             hint=hint,
             id="shop_notify.W009",
+        )
+
+
+def _routers() -> Iterator[CheckMessage]:
+    """The models of this app are written to and read from one database. It may be another than that of the senders."""
+    home, written, read = misplaced("shop_notify")
+    for label, alias in written.items():
+        yield Error(
+            f'The routers write {label} to the database "{alias}" and the outbox to "{home}". They belong together: '
+            "no transaction spans two databases.",
+            hint=f'Let db_for_write of DATABASE_ROUTERS return "{home}" for all of shop_notify.',
+            id="shop_notify.E009",
+        )
+    lagging = {label: alias for label, alias in read.items() if label not in written}
+    if lagging:
+        label, alias = next(iter(lagging.items()))
+        yield Error(
+            f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
+            "and messages would be sent again.",
+            hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_notify.',
+            id="shop_notify.E010",
         )
 
 

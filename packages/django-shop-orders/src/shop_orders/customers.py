@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import connection_of
 
 from shop_orders import phones
 from shop_orders.conf import app_settings
@@ -84,7 +85,7 @@ def for_user(user: Any) -> Customer:
         return customer
     hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
     try:
-        with transaction.atomic():
+        with transaction.atomic(using=connection_of(Customer).alias):
             return Customer.objects.create(user=user, **hook(user))
     except IntegrityError:
         return Customer.objects.get(user=user)
@@ -123,7 +124,7 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
     defaults = [row for row in rows if row.is_default] or rows[:1]
     for row in rows:
         row.is_default = row in defaults[:1]
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Address).alias):
         Customer.objects.select_for_update().get(pk=customer.pk)
         customer.addresses.all().delete()
         return Address.objects.bulk_create(rows)
@@ -142,7 +143,7 @@ def claim_orders(user: Any) -> int:
     for email in emails:
         wanted |= Q(email__iexact=email)
     customer = for_user(user)
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Order).alias):
         orders = Order.objects.select_for_update(of=("self",)).filter(wanted, customer__user=None)
         claimed = list(orders.filter(customer__anonymised_at=None).order_by("pk"))
         for order in claimed:
@@ -162,7 +163,7 @@ def anonymise(customer: Customer) -> int:
     Raises:
         InvalidTransition: an order is not delivered or cancelled yet and needs its address.
     """
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Customer).alias):
         customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
         orders = customer.orders.select_for_update(of=("self",)).order_by("pk")
         if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from shop_catalog import inventory, money
 from shop_catalog.conf import app_settings
+from shop_catalog.models import Product
 from shop_catalog.models.image import image_url
 from shop_catalog.product_source import queries
 from shop_catalog.product_source.queries import ProductOnSale
@@ -53,6 +54,9 @@ class CatalogProduct:
 
 class CatalogProductSource:
     """Sells the simple products and variants of this catalogue, by SKU."""
+
+    stock_model = Product
+    """The model whose rows are changed in the caller's transaction, which must be of the same database."""
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """The products that can be bought, by reference. Unknown or unpublished products and groups are left out."""

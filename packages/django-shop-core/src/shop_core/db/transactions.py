@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from django.apps import apps
 from django.db import OperationalError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -31,6 +32,20 @@ violated constraint (40002) or an object in the wrong state (55000), which are b
 def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
     """The connection to which rows of the model are written, by the project's routers."""
     return connections[router.db_for_write(model)]
+
+
+def misplaced(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The database of an app, the models that the routers write elsewhere, and those that they read elsewhere.
+
+    One transaction must hold all models of an app, and those that its foreign keys name. Databases are named by alias.
+    """
+    models = list(apps.get_app_config(app_label).get_models(include_auto_created=True))
+    fields = [field for model in models for field in model._meta.concrete_fields]
+    named = [field.related_model for field in fields if field.related_model is not None]
+    home = router.db_for_write(models[0])
+    aliases = [(model._meta.label, router.db_for_write(model)) for model in dict.fromkeys([*models, *named])]
+    read = {model._meta.label: alias for model in models if (alias := router.db_for_read(model)) != home}
+    return home, {label: alias for label, alias in aliases if alias != home}, read
 
 
 class CalledInTransaction(RuntimeError):

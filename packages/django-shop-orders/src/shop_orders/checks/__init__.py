@@ -18,6 +18,7 @@ from shop_orders.checks.hooks import check_auth, check_hooks
 from shop_orders.checks.numbers import check_number, check_number_with_database
 from shop_orders.checks.products import check_source
 from shop_orders.checks.providers import check_providers, has_webhooks, working_providers
+from shop_orders.checks.routers import check_routers
 from shop_orders.checks.shapes import check_shapes
 from shop_orders.checks.values import check_choices, check_currency, check_names, check_regions
 from shop_orders.conf import app_settings
@@ -37,6 +38,7 @@ PARTS = (
     check_auth,
     check_regions,
     check_choices,
+    check_routers,
 )
 
 

@@ -44,6 +44,25 @@ def check_source() -> Iterator[checks.CheckMessage]:
         )
     if isinstance(source, ModelProductSource):
         yield from _model_source(source)
+    yield from _stock_database(source)
+
+
+def _stock_database(source: Any) -> Iterator[checks.CheckMessage]:
+    """Orders and stock change in one transaction, so they must be in one database."""
+    try:
+        stock_model = getattr(source, "stock_model", None)
+    except FieldDoesNotExist:
+        return
+    home = router.db_for_write(Order)
+    if stock_model is not None and (alias := router.db_for_write(stock_model)) != home:
+        label = stock_model._meta.label
+        yield checks.Error(
+            f'The stock of {label} is in the database "{alias}" and the orders in "{home}": an order that is rolled '
+            "back would keep its stock.",
+            hint=f"Let DATABASE_ROUTERS return one alias for {label} and shop_orders. Or sell without counting, and "
+            'leave "stock" out of the OPTIONS of PRODUCT_SOURCE.',
+            id="shop_orders.E023",
+        )
 
 
 def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
@@ -102,13 +121,6 @@ def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             f"{source.model._meta.label}.{source.stock} is the stock, but not a whole-number field.",
             hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where stock is not tracked.',
             id="shop_orders.E018",
-        )
-    if router.db_for_write(source.model) != router.db_for_write(Order):
-        yield checks.Warning(
-            f"{source.model._meta.label} is in another database than the orders: the stock of an order that is rolled "
-            "back would not be given back.",
-            hint='Move it, or leave "stock" out of the OPTIONS and count with a source of your own.',
-            id="shop_orders.W008",
         )
 
 

@@ -55,6 +55,9 @@ class ProductSource(Protocol):
     reinstated once), the shipment's number for ``ship`` and an id of the refund or return for ``restock``, so it is
     unique for each method. A call is never repeated: a source that has a ledger may refuse a second call with the same
     reference.
+
+    A source whose stock is in a model names it in an optional attribute ``stock_model``. A check then reports if that
+    is in another database than the orders.
     """
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, SourceProduct]:

@@ -125,7 +125,7 @@ class ModelProductSource:
         rows = self._rows(quantities).using(using).order_by("pk")
         if connections[using].features.has_select_for_update:
             rows = rows.select_for_update()
-        key = self._stock_model._meta.pk.name
+        key = self.stock_model._meta.pk.name
         return {str(ref): _Row(key, stock) for ref, key, stock in rows.values_list(self.ref, key, self.stock)}
 
     def _add(self, changes: Mapping[Any, int]) -> None:
@@ -138,15 +138,15 @@ class ModelProductSource:
         step = Case(
             *(When(pk=key, then=Value(change)) for key, change in changes.items()), output_field=models.IntegerField()
         )
-        rows = self._stock_model._base_manager.using(router.db_for_write(self.model)).filter(allowed)
+        rows = self.stock_model._base_manager.using(router.db_for_write(self.model)).filter(allowed)
         if rows.update(**{self.stock: F(self.stock) + step}) != len(changes):
             raise RuntimeError("The stock changed although its rows were locked.")
 
     @property
-    def _stock_model(self) -> type[models.Model]:
-        """The model whose own table has the stock column. With multi-table inheritance, an UPDATE changes only one
-        table."""
-        return self.model._meta.get_field(self.stock).model
+    def stock_model(self) -> Any:
+        """The model whose own table has the stock column, None where stock is not tracked. With multi-table
+        inheritance, an UPDATE changes only one table."""
+        return self.model._meta.get_field(self.stock).model if self.stock else None
 
     def _product(self, row: Any) -> ModelProduct | None:
         """The row as a product, None while it has no price."""

@@ -19,9 +19,10 @@ from typing import Any, ClassVar
 
 from django.apps.registry import Apps
 from django.conf import settings
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, connections, models
 from django.db.models import F
 from django.test import override_settings
+from shop_core.db.transactions import connection_of
 
 from shop_orders import carts, checkout, events
 from shop_orders.conf import app_settings
@@ -44,7 +45,7 @@ class RaceItem(models.Model):
     objects: ClassVar[models.Manager[RaceItem]] = models.Manager()
 
     class Meta:
-        app_label = "shop_orders_race"
+        app_label = "shop_orders"  # routers keep it in the database of the orders
         apps = Apps()
         db_table = TABLE
 
@@ -212,13 +213,13 @@ def _buy(cart: Cart) -> str:
 @contextmanager
 def _race_table(source: type[RaceSource]) -> Iterator[Callable[[], int]]:
     """A table for the race and plain settings; both are removed afterwards. Yields the units in stock."""
-    with connection.schema_editor() as editor:
+    with connection_of(RaceItem).schema_editor() as editor:
         editor.create_model(RaceItem)
     try:
         with _race_settings(PRODUCT_SOURCE={"BACKEND": f"{source.__module__}.{source.__name__}"}):
             yield lambda: sum(RaceItem.objects.values_list("stock", flat=True))
     finally:
-        with connection.schema_editor() as editor:
+        with connection_of(RaceItem).schema_editor() as editor:
             editor.delete_model(RaceItem)
 
 
@@ -286,11 +287,11 @@ def _release(order: Order) -> None:
 
 def close_connection() -> None:
     """Close this thread's connection, after the server has published what it counted for it."""
-    if connection.vendor == "postgresql":
+    if connection_of(Order).vendor == "postgresql":
         with suppress(DatabaseError):
             queries.publish_statistics()
-    connection.close()
+    connections.close_all()
 
 
 def _deadlocks() -> int:
-    return queries.deadlocks() if connection.vendor == "postgresql" else 0
+    return queries.deadlocks() if connection_of(Order).vendor == "postgresql" else 0

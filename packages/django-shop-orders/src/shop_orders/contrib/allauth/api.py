@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 from shop_core.api.problems import responses
+from shop_core.db.transactions import connection_of
 
 from shop_orders import customers
 from shop_orders.api import auth
@@ -151,7 +152,7 @@ def update_profile(request: HttpRequest, payload: ProfileIn) -> dict[str, Any]:
     customer = auth.customer(request)
     changes = payload.model_dump(exclude_none=True)
     addresses = changes.pop("addresses", None)
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Customer).alias):
         if changes:
             customers.update(customer, **changes)
         if addresses is not None:

@@ -27,6 +27,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
+from shop_core.db.transactions import connection_of, non_atomic
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@non_atomic  # what the cache remembers of an exchange is written after its commit
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
     """allauth's endpoint, but a code or refresh token can be exchanged only once. The second attempt is
@@ -71,7 +73,7 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
         logger.warning("An authorization code that was exchanged before was presented again.")
         _end_tokens(key, user_id=cache.get(key))
         return _refusal()
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Token).alias):
         response = _refusal() if _challenge_was_removed(request, code) else _respond(request)
         user_id = _store_code(response, key)
     if response.status_code == 200:
@@ -114,7 +116,7 @@ def _challenge_was_removed(request: HttpRequest, code: str) -> bool:
 def _refresh(request: HttpRequest, value: str) -> HttpResponse:
     """Exchange a refresh token. A second exchange waits for the lock on the token's row, and then finds no row."""
     key = _key("refresh", value)
-    with transaction.atomic():
+    with transaction.atomic(using=connection_of(Token).alias):
         used = list(Token.objects.select_for_update().by_value(value))
         response = _respond(request)
         if code := next((row.data[CODE] for row in used if CODE in (row.data or {})), ""):

@@ -2,9 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from shop_core.db.transactions import connection_of
 
 from shop_orders.conf import app_settings
+from shop_orders.models import Order
 from shop_orders.testing import races
 
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--orders", type=int, default=640, help="Orders of the second race (640).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if connection.vendor != "postgresql":
+        if connection_of(Order).vendor != "postgresql":
             self.stdout.write("This database allows one writer at a time, so the races cannot show deadlocks.")
         refs: list[str] = options["ref"]
         try:
