@@ -59,12 +59,13 @@ SELECT p.id, p.sku, p.name, l.quantity, p.price, p.stock_quantity - p.reserved_q
 WRITE = """
 WITH closed AS (UPDATE shop_orders_cart SET status = 'ordered', updated_at = now() WHERE id = %(cart)s),
 placed AS (
-  INSERT INTO shop_orders_order (number, customer_id, cart_id, status, payment_status, contact_name, email, phone,
-    language, shipping_address, billing_address, delivery, payment_provider, customer_note, currency, subtotal,
-    charges_total, net_total, tax_total, total, credited_amount, paid_amount, refunded_amount, cancel_reason,
-    placed_at, updated_at)
-  VALUES (%(number)s, %(customer)s, %(cart)s, 'confirmed', 'unpaid', %(name)s, %(email)s, '', 'en-us', %(address)s,
-    '{}', '', 'on_delivery', '', 'KES', %(total)s, 0, %(total)s, 0, %(total)s, 0, 0, 0, '', now(), now())
+  INSERT INTO shop_orders_order (number, customer_id, cart_id, status, payment_status, contact_name, email,
+    email_key, phone, language, shipping_address, billing_address, delivery, payment_provider, customer_note, visitor,
+    currency, subtotal, charges_total, net_total, tax_total, total, credited_amount, paid_amount, refunded_amount,
+    cancel_reason, reservations, placed_at, updated_at)
+  VALUES (%(number)s, %(customer)s, %(cart)s, 'confirmed', 'unpaid', %(name)s, %(email)s, %(email)s, '', 'en-us',
+    %(address)s, '{}', '', 'on_delivery', '', '', 'KES', %(total)s, 0, %(total)s, 0, %(total)s, 0, 0, 0,
+    '', 1, now(), now())
   RETURNING id, placed_at),
 lines AS (
   INSERT INTO shop_orders_orderline (order_id, position, product_ref, sku, name, quantity, unit_price, line_total,
@@ -162,7 +163,7 @@ def place_order(token: str, payload: dict[str, Any]) -> Result:
     except Refused:
         return "409 Conflict", {}
     amounts = dict.fromkeys(("subtotal", "net_total", "total", "amount_due"), _money(total))
-    none = dict.fromkeys(("tax_total", "paid_amount", "refunded_amount", "refund_due"), "0.00")
+    nothing = ("tax_total", "credited_amount", "paid_amount", "refunded_amount", "refunds_under_way", "refund_due")
     return "201 Created", {
         "number": number,
         "status": "confirmed",
@@ -171,7 +172,7 @@ def place_order(token: str, payload: dict[str, Any]) -> Result:
         "expires_at": None,
         "currency": CURRENCY,
         **amounts,
-        **none,
+        **dict.fromkeys(nothing, "0.00"),
         "contact": {"name": name, "email": email, "phone": ""},
         "shipping_address": address,
         "billing_address": {},
