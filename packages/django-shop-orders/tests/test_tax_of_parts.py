@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from shop_orders import checkout, queries
 from shop_orders.models import Order
 from shop_orders.pricing import Charge, Draft, DraftLine, price
-from shop_orders.pricing.parts import amount_of_lines, tax_lines_of
+from shop_orders.pricing.parts import amount_of_lines, amount_of_shipping, tax_lines_of
 
 TAX = {
     "BACKEND": "shop_orders.pricing.flat_rate_tax",
@@ -93,6 +93,31 @@ def test_shipping_has_the_tax_of_shipping(order):
     ]
     half = tax_lines_of(order, Decimal("14.94"), is_shipping=True)
     assert shares(half) == [("Tax", "0.16", "9.00", "1.44"), ("Tax", "0", "4.50", "0.00")]
+
+
+def test_shipping_has_none_of_the_tax_of_fees():
+    goods = [line("a", "50", tax_class="zero")]
+    order = order_of(goods, hook("shipping", "10", tax_class="reduced"), hook("fee", "20", tax_class=""), TAX)
+    assert shares(tax_lines_of(order, Decimal("10.80"), is_shipping=True)) == [("Tax", "0.08", "10.00", "0.80")]
+
+
+def test_shipping_and_fees_at_several_rates_share_their_tax():
+    goods = [line("a", "50"), line("b", "50", tax_class="zero")]
+    order = order_of(goods, hook("shipping", "10"), hook("fee", "30"), TAX)
+    assert amount_of_shipping(order) == Decimal("10.80")
+    assert shares(tax_lines_of(order, Decimal("10.80"), is_shipping=True)) == [
+        ("Tax", "0.16", "5.00", "0.80"),
+        ("Tax", "0", "5.00", "0.00"),
+    ]
+
+
+@pytest.mark.django_db
+def test_parts_of_a_stored_order_take_two_statements(place, django_assert_num_queries):
+    stored = Order.objects.get(pk=place(quantity=3).pk)
+    with django_assert_num_queries(2):
+        amount_of_lines(stored, {"978-1": 1})
+    with django_assert_num_queries(2):
+        tax_lines_of(stored, Decimal("12.50"), units={"978-1": 1})
 
 
 def test_amount_is_spread_over_the_rates(order):

@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
-from shop_core.money import as_text, quantise
+from shop_core.money import as_text
 
 from shop_orders.exceptions import InvalidInput
-from shop_orders.models import Charge, Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
+from shop_orders.models import Credit, Order, OrderStatus, Payment, PaymentStatus, Refund
 from shop_orders.pricing import parts as tax_parts
 
 OPEN = frozenset(map(str, Payment.OPEN))
@@ -63,9 +63,7 @@ def credited_units(order: Order) -> Counter[str]:
 
 def shipping_cost(order: Order) -> Decimal:
     """What the shipping cost the customer, after discounts and with tax."""
-    rows = [charge for charge in order.charges.all() if charge.kind == Charge.Kind.SHIPPING]
-    costs = (quantise(tax_parts.cost(charge, charge.amount, order), order.currency) for charge in rows)
-    return sum(costs, Decimal(0))
+    return tax_parts.amount_of_shipping(order)
 
 
 def give(

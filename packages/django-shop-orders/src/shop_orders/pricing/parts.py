@@ -32,7 +32,13 @@ def amount_of_lines(order: Order, units: Mapping[str, int], *, before: Mapping[s
     ``before`` are the units that were credited earlier. All units of a line cost what the line costs, whether they are
     credited at once or one by one; units beyond them cost nothing.
     """
-    return _cost_of_lines(order, _counts(order, units, before))
+    sold = _sold(order)
+    return sold.cost_of_units(_counts(sold, units, before))
+
+
+def amount_of_shipping(order: Order) -> Decimal:
+    """What the shipping costs after discounts, with tax."""
+    return _sold(order).cost_of_shipping()
 
 
 def tax_lines_of(
@@ -44,34 +50,34 @@ def tax_lines_of(
     is_shipping: bool = False,
     credited: Iterable[Iterable[TaxLine]] = (),
 ) -> list[TaxLine]:
-    """The tax lines of an amount, tax included, that is credited for products, for shipping and fees, or in general.
+    """The tax lines of an amount, tax included, that is credited for products, for shipping, or in general.
 
     Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. The amount is
     that of ``amount_of_lines`` or another: a part of the products' price has a part of their tax, what exceeds it is
     spread over all rates, in proportion to what is left of them. No tax line exceeds what is left of the order's, and
     the credit that completes the order's total takes all that is left.
     """
-    left = _left(order, credited)
+    sold = _sold(order)
+    left = _left(sold, credited)
     rest = order.total - order.credited_amount
     if amount >= rest:
         return _as_json(left, order.currency)
     if amount <= 0:
         return []
     if units:
-        counts = _counts(order, units, before)
-        whole = _cost_of_lines(order, counts)
-        parts = [_of_lines(tax, order, counts, whole) for tax in _all(order)]
+        counts = _counts(sold, units, before)
+        whole = sold.cost_of_units(counts)
+        parts = [_of_units(tax, sold, counts, whole) for tax in sold.taxes]
     elif is_shipping:
-        charges = [charge for charge in order.charges.all() if charge.kind in ("shipping", "fee")]
-        whole = sum((quantise(cost(charge, charge.amount, order), order.currency) for charge in charges), ZERO)
-        parts = [_of_charges(tax, order, whole) for tax in _all(order)]
+        whole = sold.cost_of_shipping()
+        parts = [_of_shipping(tax, sold, whole) for tax in sold.taxes]
     else:
         whole, parts = rest, left
     if amount <= whole:
-        return _as_json(_within(_scaled(parts, amount, whole, order), left), order.currency)
+        return _as_json(_within(_scaled(parts, amount, whole, sold), left), order.currency)
     parts = _within(parts, left)
     others = [tax.plus(part, -1) for tax, part in zip(left, parts, strict=True)]
-    extra = _within(_scaled(others, amount - whole, rest - whole, order), others)
+    extra = _within(_scaled(others, amount - whole, rest - whole, sold), others)
     return _as_json([part.plus(more) for part, more in zip(parts, extra, strict=True)], order.currency)
 
 
@@ -85,16 +91,6 @@ def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
         {**line, "base": None if line["base"] is None else negated(line["base"]), "amount": negated(line["amount"])}
         for line in lines
     ]
-
-
-def cost(row: OrderLine | Charge, amount: Decimal, order: Order) -> Decimal:
-    """What a line, shipping or a fee costs after discounts, with tax. Not rounded.
-
-    A tax that is added without being known for the lines costs each in proportion.
-    """
-    known = amount + row.discount if row.net is None or row.tax is None else row.net + row.tax
-    unknown = sum((tax.amount for tax in order.tax_lines if tax.lines is None and not tax.is_included), ZERO)
-    return known * order.total / (order.total - unknown) if unknown and known else known
 
 
 class _Tax(NamedTuple):
@@ -127,18 +123,46 @@ class _Count(NamedTuple):
         return quantise(amount * self.end / quantity, currency) - quantise(amount * self.start / quantity, currency)
 
 
-def _counts(order: Order, units: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, _Count]:
+class _Sold(NamedTuple):
+    """An order with its lines, charges and taxes."""
+
+    order: Order
+    lines: Mapping[str, OrderLine]
+    charges: Sequence[Charge]
+    taxes: Sequence[_Tax]
+
+    def cost(self, row: OrderLine | Charge, amount: Decimal) -> Decimal:
+        """What a line or a charge costs after discounts, with tax. Not rounded.
+
+        A tax that is added without being known for the lines costs each in proportion.
+        """
+        known = amount + row.discount if row.net is None or row.tax is None else row.net + row.tax
+        added = [tax for tax in self.taxes if not tax.charge.is_included]
+        unknown = sum((tax.amount for tax in added if tax.charge.lines is None), ZERO)
+        return known * self.order.total / (self.order.total - unknown) if unknown and known else known
+
+    def cost_of_units(self, counts: Mapping[str, _Count]) -> Decimal:
+        currency = self.order.currency
+        costs = (count.share(self.cost(count.line, count.line.line_total), currency) for count in counts.values())
+        return sum(costs, ZERO)
+
+    def cost_of_shipping(self) -> Decimal:
+        rows = [charge for charge in self.charges if charge.kind == Charge.Kind.SHIPPING]
+        return sum((quantise(self.cost(row, row.amount), self.order.currency) for row in rows), ZERO)
+
+
+def _sold(order: Order) -> _Sold:
+    charges = list(order.charges.all())
+    taxes = [_Tax(row, row.base or ZERO, row.amount) for row in charges if row.kind == Charge.Kind.TAX]
+    return _Sold(order, {line.product_ref: line for line in order.lines.all()}, charges, taxes)
+
+
+def _counts(sold: _Sold, units: Mapping[str, int], before: Mapping[str, int] | None) -> dict[str, _Count]:
     counts = {}
-    for line in order.lines.all():
-        start = min((before or {}).get(line.product_ref, 0), line.quantity)
-        end = min(start + units.get(line.product_ref, 0), line.quantity)
-        counts[line.product_ref] = _Count(line, start, end)
+    for ref, line in sold.lines.items():
+        start = min((before or {}).get(ref, 0), line.quantity)
+        counts[ref] = _Count(line, start, min(start + units.get(ref, 0), line.quantity))
     return counts
-
-
-def _cost_of_lines(order: Order, counts: Mapping[str, _Count]) -> Decimal:
-    costs = (count.share(cost(count.line, count.line.line_total, order), order.currency) for count in counts.values())
-    return sum(costs, ZERO)
 
 
 def _within(taxes: Iterable[_Tax], most: Iterable[_Tax]) -> list[_Tax]:
@@ -148,47 +172,61 @@ def _within(taxes: Iterable[_Tax], most: Iterable[_Tax]) -> list[_Tax]:
     ]
 
 
-def _all(order: Order) -> list[_Tax]:
-    return [_Tax(charge, charge.base or ZERO, charge.amount) for charge in order.tax_lines]
-
-
-def _left(order: Order, credited: Iterable[Iterable[TaxLine]]) -> list[_Tax]:
+def _left(sold: _Sold, credited: Iterable[Iterable[TaxLine]]) -> list[_Tax]:
     """The taxes of the order less what was credited of them."""
-    left = {tax.charge.position: tax for tax in _all(order)}
+    left = {tax.charge.position: tax for tax in sold.taxes}
     for lines in credited:
         for line in lines:
             tax = left[line["position"]]
-            left[line["position"]] = tax.plus(
-                _Tax(tax.charge, Decimal(line["base"] or 0), Decimal(line["amount"])), -1
-            )
+            given = _Tax(tax.charge, Decimal(line["base"] or 0), Decimal(line["amount"]))
+            left[line["position"]] = tax.plus(given, -1)
     return list(left.values())
 
 
-def _of_lines(tax: _Tax, order: Order, counts: Mapping[str, _Count], whole: Decimal) -> _Tax:
+def _of_units(tax: _Tax, sold: _Sold, counts: Mapping[str, _Count], whole: Decimal) -> _Tax:
     """The part of a tax that lies on units of lines; in proportion if it is not known."""
+    currency = sold.order.currency
     if tax.charge.lines is None:
-        return tax.times(whole, order.total, order.currency)
+        return tax.times(whole, sold.order.total, currency)
     base = amount = ZERO
     for ref, part in tax.charge.lines.items():
-        amount += counts[ref].share(Decimal(part), order.currency)
-        base += counts[ref].share(counts[ref].line.net or ZERO, order.currency)
+        amount += counts[ref].share(Decimal(part), currency)
+        base += counts[ref].share(counts[ref].line.net or ZERO, currency)
     return _Tax(tax.charge, base, amount)
 
 
-def _of_charges(tax: _Tax, order: Order, whole: Decimal) -> _Tax:
-    """The part of a tax that lies on shipping and fees; in proportion if it is not known."""
+def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
+    """The part of a tax that lies on shipping; in proportion if it is not known.
+
+    What a tax does not have on lines is on shipping and fees. Those at its rate have their own tax, those at several
+    rates share the rest.
+    """
+    currency = sold.order.currency
     if tax.charge.lines is None:
-        return tax.times(whole, order.total, order.currency)
-    lines = {line.product_ref: line for line in order.lines.all()}
-    on_lines = sum(map(Decimal, tax.charge.lines.values()), ZERO)
-    net_of_lines = sum((lines[ref].net or ZERO for ref in tax.charge.lines), ZERO)
-    return _Tax(tax.charge, max(tax.base - net_of_lines, ZERO), tax.amount - on_lines)
+        return tax.times(whole, sold.order.total, currency)
+    left = _Tax(
+        tax.charge,
+        max(tax.base - sum((sold.lines[ref].net or ZERO for ref in tax.charge.lines), ZERO), ZERO),
+        tax.amount - sum(map(Decimal, tax.charge.lines.values()), ZERO),
+    )
+    own, shared = _Tax(tax.charge, ZERO, ZERO), {False: ZERO, True: ZERO}
+    for row in sold.charges:
+        if row.net is None or row.tax is None or row.kind == Charge.Kind.TAX:
+            continue
+        is_shipping = row.kind == Charge.Kind.SHIPPING
+        if row.tax_rate is None:
+            shared[is_shipping] += row.net + row.tax
+        elif row.tax_rate == tax.charge.tax_rate:
+            part = _Tax(tax.charge, row.net, row.tax)
+            left = left.plus(part, -1)
+            own = own.plus(part) if is_shipping else own
+    return own.plus(left.times(shared[True], sum(shared.values(), ZERO), currency))
 
 
-def _scaled(parts: Sequence[_Tax], amount: Decimal, whole: Decimal, order: Order) -> list[_Tax]:
+def _scaled(parts: Sequence[_Tax], amount: Decimal, whole: Decimal, sold: _Sold) -> list[_Tax]:
     """The taxes of an amount, given those of the whole. Where each thing has one tax, bases and taxes add up to it."""
-    taxes = _all(order)
-    if sum((tax.base + tax.amount for tax in taxes), ZERO) != order.total:
+    order = sold.order
+    if sum((tax.base + tax.amount for tax in sold.taxes), ZERO) != order.total:
         return [part.times(amount, whole, order.currency) for part in parts]
     weights = [part.base + part.amount for part in parts]
     if not any(weights):
