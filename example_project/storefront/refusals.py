@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from shop_orders.exceptions import InsufficientStock, ProductsGone, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import InsufficientStock, PricingFailed, ProductsGone, ShopOrdersError, TotalChanged
 
 from storefront.templatetags.storefront import money
 
@@ -26,6 +26,8 @@ def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> 
         return _("Prices changed: the total is now %(total)s. Please check it before you place the order.") % {
             "total": money(error.total)
         }
+    if isinstance(error, PricingFailed):
+        return _("The total cannot be computed at the moment. Please contact us.")
     return str(error)
 
 

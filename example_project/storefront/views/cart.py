@@ -21,7 +21,9 @@ from storefront.context_processors import cart_count
 @require_safe
 @never_cache
 def show(request: HttpRequest) -> HttpResponse:
-    context = {"view": pages.current_view(request), "max_quantity": app_settings.MAX_QUANTITY}
+    view = pages.current_view(request)
+    problem = refusals.sentence(view.pricing_error) if view.pricing_error else ""
+    context = {"view": view, "problem": problem, "max_quantity": app_settings.MAX_QUANTITY}
     return render(request, "storefront/cart.html", context)
 
 

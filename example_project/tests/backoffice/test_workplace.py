@@ -196,6 +196,14 @@ def test_a_private_note_stays_with_the_staff(order, staff):
     assert "visible to staff only" in text
 
 
+def test_tax_is_shown_by_its_rate_and_what_it_lies_on(order, staff):
+    (tax,) = order.tax_lines
+    text = staff(*ALL).get(page(order)).content.decode()
+    base = f"{tax.base:,.2f}"
+    assert f"Tax, included 16\u00a0% <small>of KSh\u00a0{base}</small> <small>(inside the prices)</small>" in text
+    assert f"KSh\u00a0{tax.amount:,.2f}" in text
+
+
 def test_a_message_is_sent_again_to_the_same_address(order, staff):
     client = staff(*ALL)
     row = Notification.objects.get(alias="sms", audience="customer")

@@ -154,3 +154,27 @@ def test_a_quantity_that_is_too_much_together_is_said(visitor, customer, mug, us
     visitor.add("MUG", 3)
 
     assert "Your cart has 4 of Market mug, the most that one order can have." in log_in(visitor, user)
+
+
+def test_tax_is_shown_by_its_rate_below_the_total(visitor, mug, settings):
+    tax = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.075"}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRICING": [tax]}
+    visitor.add("MUG", 2)
+    text = visitor.get("/cart/")
+    assert "Tax, included 7.5\u00a0%</dt><dd" in text
+    assert "KSh\u00a0132.56" in text
+    assert text.index("KSh\u00a01,900.00</dd> <dt") < text.index("KSh\u00a0132.56")
+
+
+def test_a_tax_that_fails_is_said_without_its_details(visitor, mug, settings):
+    """The cart is shown and can be changed, but not ordered."""
+    visitor.add("MUG", 2)
+    wrong = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "-0.16"}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRICING": [wrong]}
+    text = visitor.get("/cart/")
+    assert "Market mug" in text
+    assert "The total cannot be computed at the moment. Please contact us." in text
+    assert "flat_rate_tax" not in text
+    assert "Go to checkout" not in text
+    visitor.get("/checkout/")
+    assert visitor.path == "/cart/"
