@@ -69,12 +69,26 @@ def test_the_most_frequent_price_keeps_the_plain_code():
     assert books.skus(sales) == {("22423", Decimal("2.50")): "22423", ("22423", Decimal("3.00")): "22423-3"}
 
 
+def test_tax_is_rounded_for_each_line_of_a_product():
+    """2 x 2.50 at 20 %: 0.83; 0.99 at 5 %: 0.05; 1.00 at none."""
+    sale = [line("22423", 2), line("22421", price="0.99"), line("22420A", price="1.00"), line("22423", 2, "0.01")]
+    kept = books.keep([invoice("1", *sale), invoice("2", line("22423", 2))])
+    assert kept.taxes == {
+        Decimal("0.20"): (Decimal("8.36"), Decimal("1.66")),
+        Decimal("0.05"): (Decimal("0.94"), Decimal("0.05")),
+        Decimal(0): (Decimal("1.00"), Decimal("0.00")),
+    }
+    assert sum(base + tax for base, tax in kept.taxes.values()) == kept.ordered
+
+
 @pytest.mark.django_db
 def test_report_lists_orders_missing_from_the_shop(capsys):
     sales = [invoice("1", line(quantity=2))]
     faults = report.compare(books.keep(sales), books.skus(sales))
     assert "orders: 1 in the file, 0 in the shop" in faults
     assert "  total, GBP: 5.00 in the file, 0.00 in the shop" in faults
+    assert "  taxed at 20 %, GBP: 4.17 in the file, 0.00 in the shop" in faults
+    assert "  tax of all lines, GBP: 0.83 in the file, 0.00 in the shop" in faults
     assert "22423: 2 units held in the file, 0 in the shop" in faults
     assert report.compare(books.keep([]), {}) == []
     assert "Stock equals the ledger" in capsys.readouterr().out

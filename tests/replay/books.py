@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 from replay.invoices import Invoice, Key
+
+RATES = {"standard": Decimal("0.20"), "reduced": Decimal("0.05"), "zero": Decimal(0)}
+"""The rates of tax, which prices include."""
+PENNY = Decimal("0.01")
 
 REFUSED = "refused: "
 RETURN = "return without a matching order"
@@ -33,6 +37,18 @@ class Books:
     @property
     def taken_back(self) -> Decimal:
         return sum((self.sales[number].total for number in self.cancelled.values()), Decimal(0))
+
+    @property
+    def taxes(self) -> dict[Decimal, tuple[Decimal, Decimal]]:
+        """For each rate, the amount without tax and the tax of all sales. Each line is rounded half up."""
+        sums = {rate: [Decimal(0), Decimal(0)] for rate in RATES.values()}
+        for sale in self.sales.values():
+            for (code, price), units in sale.quantities.items():
+                rate = RATES[tax_class(code)]
+                tax = (units * price * rate / (1 + rate)).quantize(PENNY, rounding=ROUND_HALF_UP)
+                sums[rate][0] += units * price - tax
+                sums[rate][1] += tax
+        return {rate: (base, tax) for rate, (base, tax) in sums.items()}
 
     @property
     def reserved(self) -> Counter[Key]:
@@ -76,6 +92,11 @@ def _cancel(invoice: Invoice, open_sales: list[Invoice], books: Books) -> str:
     return RETURN
 
 
+def tax_class(code: str) -> str:
+    """The file has no tax, so the last digit of a stock code says how a product is taxed."""
+    return {"0": "zero", "1": "reduced"}.get(code[4], "standard")
+
+
 def skus(invoices: Iterable[Invoice]) -> dict[Key, str]:
     """A SKU for each stock code and price. The most frequent price of a code keeps the plain code."""
     counts: dict[str, Counter[Decimal]] = defaultdict(Counter)
@@ -103,4 +124,5 @@ def catalogue(books: Books, codes: dict[Key, str]) -> Iterator[dict[str, str]]:
             "name": names[key].most_common(1)[0][0] or codes[key],
             "price": f"{key[1]:.2f}",
             "stock_quantity": str(quantity),
+            "tax_class": tax_class(key[0]),
         }

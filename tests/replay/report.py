@@ -44,9 +44,9 @@ def compare(expected: Books, skus: Mapping[Key, str]) -> list[str]:
 
 def _rows(expected: Books) -> list[tuple[str, Any, Any]]:
     """Label, value of the file, value of the shop; None if the shop has no such value."""
-    from django.db.models import Count, Q, Sum
+    from django.db.models import Count, F, Q, Sum
     from shop_catalog.models import Product
-    from shop_orders.models import Order, OrderLine
+    from shop_orders.models import Charge, Order, OrderLine
 
     gone = Q(status="cancelled")
     shop = Order.objects.aggregate(
@@ -56,6 +56,16 @@ def _rows(expected: Books) -> list[tuple[str, Any, Any]]:
         cancelled=Count("pk", filter=gone),
         taken_back=Sum("total", filter=gone, default=Decimal(0)),
     )
+    taxes = {
+        rate: (base, amount)
+        for rate, base, amount in Charge.objects.filter(kind="tax")
+        .values_list("tax_rate")
+        .annotate(base=Sum("base"), sum=Sum("amount"))
+        .order_by("-tax_rate")
+    }
+    lines_sum = OrderLine.objects.aggregate(net=Sum("net", default=Decimal(0)), tax=Sum("tax", default=Decimal(0)))
+    tax_lines = Sum("charges__amount", filter=Q(charges__kind="tax"), default=Decimal(0))
+    not_added_up = Order.objects.annotate(tax_lines=tax_lines).exclude(tax_lines=F("tax_total")).count()
     reserved = Product.objects.aggregate(units=Sum("reserved_quantity", default=0))["units"]
     fates = expected.counts
     guests = sum(not sale.customer for sale in expected.sales.values())
@@ -67,11 +77,26 @@ def _rows(expected: Books) -> list[tuple[str, Any, Any]]:
         ("  of guests", guests, shop["guests"]),
         ("  lines", lines, OrderLine.objects.count()),
         ("  total, GBP", expected.ordered, _pence(shop["ordered"])),
+        *_tax_rows(expected, taxes),
+        ("  net of all lines, GBP", sum(base for base, _tax in expected.taxes.values()), _pence(lines_sum["net"])),
+        ("  tax of all lines, GBP", sum(tax for _base, tax in expected.taxes.values()), _pence(lines_sum["tax"])),
+        ("  orders whose tax lines differ from their tax", 0, not_added_up),
         ("cancelled", len(expected.cancelled), shop["cancelled"]),
         ("  total, GBP", expected.taken_back, _pence(shop["taken_back"])),
         ("open, GBP", expected.ordered - expected.taken_back, _pence(shop["ordered"] - shop["taken_back"])),
         ("units held by open orders", expected.reserved.total(), reserved),
     ]
+
+
+def _tax_rows(
+    expected: Books, found: Mapping[Decimal, tuple[Decimal, Decimal]]
+) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """The tax lines of each rate."""
+    nothing = (Decimal(0), Decimal(0))
+    for rate in sorted({*expected.taxes, *found}, reverse=True):
+        wanted, stored = expected.taxes.get(rate, nothing), found.get(rate, nothing)
+        yield f"  taxed at {100 * rate:.0f} %, GBP", wanted[0], _pence(stored[0])
+        yield f"  tax at {100 * rate:.0f} %, GBP", wanted[1], _pence(stored[1])
 
 
 def _pence(amount: Decimal) -> Decimal:

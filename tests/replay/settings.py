@@ -1,4 +1,4 @@
-"""The example shop for a replay: pounds, no charges, no throttles, long-lived passwords and tokens."""
+"""The example shop for a replay: pounds, tax in the prices, no throttles, long-lived passwords and tokens."""
 
 from config.settings import *  # noqa: F403
 from config.settings import SHOP_ORDERS as EXAMPLE_ORDERS
@@ -8,7 +8,12 @@ ACCOUNT_RATE_LIMITS = False
 HEADLESS_JWT_ACCESS_TOKEN_EXPIRES_IN = 24 * 3600
 SHOP_ORDERS = {
     **EXAMPLE_ORDERS,
-    "PRICING": [],
+    "PRICING": [
+        {
+            "BACKEND": "shop_orders.pricing.flat_rate_tax",
+            "OPTIONS": {"rate": "0.20", "rates": {"reduced": "0.05", "zero": "0"}},
+        }
+    ],
     "VALIDATORS": [],
     "MAX_QUANTITY": 100_000,
     "MAX_UNPAID_ORDERS": 100_000,
