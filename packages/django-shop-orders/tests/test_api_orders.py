@@ -218,12 +218,31 @@ def test_provider_error_is_a_problem_document(api, place, memory_provider, chang
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
-def test_return_url_of_another_host_is_ignored(api, place, memory_provider):
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://evil.example.org/", ""),
+        ("//evil.example.org/", ""),
+        ("javascript:alert(1)", ""),
+        ("https://testserver.evil.example.org/", ""),
+        ("/thanks/", "/thanks/"),
+        ("http://testserver/thanks/", "http://testserver/thanks/"),
+    ],
+)
+def test_return_url_of_another_host_never_reaches_the_provider(api, place, memory_provider, given, sent):
     order = place(provider="memory")
-    response = api.post(
-        f"{ORDERS}{order.number}/payments/", {"return_url": "https://evil.example.org/"}, "application/json"
-    )
+    response = api.post(f"{ORDERS}{order.number}/payments/", {"return_url": given}, "application/json")
     assert response.status_code == 201
+    assert [request.return_url for request in memory_provider.requests] == [sent]
+
+
+def test_pending_order_cannot_change_to_pay_on_delivery(api, place, memory_provider):
+    order = place(provider="bank")
+    body = {"payment_provider": "on_delivery"}
+    response = api.post(f"{ORDERS}{order.number}/payments/", body, "application/json")
+    assert (response.status_code, response.json()["code"]) == (409, "cannot_change_provider")
+    order.refresh_from_db()
+    assert (order.payment_provider, order.payments.count()) == ("bank", 0)
 
 
 UNDECLARED_FIELDS = [

@@ -139,6 +139,14 @@ def test_start_that_was_certainly_not_sent_takes_new_parameters(order, memory_pr
     assert order.payments.count() == 1
 
 
+def test_request_is_kept_only_while_it_may_be_sent_again(order, memory_provider):
+    payment, _reference = lose_start(order, memory_provider)
+    assert payment.request["return_url"] == "https://shop.example.org/first/"
+    payments.start(order.pk)
+    payment.refresh_from_db()
+    assert payment.request == {}
+
+
 def test_personal_data_of_a_start_goes_with_the_customer(order, memory_provider):
     from shop_orders import customers
 
@@ -381,6 +389,18 @@ def test_payment_that_has_ended_is_not_asked_about_for_ever(order, memory_provid
     assert memory_provider.calls.count("fetch") == 1
 
 
+def test_ended_payment_is_asked_about_while_its_provider_says_that_it_is_open(order, memory_provider, make_due):
+    payment = payments.start(order.pk)
+    report("failed", payment)
+    for _time in range(3):
+        make_due()
+        payments.reconcile()
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    make_due()
+    payments.reconcile()
+    assert state(order) == ("confirmed", "paid")
+
+
 def test_late_money_of_a_cancelled_order_is_found_and_goes_back(order, memory_provider, make_due):
     payment = payments.start(order.pk)
     report("failed", payment)
@@ -425,6 +445,17 @@ def test_refund_of_the_dashboard_is_found_within_a_day_and_for_a_month(order, me
     assert memory_provider.calls.count("fetch") == watching.CAPTURED_CHECKS
     payment.refresh_from_db()
     assert payment.next_check_at is None
+
+
+def test_outage_takes_no_day_of_the_month(order, memory_provider):
+    payment = payments.start(order.pk)
+    report("captured", payment, amount=25)
+    memory_provider.is_down = True
+    for _time in range(40):
+        Payment.objects.exclude(next_check_at=None).update(next_check_at=timezone.now())
+        payments.reconcile()
+    payment.refresh_from_db()
+    assert (payment.checks, payment.next_check_at is None) == (0, False)
 
 
 def test_captured_payment_whose_provider_cannot_be_asked_is_left_alone(order, memory_provider, monkeypatch):
@@ -581,6 +612,25 @@ def test_expiry_waits_for_an_open_attempt_until_its_own_end(order, memory_provid
     assert memory_provider.outcomes[payment.provider_reference] == "cancelled"
 
 
+def test_authorised_money_is_kept_after_its_page_has_ended(order, memory_provider, make_due):
+    payment = payments.start(order.pk)
+    Payment.objects.update(expires_at=timezone.now())
+    memory_provider.outcomes[payment.provider_reference] = "authorised"
+    for _time in range(2):
+        make_due()
+        payments.reconcile()
+    assert (statuses(order), "cancel" in memory_provider.calls) == (["authorised"], False)
+
+
+def test_page_is_closed_when_its_own_time_is_over(order, memory_provider, make_due):
+    payment = payments.start(order.pk)
+    Payment.objects.update(expires_at=timezone.now())
+    make_due()
+    payments.reconcile()
+    assert (statuses(order), memory_provider.outcomes[payment.provider_reference]) == (["cancelled"], "cancelled")
+    assert payments.start(order.pk).pk != payment.pk
+
+
 def test_page_is_closed_before_its_order_expires(order, memory_provider):
     payments.start(order.pk)
     out_of_time(order)
@@ -705,6 +755,13 @@ def test_change_to_an_unlimited_provider_lifts_no_deadline(order, memory_provide
     payments.start(order.pk, provider="bank")
     order.refresh_from_db()
     assert order.expires_at == before
+
+
+def test_payment_without_a_reference_is_not_asked_about(order, memory_provider, monkeypatch):
+    payment, _reference = lose_start(order, memory_provider)
+    failed = PaymentState(status="failed")
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: failed)
+    assert payments.refresh(payment).status == "started"
 
 
 def test_unconfirmed_state_is_nothing(order, memory_provider, monkeypatch):

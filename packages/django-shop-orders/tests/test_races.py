@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -31,7 +32,7 @@ from shop_orders.models import (
     Refund,
     Shipment,
 )
-from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent
+from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent, RefundState
 from shop_orders.testing import races
 from shop_orders.unpaid_orders import Buyer
 from testproject.books.models import Book
@@ -328,6 +329,40 @@ def test_parallel_returns_restock_once(book, place):
     at_once(*[lambda: lifecycle.restock(order.pk, {"978-1": 2}, credit=True)] * 6)
     order.refresh_from_db()
     assert (Book.objects.get().on_hand, order.credited_amount) == (9, 25)
+
+
+def test_refund_of_the_dashboard_is_recorded_once_however_many_processes_find_it(book, place, memory_provider):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    memory_provider.outcomes[payment.provider_reference] = "captured"
+    payments.refresh(payment)
+    made = RefundState(status="succeeded", amount=Decimal(10), reference="re-1")
+    memory_provider.made[payment.provider_reference] = [made]
+    event = {"kind": "refunded", "reference": payment.provider_reference, "refund_reference": "re-1"}
+    payments.apply_event("memory", PaymentEvent(event_id="evt-1", **event))
+    Payment.objects.update(next_check_at=timezone.now())
+    at_once(*[lambda: payments.refresh(payment)] * 4, *[payments.reconcile] * 4)
+    order.refresh_from_db()
+    assert (order.refunded_amount, Refund.objects.count()) == (10, 1)
+
+
+def test_no_page_stays_open_for_an_order_that_expires_during_its_start(book, customer, memory_provider):
+    for _turn in range(10 if FULL else 4):
+        cart, _token = carts.add_to_cart("978-1", 1, customer=customer)
+        order = checkout.place_order(cart, provider="memory")
+        Order.objects.filter(pk=order.pk).update(expires_at=timezone.now() + timedelta(milliseconds=30))
+        at_once(
+            lambda pk=order.pk: payments.start(pk),
+            *[lambda: (time.sleep(0.03), payments.expire_due())] * 2,
+        )
+        Payment.objects.exclude(next_check_at=None).update(next_check_at=timezone.now())
+        Order.objects.update(next_check_at=None)
+        payments.expire_due()
+        payments.reconcile()
+        order.refresh_from_db()
+        assert order.status == "cancelled"
+        assert "pending" not in memory_provider.outcomes.values()
+        assert not order.payments.filter(status__in=Payment.OPEN).exists()
 
 
 def test_parallel_starts_make_one_payment(book, place, memory_provider):

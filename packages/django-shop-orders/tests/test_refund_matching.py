@@ -437,6 +437,32 @@ def test_total_that_was_ours_is_ignored_when_its_refund_is_booked(
     assert (refund.status, outcome("evt"), books(order)[0]) == ("succeeded", "ignored", 10)
 
 
+def test_smaller_total_without_ids_makes_the_refunds_be_asked_about(order, payment, memory_provider, total_only):
+    """A refund was reported as made, then failed, and the event of its failure was lost."""
+    refund = send(order, 10, memory_provider)
+    made_in_dashboard(memory_provider, payment, 10, reference=refund.provider_reference, status="failed")
+    memory_provider.refund_status = "failed"
+    Payment.objects.update(next_check_at=timezone.now())
+    payments.reconcile()
+    assert books(order) == (0, [(10, "failed")])
+
+
+def test_claim_of_a_provider_that_cannot_be_asked_is_held_with_its_payment(
+    place, memory_provider, monkeypatch, make_due
+):
+    order = place(provider="memory")
+    payment = payments.start(order.pk)
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: None)
+    assert report("captured", payment, event_id="evt", amount=25, is_confirmed=False) == "waiting"
+    for _time in range(10):
+        make_due()
+        payments.reconcile()
+    payment.refresh_from_db()
+    assert (outcome("evt"), payment.status) == ("held", "held")
+    order.refresh_from_db()
+    assert (order.status, order.paid_amount) == ("pending", 0)
+
+
 def test_staff_say_that_nothing_was_refunded_at_the_provider(order, payment, memory_provider, total_only):
     made_in_dashboard(memory_provider, payment, 10)
     report("refunded", payment, event_id="evt", amount=10)

@@ -7,6 +7,7 @@ import uuid
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.test import RequestFactory
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 from shop_core.db.transactions import non_atomic
@@ -26,8 +27,10 @@ def hosted_test(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
     """Pay, refuse, authorise, or pay without a webhook. Only the customer who started the payment knows the URL."""
     payment = get_object_or_404(Payment.objects.select_related("order"), public_id=payment_id)
     provider = _provider(payment)
-    context = {"payment": payment, "amount": as_text(payment.amount, payment.currency), "is_open": payment.is_open}
-    if request.method == "GET" or not payment.is_open:
+    is_over = payment.expires_at is not None and payment.expires_at <= timezone.now()
+    is_open = payment.is_open and not is_over
+    context = {"payment": payment, "amount": as_text(payment.amount, payment.currency), "is_open": is_open}
+    if request.method == "GET" or not is_open:
         return render(request, "shop_orders/hosted_test.html", context)
     choice = request.POST.get("choice", "")
     if choice not in OUTCOMES:

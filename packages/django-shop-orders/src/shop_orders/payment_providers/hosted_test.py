@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined
@@ -40,13 +41,14 @@ class HostedTestProvider(PaymentProvider):
     def __init__(self, *, alias: str, secrets: Sequence[str], minutes: int = 30) -> None:
         super().__init__(alias=alias)
         self.secrets = signatures.secrets_of(secrets, option="secrets")
-        self.expires_after = timedelta(minutes=minutes)
+        self.expires_after = self.time_to_pay = timedelta(minutes=minutes)
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         page = reverse("shop_orders:hosted_test", args=[request.payment_id])
         return PaymentStart(
             reference=f"test_{request.payment_id}",
             redirect_url=request.base_url + page,
+            expires_at=timezone.now() + self.time_to_pay,
             data={"return_url": request.return_url, "amount": str(request.amount), "currency": request.currency},
         )
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from shop_core.money import quantise
@@ -74,7 +75,10 @@ UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 
 
 class StripeCheckout(PaymentProvider):
-    """``webhook_secrets`` are the signing secrets of the endpoint: one, or two during a rotation."""
+    """``webhook_secrets`` are the signing secrets of the endpoint: one, or two during a rotation.
+
+    The page of a payment is closed ``minutes`` after its start, or when its order needs no money any more.
+    """
 
     label = gettext_lazy("Card")
     timeout_seconds: ClassVar[int] = 20
@@ -89,7 +93,7 @@ class StripeCheckout(PaymentProvider):
             raise ImproperlyConfigured("Install it with `pip install django-shop-orders[stripe]`.") from error
         self.stripe: Any = stripe
         self.webhook_secrets = signatures.secrets_of(webhook_secrets, option="webhook_secrets")
-        self.expires_after = timedelta(minutes=minutes)
+        self.expires_after = self.time_to_pay = timedelta(minutes=minutes)
         self._is_test = "_test_" in api_key
         options: dict[str, Any] = {"base_addresses": {"api": api_base}} if api_base else {}
         client = stripe.StripeClient(
@@ -118,7 +122,9 @@ class StripeCheckout(PaymentProvider):
         session = self._call(
             lambda: self.api.checkout.sessions.create(params, _idempotency(f"start-{request.payment_id}"))
         )
-        return PaymentStart(reference=session.id, redirect_url=session.url)
+        return PaymentStart(
+            reference=session.id, redirect_url=session.url, expires_at=timezone.now() + self.time_to_pay
+        )
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:  # noqa: ARG002
         session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))

@@ -13,7 +13,7 @@ from shop_orders import events
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import Payment
 from shop_orders.payment_providers import PaymentState, payment_provider
-from shop_orders.payments import account, closing, starting, states, watching
+from shop_orders.payments import account, closing, sending, starting, states, watching
 from shop_orders.transactions import in_transaction
 
 logger = logging.getLogger(__name__)
@@ -72,14 +72,15 @@ def _find_out(payment: Payment) -> Payment:
     if before == Status.CAPTURED and payment_provider(payment.provider).refunds_by_hand:
         watching.stop(payment)  # it makes no refunds that could be missing here
         return payment
-    payment, is_known = states.refetch(payment)
-    is_over = payment.expires_at is not None and not is_running(payment)
-    if payment.is_open and (not closing.is_wanted(payment.order) or is_over):
+    payment, state = states.refetch(payment)
+    is_over = payment.status == Status.PENDING and payment.expires_at is not None and not is_running(payment)
+    if payment.is_open and (is_over or not closing.is_wanted(payment.order)):
         return closing.close(payment)
-    if payment.status == before and is_known:
-        watching.answered(payment)
-    elif not is_known and not payment.is_open:
+    if state is None and not payment.is_open:
         watching.stop(payment)
+    elif state is not None and state.status != "pending" and payment.status == before:
+        watching.answered(payment)
+        sending.check_made(payment, state)
     return payment
 
 

@@ -26,8 +26,8 @@ def close(payment: Payment) -> Payment:
     """
     with suppress(PaymentDeclined):  # it was paid or ended meanwhile, as its state will show
         payment_provider(payment.provider).cancel(payment.data, reference=payment.provider_reference)
-    payment, is_known = states.refetch(payment)
-    if is_known or not payment.is_open:
+    payment, state = states.refetch(payment)
+    if state is not None or not payment.is_open:
         return payment
     return states.apply_state(payment.pk, PaymentState(status="cancelled"))
 

@@ -33,7 +33,7 @@ def confirm(event: ProviderEvent) -> bool:
     if state is not None and state.status != "pending":
         return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == Outcome.APPLIED
     if event.attempts >= PATIENCE:
-        inbox.give_up(event.pk)
+        inbox.give_up(event.pk, with_payment=state is None)
     return False
 
 

@@ -171,8 +171,8 @@ def _decide(row: ProviderEvent, outcome: ProviderEvent.Outcome) -> ProviderEvent
 
 
 @in_transaction(ProviderEvent)
-def give_up(row_id: int) -> None:
-    """Hold an event for staff that can neither be applied nor confirmed."""
+def give_up(row_id: int, *, with_payment: bool = False) -> None:
+    """Hold an event for staff that can neither be applied nor confirmed, and its payment if nobody can be asked."""
     row = ProviderEvent.objects.select_related("payment").get(pk=row_id)
     order = None if row.payment is None else lifecycle.lock(row.payment.order_id)
     row = ProviderEvent.objects.select_for_update(of=("self",)).select_related("payment").get(pk=row_id)
@@ -185,6 +185,9 @@ def give_up(row_id: int) -> None:
     row.detail = (text % {"provider": row.provider, "kind": row.kind})[:500]
     row.save(update_fields=["detail"])
     events.record(order, "payment_held", is_public=False, message=row.detail)
+    payment = Payment.objects.select_for_update().get(pk=row.payment_id)
+    if with_payment and payment.is_open and row.kind == "captured":
+        account.hold(payment, row.detail)
     _decide(row, Outcome.HELD)
 
 

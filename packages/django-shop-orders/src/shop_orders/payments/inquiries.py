@@ -25,6 +25,8 @@ def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
         UnknownPaymentProvider: the provider is not in the settings any more.
     """
     asked = reference or payment.provider_reference
+    if not asked:
+        return None  # nothing that a provider says without it is about this payment
     try:
         state = payment_provider(payment.provider).fetch(payment.data, reference=asked)
     except PaymentDeclined as error:
@@ -32,7 +34,7 @@ def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
         raise ProviderUnavailable from error
     if state is None:
         return None
-    if state.status not in get_args(PaymentStatus) or (asked and state.reference not in ("", asked)):
+    if state.status not in get_args(PaymentStatus) or state.reference not in ("", asked):
         logger.error("Payment provider %s answered about another payment, or with an unknown status", payment.provider)
         raise ProviderUnavailable
     return state

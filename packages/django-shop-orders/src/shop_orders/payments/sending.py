@@ -9,7 +9,7 @@ from django.utils import timezone
 from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import Payment, Refund
-from shop_orders.payment_providers import RefundRequest, RefundResult, payment_provider
+from shop_orders.payment_providers import PaymentState, RefundRequest, RefundResult, payment_provider
 from shop_orders.payments import inquiries, refund_results
 from shop_orders.transactions import in_transaction, outside_transaction
 
@@ -73,6 +73,31 @@ def check_refund(refund_id: int) -> Refund:
         return _record_result(refund_id, result)
     waiting.exclude(error=problem).update(error=problem)
     return refund
+
+
+def check_made(payment: Payment, state: PaymentState) -> None:
+    """Ask about the refunds of a payment again if the provider reports less than is recorded: one may have failed.
+
+    Raises:
+        ProviderUnavailable: the provider does not respond.
+    """
+    is_less = state.refunds is None and state.refunded is not None and state.refunded < payment.refunded_amount
+    made = payment.refunds.filter(status=Refund.Status.SUCCEEDED).exclude(provider_reference="")
+    for refund in made if is_less else ():
+        result = payment_provider(payment.provider).fetch_refund(
+            payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference
+        )
+        if result is not None and result.status == "failed":
+            _record_late_failure(refund.pk, result.error)
+
+
+@in_transaction(Refund, durable=True)
+def _record_late_failure(refund_id: int, error: str) -> None:
+    order = lifecycle.lock(Refund.objects.values_list("payment__order_id", flat=True).get(pk=refund_id))
+    refund = Refund.objects.get(pk=refund_id)
+    payment = Payment.objects.select_for_update().get(pk=refund.payment_id)
+    if refund.status == Refund.Status.SUCCEEDED:
+        refund_results.fail(order, payment, refund, error)
 
 
 def _made_before(refund: Refund) -> RefundResult | None:

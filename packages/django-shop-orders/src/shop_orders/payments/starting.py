@@ -206,7 +206,7 @@ def _subtract_call(payment: Payment) -> None:
 def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     order, payment = account.lock(payment_id)
     payment = _started_payment(order, payment, started)
-    payment.unknown_starts = 0
+    payment.unknown_starts, payment.request = 0, {}  # it is never sent again, and may contain personal data
     payment.redirect_url = started.redirect_url
     payment.instructions = started.instructions
     payment.expires_at = started.expires_at

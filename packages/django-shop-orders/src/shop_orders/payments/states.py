@@ -24,13 +24,13 @@ def refresh(payment: Payment) -> Payment:
     return refetch(payment)[0]
 
 
-def refetch(payment: Payment) -> tuple[Payment, bool]:
-    """``refresh``, with whether the provider could be asked about the payment."""
+def refetch(payment: Payment) -> tuple[Payment, PaymentState | None]:
+    """``refresh``, with the state; None if the provider cannot be asked about the payment."""
     fetched_at = timezone.now()
     state = inquiries.ask(payment)
     if state is None:
-        return payment, False
-    return apply_state(payment.pk, state, fetched_at=fetched_at), True
+        return payment, None
+    return apply_state(payment.pk, state, fetched_at=fetched_at), state
 
 
 @in_transaction(Payment)

@@ -52,6 +52,9 @@ FIELDS = ("checks", "next_check_at")
 def put_back(payment: Payment) -> None:
     """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
     now = timezone.now()
+    if payment.status == Status.CAPTURED:  # only answers are counted
+        _set(payment, payment.checks, now + LONGEST_WAIT)
+        return
     later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))
     if payment.expires_at is not None and later is not None and now < payment.expires_at < later:
         later = payment.expires_at
@@ -64,8 +67,9 @@ def answered(payment: Payment) -> None:
     """The provider has answered, and its answer changed nothing. What is open or captured is asked about again."""
     if payment.is_open:
         return
-    is_watched = payment.status == Status.CAPTURED and payment.checks < CAPTURED_CHECKS
-    _set(payment, payment.checks, timezone.now() + CAPTURED_EVERY if is_watched else None)
+    checks = payment.checks + 1
+    is_watched = payment.status == Status.CAPTURED and checks < CAPTURED_CHECKS
+    _set(payment, checks, timezone.now() + CAPTURED_EVERY if is_watched else None)
 
 
 def check_soon(order: Order, *, is_open: bool = True) -> None:
