@@ -75,6 +75,12 @@ STEPS = [
     gettext_noop("Return to stock"),
     gettext_noop("Cancel the order"),
     gettext_noop("Add a note"),
+    gettext_noop("way to pay"),
+    gettext_noop("%(provider)s, not paid yet"),
+    gettext_noop("Confirm it although it is not paid"),
+    gettext_noop("%(amount)s %(currency)s are still to be paid by %(provider)s. A confirmed order does not expire."),
+    gettext_noop("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm it on the order's page."),
+    gettext_noop("To collect: %(to_collect)s %(currency)s"),
 ]
 ERRORS = [
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),

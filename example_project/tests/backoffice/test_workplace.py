@@ -109,6 +109,12 @@ def test_a_step_sends_what_it_showed(name, order, staff):
     assert written(order, known) == seen
 
 
+def test_the_way_to_pay_is_in_the_list_on_the_page_and_on_the_slip(order, staff):
+    client = staff(*ALL)
+    for path in (page(order), "/admin/shop_orders/order/", f"/admin/shop_orders/order/{order.pk}/slip/"):
+        assert "Pay on delivery" in client.get(path).content.decode()
+
+
 def test_a_step_that_is_sent_twice_is_taken_once(order, staff):
     bring(order, payments.record_payment)
     client = staff(*ALL)

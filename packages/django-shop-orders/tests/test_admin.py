@@ -168,6 +168,45 @@ def test_every_step_notifies_only_if_the_box_is_ticked(shopkeeper, place, ticked
     assert (len(notified), set(notified)) == (5, {bool(ticked)})
 
 
+def test_order_that_waits_for_an_online_payment_is_confirmed_only_after_a_warning(shopkeeper, place, memory_provider):
+    order = place(provider="memory")
+    url = reverse("admin:shop_orders_step", args=[order.pk, "confirm"])
+    assert "25.00 KES are still to be paid by Payment." in shopkeeper.get(url).content.decode()
+    assert "This field is required." in step(shopkeeper, order, "confirm", notify="on").content.decode()
+    order.refresh_from_db()
+    assert order.status == "pending"
+    step(shopkeeper, order, "confirm", notify="on", accept_unpaid="on")
+    order.refresh_from_db()
+    assert order.status == "confirmed"
+
+
+def test_bulk_confirmation_skips_unpaid_orders_and_says_so(shopkeeper, place, memory_provider):
+    unpaid, bank = place(provider="memory"), place(provider="bank")
+    chosen = {"action": "confirm", "_selected_action": [unpaid.pk, bank.pk]}
+    text = shopkeeper.post(reverse("admin:shop_orders_order_changelist"), chosen, follow=True).content.decode()
+    assert f"{unpaid.number}: 25.00 KES are still to be paid by Payment." in text
+    assert "1 order changed." in text
+    assert dict(Order.objects.values_list("pk", "status")) == {unpaid.pk: "pending", bank.pk: "confirmed"}
+
+
+def test_way_to_pay_is_shown_in_the_list_on_the_page_and_on_the_slip(shopkeeper, place, memory_provider):
+    card, door = place(provider="memory"), place(provider="on_delivery")
+    listed = shopkeeper.get(reverse("admin:shop_orders_order_changelist")).content.decode()
+    assert "Payment, not paid yet" in listed
+    assert "Pay on delivery" in listed
+    page = shopkeeper.get(reverse("admin:shop_orders_order_change", args=[card.pk])).content.decode()
+    assert "Payment, not paid yet" in page
+    slips = [
+        " ".join(shopkeeper.get(reverse("admin:shop_orders_slip", args=[order.pk])).content.decode().split())
+        for order in (card, door)
+    ]
+    assert ["Way to pay: Payment" in slips[0], "To collect" in slips[0]] == [True, False]
+    assert ["Way to pay: Pay on delivery" in slips[1], "To collect: 25.00 KES" in slips[1]] == [True, True]
+    payments.record_payment(door.pk)
+    slip = shopkeeper.get(reverse("admin:shop_orders_slip", args=[door.pk])).content.decode()
+    assert "To collect" not in slip
+
+
 def test_refused_step_shows_a_message_and_changes_nothing(shopkeeper, place):
     order = place()
     page = step(shopkeeper, order, "deliver")

@@ -33,7 +33,7 @@ def post(client, order, action, body=None, **headers):
 
 def test_staff_take_an_order_from_confirmation_to_delivery(staff, staff_user, place, memory_provider):
     order = place(quantity=3, provider="memory")
-    assert post(staff, order, "confirm").json()["status"] == "confirmed"
+    assert post(staff, order, "confirm", {"accept_unpaid": True}).json()["status"] == "confirmed"
     assert post(staff, order, "process").json()["status"] == "processing"
     part = post(
         staff, order, "ship", {"lines": [{"product": "978-1", "quantity": 1}], "carrier": "C", "tracking_number": "T1"}
@@ -45,6 +45,45 @@ def test_staff_take_an_order_from_confirmation_to_delivery(staff, staff_user, pl
     delivered = post(staff, order, "deliver").json()
     assert (delivered["status"], delivered["allowed_statuses"]) == ("delivered", [])
     assert {event["actor"] for event in delivered["events"] if event["kind"] != "placed"} == {"test-staff"}
+
+
+def test_order_that_waits_for_an_online_payment_is_confirmed_only_if_that_is_meant(staff, place, memory_provider):
+    order = place(provider="memory")
+    seen = staff.get(f"{ORDERS}{order.number}/").json()
+    assert (seen["awaits_online_payment"], seen["payment_provider"]) == (True, "memory")
+    answer = post(staff, order, "confirm")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "order_unpaid")
+    assert (problem["amount_due"], problem["currency"]) == ("25.00", "KES")
+    order.refresh_from_db()
+    assert order.status == "pending"
+    assert post(staff, order, "confirm", {"accept_unpaid": True}).json()["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("how", ["bank", "authorised", "paid", "free"])
+def test_order_that_needs_no_online_payment_is_confirmed_as_before(staff, place, memory_provider, how):
+    if how == "free":
+        Book.objects.update(sale_price=0)
+    order = place(provider="bank" if how == "bank" else "memory")
+    if how in {"authorised", "paid"}:
+        status = {"authorised": "authorised", "paid": "captured"}[how]
+        payments.apply_state(payments.start(order.pk).pk, PaymentState(status=status, captured=Decimal(25)))
+    assert staff.get(f"{ORDERS}{order.number}/").json()["awaits_online_payment"] is False
+    if how in {"bank", "authorised"}:  # the others are confirmed already
+        assert post(staff, order, "confirm").json()["status"] == "confirmed"
+
+
+def test_order_of_a_removed_provider_is_confirmed_only_if_that_is_meant(staff, place, memory_provider, shop_settings):
+    order = place(provider="memory")
+    shop_settings(PAYMENT_PROVIDERS={"on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}})
+    answer = post(staff, order, "confirm")
+    assert (answer.json()["code"], answer.json()["payment_provider"]) == ("order_unpaid", "memory")
+
+
+def test_staff_list_shows_the_way_to_pay(staff, place, memory_provider):
+    place(provider="bank")
+    (row,) = staff.get(ORDERS).json()["items"]
+    assert row["payment_provider"] == "bank"
 
 
 def test_transition_that_is_not_allowed_is_a_conflict(staff, place):

@@ -51,6 +51,7 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/note/"): STAFF,
 }
 BODIES = {
+    "/staff/orders/{number}/confirm/": {"accept_unpaid": True},
     "/cart/add_item/": {"product": "978-1"},
     "/cart/update_quantity/": {"product": "978-1", "quantity": 1},
     "/staff/incoming-payments/{incoming_id}/assign/": {"order": "K7MXQ-4T29P"},

@@ -45,7 +45,7 @@ GOOD = {
     },
     "cancel_order": {"reason": "Changed my mind"},
     "start_payment": {"payment_provider": "memory", "phone": "0712345678", "return_url": "/thanks/"},
-    "staff_confirm_order": NOTIFY,
+    "staff_confirm_order": {**NOTIFY, "accept_unpaid": True},
     "staff_process_order": NOTIFY,
     "staff_deliver_order": NOTIFY,
     "staff_ship_order": {

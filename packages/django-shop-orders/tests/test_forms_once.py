@@ -30,16 +30,19 @@ BRING = {
     "reinstate": ("bank", ["cancel", "record"]),
     "restock": ("on_delivery", ["process", "ship"]),
     "refund": ("memory", ["paid"]),
+    "record_refund": ("memory", ["paid"]),
     "cancel": ("bank", []),
     "note": ("bank", []),
 }
 """The provider and the earlier steps of an order with which each step can be taken."""
 VALUES = {
+    "confirm": {"accept_unpaid": "on"},
     "ship": {"line_1": "1", "carrier": "Test Carrier"},
     "resolve": {"amount": "20.00"},
     "pay": {"amount": "10.00"},
     "restock": {"line_1": "1"},
     "refund": {"amount": "5.00", "reason": "Torn cover"},
+    "record_refund": {"amount": "5.00"},
     "note": {"text": "Called back"},
 }
 
@@ -77,7 +80,8 @@ def prepared(place, memory_provider):
 def page(client, order, name):
     """The values of a page that was just opened."""
     text = client.get(reverse("admin:shop_orders_step", args=[order.pk, name])).content.decode()
-    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', text))
+    chosen = re.findall(r'<select name="(\w+)".*?<option value="([^"]*)"', text, re.DOTALL)
+    return dict(re.findall(r'name="(\w+)" value="([^"]*)"', text) + chosen)
 
 
 def send(client, order, name, values):

@@ -29,6 +29,7 @@ VIEWS = {
 INCOMING = {"staff_assign_incoming_payment", "staff_dismiss_incoming_payment"}
 """They answer with the money that somebody sent, not with the order."""
 BODIES = {
+    "staff_confirm_order": {"accept_unpaid": True},
     "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
     "staff_cancel_order": {"reason": "Canary moved away"},
     "staff_record_payment": {"payment_provider": "bank"},

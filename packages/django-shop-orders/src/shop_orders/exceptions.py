@@ -217,6 +217,19 @@ class GoodsGone(ShopOrdersError):
         )
 
 
+class OrderUnpaid(ShopOrdersError):
+    """The order still waits for an online payment. Staff can confirm it all the same."""
+
+    code = "order_unpaid"
+
+    def __init__(self, *, provider: str, amount: str, currency: str) -> None:
+        message = _("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm it on the order's page.")
+        super().__init__(
+            message % {"amount": amount, "currency": currency, "provider": provider},
+            extra={"payment_provider": provider, "amount_due": amount, "currency": currency},
+        )
+
+
 class NothingToShip(ShopOrdersError):
     code = "nothing_to_ship"
 

@@ -12,7 +12,7 @@ from shop_core.money import as_text
 
 from shop_orders import crediting, events
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import GoodsGone, InvalidInput, InvalidTransition, NothingToShip
+from shop_orders.exceptions import GoodsGone, InvalidInput, InvalidTransition, NothingToShip, OrderUnpaid
 from shop_orders.models import (
     Charge,
     Credit,
@@ -24,6 +24,7 @@ from shop_orders.models import (
     Shipment,
     ShipmentLine,
 )
+from shop_orders.payment_providers import awaits_online_payment, label_of
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
 
@@ -47,13 +48,20 @@ def allowed(status: str) -> frozenset[str]:
 
 
 @in_transaction(Order)
-def confirm(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
-    """Accept an order.
+def confirm(order_id: int, *, accept_unpaid: bool = True, by: Any = None, notify: bool = True) -> Order:
+    """Accept an order. It does not expire any more, also if nobody has paid.
 
     Raises:
         InvalidTransition: it is not pending, for example because it was confirmed before.
+        OrderUnpaid: only with ``accept_unpaid=False``: an online payment is still to come.
     """
-    return _move(order_id, OrderStatus.CONFIRMED, by=by, notify=notify)
+    order = lock(order_id)
+    _check(order, OrderStatus.CONFIRMED)
+    if not accept_unpaid and awaits_online_payment(order):
+        amount = as_text(order.amount_due, order.currency)
+        raise OrderUnpaid(provider=label_of(order.payment_provider), amount=amount, currency=order.currency)
+    _set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify)
+    return order
 
 
 @in_transaction(Order)

@@ -14,7 +14,7 @@ from shop_orders import crediting, payments
 from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField
 from shop_orders.models import Order, Payment
-from shop_orders.payment_providers import PaymentProvider
+from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of
 
 
 class StepForm(forms.Form):
@@ -45,6 +45,27 @@ class NotifyForm(StepForm):
     """For a step that has no other option."""
 
     notify = forms.BooleanField(label=_("Notify the customer"), required=False, initial=True)
+
+
+class ConfirmForm(NotifyForm):
+    """Asks once more before an order is accepted that still waits for an online payment."""
+
+    field_order = ("accept_unpaid", "notify")
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        if not awaits_online_payment(order):
+            return
+        text = _("%(amount)s %(currency)s are still to be paid by %(provider)s. A confirmed order does not expire.")
+        values = {"amount": as_text(order.amount_due, order.currency), "currency": order.currency}
+        self.fields["accept_unpaid"] = forms.BooleanField(
+            label=_("Confirm it although it is not paid"),
+            help_text=text % {**values, "provider": label_of(order.payment_provider)},
+        )
+        self.order_fields(self.field_order)
+
+    def options(self) -> dict[str, Any]:
+        return {"accept_unpaid": False, **super().options()}
 
 
 class ShipForm(NotifyForm):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -21,8 +22,19 @@ from shop_orders.admin import exports
 from shop_orders.admin.forms import StepForm
 from shop_orders.admin.read_only import ReadOnly
 from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
-from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Charge, Credit, IncomingPayment, Order, OrderEvent, OrderLine, Payment, Shipment
+from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
+from shop_orders.models import (
+    Charge,
+    Credit,
+    IncomingPayment,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderStatus,
+    Payment,
+    Shipment,
+)
+from shop_orders.payment_providers import awaits_online_payment, label_of, payment_provider
 
 
 class OrderLineInline(ReadOnly, admin.TabularInline):
@@ -94,7 +106,16 @@ class RefundDueFilter(admin.SimpleListFilter):
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    list_display = ("number", "status", "payment_status", "total_text", "contact_name", "email", "placed_at")
+    list_display = (
+        "number",
+        "status",
+        "payment_status",
+        "way_to_pay",
+        "total_text",
+        "contact_name",
+        "email",
+        "placed_at",
+    )
     list_filter = ("status", "payment_status", RefundDueFilter, "payment_provider", "placed_at")
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
@@ -112,7 +133,9 @@ class OrderAdmin(admin.ModelAdmin):
     change_form_template = "admin/shop_orders/order/change_form.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:  # noqa: ARG002
-        return tuple(field.name for field in self.model._meta.fields)
+        names = [field.name for field in self.model._meta.fields if field.name != "email_key"]
+        names[names.index("payment_provider")] = "way_to_pay"
+        return tuple(names)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         return False
@@ -185,8 +208,22 @@ class OrderAdmin(admin.ModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         order = get_object_or_404(Order, pk=order_id)
-        context = {"order": order, "lines": order.lines.all(), "address": _address_lines(order.shipping_address)}
+        context = {
+            "order": order,
+            "lines": order.lines.all(),
+            "address": _address_lines(order.shipping_address),
+            "way_to_pay": label_of(order.payment_provider),
+            "to_collect": _to_collect(order),
+        }
         return render(request, "shop_orders/packing_slip.html", context)
+
+    @admin.display(description=gettext_lazy("way to pay"), ordering="payment_provider")
+    def way_to_pay(self, order: Order) -> str:
+        """The provider's label, and whether the shop waits for the customer to pay online."""
+        label = label_of(order.payment_provider)
+        if order.status == OrderStatus.PENDING and awaits_online_payment(order):
+            return _("%(provider)s, not paid yet") % {"provider": label}
+        return label
 
     @admin.display(description=gettext_lazy("total"), ordering="total")
     def total_text(self, order: Order) -> str:
@@ -194,7 +231,7 @@ class OrderAdmin(admin.ModelAdmin):
 
     @admin.action(description=gettext_lazy("Confirm"), permissions=["process"])
     def confirm(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
-        self._run(request, orders, lifecycle.confirm)
+        self._run(request, orders, partial(lifecycle.confirm, accept_unpaid=False))
 
     @admin.action(description=gettext_lazy("Start processing"), permissions=["process"])
     def start_processing(self, request: HttpRequest, orders: QuerySet[Order]) -> None:
@@ -230,6 +267,15 @@ class OrderAdmin(admin.ModelAdmin):
         if done:
             text = ngettext("%(count)s order changed.", "%(count)s orders changed.", done)
             self.message_user(request, text % {"count": done}, messages.SUCCESS)
+
+
+def _to_collect(order: Order) -> str:
+    """The amount that is paid when the goods are handed over; "" if there is none."""
+    try:
+        is_paid_at_the_door = payment_provider(order.payment_provider).confirms_at_placement
+    except UnknownPaymentProvider:
+        is_paid_at_the_door = False
+    return as_text(order.amount_due, order.currency) if is_paid_at_the_door and order.amount_due else ""
 
 
 def _address_lines(address: Mapping[str, str]) -> list[str]:

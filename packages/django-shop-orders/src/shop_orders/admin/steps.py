@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from shop_orders import form_tokens, lifecycle, payments
 from shop_orders.admin.forms import (
     CancelForm,
+    ConfirmForm,
     NoteForm,
     NotifyForm,
     ProviderRefundForm,
@@ -72,7 +73,7 @@ def _record_provider_refund(order_id: int, *, payment: str, **options: Any) -> N
 
 
 STEPS: Mapping[str, Step] = {
-    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, NotifyForm),
+    "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, ConfirmForm),
     "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
     "ship": Step(gettext_lazy("Ship"), "process_order", lifecycle.ship, ShipForm),
     "deliver": Step(gettext_lazy("Mark as delivered"), "process_order", lifecycle.deliver, NotifyForm),

@@ -101,6 +101,7 @@ CODES_HELP: Mapping[str, str] = {
     "not_payable": "The order is paid, cancelled, or free; or the payment is not in the state for this.",
     "nothing_to_ship": "The quantity exceeds what is left of a line, or is zero.",
     "order_number_refused": "The shop's ORDER_NUMBER hook returns unusable numbers; the shop's log has the reason.",
+    "order_unpaid": "The order waits for an online payment. Send `accept_unpaid` to confirm it all the same.",
     "order_too_small": "The products cost less than the shop's minimum.",
     "payment_declined": "The provider refused. Try again or choose another way to pay.",
     "payment_provider_unavailable": "The provider does not respond. Repeat the request after Retry-After.",

@@ -12,6 +12,7 @@ from shop_core.money import as_text
 from shop_orders import carts, lifecycle
 from shop_orders.api import schemas
 from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
+from shop_orders.payment_providers import awaits_online_payment
 from shop_orders.pricing.amounts import rate_text
 
 
@@ -166,6 +167,7 @@ def summary(row: Any) -> schemas.OrderSummaryOut:
         number=row.number,
         status=row.status,
         payment_status=row.payment_status,
+        payment_provider=row.payment_provider,
         placed_at=row.placed_at,
         currency=row.currency,
         total=as_text(row.total, row.currency),
@@ -217,6 +219,7 @@ def staff_order(row: Order) -> schemas.StaffOrderOut:
         **order_fields(row),
         customer=str(row.customer.public_id),
         allowed_statuses=sorted(lifecycle.allowed(row.status)),
+        awaits_online_payment=awaits_online_payment(row),
         can_be_reinstated=lifecycle.can_be_reinstated(row),
         events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],
         payments=[_staff_payment(attempt) for attempt in row.payments.all()],

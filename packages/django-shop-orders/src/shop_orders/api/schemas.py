@@ -186,6 +186,7 @@ class OrderSummaryOut(Schema):
     number: str
     status: str
     payment_status: str
+    payment_provider: str
     placed_at: datetime
     currency: str
     total: str
@@ -287,6 +288,8 @@ class StaffOrderOut(OrderOut):
     customer: str
     """The public id of the customer."""
     allowed_statuses: list[str]
+    awaits_online_payment: bool
+    """Whether the customer still has to pay online; then ``confirm/`` needs ``accept_unpaid``."""
     can_be_reinstated: bool
     """Whether it is cancelled and paid, so that it can be confirmed again."""
     events: list[StaffEventOut]

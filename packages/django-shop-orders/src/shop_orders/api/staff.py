@@ -3,95 +3,36 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Schema
-from pydantic import Field
 from shop_core.api.problems import responses
-from shop_core.api.types import In, Money, SearchText, ShortText, Text, When
+from shop_core.api.types import SearchText, ShortText, When
 
 from shop_orders import customers, lifecycle, payments
 from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.orders import Limit, before, page
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import OrderPage, StaffOrderOut
+from shop_orders.api.staff_schemas import (
+    ChangeIn,
+    ConfirmIn,
+    ItemIn,
+    NoteIn,
+    PaymentStatus,
+    RecordPaymentIn,
+    RecordProviderRefundIn,
+    RefundIn,
+    ResolvePaymentIn,
+    RestockIn,
+    ShipIn,
+    StaffCancelIn,
+    Status,
+)
 from shop_orders.exceptions import NotFound
 from shop_orders.models import Order, Payment, Refund
-
-Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
-PaymentStatus = Literal["", "unpaid", "authorised", "paid", "part_refunded", "refunded", "failed"]
-
-
-class ChangeIn(In):
-    notify: bool = True
-
-
-class StaffCancelIn(ChangeIn):
-    reason: ShortText = ""
-
-
-class ItemIn(In):
-    product: ShortText
-    quantity: Positive
-
-
-class ShipIn(ChangeIn):
-    """Without ``lines``, all units that are left are shipped."""
-
-    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
-    carrier: Annotated[ShortText, Field(max_length=100)] = ""
-    tracking_number: Annotated[ShortText, Field(max_length=100)] = ""
-    tracking_url: Annotated[ShortText, Field(pattern=r"^(https?://\S+)?$")] = ""
-
-
-class RefundIn(ChangeIn):
-    """Without ``amount``, refunds what ``lines`` and ``shipping`` cost the customer, or everything that is refundable.
-
-    A refund first uses up ``refund_due``. What exceeds it is credited, unless ``credit`` is false: then the customer
-    will be asked for it again. ``restock`` lists returned goods that can be sold again.
-    """
-
-    amount: Money | None = None
-    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
-    shipping: bool = False
-    credit: bool = True
-    reason: ShortText = ""
-    restock: Annotated[list[ItemIn], Field(max_length=500)] = []
-
-
-class RestockIn(In):
-    """``credit``: the customer is not asked for these goods any more; what was paid for them shows as refund due."""
-
-    lines: Annotated[list[ItemIn], Field(min_length=1, max_length=500)]
-    credit: bool = False
-    reason: ShortText = ""
-
-
-class RecordPaymentIn(ChangeIn):
-    amount: Money | None = None
-    payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
-
-
-class ResolvePaymentIn(ChangeIn):
-    """``amount`` is the amount received, in the order's currency. Send 0 if nothing was received."""
-
-    amount: Money
-
-
-class RecordProviderRefundIn(ChangeIn):
-    """``amount`` is the amount refunded at the provider that is missing here, in the order's currency; 0 for none."""
-
-    amount: Money
-    reference: Annotated[ShortText, Field(max_length=255)] = ""
-    reason: ShortText = ""
-
-
-class NoteIn(In):
-    text: Annotated[Text, Field(min_length=1, max_length=2000)]
-    is_public: bool = False
 
 
 @staff_router.get(
@@ -160,7 +101,20 @@ def _add_operation(
     )(change)
 
 
-_add_operation("confirm", lifecycle.confirm, "Accept an order")
+@staff_router.post(
+    "/orders/{number}/confirm/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_confirm_order",
+    summary="Accept an order",
+)
+def confirm(request: HttpRequest, number: str, payload: ConfirmIn, idempotency_key: idempotency.Key) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.process_order")
+    options = {"accept_unpaid": payload.accept_unpaid, "by": user, "notify": payload.notify}
+    work = partial(lifecycle.confirm, _order(number).pk, **options)
+    return _run_action(_keyed_call(request, number, "confirm", idempotency_key), number, work)
+
+
 _add_operation("process", lifecycle.start_processing, "Begin to pack an order")
 _add_operation("deliver", lifecycle.deliver, "Record that an order was delivered")
 _add_operation(

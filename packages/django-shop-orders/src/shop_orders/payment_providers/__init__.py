@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import UnknownPaymentProvider
+from shop_orders.models import Order, PaymentStatus
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
     IncomingPaymentEvent,
@@ -43,7 +44,9 @@ __all__ = [
     "RefundResult",
     "RefundState",
     "aliases",
+    "awaits_online_payment",
     "default_alias",
+    "label_of",
     "payment_provider",
 ]
 
@@ -64,6 +67,29 @@ def payment_provider(alias: str) -> PaymentProvider:
     if config is None:
         raise UnknownPaymentProvider(alias)
     return cast("PaymentProvider", import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {})))
+
+
+def label_of(alias: str) -> str:
+    """The provider's label for people, the alias itself for one that was removed from the settings."""
+    try:
+        return str(payment_provider(alias).label)
+    except UnknownPaymentProvider:
+        return alias
+
+
+def awaits_online_payment(order: Order) -> bool:
+    """Whether the customer still has to pay online, so that staff should know it before they accept the order.
+
+    False for providers whose money staff record, and for those that confirm an order at once. True for a provider that
+    was removed from the settings.
+    """
+    if not order.amount_due or order.payment_status == PaymentStatus.AUTHORISED:
+        return False
+    try:
+        provider = payment_provider(order.payment_provider)
+    except UnknownPaymentProvider:
+        return True
+    return not provider.is_manual and not provider.confirms_at_placement
 
 
 def aliases() -> tuple[str, ...]:

@@ -1,0 +1,85 @@
+"""Request bodies of the staff operations."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from shop_core.api.types import In, Money, ShortText, Text
+
+Positive = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered", "cancelled"]
+PaymentStatus = Literal["", "unpaid", "authorised", "paid", "part_refunded", "refunded", "failed"]
+
+
+class ChangeIn(In):
+    notify: bool = True
+
+
+class ConfirmIn(ChangeIn):
+    """An order that waits for an online payment is refused with ``order_unpaid``, unless ``accept_unpaid`` is true."""
+
+    accept_unpaid: bool = False
+
+
+class StaffCancelIn(ChangeIn):
+    reason: ShortText = ""
+
+
+class ItemIn(In):
+    product: ShortText
+    quantity: Positive
+
+
+class ShipIn(ChangeIn):
+    """Without ``lines``, all units that are left are shipped."""
+
+    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
+    carrier: Annotated[ShortText, Field(max_length=100)] = ""
+    tracking_number: Annotated[ShortText, Field(max_length=100)] = ""
+    tracking_url: Annotated[ShortText, Field(pattern=r"^(https?://\S+)?$")] = ""
+
+
+class RefundIn(ChangeIn):
+    """Without ``amount``, refunds what ``lines`` and ``shipping`` cost the customer, or everything that is refundable.
+
+    A refund first uses up ``refund_due``. What exceeds it is credited, unless ``credit`` is false: then the customer
+    will be asked for it again. ``restock`` lists returned goods that can be sold again.
+    """
+
+    amount: Money | None = None
+    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
+    shipping: bool = False
+    credit: bool = True
+    reason: ShortText = ""
+    restock: Annotated[list[ItemIn], Field(max_length=500)] = []
+
+
+class RestockIn(In):
+    """``credit``: the customer is not asked for these goods any more; what was paid for them shows as refund due."""
+
+    lines: Annotated[list[ItemIn], Field(min_length=1, max_length=500)]
+    credit: bool = False
+    reason: ShortText = ""
+
+
+class RecordPaymentIn(ChangeIn):
+    amount: Money | None = None
+    payment_provider: Annotated[ShortText, Field(max_length=50)] = ""
+
+
+class ResolvePaymentIn(ChangeIn):
+    """``amount`` is the amount received, in the order's currency. Send 0 if nothing was received."""
+
+    amount: Money
+
+
+class RecordProviderRefundIn(ChangeIn):
+    """``amount`` is the amount refunded at the provider that is missing here, in the order's currency; 0 for none."""
+
+    amount: Money
+    reference: Annotated[ShortText, Field(max_length=255)] = ""
+    reason: ShortText = ""
+
+
+class NoteIn(In):
+    text: Annotated[Text, Field(min_length=1, max_length=2000)]
+    is_public: bool = False
