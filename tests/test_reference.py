@@ -119,6 +119,12 @@ def test_reference_lists_every_extension_point_class_and_kit():
     assert {name for name in found if f"\n### {name}\n" not in page("extension-points")} == set()
 
 
+def test_values_that_a_class_computes_are_listed_with_their_types():
+    text = page("extension-points")
+    for row in ("| `total` | `Decimal` |", "| `tax_lines` | `Sequence[Charge]` |", "| `net` | `Decimal \\| None` |"):
+        assert row in text
+
+
 def test_every_hook_of_the_settings_is_among_the_extension_points():
     """A hook is a setting whose description has a callable, a dotted path or a backend."""
     rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]*) \|", page("settings"), re.MULTILINE)

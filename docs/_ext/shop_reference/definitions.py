@@ -8,6 +8,7 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from shop_reference.markdown import table, words
@@ -45,16 +46,18 @@ def _attributes(class_: type) -> Iterator[tuple[str, str, str]]:
             default = f"Default `{vars(class_)[name]!r}`." if isinstance(vars(class_)[name], bool | int | str) else ""
         else:
             default = ""
-        yield name, re.sub(r"^ClassVar\[(.*)\]$", r"\1", str(kind)), default
+        written = getattr(kind, "__forward_arg__", kind)  # of a NamedTuple
+        yield name, re.sub(r"^ClassVar\[(.*)\]$", r"\1", str(written)), default
     for name, value in vars(class_).items():
-        if isinstance(value, property):
+        if isinstance(value, property | cached_property):
             yield name, type_of(value), ""
 
 
 def _attribute_docs(class_: type) -> dict[str, str]:
     """What stands under an attribute, or in the docstring of a property."""
     body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(class_))).body[0]
-    texts = {name: inspect.getdoc(value) or "" for name, value in vars(class_).items() if isinstance(value, property)}
+    properties = {name: value for name, value in vars(class_).items() if isinstance(value, property | cached_property)}
+    texts = {name: inspect.getdoc(value) or "" for name, value in properties.items()}
     for first, second in itertools.pairwise(body.body if isinstance(body, ast.ClassDef) else []):
         if isinstance(first, ast.AnnAssign) and isinstance(first.target, ast.Name) and isinstance(second, ast.Expr):
             texts[first.target.id] = str(getattr(second.value, "value", ""))
@@ -97,5 +100,6 @@ def entry(call: str, function: Callable[..., Any]) -> str:
     return f"`{call}`\n: " + "\n\n  ".join(lines) if lines else f"`{call}`"
 
 
-def type_of(prop: property) -> str:
-    return str(inspect.signature(prop.fget, eval_str=False).return_annotation).strip("'") if prop.fget else ""
+def type_of(prop: property | cached_property[Any]) -> str:
+    function = prop.fget if isinstance(prop, property) else prop.func
+    return str(inspect.signature(function, eval_str=False).return_annotation).strip("'") if function else ""

@@ -18,7 +18,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
             "RefundState IncomingPaymentEvent Problem"
         ),
     ),
-    "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge"),
+    "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge Taxed"),
     "Kits of shop_orders": (
         "shop_orders.testing",
         "ProductSourceContract PaymentProviderContract PricingHookContract ValidatorContract OrderNumberContract",
