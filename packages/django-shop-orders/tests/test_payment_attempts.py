@@ -294,6 +294,50 @@ def test_other_transaction_is_a_payment_of_its_own_while_the_first_is_open(order
     assert (order.paid_amount, Refund.objects.get().amount) == (50, 25)
 
 
+def test_start_whose_answer_was_lost_is_repeated_although_another_transaction_was_reported(
+    order, memory_provider, make_due
+):
+    """The customer paid the page that we do not know, then again; only the second payment was reported."""
+    payment, reference = lose_start(order, memory_provider)
+    memory_provider.outcomes[reference] = memory_provider.outcomes["second"] = "captured"
+    names = {"reference": "second", "payment_id": str(payment.public_id)}
+    assert report("captured", payment, amount=25, **names) == "applied"
+    for _time in range(3):
+        make_due()
+        payments.reconcile()
+    assert sorted(order.payments.values_list("provider_reference", "status")) == [
+        (reference, "captured"),
+        ("second", "captured"),
+    ]
+    order.refresh_from_db()
+    assert (order.paid_amount, order.refund_due + order.refunds_under_way) == (50, 25)
+    assert memory_provider.calls.count("start") == 2
+
+
+def test_start_whose_transaction_was_reported_is_repeated_once(order, memory_provider, make_due):
+    payment, reference = lose_start(order, memory_provider)
+    memory_provider.outcomes[reference] = "captured"
+    report("captured", payment, amount=25, reference=reference, payment_id=str(payment.public_id))
+    for _time in range(3):
+        make_due()
+        payments.reconcile()
+    payment.refresh_from_db()
+    assert (payment.unknown_starts, payment.request, statuses(order)) == (0, {}, ["captured"])
+    assert memory_provider.calls.count("start") == 2
+
+
+def test_push_whose_transaction_was_reported_is_not_repeated(order, memory_provider, unanswered, make_due):
+    names = {"reference": "ws-1", "payment_id": str(unanswered.public_id)}
+    report("failed", unanswered, **names)
+    memory_provider.outcomes["ws-1"] = "failed"
+    for _time in range(3):
+        make_due()
+        payments.reconcile()
+    unanswered.refresh_from_db()
+    assert (unanswered.status, unanswered.unknown_starts, unanswered.next_check_at) == ("failed", 0, None)
+    assert memory_provider.calls == ["start", "fetch"]
+
+
 def test_end_of_another_attempt_does_not_end_this_one(order, memory_provider):
     first = payments.start(order.pk)
     names = {"reference": "second", "payment_id": str(first.public_id)}

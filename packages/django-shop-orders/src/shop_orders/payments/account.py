@@ -91,10 +91,10 @@ def set_reference(order: Order, payment: Payment, reference: str) -> bool:
     A payment that was held because it could not be asked about without its reference is open again.
     """
     if not Payment.objects.filter(provider=payment.provider, provider_reference=reference).exists():
-        payment.provider_reference, payment.unknown_starts = reference, 0
+        payment.provider_reference = reference
         if payment.status == Payment.Status.HELD:
             payment.status, payment.error = Payment.Status.PENDING, ""
-        save_status(payment, "provider_reference", "unknown_starts")
+        save_status(payment, "provider_reference")
         return True
     text = _("%(provider)s gave this payment the reference of another one: %(reference)s. %(what_to_do)s")
     what_to_do = _("Look at the provider's page, and record what was paid for this order.")

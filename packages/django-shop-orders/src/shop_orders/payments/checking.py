@@ -66,8 +66,10 @@ def is_running(payment: Payment) -> bool:
 
 
 def _find_out(payment: Payment) -> Payment:
-    if not payment.provider_reference:
+    if payment.unknown_starts:
         return _find_out_start(payment)
+    if not payment.provider_reference:
+        return _end_if_never_sent(payment)
     before = payment.status
     if before == Status.CAPTURED and payment_provider(payment.provider).refunds_by_hand:
         watching.stop(payment)  # it makes no refunds that could be missing here
@@ -84,22 +86,21 @@ def _find_out(payment: Payment) -> Payment:
     return payment
 
 
-def _find_out_start(payment: Payment) -> Payment:
-    """What became of a payment whose reference is not known."""
-    provider = payment_provider(payment.provider)
+def _end_if_never_sent(payment: Payment) -> Payment:
+    """End a payment that no provider knows, once its customer does not need it any more."""
     if not payment.is_open:
         watching.stop(payment)
         return payment
-    if not payment.unknown_starts:
-        is_old = payment.created_at < timezone.now() - NEVER_SENT_AFTER
-        if is_old or not closing.is_wanted(payment.order):
-            return states.apply_state(payment.pk, PaymentState(status="cancelled"))
-        return payment
-    if provider.start_once_for is not None:
-        ended_at = payment.expires_at or payment.created_at
-        if ended_at + CALLBACK_AFTER <= timezone.now():
-            return _hold_unknown_start(payment.pk)
-        raise ProviderUnavailable
+    is_old = payment.created_at < timezone.now() - NEVER_SENT_AFTER
+    if is_old or not closing.is_wanted(payment.order):
+        return states.apply_state(payment.pk, PaymentState(status="cancelled"))
+    return payment
+
+
+def _find_out_start(payment: Payment) -> Payment:
+    """Repeat a start whose result is not known. The transaction that an event has named may be another one."""
+    if payment_provider(payment.provider).start_once_for is not None:
+        return _find_out_push(payment)
     counted = starting.count_repetition(payment.pk)
     if counted is None:
         return Payment.objects.get(pk=payment.pk)
@@ -108,10 +109,30 @@ def _find_out_start(payment: Payment) -> Payment:
         started = starting.call(counted)
     except PaymentDeclined as error:
         declined = Payment.objects.select_related("order").get(pk=payment.pk)
-        if declined.is_open:
+        if declined.unknown_starts:
             raise ProviderUnavailable from error
         return declined
     return closing.close(started) if started.is_open and not closing.is_wanted(started.order) else started
+
+
+def _find_out_push(payment: Payment) -> Payment:
+    """What became of a start that cannot be repeated: its webhook says it, or staff do."""
+    if payment.provider_reference or not payment.is_open:
+        _forget_start(payment.pk)
+        return Payment.objects.select_related("order").get(pk=payment.pk)
+    ended_at = payment.expires_at or payment.created_at
+    if ended_at + CALLBACK_AFTER <= timezone.now():
+        return _hold_unknown_start(payment.pk)
+    raise ProviderUnavailable
+
+
+@in_transaction(Payment)
+def _forget_start(payment_id: int) -> None:
+    """A webhook has named the transaction, so its start is known."""
+    _order, payment = account.lock(payment_id)
+    payment.unknown_starts, payment.request = 0, {}
+    watching.schedule(payment)
+    payment.save(update_fields=["unknown_starts", "request", *watching.FIELDS, "updated_at"])
 
 
 @in_transaction(Payment)

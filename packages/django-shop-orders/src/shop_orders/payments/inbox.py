@@ -185,7 +185,7 @@ def give_up(row_id: int, *, with_payment: bool = False) -> None:
     row.detail = (text % {"provider": row.provider, "kind": row.kind})[:500]
     row.save(update_fields=["detail"])
     events.record(order, "payment_held", is_public=False, message=row.detail)
-    payment = Payment.objects.select_for_update().get(pk=row.payment_id)
+    payment = Payment.objects.select_for_update().get(pk=row.payment.pk)
     if with_payment and payment.is_open and row.kind == "captured":
         account.hold(payment, row.detail)
     _decide(row, Outcome.HELD)

@@ -45,11 +45,13 @@ def apply_event(order: Order, payment: Payment, row: ProviderEvent) -> ProviderE
         return _apply_failure(order, payment, refund, row)
     if refund is None:
         return Outcome.IGNORED if _is_booked(payment, row) else Outcome.WAITING
+    is_unnamed = not refund.provider_reference
     refund.provider_reference = refund.provider_reference or row.refund_reference
     if refund.status == Status.FAILED:
         return Outcome.WAITING
     if refund.status == Status.SUCCEEDED:
-        refund.save(update_fields=["provider_reference", "updated_at"])
+        if is_unnamed and row.refund_reference:
+            refund.save(update_fields=["provider_reference", "updated_at"])
         return Outcome.IGNORED
     return Outcome.APPLIED if succeed(order, payment, refund) else Outcome.HELD
 
@@ -95,8 +97,7 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
     It waits while a refund is under way or has failed lately. One that differs from the books after that is held until
     staff record what was refunded at the provider.
     """
-    is_comparable = state.refunded is not None and state.currency in ("", payment.currency)
-    if is_comparable and state.refunded == payment.refunded_amount:
+    if _agrees(payment, state):
         return Outcome.IGNORED
     lately = timezone.now() - LATELY
     may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=lately)
@@ -114,7 +115,7 @@ def differing_total(payment: Payment, state: PaymentState) -> ProviderEvent | No
     """The event that stands for a fetched total of refunds which is not that of the books; None if they agree."""
     if state.refunds is not None or state.refunded is None or payment.status != Payment.Status.CAPTURED:
         return None
-    if state.refunded == payment.refunded_amount and state.currency in ("", payment.currency):
+    if _agrees(payment, state):
         return None
     return _found(payment, f"total:{state.refunded}", amount=state.refunded, currency=state.currency)
 
@@ -284,6 +285,15 @@ def _listed(payment: Payment, listed: RefundState) -> Refund | None:
     if found is None and listed.reference:
         found = payment.refunds.filter(provider_reference=listed.reference).first()
     return found
+
+
+def _agrees(payment: Payment, state: PaymentState) -> bool:
+    """Whether a total of refunds is that of the books. In another currency, only whether there are any is compared."""
+    if state.refunded is None:
+        return False
+    if state.currency in ("", payment.currency):
+        return state.refunded == payment.refunded_amount
+    return (state.refunded > 0) == (payment.refunded_amount > 0)
 
 
 def _nameless(payment: Payment) -> bool:

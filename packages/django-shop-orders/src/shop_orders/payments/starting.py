@@ -74,7 +74,7 @@ def call(payment: Payment) -> Payment:
 def count_repetition(payment_id: int) -> Payment | None:
     """Count that ``call`` is made again, by the periodic job. None if the result is known meanwhile."""
     _order, payment = account.lock(payment_id)
-    if payment.provider_reference or not payment.unknown_starts or not payment.is_open:
+    if not payment.unknown_starts:
         return None
     payment.unknown_starts += 1
     payment.save(update_fields=["unknown_starts", "updated_at"])
@@ -180,10 +180,10 @@ def _record_refusal(payment_id: int, error: str) -> None:
     """The payment failed, unless another call may have started it: then the periodic job finds out."""
     order, payment = account.lock(payment_id)
     _subtract_call(payment)
-    is_decided = not payment.unknown_starts or payment.checks >= watching.REFUSALS
-    if is_decided and not payment.provider_reference:
+    if not payment.unknown_starts or payment.checks >= watching.REFUSALS:
         payment.unknown_starts = 0
-        account.apply(order, payment, "failed", error=error)
+        if not payment.provider_reference:
+            account.apply(order, payment, "failed", error=error)
     payment.save(update_fields=["unknown_starts", "updated_at"])
 
 
@@ -205,8 +205,9 @@ def _subtract_call(payment: Payment) -> None:
 @in_transaction(Payment, durable=True)
 def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     order, payment = account.lock(payment_id)
-    payment = _started_payment(order, payment, started)
     payment.unknown_starts, payment.request = 0, {}  # it is never sent again, and may contain personal data
+    payment.save(update_fields=["unknown_starts", "request", "updated_at"])
+    payment = _started_payment(order, payment, started)
     payment.redirect_url = started.redirect_url
     payment.instructions = started.instructions
     payment.expires_at = started.expires_at

@@ -36,7 +36,7 @@ def schedule(payment: Payment) -> None:
     """Set the next check of a payment whose status changed. The caller saves the fields of ``FIELDS``."""
     now = timezone.now()
     payment.checks = 0
-    if payment.is_open:
+    if payment.is_open or payment.unknown_starts:
         payment.next_check_at = now + QUIET_PERIOD
     elif payment.status == Status.CAPTURED:
         payment.next_check_at = now + CAPTURED_EVERY
@@ -52,7 +52,7 @@ FIELDS = ("checks", "next_check_at")
 def put_back(payment: Payment) -> None:
     """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
     now = timezone.now()
-    if payment.status == Status.CAPTURED:  # only answers are counted
+    if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only answers are counted
         _set(payment, payment.checks, now + LONGEST_WAIT)
         return
     later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))
