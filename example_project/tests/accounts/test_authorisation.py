@@ -84,6 +84,11 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("POST", "/orders/staff/orders/{number}/note/"): ("staff", staff(200), {"text": "Called back"}),
     ("POST", "/orders/staff/orders/{number}/payments/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/capture/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/record-refund/"): (
+        "staff",
+        staff(409),
+        {"amount": "1.00"},
+    ),
     ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/resolve/"): (
         "staff",
         staff(409),

@@ -44,6 +44,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "shop_orders.cart": READ,
     "shop_orders.customer": EDITED,
     "shop_orders.idempotencykey": READ,
+    "shop_orders.incomingpayment": READ,
     "shop_orders.jobrun": READ,
     "shop_orders.order": READ,
     "shop_orders.orderevent": READ,

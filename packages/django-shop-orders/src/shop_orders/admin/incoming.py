@@ -84,7 +84,8 @@ class IncomingPaymentAdmin(ReadOnly, admin.ModelAdmin):
             return self._decide(request, row, dismiss)
         context = {"assign_form": assign, "dismiss_form": dismiss, "candidates": candidates.of(row)}
         is_open = may_decide and row.status == IncomingPayment.Status.HELD
-        request.method = "GET" if request.method == "POST" else request.method  # the model's own form cannot be sent
+        if wanted in ("assign", "dismiss"):
+            request.method = "GET"  # shows the refused form again; the model's own form cannot be sent
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **context, "is_open": is_open}
         )
