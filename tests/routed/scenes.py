@@ -185,7 +185,7 @@ def test_jobs_of_all_packages(mug):
     paid = place(1)
     payment = payments.start(paid.pk)
     payments.add_data(payment.pk, outcome="captured")
-    Payment.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    Payment.objects.update(next_check_at=timezone.now())
     OrderEvent.objects.update(announced_at=None, next_attempt_at=timezone.now())
     for package in ("catalog", "orders", "notify"):
         call_command(f"shop_{package}_jobs", "--all")

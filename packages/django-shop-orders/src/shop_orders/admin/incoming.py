@@ -84,7 +84,7 @@ class IncomingPaymentAdmin(ReadOnly, admin.ModelAdmin):
             return self._decide(request, row, dismiss)
         context = {"assign_form": assign, "dismiss_form": dismiss, "candidates": candidates.of(row)}
         is_open = may_decide and row.status == IncomingPayment.Status.HELD
-        if wanted in ("assign", "dismiss"):
+        if wanted is not None:
             request.method = "GET"  # shows the refused form again; the model's own form cannot be sent
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **context, "is_open": is_open}
