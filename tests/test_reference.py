@@ -178,6 +178,19 @@ def test_reference_lists_every_public_name_of_core():
     assert missing == []
 
 
+@pytest.mark.parametrize("package", ["catalog", "orders", "notify"])
+def test_no_two_checks_have_one_number(package):
+    source = ROOT / f"packages/django-shop-{package}/src/shop_{package}"
+    places = {}
+    for path in [*source.glob("checks.py"), *source.glob("checks/*.py")]:
+        for function in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in ast.walk(function):
+                if isinstance(node, ast.keyword) and node.arg == "id" and isinstance(node.value, ast.Constant):
+                    places.setdefault(node.value.value, set()).add(f"{path.stem}.{function.name}")
+    assert len(places) >= 10
+    assert {number: names for number, names in places.items() if len(names) > 1} == {}
+
+
 CENTS = st.integers(0, 12).map(lambda number: Decimal(number) / 4)
 ATTEMPTS = {
     "any": lambda statuses: True,

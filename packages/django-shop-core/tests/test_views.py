@@ -10,7 +10,7 @@ from shop_core.api.views import make_non_atomic
 from shop_core.db.transactions import non_atomic
 
 router = Router()
-make_non_atomic(router, "/pay/")
+make_non_atomic(router, "/pay/", "/later/")
 
 
 @router.get("/pay/")
@@ -21,6 +21,12 @@ def read(request):
 @router.post("/pay/")
 def pay(request):
     return {"atomic": connections["default"].in_atomic_block}
+
+
+@router.get("/later/")
+async def later(request):
+    """Django refuses an async view with ATOMIC_REQUESTS, unless it is marked."""
+    return {"atomic": False}
 
 
 @router.get("/other/")
@@ -47,7 +53,7 @@ urlpatterns = [path("first/", first.urls), *inner, path("plain/", plain)]
 pytestmark = pytest.mark.urls(__name__)
 
 
-@pytest.mark.parametrize("url", ["/first/a/pay/", "/first/b/pay/", "/deep/v1/pay/", "/plain/"])
+@pytest.mark.parametrize("url", ["/first/a/pay/", "/first/b/pay/", "/deep/v1/pay/", "/first/a/later/", "/plain/"])
 def test_view_of_the_url_is_marked_for_every_database(url):
     assert resolve(url).func._non_atomic_requests == set(connections)
 
@@ -64,6 +70,7 @@ def test_request_of_a_marked_path_runs_in_no_transaction(settings, monkeypatch):
     assert client.get("/first/a/other/").json() == {"atomic": True}
     assert client.get("/first/a/pay/").json() == {"atomic": False}
     assert client.post("/deep/v1/pay/").json() == {"atomic": False}
+    assert client.get("/first/b/later/").json() == {"atomic": False}
 
 
 def test_path_is_marked_before_its_operations_are_added():

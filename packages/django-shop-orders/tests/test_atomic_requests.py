@@ -1,7 +1,9 @@
 """A site with ATOMIC_REQUESTS, as cookiecutter-django makes it: no provider is called inside a transaction."""
 
+import ast
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -19,7 +21,7 @@ from shop_orders import idempotency, payments
 from shop_orders.admin import OrderAdmin
 from shop_orders.idempotency import KeyedRequest
 from shop_orders.models import IdempotencyKey, Order, OrderEvent, Payment, Refund
-from shop_orders.payment_providers import HostedTestProvider, PaymentState
+from shop_orders.payment_providers import HostedTestProvider, PaymentProvider, PaymentState
 from shop_orders.payments.sending import check_refund
 from test_races import at_once
 
@@ -270,6 +272,25 @@ def test_action_refuses_a_transaction_before_anything_is_sent_or_written(place, 
     with pytest.raises(CalledInTransaction, match="ATOMIC_REQUESTS"), transaction.atomic():
         ACTIONS[name](order, payment, refund)
     assert (stored(), memory_provider.calls) == (before, sent)
+
+
+def test_each_function_that_calls_a_provider_refuses_a_transaction():
+    """A call that somebody adds later is found too."""
+    methods = {name for name in vars(PaymentProvider) if not name.startswith("_") and "webhook" not in name}
+    found, unguarded = 0, []
+    for module in sorted(Path(payments.__file__).parent.glob("*.py")):
+        for function in ast.parse(module.read_text(encoding="utf-8")).body:
+            for node in ast.walk(function):
+                if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                    continue
+                is_provider = re.fullmatch(r"payment_provider\(.*\)|provider|chosen", ast.unparse(node.func.value))
+                if is_provider and node.func.attr in methods:
+                    found += 1
+                    guards = [ast.unparse(decorator) for decorator in getattr(function, "decorator_list", [])]
+                    if not any(guard.startswith("outside_transaction(") for guard in guards):
+                        unguarded.append(f"{module.name}:{node.lineno}")
+    assert found >= 6
+    assert unguarded == []
 
 
 def test_refund_can_be_queued_in_a_transaction_and_is_sent_after_it(place, memory_provider):

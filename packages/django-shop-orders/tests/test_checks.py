@@ -243,7 +243,7 @@ def test_test_provider_is_reported_before_deployment(shop_settings):
 
 def test_unknown_number_of_proxies_is_reported_before_deployment(shop_settings):
     (message,) = checks.check_deployment(None)
-    assert (message.id, message.level) == ("shop_orders.W011", WARNING)
+    assert (message.id, message.level) == ("shop_orders.W012", WARNING)
     assert '"TRUSTED_PROXIES": 1' in message.hint
     shop_settings(VISITOR="testproject.hooks.visitor")
     assert checks.check_deployment(None) == []

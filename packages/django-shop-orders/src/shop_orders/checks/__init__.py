@@ -118,7 +118,7 @@ def _unknown_proxies() -> list[checks.CheckMessage]:
             "It is not known how many reverse proxies are in front of the site: behind one, all visitors look alike, "
             "and unpaid orders are limited for each contact only.",
             hint='Write their number: "TRUSTED_PROXIES": 1, or 0 where clients connect to the site directly.',
-            id="shop_orders.W011",
+            id="shop_orders.W012",
         )
     ]
 

@@ -9,6 +9,7 @@ from shop_orders.exceptions import PaymentDeclined, ShopOrdersError
 from shop_orders.models import Order, OrderStatus, Payment
 from shop_orders.payment_providers import PaymentState, payment_provider
 from shop_orders.payments import states
+from shop_orders.transactions import outside_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ def is_wanted(order: Order) -> bool:
     return order.status != OrderStatus.CANCELLED and order.amount_due > 0
 
 
+@outside_transaction(Payment)
 def close(payment: Payment) -> Payment:
     """Close a payment at its provider, then apply what the provider says about it. It may stay open.
 

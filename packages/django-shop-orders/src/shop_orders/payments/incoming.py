@@ -27,7 +27,7 @@ from shop_orders.exceptions import (
 from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment
 from shop_orders.payment_providers import IncomingPaymentEvent, payment_provider
 from shop_orders.payments import account, candidates, provider_events, states
-from shop_orders.transactions import in_transaction
+from shop_orders.transactions import in_transaction, outside_transaction
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ RETRIED = (Reason.UNCONFIRMED, Reason.REQUEST_OPEN)
 """Reasons that can end without staff."""
 
 
+@outside_transaction(IncomingPayment)
 def receive(alias: str, event: IncomingPaymentEvent) -> IncomingPayment:
     """Store money that a provider reports, ask the provider to confirm it, and record it if that is safe.
 
@@ -116,6 +117,7 @@ def retry_of(order_id: int) -> None:
         _settle(row.pk)
 
 
+@outside_transaction(IncomingPayment)
 def _consider(row: IncomingPayment) -> None:
     wait = min(LONGEST_WAIT, timedelta(minutes=4 * 2 ** min(row.attempts, 10)))
     IncomingPayment.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, next_attempt_at=timezone.now() + wait)

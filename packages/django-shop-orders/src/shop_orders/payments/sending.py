@@ -75,6 +75,7 @@ def check_refund(refund_id: int) -> Refund:
     return refund
 
 
+@outside_transaction(Refund)
 def check_made(payment: Payment, state: PaymentState) -> None:
     """Ask about the refunds of a payment again if the provider reports less than is recorded: one may have failed.
 

@@ -52,6 +52,7 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     return payment
 
 
+@outside_transaction(Payment)
 def call(payment: Payment) -> Payment:
     """Call the provider for a payment whose call was counted, and record the result.
 
