@@ -13,6 +13,7 @@ import pytest
 from shop_core.money import from_minor_units, minor_units
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import (
+    IncomingPaymentEvent,
     PaymentEvent,
     PaymentProvider,
     PaymentStart,
@@ -126,6 +127,10 @@ class Cards(PaymentService):
         said |= {} if amount is None else {"cents": minor_units(amount, currency)}
         return signed_call(said, SECRET, event_id=event_id)
 
+    def incoming(self, receipt, *, amount, currency, account):
+        said = {"receipt": receipt, "cents": minor_units(amount, currency), "currency": currency, "account": account}
+        return signed_call(said, SECRET)
+
 
 def money(row):
     return from_minor_units(row["cents"], row["currency"])
@@ -202,7 +207,15 @@ class Good(PaymentProvider):
     def verify(self, request):
         return signatures.verify(request, self.webhook_secrets)
 
+    def incoming(self, said):
+        amount = self.money(said["cents"], said["currency"])
+        return IncomingPaymentEvent(
+            receipt=said["receipt"], amount=amount, currency=said["currency"], account=said["account"]
+        )
+
     def event(self, said, event_id):
+        if "receipt" in said:
+            return self.incoming(said)
         amount = self.money(said["cents"], said["currency"]) if "cents" in said else None
         return PaymentEvent(
             event_id=event_id, kind=said["kind"], reference=said["id"], amount=amount, currency=said["currency"]
@@ -568,6 +581,21 @@ class IgnoresPayments(Good):
         return [event for event in super().read_webhook(request) if event.kind != "captured"]
 
 
+class ByHandIsAPayment(Good):
+    def incoming(self, said):
+        return PaymentEvent(event_id=said["receipt"], kind="captured", reference=said["receipt"])
+
+
+class NewReceiptEachTime(Good):
+    def incoming(self, said):
+        return replace(super().incoming(said), receipt=f"receipt-{next(numbers)}")
+
+
+class ForgetsTheAccount(Good):
+    def incoming(self, said):
+        return replace(super().incoming(said), account="")
+
+
 class CancelFails(Good):
     def cancel(self, state, *, reference):
         raise PaymentDeclined
@@ -661,6 +689,9 @@ MUTANTS = [
     (FailedIsPaid, "test_webhook_of_a_failed_payment_is_a_failed_event", "read_webhook"),
     (UnknownKind, "test_webhook_of_a_paid_payment_is_a_captured_event", "read_webhook"),
     (IgnoresPayments, "test_webhook_of_a_paid_payment_is_a_captured_event", "read_webhook"),
+    (ByHandIsAPayment, "test_money_sent_by_hand_is_reported", "read_webhook"),
+    (NewReceiptEachTime, "test_money_sent_by_hand_is_reported", "read_webhook"),
+    (ForgetsTheAccount, "test_money_sent_by_hand_is_reported", "read_webhook"),
     (CancelFails, "test_cancel_returns_nothing_and_changes_no_paid_payment", "cancel"),
     (CancelUndoesAPayment, "test_cancel_returns_nothing_and_changes_no_paid_payment", "cancel"),
     (TellsItsSecret, "test_secrets_are_in_no_repr_error_or_log", "webhook_secrets"),
@@ -715,6 +746,8 @@ class Unsigned(Good):
 
     def read_webhook(self, request):
         (event,) = super().read_webhook(request)
+        if isinstance(event, IncomingPaymentEvent):
+            return [event]
         try:
             state = self.fetch({}, reference=event.reference)
         except ProviderUnavailable:
@@ -722,9 +755,15 @@ class Unsigned(Good):
         return [replace(event, is_confirmed=bool(state) and state.status == event.kind)]
 
 
+class ByHandIsConfirmed(Unsigned):
+    def incoming(self, said):
+        return replace(super().incoming(said), status="confirmed")
+
+
 class UnsignedAndBelieved(Unsigned):
     def read_webhook(self, request):
-        return [replace(event, is_confirmed=True) for event in super().read_webhook(request)]
+        (event,) = super().read_webhook(request)
+        return [replace(event, is_confirmed=True) if isinstance(event, PaymentEvent) else event]
 
 
 class UnsignedKit(Kit):
@@ -739,3 +778,5 @@ def test_unsigned_calls_must_be_confirmed():
     found = refused_by(UnsignedAndBelieved, UnsignedKit)
     assert list(found) == ["test_forged_call_is_not_confirmed"]
     assert_says_what_to_do(found["test_forged_call_is_not_confirmed"], names="read_webhook")
+    found = refused_by(ByHandIsConfirmed, UnsignedKit)
+    assert list(found) == ["test_money_sent_by_hand_is_reported"]

@@ -226,6 +226,12 @@ class DarajaService(LocalPaymentService):
     def refunds(self):
         return []
 
+    def incoming(self, receipt, *, amount, currency, account):
+        body = json.dumps(self.fake.send_by_hand(receipt, int(amount), account=account))
+        request = RequestFactory().post("/", body, content_type="application/json")
+        request.resolver_match = SimpleNamespace(kwargs={"secret": "a-long-random-text-paid"})
+        return request
+
     def webhook(self, kind, reference, *, amount=None, currency="", event_id="evt_1"):
         if kind not in ("captured", "failed"):
             raise NotImplementedError

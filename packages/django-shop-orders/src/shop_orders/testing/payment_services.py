@@ -110,6 +110,10 @@ class PaymentService:
         """
         raise NotImplementedError
 
+    def incoming(self, receipt: str, *, amount: Decimal, currency: str, account: str) -> HttpRequest:
+        """The call about money that a customer sent by hand, such as to a till, and that the shop did not ask for."""
+        raise NotImplementedError
+
     def state(self, started: PaymentStart) -> Mapping[str, Any]:
         """The ``state`` that the provider's methods receive: the ``data`` that ``start`` returned."""
         return dict(started.data)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 from shop_orders.exceptions import InvalidWebhook
-from shop_orders.payment_providers import PaymentEvent, PaymentProvider
+from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent, PaymentProvider
 from shop_orders.payment_providers.base import EventKind
 from shop_orders.testing.failures import expect, result_of, said
 from shop_orders.testing.payment_contract.base import PaymentContractBase
@@ -136,6 +136,34 @@ class WebhookChecks(PaymentContractBase):
                     "Return what the call names: reference or payment_id, refund_id or refund_reference.",
                 )
 
+    def test_money_sent_by_hand_is_reported(self, provider: PaymentProvider, service: PaymentService | None) -> None:
+        service = self._calling(service)
+        amount, currency, account = Decimal(self.amounts[0][0]), self.amounts[0][1], self.request().order_number
+        call = service.incoming("RECEIPT1", amount=amount, currency=currency, account=account)
+        for _time in range(2):
+            events = result_of("read_webhook", self._listed, provider, call)
+            expect(
+                [type(event) for event in events] == [IncomingPaymentEvent],
+                f"A call was about money that was sent by hand, and read_webhook returned {events!r}.",
+                "Return an IncomingPaymentEvent.",
+            )
+            (event,) = events
+            expect(
+                (event.receipt, event.amount, event.currency) == ("RECEIPT1", amount, currency),
+                f"{amount} {currency} were sent by hand as RECEIPT1, and read_webhook returned {event!r}.",
+                "Return the service's number of the transaction, the same each time, and the amount as a Decimal.",
+            )
+            expect(
+                event.account == account,
+                f"The customer typed {account!r}, and read_webhook returned the account {event.account!r}.",
+                "Return what the customer typed: the shop finds the order by it.",
+            )
+            expect(
+                self.signs_webhooks or event.status == "reported",
+                f"A call that nobody signed was about money sent by hand, and read_webhook returned {event!r}.",
+                "Its status is “reported”: only an answer to a question of yours is “confirmed”.",
+            )
+
     def test_changed_call_is_refused(self, provider: PaymentProvider, service: PaymentService | None) -> None:
         service = self._calling(service)
         if not self.signs_webhooks:
@@ -208,8 +236,8 @@ class WebhookChecks(PaymentContractBase):
         return request
 
     @staticmethod
-    def _listed(provider: PaymentProvider, call: HttpRequest) -> list[PaymentEvent]:
-        return [event for event in provider.read_webhook(call) if isinstance(event, PaymentEvent)]
+    def _listed(provider: PaymentProvider, call: HttpRequest) -> list[PaymentEvent | IncomingPaymentEvent]:
+        return list(provider.read_webhook(call))
 
     def _read(
         self, provider: PaymentProvider, call: HttpRequest, allowed: tuple[type[Exception], ...] = ()
