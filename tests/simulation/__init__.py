@@ -10,6 +10,7 @@ The parts, in the order in which they are used:
 ``death``      processes that die before a statement or before a commit callback
 ``providers``  payment providers with books of their own
 ``actors``     customers and staff
+``callers``    the same by the API, with keys
 ``jobs``       periodic jobs, at odd times and cut short
 ``books``      what must be true when nothing happens any more
 ``story``      the log of a life in plain words

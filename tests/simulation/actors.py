@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from shop_orders import carts, checkout, idempotency, lifecycle, payments
-from shop_orders.models import Order, OrderStatus, Payment, Refund
+from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment, Refund
 
-from simulation.providers import SERVICES, Deal, Letter
+from simulation.providers import SERVICES, Deal, Letter, Service
 from simulation.steps import step
-from simulation.world import GOODS, Shopper, World
+from simulation.world import GOODS, MAX_UNITS, MAX_UNPAID, Shopper, World
 
 PHONE = "+254712345678"
 
@@ -59,21 +59,25 @@ def check_out(world: World) -> None:
     cart = shopper.carts[-1] if shopper.carts and is_new else world.pick(shopper.carts)
     way = world.rng.choice(world.plan.ways)
     key = f"cart {cart.public_id}" if cart is not None and world.chance(0.5) else ""
+    looks = world.chance(0.5)
     if cart is None:
         return
 
     def place() -> Any:
+        shown = carts.view(cart, customer=cart.customer, payment_provider=way).draft.total if looks else None
         order = checkout.place_order(
             cart,
             contact=checkout.Contact(name=shopper.name, email=shopper.email, phone=PHONE),
             provider=way,
             by=shopper.customer.user if shopper.customer else None,
+            expected_total=shown,
         )
         return order.number
 
     text = f"{shopper.name} orders a cart to pay by {way}{' with a key' if key else ''}"
     number = world.run(text, partial(_once, "place_order", key, place), documents=checkout.place_order)
     if number:
+        world.placed_with.setdefault(number, way)
         world.story.say(f"that is {world.order_name(number)}, {Order.objects.get(number=number).total} KES")
         if shopper.customer is None:
             shopper.token = ""
@@ -142,7 +146,7 @@ def _use_page(world: World, number: str) -> None:
     is_old = world.happens("a customer pays an old page", 0.4)
     is_doubled = world.happens("a customer pays twice", 0.4)
     refuses = world.chance(0.15)
-    if is_doubled and (paid := [pair for pair in deals if pair[1].status == "captured"]):
+    if is_doubled and (paid := [pair for pair in deals if pair[1].status == "captured" and not pair[1].is_by_hand]):
         service, deal = world.rng.choice(paid)
         world.story.say(f"{service.alias}: the customer pays {service.name(deal)} a second time")
         service.pay_again(deal)
@@ -180,6 +184,30 @@ def transfer(world: World) -> None:
     world.story.say(f"the customer {place} {amount} for {world.order_name(order.number)}")
 
 
+@step(weight=2)
+def pay_by_hand(world: World) -> None:
+    """A customer sends money to the till without waiting for the phone to ring."""
+    service, order = SERVICES.get("phone"), world.pick(_orders())
+    happens, mistypes = (
+        world.happens("a customer pays by hand", 0.8),
+        world.happens("a customer types another number", 0.4),
+    )
+    wrong, share = world.happens("a customer transfers another amount", 0.4), world.rng.choice(("0.5", "1.5"))
+    other, again = world.pick(_orders()), world.happens("a customer pays twice", 0.4)
+    if service is None or order is None or other is None or not happens:
+        return
+    if not again and any(deal.order_number == order.number and deal.value for deal in service.deals.values()):
+        return
+    amount = round(order.total * Decimal(share), 2) if wrong else order.total
+    typed = world.rng.choice((order.number.lower(), order.number.replace("-", ""), other.number, "mama"))
+    account = typed if mistypes else order.number
+    meant = {other.number: world.order_name(other.number), "mama": "“mama”"}
+    words = "its number" if account == order.number else meant.get(account, "its number in another way")
+    world.story.say(f"phone: a customer sends {amount} for {world.order_name(order.number)} by hand and types {words}")
+    service.pay_by_hand(order.number, account, amount)
+    _post(world)
+
+
 @step(weight=6)
 def post(world: World) -> None:
     """Events arrive, in any order."""
@@ -194,6 +222,17 @@ def _post(world: World) -> None:
     arrives = world.chance(0.6)
     if letter is not None and arrives and letter.due_at <= world.clock.now:
         world.deliver(letter)
+
+
+@step(weight=1)
+def forge_receipt(world: World) -> None:
+    """A stranger claims to have sent money by hand."""
+    order, happens = world.pick(_orders()), world.happens("a stranger sends an event", 0.8)
+    if order is None or not happens or "phone" not in SERVICES:
+        return
+    values = {"receipt": f"forged-{next(world.numbers)}", "amount": str(order.total), "account": order.number}
+    body = {**values, "kind": "incoming", "status": "reported", "currency": "KES"}
+    world.deliver(Letter("phone", body, world.clock.now, 1, next(world.numbers), is_forged=True))
 
 
 @step(weight=1)
@@ -274,15 +313,17 @@ def refund(world: World) -> None:
 
 
 def _refund(world: World, order: Order) -> None:
-    how = world.rng.choice(("all", "line", "shipping", "amount", "amount"))
+    how = world.rng.choice(("all", "lines", "lines and shipping", "shipping", "amount", "amount"))
     share, key, again = world.rng.choice(("0.1", "0.3", "0.5", "0.9")), world.chance(0.5), world.chance(0.3)
-    amount, restock = _to_refund(order, how, Decimal(share))
+    restocks, is_credited = world.chance(0.5), world.chance(0.7)
+    wish = _wish(order, how, Decimal(share), restocks=restocks)
     reason = f"intent {next(world.numbers)}"
-    world.wanted_back[reason] = order.paid_amount if amount is None else amount
-    name = world.order_name(order.number)
 
     def queue() -> Any:
-        rows = payments.queue_refund(order.pk, amount=amount, reason=reason, restock=restock, by=world.staff)
+        before = _account(order)
+        rows = payments.queue_refund(order.pk, **wish, credit=is_credited, reason=reason, by=world.staff)
+        _check_credit(world, before, _account(order), sum(row.amount for row in rows), is_credited=is_credited)
+        world.wanted_back[reason] = sum((row.amount for row in rows), Decimal(0))
         return [str(row.public_id) for row in rows]
 
     def send() -> None:
@@ -290,22 +331,83 @@ def _refund(world: World, order: Order) -> None:
         for row in Refund.objects.filter(public_id__in=queued):
             payments.send_refund(row.pk)
 
-    text = f"staff refund {how} of {name} ({amount or 'what there is'}){' with a key' if key else ''}"
+    words = ", ".join(
+        [how, *(() if is_credited else ("without credit",)), *(("restock",) if "restock" in wish else ())]
+    )
+    what = wish.get("amount") or wish.get("lines") or "all"
+    text = f"staff refund {words} of {world.order_name(order.number)} ({what})"
+    text += " with a key" if key else ""
     world.run(text, send, documents=payments.queue_refund)
     if key and again:
         world.run(f"{text}, the same again", send, documents=payments.queue_refund)
 
 
-def _to_refund(order: Order, how: str, share: Decimal) -> tuple[Decimal | None, dict[str, int]]:
-    if how == "all":
-        return None, {}
-    if how == "shipping":
-        return Decimal("4.50"), {}
-    if how == "amount":
-        return round(order.paid_amount * share, 2), {}
+def _wish(order: Order, how: str, share: Decimal, *, restocks: bool) -> dict[str, Any]:
+    """What staff want to refund, as arguments of ``queue_refund``."""
     line = order.lines.order_by("pk").first()
-    back = line.shipped_quantity - line.restocked_quantity
-    return line.unit_price, {line.product_ref: 1} if back > 0 else {}
+    wish: dict[str, Any] = {}
+    if how == "amount":
+        wish["amount"] = round(order.paid_amount * share, 2)
+    if how.startswith("lines"):
+        wish["lines"] = {line.product_ref: 1}
+    if how.endswith("shipping"):
+        wish["shipping"] = True
+    if restocks and how != "amount" and line.shipped_quantity > line.restocked_quantity:
+        wish["restock"] = {line.product_ref: 1}
+    return wish
+
+
+def _account(order: Order) -> tuple[Decimal, Decimal, Decimal]:
+    """What is credited, and due to the customer; and the total."""
+    fresh = Order.objects.get(pk=order.pk)
+    return fresh.credited_amount, fresh.refund_due, fresh.total
+
+
+def _check_credit(
+    world: World, before: tuple[Decimal, ...], after: tuple[Decimal, ...], amount: Decimal, *, is_credited: bool
+) -> None:
+    """A refund first uses up what is due anyway; only what exceeds it is credited, if staff want that."""
+    (was, due, total), (now, still_due, _total) = before, after
+    expected = min(max(amount - due, Decimal(0)), total - was) if is_credited else Decimal(0)
+    if now - was != expected:
+        world.fault("a refund credits the wrong amount", f"{amount} refunded, {due} was due: {now - was} credited")
+    if still_due > max(due - amount, Decimal(0)):
+        world.fault("a refund leaves too much due", f"{amount} refunded, {due} was due, {still_due} is still due")
+
+
+@step(weight=2)
+def take_goods_back(world: World) -> None:
+    """A parcel comes back, perhaps refused at the door, and goes on the shelf again. No money moves."""
+    is_credited, most = world.chance(0.5), world.rng.choice((1, 1, 2))
+    lines = [
+        (order, line)
+        for order in _orders()
+        for line in order.lines.order_by("pk")
+        if line.shipped_quantity > line.restocked_quantity
+    ]
+    pair = world.pick(lines)
+    if pair is None:
+        return
+    order, line = pair
+    units = min(most, line.shipped_quantity - line.restocked_quantity)
+    text = f"staff put {units} × {line.product_ref} of {world.order_name(order.number)} back on the shelf"
+    world.run(
+        f"{text}{' and credit it' if is_credited else ''}",
+        lambda: lifecycle.restock(order.pk, {line.product_ref: units}, credit=is_credited, by=world.staff),
+        documents=lifecycle.restock,
+    )
+
+
+@step(weight=2)
+def reinstate(world: World) -> None:
+    """An order that was cancelled or expired, and paid, comes back if its goods are there."""
+    order = world.pick(_orders("cancelled"))
+    if order is not None:
+        world.run(
+            f"staff reinstate {world.order_name(order.number)}",
+            lambda: lifecycle.reinstate(order.pk, by=world.staff),
+            documents=lifecycle.reinstate,
+        )
 
 
 @step(weight=3)
@@ -337,19 +439,34 @@ def record(world: World, alias: str, deal: Deal) -> None:
 @step(weight=3)
 def resolve(world: World) -> None:
     """Look up held payments at the provider and say what came; take what is authorised."""
-    payment = world.pick(list(Payment.objects.filter(status__in=("held", "authorised")).order_by("id")))
+    payment = world.pick(undecided())
     if payment is not None:
         settle_by_hand(world, payment)
 
 
+def undecided() -> list[Payment]:
+    """What staff have to decide: held payments, those that nobody can be asked about, and authorised ones."""
+    payments = Payment.objects.exclude(status__in=("captured", "failed", "cancelled")).order_by("id")
+    return [one for one in payments if one.needs_decision or one.status == Payment.Status.AUTHORISED]
+
+
+def found_at_provider(service: Service, payment: Payment) -> Decimal:
+    """What staff see on the provider's pages: by the payment's reference, or without one by the order's number."""
+    if payment.provider_reference:
+        deal = service.deals.get(payment.provider_reference)
+        return deal.value if deal else Decimal(0)
+    known = set(payment.order.payments.filter(provider=payment.provider).values_list("provider_reference", flat=True))
+    deals = [deal for deal in service.deals.values() if deal.order_number == payment.order.number]
+    return sum((deal.value for deal in deals if deal.reference not in known), Decimal(0))
+
+
 def settle_by_hand(world: World, payment: Payment) -> None:
     service = SERVICES[payment.provider]
-    deal = service.deals.get(payment.provider_reference)
     name = world.order_name(payment.order.number)
-    if payment.status == Payment.Status.HELD:
-        value = deal.value if deal else Decimal(0)
+    if payment.needs_decision:
+        value = found_at_provider(service, payment)
         world.run(
-            f"staff find that {value} came of the held payment of {name}",
+            f"staff find that {value} came of the payment of {name} that waits for them",
             lambda: payments.resolve(payment.pk, amount=value, by=world.staff),
             documents=payments.resolve,
         )
@@ -359,6 +476,41 @@ def settle_by_hand(world: World, payment: Payment) -> None:
             lambda: payments.capture(payment.pk, by=world.staff),
             documents=payments.capture,
         )
+
+
+@step(weight=2)
+def sort_incoming(world: World) -> None:
+    """Look at money that was sent by hand and belongs to nothing yet."""
+    row = world.pick(list(IncomingPayment.objects.filter(status="held").order_by("id")))
+    if row is not None:
+        sort_one(world, row)
+
+
+def sort_one(world: World, row: IncomingPayment) -> None:
+    """Staff compare it with the statement: it is meant for an order, or it never came."""
+    service = SERVICES["phone"]
+    deal = service.with_receipt(row.receipt)
+    if deal is None or _is_booked(deal):
+        world.run(
+            f"staff dismiss the incoming {row.receipt}",
+            lambda: payments.dismiss_incoming(row.pk, comment="Not on the statement", by=world.staff),
+            documents=payments.dismiss_incoming,
+        )
+        return
+    order = Order.objects.get(number=deal.order_number)
+    world.run(
+        f"staff assign the incoming {row.receipt} to {world.order_name(order.number)}",
+        lambda: payments.assign_incoming(row.pk, order.pk, by=world.staff),
+        documents=payments.assign_incoming,
+    )
+
+
+def _is_booked(deal: Deal) -> bool:
+    """Whether the shop has this transaction already, as a push or by its receipt."""
+    known = Payment.objects.filter(provider="phone").exclude(captured_amount=0)
+    return known.filter(provider_reference__in=(deal.reference, deal.receipt)).exists() or (
+        bool(deal.payment_id) and known.filter(provider_reference="", public_id=deal.payment_id).exists()
+    )
 
 
 @step(weight=2)
@@ -444,12 +596,15 @@ def _orders(*statuses: str) -> list[Order]:
 
 
 def _check_limit(world: World, shopper: Shopper) -> None:
-    """Nobody holds more unpaid orders than the settings allow, also where a provider confirms them at placement."""
+    """Nobody holds more unpaid orders or units than the settings allow, also of those confirmed at placement."""
     held = Order.objects.filter(
         email=shopper.email, status__in=("pending", "confirmed"), payment_status__in=("unpaid", "failed")
     )
-    if held.count() > 3:
-        world.fault("too many unpaid orders", f"{shopper.name} holds {held.count()} unpaid orders, 3 are allowed")
+    units = sum(line.quantity for order in held.prefetch_related("lines") for line in order.lines.all())
+    if held.count() > MAX_UNPAID:
+        world.fault("too many unpaid orders", f"{shopper.name} holds {held.count()}, {MAX_UNPAID} are allowed")
+    if units > MAX_UNITS:
+        world.fault("too many unpaid units", f"{shopper.name} holds {units}, {MAX_UNITS} are allowed")
 
 
 def _once(route: str, key: str, work: Callable[[], Any], *, run: Any = idempotency.run) -> Any:

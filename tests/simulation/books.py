@@ -10,8 +10,18 @@ from shop_catalog import inventory
 from shop_catalog.models import Product
 from shop_notify.models import Notification, State
 from shop_notify.notifiers.memory import MemoryNotifier
-from shop_orders.models import Order, OrderEvent, OrderStatus, Payment, PaymentStatus, ProviderEvent, Refund
+from shop_orders.models import (
+    IncomingPayment,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    Payment,
+    PaymentStatus,
+    ProviderEvent,
+    Refund,
+)
 
+from simulation import clock
 from simulation.providers import SERVICES, Deal, Service
 from simulation.world import GOODS, World
 
@@ -22,7 +32,7 @@ Found = Iterator[tuple[str, str]]
 def judge(world: World) -> None:
     orders = list(
         Order.objects.order_by("id").prefetch_related(
-            "lines", "charges", "payments__refunds", "payments__inbox", "events"
+            "lines", "charges", "credits", "payments__refunds", "payments__inbox", "events"
         )
     )
     for order in orders:
@@ -38,20 +48,15 @@ def provider_books(world: World, orders: list[Order]) -> Found:
     for service in SERVICES.values():
         if not service.sends_events:
             continue
-        payments = {payment.provider_reference: payment for payment in payments_of(service, orders)}
-        nameless = {
-            str(payment.public_id): payment
-            for payment in payments_of(service, orders)
-            if not payment.provider_reference
-        }
+        payments = payments_of(service, orders)
         for deal in service.deals.values():
-            payment = payments.get(deal.reference) or nameless.get(deal.payment_id)
-            came = payment.captured_amount if payment else ZERO
-            back = payment.refunded_amount if payment else ZERO
-            if came != deal.value and not _is_shown(service, deal, payment):
+            own = [payment for payment in payments if is_of(payment, deal)]
+            came = sum((payment.captured_amount for payment in own), ZERO)
+            back = sum((payment.refunded_amount for payment in own), ZERO)
+            if came != deal.value and not _is_shown(service, deal, own):
                 which = "money came that nobody sees" if came < deal.value else "money is booked that never came"
                 yield which, f"{service.name(deal)}: {deal.value} came, {came} is in the books"
-            elif back != deal.returned and not _is_shown(service, deal, payment):
+            elif back != deal.returned and not _is_shown(service, deal, own):
                 which = (
                     "money went back that nobody sees"
                     if back < deal.returned
@@ -62,27 +67,37 @@ def provider_books(world: World, orders: list[Order]) -> Found:
                 yield "more went back than came", f"{service.name(deal)}: {deal.value} came, {deal.returned} went back"
             if deal.status == "authorised":
                 yield "a deposit is held for ever", service.name(deal)
-        for reference, payment in payments.items():
-            if payment.captured_amount and reference not in service.deals:
+        for payment in payments:
+            if payment.captured_amount and not any(is_of(payment, deal) for deal in service.deals.values()):
                 yield "money is booked that never came", f"{payment} has no transaction at {service.alias}"
+
+
+def is_of(payment: Payment, deal: Deal) -> bool:
+    """Whether a payment is this transaction: by reference, by receipt, or by our id where it has no reference."""
+    if payment.provider_reference:
+        return payment.provider_reference in (deal.reference, deal.receipt)
+    return bool(deal.payment_id) and str(payment.public_id) == deal.payment_id
 
 
 def payments_of(service: Service, orders: list[Order]) -> list[Payment]:
     return [payment for order in orders for payment in order.payments.all() if payment.provider == service.alias]
 
 
-def _is_shown(service: Service, deal: Deal, payment: Payment | None) -> bool:
+def _is_shown(service: Service, deal: Deal, payments: list[Payment]) -> bool:
     """Whether staff see that something is not as it should be, at the payment, a refund or an event."""
     if service.alias in world_removed():
+        return True
+    if deal.receipt and IncomingPayment.objects.filter(receipt=deal.receipt, status="held").exists():
         return True
     events = ProviderEvent.objects.filter(provider=service.alias)
     if events.filter(provider_reference=deal.reference, outcome__in=("held", "unmatched")).exists():
         return True
-    if payment is None:
-        return False
-    if payment.status == Payment.Status.HELD or payment.inbox.filter(outcome="held").exists():
-        return True
-    return payment.refunds.filter(status__in=("queued", "pending")).exclude(error="").exists()
+    return any(
+        payment.status == Payment.Status.HELD
+        or payment.inbox.filter(outcome="held").exists()
+        or payment.refunds.filter(status__in=("queued", "pending")).exclude(error="").exists()
+        for payment in payments
+    )
 
 
 def world_removed() -> set[str]:
@@ -191,6 +206,25 @@ def account(world: World, orders: list[Order]) -> Found:
             yield "surplus is kept", words
 
 
+def credit_taxes(world: World, orders: list[Order]) -> Found:
+    """A credit is its bases and taxes; all credits have at most those of the order, and all when all is credited."""
+    for order in orders:
+        name = world.order_name(order.number)
+        most = {row.position: (row.base or ZERO, row.amount) for row in order.tax_lines}
+        found = dict.fromkeys(most, (ZERO, ZERO))
+        for credit in order.credits.all():
+            parts = [(row["position"], Decimal(row["base"] or 0), Decimal(row["amount"])) for row in credit.tax_lines]
+            if sum((base + tax for _position, base, tax in parts), ZERO) != credit.amount:
+                yield "tax of a credit", f"{name}: {credit.amount} {credit.kind}, {credit.tax_lines}"
+            for position, base, tax in parts:
+                found[position] = (found[position][0] + base, found[position][1] + tax)
+        if order.credited_amount == order.total and found != most:
+            yield "credited without its tax", f"{name}: {found}, the order has {most}"
+        for position, (base, tax) in found.items():
+            if not (ZERO <= base <= most[position][0] and ZERO <= tax <= most[position][1]):
+                yield "more tax is credited than there is", f"{name}: {base}, {tax}, the order has {most[position]}"
+
+
 def refunds_wanted(world: World, orders: list[Order]) -> Found:
     """Nothing goes back twice: each wish of staff once, and by itself only what is too much."""
     for reason, wanted in world.wanted_back.items():
@@ -228,11 +262,14 @@ def orders_end(world: World, orders: list[Order]) -> Found:
 
 def deadlines(world: World, orders: list[Order]) -> Found:
     """Each way to pay gives its time once, however often the customer changes to and fro."""
-    days = {"card": 30 / 1440, "phone": 15 / 1440, "deposit": 1 / 24, "bank": 7}
+    days = {"card": 30 / 1440, "gone": 30 / 1440, "phone": 15 / 1440, "deposit": 1 / 24, "bank": 7}
     for order in orders:
         if order.expires_at is None:
             continue
-        used = {order.payment_provider, *(payment.provider for payment in order.payments.all())} & days.keys()
+        placed = world.placed_with.get(order.number)
+        first = world.plan.ways if placed is None else (placed,)  # not known if the process died after it was placed
+        payments = (payment.provider for payment in order.payments.all())
+        used = {order.payment_provider, *first, *payments} & days.keys()
         given = (order.expires_at - order.placed_at).total_seconds() / 86400
         longest = max((days[alias] for alias in used), default=7)
         if given > longest + 0.001:
@@ -318,7 +355,9 @@ def refunds_of(order: Order) -> list[Refund]:
 
 
 def signals_of(orders: list[Order]) -> list[OrderEvent]:
-    return sorted((event for order in orders for event in order.events.all() if event.signal), key=lambda row: row.pk)
+    """The events that are announced, but for the placement of orders from before this life."""
+    told = (event for order in orders for event in order.events.all() if event.signal)
+    return sorted((event for event in told if event.created_at > clock.START), key=lambda row: row.pk)
 
 
 CHECKS = (
@@ -326,6 +365,7 @@ CHECKS = (
     books_by_hand,
     sums,
     account,
+    credit_taxes,
     refunds_wanted,
     orders_end,
     deadlines,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,15 @@ from unittest import mock
 
 from django.db import transaction
 from django.db.models import F
-from shop_orders import lifecycle
-from shop_orders.models import Order, Payment, Refund
-from shop_orders.payments import expiring, inbox, refunds, sending
+from shop_orders import crediting, idempotency, lifecycle, unpaid_orders
+from shop_orders.exceptions import PaymentDeclined
+from shop_orders.models import Credit, Order, Payment, Refund
+from shop_orders.payment_providers import PaymentState
+from shop_orders.payments import checking, expiring, inbox, refund_results, refunds, sending, states
 from shop_orders.product_sources import product_source
 
 from simulation import jobs
+from simulation.providers import ways
 
 Off = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -34,7 +38,8 @@ def _expiry_of_any_order() -> Any:
             order = lifecycle.lock(order_id)
             if order.status == "cancelled" or not Order.objects.overdue().exists():
                 return False
-            lifecycle._cancel(order, by=None, reason="It was not paid in time.", notify=notify)
+            reason = "It was not paid in time."
+            lifecycle._cancel(order, kind=Credit.Kind.EXPIRY, by=None, reason=reason, notify=notify)
             return True
 
     def overdue_and_unpaid(*, limit: int = 500) -> int:
@@ -96,7 +101,9 @@ def _stock_is_released_twice() -> Any:
 def _refunds_without_limit() -> Any:
     """More is refunded than is left, as long as it was paid once."""
 
-    def queue(order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool) -> list[Refund]:
+    def queue(
+        order: Order, amount: Decimal | None, *, reason: str, by: Any, notify: bool, **_parts: Any
+    ) -> list[Refund]:
         payment = order.payments.filter(status=Payment.Status.CAPTURED).order_by("-id").first()
         wanted = amount or payment.captured_amount
         return Refund.objects.bulk_create(
@@ -133,6 +140,70 @@ def _failed_receivers_are_forgotten() -> Any:
     return mock.patch.object(events, "_send", forget)
 
 
+def _refunds_are_not_credited() -> Any:
+    """The shop goes on asking for what it has refunded."""
+    return mock.patch.object(crediting, "give_parts")
+
+
+def _cancelled_orders_are_not_credited() -> Any:
+    """A cancelled order still asks for its total."""
+    return mock.patch.object(crediting, "give_rest")
+
+
+def _refused_questions_are_answers() -> Any:
+    """A question that the provider refuses means that the payment failed."""
+    fetch = ways.Simulated.fetch
+
+    def believe(self: Any, state: Any, *, reference: str) -> Any:
+        try:
+            return fetch(self, state, reference=reference)
+        except PaymentDeclined:
+            return PaymentState(status="failed", reference=reference)
+
+    return mock.patch.object(ways.Simulated, "fetch", believe)
+
+
+def _lost_starts_are_forgotten() -> Any:
+    """Where the answer to ``start`` was lost, it is not repeated before the payment is given up."""
+
+    def forget(payment: Payment) -> Payment:
+        return states.apply_state(payment.pk, PaymentState(status="cancelled"))
+
+    return mock.patch.object(checking, "_find_out_start", forget)
+
+
+def _unsent_refunds_are_done() -> Any:
+    """A refund that was never sent counts as the one that the provider tells of."""
+
+    def nameless(payment: Payment) -> Any:
+        return payment.refunds.filter(status__in=("queued", "pending")).order_by("id")
+
+    def named(order: Order, payment: Payment, row: Any) -> Any:
+        return nameless(payment).first()
+
+    return mock.patch.object(refund_results, "_named", named)
+
+
+def _jobs_begin_anew() -> Any:
+    """A job does not put back what it cannot finish."""
+    return mock.patch.object(expiring, "_put_back")
+
+
+def _anybody_holds_stock() -> Any:
+    """Nobody counts the unpaid orders of a buyer."""
+    return mock.patch.object(unpaid_orders, "check")
+
+
+def _keys_are_ignored() -> Any:
+    """A repeated request is made again."""
+    row_of, numbers = idempotency._row_of, itertools.count(1)
+
+    def forget(request: idempotency.KeyedRequest) -> Any:
+        return row_of(dataclasses.replace(request, key=f"{request.key} {next(numbers)}"))
+
+    return mock.patch.object(idempotency, "_row_of", forget)
+
+
 GUARDS: dict[str, Off] = {
     "expiry asks the provider": _expiry_does_not_ask,
     "expiry takes its own order": _expiry_of_any_order,
@@ -144,6 +215,14 @@ GUARDS: dict[str, Off] = {
     "no more is refunded than is left": _refunds_without_limit,
     "a wrong amount is held": _wrong_amounts_are_booked,
     "a failed receiver is told again": _failed_receivers_are_forgotten,
+    "a refund is credited": _refunds_are_not_credited,
+    "a cancelled order asks for nothing": _cancelled_orders_are_not_credited,
+    "a refused question says nothing": _refused_questions_are_answers,
+    "a start is repeated before it is given up": _lost_starts_are_forgotten,
+    "what was never sent has not succeeded": _unsent_refunds_are_done,
+    "a job puts back what it cannot finish": _jobs_begin_anew,
+    "nobody holds stock without limit": _anybody_holds_stock,
+    "a key works once": _keys_are_ignored,
 }
 
 

@@ -32,11 +32,17 @@ TROUBLES = (
     "a customer pays twice",
     "a customer pays an old page",
     "a customer transfers another amount",
+    "a customer pays by hand",
+    "a push is told of as paid by hand too",
+    "a customer types another number",
     "a provider is removed",
     "a provider is removed for good",
     "a receiver fails",
     "a stranger sends an event",
     "staff are slow",
+    "a removed provider has old orders",
+    "refunds are listed",
+    "listed refunds have no id of ours",
     "pages stay open for a day",
 )
 WAYS = ("card", "phone", "bank", "door", "deposit")
@@ -56,6 +62,8 @@ class Plan:
     ways: tuple[str, ...]
     troubles: frozenset[str]
     steps: tuple[Step, ...]
+    prices: str = "net"
+    """Whether the prices are ``net`` or ``gross``, which is with tax."""
 
     def having(self, *, steps: tuple[Step, ...]) -> Plan:
         return replace(self, steps=steps)
@@ -73,4 +81,5 @@ def make(seed: int) -> Plan:
     weights = [STEPS[name].weight * rng.choice((0.3, 1, 1, 3)) for name in names]
     played = ["check_out", *rng.choices(names, weights, k=rng.randint(6, 30))]
     steps = tuple(Step(name, rng.randrange(2**32)) for name in played)
-    return Plan(seed=seed, ways=ways, troubles=troubles, steps=steps)
+    prices = rng.choice(("net", "net", "gross"))
+    return Plan(seed=seed, ways=ways, troubles=troubles, steps=steps, prices=prices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import sys
 import time
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--guards", action="store_true", help="say at which seed each missing guard is found first")
     parser.add_argument("--whole", action="store_true", help="tell the story of the first seed as it is, unshortened")
     options = parser.parse_args()
+    gc.disable()  # it takes a tenth of the time
     with _database(options.database):
         return _find_guards(options) if options.guards else _play(options)
 
@@ -66,9 +68,12 @@ def _play(options: argparse.Namespace) -> int:
             outcome = life.play(make(seed))
             if options.whole:
                 print(outcome.story)
-            for kind in outcome.faults:
+            for kind, text in outcome.faults.items():
+                print(f"seed {seed}: {kind}: {text}", flush=True)
                 found[kind].append(seed)
             failing += bool(outcome.faults)
+            if count % 25 == 0:
+                gc.collect()
             _progress(count, options.seeds, failing, time.perf_counter() - began)
             if outcome.faults and not options.keep_going:
                 break

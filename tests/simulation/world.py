@@ -24,9 +24,9 @@ from django.test import RequestFactory, override_settings
 from django.utils import translation
 from shop_catalog.models import Product, StockMovement
 from shop_notify.notifiers.memory import MemoryNotifier
-from shop_orders import exceptions, signals
+from shop_orders import carts, checkout, events, exceptions, payments, signals
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Cart, Customer, Order
+from shop_orders.models import Cart, Customer, Order, OrderEvent
 from shop_orders.webhooks import webhook
 
 from simulation import death
@@ -38,8 +38,8 @@ from simulation.story import Story
 
 Item = TypeVar("Item")
 
-GOODS = {"TEA": ("12.50", 9), "PAN": ("99.99", 4), "PEN": ("0.35", 60)}
-"""Prices in KES and what is on hand."""
+GOODS = {"TEA": ("12.50", 9, ""), "PAN": ("99.99", 4, "reduced"), "PEN": ("0.35", 60, "books")}
+"""Prices in KES, what is on hand, and the tax class."""
 SIGNALS = ("order_placed", "order_status_changed", "shipment_sent", "payment_status_changed", "order_refunded")
 EVENTS = {
     "order_placed": "order_placed",
@@ -51,19 +51,28 @@ EVENTS = {
 """One message for each signal, so that each event is one message."""
 LIMIT = 3
 """How many rows a job takes at once: few, so that one that starves the others shows in a small shop."""
-MAX_UNPAID = 3
+MAX_UNPAID, MAX_UNITS = 3, 9
 
 ORDERS: dict[str, Any] = {
     "CURRENCY": "KES",
     "PRODUCT_SOURCE": {"BACKEND": "shop_catalog.product_source.CatalogProductSource"},
     "PAYMENT_PROVIDERS": {},
+    "API_AUTH": ["simulation.auth.ByEmail"],
+    "STAFF_API_AUTH": ["simulation.auth.ByEmail"],
     "PHONE_REGIONS": ["KE"],
     "MAX_UNPAID_ORDERS": MAX_UNPAID,
+    "MAX_UNPAID_UNITS": MAX_UNITS,
     "PRICING": [
+        "simulation.prices.quantity_discount",
+        "simulation.prices.courier_fee",
         {"BACKEND": "shop_orders.pricing.flat_rate_shipping", "OPTIONS": {"amount": "4.50", "free_from": "100"}},
-        {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}},
+        {
+            "BACKEND": "shop_orders.pricing.flat_rate_tax",
+            "OPTIONS": {"rate": "0.16", "rates": {"books": "0", "reduced": "0.08"}},
+        },
     ],
 }
+CATALOG: dict[str, Any] = {**getattr(settings, "SHOP_CATALOG", {}), "CURRENCY": "KES", "PRODUCT_URL": ""}
 NOTIFY: dict[str, Any] = {
     "NOTIFIERS": {"letter": {"BACKEND": "shop_notify.notifiers.memory.MemoryNotifier"}},
     "QUEUE": "shop_notify.queues.none",
@@ -110,11 +119,14 @@ class World:
         self.may_repeat: Counter[str] = Counter()
         self.wanted_back: dict[str, Decimal] = {}
         """What staff wanted to send back, by the reason that they gave."""
+        self.placed_with: dict[str, str] = {}
+        """The way to pay that each order was placed with, as far as the buyer was told of the order."""
         self.removed: set[str] = set()
         self.removed_for_good: set[str] = set()
         SERVICES.clear()
         SERVICES.update({alias: KINDS[alias][0](self, alias) for alias in plan.ways})
         ORDERS["PAYMENT_PROVIDERS"] = {alias: {"BACKEND": KINDS[alias][1]} for alias in plan.ways}
+        CATALOG["PRICES_INCLUDE_TAX"] = plan.prices == "gross"
         MemoryNotifier.outbox.clear()
         self.staff = _users()["staff"]
         self.shoppers = _open_shop()
@@ -207,7 +219,8 @@ class World:
         request = RequestFactory().post(
             f"/webhooks/{letter.alias}/", data=json.dumps(body), content_type="application/json"
         )
-        what = f"“{body['kind']}” of {body['reference'] or self.order_name_of_payment(body['payment_id'])}"
+        about = body.get("reference") or body.get("receipt") or self.order_name_of_payment(body.get("payment_id"))
+        what = f"“{body['kind']}” of {about}" + (f", {body['status']}" if "status" in body else "")
         what += f" ({body['amount']} {body['currency']})" if body["amount"] else ""
         response = self.run(
             f"{'a stranger' if letter.is_forged else letter.alias} sends the event {what}",
@@ -222,18 +235,39 @@ class World:
             self.mail.remove(letter)
 
     def due_mail(self) -> list[Letter]:
-        return [letter for letter in self.mail if letter.due_at <= self.clock.now and letter.left > 0]
+        return [letter for letter in self.mail_left() if letter.due_at <= self.clock.now]
+
+    def mail_left(self) -> list[Letter]:
+        """What may still arrive: nothing does at a provider that was removed for good."""
+        return [one for one in self.mail if one.left > 0 and one.alias not in self.removed_for_good]
 
     # Names.
 
     def order_name(self, number: str) -> str:
         return self.story.name("order", number)
 
-    def order_name_of_payment(self, payment_id: str) -> str:
+    def order_name_of_payment(self, payment_id: str | None) -> str:
         number = Order.objects.filter(payments__public_id=payment_id).values_list("number", flat=True).first()
         return self.order_name(number) if number else "nothing"
 
     # Providers that come and go.
+
+    def have_old_orders(self) -> None:
+        """Unpaid orders of a provider that is not in the settings any more, more than a job takes at once."""
+        self.is_calm = True
+        SERVICES["gone"] = KINDS["card"][0](self, "gone")
+        ORDERS["PAYMENT_PROVIDERS"]["gone"] = {"BACKEND": KINDS["card"][1]}
+        with events.muted():
+            for number in range(LIMIT + 1):
+                cart, _token = carts.add_to_cart("PEN")
+                contact = checkout.Contact(email=f"old{number}@example.org")
+                order = checkout.place_order(cart, contact=contact, provider="gone", notify=False)
+                self.placed_with[order.number] = "gone"
+                if number % 2:
+                    payments.start(order.pk)
+        OrderEvent.objects.update(announced_at=self.clock.now)
+        self.story.say(f"there are {LIMIT + 1} unpaid orders of a provider that was removed")
+        self.remove("gone", for_good=True)
 
     def remove(self, alias: str, *, for_good: bool) -> None:
         ORDERS["PAYMENT_PROVIDERS"].pop(alias, None)
@@ -286,9 +320,10 @@ def shop() -> Iterator[None]:
     handler = _Faults(level=logging.WARNING)
     loggers = [logging.getLogger(name) for name in ("shop_orders", "shop_catalog", "shop_notify", "django.db")]
     states = [(logger, logger.propagate) for logger in loggers]
-    catalog = {**getattr(settings, "SHOP_CATALOG", {}), "CURRENCY": "KES", "PRODUCT_URL": ""}
     with (
-        override_settings(SHOP_ORDERS=ORDERS, SHOP_NOTIFY=NOTIFY, SHOP_CATALOG=catalog),
+        override_settings(
+            SHOP_ORDERS=ORDERS, SHOP_NOTIFY=NOTIFY, SHOP_CATALOG=CATALOG, ROOT_URLCONF="simulation.urls"
+        ),
         translation.override("en"),
         death.watched(),
     ):
@@ -330,7 +365,9 @@ def _users() -> dict[str, Any]:
     for name in ("ann", "staff"):
         email = f"{name}@example.org"
         known = model.objects.filter(email=email).first()
-        users[name] = known or model.objects.create_user(**{model.USERNAME_FIELD: email, "email": email})
+        users[name] = known or model.objects.create_user(
+            **{model.USERNAME_FIELD: email, "email": email, "is_staff": name == "staff"}, is_superuser=name == "staff"
+        )
     return users
 
 
@@ -339,15 +376,17 @@ def _open_shop() -> list[Shopper]:
     clean()
     known = {product.sku: product for product in Product.objects.filter(sku__in=GOODS)}
     with transaction.atomic():
-        for sku, (price, quantity) in GOODS.items():
+        for sku, (price, quantity, tax_class) in GOODS.items():
             if sku not in known:
-                known[sku] = Product.objects.create(sku=sku, slug=sku.lower(), name=sku.title(), price=Decimal(price))
+                known[sku] = Product.objects.create(
+                    sku=sku, slug=sku.lower(), name=sku.title(), price=Decimal(price), tax_class=tax_class
+                )
             Product.objects.filter(sku=sku).update(
                 stock_quantity=quantity, reserved_quantity=0, price=Decimal(price), is_active=True
             )
         StockMovement.objects.bulk_create(
             StockMovement(product=known[sku], kind="receive", reference="opening", stock_change=quantity)
-            for sku, (_price, quantity) in GOODS.items()
+            for sku, (_price, quantity, _tax_class) in GOODS.items()
         )
         ann = Customer.objects.create(
             user=_users()["ann"], first_name="Ann", email="ann@example.org", phone="+254712345678", language="en"

@@ -52,6 +52,12 @@ class Deal:
     """Whether staff wrote it into the shop's books, where nobody else does."""
     is_unknown: bool = False
     """The shop never asked for it and cannot ask about it, so the event that tells of it arrives at last."""
+    account: str = ""
+    """What the customer typed as the order's number."""
+    receipt: str = ""
+    """The number of the transaction that customer and statement have, at a service that has such receipts."""
+    is_by_hand: bool = False
+    """The customer sent it without a request of the shop."""
     returns: list[Return] = field(default_factory=list)
 
     @property
@@ -223,7 +229,7 @@ class Service:
         deal.status, deal.value = "captured", amount
         if self.sends_events and self.world.happens("another currency is settled", 0.2):
             deal.settled_currency = FOREIGN
-        self.send(deal, "captured", amount=deal.settled(amount), currency=deal.settled_currency)
+        self.send(deal, "captured", amount=deal.settled(amount), currency=deal.settled_currency, receipt=deal.receipt)
 
     def end(self, deal: Deal, status: str) -> None:
         deal.status = status
@@ -273,7 +279,6 @@ class Service:
     def send(self, deal: Deal, kind: str, *, amount: Decimal | None = None, currency: str = "", **names: str) -> None:
         if not self.sends_events or (kind.startswith("refund") and not self.does_refunds):
             return
-        world = self.world
         body = {
             "kind": kind,
             "reference": deal.reference if kind not in ("refunded", "refund_failed") else "",
@@ -284,14 +289,20 @@ class Service:
         }
         if kind in ("refunded", "refund_failed"):
             body["reference"] = deal.reference if self.names_deal_of_refunds else ""
-        is_lost = world.happens("an event is lost", 0.35) and not (kind == "captured" and deal.is_unknown)
+        self.post(body, is_kept=kind == "captured" and deal.is_unknown)
+
+    def post(self, body: dict[str, Any], *, is_kept: bool) -> None:
+        """Send an event: never, once or often, soon or late. One that is kept is not lost."""
+        world = self.world
+        is_lost = world.happens("an event is lost", 0.35) and not is_kept
         left = world.rng.choice((2, 3)) if world.happens("an event comes again", 0.35) else 1
         wait = world.rng.choice((2, 30, 300, 3000)) if world.happens("an event is late", 0.35) else 0
         letter = Letter(
             self.alias, body, world.clock.now + timedelta(minutes=wait), 0 if is_lost else left, next(world.numbers)
         )
         if is_lost:
-            world.story.say(f"{self.alias}: the event “{kind}” of {deal.reference} is lost")
+            what = body.get("reference") or body.get("receipt") or "a refund"
+            world.story.say(f"{self.alias}: the event “{body['kind']}” of {what} is lost")
             return
         world.mail.append(letter)
         if not wait and world.asking and world.happens("an event comes before the answer", 0.6):

@@ -13,6 +13,7 @@ from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.models import Refund
 from shop_orders.payment_providers import (
     BankTransfer,
+    IncomingPaymentEvent,
     PaymentEvent,
     PaymentProvider,
     PaymentRequest,
@@ -21,6 +22,7 @@ from shop_orders.payment_providers import (
     PayOnDelivery,
     RefundRequest,
     RefundResult,
+    RefundState,
 )
 
 from simulation.providers.service import SERVICES, Deal, Service
@@ -44,6 +46,34 @@ class PhoneService(Service):
     page_minutes = 2
     names_amounts = False
     does_refunds = False
+
+    def take(self, deal: Deal, amount: Decimal) -> None:
+        deal.receipt = deal.receipt or f"receipt-{deal.reference}"
+        tells = self.world.happens("a push is told of as paid by hand too", 0.6)
+        if deal.is_by_hand:
+            deal.status, deal.value = "captured", amount
+        else:
+            super().take(deal, amount)
+        if tells or deal.is_by_hand:
+            self.tell_of_receipt(deal, "reported")
+
+    def pay_by_hand(self, order_number: str, account: str, amount: Decimal) -> Deal:
+        """A customer types paybill, account and amount; the money comes, whatever it is for."""
+        deal = self.new_deal("", order_number, amount, "KES")
+        deal.receipt = deal.reference
+        deal.account, deal.is_by_hand, deal.is_unknown = account, True, True
+        self.take(deal, amount)
+        return deal
+
+    def tell_of_receipt(self, deal: Deal | None, status: str, *, receipt: str = "") -> None:
+        """Money that came in, or the answer to a question about it."""
+        values = {"receipt": receipt, "amount": "1.00", "account": ""}
+        if deal is not None:
+            values = {"receipt": deal.receipt, "amount": str(deal.amount), "account": deal.account}
+        self.post({**values, "kind": "incoming", "status": status, "currency": "KES"}, is_kept=status == "reported")
+
+    def with_receipt(self, receipt: str) -> Deal | None:
+        return next((deal for deal in self.deals.values() if receipt and deal.receipt == receipt), None)
 
 
 class DepositService(Service):
@@ -125,9 +155,26 @@ class Simulated(PaymentProvider):
                 reference=reference,
                 captured=deal.settled(deal.value),
                 refunded=self.service.total_back(deal),
+                refunds=self.refunds_of(deal),
                 currency=deal.settled_currency,
             )
         return PaymentState(status="pending" if deal.status == "open" else deal.status, reference=reference)
+
+    def refunds_of(self, deal: Deal) -> list[RefundState] | None:
+        """Every refund of the transaction, where the provider lists them."""
+        troubles = self.service.world.plan.troubles
+        if "refunds are listed" not in troubles:
+            return None
+        names_ours = "listed refunds have no id of ours" not in troubles
+        return [
+            RefundState(
+                status=back.status,
+                amount=deal.settled(back.amount),
+                refund_id=back.refund_id if names_ours else "",
+                reference=back.reference,
+            )
+            for back in deal.returns
+        ]
 
     def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
         letter = json.loads(request.body)
@@ -143,6 +190,7 @@ class Simulated(PaymentProvider):
             "refund_reference": letter.get("refund_reference", ""),
             "amount": None if letter["amount"] is None else Decimal(letter["amount"]),
             "currency": letter["currency"],
+            "receipt": letter.get("receipt", ""),
         }
         return PaymentEvent(**{**fields, **changes})
 
@@ -169,9 +217,21 @@ class Phone(Simulated):
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:
         """A phone that rings cannot be stopped."""
 
-    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent]:
+    def confirm_incoming(self, receipt: str) -> bool:
+        def look() -> None:
+            deal = self.service.with_receipt(receipt)
+            self.service.tell_of_receipt(deal, "confirmed" if deal else "refuted", receipt=receipt)
+
+        self.service.ask("tell of a receipt", look)
+        return True
+
+    def read_webhook(self, request: HttpRequest) -> Iterable[PaymentEvent | IncomingPaymentEvent]:
         """Nothing is signed: the provider is asked whether it is so."""
         letter = json.loads(request.body)
+        if letter["kind"] == "incoming":
+            amount = Decimal(letter["amount"])
+            fields = {name: letter[name] for name in ("receipt", "currency", "account", "status")}
+            return [IncomingPaymentEvent(amount=amount, **fields)]
         try:
             known = self.fetch({}, reference=letter["reference"])
         except (PaymentDeclined, ProviderUnavailable):
