@@ -107,9 +107,7 @@ def _ring(body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         account=str(body["AccountReference"]),
         callback_url=str(body["CallBackURL"]),
     )
-    timer = threading.Timer(RINGS_FOR.total_seconds(), _run, [answer_request, request, TIMED_OUT])
-    timer.daemon = True
-    timer.start()
+    _later(answer_request, request, TIMED_OUT, wait_seconds=RINGS_FOR.total_seconds())
     return 200, {
         "MerchantRequestID": secrets.token_hex(8),
         "CheckoutRequestID": request.reference,
@@ -193,8 +191,10 @@ def _transfer(phone: str, amount: Decimal, number: str, account: str) -> MobileT
     return MobileTransfer.objects.create(receipt=receipt, phone=phone, amount=amount, number=number, account=account)
 
 
-def _later(function: Any, *arguments: Any) -> None:
-    threading.Thread(target=_run, args=(function, *arguments), daemon=True).start()
+def _later(function: Any, *arguments: Any, wait_seconds: float = 0) -> None:
+    timer = threading.Timer(wait_seconds, _run, [function, *arguments])
+    timer.daemon = True
+    timer.start()
 
 
 def _run(function: Any, *arguments: Any) -> None:

@@ -40,15 +40,19 @@ def service():
 
 @pytest.fixture
 def order(service, settings, monkeypatch):
-    """An unpaid order of 12 shillings. Reports are sent at once, in the same thread."""
+    """An unpaid order of 12 shillings. Reports are sent by ``run_late``, in the same thread; no request times out."""
 
     def report(calls):
         for url, body in calls:
             assert Client().post(urlsplit(url).path, body, "application/json").status_code == 200
 
+    def later(function, *arguments, wait_seconds=0):
+        if not wait_seconds:
+            late.append((function, arguments))
+
     late = []
     monkeypatch.setattr(daraja, "_report", report)
-    monkeypatch.setattr(daraja, "_later", lambda function, *arguments: late.append((function, arguments)))
+    monkeypatch.setattr(daraja, "_later", later)
     Mpesa._tokens.clear()
     mpesa = {"BACKEND": "shop_orders.payment_providers.Mpesa", "OPTIONS": {**OPTIONS, "api_base": service}}
     providers = {**settings.SHOP_ORDERS["PAYMENT_PROVIDERS"], "mobile_money": mpesa}
