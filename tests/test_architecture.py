@@ -45,7 +45,7 @@ SHARED = {
 
 LAYERS = {
     "shop_core": dict.fromkeys(
-        ["__init__", "addresses", "api", "conf", "db", "exceptions", "hooks", "jobs", "money"], GROUND
+        ["__init__", "addresses", "api", "conf", "db", "exceptions", "hooks", "jobs", "model_admins", "money"], GROUND
     ),
     "shop_catalog": SHARED
     | dict.fromkeys(["bulk", "cursors", "money", "types", "slugs"], GROUND)
@@ -60,6 +60,7 @@ LAYERS = {
     | dict.fromkeys(["product_source"], ENTRY_POINTS),
     "shop_orders": SHARED
     | dict.fromkeys(["phones", "transactions"], GROUND)
+    | dict.fromkeys(["queries"], MODELS)
     | dict.fromkeys(["payment_providers", "product_sources"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
@@ -69,7 +70,6 @@ LAYERS = {
                 "numbers",
                 "payments",
                 "pricing",
-                "queries",
                 "tracking",
                 "unpaid_orders",
                 "validators",

@@ -101,4 +101,8 @@ ERRORS = [
     gettext_noop("This form was sent before, with other values. Look at what was done before you fill it in again."),
     gettext_noop("Check the form and send it again."),
     gettext_noop("This was already done: %(step)s."),
+    gettext_noop("At most %(most)d different products can be in a cart. Order some of them first."),
+    gettext_noop("Amounts in %(currency)s have at most %(decimals)d decimals."),
+    gettext_noop("This amount is larger than the shop can handle."),
+    gettext_noop("Only one address can be the default."),
 ]

@@ -16,9 +16,10 @@ CORE: Mapping[str, str] = {
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing",
     "hooks": "load_hook",
     "jobs": "Job Schedule JobsCommand",
+    "model_admins": "ReadOnly SafeList",
     "money": "exponent unit quantise as_text minor_units from_minor_units",
     "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
-    "db.rows": "insert insert_values update mark_stored prepared insert_sql columns field_of chunks",
+    "db.rows": "insert_values insert_values_sql field_of chunks",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_passing "
         "lock_timeout connection_of misplaced"

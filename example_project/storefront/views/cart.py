@@ -99,4 +99,4 @@ def _back(request: HttpRequest) -> str:
     """The page with the form, if it is a page of this site."""
     url = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
-    return url if is_ours else "storefront:cart"
+    return url if is_ours and url.startswith("/") else "storefront:cart"

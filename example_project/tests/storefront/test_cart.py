@@ -178,3 +178,10 @@ def test_a_tax_that_fails_is_said_without_its_details(visitor, mug, settings):
     assert "Go to checkout" not in text
     visitor.get("/checkout/")
     assert visitor.path == "/cart/"
+
+
+@pytest.mark.parametrize("back", ["NaN", "a\0b", "9" * 400, "storefront:order", "//evil.example.org/", "/search/"])
+def test_a_refused_product_leads_back_to_a_page_of_the_shop(visitor, mug, back):
+    visitor.post("/cart/add/", product="MUG", quantity=5000, back=back)
+    assert visitor.page.status_code == 200
+    assert visitor.path == ("/search/" if back == "/search/" else "/cart/")

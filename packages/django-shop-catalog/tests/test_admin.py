@@ -397,3 +397,18 @@ def test_amounts_have_the_decimals_of_the_currency(admin, shop, settings):
     assert "View on site" not in page.content.decode()
     settings.SHOP_CATALOG = {"CURRENCY": "UGX", "PRODUCT_URL": "admin:index"}
     assert "3\N{NO-BREAK SPACE}UGX" in admin.get(url("product", "changelist")).content.decode()
+
+
+@pytest.mark.parametrize("model", ["category", "product", "review", "stockmovement", "jobrun"])
+def test_odd_filters_of_a_list_are_no_error(admin, shop, model):
+    names = {"product": ("kind", "kind__exact", "stock"), "review": ("status", "rating"), "stockmovement": ("kind",)}
+    for name in ("q", "o", *names.get(model, ())):
+        for value in ("a\0b", "9" * 400, "x" * 3000):
+            assert admin.get(url(model, "changelist"), {name: value}).status_code in (200, 302), (name, value[:5])
+    answer = admin.get(url(model, "changelist"), {"created_at__year": "9" * 400})
+    assert answer.status_code in (200, 302)
+
+
+def test_search_of_an_autocomplete_field_with_nul_is_no_error(admin, shop):
+    asked = {"app_label": "shop_catalog", "model_name": "productcategory", "field_name": "category", "term": "a\0b"}
+    assert admin.get("/admin/autocomplete/", asked).status_code == 200

@@ -37,44 +37,12 @@ def expected(*names):
     return [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}) for name in names]
 
 
-def test_insert_stores_the_same_as_save_and_sets_keys():
-    made = things("a", "b")
-    assert rows.insert(made)
-    assert stored() == expected("a", "b")
-    assert [Thing.objects.get(pk=row.pk).name for row in made] == ["a", "b"]
-    assert all(row.changed_at and not row._state.adding for row in made)
-    made[0].count = 4
-    made[0].save()
-    assert Thing.objects.count() == 2
-
-
-def test_insert_without_rows_runs_no_statement(django_assert_num_queries):
-    with django_assert_num_queries(0):
-        assert not rows.insert([])
-
-
-def test_conflicting_insert_returns_false():
-    rows.insert(things("a"))
-    [again] = things("a")
-    assert not rows.insert([again], on_conflict="ON CONFLICT (name) DO NOTHING")
-    assert again.pk is None
-    assert Thing.objects.count() == 1
-
-
 def test_insert_values_returns_a_field_of_the_written_rows():
     values = [(name, Decimal("1.5"), 3, NOON, KEY, {"a": ["b", None]}, NOON) for name in "abc"]
     rows.insert_values(Thing, NAMES, values[:1])
     found = rows.insert_values(Thing, NAMES, values, on_conflict="ON CONFLICT (name) DO NOTHING", returning="name")
     assert sorted(found) == ["b", "c"]
     assert stored() == expected("a", "b", "c")
-
-
-def test_update_sets_columns_of_some_rows():
-    made = things("a", "b", "c")
-    rows.insert(made)
-    rows.update(Thing, [made[0].pk, made[2].pk], count=9, price=None)
-    found = list(Thing.objects.order_by("name").values_list("count", "price"))
-    assert found == [(9, None), (3, Decimal("1.5")), (9, None)]
 
 
 def cheap(p, *names):
@@ -87,7 +55,7 @@ CHEAP = CompiledQuery(Thing, cheap, row=ThingRow)
 
 
 def test_compiled_query_returns_named_rows_like_its_plain_queryset():
-    rows.insert(things("a", "b", "c"))
+    Thing.objects.bulk_create(things("a", "b", "c"))
     found = CHEAP.rows("b", most=Decimal(2), count=3)
     assert (
         found
@@ -111,7 +79,7 @@ def test_query_is_compiled_once_per_shape(monkeypatch):
 def test_plain_queryset_runs_if_configured_and_on_an_untested_django(monkeypatch):
     calls = []
     query = CompiledQuery(Thing, lambda p: calls.append(1) or cheap(p), row=ThingRow)
-    rows.insert(things("a"))
+    Thing.objects.bulk_create(things("a"))
     monkeypatch.setenv("SHOP_PLAIN_QUERIES", "1")
     assert [query.rows(most=Decimal(2), count=3) for _call in range(2)] == [[ThingRow("a", Decimal("1.5"))]] * 2
     assert len(calls) == 2
@@ -134,5 +102,5 @@ def test_words_and_literals_are_written_into_the_statement():
 
 def test_text_parameter_is_never_interpreted_as_sql():
     query = CompiledQuery(Thing, lambda p: Thing.objects.filter(name=p("name", CharField())).values_list("name"))
-    rows.insert(things("it's %s; --"))
+    Thing.objects.bulk_create(things("it's %s; --"))
     assert query.rows(name="it's %s; --") == [("it's %s; --",)]

@@ -187,3 +187,12 @@ def test_second_template_for_the_same_message_is_refused_with_a_message(admin_cl
     again = admin_client.post(add, form())
     assert again.status_code == 200
     assert TemplateOverride.objects.count() == 1
+
+
+@pytest.mark.parametrize("model", ["notification", "suppression", "preference", "templateoverride", "jobrun"])
+def test_odd_filters_of_a_list_are_no_error(admin_client, row, model):
+    page = reverse(f"admin:shop_notify_{model}_changelist")
+    names = {"notification": ("state", "alias", "event__exact", "created_at__year"), "suppression": ("channel",)}
+    for name in ("q", "o", *names.get(model, ())):
+        for value in ("a\0b", "9" * 400):
+            assert admin_client.get(page, {name: value}).status_code in (200, 302), (name, value[:5])

@@ -83,6 +83,8 @@ def test_hints_for_missing_settings_can_be_pasted(settings):
         ({"TRANSITIONS": {"pending": "shipped"}}, "E014", '["processing"]'),
         ({"MAX_QUANTITY": "many"}, "E014", '"MAX_QUANTITY": 999'),
         ({"MAX_UNPAID_ORDERS": 0}, "E014", '"MAX_UNPAID_ORDERS": 5'),
+        ({"MAX_LINES": 0}, "E014", '"MAX_LINES": 500'),
+        ({"MAX_LINES": 2**15}, "E014", '"MAX_LINES": 500'),
         ({"MAX_UNPAID_UNITS": 0}, "E014", '"MAX_UNPAID_UNITS": 200'),
         ({"TRUSTED_PROXIES": -1}, "E014", '"TRUSTED_PROXIES": 1'),
         ({"TRUSTED_PROXIES": True}, "E014", '"TRUSTED_PROXIES": 1'),

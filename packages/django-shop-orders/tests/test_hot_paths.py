@@ -6,12 +6,13 @@ import threading
 import pytest
 from django.db import connection, connections, transaction
 from django.test import Client
-from shop_core.db import rows, transactions
+from shop_core.db import transactions
 from shop_core.db.compiled import CompiledQuery, Parameter
 from shop_orders import carts, checkout, customers
 from shop_orders.carts import queries
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
+from shop_orders.queries import insert, update
 from testproject.books.models import Book
 
 ADDRESS = {"line1": "1 Test Road", "city": "Nairobi", "country": "KE"}
@@ -134,11 +135,11 @@ def test_contents_return_the_stored_customer_cart_and_items(customer, books):
 
 
 @pytest.mark.django_db
-def test_rows_insert_writes_the_same_values_as_the_orm(place):
+def test_insert_writes_the_same_values_as_the_orm(place):
     written = Order.objects.get(pk=place().pk)
     inserted = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
     saved = OrderEvent(order=written, kind="note", message="Ünïcode", payload={"a": [1, None]})
-    rows.insert([inserted])
+    insert([inserted])
     saved.save()
     skipped = ("id", "event_id", "created_at", "next_attempt_at")
     first, second = (OrderEvent.objects.filter(pk=event.pk).values().get() for event in (inserted, saved))
@@ -149,10 +150,34 @@ def test_rows_insert_writes_the_same_values_as_the_orm(place):
 
 
 @pytest.mark.django_db
-def test_rows_insert_returns_the_key_of_each_row(place):
+def test_insert_without_rows_runs_no_statement(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        assert not insert([])
+
+
+@pytest.mark.django_db
+def test_conflicting_insert_returns_false(customer):
+    again = Customer(public_id=customer.public_id)
+    assert not insert([again], on_conflict="ON CONFLICT (public_id) DO NOTHING")
+    assert again.pk is None
+    assert Customer.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_update_sets_columns_of_some_rows(place):
+    order = place()
+    made = [Charge(order=order, position=number, kind="fee", label=str(number), amount=0) for number in range(3)]
+    insert(made)
+    update(Charge, [made[0].pk, made[2].pk], label="9", amount=2)
+    found = Charge.objects.order_by("position").values_list("label", "amount")
+    assert list(found) == [("9", 2), ("1", 0), ("9", 2)]
+
+
+@pytest.mark.django_db
+def test_insert_returns_the_key_of_each_row(place):
     order = place()
     charges = [Charge(order=order, position=number, kind="fee", label=str(number), amount=0) for number in range(50)]
-    assert rows.insert(charges)
+    assert insert(charges)
     assert {charge.pk: charge.label for charge in charges} == dict(Charge.objects.values_list("pk", "label"))
 
 

@@ -108,6 +108,11 @@ def test_hosted_page_does_not_redirect_to_another_host(client, hosted):
 
 
 @pytest.mark.django_db
+def test_hosted_page_returns_to_an_odd_address_of_this_site(client, hosted):
+    payments.add_data(hosted.pk, return_url="NaN")
+    assert client.post(hosted.redirect_url, {"choice": "pay"}).status_code == 302
+
+
 def test_hosted_page_needs_csrf_and_a_known_button(hosted):
     assert Client(enforce_csrf_checks=True).post(hosted.redirect_url, {"choice": "pay"}).status_code == 403
     assert Client().post(hosted.redirect_url, {"choice": "steal"}).status_code == 400

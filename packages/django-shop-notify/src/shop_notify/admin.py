@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from shop_core.model_admins import ReadOnly, SafeList
 
 from shop_notify import health, outbox
 from shop_notify.exceptions import NotRetryable, ShopNotifyError, TemplateRefused
@@ -26,19 +27,6 @@ from shop_notify.messages import overrides, preview_notification, sample_values
 from shop_notify.models import Attempt, DeliveryReport, JobRun, Notification, Preference, Suppression, TemplateOverride
 
 RESEND = "shop_notify.resend_notification"
-
-
-class ReadOnly:
-    """For rows that only the app itself writes."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
 
 
 class AttemptInline(ReadOnly, admin.TabularInline):
@@ -79,7 +67,7 @@ class ResendForm(forms.Form):
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly, admin.ModelAdmin):
+class NotificationAdmin(ReadOnly, SafeList):
     list_display = ["event", "state", "attempts", "address", "alias", "reference", "created_at", "sent_at"]
     list_filter = ["state", "alias", "event", "created_at"]
     search_fields = ["reference", "address", "recipient_key", "event_id", "provider_id"]
@@ -209,14 +197,14 @@ class NotificationAdmin(ReadOnly, admin.ModelAdmin):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(admin.ModelAdmin):
+class SuppressionAdmin(SafeList):
     list_display = ["address", "channel", "reason", "created_at"]
     list_filter = ["channel", "reason"]
     search_fields = ["address"]
 
 
 @admin.register(Preference)
-class PreferenceAdmin(admin.ModelAdmin):
+class PreferenceAdmin(SafeList):
     list_display = ["recipient_key", "group", "alias", "is_enabled"]
     list_filter = ["group", "alias", "is_enabled"]
     search_fields = ["recipient_key"]
@@ -241,7 +229,7 @@ class TemplateForm(forms.ModelForm):
 
 
 @admin.register(TemplateOverride)
-class TemplateOverrideAdmin(admin.ModelAdmin):
+class TemplateOverrideAdmin(SafeList):
     form = TemplateForm
     list_display = ["event", "channel", "audience", "language", "is_active", "updated_at"]
     list_filter = ["event", "channel", "language", "is_active"]
@@ -267,5 +255,5 @@ class TemplateOverrideAdmin(admin.ModelAdmin):
 
 
 @admin.register(JobRun)
-class JobRunAdmin(ReadOnly, admin.ModelAdmin):
+class JobRunAdmin(ReadOnly, SafeList):
     list_display = ["name", "last_started_at", "last_finished_at", "last_error"]

@@ -14,7 +14,6 @@ from django.core.validators import validate_email
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from shop_core.db import rows
 from shop_core.hooks import load_hook
 from shop_core.money import as_text, quantise
 
@@ -30,6 +29,7 @@ from shop_orders.exceptions import (
     OrderNumberRefused,
     ProductsGone,
     ShopOrdersError,
+    TooManyLines,
     TotalChanged,
 )
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
@@ -92,7 +92,7 @@ def place_order(
     validators are called inside the transaction. The items are read after the cart is locked, so that none is missed.
 
     Raises:
-        CartEmpty, CartClosed, ProductsGone, InsufficientStock: the cart cannot be ordered as it is.
+        CartEmpty, CartClosed, ProductsGone, InsufficientStock, TooManyLines: the cart cannot be ordered as it is.
         PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
         CheckoutRefused: a validator refused the order.
@@ -176,6 +176,8 @@ def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, 
 def _check_lines(cart_view: carts.CartView) -> None:
     if not cart_view.lines:
         raise CartEmpty
+    if len(cart_view.lines) > app_settings.MAX_LINES:
+        raise TooManyLines(app_settings.MAX_LINES)
     gone = [line.product for line in cart_view.lines if "gone" in line.changes]
     if gone:
         raise ProductsGone(gone)
@@ -218,8 +220,8 @@ def _write(cart: Cart, choices: _Choices, draft: Draft) -> tuple[Order, list[Ord
     order = _new_order(cart.customer or _new_guest(choices), cart, choices, draft)
     _insert(order)
     lines, charges = _lines_of(order, draft), _charges_of(order, draft)
-    rows.insert(lines)
-    rows.insert(charges)
+    queries.insert(lines)
+    queries.insert(charges)
     queries.set_prefetched(order, lines=lines, charges=charges)
     return order, lines, charges
 
@@ -317,7 +319,7 @@ def _new_guest(choices: _Choices) -> Customer:
         phone=choices.contact.phone,
         language=choices.language,
     )
-    rows.insert([guest])
+    queries.insert([guest])
     return guest
 
 
@@ -329,7 +331,7 @@ def _insert(order: Order) -> None:
         if problem := numbers.problem_of(number):
             _refuse_number(number, problem)
         order.number = number
-        if rows.insert([order], on_conflict="ON CONFLICT (number) DO NOTHING"):
+        if queries.insert([order], on_conflict="ON CONFLICT (number) DO NOTHING"):
             return
     _refuse_number(order.number, f"It is taken, like the {NUMBER_ATTEMPTS - 1} before it.")
 

@@ -91,6 +91,11 @@ class AppSettings(BaseSettings):
         return int(self.get("MAX_QUANTITY", 999))
 
     @property
+    def MAX_LINES(self) -> int:
+        """The most different products in a cart, and so the most lines of an order."""
+        return int(self.get("MAX_LINES", 500))
+
+    @property
     def MAX_UNPAID_ORDERS(self) -> int:
         """The most unpaid orders that a customer, a guest's e-mail address or phone, or a visitor can have.
 

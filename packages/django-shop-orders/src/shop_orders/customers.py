@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from shop_core.db.rows import chunks
 from shop_core.db.transactions import connection_of
 
 from shop_orders import phones
@@ -35,6 +36,9 @@ from shop_orders.models import (
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+
+ORDERS_AT_A_TIME = 100
+"""SQLite refuses conditions with more than a thousand parts."""
 
 FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed", "restocked")
 """Kinds of events whose message was written by a person, such as a note or a reason."""
@@ -165,10 +169,9 @@ def anonymise(customer: Customer) -> int:
     """
     with transaction.atomic(using=connection_of(Customer).alias):
         customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
-        orders = customer.orders.select_for_update(of=("self",)).order_by("pk")
+        orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
         if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
             raise InvalidTransition(_("An order of this customer is still on its way. Finish or cancel it first."))
-        keys = [order.pk for order in orders]
         customer.orders.update(
             contact_name="",
             email="",
@@ -180,23 +183,30 @@ def anonymise(customer: Customer) -> int:
             customer_note="",
             cancel_reason="",
         )
-        _anonymise_events(OrderEvent.objects.filter(order__in=keys))
-        Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
-        Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
-        Credit.objects.filter(order__in=keys).update(reason="", actor=None)
-        ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
-        IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)).update(
-            payer_name="", payer_phone="", account="", comment=""
-        )
-        _stored_responses(customer, orders).delete()
+        for part in chunks(orders, ORDERS_AT_A_TIME):
+            _anonymise_orders(customer, part)
         customer.addresses.all().delete()
         customer.carts.filter(status="open").delete()
         blank = dict.fromkeys(FIELDS, "")
         Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
-    return len(keys)
+    return len(orders)
 
 
-def _stored_responses(customer: Customer, orders: Iterable[Order]) -> QuerySet[IdempotencyKey]:
+def _anonymise_orders(customer: Customer, orders: Sequence[Order]) -> None:
+    """Clear the rows about some orders."""
+    keys = [order.pk for order in orders]
+    _anonymise_events(OrderEvent.objects.filter(order__in=keys))
+    Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
+    Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
+    Credit.objects.filter(order__in=keys).update(reason="", actor=None)
+    ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
+    IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)).update(
+        payer_name="", payer_phone="", account="", comment=""
+    )
+    _stored_responses(customer, orders).delete()
+
+
+def _stored_responses(customer: Customer, orders: Sequence[Order]) -> QuerySet[IdempotencyKey]:
     """The stored responses to the customer, to staff about these orders, and to the guests who placed them."""
     found = Q(owner=customer.key)
     for order in orders:

@@ -15,11 +15,10 @@ from django.db import router, transaction
 from django.db.models import F, Model
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from shop_core.db import rows
 from shop_core.db.transactions import connection_of
 from shop_core.money import as_text
 
-from shop_orders import guest_links, signals
+from shop_orders import guest_links, queries, signals
 from shop_orders.conf import app_settings
 from shop_orders.models import Charge, Order, OrderEvent, OrderLine, OrderStatus, Payment, Refund, Shipment
 from shop_orders.pricing.amounts import percent_text, rate_text
@@ -126,7 +125,7 @@ def record_placement(
                 next_attempt_at=timezone.now() + GRACE,
             )
         )
-    rows.insert(events)
+    queries.insert(events)
     if is_announced:
         transaction.on_commit(partial(_announce_together, events), using=router.db_for_write(Order), robust=True)
 
@@ -247,7 +246,7 @@ def _announce_together(events: Sequence[OrderEvent]) -> None:
     """``announce`` for events that were just recorded, with one update for all."""
     received = [event.pk for event in events if _send(event)]
     if received:
-        rows.update(OrderEvent, received, announced_at=timezone.now(), last_error="")
+        queries.update(OrderEvent, received, announced_at=timezone.now(), last_error="")
 
 
 def _send(event: OrderEvent, *, about: Model | None = None) -> bool:

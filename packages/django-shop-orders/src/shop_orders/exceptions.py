@@ -91,6 +91,22 @@ class PricingFailed(ShopOrdersError):
         super().__init__(message % {"hook": hook, "problem": problem}, extra={"hook": hook})
 
 
+class InvalidAmount(InvalidInput):
+    """An amount is not a number, too large, or has more decimals than its currency."""
+
+    code = "invalid_amount"
+
+
+class TooManyLines(InvalidInput):
+    """A cart would have, or has, more different products than MAX_LINES."""
+
+    code = "too_many_lines"
+
+    def __init__(self, most: int) -> None:
+        message = _("At most %(most)d different products can be in a cart. Order some of them first.")
+        super().__init__(message % {"most": most}, extra={"max_lines": most})
+
+
 class UnknownPaymentProvider(InvalidInput):
     code = "unknown_payment_provider"
 

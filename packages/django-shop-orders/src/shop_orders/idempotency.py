@@ -11,9 +11,9 @@ from typing import Any
 
 from django.db import OperationalError
 from django.utils import timezone
-from shop_core.db import rows
 from shop_core.db.transactions import is_passing
 
+from shop_orders import queries
 from shop_orders.exceptions import IdempotencyMismatch, RequestInProgress
 from shop_orders.models import IdempotencyKey
 from shop_orders.transactions import in_transaction
@@ -112,7 +112,7 @@ def _run(request: KeyedRequest, work: Work) -> StoredResponse:
     if row.status is not None:
         return _replay(row)
     status, body = work()
-    rows.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
+    queries.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
     return StoredResponse(status=status, body=body)
 
 
@@ -134,7 +134,7 @@ def _row_of(request: KeyedRequest) -> IdempotencyKey:
     named = {"owner": request.owner, "route": request.route, "key": request.key}
     try:
         row = IdempotencyKey(**named, digest=request.digest)
-        if not rows.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
+        if not queries.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
             row = IdempotencyKey.objects.select_for_update().get(**named)
     except OperationalError as error:
         if is_passing(error):

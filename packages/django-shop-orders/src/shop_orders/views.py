@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
 from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -40,7 +40,7 @@ def hosted_test(request: HttpRequest, payment_id: uuid.UUID) -> HttpResponse:
         _call_webhook(provider, payment, OUTCOMES[choice])
     target = str(payment.data.get("return_url", ""))
     if target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        return redirect(target)
+        return HttpResponseRedirect(target)  # redirect() would look for a URL pattern with this name
     payment.refresh_from_db()
     return render(request, "shop_orders/hosted_test.html", {**context, "is_open": False})
 

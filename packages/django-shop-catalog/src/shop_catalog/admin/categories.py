@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from mptt.admin import DraggableMPTTAdmin, MPTTAdminForm, MPTTModelAdmin
+from shop_core.model_admins import SafeList
 
 from shop_catalog import images
 from shop_catalog.admin.forms import LabelsAutocomplete
@@ -37,7 +38,7 @@ class CategoryForm(MPTTAdminForm):
 
 
 @admin.register(Category)
-class CategoryAdmin(LabelsAutocomplete, DraggableMPTTAdmin):
+class CategoryAdmin(LabelsAutocomplete, SafeList, DraggableMPTTAdmin):
     """Drag a row to move a category with its subtree. The model locks the tree to save, move and delete."""
 
     form = CategoryForm

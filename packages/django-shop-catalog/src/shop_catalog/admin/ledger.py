@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
+from shop_core.model_admins import ReadOnly, SafeList
 
 from shop_catalog.models import JobRun, StockMovement
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that staff cannot change."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        return False
-
-
 @admin.register(StockMovement)
-class StockMovementAdmin(ReadOnlyAdmin):
+class StockMovementAdmin(ReadOnly, SafeList):
     list_display = ("created_at", "product", "kind", "stock_change", "reserved_change", "reason", "reference")
     list_filter = ("kind", "created_at")
     list_select_related = ("product",)
@@ -33,5 +18,5 @@ class StockMovementAdmin(ReadOnlyAdmin):
 
 
 @admin.register(JobRun)
-class JobRunAdmin(ReadOnlyAdmin):
+class JobRunAdmin(ReadOnly, SafeList):
     list_display = ("name", "last_started_at", "last_finished_at", "last_error")

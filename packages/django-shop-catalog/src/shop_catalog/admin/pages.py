@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, cast
 
 import django
-from django.contrib import admin
 from django.contrib.admin import helpers
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from shop_core.model_admins import SafeList
 
 
-class PageAdmin(admin.ModelAdmin):
+class PageAdmin(SafeList):
     """An admin that renders further pages beside the list and the form."""
 
     def render_page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:

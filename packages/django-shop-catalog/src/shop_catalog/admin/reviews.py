@@ -10,13 +10,14 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from shop_core.model_admins import SafeList
 
 from shop_catalog import reviews
 from shop_catalog.models import Review, ReviewStatus
 
 
 @admin.register(Review)
-class ReviewAdmin(admin.ModelAdmin):
+class ReviewAdmin(SafeList):
     """Staff publish, reject and reply. They cannot change a customer's text."""
 
     list_display = ("created_at", "status", "product", "rating", "excerpt", "author_name", "is_verified_purchase")

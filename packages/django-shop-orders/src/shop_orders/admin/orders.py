@@ -15,12 +15,12 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_core.db.transactions import non_atomic
+from shop_core.model_admins import ReadOnly, SafeList
 from shop_core.money import as_text
 
 from shop_orders import lifecycle
 from shop_orders.admin import exports
 from shop_orders.admin.forms import StepForm
-from shop_orders.admin.read_only import ReadOnly
 from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
 from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
 from shop_orders.models import (
@@ -105,7 +105,7 @@ class RefundDueFilter(admin.SimpleListFilter):
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(SafeList):
     list_display = (
         "number",
         "status",

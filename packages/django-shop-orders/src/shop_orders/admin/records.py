@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from shop_core.model_admins import ReadOnly, SafeList
 
-from shop_orders.admin.read_only import ReadOnly
 from shop_orders.models import IdempotencyKey, JobRun, OrderEvent, Shipment, ShipmentLine
 
 
 @admin.register(OrderEvent)
-class OrderEventAdmin(ReadOnly, admin.ModelAdmin):
+class OrderEventAdmin(ReadOnly, SafeList):
     list_display = ("created_at", "order", "kind", "new_status", "signal", "announced_at", "attempts", "last_error")
     list_filter = ("kind", "signal", ("announced_at", admin.EmptyFieldListFilter))
     search_fields = ("order__number",)
@@ -22,17 +22,17 @@ class ShipmentLineInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Shipment)
-class ShipmentAdmin(ReadOnly, admin.ModelAdmin):
+class ShipmentAdmin(ReadOnly, SafeList):
     list_display = ("number", "carrier", "tracking_number", "shipped_at")
     search_fields = ("number", "tracking_number", "order__number")
     inlines = (ShipmentLineInline,)
 
 
 @admin.register(JobRun)
-class JobRunAdmin(ReadOnly, admin.ModelAdmin):
+class JobRunAdmin(ReadOnly, SafeList):
     list_display = ("name", "last_started_at", "last_finished_at", "last_error")
 
 
 @admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(ReadOnly, admin.ModelAdmin):
+class IdempotencyKeyAdmin(ReadOnly, SafeList):
     list_display = ("route", "key", "status", "created_at")

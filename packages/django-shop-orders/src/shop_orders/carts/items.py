@@ -12,7 +12,7 @@ from shop_orders.carts.finding import find, lock, new_cart
 from shop_orders.carts.queries import Contents
 from shop_orders.carts.views import CartView
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import CartClosed, InsufficientStock, InvalidQuantity, UnknownProduct
+from shop_orders.exceptions import CartClosed, InsufficientStock, InvalidQuantity, TooManyLines, UnknownProduct
 from shop_orders.models import Cart, CartItem, Customer
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import SourceProduct, product_source
@@ -26,6 +26,7 @@ def add_item(cart: Cart, ref: str, quantity: int = 1) -> CartItem:
         UnknownProduct: the product is not on sale.
         InvalidQuantity: the quantity is not above zero, or the item would exceed MAX_QUANTITY.
         InsufficientStock: the cart would have more units than are available.
+        TooManyLines: the cart has MAX_LINES other products.
         CartClosed: the cart was ordered meanwhile.
     """
     return _add(cart, _product(cart.customer, ref), quantity, in_cart=0)
@@ -127,6 +128,8 @@ def _add(cart: Cart, product: SourceProduct, quantity: int, *, in_cart: int) -> 
     if not queries.add(cart, item, most=most):
         if not Cart.objects.open().filter(pk=cart.pk).exists():
             raise CartClosed
+        if not CartItem.objects.filter(cart=cart.pk, product_ref=product.ref).exists() and quantity <= most:
+            raise TooManyLines(app_settings.MAX_LINES)
         _check_quantity(product, most + 1)
     return item
 

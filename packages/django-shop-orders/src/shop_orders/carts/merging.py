@@ -80,6 +80,7 @@ def _write(
     wanted: Mapping[str, int],
 ) -> list[MergeChange]:
     changes = []
+    room = app_settings.MAX_LINES - len(in_customer_cart)
     for ref in {**in_customer_cart, **in_guest_cart}:
         item, other = in_customer_cart.get(ref), in_guest_cart.get(ref)
         was = item.quantity if item else 0
@@ -88,7 +89,11 @@ def _write(
         assert source is not None  # noqa: S101 - ref comes from one of them
         if quantity == 0 and item is not None:
             item.delete()
+            room += 1
+        elif quantity and item is None and room <= 0:
+            quantity = 0
         elif quantity and item is None:
+            room -= 1
             CartItem.objects.create(
                 cart=customer_cart,
                 product_ref=ref,

@@ -24,11 +24,12 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import FilteredRelation, Func, IntegerField, Model, Q, QuerySet, Subquery, Value
 from django.utils import timezone
-from shop_core.db import rows
 from shop_core.db.compiled import CompiledQuery, Word
 from shop_core.db.transactions import connection_of, lock_timeout
 
+from shop_orders.conf import app_settings
 from shop_orders.models import Cart, CartItem, Customer, Order
+from shop_orders.queries import columns_of, insert_sql, mark_stored, prepared
 from shop_orders.transactions import in_transaction, repeat_once
 
 
@@ -86,7 +87,8 @@ def add(cart: Cart, item: CartItem, *, most: int) -> bool:
     """Add ``item.quantity`` to the stored item of the product, or insert the item. Updates ``item`` to what is stored.
 
     A cart without a primary key is inserted, unless the customer has opened one meanwhile; then that one is used.
-    Locks the cart's row. Returns False, without a change, if the cart is closed or the quantity would exceed ``most``.
+    Locks the cart's row. Returns False, without a change, if the cart is closed, the quantity would exceed ``most``,
+    or a new item would exceed MAX_LINES.
 
     Raises:
         Busy: the cart's row stayed locked for too long, twice.
@@ -208,7 +210,7 @@ def _add_in_one_statement(connection: BaseDatabaseWrapper, cart: Cart, item: Car
     if cart.pk:
         first, values = _touch(connection, cart)
     else:
-        first, values = _open_sql(connection.alias), rows.prepared(cart, connection)
+        first, values = _open_sql(connection.alias), prepared(cart, connection)
     sql = f"WITH opened (id) AS ({first}) {_add_sql(connection.alias)}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*values, *_add_values(connection, item, most)])
@@ -223,7 +225,7 @@ def _add_in_two_statements(cart: Cart, item: CartItem, most: int) -> bool:
         if cart.pk:
             cursor.execute(*_touch(connection, cart))
         else:
-            cursor.execute(_open_sql(connection.alias), rows.prepared(cart, connection))
+            cursor.execute(_open_sql(connection.alias), prepared(cart, connection))
         opened = cursor.fetchone()
         if opened is None:
             return False
@@ -239,8 +241,8 @@ def _copy_result(connection: BaseDatabaseWrapper, cart: Cart, item: CartItem, ro
         return False
     added = _Added(*row)
     item.quantity = added.quantity
-    rows.mark_stored(cart, added.cart_id, connection.alias)
-    rows.mark_stored(item, added.id, connection.alias)
+    mark_stored(cart, added.cart_id, connection.alias)
+    mark_stored(item, added.id, connection.alias)
     item.cart = cart
     return True
 
@@ -259,7 +261,7 @@ def _touch(
 
 
 def _add_values(connection: BaseDatabaseWrapper, item: CartItem, most: int) -> list[Any]:
-    return [*rows.prepared(item, connection)[1:], most]
+    return [*prepared(item, connection)[1:], app_settings.MAX_LINES, item.product_ref, most]
 
 
 @lru_cache
@@ -267,7 +269,7 @@ def _open_sql(alias: str) -> str:
     """``OPEN``. On a conflict only the time is updated, because RETURNING does not return a row that was not
     changed."""
     conflict = "ON CONFLICT (customer_id) WHERE status = 'open' DO UPDATE SET updated_at = EXCLUDED.updated_at"
-    return rows.insert_sql(Cart, alias, 1, conflict)
+    return insert_sql(Cart, alias, 1, conflict)
 
 
 @lru_cache
@@ -286,13 +288,15 @@ def _touch_sql(alias: str, status: str, locks: int) -> str:
 
 @lru_cache
 def _add_sql(alias: str) -> str:
-    """``ADD``. Returns no row if the quantity would exceed the last parameter."""
+    """``ADD``. Returns no row if the quantity would exceed the last parameter, or a new row the number of lines."""
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
-    columns = [quote(field.column) for field in rows.columns(CartItem)]
+    columns = [quote(field.column) for field in columns_of(CartItem)]
     return f"""
         INSERT INTO {table} AS item ({", ".join(columns)})
-        SELECT opened.id, {", ".join(["%s"] * (len(columns) - 1))} FROM opened WHERE true
+        SELECT opened.id, {", ".join(["%s"] * (len(columns) - 1))} FROM opened
+        WHERE (SELECT COUNT(*) FROM {table} AS known WHERE known.cart_id = opened.id) < %s
+            OR EXISTS (SELECT 1 FROM {table} AS known WHERE known.cart_id = opened.id AND known.product_ref = %s)
         ON CONFLICT (cart_id, product_ref) DO UPDATE SET quantity = item.quantity + EXCLUDED.quantity,
             name = EXCLUDED.name, price_when_added = EXCLUDED.price_when_added
         WHERE item.quantity + EXCLUDED.quantity <= %s

@@ -88,6 +88,7 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "STAFF_API_AUTH": ("a dotted path or a list of them", _are_paths, '"ninja.security.django_auth"'),
     "TRANSITIONS": ("a dict of lists", _are_transitions, '{"delivered": ["processing"]}'),
     "MAX_QUANTITY": ("a whole number from 1 to 2147483647", _is_count, "999"),
+    "MAX_LINES": ("a whole number from 1 to 32767", lambda value: _is_count(value) and value < 2**15, "500"),
     "MAX_UNPAID_UNITS": ("a whole number from 1 to 2147483647", _is_count, "200"),
     "TRUSTED_PROXIES": ("a whole number from 0 to 100, or None", _is_number_of_proxies, "1"),
     "MAX_UNPAID_ORDERS": ("a whole number from 1 to 2147483647", _is_count, "5"),

@@ -9,10 +9,10 @@ from django.utils.translation import gettext as _
 from shop_core.money import MAX_AMOUNT, as_text, quantise
 
 from shop_orders import events, lifecycle
-from shop_orders.exceptions import InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
+from shop_orders.exceptions import InvalidAmount, InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import Order, OrderStatus, Payment, Refund
 from shop_orders.payment_providers import payment_provider
-from shop_orders.payments import account, inbox, order_status, refund_results, states, watching
+from shop_orders.payments import account, amounts, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -88,7 +88,7 @@ def record_provider_refund(
         RefundTooLarge: the amount exceeds what is left of the payment.
     """
     order, payment = account.lock(payment_id)
-    refunded = quantise(amount, payment.currency)
+    refunded = amounts.exact(amount, payment.currency)
     if payment.status != Payment.Status.CAPTURED:
         raise NotPayable
     if refunded < 0 or (reference and payment.refunds.filter(provider_reference=reference).exists()):
@@ -135,6 +135,7 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
 
 def _received(order: Order, amount: Decimal) -> Decimal:
     """The amount in whole units of the currency, if it can be added to the money of the order."""
-    if not amount.is_finite() or order.paid_amount + amount > MAX_AMOUNT:
-        raise InvalidInput(_("This amount is larger than the shop can handle."))
-    return quantise(amount, order.currency)
+    received = amounts.exact(amount, order.currency)
+    if order.paid_amount + received > MAX_AMOUNT:
+        raise InvalidAmount(_("This amount is larger than the shop can handle."))
+    return received

@@ -14,6 +14,7 @@ from shop_orders import crediting, events, lifecycle
 from shop_orders.exceptions import RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
+from shop_orders.payments import amounts
 from shop_orders.payments.sending import send_refund
 from shop_orders.transactions import in_transaction, outside_transaction
 
@@ -104,7 +105,7 @@ def queue(
     )
     available = [(row, row.refundable_amount - row.waiting) for row in payments.order_by("-id")]
     refundable = sum((part for _row, part in available), Decimal(0))
-    wanted = refundable if amount is None else quantise(amount, order.currency)
+    wanted = refundable if amount is None else amounts.exact(amount, order.currency)
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
     above = wanted - min(wanted, order.refund_due)

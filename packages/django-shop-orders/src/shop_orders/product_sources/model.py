@@ -11,9 +11,13 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connections, models, router
 from django.db.models import Case, F, Q, Value, When
+from shop_core.db.rows import chunks
 from shop_core.money import MAX_AMOUNT, quantise
 
 from shop_orders.conf import app_settings
+
+ROWS_AT_A_TIME = 200
+"""SQLite refuses conditions with more than a thousand parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +133,11 @@ class ModelProductSource:
         return {str(ref): _Row(key, stock) for ref, key, stock in rows.values_list(self.ref, key, self.stock)}
 
     def _add(self, changes: Mapping[Any, int]) -> None:
-        """One UPDATE for all rows; a row that would fall below zero is not changed and makes the whole call fail."""
-        if not changes:
-            return
+        """One UPDATE for many rows; a row that would fall below zero is not changed and makes the whole call fail."""
+        for part in chunks(list(changes.items()), ROWS_AT_A_TIME):
+            self._update(dict(part))
+
+    def _update(self, changes: Mapping[Any, int]) -> None:
         allowed = Q()
         for key, change in changes.items():
             allowed |= Q(pk=key) & (Q(**{f"{self.stock}__gte": -change}) if change < 0 else Q())
