@@ -256,6 +256,18 @@ def test_dashboard_refund_takes_the_room_of_refunds_that_were_not_sent(order, pa
     assert order.events.filter(kind="refund_failed").count() == 1
 
 
+@pytest.mark.parametrize(("made", "credited", "owed"), [("10", 20, 10), ("20", 20, 0), ("24", 24, 0)])
+def test_dashboard_refund_in_place_of_a_queued_one_is_credited_once(
+    order, payment, memory_provider, made, credited, owed
+):
+    payments.queue_refund(order.pk, amount=Decimal(20))
+    made_in_dashboard(memory_provider, payment, made)
+    payments.refresh(payment)
+    order.refresh_from_db()
+    assert (order.credited_amount, order.refund_due, order.amount_due) == (credited, owed, 0)
+    assert sum(credit.amount for credit in order.credits.all()) == credited
+
+
 @pytest.mark.parametrize(
     ("status", "expected"), [("pending", (0, "pending")), ("succeeded", (10, "succeeded")), ("failed", (0, None))]
 )

@@ -186,7 +186,9 @@ def credited_orders(draw):
         for ref in "abc"[: draw(st.integers(1, 3))]
     ]
     hooks = [hook("discount", -draw(amounts)), hook("shipping", draw(amounts)), TAX]
-    order = order_of(goods, *hooks, *draw(st.sampled_from([[], [LEVY], [hook("tax", "3")]])), currency=currency)
+    untaxed_fee = hook("fee", draw(amounts))
+    last = draw(st.sampled_from([[], [LEVY], [hook("tax", "3")], [untaxed_fee], [LEVY, untaxed_fee]]))
+    order = order_of(goods, *hooks, *last, currency=currency)
     steps = draw(
         st.lists(st.tuples(st.sampled_from(["units", "shipping", "amount"]), amounts, st.integers(1, 4)), max_size=6)
     )
@@ -210,6 +212,7 @@ def test_credits_never_exceed_a_tax_and_complete_it_together(example):
         order.credited_amount += given_back
         for ref, number in (units or {}).items():
             before[ref] = before.get(ref, 0) + number
+        assert sum(Decimal(row["amount"]) for row in found) <= given_back
         for row in found:
             assert Decimal(row["amount"]) >= 0
             total_of[row["position"]][0] += Decimal(row["base"] or 0)
@@ -219,6 +222,27 @@ def test_credits_never_exceed_a_tax_and_complete_it_together(example):
     assert [tuple(total_of[tax.position]) for tax in order.tax_lines] == [
         (tax.base or 0, tax.amount) for tax in order.tax_lines
     ]
+
+
+def test_untaxed_fee_leaves_no_credit_with_more_tax_than_its_amount():
+    """Each of three rates rounds up to one shilling, of a credit of two."""
+    goods = [line("a", "10", is_gross=True), line("b", "10", tax_class="reduced", is_gross=True)]
+    order = order_of(goods, TAX, LEVY, hook("fee", "7"), currency="UGX")
+    credited = []
+    while order.credited_amount < order.total:
+        credited.append(tax_lines_of(order, Decimal(1), credited=credited))
+        assert sum(Decimal(row["amount"]) for row in credited[-1]) <= 1
+        order.credited_amount += 1
+    assert sum(Decimal(row["amount"]) for lines in credited for row in lines) == order.tax_total
+
+
+def test_goods_that_a_goodwill_has_paid_in_part_leave_no_tax_without_an_amount():
+    order = order_of([line("a", "100"), line("b", "100", tax_class="zero")], TAX)
+    credited = []
+    for amount, units in ((110, None), (100, {"b": 1}), (6, None)):
+        credited.append(tax_lines_of(order, Decimal(amount), units=units, credited=credited))
+        assert sum(Decimal(row["base"]) + Decimal(row["amount"]) for row in credited[-1]) == amount
+        order.credited_amount += amount
 
 
 @SIZES

@@ -134,8 +134,9 @@ def record_made_at_provider(
     """Record a refund that was made on the provider's pages. What exceeds ``refund_due`` is credited.
 
     The amount is at most what is left of the payment. Refunds that were not sent yet fail where they do not fit any
-    more.
+    more; what was credited for them is what this one gives back first.
     """
+    _make_room(order, payment, amount)
     above = amount - min(amount, order.refund_due)
     refund = Refund.objects.create(
         payment=payment,
@@ -147,7 +148,6 @@ def record_made_at_provider(
         notify=notify,
     )
     crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=refund.reason, by=by, refund=refund)
-    _make_room(order, payment)
     if status == Status.SUCCEEDED:
         succeed(order, payment, refund)
     else:
@@ -244,10 +244,10 @@ def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_c
         record_made_at_provider(order, payment, listed.amount, status=listed.status, reference=listed.reference)
 
 
-def _make_room(order: Order, payment: Payment) -> None:
-    """Fail refunds that were not sent, the newest first, while the refunds of a payment exceed it."""
+def _make_room(order: Order, payment: Payment, amount: Decimal) -> None:
+    """Fail refunds that were not sent, the newest first, while the payment's refunds and the amount exceed it."""
     reserving = list(payment.refunds.filter(status__in=Refund.RESERVING).order_by("-id"))
-    excess = sum((refund.amount for refund in reserving), Decimal(0)) - payment.captured_amount
+    excess = amount + sum((refund.amount for refund in reserving), Decimal(0)) - payment.captured_amount
     for refund in reserving:
         if excess > 0 and refund.status == Status.QUEUED and not refund.attempts:
             excess -= refund.amount

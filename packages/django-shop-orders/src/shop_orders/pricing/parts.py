@@ -54,8 +54,8 @@ def tax_lines_of(
 
     Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. The amount is
     that of ``amount_of_lines`` or another: a part of the products' price has a part of their tax, what exceeds it is
-    spread over all rates, in proportion to what is left of them. No tax line exceeds what is left of the order's, and
-    the credit that completes the order's total takes all that is left.
+    spread over all rates, in proportion to what is left of them. No tax line exceeds what is left of the order's, the
+    tax is never more than the amount, and the credit that completes the order's total takes all that is left.
     """
     sold = _sold(order)
     left = _left(sold, credited)
@@ -73,12 +73,13 @@ def tax_lines_of(
         parts = [_of_shipping(tax, sold, whole) for tax in sold.taxes]
     else:
         whole, parts = rest, left
-    if amount <= whole:
-        return _as_json(_within(_scaled(parts, amount, whole, sold), left), order.currency)
-    parts = _within(parts, left)
-    others = [tax.plus(part, -1) for tax, part in zip(left, parts, strict=True)]
-    extra = _within(_scaled(others, amount - whole, rest - whole, sold), others)
-    return _as_json([part.plus(more) for part, more in zip(parts, extra, strict=True)], order.currency)
+    part = min(amount, whole)
+    parts = _within(_scaled(parts, part, whole, sold), left)
+    given = _gross(parts) if _is_divided(sold) else part  # less than the part where its taxes were credited before
+    others = [tax.plus(one, -1) for tax, one in zip(left, parts, strict=True)]
+    extra = _within(_scaled(others, amount - given, rest - given, sold), others)
+    found = [one.plus(more) for one, more in zip(parts, extra, strict=True)]
+    return _as_json(_fitting(found, left, amount, rest, order.currency), order.currency)
 
 
 def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
@@ -224,18 +225,49 @@ def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
 
 
 def _scaled(parts: Sequence[_Tax], amount: Decimal, whole: Decimal, sold: _Sold) -> list[_Tax]:
-    """The taxes of an amount, given those of the whole. Where each thing has one tax, bases and taxes add up to it."""
-    order = sold.order
-    if sum((tax.base + tax.amount for tax in sold.taxes), ZERO) != order.total:
-        return [part.times(amount, whole, order.currency) for part in parts]
+    """The taxes of an amount, given those of the whole. Where each thing has one tax, bases and taxes add up to it.
+
+    Elsewhere their sum is rounded once and spread, so that many small taxes do not all round up.
+    """
+    currency = sold.order.currency
+    if not amount or not whole:
+        return [_Tax(part.charge, ZERO, ZERO) for part in parts]
+    if not _is_divided(sold):
+        amounts = [part.amount for part in parts]
+        sum_of_taxes = min(quantise(sum(amounts, ZERO) * amount / whole, currency), sum(amounts, ZERO))
+        taxes = spread(sum_of_taxes, amounts, currency)
+        bases = [part.times(amount, whole, currency) for part in parts]
+        return [part._replace(amount=tax) for part, tax in zip(bases, taxes, strict=True)]
     weights = [part.base + part.amount for part in parts]
     if not any(weights):
         return list(parts)
     scaled = []
-    for part, weight, gross in zip(parts, weights, spread(amount, weights, order.currency), strict=True):
-        tax = part.amount if amount == whole or not weight else quantise(gross * part.amount / weight, order.currency)
+    for part, weight, gross in zip(parts, weights, spread(amount, weights, currency), strict=True):
+        tax = part.amount if amount == whole or not weight else quantise(gross * part.amount / weight, currency)
         scaled.append(_Tax(part.charge, gross - tax, tax))
     return scaled
+
+
+def _is_divided(sold: _Sold) -> bool:
+    """Whether each thing of the order has one tax, so that the bases and taxes are the total."""
+    return _gross(sold.taxes) == sold.order.total
+
+
+def _gross(taxes: Iterable[_Tax]) -> Decimal:
+    return sum((tax.base + tax.amount for tax in taxes), ZERO)
+
+
+def _fitting(found: Sequence[_Tax], left: Sequence[_Tax], amount: Decimal, rest: Decimal, currency: str) -> list[_Tax]:
+    """The taxes so that neither they nor those that are left after them are more than their part of the rest."""
+    taxes, most = [tax.amount for tax in found], [tax.amount for tax in left]
+    sum_of_taxes, sum_left = sum(taxes, ZERO), sum(most, ZERO)
+    if sum_of_taxes > amount:
+        taxes = spread(amount, taxes, currency)
+    elif sum_left - sum_of_taxes > rest - amount:
+        missing = sum_left - sum_of_taxes - (rest - amount)
+        free = [limit - tax for limit, tax in zip(most, taxes, strict=True)]
+        taxes = [tax + more for tax, more in zip(taxes, spread(missing, free, currency), strict=True)]
+    return [tax._replace(amount=fitting) for tax, fitting in zip(found, taxes, strict=True)]
 
 
 def _as_json(taxes: Iterable[_Tax], currency: str) -> list[TaxLine]:
