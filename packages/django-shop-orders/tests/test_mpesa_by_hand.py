@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import timedelta
 from decimal import Decimal
+from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -15,7 +16,7 @@ from shop_orders import customers, lifecycle, payments
 from shop_orders.exceptions import NotPayable, PaymentDeclined
 from shop_orders.models import IncomingPayment, Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
-from shop_orders.payments import candidates
+from shop_orders.payments import candidates, incoming
 from test_stripe_and_mpesa import MPESA, MPESA_OPTIONS, call_back, receipt_of
 from testproject.providers import FakeDaraja
 
@@ -435,6 +436,21 @@ def test_without_an_initiator_staff_decide(order, send, daraja, monkeypatch, mis
     assert (state(row), daraja.questions) == (("held", "unconfirmed"), [])
     payments.assign_incoming(row.pk, order.pk)
     assert account_of(order) == PAID_ONCE
+
+
+class ProcessEnds(BaseException):
+    """No handler of the app catches it."""
+
+
+def test_confirmed_money_is_recorded_although_the_process_ended_before(order, send, daraja, monkeypatch):
+    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
+    with monkeypatch.context() as patch, pytest.raises(ProcessEnds):
+        patch.setattr(incoming, "_consider", Mock(side_effect=ProcessEnds))
+        send.answer("RKTQDM7W6S")
+    assert (state(row), row.is_confirmed, account_of(order)) == (("held", ""), True, UNPAID)
+    IncomingPayment.objects.update(next_attempt_at=timezone.now())
+    assert payments.reconcile() == 1
+    assert (state(row), account_of(order)) == (("recorded", ""), PAID_ONCE)
 
 
 @pytest.mark.parametrize("error", [(503, "<html></html>"), (400, {"errorCode": "400.002.02"}), (200, {}), (401, "")])

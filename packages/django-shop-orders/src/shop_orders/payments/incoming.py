@@ -35,8 +35,9 @@ Status, Reason = IncomingPayment.Status, IncomingPayment.Reason
 MOST_ATTEMPTS = 20
 """Over about four days. Afterwards only staff decide."""
 LONGEST_WAIT = timedelta(hours=6)
-RETRIED = (Reason.UNCONFIRMED, Reason.REQUEST_OPEN)
-"""Reasons that can end without staff."""
+RETRIED = ("", Reason.UNCONFIRMED, Reason.REQUEST_OPEN)
+"""Reasons that can end without staff. Money that was confirmed has none until it is recorded, also if the process ends
+in between."""
 
 
 @outside_transaction(IncomingPayment)
