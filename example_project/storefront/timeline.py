@@ -33,6 +33,12 @@ KINDS = {
     "refunded": _("We refunded money"),
     "note": _("A note from us"),
 }
+REFUND = {
+    "queued": _("on its way to you"),
+    "pending": _("on its way to you"),
+    "succeeded": _("sent back to you"),
+    "failed": _("did not go through"),
+}
 CHANNELS = {"email": _("E-mail"), "sms": _("SMS")}
 STATES = {
     "queued": _("on its way"),

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 from shop_notify.models import Notification
 from shop_orders import guest_links, lifecycle, payments
 from shop_orders.payment_providers import PaymentState
@@ -80,6 +82,19 @@ def test_the_time_line_tells_what_happened_and_which_messages_went_out(customer,
     assert "Your order is on its way" in text
     assert 'href="https://courier.example.org/TC-1"' in text
     assert "Cancel this order" not in text
+
+
+def test_customers_see_their_refunds(customer, mug):
+    order = customer.buy("MUG")
+    payments.record_payment(order.pk)
+    (made,) = payments.refund(order.pk, amount=Decimal(5), reason="Canary is a nuisance", notify=False)
+    payments.queue_refund(order.pk, amount=Decimal(3), notify=False)
+    page = customer.get(f"/orders/{order.number}/").partition("<h3>Refunds</h3>")[2].partition("</ul>")[0]
+    day = date_format(timezone.localtime(made.created_at), "DATE_FORMAT")
+    listed = [re.sub(r"\s+", " ", text) for text in re.findall("<li>(.*?)</li>", page)]
+    assert [text.partition(" of ")[2] for text in listed] == [f"{day}: sent back to you", f"{day}: on its way to you"]
+    assert [re.search(r"\d+", text)[0] for text in listed] == ["5", "3"]
+    assert "Canary" not in page
 
 
 def test_a_private_note_stays_private(customer, mug):

@@ -1,5 +1,6 @@
 """What a refund credits: goods, shipping or goodwill, above the money that is owed anyway."""
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -184,6 +185,34 @@ def test_staff_refund_goods_by_the_api(order):
     assert (answer["credited_amount"], answer["amount_due"]) == ("15.40", "2.00")
     refused = client.post(url, {"lines": [{"product": "978-1", "quantity": 2}]}, "application/json")
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+
+
+def test_customers_see_their_refunds_without_the_texts_of_staff(order, user, memory_provider):
+    client = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+    url = f"/api/orders/orders/{order.number}/"
+    assert client.get(url).json()["refunds"] == []
+    (made,) = payments.refund(order.pk, amount=Decimal(5), reason="Canary is a nuisance", by=user)
+    payments.queue_refund(order.pk, amount=Decimal("2.50"))
+    answer = client.get(url)
+    assert [(row["amount"], row["currency"], row["status"]) for row in answer.json()["refunds"]] == [
+        ("5.00", "KES", "succeeded"),
+        ("2.50", "KES", "queued"),
+    ]
+    first = answer.json()["refunds"][0]
+    assert set(first) == {"amount", "currency", "status", "created_at"}
+    assert made.created_at - datetime.fromisoformat(first["created_at"]) < timedelta(milliseconds=1)
+    assert "Canary" not in answer.content.decode()
+
+
+def test_api_tells_the_balance_of_the_account(order, user):
+    client = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
+    lifecycle.cancel(order.pk)
+    fields = ("balance", "amount_due", "refund_due")
+    answer = client.get(f"/api/orders/orders/{order.number}/").json()
+    assert [answer[name] for name in fields] == ["-33.00", "0.00", "33.00"]
+    assert client.get("/api/orders/orders/").json()["items"][0]["balance"] == "-33.00"
+    payments.refund(order.pk, credit=False)
+    assert client.get(f"/api/orders/orders/{order.number}/").json()["balance"] == "0.00"
 
 
 def test_staff_list_the_orders_with_money_to_refund(order, place):

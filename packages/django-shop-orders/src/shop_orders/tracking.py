@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 from shop_orders.conf import app_settings
-from shop_orders.models import Order, OrderEvent, Shipment
+from shop_orders.models import Order, OrderEvent, Refund, Shipment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,13 @@ def of(order: Order) -> Tracking:
         shipments=list(order.shipments.prefetch_related("lines__order_line")),
         deliveries=_deliveries(order.number),
     )
+
+
+def refunds_of(order: Order) -> list[Refund]:
+    """The refunds of an order with their payments, the oldest first. An order that was never paid takes no query."""
+    if not order.paid_amount:
+        return []
+    return list(Refund.objects.filter(payment__order=order).select_related("payment").order_by("id"))
 
 
 def _deliveries(order_number: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from ninja import Schema
 from shop_core.money import as_text
 
-from shop_orders import carts, lifecycle
+from shop_orders import carts, lifecycle, tracking
 from shop_orders.api import schemas
 from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
 from shop_orders.payment_providers import awaits_online_payment
@@ -100,6 +100,12 @@ def tax_line(row: Any, rate: Decimal | None, currency: str) -> schemas.TaxLineOu
     )
 
 
+def _refund(row: Refund, currency: str) -> schemas.RefundOut:
+    return schemas.RefundOut(
+        amount=as_text(row.amount, currency), currency=currency, status=row.status, created_at=row.created_at
+    )
+
+
 def order_fields(order: Order) -> dict[str, Any]:
     """The fields of OrderOut."""
     currency = order.currency
@@ -119,6 +125,7 @@ def order_fields(order: Order) -> dict[str, Any]:
         "credited_amount": as_text(order.credited_amount, currency),
         "paid_amount": as_text(order.paid_amount, currency),
         "refunded_amount": as_text(order.refunded_amount, currency),
+        "balance": as_text(order.balance, currency),
         "amount_due": as_text(order.amount_due, currency),
         "refunds_under_way": as_text(order.refunds_under_way, currency),
         "refund_due": as_text(order.refund_due, currency),
@@ -152,6 +159,7 @@ def order_fields(order: Order) -> dict[str, Any]:
             for charge in charges
         ],
         "tax_lines": [tax_line(charge, charge.tax_rate, currency) for charge in charges if charge.kind == "tax"],
+        "refunds": [_refund(row, currency) for row in tracking.refunds_of(order)],
         "can_be_cancelled": not shipped and "cancelled" in lifecycle.allowed(order.status),
         "cancel_reason": order.cancel_reason,
     }
@@ -171,6 +179,7 @@ def summary(row: Any) -> schemas.OrderSummaryOut:
         placed_at=row.placed_at,
         currency=row.currency,
         total=as_text(row.total, row.currency),
+        balance=as_text(row.balance, row.currency),
         amount_due=as_text(row.amount_due, row.currency),
         item_count=row.item_count,
     )
@@ -214,16 +223,14 @@ def payment(row: Payment) -> schemas.PaymentOut:
 
 
 def staff_order(row: Order) -> schemas.StaffOrderOut:
-    refunds = Refund.objects.filter(payment__order=row).select_related("payment").order_by("id")
     return schemas.StaffOrderOut(
-        **order_fields(row),
+        **{**order_fields(row), "refunds": [_staff_refund(sent) for sent in tracking.refunds_of(row)]},
         customer=str(row.customer.public_id),
         allowed_statuses=sorted(lifecycle.allowed(row.status)),
         awaits_online_payment=awaits_online_payment(row),
         can_be_reinstated=lifecycle.can_be_reinstated(row),
         events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],
         payments=[_staff_payment(attempt) for attempt in row.payments.all()],
-        refunds=[_refund(sent) for sent in refunds],
         credits=[_credit(given, row.currency) for given in row.credits.select_related("actor").order_by("id")],
         shipments=[shipment(parcel) for parcel in row.shipments.prefetch_related("lines__order_line")],
     )
@@ -247,13 +254,11 @@ def _staff_event(row: OrderEvent) -> schemas.StaffEventOut:
     )
 
 
-def _refund(row: Refund) -> schemas.RefundOut:
-    return schemas.RefundOut(
+def _staff_refund(row: Refund) -> schemas.StaffRefundOut:
+    return schemas.StaffRefundOut(
+        **_refund(row, row.payment.currency).model_dump(),
         id=str(row.public_id),
         provider=row.payment.provider,
-        amount=as_text(row.amount, row.payment.currency),
-        currency=row.payment.currency,
-        status=row.status,
         reason=row.reason,
         error=row.error,
     )

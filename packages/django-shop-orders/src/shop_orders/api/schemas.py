@@ -1,5 +1,6 @@
 """Request and response bodies. Money is text with the currency's decimals; no response holds a database key."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -143,6 +144,14 @@ class OrderLineOut(TaxedOut):
     shipped_quantity: int
 
 
+class RefundOut(Schema):
+    amount: str
+    currency: str
+    status: str
+    """queued, pending, succeeded or failed; what failed is still owed."""
+    created_at: datetime
+
+
 class OrderOut(Schema):
     number: str
     status: str
@@ -158,8 +167,10 @@ class OrderOut(Schema):
     """The part of the total that the shop no longer asks for."""
     paid_amount: str
     refunded_amount: str
+    balance: str
+    """total - credited - paid + refunded: what the customer owes; negative if the shop owes it."""
     amount_due: str
-    """total - credited - paid + refunded, or 0 if that is negative."""
+    """The balance, or 0 if that is negative."""
     refunds_under_way: str
     """Refunds that were asked for and that the provider has not confirmed yet."""
     refund_due: str
@@ -173,6 +184,7 @@ class OrderOut(Schema):
     lines: list[OrderLineOut]
     charges: list[ChargeOut]
     tax_lines: list[TaxLineOut]
+    refunds: Sequence[RefundOut]
     can_be_cancelled: bool
     cancel_reason: str
 
@@ -190,6 +202,7 @@ class OrderSummaryOut(Schema):
     placed_at: datetime
     currency: str
     total: str
+    balance: str
     amount_due: str
     item_count: int
 
@@ -261,12 +274,9 @@ class StaffPaymentOut(PaymentOut):
     """Whether staff have to say what was received: ``error`` says why."""
 
 
-class RefundOut(Schema):
+class StaffRefundOut(RefundOut):
     id: str
     provider: str
-    amount: str
-    currency: str
-    status: str
     reason: str
     error: str
 
@@ -294,6 +304,6 @@ class StaffOrderOut(OrderOut):
     """Whether it is cancelled and paid, so that it can be confirmed again."""
     events: list[StaffEventOut]
     payments: list[StaffPaymentOut]
-    refunds: list[RefundOut]
+    refunds: Sequence[StaffRefundOut]
     credits: list[CreditOut]
     shipments: list[ShipmentOut]
