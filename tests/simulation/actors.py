@@ -451,13 +451,19 @@ def undecided() -> list[Payment]:
 
 
 def found_at_provider(service: Service, payment: Payment) -> Decimal:
-    """What staff see on the provider's pages: by the payment's reference, or without one by the order's number."""
-    if payment.provider_reference:
-        deal = service.deals.get(payment.provider_reference)
-        return deal.value if deal else Decimal(0)
-    known = set(payment.order.payments.filter(provider=payment.provider).values_list("provider_reference", flat=True))
-    deals = [deal for deal in service.deals.values() if deal.order_number == payment.order.number]
-    return sum((deal.value for deal in deals if deal.reference not in known), Decimal(0))
+    """What staff see on the provider's pages: by the payment's reference, or without one by our id of the payment.
+
+    A transaction that is recorded as another payment, by its reference or its receipt, is not counted once more.
+    """
+    others = payment.order.payments.filter(provider=payment.provider).exclude(pk=payment.pk)
+    known = {name for names in others.values_list("provider_reference", "receipt") for name in names if name}
+    reference, payment_id = payment.provider_reference, str(payment.public_id)
+    found = (
+        deal
+        for deal in service.deals.values()
+        if (deal.reference == reference if reference else deal.payment_id == payment_id)
+    )
+    return sum((deal.value for deal in found if not known & {deal.reference, deal.receipt}), Decimal(0))
 
 
 def settle_by_hand(world: World, payment: Payment) -> None:

@@ -9,8 +9,8 @@ START = dt.datetime(2030, 1, 7, 9, 0, tzinfo=dt.UTC)
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = START
+    def __init__(self, now: dt.datetime = START) -> None:
+        self.now = now
 
     def advance(self, **duration: float) -> None:
         self.now += dt.timedelta(**duration)

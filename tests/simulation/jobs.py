@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 from shop_catalog import inventory
 from shop_catalog.models import StockMovement
 from shop_notify import delivery
 from shop_notify.models import Notification
 from shop_orders import events, payments
 from shop_orders.models import Order, OrderEvent, OrderStatus, Payment, ProviderEvent, Refund
+from shop_orders.payments import inbox, incoming, watching
 
-from simulation.providers import SERVICES
+from simulation import clock
+from simulation.providers import KINDS, SERVICES
 from simulation.steps import step
 from simulation.world import LIMIT, World
 
@@ -42,40 +46,88 @@ def run(world: World, name: str) -> Any:
     return answer
 
 
-def run_all(world: World, *, idle: Container[str] = ()) -> None:
-    """Run the jobs, but for those that have nothing to do."""
+def run_all(world: World) -> None:
+    """Run the jobs, but for those to which nothing is due: they would look and do nothing."""
+    due = due_jobs(world)
     for name in JOBS:
-        if name not in idle or name == "reconcile_payments":
+        if name in due:
             run(world, name)
+            due = due_jobs(world)
 
 
-WAITING: dict[str, QuerySet[Any]] = {
-    "expire_orders": Order.objects.filter(status="pending"),
-    "reconcile_payments": Payment.objects.filter(status__in=Payment.OPEN),
-    "send_refunds": Refund.objects.filter(status__in=("queued", "pending")),
-    "confirm_events": ProviderEvent.objects.filter(outcome__in=("received", "waiting", "unmatched")),
-    "announce_events": OrderEvent.objects.waiting(),
-    "announce_stock": StockMovement.objects.unannounced(),
-    "deliver_notifications": Notification.objects.filter(state__in=("queued", "sending")),
-}
-"""What is under way, by the job that ends it."""
+def has_work(world: World) -> bool:
+    """Whether something is under way that a job ends, now or later."""
+    return bool(_select(world, _under_way, tuple(sorted(world.removed_for_good))))
 
 
-def idle_jobs() -> set[str]:
-    """The jobs that nothing waits for, found by one statement; ``reconcile_payments`` also looks at what has ended."""
+def due_jobs(world: World) -> set[str]:
+    """The jobs to which something is due, found by one statement."""
+    return _select(world, _due_now, ())
+
+
+def _under_way(removed: tuple[str, ...]) -> dict[str, list[QuerySet[Any]]]:
+    """What is under way, by the job that ends it. Nobody can be asked about removed providers; staff wait for cash."""
+    silent = (*removed, *(alias for alias, (service, _way) in KINDS.items() if not service.sends_events))
+    payments_open = Payment.objects.filter(status__in=Payment.OPEN).exclude(provider__in=silent)
+    refunds = Refund.objects.filter(status__in=("queued", "pending")).exclude(payment__provider__in=removed)
+    undecided = ProviderEvent.objects.filter(outcome__in=("received", "waiting", "unmatched"))
+    return {
+        "expire_orders": [Order.objects.filter(status="pending").exclude(payments__status="held")],
+        "reconcile_payments": [payments_open, undecided.exclude(provider__in=removed)],
+        "send_refunds": [refunds],
+        "announce_events": [OrderEvent.objects.waiting()],
+        "announce_stock": [StockMovement.objects.unannounced()],
+        "deliver_notifications": [Notification.objects.open()],
+    }
+
+
+def _due_now(_removed: tuple[str, ...]) -> dict[str, list[QuerySet[Any]]]:
+    """What each job looks for first."""
+    now = timezone.now()
+    refunds = Refund.objects.filter(next_attempt_at__lte=now)
+    orders = Order.objects.overdue().filter(Q(next_check_at=None) | Q(next_check_at__lte=now))
+    asked = [watching.to_check(is_captured=True), watching.to_check(is_captured=False)]
+    events_due = [inbox.to_reconsider(), inbox.to_ask_about(), incoming.due()]
+    return {
+        "expire_orders": [orders],
+        "reconcile_payments": [*asked, *events_due, refunds.filter(status="pending")],
+        "send_refunds": [refunds.filter(status="queued")],
+        "announce_events": [OrderEvent.objects.due()],
+        "announce_stock": [StockMovement.objects.unannounced()],
+        "deliver_notifications": [Notification.objects.due(now)],
+    }
+
+
+Rows = Callable[[tuple[str, ...]], dict[str, list[QuerySet[Any]]]]
+
+
+def _select(world: World, rows: Rows, removed: tuple[str, ...]) -> set[str]:
+    names, sql, params = _statement(rows, removed)
+    now = connection.ops.adapt_datetimefield_value(world.clock.now)
     with connection.cursor() as cursor:
-        cursor.execute(*_waiting_sql())
-        return {name for name, is_waiting in zip(WAITING, cursor.fetchone(), strict=True) if not is_waiting}
+        cursor.execute(sql, [now if value == _some_time() else value for value in params])
+        return {name for name, has_rows in zip(names, cursor.fetchone(), strict=True) if has_rows}
 
 
 @cache
-def _waiting_sql() -> tuple[str, tuple[Any, ...]]:
-    parts, values = [], []
-    for rows in WAITING.values():
-        sql, params = rows.values("pk").order_by().query.sql_with_params()
-        parts.append(f"EXISTS ({sql})")
-        values.extend(params)
-    return f"SELECT {', '.join(parts)}", tuple(values)
+def _statement(rows: Rows, removed: tuple[str, ...]) -> tuple[list[str], str, list[Any]]:
+    """Compiled once, for a time that is replaced by that of each question."""
+    names, parts, values = [], [], []
+    with clock.virtual(clock.Clock(SOME_TIME)):
+        for name, querysets in rows(removed).items():
+            found = [queryset.values("pk").order_by().query.sql_with_params() for queryset in querysets]
+            names.append(name)
+            parts.append(" OR ".join(f"EXISTS ({sql})" for sql, _params in found))
+            values += [value for _sql, params in found for value in params]
+    return names, f"SELECT {', '.join(parts)}", values
+
+
+SOME_TIME = clock.START - timedelta(days=1000)
+
+
+@cache
+def _some_time() -> Any:
+    return connection.ops.adapt_datetimefield_value(SOME_TIME)
 
 
 def _waiting() -> set[int]:

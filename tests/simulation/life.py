@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 
 from shop_orders.models import IncomingPayment, Order
@@ -48,7 +47,7 @@ def come_to_rest(world: World) -> None:
     for service in SERVICES.values():
         service.is_away = False
     for minutes in PAUSES:
-        _let_pass(world, minutes, idle=jobs.idle_jobs())
+        _let_pass(world, minutes)
         if minutes == 180 and "staff are slow" not in world.plan.troubles:
             staff_work(world)
         if _has_ended(world):
@@ -63,21 +62,19 @@ def come_to_rest(world: World) -> None:
         staff_work(world)
 
 
-def _let_pass(world: World, minutes: int, *, idle: Container[str] = ()) -> None:
+def _let_pass(world: World, minutes: int) -> None:
     world.clock.advance(minutes=minutes)
     world.pass_time()
-    if world.due_mail():
-        idle = ()
     while letters := world.due_mail():
         world.deliver(world.rng.choice(letters))
-    jobs.run_all(world, idle=idle)
+    jobs.run_all(world)
 
 
 def _has_ended(world: World) -> bool:
     """Whether nothing is under way any more, as far as that can be told from outside."""
     deals = [deal for service in SERVICES.values() if service.sends_events for deal in service.deals.values()]
     is_open = any(deal.status in ("open", "authorised") or deal.on_the_way for deal in deals)
-    return not (world.mail_left() or is_open) and jobs.idle_jobs() == set(jobs.WAITING)
+    return not (world.mail_left() or is_open or jobs.has_work(world))
 
 
 def staff_work(world: World) -> None:
