@@ -232,9 +232,12 @@ def refunds_wanted(world: World, orders: list[Order]) -> Found:
         if asked > wanted:
             yield "refunded twice", f"{reason}: {wanted} was wanted, {asked} was sent back"
     for order in orders:
+        made = {row.pk for row in refunds_of(order) if row.status != "failed"}
         own = [row for row in refunds_of(order) if row.actor_id is None and row.reason.startswith("Paid after")]
-        sent = sum((row.amount for row in own if row.status != "failed"), ZERO)
-        owed = ZERO if order.status == OrderStatus.CANCELLED else order.total
+        sent = sum((row.amount for row in own if row.pk in made), ZERO)
+        credits = [row for row in order.credits.all() if row.amount > 0 and row.refund_id not in made]
+        asked_for = max(order.total - sum((row.amount for row in credits), ZERO), ZERO)
+        owed = ZERO if order.status == OrderStatus.CANCELLED else asked_for
         if sent > max(order.paid_amount - owed, ZERO):
             yield "gave back too much by itself", f"{world.order_name(order.number)}: {sent}"
 
