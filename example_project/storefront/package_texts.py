@@ -99,6 +99,9 @@ ERRORS = [
     gettext_noop("This was already done."),
     gettext_noop("This page is too old. Check the form and send it again."),
     gettext_noop("This form was sent before, with other values. Look at what was done before you fill it in again."),
+    gettext_noop(
+        "Money or goods of this order have changed since you opened this form. Look at the order, then open it again."
+    ),
     gettext_noop("Check the form and send it again."),
     gettext_noop("This was already done: %(step)s."),
     gettext_noop("At most %(most)d different products can be in a cart. Order some of them first."),

@@ -282,6 +282,19 @@ class FormSentBefore(ShopOrdersError):
         return _("This form was sent before, with other values. Look at what was done before you fill it in again.")
 
 
+class FormOutdated(ShopOrdersError):
+    """Somebody has changed the order since the page of the form was opened."""
+
+    code = "form_outdated"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _(
+            "Money or goods of this order have changed since you opened this form. "
+            "Look at the order, then open it again."
+        )
+
+
 class RequestInProgress(ShopOrdersError):
     code = "request_in_progress"
 

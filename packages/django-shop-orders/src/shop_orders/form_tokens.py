@@ -32,9 +32,12 @@ _SALT = "shop_orders.form"
 _NOT_COMPARED = {NAME, "csrfmiddlewaretoken"}
 
 
-def new_token() -> str:
-    """A token for the hidden field ``form_token`` of one page."""
-    return TimestampSigner(salt=_SALT).sign(secrets.token_urlsafe(16))
+def new_token(seen: str = "") -> str:
+    """A token for the hidden field ``form_token`` of one page.
+
+    ``seen`` is what the page shows of the object that its form changes, for ``is_current``.
+    """
+    return TimestampSigner(salt=_SALT).sign(f"{secrets.token_urlsafe(16)}.{_digest(seen)}")
 
 
 def is_valid(token: str) -> bool:
@@ -44,6 +47,12 @@ def is_valid(token: str) -> bool:
     except BadSignature:
         return False
     return True
+
+
+def is_current(token: str, seen: str) -> bool:
+    """Whether a valid token is of a page that shows the same as a new one would; True for one that tells nothing."""
+    shown = TimestampSigner(salt=_SALT).unsign(token).rpartition(".")[2]
+    return shown in (_digest(""), _digest(seen))
 
 
 class FormTokenField(forms.CharField):
@@ -99,6 +108,10 @@ def find(data: Mapping[str, Any], *, owner: str, route: str) -> idempotency.Stor
         return idempotency.find(_keyed(data, owner=owner, route=route))
     except IdempotencyMismatch as error:
         raise FormSentBefore from error
+
+
+def _digest(seen: str) -> str:
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
 def _keyed(data: Mapping[str, Any], *, owner: str, route: str) -> idempotency.KeyedRequest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -12,18 +13,26 @@ from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, payments
 from shop_orders.exceptions import InvalidInput
-from shop_orders.form_tokens import NAME, FormTokenField
+from shop_orders.form_tokens import NAME, FormTokenField, new_token
 from shop_orders.models import Order, Payment
 from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of
 
 
+def seen_of(order: Order) -> str:
+    """The money and goods of an order, which staff see before they fill in a form."""
+    units = [(line.shipped_quantity, line.restocked_quantity) for line in order.lines.all()]
+    amounts = (order.paid_amount, order.refunded_amount, order.credited_amount, order.refunds_under_way)
+    return f"{[as_text(amount, order.currency) for amount in amounts]} {units}"
+
+
 class StepForm(forms.Form):
-    """A form about an order, which works once."""
+    """A form about an order, which works once, and not after money or goods of the order have changed."""
 
     form_token = FormTokenField()
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields[NAME].initial = partial(new_token, seen_of(order))
         self.lines = {f"line_{line.position}": line for line in order.lines.all()}
 
     def clean(self) -> dict[str, Any] | None:
@@ -214,12 +223,18 @@ class RestockForm(StepForm):
 
 
 class ResolveForm(NotifyForm):
+    """For the payment that the page shows, so that two staff members do not decide about two payments."""
+
+    payment = forms.UUIDField(widget=forms.HiddenInput)
     amount = forms.DecimalField(label=_("Amount received"), min_value=0, max_digits=14, decimal_places=4)
     field_order = ("amount", "notify")
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, order=order, **kwargs)
-        held = next((payment for payment in order.payments.order_by("id") if payment.needs_decision), None)
+        rows = [payment for payment in order.payments.order_by("id") if payment.needs_decision]
+        shown = [payment for payment in rows if str(payment.public_id) == self.data.get("payment")]
+        held = next(iter(shown or rows), None)
+        self.initial["payment"] = held.public_id if held else None
         help_text = _("%(why)s Enter 0 if nothing was received, or if it was refunded already.")
         self.fields["amount"].help_text = help_text % {"why": escape(held.error) if held else ""}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
@@ -22,8 +23,9 @@ from shop_orders.admin.forms import (
     ShipForm,
     StepForm,
     recorded_providers,
+    seen_of,
 )
-from shop_orders.exceptions import NotPayable
+from shop_orders.exceptions import FormOutdated, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, Refund
 
 
@@ -32,7 +34,8 @@ class Step:
     """Something that staff can do with an order on its page: the action, and a form for its options.
 
     ``finish`` is called after the action's transaction with what the action returned, to call a provider. An action
-    that is not ``in_transaction`` calls one itself, and changes nothing when it is called again.
+    that is not ``in_transaction`` calls one itself, and changes nothing when it is called again. A step that
+    ``moves`` nothing can be taken from a page that is out of date.
     """
 
     label: Any
@@ -41,6 +44,7 @@ class Step:
     form: type[StepForm]
     finish: Callable[[list[str]], None] | None = None
     in_transaction: bool = True
+    moves: bool = True
 
 
 def _capture(order_id: int, **options: Any) -> None:
@@ -57,12 +61,11 @@ def _send_refunds(public_ids: list[str]) -> None:
         payments.send_refund(refund.pk)
 
 
-def _resolve(order_id: int, **options: Any) -> None:
-    for payment in Payment.objects.filter(order_id=order_id).order_by("id"):
-        if payment.needs_decision:
-            payments.resolve(payment.pk, **options)
-            return
-    raise NotPayable
+def _resolve(order_id: int, *, payment: UUID, **options: Any) -> None:
+    held = Payment.objects.filter(order_id=order_id, public_id=payment).first()
+    if held is None:
+        raise NotPayable
+    payments.resolve(held.pk, **options)
 
 
 def _record_provider_refund(order_id: int, *, payment: str, **options: Any) -> None:
@@ -90,7 +93,7 @@ STEPS: Mapping[str, Step] = {
         ProviderRefundForm,
     ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
-    "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm),
+    "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, moves=False),
 }
 
 
@@ -100,10 +103,13 @@ def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
     Raises:
         ShopOrdersError: the step cannot be taken now.
         FormExpired, FormSentBefore: the page is too old, or its form was sent before with other values.
+        FormOutdated: money or goods of the order have changed since the page was opened.
     """
     step = STEPS[name]
 
     def work() -> list[str] | None:
+        if step.in_transaction and step.moves:
+            _check_is_current(order, form)
         result = step.action(order.pk, by=by, **form.options())
         return result if step.finish else None
 
@@ -111,6 +117,12 @@ def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
     if step.finish:
         step.finish(sent.body)  # a refund that was sent before is not sent again
     return not sent.is_replay
+
+
+def _check_is_current(order: Order, form: StepForm) -> None:
+    """Lock the order, so that of two staff members who see the same page only one takes the step."""
+    if not form_tokens.is_current(form.data[form_tokens.NAME], seen_of(lifecycle.lock(order.pk))):
+        raise FormOutdated
 
 
 def was_taken(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
