@@ -19,6 +19,7 @@ KINDS = {
     "refunded": _("Money was refunded"),
     "refund_failed": _("A refund failed"),
     "refund_due": _("Money is to be refunded"),
+    "refund_resolved": _("A refund was reviewed"),
     "refund_without_credit": _("A refund without credit"),
     "restocked": _("Goods came back"),
     "payment_held": _("A payment is held"),

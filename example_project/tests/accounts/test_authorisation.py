@@ -97,6 +97,11 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/reinstate/"): ("staff", staff(409), {}),
+    ("POST", "/orders/staff/orders/{number}/refunds/{refund_id}/resolve/"): (
+        "staff",
+        staff(404),
+        {"succeeded": True},
+    ),
     ("POST", "/orders/staff/orders/{number}/restock/"): (
         "staff",
         staff(422),

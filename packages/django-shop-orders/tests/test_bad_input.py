@@ -69,6 +69,7 @@ GOOD = {
         "reason": "Torn cover",
         "restock": [{"product": "978-1", "quantity": 1}],
     },
+    "staff_resolve_refund": {**NOTIFY, "succeeded": True, "reason": "Seen on the statement"},
     "staff_assign_incoming_payment": {**NOTIFY, "order": "K7MXQ-4T29P"},
     "staff_dismiss_incoming_payment": {"comment": "Sent back"},
     "staff_reinstate_order": NOTIFY,

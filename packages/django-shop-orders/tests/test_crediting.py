@@ -250,7 +250,7 @@ def test_staff_refund_goods_in_the_admin(shopkeeper, order):
         assert problem in send(**fields).content.decode()
     assert Refund.objects.count() == 0
     send(refund_line_2=1, shipping="on", reason="Torn.")
-    send(amount="2.00", without_credit="on")
+    send(amount="2.00", without_credit="on", confirmed_amount="2.00")
     assert [(kind, amount) for kind, amount, _lines in credits_of(order)] == [
         ("lines", Decimal("11.00")),
         ("shipping", Decimal("4.40")),

@@ -32,6 +32,7 @@ BRING = {
     "restock": ("on_delivery", ["process", "ship"]),
     "refund": ("memory", ["paid"]),
     "record_refund": ("memory", ["paid"]),
+    "resolve_refund": ("memory", ["paid", "unknown refund"]),
     "cancel": ("bank", []),
     "note": ("bank", []),
 }
@@ -44,6 +45,7 @@ VALUES = {
     "restock": {"line_1": "1"},
     "refund": {"amount": "5.00", "reason": "Torn cover"},
     "record_refund": {"amount": "5.00"},
+    "resolve_refund": {"outcome": "succeeded"},
     "note": {"text": "Called back"},
 }
 
@@ -52,6 +54,11 @@ VALUES = {
 def shopkeeper(client):
     client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
     return client
+
+
+def refund_that_nobody_knows(order_id):
+    (refund,) = payments.queue_refund(order_id, amount=Decimal(5))
+    Refund.objects.filter(pk=refund.pk).update(status="pending", error="memory cannot be asked about this refund.")
 
 
 @pytest.fixture
@@ -66,6 +73,7 @@ def prepared(place, memory_provider):
         }
         actions = {"process": lifecycle.start_processing, "ship": lifecycle.ship, "cancel": lifecycle.cancel}
         actions["record"] = partial(payments.record_payment, amount=order.total)
+        actions["unknown refund"] = refund_that_nobody_knows
         payment = payments.start(order.pk) if provider == "memory" else None
         for word in earlier:
             if word in actions:

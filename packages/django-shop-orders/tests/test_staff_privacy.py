@@ -1,6 +1,7 @@
 """Staff who may change an order but not view it get answers without personal data, at every staff operation."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from shop_orders import checkout, lifecycle, payments
 from shop_orders.admin import STEPS
-from shop_orders.models import IdempotencyKey, IncomingPayment, Payment
+from shop_orders.models import IdempotencyKey, IncomingPayment, Payment, Refund
 from shop_orders.payment_providers import PaymentState
 from testproject.urls import api
 
@@ -35,6 +36,7 @@ BODIES = {
     "staff_record_payment": {"payment_provider": "bank"},
     "staff_resolve_payment": {"amount": "25.00"},
     "staff_record_provider_refund": {"amount": "5.00", "reason": "Canary was not content"},
+    "staff_resolve_refund": {"succeeded": True, "reason": "Canary has it"},
     "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
     "staff_restock_order": {"lines": [{"product": "978-1", "quantity": 1}], "reason": "Canary refused it"},
     "staff_note_order": {"text": "Canary called"},
@@ -93,9 +95,13 @@ def reach(name, order):
         "staff_resolve_payment": PaymentState(status="captured", captured=20),
         "staff_refund_order": PaymentState(status="captured", captured=25),
         "staff_record_provider_refund": PaymentState(status="captured", captured=25),
+        "staff_resolve_refund": PaymentState(status="captured", captured=25),
     }
     if name in states:
         payments.apply_state(payment.pk, states[name])
+    if name == "staff_resolve_refund":
+        (refund,) = payments.queue_refund(order.pk, amount=Decimal(5))
+        Refund.objects.filter(pk=refund.pk).update(status="pending", error="Canary's bank does not answer.")
 
 
 def staff(*, without=()):
@@ -108,6 +114,8 @@ def staff(*, without=()):
 def call(client, name, order, **headers):
     method, path = operations()[name]
     path = path.replace("{number}", order.number).replace("{payment_id}", str(order.payments.first().public_id))
+    if "{refund_id}" in path:
+        path = path.replace("{refund_id}", str(Refund.objects.get(payment__order=order).public_id))
     path = path.replace("{incoming_id}", str(order.incoming_payments.get().public_id))
     wanted = {"order": order.number} if name == "staff_assign_incoming_payment" else BODIES.get(name, {})
     body = () if method == "GET" else (json.dumps(wanted), "application/json")

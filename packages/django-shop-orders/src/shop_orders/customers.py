@@ -40,7 +40,7 @@ ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal
 ORDERS_AT_A_TIME = 100
 """SQLite refuses conditions with more than a thousand parts."""
 
-FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed", "restocked")
+FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked")
 """Kinds of events whose message was written by a person, such as a note or a reason."""
 
 

@@ -11,11 +11,14 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text, quantise
 
-from shop_orders import crediting, payments
+from shop_orders import crediting, payments, tracking
 from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField, new_token
 from shop_orders.models import Order, Payment
-from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of
+from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
+
+CONFIRMED = "confirmed_amount"
+"""The box by which staff confirm a refund without credit. Its value is the amount, so that it counts for no other."""
 
 
 def seen_of(order: Order) -> str:
@@ -147,7 +150,32 @@ class RefundForm(NotifyForm):
             text = _("What you chose cost %(value)s %(currency)s. Clear the amount to refund that, or enter less.")
             values = {"value": as_text(value, self.order.currency), "currency": self.order.currency}
             self.add_error("amount", text % values)
+        elif cleaned["without_credit"]:
+            self._ask_once_more(value if amount is None else amount)
         return cleaned
+
+    def _ask_once_more(self, wanted: Decimal) -> None:
+        """Refuse the form until a box is ticked that says how much the customer will be asked for again."""
+        amount = quantise(max(wanted - self.order.refund_due, Decimal(0)), self.order.currency)
+        if not amount:
+            return
+        text = _("I want the customer to be asked for %(amount)s %(currency)s again")
+        choice = text % {"amount": as_text(amount, self.order.currency), "currency": self.order.currency}
+        field = forms.MultipleChoiceField(
+            label=_("Without credit"),
+            choices=[(as_text(amount, self.order.currency), choice)],
+            widget=forms.CheckboxSelectMultiple,
+            required=False,
+        )
+        self.fields[CONFIRMED] = field
+        ticked = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(CONFIRMED))
+        if as_text(amount, self.order.currency) not in (ticked or ()):  # of another amount, it counts for nothing
+            consequence = _(
+                "The goods stay sold, so %(amount)s %(currency)s will be due again. "
+                "If the customer is to keep the money, clear “Without credit”."
+            )
+            values = {"amount": as_text(amount, self.order.currency), "currency": self.order.currency}
+            self.add_error(CONFIRMED, consequence % values)
 
     def refunded_lines(self) -> dict[str, int]:
         values = {line.product_ref: self.cleaned_data.get(name) for name, line in self.refundable_units.items()}
@@ -257,6 +285,32 @@ class ProviderRefundForm(NotifyForm):
         captured = order.payments.filter(status=Payment.Status.CAPTURED).order_by("id")
         names = [(str(payment.pk), f"{payment} {payment.provider_reference}") for payment in captured]
         self.fields["payment"].choices = names  # type: ignore[attr-defined]
+
+
+class ResolveRefundForm(NotifyForm):
+    """What became of a refund, as staff have seen on the provider's page."""
+
+    refund = forms.ChoiceField(label=_("Refund"))
+    outcome = forms.ChoiceField(
+        label=_("What became of it"),
+        choices=[("succeeded", _("The customer got the money")), ("failed", _("The customer did not get the money"))],
+        widget=forms.RadioSelect,
+        help_text=_("Look at the provider's page first. Money that the customer did not get can be refunded again."),
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+    field_order = ("refund", "outcome", "reason", "notify")
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        undecided = [row for row in tracking.refunds_of(order) if refund_needs_decision(row)]
+        names = [(str(row.public_id), f"{as_text(row.amount, order.currency)} {order.currency}") for row in undecided]
+        self.fields["refund"].choices = names  # type: ignore[attr-defined]
+        self.fields["refund"].help_text = " ".join(escape(row.error) for row in undecided[:1])
+
+    def options(self) -> dict[str, Any]:
+        values = super().options()
+        outcome = values.pop("outcome")
+        return {**values, "succeeded": outcome == "succeeded"}
 
 
 class CancelForm(NotifyForm):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
-from shop_orders import form_tokens, lifecycle, payments
+from shop_orders import form_tokens, lifecycle, payments, tracking
 from shop_orders.admin.forms import (
     CancelForm,
     ConfirmForm,
@@ -19,14 +19,16 @@ from shop_orders.admin.forms import (
     RecordPaymentForm,
     RefundForm,
     ResolveForm,
+    ResolveRefundForm,
     RestockForm,
     ShipForm,
     StepForm,
     recorded_providers,
     seen_of,
 )
-from shop_orders.exceptions import FormOutdated, NotPayable
+from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, Refund
+from shop_orders.payment_providers import refund_needs_decision
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,13 @@ def _record_provider_refund(order_id: int, *, payment: str, **options: Any) -> N
     payments.record_provider_refund(captured.pk, **options)
 
 
+def _resolve_refund(order_id: int, *, refund: str, **options: Any) -> None:
+    row = Refund.objects.filter(payment__order_id=order_id, public_id=refund).first()
+    if row is None:
+        raise NotFound
+    payments.resolve_refund(row.pk, **options)
+
+
 STEPS: Mapping[str, Step] = {
     "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, ConfirmForm),
     "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
@@ -91,6 +100,9 @@ STEPS: Mapping[str, Step] = {
         "refund_order",
         _record_provider_refund,
         ProviderRefundForm,
+    ),
+    "resolve_refund": Step(
+        gettext_lazy("Enter what became of a refund"), "refund_order", _resolve_refund, ResolveRefundForm
     ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, moves=False),
@@ -166,4 +178,6 @@ def possible_steps(order: Order) -> list[str]:
     by_hand = {provider.alias for provider in payments.available_providers() if provider.refunds_by_hand}
     if any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts):
         names.append("record_refund")
+    if any(refund_needs_decision(refund) for refund in tracking.refunds_of(order)):
+        names.append("resolve_refund")
     return [*names, "note"]

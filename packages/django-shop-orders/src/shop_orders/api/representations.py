@@ -12,7 +12,7 @@ from shop_core.money import as_text
 from shop_orders import carts, lifecycle, tracking
 from shop_orders.api import schemas
 from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
-from shop_orders.payment_providers import awaits_online_payment
+from shop_orders.payment_providers import awaits_online_payment, refund_needs_decision
 from shop_orders.pricing.amounts import rate_text
 
 
@@ -261,6 +261,7 @@ def _staff_refund(row: Refund) -> schemas.StaffRefundOut:
         provider=row.payment.provider,
         reason=row.reason,
         error=row.error,
+        needs_decision=refund_needs_decision(row),
     )
 
 

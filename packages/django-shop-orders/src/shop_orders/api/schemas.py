@@ -279,6 +279,8 @@ class StaffRefundOut(RefundOut):
     provider: str
     reason: str
     error: str
+    needs_decision: bool
+    """Whether staff have to say what became of it: ``error`` says why."""
 
 
 class CreditOut(Schema):

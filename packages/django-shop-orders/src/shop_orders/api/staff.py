@@ -26,6 +26,7 @@ from shop_orders.api.staff_schemas import (
     RecordProviderRefundIn,
     RefundIn,
     ResolvePaymentIn,
+    ResolveRefundIn,
     RestockIn,
     ShipIn,
     StaffCancelIn,
@@ -268,6 +269,28 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
 
 
 @staff_router.post(
+    "/orders/{number}/refunds/{refund_id}/resolve/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_resolve_refund",
+    summary="Say what became of a refund whose provider cannot be asked",
+)
+def resolve_refund(
+    request: HttpRequest, number: str, refund_id: str, payload: ResolveRefundIn, idempotency_key: idempotency.Key
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    action = partial(
+        payments.resolve_refund,
+        _refund(number, refund_id).pk,
+        succeeded=payload.succeeded,
+        reason=payload.reason,
+        by=user,
+        notify=payload.notify,
+    )
+    return _run_action(_keyed_call(request, number, f"resolve_refund {refund_id}", idempotency_key), number, action)
+
+
+@staff_router.post(
     "/orders/{number}/restock/",
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
@@ -343,6 +366,14 @@ def _payment(number: str, payment_id: str) -> Payment:
     try:
         return order.payments.get(public_id=UUID(payment_id))
     except (ValueError, Payment.DoesNotExist):
+        raise NotFound
+
+
+def _refund(number: str, refund_id: str) -> Refund:
+    order = _order(number)
+    try:
+        return Refund.objects.get(payment__order=order, public_id=UUID(refund_id))
+    except (ValueError, Refund.DoesNotExist):
         raise NotFound
 
 

@@ -80,6 +80,13 @@ class RecordProviderRefundIn(ChangeIn):
     reason: ShortText = ""
 
 
+class ResolveRefundIn(ChangeIn):
+    """``succeeded`` says whether the customer got the money, as the provider's page shows."""
+
+    succeeded: bool
+    reason: ShortText = ""
+
+
 class NoteIn(In):
     text: Annotated[Text, Field(min_length=1, max_length=2000)]
     is_public: bool = False

@@ -9,7 +9,7 @@ from django.utils.module_loading import import_string
 
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import UnknownPaymentProvider
-from shop_orders.models import Order, PaymentStatus
+from shop_orders.models import Order, PaymentStatus, Refund
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
     IncomingPaymentEvent,
@@ -48,6 +48,7 @@ __all__ = [
     "default_alias",
     "label_of",
     "payment_provider",
+    "refund_needs_decision",
 ]
 
 
@@ -90,6 +91,16 @@ def awaits_online_payment(order: Order) -> bool:
     except UnknownPaymentProvider:
         return True
     return not provider.is_manual and not provider.confirms_at_placement
+
+
+def refund_needs_decision(refund: Refund) -> bool:
+    """Whether staff have to say what became of a refund: its provider cannot be asked, or its result not be booked.
+
+    One that was sent to a provider which was removed from the settings is not repeated, but may have been made.
+    """
+    if not refund.error or refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
+        return False
+    return refund.status == Refund.Status.PENDING or refund.payment.provider not in aliases()
 
 
 def aliases() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Actions of staff: record a payment, capture an authorised one, resolve a held one."""
+"""Actions of staff: record payments and refunds, capture a payment, resolve what nobody can be asked about."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from django.utils.translation import gettext as _
 from shop_core.money import MAX_AMOUNT, as_text, quantise
 
 from shop_orders import events, lifecycle
-from shop_orders.exceptions import InvalidAmount, InvalidInput, NotPayable, RefundTooLarge, UnknownPaymentProvider
+from shop_orders.exceptions import (
+    InvalidAmount,
+    InvalidInput,
+    InvalidTransition,
+    NotPayable,
+    RefundTooLarge,
+    UnknownPaymentProvider,
+)
 from shop_orders.models import Order, OrderStatus, Payment, Refund
-from shop_orders.payment_providers import payment_provider
+from shop_orders.payment_providers import payment_provider, refund_needs_decision
 from shop_orders.payments import account, amounts, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
@@ -102,6 +109,37 @@ def record_provider_refund(
     return refund_results.record_made_at_provider(
         order, payment, refunded, reference=reference, reason=reason, by=by, notify=notify
     )
+
+
+@in_transaction(Refund)
+def resolve_refund(
+    refund_id: int, *, succeeded: bool, reason: str = "", by: Any = None, notify: bool = True
+) -> Refund:
+    """Say what became of a refund whose provider cannot be asked, or whose result could not be booked.
+
+    If it failed, its money shows as ``refund_due`` again. ``notify=False`` tells the customer nothing.
+
+    Raises:
+        InvalidTransition: what became of it is known, or its provider is still asked.
+        RefundTooLarge: it exceeds what is left of the payment; record what was paid first.
+    """
+    order, payment = account.lock(Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id))
+    refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
+    if not refund_needs_decision(refund):
+        raise InvalidTransition(_("What became of this refund is known, or its provider is still asked about it."))
+    if succeeded and refund.amount > payment.refundable_amount:
+        left = quantise(payment.refundable_amount, payment.currency)
+        raise RefundTooLarge(refundable=left, currency=payment.currency)
+    yes, no = _("Refund of %(amount)s %(currency)s made."), _("Refund of %(amount)s %(currency)s not made.")
+    values = {"amount": as_text(refund.amount, payment.currency), "currency": payment.currency}
+    message = f"{(yes if succeeded else no) % values} {reason}".strip()
+    events.record(order, "refund_resolved", is_public=False, by=by, message=message)
+    refund.notify = refund.notify and notify
+    if succeeded:
+        refund_results.succeed(order, payment, refund)
+    else:
+        refund_results.fail(order, payment, refund, message)
+    return refund
 
 
 @in_transaction(Payment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
@@ -71,6 +72,9 @@ def check_refund(refund_id: int) -> Refund:
         problem = str(error)[:500]
     if result is not None and result.status != "pending":
         return _record_result(refund_id, result)
+    if result is None and not problem:
+        text = _("%(provider)s cannot be asked about this refund. Look at its page, and enter what became of it.")
+        problem = text % {"provider": payment.provider}
     waiting.exclude(error=problem).update(error=problem)
     return refund
 
