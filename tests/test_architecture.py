@@ -59,7 +59,7 @@ LAYERS = {
     )
     | dict.fromkeys(["product_source"], ENTRY_POINTS),
     "shop_orders": SHARED
-    | dict.fromkeys(["phones", "transactions"], GROUND)
+    | dict.fromkeys(["emails", "phones", "transactions"], GROUND)
     | dict.fromkeys(["queries"], MODELS)
     | dict.fromkeys(["payment_providers", "product_sources"], EXTENSION_POINTS)
     | dict.fromkeys(

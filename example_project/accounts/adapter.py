@@ -8,29 +8,20 @@ import uuid
 from types import SimpleNamespace
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.internal.flows.email_verification_by_code import EMAIL_VERIFICATION_CODE_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.account.utils import setup_user_email
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpRequest
 from shop_orders import customers
+from shop_orders.contrib.allauth import adapter
 
 from accounts.models import User
 
 logger = logging.getLogger(__name__)
 
 
-class AccountAdapter(DefaultAccountAdapter):
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
-        """Count bad passwords by IP address only.
-
-        allauth (65.21) counts by the Host header too, so that a changed port would begin a new count.
-        """
-        login = credentials.get("email") or credentials.get("username") or ""
-        return str(login).lower()
-
+class AccountAdapter(adapter.AccountAdapter):
     def clean_password(self, password: str, user: Any = None) -> str:
         """Record that the user chose a password; users who come from another provider have none."""
         self.request.chosen_password = password

@@ -7,8 +7,38 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.db import models
-from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from shop_core.addresses import comparable
+from shop_orders import emails
+
+
+class AddressField(models.EmailField):  # type: ignore[type-arg]
+    """An e-mail address that is stored, and looked up, in the form in which addresses are compared.
+
+    So the unique column holds each address once, in whichever way it is spelt, and no comparison is left to the
+    database.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        return value if value is None else comparable(str(value))
+
+    def get_prep_value(self, value: Any) -> Any:
+        return super().get_prep_value(value if value is None else self.to_python(value))
+
+    def clean(self, value: Any, model_instance: models.Model | None) -> Any:
+        """Judge the address as it was typed: comparing turns some other letters into plain ones."""
+        emails.validate(str(value or "").strip())
+        return super().clean(value, model_instance)
+
+    def deconstruct(self) -> Any:
+        """Migrations see the plain field."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.EmailField", args, kwargs
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's signature
+        value = self.to_python(super().pre_save(model_instance, add))
+        setattr(model_instance, self.attname, value)
+        return value
 
 
 class UserManager(BaseUserManager["User"]):
@@ -16,7 +46,7 @@ class UserManager(BaseUserManager["User"]):
         """Create a user. Without a password the user gets an unusable one."""
         if not email:
             raise ValueError("A user needs an e-mail address.")
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=email, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -25,7 +55,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{**fields, "is_staff": True, "is_superuser": True})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        return self.get(email=username)
 
 
 class User(AbstractUser):
@@ -33,15 +63,12 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = None  # type: ignore[assignment]
-    email = models.EmailField(_("e-mail address"), max_length=254, unique=True)
+    email = AddressField(_("e-mail address"), max_length=254, unique=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
-
-    class Meta(AbstractUser.Meta):
-        constraints = [models.UniqueConstraint(Lower("email"), name="accounts_user_email_unique")]
 
     def __str__(self) -> str:
         return self.email

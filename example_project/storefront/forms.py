@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.renderers import DjangoTemplates
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
-from shop_orders import payments, phones
+from shop_orders import emails, payments, phones
 from shop_orders.exceptions import InvalidPhone
 
 from storefront import countries, shipping
@@ -76,6 +76,7 @@ class FindOrderForm(ShopForm):
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
+        validators=[emails.validate],
         widget=forms.EmailInput({"autocomplete": "email"}),
         help_text=gettext_lazy("The address that you gave when you ordered."),
     )
@@ -114,7 +115,10 @@ class CheckoutForm(AddressFields):
     """Everything an order needs, on one page."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"), max_length=254, widget=forms.EmailInput({"autocomplete": "email"})
+        label=gettext_lazy("E-mail address"),
+        max_length=254,
+        validators=[emails.validate],
+        widget=forms.EmailInput({"autocomplete": "email"}),
     )
     name = text(gettext_lazy("First and last name"), autocomplete="name")
     phone = PhoneField(

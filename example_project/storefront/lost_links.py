@@ -12,7 +12,9 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import transaction
+from shop_core.addresses import comparable
 from shop_orders import events
+from shop_orders.emails import email_key
 from shop_orders.models import Order
 
 from storefront.signals import order_link_asked
@@ -28,11 +30,11 @@ def send(number: str, email: str, *, visitor: str) -> None:
 
     ``visitor`` identifies the visitor, such as an IP address.
     """
-    if not (_may("visitor", visitor) and _may("address", email.lower())):
+    if not (_may("visitor", visitor) and _may("address", comparable(email))):
         logger.warning("Too many requests for links to orders.")
         return
-    order = Order.objects.select_related("customer").numbered(_as_written(number)).filter(email__iexact=email).first()
-    if order is None:
+    order = Order.objects.select_related("customer").numbered(_as_written(number)).first()
+    if order is None or order.email_key != email_key(email):
         return
     with transaction.atomic():
         payload: dict[str, Any] = events.order_payload(order)

@@ -98,6 +98,10 @@ STEPS = [
     gettext_noop("To collect: %(to_collect)s %(currency)s"),
 ]
 ERRORS = [
+    gettext_noop("This e-mail address is not valid."),
+    gettext_noop("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
+    gettext_noop("This e-mail address is too long."),
+    gettext_noop("Write what follows the @ in full, such as example.org."),
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
     gettext_noop("This cart has been ordered already. Start a new one."),
     gettext_noop("The cart is empty. Add a product before placing an order."),

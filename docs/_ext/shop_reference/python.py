@@ -11,7 +11,7 @@ from shop_reference.definitions import call, entry, members
 from shop_reference.markdown import paragraphs, table, words
 
 CORE: Mapping[str, str] = {
-    "addresses": "comparable fault",
+    "addresses": "comparable delivery_fault fault",
     "conf": "BaseSettings",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing",
     "hooks": "load_hook",
@@ -74,6 +74,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "pricing": "price tax_at",
         "pricing.parts": "amount_of_lines amount_of_shipping tax_lines_of",
         "events": "order_payload announce_due muted",
+        "emails": "email_key validate",
         "phones": "normalise",
         "product_sources": "product_source",
         "payment_providers": "aliases payment_provider",

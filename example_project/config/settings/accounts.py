@@ -28,6 +28,10 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_FORMS = {
+    "login": "shop_orders.contrib.allauth.login_forms.LoginForm",
+    "reset_password": "shop_orders.contrib.allauth.login_forms.ResetPasswordForm",
+}
 ACCOUNT_SIGNUP_FORM_CLASS = "shop_orders.contrib.allauth.forms.SignupForm"
 ACCOUNT_EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", "mandatory", ("mandatory", "optional", "none"))
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True

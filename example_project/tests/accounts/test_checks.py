@@ -44,6 +44,12 @@ def test_the_examples_settings_are_quiet(settings):
             "shop_orders_allauth.W004",
             "django.core.cache.backends.redis.RedisCache",
         ),
+        (
+            "ACCOUNT_ADAPTER",
+            "allauth.account.adapter.DefaultAccountAdapter",
+            "shop_orders_allauth.W005",
+            'ACCOUNT_ADAPTER = "shop_orders.contrib.allauth.adapter.AccountAdapter"',
+        ),
         ("HEADLESS_CLIENTS", ["browser"], "shop_orders_allauth.E002", 'HEADLESS_CLIENTS = ["app", "browser"]'),
     ],
 )

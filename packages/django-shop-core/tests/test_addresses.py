@@ -1,5 +1,9 @@
+import time
+
+import django
 import pytest
-from shop_core.addresses import comparable, fault
+from django.core.mail.backends.smtp import EmailBackend
+from shop_core.addresses import comparable, delivery_fault, fault
 
 ONE = [
     ("Ann@Example.org", "ann@example.org"),
@@ -10,6 +14,12 @@ ONE = [
     ("ÅSA@example.org", "åsa@example.org"),
     ("ann@\uff45xample.org", "ann@example.org"),
     ("ann@example\u3002org", "ann@example.org"),
+    ('"ann"@example.org', "ann@example.org"),
+    ('"Ann.b"@example.org', "ann.b@example.org"),
+    ('"a\\n\\n"@example.org', "ann@example.org"),
+    ('"ann\\ b"@example.org', '"ann b"@example.org'),
+    ('"\uff41nn"@example.org', "ann@example.org"),
+    ("ann@ex\u200bample.org", "ann@example.org"),
 ]
 TWO = [
     ("adm\u0131n@example.org", "admin@example.org"),
@@ -17,6 +27,9 @@ TWO = [
     ("ann@example.org", "ann@example.com"),
     ("ann+shop@example.org", "ann@example.org"),
     ("\u0430nn@example.org", "ann@example.org"),
+    ('"ann b"@example.org', "annb@example.org"),
+    ('"@example.org', '""@example.org'),
+    ("an\u200bn@example.org", "ann@example.org"),
 ]
 LOOK_ALIKES = ["\u017f", "\u212a", "\u0130", "\uff41", "\ufb01", "\u2170", "\u24d0", "\u1d43"]
 
@@ -52,3 +65,69 @@ def test_any_text_is_accepted_without_an_error(address):
 @pytest.mark.parametrize("address", [one for pair in ONE + TWO for one in pair])
 def test_comparable_is_idempotent(address):
     assert comparable(comparable(address)) == comparable(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("ann@example.org", ""),
+        ("ann+shop@example.co.ke", ""),
+        ("o'brien@xn--bcher-kva.example", ""),
+        ("ann@bücher.example", ""),
+        ('"ann smith"@example.org', ""),
+        (f"{'a' * 64}@example.org", ""),
+        ("", "invalid"),
+        ("ann", "invalid"),
+        ("@example.org", "invalid"),
+        ("ann @example.org", "invalid"),
+        ("ann\0@example.org", "invalid"),
+        ("ann\n@example.org", "invalid"),
+        ('"ann\x07"@example.org', "invalid"),
+        ('""@example.org', "invalid"),
+        ("ann@exam\nple.org", "invalid"),
+        ("ann@example.org\n", "invalid"),
+        ("ann@exam\x00ple.org", "invalid"),
+        ("ann@exam\u200bple.org", "invalid"),
+        ("ann..b@example.org", "invalid"),
+        (".ann@example.org", "invalid"),
+        ("a@b@example.org", "invalid"),
+        ("ann,bob@example.org", "invalid"),
+        ("Ann <ann@example.org>", "invalid"),
+        ("josé@example.org", "not_ascii"),
+        ("adm\u0131n@example.org", "not_ascii"),
+        ("adm\u017fn@example.org", "not_ascii"),
+        ("an\u200bn@example.org", "not_ascii"),
+        ("\ud800@example.org", "not_ascii"),
+        (f"{'a' * 65}@example.org", "too_long"),
+        (f"a@{'b' * 63}.{'c' * 63}.{'d' * 63}.{'e' * 57}.org", "too_long"),
+        (f"a@{'x.' * 300}org", "too_long"),
+        ("ann@localhost", "domain"),
+        ("ann@example", "domain"),
+        ("ann@", "domain"),
+        ("ann@example.org.", "domain"),
+        ("ann@.example.org", "domain"),
+        ("ann@example..org", "domain"),
+        ("ann@-example.org", "domain"),
+        ("ann@exam_ple.org", "domain"),
+        (f"ann@{'b' * 64}.org", "domain"),
+        ("ann@127.0.0.1", "domain"),
+        ("ann@[127.0.0.1]", "domain"),
+        ("ann@\ud800.org", "invalid"),
+    ],
+)
+def test_address_that_mail_cannot_reach_has_a_fault(address, code):
+    assert delivery_fault(address) == code
+
+
+@pytest.mark.skipif(django.VERSION < (6, 0), reason="The function is new in Django 6.0.")
+@pytest.mark.parametrize("address", ["ann@bücher.example", '"ann smith"@example.org', f"{'a' * 64}@example.org"])
+def test_address_without_a_fault_is_accepted_by_the_mailer_of_django(address):
+    assert EmailBackend.prep_address(EmailBackend, address).isascii()
+
+
+@pytest.mark.parametrize("text", ["a" * 8000, "a." * 4000, '"' + "\\\\" * 4000, "a@" + "b." * 4000, "@" * 8000])
+def test_long_text_is_judged_quickly(text):
+    started = time.perf_counter()
+    assert delivery_fault(text)
+    comparable(text)
+    assert time.perf_counter() - started < 0.05

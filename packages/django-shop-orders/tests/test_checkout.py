@@ -182,7 +182,20 @@ def test_guest_becomes_a_customer_without_user(book):
     assert (order.email, order.phone) == ("", "+254712345678")
 
 
-@pytest.mark.parametrize("contact", [{}, {"name": "Nobody"}, {"email": "not-an-address"}, {"phone": "123"}])
+@pytest.mark.parametrize(
+    "contact",
+    [
+        {},
+        {"name": "Nobody"},
+        {"email": "not-an-address"},
+        {"email": "ann@localhost"},
+        {"email": "adm\u0131n@example.org"},
+        {"email": "ann@example.org\x00"},
+        {"email": "a" * 65 + "@example.org"},
+        {"email": "ann@example.org."},
+        {"phone": "123"},
+    ],
+)
 def test_guest_must_be_reachable(book, contact):
     cart, _token = carts.find_or_open()
     carts.add_item(cart, "978-1", 1)

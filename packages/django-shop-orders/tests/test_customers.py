@@ -215,3 +215,105 @@ def test_log_in_claims_orders_and_merges_the_cart(client, guest_order, user, boo
     assert order.customer.user == user
     assert carts.find(customer=order.customer).items.get().quantity == 2
     assert client.get("/shop/cart/").content.decode() == "2 items"
+
+
+@pytest.mark.parametrize(
+    ("verified", "claimed"),
+    [
+        ("VICTIM@Live.Example", 1),
+        ('"victim"@live.example', 1),
+        ("victim@live.example.", 1),
+        ("victim@\uff4cive.example", 1),
+        ("v\u0131ctim@live.example", 0),
+        ("V\u0130CT\u0130M@live.example", 0),
+        ("\uff56ictim@live.example", 0),
+        ("vict\u2170m@live.example", 0),
+        ("vic\u200btim@live.example", 0),
+        ("v\u0456ctim@live.example", 0),
+        ("victim@live.example.org", 0),
+    ],
+)
+def test_look_alike_claims_no_order(guest_order, user, shop_settings, monkeypatch, verified, claimed):
+    """Also where a site's hook says that it verified such an address."""
+    order = guest_order(email="victim@live.example")
+    monkeypatch.setattr("testproject.hooks.verified_emails", lambda _user: [verified])
+    shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
+
+    assert customers.claim_orders(user) == claimed
+
+    order.refresh_from_db()
+    assert order.customer.is_guest == (not claimed)
+
+
+def test_address_of_a_punycode_domain_is_the_address_of_its_letters(guest_order, user, shop_settings, monkeypatch):
+    guest_order(email="ann@b\u00fccher.example")
+    monkeypatch.setattr("testproject.hooks.verified_emails", lambda _user: ["Ann@xn--bcher-kva.example"])
+    shop_settings(VERIFIED_EMAILS="testproject.hooks.verified_emails")
+
+    assert customers.claim_orders(user) == 1
+
+
+def test_stored_key_follows_the_address(user):
+    guest = Customer.objects.create(email="Ann@Example.org")
+    assert guest.email_key == "ann@example.org"
+    customers.update(guest, email='"Bob"@example.org')
+    guest.refresh_from_db()
+    assert (guest.email, guest.email_key) == ('"Bob"@example.org', "bob@example.org")
+    guest.email = "Eve@example.org"
+    guest.save()
+    assert Customer.objects.get(email_key="eve@example.org") == guest
+    customers.anonymise(guest)
+    guest.refresh_from_db()
+    assert guest.email_key == ""
+
+
+def test_command_anonymises_every_spelling(guest_order):
+    lifecycle.cancel(guest_order(email="Ann@B\u00fccher.example").pk)
+    kept = guest_order(email="\u00e5nn@example.org".replace("\u00e5", "a"))
+    call_command("anonymise_customer", '"ann"@xn--bcher-kva.example', stdout=StringIO())
+    assert [order.email for order in Order.objects.order_by("pk")] == ["", kept.email]
+
+
+def test_command_reports_addresses_that_collide(django_user_model, capsys):
+    django_user_model.objects.create(username="a", email="ann@example.org")
+    django_user_model.objects.create(username="b", email="bob@example.org")
+    call_command("check_email_addresses")
+    assert "No two rows" in capsys.readouterr().out
+
+    for name, email in [
+        ("c", "Ann@Example.org"),
+        ("d", '"ann"@example.org'),
+        ("e", "b\uff4fb@example.org"),
+        ("f", "eve@localhost"),
+        ("g", ""),
+    ]:
+        django_user_model.objects.create(username=name, email=email)
+    with pytest.raises(CommandError, match="Found 4"):
+        call_command("check_email_addresses")
+
+    eve = django_user_model.objects.get(username="f")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[2].partition(":")[0] for line in lines] == [
+        "one address",
+        "one address",
+        "It could be mistaken for another address",
+        f"Write what follows the @ in full, such as example.org. 'eve@localhost' ({eve.pk})",
+    ]
+    assert "'Ann@Example.org'" in lines[0]
+    assert "'\"ann\"@example.org'" in lines[0]
+
+
+def test_command_checks_any_column(django_user_model, capsys):
+    """Of customers, two guests may have one address; two users may not."""
+    django_user_model.objects.create(username="a", first_name="ann@example.org")
+    django_user_model.objects.create(username="b", first_name="ann@EXAMPLE.org")
+    Customer.objects.create(email="ann@example.org")
+    Customer.objects.create(email="ann@EXAMPLE.org")
+    label = django_user_model._meta.label
+
+    call_command("check_email_addresses", "shop_orders.Customer.email")
+    with pytest.raises(CommandError, match="Found 1"):
+        call_command("check_email_addresses", f"{label}.first_name")
+    for wrong in ("shop_orders.Customer.mail", "shop_orders.Nothing.email", "email"):
+        with pytest.raises(CommandError, match="There is no field"):
+            call_command("check_email_addresses", wrong)

@@ -6,17 +6,26 @@ No database function is used: ``UPPER`` and ``LOWER`` differ between databases a
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+MAX_ADDRESS, MAX_LOCAL_PART, MAX_DOMAIN = 254, 64, 253
+"""The lengths that mail servers accept (RFC 5321, 4.5.3.1). The domain is counted in IDNA form, without a last dot."""
+
+_ATOMS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII | re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])+"')
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 
 
 def comparable(address: str) -> str:
     """The form in which two spellings of one address are equal: NFKC, case folded, the domain in IDNA form.
 
-    Spellings with the same folded form are one address: ``Ann@Bücher.example`` and ``ann@xn--bcher-kva.example``. The
-    dotless i (U+0131) does not fold, so that address differs. The domain follows IDNA 2003, as in Django's e-mails.
+    Spellings with the same folded form are one address: ``Ann@Bücher.example`` and ``ann@xn--bcher-kva.example``. So
+    are ``"ann"@example.org`` and ``ann@example.org`` (RFC 5321, 4.1.2). The dotless i (U+0131) does not fold, so that
+    address differs. The domain follows IDNA 2003, as in Django's e-mails.
     """
     local, at, domain = _folded(address.strip()).rpartition("@")
-    return f"{local}{at}{_ascii_domain(domain)}"
+    return f"{_unquoted(local)}{at}{_ascii_domain(domain)}"
 
 
 def fault(address: str) -> str:
@@ -29,6 +38,45 @@ def fault(address: str) -> str:
     local = address.strip().rpartition("@")[0]
     is_look_alike = any(not letter.isascii() and any(map(str.isascii, _folded(letter))) for letter in local)
     return "look_alike" if is_look_alike else ""
+
+
+def delivery_fault(address: str) -> str:
+    """Return why mail cannot be sent to an address, as a code, or an empty string if it can.
+
+    ``invalid``: it is not one address, or it has a space or a control character. ``not_ascii``: the part before the @
+    has letters that mail servers accept only with SMTPUTF8 (RFC 6531), which Django does not use. ``too_long``: the
+    address or a part of it. ``domain``: the part after the @ is no name with a dot, such as ``example.org``.
+    """
+    local, at, domain = address.rpartition("@")
+    if len(address) > MAX_ADDRESS * 2 or len(local) > MAX_LOCAL_PART:
+        return "too_long"
+    if not local.isascii():
+        return "not_ascii"
+    if not at or not (_ATOMS.fullmatch(local) or _QUOTED.fullmatch(local)):
+        return "invalid"
+    return _domain_fault(local, domain)
+
+
+def _domain_fault(local: str, domain: str) -> str:
+    if any(not letter.isprintable() or letter.isspace() for letter in domain):
+        return "invalid"
+    try:
+        name = domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        name = domain if domain.isascii() else ""
+    if len(name) > MAX_DOMAIN or len(f"{local}@{name}") > MAX_ADDRESS:
+        return "too_long"
+    labels = name.split(".")
+    is_name = len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
+    return "" if is_name else "domain"
+
+
+def _unquoted(local: str) -> str:
+    """The shortest form of a quoted local part; other local parts do not change."""
+    if not _QUOTED.fullmatch(local):
+        return local
+    content = re.sub(r"\\(.)", r"\1", local[1:-1])
+    return content if _ATOMS.fullmatch(content) else '"' + re.sub(r'(["\\])', r"\\\1", content) + '"'
 
 
 def _folded(text: str) -> str:

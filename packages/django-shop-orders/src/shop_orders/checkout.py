@@ -10,14 +10,13 @@ from decimal import Decimal
 from typing import Any, NoReturn
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shop_core.hooks import load_hook
 from shop_core.money import as_text, quantise
 
-from shop_orders import carts, customers, events, numbers, phones, queries, unpaid_orders
+from shop_orders import carts, customers, emails, events, numbers, phones, queries, unpaid_orders
 from shop_orders.carts.queries import Held, close, items_and_held
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
@@ -38,7 +37,7 @@ from shop_orders.pricing import Charge as DraftCharge
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
-from shop_orders.unpaid_orders import Buyer, email_key
+from shop_orders.unpaid_orders import Buyer
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ def place_order(
     """
     chosen_provider = payment_provider(provider or default_alias())
     cleaned = _clean_contact(contact or Contact(), cart.customer)
-    buyer = Buyer(cart.customer_id, email_key(cleaned.email), cleaned.phone, visitor)
+    buyer = Buyer(cart.customer_id, emails.email_key(cleaned.email), cleaned.phone, visitor)
     if not close(cart, lock_keys=buyer.lock_keys()):  # locks it: a double click waits here
         return _order_of(cart)
     choices = _Choices(
@@ -203,9 +202,9 @@ def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:
         raise InvalidInput(_("Enter an e-mail address or a phone number."), extra={"fields": ["email", "phone"]})
     if email:
         try:
-            validate_email(email)
-        except ValidationError:
-            raise InvalidInput(_("This e-mail address is not valid."), extra={"fields": ["email"]})
+            emails.validate(email)
+        except ValidationError as error:
+            raise InvalidInput(error.messages[0], extra={"fields": ["email"]}) from error
     return Contact(name=contact.name.strip() or fallback.name, email=email, phone=phone)
 
 
@@ -286,7 +285,7 @@ def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) 
         payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
         contact_name=choices.contact.name,
         email=choices.contact.email,
-        email_key=email_key(choices.contact.email),
+        email_key=emails.email_key(choices.contact.email),
         phone=choices.contact.phone,
         language=choices.language,
         shipping_address=choices.shipping_address,

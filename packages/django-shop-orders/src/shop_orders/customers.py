@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from shop_core.addresses import fault
 from shop_core.db.rows import chunks
 from shop_core.db.transactions import connection_of
 
-from shop_orders import phones
+from shop_orders import emails, phones
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import InvalidAddress, InvalidTransition
 from shop_orders.managers import OrderEventQuerySet
@@ -106,6 +107,8 @@ def update(customer: Customer, **fields: str) -> Customer:
         raise TypeError(f"A customer has no {', '.join(sorted(unknown))}.")
     if "phone" in fields:
         fields["phone"] = phones.normalise(fields["phone"])
+    if "email" in fields:
+        fields["email_key"] = emails.email_key(fields["email"])
     for name, value in fields.items():
         setattr(customer, name, value)
     customer.save(update_fields=[*fields, "updated_at"])
@@ -137,19 +140,17 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
 def claim_orders(user: Any) -> int:
     """Assign to a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns their number.
 
-    Orders with other addresses are not claimed. The guest links of claimed orders stop working.
+    Addresses are compared by ``shop_core.addresses.comparable``; one that could be mistaken for another
+    (``shop_core.addresses.fault``) claims nothing. The guest links of claimed orders stop working.
     """
     hook: Callable[[Any], Iterable[str]] = import_string(app_settings.VERIFIED_EMAILS)
-    emails = [email for email in hook(user) if email]
-    if not emails:
+    keys = {emails.email_key(email) for email in hook(user) if email and not fault(email)}
+    if not keys:
         return 0
-    wanted = Q()
-    for email in emails:
-        wanted |= Q(email__iexact=email)
     customer = for_user(user)
     with transaction.atomic(using=connection_of(Order).alias):
-        orders = Order.objects.select_for_update(of=("self",)).filter(wanted, customer__user=None)
-        claimed = list(orders.filter(customer__anonymised_at=None).order_by("pk"))
+        orders = Order.objects.select_for_update(of=("self",)).filter(customer__email_key__in=keys)
+        claimed = list(orders.filter(customer__user=None, customer__anonymised_at=None).order_by("pk"))
         for order in claimed:
             OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
         count = Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
@@ -187,7 +188,7 @@ def anonymise(customer: Customer) -> int:
             _anonymise_orders(customer, part)
         customer.addresses.all().delete()
         customer.carts.filter(status="open").delete()
-        blank = dict.fromkeys(FIELDS, "")
+        blank = dict.fromkeys((*FIELDS, "email_key"), "")
         Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
     return len(orders)
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from shop_core.addresses import comparable
-
 from shop_orders.carts.queries import Held
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import TooManyUnpaidOrders
 from shop_orders.pricing import Draft
-
-EMAIL_KEY_LENGTH = 320
 
 
 class Buyer(NamedTuple):
@@ -36,11 +32,6 @@ class Buyer(NamedTuple):
         known = [f"{name}:{value}" for name, value in self._asdict().items() if value]
         digests = (hashlib.sha256(f"shop_orders.unpaid:{text}".encode()).digest() for text in known)
         return sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
-
-
-def email_key(email: str) -> str:
-    """The e-mail address in the form in which addresses are compared."""
-    return comparable(email)[:EMAIL_KEY_LENGTH]
 
 
 def check(held: Held, draft: Draft) -> None:

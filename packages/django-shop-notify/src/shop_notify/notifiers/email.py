@@ -12,10 +12,9 @@ from typing import Any
 import django
 from django.apps import apps
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives
-from django.core.validators import validate_email
 from django.utils.translation import gettext as _
+from shop_core.addresses import delivery_fault
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
@@ -43,10 +42,8 @@ class EmailNotifier(Notifier):
         return apps.is_installed("anymail")
 
     def check_address(self, address: str) -> None:
-        try:
-            validate_email(address)
-        except ValidationError as error:
-            raise AddressRefused(_("This is not a single valid e-mail address.")) from error
+        if delivery_fault(address):
+            raise AddressRefused(_("This is not a single valid e-mail address."))
 
     def send(self, message: Message) -> Receipt:
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL

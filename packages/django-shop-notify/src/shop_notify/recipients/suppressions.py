@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shop_core.addresses import comparable
+
 from shop_notify.models import Suppression
 
 
@@ -28,4 +30,4 @@ def suppressed(channel: str, addresses: Iterable[str]) -> set[str]:
 
 def stored_form(address: str) -> str:
     """The form in which addresses are compared."""
-    return address.strip().lower()[:500]
+    return (comparable(address) if "@" in address else address.strip().lower())[:500]

@@ -5,6 +5,7 @@ import django.db.models.expressions
 import django.db.models.functions.math
 import django.db.models.lookups
 import django.utils.timezone
+import shop_orders.emails
 import uuid
 from decimal import Decimal
 from django.conf import settings
@@ -44,7 +45,25 @@ class Migration(migrations.Migration):
                 ),
                 ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
                 ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
-                ("email", models.EmailField(blank=True, db_index=True, max_length=254, verbose_name="e-mail address")),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True,
+                        max_length=254,
+                        validators=[shop_orders.emails.validate],
+                        verbose_name="e-mail address",
+                    ),
+                ),
+                (
+                    "email_key",
+                    models.CharField(
+                        blank=True,
+                        db_index=True,
+                        editable=False,
+                        max_length=320,
+                        verbose_name="e-mail address, to compare",
+                    ),
+                ),
                 (
                     "phone",
                     models.CharField(

@@ -1,10 +1,30 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from shop_orders import emails
+
+
+class EmailKeyField(models.CharField):  # type: ignore[type-arg]
+    """The e-mail address of the row in the form in which addresses are compared. It is set when the row is saved."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "editable": False})
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: ARG002, FBT001 - Django's signature
+        key = emails.email_key(getattr(model_instance, "email"))  # noqa: B009 - the model has it, the class has not
+        setattr(model_instance, self.attname, key)
+        return key
+
+    def deconstruct(self) -> Any:
+        """Migrations see the plain field."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
 
 
 class Customer(models.Model):
@@ -21,7 +41,8 @@ class Customer(models.Model):
     )
     first_name = models.CharField(_("first name"), max_length=150, blank=True)
     last_name = models.CharField(_("last name"), max_length=150, blank=True)
-    email = models.EmailField(_("e-mail address"), max_length=254, blank=True, db_index=True)
+    email = models.EmailField(_("e-mail address"), max_length=254, blank=True, validators=[emails.validate])
+    email_key = EmailKeyField(_("e-mail address, to compare"), max_length=320, blank=True, db_index=True)
     phone = models.CharField(_("phone"), max_length=16, blank=True, help_text=_("In E.164, such as +254712345678."))
     language = models.CharField(_("language"), max_length=35, blank=True, help_text=_("BCP 47, such as en or sw."))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

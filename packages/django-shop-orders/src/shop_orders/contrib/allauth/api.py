@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router, Status
+from shop_core.addresses import comparable
 from shop_core.api.problems import responses
 from shop_core.db.transactions import connection_of
 
@@ -84,7 +85,8 @@ def login(request: HttpRequest, payload: LoginIn) -> dict[str, Any] | HttpRespon
     401 with the code ``email_not_verified`` or ``mfa_authenticate`` means that one step is missing: ``next`` in the
     problem document says which.
     """
-    result = headless.call(request, "account:login", payload.model_dump())
+    credentials = {"email": comparable(payload.email), "password": payload.password}
+    result = headless.call(request, "account:login", credentials)
     return _login_body(result) if result.status == 200 else _refusal(request, result)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
+from django.utils.module_loading import import_string
 
 STRATEGY = "shop_orders.contrib.allauth.tokens.TokenStrategy"
 
@@ -18,7 +19,7 @@ def register() -> None:
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """All checks of the settings that the accounts router needs."""
-    return [message for part in (_apps, _strategy, _stateless, _verification, _cache) for message in part()]
+    return [message for part in (_apps, _strategy, _stateless, _verification, _adapter, _cache) for message in part()]
 
 
 def _apps() -> Iterator[checks.CheckMessage]:
@@ -63,6 +64,21 @@ def _verification() -> Iterator[checks.CheckMessage]:
             "Addresses need not be verified: registering reveals which addresses have an account.",
             hint='Paste into settings.py: ACCOUNT_EMAIL_VERIFICATION = "mandatory"',
             id="shop_orders_allauth.W003",
+        )
+
+
+def _adapter() -> Iterator[checks.CheckMessage]:
+    if not apps.is_installed("allauth.account"):
+        return
+    from shop_orders.contrib.allauth.adapter import AccountAdapter
+
+    chosen = import_string(getattr(settings, "ACCOUNT_ADAPTER", "allauth.account.adapter.DefaultAccountAdapter"))
+    if not issubclass(chosen, AccountAdapter):
+        yield checks.Warning(
+            "ACCOUNT_ADAPTER compares addresses by their lower case: spellings of one address are several accounts.",
+            hint="Paste into settings.py: ACCOUNT_ADAPTER = "
+            '"shop_orders.contrib.allauth.adapter.AccountAdapter", or let your adapter inherit from it.',
+            id="shop_orders_allauth.W005",
         )
 
 

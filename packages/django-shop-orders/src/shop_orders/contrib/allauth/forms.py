@@ -1,12 +1,14 @@
 """The sign-up form's own fields, for pages and the API: ``ACCOUNT_SIGNUP_FORM_CLASS`` names it."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders import customers, phones
+from shop_orders import customers, emails, phones
 from shop_orders.exceptions import InvalidPhone
 
 
@@ -31,6 +33,16 @@ class SignupForm(forms.Form):
             return phones.normalise(self.cleaned_data["phone"])
         except InvalidPhone as error:
             raise ValidationError(str(error), code=error.code)
+
+    def clean(self) -> dict[str, Any] | None:
+        """Judge the e-mail address as it was typed: allauth's lower case turns the Kelvin sign into a plain k."""
+        cleaned = super().clean()
+        try:
+            emails.validate(str(self.data.get(self.add_prefix("email")) or "").strip())
+        except ValidationError as error:
+            if "email" not in self.errors:
+                self.add_error("email", error)
+        return cleaned
 
     def signup(self, request: HttpRequest, user: AbstractBaseUser) -> None:  # noqa: ARG002 - allauth's signature
         """Called by allauth when the user is saved."""

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
 from shop_orders import customers
+from shop_orders.emails import email_key
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Customer
 
@@ -36,7 +37,8 @@ class Command(BaseCommand):
 
     def _find(self, text: str) -> list[Customer]:
         if "@" in text:
-            return list(Customer.objects.filter(Q(email__iexact=text) | Q(orders__email__iexact=text)).distinct())
+            key = email_key(text)
+            return list(Customer.objects.filter(Q(email_key=key) | Q(orders__email_key=key)).distinct())
         try:
             return list(Customer.objects.filter(public_id=text))
         except ValidationError:

@@ -1,0 +1,46 @@
+"""An account adapter with which every spelling of an e-mail address is one account.
+
+ACCOUNT_ADAPTER = "shop_orders.contrib.allauth.adapter.AccountAdapter"
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from shop_core.addresses import comparable
+
+from shop_orders import emails
+
+ALLAUTH = "65.21"
+"""The version of allauth whose private methods this package overrides or calls; a test compares it."""
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Addresses are stored in the form in which they are compared, so that allauth's comparisons find them."""
+
+    def clean_email(self, email: str) -> str:
+        """Refuse an address that mail cannot be sent to; return the form to store.
+
+        allauth calls this for addresses that are typed, and for those that an identity provider sends.
+        """
+        cleaned: str = super().clean_email(email)
+        emails.validate(cleaned.strip())
+        return comparable(cleaned)
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
+        """Find the account, and count wrong passwords, by the form in which addresses are compared."""
+        names = credentials.keys() & {"email", "username"}
+        compared = {name: comparable(str(credentials[name] or "")) for name in names}
+        user: AbstractBaseUser | None = super().authenticate(request, **{**credentials, **compared})
+        return user
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
+        """Count wrong passwords by the address only.
+
+        allauth counts by the Host header too, so that a changed port would begin a new count, and by its own lower
+        case. It has no public hook for this.
+        """
+        return comparable(str(credentials.get("email") or credentials.get("username") or ""))
