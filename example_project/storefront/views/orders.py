@@ -271,4 +271,6 @@ def _instructions(order: Order) -> str:
         provider = payment_provider(order.payment_provider)
     except ShopOrdersError:
         return ""
+    if provider.refuses(amount=order.amount_due, currency=order.currency):
+        return ""
     return provider.by_hand(order_number=order.number, amount=order.amount_due)

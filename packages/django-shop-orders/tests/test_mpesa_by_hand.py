@@ -12,12 +12,13 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
-from shop_orders import customers, lifecycle, payments
-from shop_orders.exceptions import NotPayable, PaymentDeclined
+from shop_orders import carts, checkout, customers, lifecycle, payments
+from shop_orders.exceptions import CannotChangeProvider, CheckoutRefused, NotPayable, PaymentDeclined
 from shop_orders.models import IncomingPayment, Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import candidates, incoming
 from test_stripe_and_mpesa import MPESA, MPESA_OPTIONS, call_back, receipt_of
+from testproject.books.models import Book
 from testproject.providers import FakeDaraja
 
 pytest.importorskip("requests", reason="needs the extra [mpesa]")
@@ -678,3 +679,31 @@ def test_instructions_say_how_to_pay_by_hand(order, monkeypatch, daraja, kind, t
     assert daraja.pushes[0]["PartyB"] == ("555111" if kind == "till" else "174379")
     assert daraja.pushes[0]["BusinessShortCode"] == "174379"
     assert payment_provider("mpesa").diagnose
+
+
+def test_order_that_is_no_whole_shillings_is_refused_before_it_is_placed(order, place, book, client):
+    Book.objects.update(sale_price=Decimal("12.50"))
+    with pytest.raises(CheckoutRefused, match="whole Kenyan shillings"):
+        place(provider="mpesa", quantity=1)
+    cart, _token = carts.find_or_open(customer=order.customer)
+    with pytest.raises(CheckoutRefused, match="whole Kenyan shillings"):
+        checkout.preview(cart, provider="mpesa")
+    assert Order.objects.get() == order
+    assert place(provider="mpesa", quantity=1).total == 25
+
+
+@pytest.mark.parametrize(("price", "currency"), [("12.50", "KES"), ("12", "UGX")])
+def test_order_that_is_no_whole_shillings_is_paid_another_way(order, place, shop_settings, settings, price, currency):
+    bank = {"bank": {"BACKEND": "shop_orders.payment_providers.BankTransfer", "OPTIONS": {"account": "KE12"}}}
+    providers = {**bank, **settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]}
+    shop_settings(PAYMENT_PROVIDERS=providers, CURRENCY=currency)
+    Book.objects.update(sale_price=Decimal(price))
+    other = place(provider="bank", quantity=1)
+    assert [way.alias for way in payments.providers_for(other)] == ["bank"]
+    with pytest.raises(CannotChangeProvider, match="whole Kenyan shillings"):
+        payments.start(other.pk, provider="mpesa", phone="0712 345 678")
+    assert not other.payments.exists()
+
+
+def test_instructions_name_no_amount_that_would_not_pay_the_order(order):
+    assert payment_provider("mpesa").by_hand(order_number=order.number, amount=Decimal("12.50")) == ""

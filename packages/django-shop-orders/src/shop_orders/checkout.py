@@ -22,6 +22,7 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
     CartEmpty,
+    CheckoutRefused,
     GuestCheckoutOff,
     InsufficientStock,
     InvalidInput,
@@ -94,7 +95,7 @@ def place_order(
         CartEmpty, CartClosed, ProductsGone, InsufficientStock, TooManyLines: the cart cannot be ordered as it is.
         PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
-        CheckoutRefused: a validator refused the order.
+        CheckoutRefused: a validator refused the order, or the provider does not take its total.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact or an address is not valid, or the provider is unknown.
@@ -121,6 +122,7 @@ def place_order(
     try:
         _check_lines(cart_view)
         _check_total(draft, expected_total)
+        _check_provider(chosen_provider, draft)
         unpaid_orders.check(held, draft)
         for validator in app_settings.VALIDATORS:
             load_hook(validator)(draft)
@@ -140,14 +142,18 @@ def preview(
 
     Raises:
         InvalidInput: the address is not valid, or the provider is unknown.
+        CheckoutRefused: the provider does not take the total.
     """
-    return carts.view(
+    chosen = payment_provider(provider or default_alias())
+    view = carts.view(
         cart,
         customer=cart.customer,
         shipping_address=_clean_shipping(shipping_address, cart.customer),
         delivery=delivery,
-        payment_provider=payment_provider(provider or default_alias()).alias,
+        payment_provider=chosen.alias,
     )
+    _check_provider(chosen, view.draft)
+    return view
 
 
 def _order_of(cart: Cart) -> Order:
@@ -190,6 +196,11 @@ def _check_lines(cart_view: carts.CartView) -> None:
 def _check_total(draft: Draft, expected: Decimal | None) -> None:
     if expected is not None and quantise(expected, draft.currency) != draft.total:
         raise TotalChanged(expected=expected, total=draft.total, currency=draft.currency)
+
+
+def _check_provider(provider: PaymentProvider, draft: Draft) -> None:
+    if draft.total and (why := provider.refuses(amount=draft.total, currency=draft.currency)):
+        raise CheckoutRefused(why, extra={"fields": ["payment_provider"]})
 
 
 def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:

@@ -236,6 +236,13 @@ class PaymentProvider:
         """
         return None
 
+    def refuses(self, *, amount: Decimal, currency: str) -> str:  # noqa: ARG002
+        """Why an amount cannot be paid this way, in a sentence for the customer; "" if it can.
+
+        Asked before an order is placed or paid this way. Does not use the network.
+        """
+        return ""
+
     def by_hand(self, *, order_number: str, amount: Decimal) -> str:  # noqa: ARG002
         """How a customer sends the money by hand, "" where that is not possible. Shown while the order is unpaid."""
         return ""

@@ -116,8 +116,8 @@ class Mpesa(PaymentProvider):
         phone = request.phone.lstrip("+")
         if not phone:
             raise PaymentDeclined(_("Enter the phone number to pay from."))
-        if request.currency != "KES" or request.amount != request.amount.to_integral_value():
-            raise PaymentDeclined(_("M-Pesa takes whole Kenyan shillings only."))
+        if why := self.refuses(amount=request.amount, currency=request.currency):
+            raise PaymentDeclined(why)
         result = self._push(
             {
                 **self._signed(),
@@ -138,7 +138,13 @@ class Mpesa(PaymentProvider):
             expires_at=timezone.now() + RING,
         )
 
+    def refuses(self, *, amount: Decimal, currency: str) -> str:
+        is_payable = currency == "KES" and amount == amount.to_integral_value()
+        return "" if is_payable else _("M-Pesa takes whole Kenyan shillings only.")
+
     def by_hand(self, *, order_number: str, amount: Decimal) -> str:
+        if self.refuses(amount=amount, currency="KES"):
+            return ""
         text = _(
             "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
             "amount %(amount)s."

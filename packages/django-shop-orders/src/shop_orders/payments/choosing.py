@@ -18,17 +18,21 @@ def available_providers() -> list[PaymentProvider]:
 
 def providers_for(order: Order) -> list[PaymentProvider]:
     """The providers with which ``start`` accepts a payment of this order."""
-    return [provider for provider in available_providers() if _may_pay(order, provider)]
+    usable = [provider for provider in available_providers() if _may_pay(order, provider)]
+    return [row for row in usable if not row.refuses(amount=order.amount_due, currency=order.currency)]
 
 
 def change(order: Order, provider: PaymentProvider) -> None:
     """Pay an order with another provider. The caller has locked the order.
 
     Raises:
-        CannotChangeProvider: it would confirm the order without a payment, which is decided at checkout.
+        CannotChangeProvider: it would confirm the order without a payment, which is decided at checkout, or it does
+            not take the amount due.
     """
     if provider.alias == order.payment_provider:
         return
+    if why := provider.refuses(amount=order.amount_due, currency=order.currency):
+        raise CannotChangeProvider(why)
     if not _may_pay(order, provider):
         raise CannotChangeProvider
     if order.status == OrderStatus.PENDING:
