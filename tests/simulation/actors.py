@@ -77,13 +77,15 @@ def check_out(world: World) -> None:
     text = f"{shopper.name} orders a cart to pay by {way}{' with a key' if key else ''}"
     number = world.run(text, partial(_once, "place_order", key, place), documents=checkout.place_order)
     if number:
-        world.placed_with.setdefault(number, way)
-        world.story.say(f"that is {world.order_name(number)}, {Order.objects.get(number=number).total} KES")
+        order = Order.objects.get(number=number)
+        if order.placed_at == world.clock.now:  # else a request is repeated, perhaps with another way
+            world.placed_with[number] = way
+        world.story.say(f"that is {world.order_name(number)}, {order.total} KES")
         if shopper.customer is None:
             shopper.token = ""
         _check_limit(world, shopper)
         if world.chance(0.7):
-            _pay(world, Order.objects.get(number=number), "")
+            _pay(world, order, "")
 
 
 @step(weight=6)

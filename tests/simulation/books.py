@@ -53,16 +53,17 @@ def provider_books(world: World, orders: list[Order]) -> Found:
             own = [payment for payment in payments if is_of(payment, deal)]
             came = sum((payment.captured_amount for payment in own), ZERO)
             back = sum((payment.refunded_amount for payment in own), ZERO)
-            if came != deal.value and not _is_shown(service, deal, own):
-                which = "money came that nobody sees" if came < deal.value else "money is booked that never came"
-                yield which, f"{service.name(deal)}: {deal.value} came, {came} is in the books"
-            elif back != deal.returned and not _is_shown(service, deal, own):
-                which = (
-                    "money went back that nobody sees"
-                    if back < deal.returned
-                    else "a refund is booked that never went"
-                )
-                yield which, f"{service.name(deal)}: {deal.returned} went back, {back} is in the books"
+            # Staff who look for a payment without a reference find all that was paid under its id.
+            same = [other for other in service.deals.values() if any(is_of(payment, other) for payment in own)] or [
+                deal
+            ]
+            paid, returned = sum((one.value for one in same), ZERO), sum((one.returned for one in same), ZERO)
+            if came != paid and not _is_shown(service, deal, own):
+                which = "money came that nobody sees" if came < paid else "money is booked that never came"
+                yield which, f"{service.name(deal)}: {paid} came, {came} is in the books"
+            elif back != returned and not _is_shown(service, deal, own):
+                which = "money went back that nobody sees" if back < returned else "a refund is booked that never went"
+                yield which, f"{service.name(deal)}: {returned} went back, {back} is in the books"
             if deal.returned > deal.value:
                 yield "more went back than came", f"{service.name(deal)}: {deal.value} came, {deal.returned} went back"
             if deal.status == "authorised":
@@ -235,8 +236,8 @@ def refunds_wanted(world: World, orders: list[Order]) -> Found:
         made = {row.pk for row in refunds_of(order) if row.status != "failed"}
         own = [row for row in refunds_of(order) if row.actor_id is None and row.reason.startswith("Paid after")]
         sent = sum((row.amount for row in own if row.pk in made), ZERO)
-        credits = [row for row in order.credits.all() if row.amount > 0 and row.refund_id not in made]
-        asked_for = max(order.total - sum((row.amount for row in credits), ZERO), ZERO)
+        given = [row for row in order.credits.all() if row.amount > 0 and row.refund_id not in made]
+        asked_for = max(order.total - sum((row.amount for row in given), ZERO), ZERO)
         owed = ZERO if order.status == OrderStatus.CANCELLED else asked_for
         if sent > max(order.paid_amount - owed, ZERO):
             yield "gave back too much by itself", f"{world.order_name(order.number)}: {sent}"
