@@ -4,7 +4,7 @@ import inspect
 from importlib import import_module
 
 import pytest
-from shop_core.api.auth import Auths
+from shop_core.api.auth import ConfiguredAuth
 from shop_core.api.problems import Problems
 from shop_core.conf import BaseSettings
 from shop_core.exceptions import ShopError
@@ -79,7 +79,7 @@ def test_routers_problems_and_credentials_are_at_the_same_paths():
         auth = import_module(f"{package}.api.auth")
         assert isinstance(problems.PROBLEMS, Problems)
         assert face.router is import_module(f"{package}.api.routers").router
-        assert all(isinstance(getattr(auth, name), Auths) for name in ("required", "staff"))
+        assert all(isinstance(getattr(auth, name), ConfiguredAuth) for name in ("required", "staff"))
 
 
 def test_credentials_use_the_same_settings():

@@ -236,7 +236,7 @@ def test_tree_imports_reviews_and_figures_are_of_the_shop(mug, staff, tmp_path):
     review = reviews.submit(mug, user=User.objects.get(), rating=5)
     reviews.moderate(review, status="published")
     statistics.fold()
-    assert statistics.of_category("kitchen").average == Decimal("12.50")
+    assert statistics.for_category("kitchen").average == Decimal("12.50")
     assert products.get("MUG").stock_quantity == 5
     assert staff.get("/api/products/products/?q=tea").json()["items"]
     fixture = tmp_path / "catalogue.json"

@@ -11,7 +11,7 @@ from shop_reference.definitions import call, entry, members
 from shop_reference.markdown import paragraphs, table, words
 
 CORE: Mapping[str, str] = {
-    "addresses": "comparable delivery_fault fault",
+    "addresses": "comparable delivery_problem identity_problem",
     "conf": "BaseSettings",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing",
     "hooks": "load_hook",
@@ -21,10 +21,10 @@ CORE: Mapping[str, str] = {
     "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
     "db.rows": "insert_values insert_values_sql field_of chunks",
     "db.transactions": (
-        "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_passing "
-        "lock_timeout connection_of misplaced"
+        "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_temporary "
+        "lock_timeout connection_of app_routing"
     ),
-    "api.auth": "Auths check_permission was_given",
+    "api.auth": "ConfiguredAuth check_permission has_credential",
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses reads_stream",
     "api.types": "In safe_text",
@@ -43,13 +43,13 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "products": "create change set_price delete get lowest_recent_price",
         "inventory": "receive adjust count reserve release ship restock differences",
         "imports": "import_products import_categories read_rows",
-        "images": "add make_primary reorder remove set_of_category remove_of_category",
+        "images": "add make_primary reorder remove set_category_image remove_category_image",
         "reviews": "submit change moderate reply delete get",
         "browsing": (
             "Filters Place list_products count_products count_facets place_to_cursor place_from_cursor find_product "
             "suggest"
         ),
-        "statistics": "of_category",
+        "statistics": "for_category",
         "media": "serve",
         "jobs": "run_due overdue",
         "api.problems": "register",

@@ -226,7 +226,7 @@ def test_tasks_and_errors_of_messages_name_nobody(place, settings, written):
         delivery.wake_up()
     rows = Notification.objects.filter(address__in=[CANARIES["email"], CANARIES["phone"]])
     assert {row.channel for row in rows} == {"email", "sms"}
-    tries = list(Attempt.objects.values_list("detail", "answer"))
+    tries = list(Attempt.objects.values_list("detail", "response"))
     assert len(tries) >= 2
     assert "550" in repr(tries)
     assert tasks

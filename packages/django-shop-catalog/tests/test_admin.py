@@ -126,7 +126,7 @@ def test_drag_and_drop_locks_the_tree(admin, shop):
     payload = {"cmd": "move_node", "position": "last-child", "cut_item": tools.pk, "pasted_on": food.pk}
     assert admin.post(url("category", "changelist"), payload).content == b"FAIL, invalid move."
     assert categories.check() == []
-    assert statistics.of_category("tools").count == 1
+    assert statistics.for_category("tools").count == 1
 
 
 def test_column_of_drag_handles_has_a_heading(admin, shop):
@@ -166,7 +166,7 @@ def test_price_change_in_the_product_form_is_recorded(admin, shop, staff):
     assert list(product.price_changes.values_list("old_price", "new_price", "changed_by")) == [
         (Decimal(2), Decimal("3.5"), staff.pk)
     ]
-    assert statistics.of_category("food").average == Decimal("3.50")
+    assert statistics.for_category("food").average == Decimal("3.50")
     assert product.stock_quantity == 5
 
 
@@ -200,7 +200,7 @@ def test_products_are_added_with_categories_and_a_picture(admin, shop):
     pear = products.get("P")
     assert pear.images.get().alt == "A pear"
     assert pear.images.get().is_primary
-    assert statistics.of_category("food").count == 2
+    assert statistics.for_category("food").count == 2
 
 
 def test_invalid_image_is_reported_in_the_form(admin, shop):
@@ -238,8 +238,8 @@ def test_stock_is_adjusted_with_a_reason(admin, shop, staff):
 
 
 @pytest.mark.parametrize(("kind", "quantity", "left"), [("receive", 4, 9), ("adjust", -2, 3), ("count", 5, 5)])
-def test_stock_form_that_is_sent_twice_works_once(admin, shop, kind, quantity, left):
-    """A count of the right stock moves nothing, and must not undo a sale when it comes again."""
+def test_stock_form_that_is_submitted_twice_takes_effect_once(admin, shop, kind, quantity, left):
+    """A count that equals the stock adds no movement, and must not undo a sale if it is submitted again."""
     page = url("product", "stock") + f"?ids={shop.pk}"
     values = {"kind": kind, "quantity": quantity, "reason": "checked", **opened(admin, page)}
     assert "The stock was changed." in admin.post(page, values, follow=True).content.decode()
@@ -284,9 +284,9 @@ def test_actions_publish_and_change_stock(admin, shop):
     chosen = {"_selected_action": [shop.pk]}
     admin.post(url("product", "changelist"), {"action": "unpublish", **chosen})
     assert not products.get("A").is_active
-    assert statistics.of_category("food").count == 0
+    assert statistics.for_category("food").count == 0
     admin.post(url("product", "changelist"), {"action": "publish", **chosen})
-    assert statistics.of_category("food").count == 1
+    assert statistics.for_category("food").count == 1
     response = admin.post(url("product", "changelist"), {"action": "change_stock", **chosen})
     assert response.url == url("product", "stock") + f"?ids={shop.pk}"
 
@@ -299,7 +299,7 @@ def test_deleted_products_are_removed_from_the_figures(admin, shop):
     }
     admin.post(url("product", "changelist"), payload)
     assert Product.objects.count() == 0
-    assert statistics.of_category("food").count == 0
+    assert statistics.for_category("food").count == 0
 
 
 def test_import_shows_a_preview_before_it_writes(admin, shop):

@@ -293,7 +293,7 @@ def test_category_moves_by_patch(shop, staff_api):
     assert [node.slug for node in categories.current_tree().walk()] == ["fruit", "tools"]
 
 
-def test_who_moves_stock_sees_the_ledger_only_with_the_permission_to_view_it(make_user, shop):
+def test_response_to_a_stock_change_has_the_ledger_only_with_the_permission_to_view_it(make_user, shop):
     user = make_user("porter", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="add_stockmovement"))
     body = {"kind": "receive", "quantity": 1, "reason": "Brought by Wanjiru"}

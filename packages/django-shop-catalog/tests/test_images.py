@@ -140,7 +140,7 @@ def test_large_file_is_refused(product):
 
 @pytest.mark.django_db(transaction=True)
 def test_files_are_deleted_with_their_product_or_category(product):
-    food = images.set_of_category(categories.create("Food"), file=picture())
+    food = images.set_category_image(categories.create("Food"), file=picture())
     names = [*files_of(images.add(product, file=picture()).file.name), *files_of(food.image.name)]
     assert all(default_storage.exists(name) for name in names)
     products.delete(product)
@@ -154,17 +154,17 @@ def files_of(name):
 
 @pytest.mark.django_db(transaction=True)
 def test_new_image_of_a_category_replaces_the_old_file():
-    food = images.set_of_category(categories.create("Food"), file=picture("PNG", (1600, 800)))
+    food = images.set_category_image(categories.create("Food"), file=picture("PNG", (1600, 800)))
     old = food.image.name
     with default_storage.open(rendition_name(old, "card")) as file:
         assert Image.open(file).size == (480, 240)
-    food = images.set_of_category(food, file=picture("WEBP"))
+    food = images.set_category_image(food, file=picture("WEBP"))
     assert not any(default_storage.exists(name) for name in files_of(old))
     assert all(default_storage.exists(name) for name in files_of(food.image.name))
     with pytest.raises(InvalidImage):
-        images.set_of_category(food, file=io.BytesIO(BAD["svg"]))
+        images.set_category_image(food, file=io.BytesIO(BAD["svg"]))
     assert categories.get("food").image.name == food.image.name
-    images.remove_of_category(food)
+    images.remove_category_image(food)
     assert (categories.get("food").image.name, categories.get("food").has_renditions) == ("", False)
     assert not any(default_storage.exists(name) for name in files_of(food.image.name))
 
@@ -174,14 +174,14 @@ def test_failed_write_leaves_no_file(product, monkeypatch):
         raise RuntimeError("the database is gone")
 
     images.add(product, file=picture())
-    food = images.set_of_category(categories.create("Food"), file=picture())
+    food = images.set_category_image(categories.create("Food"), file=picture())
     before = {folder: default_storage.listdir(f"shop_catalog/{folder}")[1] for folder in ("products", "categories")}
     monkeypatch.setattr(ProductImage, "save", fail)
     monkeypatch.setattr(type(food), "save", fail)
     with pytest.raises(RuntimeError):
         images.add(product, file=picture())
     with pytest.raises(RuntimeError):
-        images.set_of_category(food, file=picture())
+        images.set_category_image(food, file=picture())
     after = {folder: default_storage.listdir(f"shop_catalog/{folder}")[1] for folder in ("products", "categories")}
     assert after == before
 

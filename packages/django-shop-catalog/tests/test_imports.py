@@ -76,14 +76,14 @@ def test_groups_and_variants_in_any_order(food):
     group = products.get("S")
     assert (group.price, group.variants.count()) == (Decimal(4), 2)
     assert "l s-m" in group.search_text.replace("\n", " ") or "s-m" in group.search_text
-    assert statistics.of_category("food") == statistics.PriceStatistics(
+    assert statistics.for_category("food") == statistics.PriceStatistics(
         2, Decimal("4.50"), Decimal("4.00"), Decimal("5.00")
     )
     load(json.dumps([{"sku": "S-M", "price": "9.00"}]), "json")
     assert products.get("S").price == Decimal(5)
-    assert statistics.of_category("food").average == Decimal("7.00")
+    assert statistics.for_category("food").average == Decimal("7.00")
     statistics.fold()
-    assert statistics.of_category("food").average == Decimal("7.00")
+    assert statistics.for_category("food").average == Decimal("7.00")
 
 
 BAD_ROWS = {
@@ -152,9 +152,9 @@ def test_empty_cell_is_no_price_and_zero_is_free(food):
         "D,Plum,2.00,yes,food\n"
     )
     assert (report.created, errors_of(report)) == (3, [(1, "price", "invalid_product")])
-    assert "Give 0 if it is free" in report.errors[0].reason
+    assert "Enter 0 if it is free" in report.errors[0].reason
     assert dict(Product.objects.values_list("sku", "price")) == {"B": None, "C": Decimal(0), "D": Decimal(2)}
-    assert statistics.of_category("food").count == 2
+    assert statistics.for_category("food").count == 2
 
     report = load("sku,name,price\nB,Big pear,\nC,Big sample,\nD,Big plum,\n")
     assert (report.updated, errors_of(report)) == (3, [])
@@ -166,7 +166,7 @@ def test_empty_cell_is_no_price_and_zero_is_free(food):
     report = load("sku,price,is_active\nB,4.00,yes\nC,,no\n")
     assert (report.updated, errors_of(report)) == (2, [])
     assert list(products.get("B").price_changes.values_list("old_price", "new_price")) == [(None, Decimal(4))]
-    assert statistics.of_category("food") == statistics.PriceStatistics(
+    assert statistics.for_category("food") == statistics.PriceStatistics(
         2, Decimal("3.00"), Decimal("2.00"), Decimal("4.00")
     )
 
@@ -281,15 +281,15 @@ def test_number_of_statements_depends_on_chunks_and_not_on_rows(django_assert_ma
 def test_import_sends_one_signal():
     heard = []
 
-    def hear(*, payload, event_id, **_kwargs):
+    def receive_signal(*, payload, event_id, **_kwargs):
         heard.append((payload["created"], payload["updated"], payload["failed"], bool(event_id)))
 
-    signals.products_imported.connect(hear)
+    signals.products_imported.connect(receive_signal)
     try:
         load("sku,name,price\nA,Apple,1\nB,,\n")
         load("sku,name,price\nA,Apple,2\n", dry_run=True)
     finally:
-        signals.products_imported.disconnect(hear)
+        signals.products_imported.disconnect(receive_signal)
     assert heard == [(1, 0, 1, True)]
 
 

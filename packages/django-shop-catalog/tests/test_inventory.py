@@ -180,15 +180,15 @@ def test_check_stock_lists_products_that_differ_from_their_ledger(capsys):
 def heard():
     events = []
 
-    def hear(*, signal, product, payload, event_id, **_kwargs):
+    def receive_signal(*, signal, product, payload, event_id, **_kwargs):
         name = "low" if signal is signals.stock_low else "back"
         events.append((name, product.sku, payload["available"], event_id))
 
-    signals.stock_low.connect(hear)
-    signals.stock_back.connect(hear)
+    signals.stock_low.connect(receive_signal)
+    signals.stock_back.connect(receive_signal)
     yield events
-    signals.stock_low.disconnect(hear)
-    signals.stock_back.disconnect(hear)
+    signals.stock_low.disconnect(receive_signal)
+    signals.stock_back.disconnect(receive_signal)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""A price is given or not given, never assumed: without one a product is not for sale, and zero is free of charge."""
+"""Missing prices: without a price a product is not for sale, and zero means free of charge."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -47,7 +47,7 @@ def test_active_product_without_a_price_is_refused(empty_group, kind, values):
     with pytest.raises(InvalidProduct) as caught:
         products.create("A", name="A", kind=kind, parent=parent, **values)
     assert caught.value.field == "price"
-    assert "Give 0 if it is free" in str(caught.value)
+    assert "Enter 0 if it is free" in str(caught.value)
     assert Product.objects.count() == 1
 
 
@@ -70,7 +70,7 @@ def test_only_an_inactive_product_can_lose_its_price(food):
     products.change(apple, price=None, is_active=False)
     assert products.get("A").price is None
     assert products.lowest_recent_price(products.get("A")) is None
-    assert statistics.of_category("food").count == 0
+    assert statistics.for_category("food").count == 0
 
 
 def test_change_of_other_values_leaves_the_price_as_it_was(draft):
@@ -88,7 +88,7 @@ def test_database_refuses_an_active_product_without_a_price(draft, empty_group):
     variant = products.create("G-S", kind="variant", parent=empty_group, price=Decimal(1))
     with pytest.raises(IntegrityError), transaction.atomic():
         Product.objects.filter(pk=variant.pk).update(price=None)
-    with pytest.raises(ValidationError, match="Give 0 if it is free"):
+    with pytest.raises(ValidationError, match="Enter 0 if it is free"):
         Product(sku="N", slug="n", name="N").full_clean()
 
 
@@ -98,7 +98,7 @@ def test_free_product_has_a_price_of_zero(food):
     assert listed(ordering="price") == ["FREE", "A"]
     assert listed(Filters(max_price=Decimal(0))) == ["FREE"]
     assert CatalogProductSource().fetch(["FREE"])["FREE"].unit_price == Decimal(0)
-    assert statistics.of_category("food") == statistics.PriceStatistics(
+    assert statistics.for_category("food") == statistics.PriceStatistics(
         2, Decimal("2.50"), Decimal("0.00"), Decimal("5.00")
     )
 
@@ -108,13 +108,13 @@ def test_product_without_a_price_is_not_offered_for_sale(draft):
     assert CatalogProductSource().fetch(["DRAFT"]) == {}
 
 
-def test_first_price_and_a_lost_one_are_in_the_history(draft):
+def test_first_price_and_removed_price_are_in_the_history(draft):
     heard = []
 
-    def hear(*, payload, **_kwargs):
+    def receive_signal(*, payload, **_kwargs):
         heard.append((payload["old_price"], payload["new_price"]))
 
-    signals.price_changed.connect(hear)
+    signals.price_changed.connect(receive_signal)
     try:
         draft.price_changes.all().delete()
         from django.test import TestCase
@@ -125,13 +125,13 @@ def test_first_price_and_a_lost_one_are_in_the_history(draft):
             products.change(draft, price=None)
             products.change(draft, price=None)
     finally:
-        signals.price_changed.disconnect(hear)
+        signals.price_changed.disconnect(receive_signal)
     assert heard == [(None, "8.00"), ("8.00", "0.00"), ("0.00", None)]
     history = list(draft.price_changes.order_by("pk").values_list("old_price", "new_price"))
     assert history == [(None, 8), (8, 0), (0, None)]
 
 
-def test_lowest_price_of_thirty_days_ignores_that_none_was_given(draft):
+def test_lowest_price_of_thirty_days_ignores_missing_prices(draft):
     products.set_price(draft, price=Decimal(8))
     draft = products.change(draft, price=Decimal(9), is_active=True)
     assert products.lowest_recent_price(draft) == Decimal(8)
@@ -223,15 +223,15 @@ def test_job_gives_a_group_the_price_of_a_variant_that_is_published_for_a_time(e
         moment = start + timedelta(hours=hours - 1)
         monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
         assert browsing.find_product("pear-box").product.price == price
-        products.settle_schedules()
+        products.apply_schedules()
         assert products.get("G").price == price
         assert listed() == (["G"] if price else [])
         updated = products.get("G").updated_at
-        products.settle_schedules()
+        products.apply_schedules()
         assert products.get("G").updated_at == updated
 
 
-def test_job_goes_on_after_a_product_was_deleted_under_it(monkeypatch):
+def test_job_continues_after_a_product_was_deleted_meanwhile(monkeypatch):
     soon = timezone.now() + timedelta(minutes=1)
     for sku in ("A", "B"):
         products.create(sku, name=sku, price=Decimal(1), publish_from=soon)
@@ -244,7 +244,7 @@ def test_job_goes_on_after_a_product_was_deleted_under_it(monkeypatch):
         return lock(pk)
 
     monkeypatch.setattr(products, "_lock", delete_first)
-    assert products.settle_schedules() == 1
+    assert products.apply_schedules() == 1
     assert not Product.objects.filter(is_scheduled=True).exists()
 
 
@@ -279,8 +279,8 @@ def test_facets_of_staff_leave_out_products_without_a_price(draft, empty_group):
 
 def test_groups_without_a_price_do_not_hide_the_lowest_and_highest_price(food, monkeypatch):
     """PostgreSQL sorts NULL before all prices in descending order, SQLite in ascending order."""
-    monkeypatch.setattr(queries, "LARGE", 1)
-    monkeypatch.setattr(queries, "NEAR", 1)
+    monkeypatch.setattr(queries, "LARGE_CATEGORY", 1)
+    monkeypatch.setattr(queries, "EXTREMES", 1)
     for number in range(4):
         products.create(f"G{number}", name="Group", kind="group", categories=[food])
         products.create(f"P{number}", name="Plum", price=Decimal(number + 1), categories=[food])
@@ -367,7 +367,7 @@ def posted(admin, product, **values):
     return list(response.context["adminform"].form.errors)
 
 
-def test_admin_takes_zero_only_with_its_box(admin, draft):
+def test_admin_accepts_zero_only_with_the_free_of_charge_box(admin, draft):
     assert posted(admin, draft, is_active="on") == ["price"]
     assert posted(admin, draft, price="0") == ["price"]
     assert posted(admin, draft, price="0.00", is_active="on") == ["price"]
@@ -412,7 +412,7 @@ def test_admin_adds_products_with_a_price_without_one_and_free(admin):
     assert admin.get(page + "?price=5&compare_at_price=x").status_code == 200
 
 
-def test_admin_action_publishes_the_others_and_names_what_has_no_price(admin, draft):
+def test_publish_action_skips_and_names_products_without_a_price(admin, draft):
     products.create("A", name="Apple", price=Decimal(2), is_active=False)
     payload = {"action": "publish", "_selected_action": list(Product.objects.values_list("pk", flat=True))}
     response = admin.post(reverse("admin:shop_catalog_product_changelist"), payload, follow=True)
@@ -429,7 +429,7 @@ def test_admin_action_publishes_the_others_and_names_what_has_no_price(admin, dr
         (products.delete, "There is no product A."),
     ],
 )
-def test_admin_reports_what_somebody_else_did_after_the_form_was_checked(admin, monkeypatch, meanwhile, sentence):
+def test_admin_reports_a_change_by_somebody_else_after_the_form_was_checked(admin, monkeypatch, meanwhile, sentence):
     apple = products.create("A", name="Apple", price=Decimal(2), is_active=False)
     clean = ProductForm.clean
 
@@ -446,7 +446,7 @@ def test_admin_reports_what_somebody_else_did_after_the_form_was_checked(admin, 
     assert str(next(iter(page.context["messages"]))).startswith(sentence)
 
 
-def test_staff_who_may_only_look_see_the_price_without_the_box(client, make_user, draft, empty_group):
+def test_staff_with_view_permission_see_the_price_without_the_box(client, make_user, draft, empty_group):
     client.force_login(make_user("viewer", "view_product", is_staff=True))
     assert "-" in client.get(reverse("admin:shop_catalog_product_changelist")).content.decode()
     for product in (draft, empty_group):

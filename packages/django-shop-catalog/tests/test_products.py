@@ -133,10 +133,10 @@ def test_price_change_takes_four_statements(django_assert_num_queries):
 def test_price_change_is_announced_after_commit():
     heard = []
 
-    def hear(*, product, payload, event_id, **_kwargs):
+    def receive_signal(*, product, payload, event_id, **_kwargs):
         heard.append((product.sku, payload["old_price"], payload["new_price"], payload["currency"], event_id))
 
-    signals.price_changed.connect(hear)
+    signals.price_changed.connect(receive_signal)
     try:
         product = products.create("A", name="A", price=Decimal(10))
         with transaction.atomic():
@@ -144,7 +144,7 @@ def test_price_change_is_announced_after_commit():
             assert heard == []
         products.change(product, name="Same price")
     finally:
-        signals.price_changed.disconnect(hear)
+        signals.price_changed.disconnect(receive_signal)
     assert heard == [("A", "10.00", "8.50", "KES", str(PriceChange.objects.get().event_id))]
 
 
@@ -252,6 +252,6 @@ def test_products_of_a_fixture_are_searchable_and_counted(tmp_path):
     call_command("loaddata", str(tmp_path / "products.json"), verbosity=0)
     found = browsing.list_products(browsing.Filters(q="fig"), ordering="relevance")
     assert [row.sku for row in found.rows] == ["F"]
-    assert statistics.of_category("food").count == 1
+    assert statistics.for_category("food").count == 1
     statistics.fold()
-    assert statistics.of_category("food").average == Decimal(3)
+    assert statistics.for_category("food").average == Decimal(3)

@@ -106,14 +106,14 @@ def test_rating_is_exact_after_concurrent_moderation(apple, make_user):
 def test_submitted_review_is_announced(apple, customer):
     heard = []
 
-    def hear(*, review, payload, event_id, **_kwargs):
+    def receive_signal(*, review, payload, event_id, **_kwargs):
         heard.append((payload["review"]["rating"], payload["product"]["sku"], payload["review"]["status"]))
 
-    signals.review_submitted.connect(hear)
+    signals.review_submitted.connect(receive_signal)
     try:
         reviews.submit(apple, user=customer, rating=3)
     finally:
-        signals.review_submitted.disconnect(hear)
+        signals.review_submitted.disconnect(receive_signal)
     assert heard == [(3, "A", "pending")]
 
 

@@ -42,7 +42,7 @@ def brute_force(slug):
 
 def assert_exact():
     for slug in Category.objects.values_list("slug", flat=True):
-        assert statistics.of_category(slug) == brute_force(slug), slug
+        assert statistics.for_category(slug) == brute_force(slug), slug
 
 
 @pytest.fixture
@@ -60,51 +60,51 @@ def shop():
 
 
 def test_a_product_in_two_categories_counts_once(shop):
-    found = statistics.of_category("food")
+    found = statistics.for_category("food")
     assert found == statistics.PriceStatistics(4, Decimal("8.88"), Decimal("1.50"), Decimal("20.01"))
     assert_exact()
 
 
 def test_folding_does_not_change_the_figures(shop):
-    before = statistics.of_category("food")
+    before = statistics.for_category("food")
     assert statistics.fold() == 4
     assert StatisticsChange.objects.count() == 0
-    assert statistics.of_category("food") == before
+    assert statistics.for_category("food") == before
     assert CategoryStatistics.objects.get(category__slug="food").price_sum == Decimal("35.50")
     assert statistics.fold() == 0
 
 
 def test_unknown_category_is_none():
-    assert statistics.of_category("nothing") is None
+    assert statistics.for_category("nothing") is None
 
 
 def test_read_of_a_large_folded_subtree_is_one_statement(shop, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(queries, "LARGE", 4)
-    monkeypatch.setattr(queries, "NEAR", 3)
+    monkeypatch.setattr(queries, "LARGE_CATEGORY", 4)
+    monkeypatch.setattr(queries, "EXTREMES", 3)
     statistics.fold()
-    statistics.of_category("food")
+    statistics.for_category("food")
     with django_assert_num_queries(1):
-        statistics.of_category("food")
+        statistics.for_category("food")
 
 
 def test_read_of_a_small_subtree_reads_its_products(shop, django_assert_num_queries):
     statistics.fold()
-    statistics.of_category("food")
+    statistics.for_category("food")
     with django_assert_num_queries(3):
-        found = statistics.of_category("food")
+        found = statistics.for_category("food")
     assert (found.lowest, found.highest) == (Decimal("1.50"), Decimal("20.01"))
 
 
 def test_lowest_and_highest_are_found_outside_the_extremes_of_the_shop(shop, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(queries, "LARGE", 1)
-    monkeypatch.setattr(queries, "NEAR", 2)
+    monkeypatch.setattr(queries, "LARGE_CATEGORY", 1)
+    monkeypatch.setattr(queries, "EXTREMES", 2)
     tools = categories.get("tools")
     for number in range(5):
         products.create(f"cheap-{number}", name="Cheap", price=Decimal("0.10"), categories=[tools])
         products.create(f"dear-{number}", name="Dear", price=Decimal(100 + number), categories=[tools])
     statistics.fold()
     with django_assert_num_queries(3):
-        found = statistics.of_category("food")
+        found = statistics.for_category("food")
     assert (found.lowest, found.highest) == (Decimal("1.50"), Decimal("20.01"))
     assert_exact()
 
@@ -112,7 +112,7 @@ def test_lowest_and_highest_are_found_outside_the_extremes_of_the_shop(shop, mon
 def test_price_change_is_seen_before_the_fold_and_after(shop):
     statistics.fold()
     products.set_price(products.get("apple"), price=Decimal("3.50"))
-    assert statistics.of_category("food").average == Decimal("9.38")
+    assert statistics.for_category("food").average == Decimal("9.38")
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -121,7 +121,7 @@ def test_price_change_is_seen_before_the_fold_and_after(shop):
 def test_recategorised_product_is_seen_at_once(shop):
     statistics.fold()
     products.change(products.get("mix"), categories=[categories.get("tools")])
-    assert statistics.of_category("tools").count == 1
+    assert statistics.for_category("tools").count == 1
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -131,7 +131,7 @@ def test_product_is_counted_in_its_first_category(shop):
     products.create("pear", name="Pear", price=Decimal("2.00"))
     statistics.fold()
     products.change(products.get("pear"), categories=[categories.get("fruit")])
-    assert statistics.of_category("fruit").count == 3
+    assert statistics.for_category("fruit").count == 3
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -142,7 +142,7 @@ def test_imported_product_is_counted_in_its_first_category(shop):
     statistics.fold()
     report = import_products([RawRow(1, {"sku": "pear", "categories": "fruit"})])
     assert (report.updated, report.errors) == (1, [])
-    assert statistics.of_category("fruit").count == 3
+    assert statistics.for_category("fruit").count == 3
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -151,7 +151,7 @@ def test_imported_product_is_counted_in_its_first_category(shop):
 def test_moved_category_is_counted_below_its_new_parent(shop):
     statistics.fold()
     categories.move(categories.get("nuts"), parent=categories.get("tools"))
-    assert statistics.of_category("tools").count == 3
+    assert statistics.for_category("tools").count == 3
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -170,7 +170,7 @@ def test_deleted_category_and_product_are_removed_from_the_figures(shop):
 def test_variants_of_an_unpublished_group_are_not_counted(shop):
     statistics.fold()
     products.change(products.get("box"), is_active=False)
-    assert statistics.of_category("nuts").count == 1
+    assert statistics.for_category("nuts").count == 1
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -185,9 +185,9 @@ def test_publication_times_take_effect_without_a_write(shop, monkeypatch):
     for hours, count in [(0, 3), (1.5, 4), (3, 3)]:
         moment = real_now() + timedelta(hours=hours)
         monkeypatch.setattr(timezone, "now", lambda moment=moment: moment)
-        assert statistics.of_category("food").count == count
+        assert statistics.for_category("food").count == count
         assert_exact()
-    assert products.settle_schedules() == 1
+    assert products.apply_schedules() == 1
     assert_exact()
     statistics.fold()
     assert_exact()
@@ -207,7 +207,7 @@ def test_scheduled_group_schedules_its_variants(shop):
 @pytest.mark.parametrize(("currency", "average"), [("UGX", "9"), ("KES", "8.88"), ("KWD", "8.875")])
 def test_average_has_the_decimals_of_the_currency(shop, settings, currency, average):
     settings.SHOP_CATALOG = {"CURRENCY": currency}
-    assert str(statistics.of_category("food").average) == average
+    assert str(statistics.for_category("food").average) == average
 
 
 PRODUCTS = [f"p{number}" for number in range(6)]
@@ -226,11 +226,11 @@ STEPS = st.one_of(
 )
 
 
-def take(step, subject, value):
+def pick(step, subject, value):
     if step == "fold":
         statistics.fold()
     elif step == "settle":
-        products.settle_schedules()
+        products.apply_schedules()
     elif step in {"move", "drop"}:
         category = Category.objects.filter(slug=subject).first()
         parent = Category.objects.filter(slug=value).first()
@@ -263,7 +263,7 @@ def change_product(product, step, value):
         products.change(product, categories=list(Category.objects.filter(slug__in=value)))
 
 
-@pytest.mark.parametrize(("large", "near"), [(queries.LARGE, queries.NEAR), (1, 2)])
+@pytest.mark.parametrize(("large", "near"), [(queries.LARGE_CATEGORY, queries.EXTREMES), (1, 2)])
 @pytest.mark.django_db(transaction=True)
 @settings(
     max_examples=8,
@@ -272,8 +272,8 @@ def change_product(product, step, value):
 )
 @given(st.lists(STEPS, min_size=4, max_size=20), st.integers(0, 5))
 def test_figures_equal_brute_force_after_any_sequence_of_changes(monkeypatch, large, near, steps, fold_at):
-    monkeypatch.setattr(queries, "LARGE", large)
-    monkeypatch.setattr(queries, "NEAR", near)
+    monkeypatch.setattr(queries, "LARGE_CATEGORY", large)
+    monkeypatch.setattr(queries, "EXTREMES", near)
     with transaction.atomic():
         made = []
         for number, slug in enumerate(CATEGORIES):
@@ -286,7 +286,7 @@ def test_figures_equal_brute_force_after_any_sequence_of_changes(monkeypatch, la
         for number, step in enumerate(steps):
             if number == fold_at:
                 statistics.fold()
-            take(*step)
+            pick(*step)
         assert_exact()
         statistics.fold()
         assert_exact()

@@ -67,7 +67,7 @@ def write_by_api(rng, number, client):
     assert response.status_code in {200, 201, 404, 422}, response.content
 
 
-WAYS = [write_by_action, write_by_model, write_by_admin, write_by_api]
+WRITERS_BY_ENTRY_POINT = [write_by_action, write_by_model, write_by_admin, write_by_api]
 REFUSALS = (ShopCatalogError, InvalidMove, Category.DoesNotExist)
 
 
@@ -100,7 +100,7 @@ def race(operations, ways):
 def test_eight_concurrent_writers_leave_a_valid_tree():
     plant()
     before = Category.objects.count()
-    errors = race(OPERATIONS, WAYS)
+    errors = race(OPERATIONS, WRITERS_BY_ENTRY_POINT)
     assert errors == []
     assert categories.check() == []
     assert Category.objects.count() > before

@@ -3,9 +3,9 @@ import time
 import django
 import pytest
 from django.core.mail.backends.smtp import EmailBackend
-from shop_core.addresses import comparable, delivery_fault, fault
+from shop_core.addresses import comparable, delivery_problem, identity_problem
 
-ONE = [
+EQUAL = [
     ("Ann@Example.org", "ann@example.org"),
     (" ann@example.org ", "ann@example.org"),
     ("ann@BÜCHER.example", "ann@xn--bcher-kva.example"),
@@ -21,7 +21,7 @@ ONE = [
     ('"\uff41nn"@example.org', "ann@example.org"),
     ("ann@ex\u200bample.org", "ann@example.org"),
 ]
-TWO = [
+DIFFERENT = [
     ("adm\u0131n@example.org", "admin@example.org"),
     ("jos\u00e9@example.org", "jose@example.org"),
     ("ann@example.org", "ann@example.com"),
@@ -34,35 +34,35 @@ TWO = [
 LOOK_ALIKES = ["\u017f", "\u212a", "\u0130", "\uff41", "\ufb01", "\u2170", "\u24d0", "\u1d43"]
 
 
-@pytest.mark.parametrize(("one", "other"), ONE)
+@pytest.mark.parametrize(("one", "other"), EQUAL)
 def test_spellings_of_one_address_are_equal(one, other):
     assert comparable(one) == comparable(other)
 
 
-@pytest.mark.parametrize(("one", "other"), TWO)
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_different_addresses_differ(one, other):
     assert comparable(one) != comparable(other)
 
 
 @pytest.mark.parametrize("letter", LOOK_ALIKES)
 def test_letter_that_folds_to_ascii_is_refused(letter):
-    assert fault(f"adm{letter}n@example.org") == "look_alike"
+    assert identity_problem(f"adm{letter}n@example.org") == "look_alike"
 
 
 @pytest.mark.parametrize(
     "address", ["ann@example.org", "josé@example.org", "adm\u0131n@example.org", "李@例子.example"]
 )
 def test_other_letters_are_allowed(address):
-    assert fault(address) == ""
+    assert identity_problem(address) == ""
 
 
 @pytest.mark.parametrize("address", ["", "@", "a@", "@b", "no at", "a@" + "x" * 300, "a@b..c", "\0@\ud800"])
 def test_any_text_is_accepted_without_an_error(address):
     assert isinstance(comparable(address), str)
-    assert isinstance(fault(address), str)
+    assert isinstance(identity_problem(address), str)
 
 
-@pytest.mark.parametrize("address", [one for pair in ONE + TWO for one in pair])
+@pytest.mark.parametrize("address", [one for pair in EQUAL + DIFFERENT for one in pair])
 def test_comparable_is_idempotent(address):
     assert comparable(comparable(address)) == comparable(address)
 
@@ -115,19 +115,19 @@ def test_comparable_is_idempotent(address):
         ("ann@\ud800.org", "invalid"),
     ],
 )
-def test_address_that_mail_cannot_reach_has_a_fault(address, code):
-    assert delivery_fault(address) == code
+def test_undeliverable_address_has_a_problem_code(address, code):
+    assert delivery_problem(address) == code
 
 
 @pytest.mark.skipif(django.VERSION < (6, 0), reason="The function is new in Django 6.0.")
 @pytest.mark.parametrize("address", ["ann@bücher.example", '"ann smith"@example.org', f"{'a' * 64}@example.org"])
-def test_address_without_a_fault_is_accepted_by_the_mailer_of_django(address):
+def test_deliverable_address_is_accepted_by_the_mailer_of_django(address):
     assert EmailBackend.prep_address(EmailBackend, address).isascii()
 
 
 @pytest.mark.parametrize("text", ["a" * 8000, "a." * 4000, '"' + "\\\\" * 4000, "a@" + "b." * 4000, "@" * 8000])
 def test_long_text_is_judged_quickly(text):
     started = time.perf_counter()
-    assert delivery_fault(text)
+    assert delivery_problem(text)
     comparable(text)
     assert time.perf_counter() - started < 0.05

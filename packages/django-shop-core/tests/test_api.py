@@ -13,7 +13,7 @@ from ninja import NinjaAPI, Router
 from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HttpBearer, django_auth
 from shop_core.api import bodies, problems, types
-from shop_core.api.auth import GUEST, Auths, was_given
+from shop_core.api.auth import GUEST, ConfiguredAuth, has_credential
 from shop_core.conf import BaseSettings
 from shop_core.exceptions import Busy, ShopError
 
@@ -118,12 +118,12 @@ class Settings(BaseSettings):
         return self.get("AUTH", f"{__name__}.GROUP")
 
 
-@router.get("/guests", auth=Auths(Settings(), "AUTH", guests=True))
+@router.get("/guests", auth=ConfiguredAuth(Settings(), "AUTH", guests=True))
 def guests(request):
     return {"caller": str(request.auth)}
 
 
-@router.post("/members", auth=Auths(Settings(), "AUTH"))
+@router.post("/members", auth=ConfiguredAuth(Settings(), "AUTH"))
 def members(request):
     return {"caller": str(request.auth)}
 
@@ -289,7 +289,7 @@ def test_authorization_header_that_no_configured_auth_reads_is_refused():
         setting = "THINGS"
         AUTH = "ninja.security.django_auth"
 
-    guests = Auths(SessionOnly(), "AUTH", guests=True)
+    guests = ConfiguredAuth(SessionOnly(), "AUTH", guests=True)
     assert guests(RequestFactory().get("/")) == GUEST
     assert guests(RequestFactory().get("/", headers={"Authorization": "Bearer nonsense"})) is None
 
@@ -311,14 +311,14 @@ def test_session_requires_the_csrf_token(settings):
 
 def test_auth_of_unknown_kind_is_assumed_to_read_the_authorization_header():
     request = RequestFactory().get("/", headers={"Authorization": "Digest x"})
-    assert was_given(request, lambda _request: None)
-    assert not was_given(RequestFactory().get("/"), lambda _request: None)
+    assert has_credential(request, lambda _request: None)
+    assert not has_credential(RequestFactory().get("/"), lambda _request: None)
 
 
 def test_error_names_the_setting_that_cannot_be_imported(settings):
     settings.THINGS = {"AUTH": "testproject.nothing"}
     with pytest.raises(ImproperlyConfigured, match=r"'testproject.nothing' in THINGS cannot be imported"):
-        Auths(Settings(), "AUTH").configured()
+        ConfiguredAuth(Settings(), "AUTH").load()
 
 
 def test_openapi_document_lists_the_security_schemes(settings):

@@ -9,18 +9,18 @@ from django.db import OperationalError, connection, transaction
 from shop_core.db.transactions import (
     LOCK_TIMEOUT,
     CalledInTransaction,
+    app_routing,
     in_transaction,
-    is_passing,
+    is_temporary,
     lock_timeout,
-    misplaced,
     outside_transaction,
     repeat_once,
 )
 from shop_core.exceptions import Busy
 from testproject.things.models import Thing
 
-PASSING = ["08006", "40001", "40003", "40P01", "53300", "55P03", "57014", "57P01", "57P03"]
-MISTAKES = ["40002", "55000", "55006", "58030", "42P01", "22003", "25006"]
+TEMPORARY = ["08006", "40001", "40003", "40P01", "53300", "55P03", "57014", "57P01", "57P03"]
+PERMANENT = ["40002", "55000", "55006", "58030", "42P01", "22003", "25006"]
 
 
 def refused(state):
@@ -29,24 +29,24 @@ def refused(state):
     return error
 
 
-@pytest.mark.parametrize("state", [*PASSING, None])
+@pytest.mark.parametrize("state", [*TEMPORARY, None])
 def test_temporary_errors_are_recognised(state):
-    assert is_passing(refused(state))
+    assert is_temporary(refused(state))
 
 
-@pytest.mark.parametrize("state", MISTAKES)
+@pytest.mark.parametrize("state", PERMANENT)
 def test_permanent_errors_are_recognised(state):
-    assert not is_passing(refused(state))
+    assert not is_temporary(refused(state))
 
 
 @pytest.mark.parametrize(
-    ("text", "passing"),
+    ("text", "temporary"),
     [("database is locked", True), ("database table is busy", True), ("no such table: x", False), ("disk I/O", False)],
 )
-def test_temporary_errors_of_sqlite_are_recognised(text, passing):
+def test_temporary_errors_of_sqlite_are_recognised(text, temporary):
     error = OperationalError(text)
     error.__cause__ = sqlite3.OperationalError(text)
-    assert is_passing(error) is passing
+    assert is_temporary(error) is temporary
 
 
 @pytest.mark.django_db(transaction=True)
@@ -113,12 +113,12 @@ def test_savepoint_in_a_callers_transaction_is_not_repeated():
 @pytest.mark.django_db(transaction=True)
 def test_lock_timeout_is_not_set_in_a_callers_transaction():
     @in_transaction(Thing, sets_lock_timeout=False)
-    def asked():
+    def timeout():
         return lock_timeout(connection)
 
-    assert (lock_timeout(connection), asked()) == (LOCK_TIMEOUT, LOCK_TIMEOUT)
+    assert (lock_timeout(connection), timeout()) == (LOCK_TIMEOUT, LOCK_TIMEOUT)
     with transaction.atomic():
-        assert asked() is None
+        assert timeout() is None
 
 
 def test_package_can_use_its_own_subclass_of_busy(db):
@@ -159,9 +159,9 @@ def test_models_in_other_databases_are_found(settings):
         def db_for_read(self, model, **_hints):
             return "replica" if model is Permission else self.db_for_write(model)
 
-    assert misplaced("auth") == ("default", {}, {})
+    assert app_routing("auth") == ("default", {}, {})
     settings.DATABASE_ROUTERS = [Router()]
-    assert misplaced("auth") == ("shop", {"contenttypes.ContentType": "users"}, {"auth.Permission": "replica"})
+    assert app_routing("auth") == ("shop", {"contenttypes.ContentType": "users"}, {"auth.Permission": "replica"})
 
 
 @pytest.mark.pg

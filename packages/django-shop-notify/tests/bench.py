@@ -41,7 +41,7 @@ RESULT = (
 )
 ATTEMPTS = (
     "INSERT INTO shop_notify_attempt (notification_id, number, started_at, finished_at, outcome, provider_code, "
-    "detail, answer) SELECT id, 1, now(), now(), 'accepted', '', '', '{}' FROM unnest(%s::bigint[]) AS id"
+    "detail, response) SELECT id, 1, now(), now(), 'accepted', '', '', '{}' FROM unnest(%s::bigint[]) AS id"
 )
 
 

@@ -79,82 +79,82 @@ class _Handler(BaseHTTPRequestHandler):
             server.headers.append(dict(self.headers))
             server.paths.append(self.path)
             number = len(server.requests)
-        getattr(self, f"answer_{server.mode}")(form, number)
+        getattr(self, f"respond_{server.mode}")(form, number)
 
-    def answer_accept(self, form, number):
+    def respond_accept(self, form, number):
         self._json(self._body(form, number))
 
-    def answer_charset(self, form, number):
+    def respond_charset(self, form, number):
         self._json(self._body(form, number), content_type="application/json; charset=utf-8")
 
-    def answer_shouting(self, form, number):
+    def respond_shouting(self, form, number):
         self._json(self._body(form, number), content_type="Application/JSON")
 
-    def answer_no_recipients(self, form, number):
+    def respond_no_recipients(self, form, number):
         self._json({"SMSMessageData": {"Message": "InvalidSenderId", "Recipients": []}})
 
-    def answer_unauthorised(self, form, number):
+    def respond_unauthorised(self, form, number):
         self._send(401, b"The supplied authentication is invalid", "text/plain")
 
-    def answer_too_many(self, form, number):
+    def respond_too_many(self, form, number):
         self._send(429, b"slow down", "text/plain", {"Retry-After": "120"})
 
-    def answer_error_html(self, form, number):
+    def respond_error_html(self, form, number):
         self._send(500, b"<h1>Internal error</h1>", "text/html")
 
-    def answer_error_json(self, form, number):
+    def respond_error_json(self, form, number):
         self._send(503, b'{"error": "maintenance"}', "application/json")
 
-    def answer_portal(self, form, number):
+    def respond_portal(self, form, number):
         self._send(200, b"<html>Log in to the hotel network</html>", "text/html")
 
-    def answer_empty(self, form, number):
+    def respond_empty(self, form, number):
         self._send(200, b"", "application/json")
 
-    def answer_broken_json(self, form, number):
+    def respond_broken_json(self, form, number):
         self._send(200, b'{"SMSMessageData": {"Rec', "application/json")
 
-    def answer_array(self, form, number):
+    def respond_array(self, form, number):
         self._send(200, b"[1, 2]", "application/json")
 
-    def answer_redirect(self, form, number):
+    def respond_redirect(self, form, number):
         self._send(302, b"", "text/plain", {"Location": f"{self.server.url}/elsewhere"})
 
-    def answer_reset(self, form, number):
+    def respond_reset(self, form, number):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.rfile.close()
         self.connection.close()
 
-    def answer_truncated(self, form, number):
+    def respond_truncated(self, form, number):
         body = json.dumps(self._body(form, number)).encode()
         self._head(201, "application/json", len(body) + 500)
         self.wfile.write(body)
         self.wfile.flush()
         self.connection.shutdown(socket.SHUT_RDWR)
 
-    def answer_silence(self, form, number):
+    def respond_silence(self, form, number):
         time.sleep(60)
 
-    def answer_drip(self, form, number):
+    def respond_drip(self, form, number):
         self._head(200, "application/json", 10_000)
         for _ in range(60):
             self.wfile.write(b" ")
             self.wfile.flush()
             time.sleep(1)
 
-    def answer_slow_headers(self, form, number):
+    def respond_slow_headers(self, form, number):
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         for _ in range(60):
             self.wfile.write(b".")
             self.wfile.flush()
             time.sleep(0.2)
 
-    def answer_huge(self, form, number):
+    def respond_huge(self, form, number):
         self._head(200, "text/plain", 50 * 1024 * 1024)
         for _ in range(50):
             self.wfile.write(b"x" * 1024 * 1024)
 
-    def answer_bomb(self, form, number):
+    def respond_bomb(self, form, number):
         self._send(200, gzip.compress(b"0" * 50 * 1024 * 1024), "application/json", {"Content-Encoding": "gzip"})
 
     def _body(self, form, number):

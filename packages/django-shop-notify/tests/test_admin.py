@@ -36,9 +36,9 @@ def clerk(django_user_model, client):
     return client
 
 
-def has_breadcrumbs_of_this_django(answer, title):
+def has_breadcrumbs_of_this_django(response, title):
     """Whether the breadcrumbs have the markup that this version of Django styles."""
-    page = answer.content.decode()
+    page = response.content.decode()
     begin = '<ol class="breadcrumbs">' if django.VERSION >= (6, 1) else '<div class="breadcrumbs">'
     return page.count(begin) == 1 and f"<h1>{title}</h1>" in page
 
@@ -75,17 +75,17 @@ def test_page_of_a_notification_opens_even_if_its_template_is_broken(admin_clien
 
 def test_html_is_shown_on_a_page_that_runs_no_scripts(admin_client, row):
     Notification.objects.update(html="<script>alert(1)</script>", text="x")
-    answer = admin_client.get(f"{LIST}{row.pk}/html/")
-    assert answer.content == b"<script>alert(1)</script>"
-    assert answer["Content-Security-Policy"].startswith("default-src 'none'")
-    assert "sandbox" in answer["Content-Security-Policy"]
+    response = admin_client.get(f"{LIST}{row.pk}/html/")
+    assert response.content == b"<script>alert(1)</script>"
+    assert response["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "sandbox" in response["Content-Security-Policy"]
 
 
 def test_resend_to_another_address(admin_client, row):
     assert admin_client.get(f"{LIST}{row.pk}/resend/").status_code == 200
     values = {"address": "other@example.org", **opened(admin_client, f"{LIST}{row.pk}/resend/")}
-    answer = admin_client.post(f"{LIST}{row.pk}/resend/", values)
-    assert answer.status_code == 302
+    response = admin_client.post(f"{LIST}{row.pk}/resend/", values)
+    assert response.status_code == 302
     assert Notification.objects.get(origin=row).address == "other@example.org"
 
 
@@ -94,12 +94,12 @@ def opened(client, page):
     return {"form_token": re.search(r'name="form_token" value="([^"]+)"', client.get(page).content.decode())[1]}
 
 
-def test_resend_form_that_is_sent_twice_sends_one_message(admin_client, row):
+def test_resend_form_that_is_submitted_twice_sends_one_message(admin_client, row):
     url = f"{LIST}{row.pk}/resend/"
     values = {"address": row.address, **opened(admin_client, url)}
     first, again = (admin_client.post(url, values, follow=True).content.decode() for _press in range(2))
     assert "It will be sent to" in first
-    assert "This was already done: it is sent to" in again
+    assert "This form was already submitted: the message is sent to" in again
     assert Notification.objects.filter(origin=row).count() == 1
     admin_client.post(url, {**values, **opened(admin_client, url)})
     assert Notification.objects.filter(origin=row).count() == 2
@@ -113,14 +113,14 @@ def test_resend_form_without_a_token_is_shown_again_with_one(admin_client, row, 
     assert Notification.objects.count() == 1
 
 
-def test_action_that_is_sent_twice_sends_each_message_once(admin_client, row):
+def test_action_that_is_submitted_twice_sends_each_message_once(admin_client, row):
     other = Notification.objects.create(
         event_id="2", event=row.event, alias=row.alias, channel=row.channel, address=row.address, context=row.context
     )
     values = {"action": "resend", "_selected_action": [row.pk, other.pk], **opened(admin_client, LIST)}
     first, again = (admin_client.post(LIST, values, follow=True).content.decode() for _press in range(2))
     assert "2 messages will be sent." in first
-    assert again.count("This was already done: it is sent again.") == 2
+    assert again.count("This form was already submitted: the message is sent again.") == 2
     assert Notification.objects.exclude(origin=None).count() == 2
 
 
@@ -139,7 +139,7 @@ def test_actions_resend_and_retry(admin_client, row):
     delivery.deliver_due()
     assert [message.to for message in MemoryNotifier.outbox["memory"]] == ["m@example.org"] * 2
     said = admin_client.post(LIST, {"action": "retry", "_selected_action": [row.pk]}, follow=True).content.decode()
-    assert "has an unknown outcome, can be retried. Resend it." in said
+    assert "has an unknown outcome can be retried. Resend this one instead." in said
 
 
 def form(**changes):

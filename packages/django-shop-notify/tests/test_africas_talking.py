@@ -178,7 +178,7 @@ def test_empty_message_is_refused_before_it_costs_anything(sms, gateway):
     assert gateway.requests == []
 
 
-def test_production_and_sandbox_hosts_are_the_sdk_s_own():
+def test_production_and_sandbox_hosts_are_those_of_the_sdk():
     pytest.importorskip("africastalking")
     from shop_notify.notifiers.africas_talking_client import SmsClient
 
@@ -208,7 +208,7 @@ def test_row_is_sent_and_its_delivery_report_moves_it_forward(sms, gateway):
         Decimal("0.8000"),
         "KES",
     )
-    assert Attempt.objects.get().answer["number"] == "+254***01"
+    assert Attempt.objects.get().response["number"] == "+254***01"
     assert report(row, status="Success").status_code == 200
     row.refresh_from_db()
     assert row.state == "delivered"
@@ -294,8 +294,8 @@ def test_report_of_an_opt_out_suppresses_the_phone(sent):
 
 
 def test_opt_out_callback_suppresses_the_phone(sms, db):
-    answer = Client().post(f"/notify/reports/sms/{SECRET}/", {"senderId": "DUKA", "phoneNumber": PHONE})
-    assert answer.status_code == 200
+    response = Client().post(f"/notify/reports/sms/{SECRET}/", {"senderId": "DUKA", "phoneNumber": PHONE})
+    assert response.status_code == 200
     row = Suppression.objects.get()
     assert (row.channel, row.address, row.reason) == ("sms", PHONE, "stop")
 

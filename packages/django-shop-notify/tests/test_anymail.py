@@ -39,14 +39,14 @@ def row():
     return row
 
 
-def tell(row, kind, **changes):
+def send_tracking_event(row, kind, **changes):
     values = {"message_id": row.provider_id, "recipient": "m@example.org", "esp_event": {}, **changes}
     tracking.send(sender=object, event=AnymailTrackingEvent(event_type=kind, **values), esp_name="Test")
     row.refresh_from_db()
     return row.state
 
 
-def test_provider_s_own_id_is_kept(row):
+def test_id_of_the_provider_is_stored(row):
     assert row.state == "sent"
     assert row.provider_id == "0"
 
@@ -56,30 +56,30 @@ def test_provider_s_own_id_is_kept(row):
     [("queued", "sent"), ("deferred", "sent"), ("delivered", "delivered"), ("opened", "read"), ("bounced", "failed")],
 )
 def test_tracking_event_moves_the_notification_forward(row, kind, state):
-    assert tell(row, kind) == state
+    assert send_tracking_event(row, kind) == state
 
 
 def test_events_never_move_it_back(row):
-    tell(row, "opened")
-    assert tell(row, "delivered") == "read"
-    assert tell(row, "bounced") == "read"
+    send_tracking_event(row, "opened")
+    assert send_tracking_event(row, "delivered") == "read"
+    assert send_tracking_event(row, "bounced") == "read"
 
 
 @pytest.mark.parametrize(
     ("kind", "reason"), [("bounced", "bounce"), ("complained", "complaint"), ("unsubscribed", "stop")]
 )
 def test_bounce_complaint_and_opt_out_suppress_the_address(row, kind, reason):
-    tell(row, kind)
+    send_tracking_event(row, kind)
     assert Suppression.objects.get().reason == reason
 
 
 def test_event_about_another_recipient_changes_nothing(row):
-    assert tell(row, "delivered", recipient="somebody@example.org") == "sent"
+    assert send_tracking_event(row, "delivered", recipient="somebody@example.org") == "sent"
 
 
 def test_event_without_meaning_is_ignored(row):
-    assert tell(row, "subscribed") == "sent"
-    assert tell(row, "delivered", message_id=None) == "sent"
+    assert send_tracking_event(row, "subscribed") == "sent"
+    assert send_tracking_event(row, "delivered", message_id=None) == "sent"
     assert DeliveryReport.objects.count() == 0
 
 

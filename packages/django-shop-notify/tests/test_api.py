@@ -79,14 +79,14 @@ class TestPermissions:
         return next((body for end, body in self.BODIES.items() if path.endswith(end)), {})
 
     def test_anonymous_is_401(self, method, path):
-        answer = send(Client(), method, path, self.body(path))
-        assert answer.status_code == 401
-        assert answer["Content-Type"] == "application/problem+json"
-        assert answer.json()["code"] == "not_authenticated"
+        response = send(Client(), method, path, self.body(path))
+        assert response.status_code == 401
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["code"] == "not_authenticated"
 
     def test_user_without_the_permission_is_403_on_staff_paths(self, method, path, user):
-        answer = send(client_of(user), method, path, self.body(path))
-        assert answer.status_code == (200 if path == PREFERENCES else 403)
+        response = send(client_of(user), method, path, self.body(path))
+        assert response.status_code == (200 if path == PREFERENCES else 403)
 
 
 def test_customer_reads_and_changes_own_preferences(user):
@@ -107,9 +107,9 @@ def test_customer_reads_and_changes_own_preferences(user):
             },
         ]
     }
-    answer = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
-    assert answer.status_code == 200
-    assert answer.json()["groups"][1]["notifiers"][0]["is_enabled"] is False
+    response = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
+    assert response.status_code == 200
+    assert response.json()["groups"][1]["notifiers"][0]["is_enabled"] is False
     wish = Preference.objects.get()
     assert (wish.recipient_key, wish.group, wish.alias, wish.is_enabled) == (f"user:{user.pk}", "news", "email", False)
 
@@ -124,8 +124,8 @@ def test_customer_reads_and_changes_own_preferences(user):
     ],
 )
 def test_choice_that_cannot_be_changed_is_422_and_changes_nothing(user, groups):
-    answer = send(client_of(user), "PATCH", PREFERENCES, {"groups": groups})
-    assert answer.status_code == 422
+    response = send(client_of(user), "PATCH", PREFERENCES, {"groups": groups})
+    assert response.status_code == 422
     assert Preference.objects.count() == 0
 
 
@@ -170,8 +170,8 @@ def test_wrong_filter_is_422(staff, query):
 
 @pytest.mark.parametrize("path", ["nonsense/", f"{uuid.UUID(int=5)}/", "nonsense/preview/"])
 def test_unknown_notification_is_404(staff, path):
-    answer = staff.get(STAFF + path)
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    response = staff.get(STAFF + path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
 def test_detail_has_the_attempts_and_preview_the_text(staff):
@@ -182,7 +182,7 @@ def test_detail_has_the_attempts_and_preview_the_text(staff):
     delivery.deliver_due()
     detail = staff.get(f"{STAFF}{row.public_id}/").json()
     assert (detail["state"], detail["attempts"], detail["origin"]) == ("sent", 1, None)
-    assert [attempt["outcome"] for attempt in detail["tries"]] == ["accepted"]
+    assert [attempt["outcome"] for attempt in detail["attempt_log"]] == ["accepted"]
     assert staff.get(f"{STAFF}{row.public_id}/preview/").json()["html"] == "<p>Loan <b>L-1</b>: Arrow of God</p>"
 
 
@@ -201,9 +201,9 @@ def test_preview_of_a_signal_writes_nothing(staff):
 def test_resend_to_another_address(staff):
     announce()
     row = Notification.objects.get()
-    answer = send(staff, "POST", f"{STAFF}{row.public_id}/resend/", {"address": "other@example.org"})
-    assert answer.status_code == 201
-    assert (answer.json()["address"], answer.json()["origin"]) == ("other@example.org", str(row.public_id))
+    response = send(staff, "POST", f"{STAFF}{row.public_id}/resend/", {"address": "other@example.org"})
+    assert response.status_code == 201
+    assert (response.json()["address"], response.json()["origin"]) == ("other@example.org", str(row.public_id))
 
 
 @pytest.mark.parametrize(
@@ -224,8 +224,8 @@ def test_resend_to_another_address(staff):
     "signal", ["testproject.library.signals.loan_made", "testproject.library.signals.book_returned", "no.such"]
 )
 def test_preview_of_any_payload_is_200_or_422_and_writes_nothing(staff, signal, payload):
-    answer = send(staff, "POST", f"{STAFF}preview/", {"signal": signal, "payload": payload})
-    assert answer.status_code in {200, 422}, answer.content
+    response = send(staff, "POST", f"{STAFF}preview/", {"signal": signal, "payload": payload})
+    assert response.status_code in {200, 422}, response.content
     assert Notification.objects.count() == 0
 
 
@@ -236,17 +236,17 @@ def test_clerk_who_may_not_view_messages_sees_no_recipient(django_user_model, ac
     user = django_user_model.objects.create_user("sender", password="x", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="resend_notification"))
     row = Notification.objects.get()
-    answer = send(client_of(user), "POST", f"{STAFF}{row.public_id}/{action}/", {})
-    assert answer.status_code == {"resend": 201, "retry": 200}[action]
-    assert answer.json()["state"] == "queued"
-    assert [word for word in ("m1@", "member:7", "Test Member") if word in answer.content.decode()] == []
+    response = send(client_of(user), "POST", f"{STAFF}{row.public_id}/{action}/", {})
+    assert response.status_code == {"resend": 201, "retry": 200}[action]
+    assert response.json()["state"] == "queued"
+    assert [word for word in ("m1@", "member:7", "Test Member") if word in response.content.decode()] == []
 
 
 def test_resend_to_a_bad_address_is_422_and_writes_nothing(staff):
     announce()
     row = Notification.objects.get()
-    answer = send(staff, "POST", f"{STAFF}{row.public_id}/resend/", {"address": "a@example.org, b@example.org"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "address_refused")
+    response = send(staff, "POST", f"{STAFF}{row.public_id}/resend/", {"address": "a@example.org, b@example.org"})
+    assert (response.status_code, response.json()["code"]) == (422, "address_refused")
     assert Notification.objects.count() == 1
 
 
@@ -280,16 +280,16 @@ def test_document_declares_every_error_as_a_problem():
     for item in document["paths"].values():
         for operation in item.values():
             assert operation["operationId"]
-            for status, answer in operation["responses"].items():
+            for status, response in operation["responses"].items():
                 if int(status) >= 400:
-                    assert list(answer["content"]) == ["application/problem+json"]
+                    assert list(response["content"]) == ["application/problem+json"]
 
 
 def test_session_without_csrf_token_is_refused(user):
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
-    answer = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
-    assert answer.status_code == 403
+    response = send(client, "PATCH", PREFERENCES, {"groups": {"news": {"email": False}}})
+    assert response.status_code == 403
     assert Preference.objects.count() == 0
 
 

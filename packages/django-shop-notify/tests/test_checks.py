@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from shop_notify.checks import check_poll, check_settings
+from shop_notify.checks import check_periodic_delivery, check_settings
 from shop_notify.models import JobRun, Notification
 from shop_notify.notifiers import MemoryNotifier
 from shop_notify.presets import ORDER_ROUTES, SHOP_ROUTES, STOCK_ROUTES
@@ -209,7 +209,7 @@ def written():
 
 
 def poll_findings(databases=("default",)):
-    return [message.id for message in check_poll(None, databases=databases)]
+    return [message.id for message in check_periodic_delivery(None, databases=databases)]
 
 
 @pytest.mark.django_db
@@ -218,7 +218,7 @@ def test_site_without_periodic_delivery_is_found(written):
     run("shop_notify_jobs")
     assert poll_findings() == []
     JobRun.objects.update(last_finished_at=timezone.now() - timedelta(minutes=4))
-    (message,) = check_poll(None, databases=["default"])
+    (message,) = check_periodic_delivery(None, databases=["default"])
     assert "shop_notify_jobs" in message.hint
 
 

@@ -101,8 +101,8 @@ class _Chat(BaseHTTPRequestHandler):
             return
         if server.mode == "accept":
             server.requests.append((self.path, dict(self.headers), json.loads(body)))
-        answer = {"messageId": f"ATXid_{len(server.requests)}", "phoneNumber": PHONE, "status": "SENT"}
-        content = b"<html>" if server.mode == "nonsense" else json.dumps(answer).encode()
+        response = {"messageId": f"ATXid_{len(server.requests)}", "phoneNumber": PHONE, "status": "SENT"}
+        content = b"<html>" if server.mode == "nonsense" else json.dumps(response).encode()
         self.send_response(410 if server.mode == "gone" else self.STATUS[server.mode])
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -183,7 +183,7 @@ class WebhookTransport(ChatTransport):
 class TestWebhook(NotifierContract):
     notifier_class = WebhookNotifier
     modes = frozenset({"temporary", "permanent", "rate_limit", "refuse", "time_out"})
-    passes_key_on = True
+    sends_idempotency_key = True
     bad_addresses = ("http://example.org/", "ftp://example.org/", "https://", "nonsense", "https://u:p@example.org/")
     secret = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 
@@ -214,7 +214,7 @@ class TestMemory(NotifierContract):
     notifier_class = MemoryNotifier
     address = "member@example.org"
     modes = frozenset()
-    passes_key_on = True
+    sends_idempotency_key = True
 
     @pytest.fixture
     def transport(self):

@@ -104,7 +104,7 @@ def test_message_is_rendered_sent_and_recorded():
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_in_a_transaction():
-    """Its rollback would forget what was sent, and it would be sent again."""
+    """A rollback would delete the record of what was sent, and the message would be sent again."""
     (row,) = queue()
     with pytest.raises(CalledInTransaction, match="ATOMIC_REQUESTS"), transaction.atomic():
         delivery.deliver_due()
@@ -348,17 +348,17 @@ def test_resend_creates_a_new_row_for_the_same_or_another_address():
 def test_signals_are_sent_for_sent_and_failed(django_capture_on_commit_callbacks):
     announced = []
 
-    def hear(signal, notification, payload, event_id, **kwargs):
+    def receive_signal(signal, notification, payload, event_id, **kwargs):
         announced.append((signal is notification_sent, payload["state"], event_id))
 
-    notification_sent.connect(hear)
-    notification_failed.connect(hear)
+    notification_sent.connect(receive_signal)
+    notification_failed.connect(receive_signal)
     queue(2)
     Scripted.script = [None, PermanentFailure("no")]
     with django_capture_on_commit_callbacks(execute=True):
         delivery.deliver_due()
-    notification_sent.disconnect(hear)
-    notification_failed.disconnect(hear)
+    notification_sent.disconnect(receive_signal)
+    notification_failed.disconnect(receive_signal)
     assert announced == [(True, "sent", "e-scripted-0"), (False, "failed", "e-scripted-1")]
 
 
@@ -380,7 +380,7 @@ def test_failure_before_a_paid_message_is_sent_is_temporary(monkeypatch):
     monkeypatch.setattr(metering, "count", fail)
     queue(alias="paid", address="+254711000001")
     delivery.deliver_due()
-    assert (only().state, only().tries.get().outcome) == ("queued", "temporary")
+    assert (only().state, only().attempt_log.get().outcome) == ("queued", "temporary")
     assert Scripted.seen == []
 
 
@@ -391,7 +391,7 @@ def test_failing_address_check_is_temporary(monkeypatch):
     monkeypatch.setattr(Paid, "check_address", fail)
     queue(alias="paid", address="+254711000001")
     delivery.deliver_due()
-    assert (only().state, only().tries.get().outcome) == ("queued", "temporary")
+    assert (only().state, only().attempt_log.get().outcome) == ("queued", "temporary")
 
 
 @pytest.mark.parametrize("asked", [float("inf"), float("nan"), 10**400, -5, "soon", timedelta(hours=1), None])

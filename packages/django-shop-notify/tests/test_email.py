@@ -118,7 +118,7 @@ def test_tax_without_a_rate_is_shown_as_an_amount(mailbox):
     assert "\nLevy: KES 160.00\nTotal: KES 1160.00\n\nFollow" in text
 
 
-def test_administrators_get_a_text_of_their_own(mailbox):
+def test_administrators_get_their_own_text(mailbox):
     queue(audience="admins", address="desk@example.org", recipient_name="")
     delivery.deliver_due()
     (mail,) = mailbox.messages

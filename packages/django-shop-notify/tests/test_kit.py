@@ -64,7 +64,7 @@ class Good(Notifier):
         return Receipt(provider_id=message.id)
 
     def hang(self):
-        raise UnknownOutcome("no answer")
+        raise UnknownOutcome("no response")
 
 
 class Kit(NotifierContract):
@@ -73,7 +73,7 @@ class Kit(NotifierContract):
     __test__ = False
     address = "4711"
     bad_addresses = ("nobody",)
-    passes_key_on = True
+    sends_idempotency_key = True
     max_seconds = 0.5
 
 
@@ -98,9 +98,9 @@ class LeaksInLog(Good):
         return super().send(message)
 
 
-class LeaksInAnswer(Good):
+class LeaksInResponse(Good):
     def send(self, message):
-        return dataclasses.replace(super().send(message), answer={"headers": {"key": self.key}})
+        return dataclasses.replace(super().send(message), response={"headers": {"key": self.key}})
 
 
 class RepeatsWhatWasRefused(Good):
@@ -146,7 +146,7 @@ class DropsEmoji(Good):
         return super().send(dataclasses.replace(message, text=plain))
 
 
-class MakesKeysOfItsOwn(Good):
+class SendsItsOwnKeys(Good):
     def send(self, message):
         return super().send(dataclasses.replace(message, id=f"{message.id}-{len(self.provider.messages)}"))
 
@@ -217,16 +217,16 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
     [
         (LeaksInRepr, NO_SECRETS, "The value of “key” is shown, stored or logged"),
         (LeaksInLog, NO_SECRETS, "The value of “key” is shown, stored or logged"),
-        (LeaksInAnswer, NO_SECRETS, "The value of “key” is shown, stored or logged"),
-        (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” is a PermanentFailure"),
-        (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” is a UnknownOutcome"),
+        (LeaksInResponse, NO_SECRETS, "The value of “key” is shown, stored or logged"),
+        (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” must raise PermanentFailure"),
+        (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” must raise UnknownOutcome"),
         (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
-        (SwallowsFailures, EVERY_FAILURE, "returned as if it had been sent"),
+        (SwallowsFailures, EVERY_FAILURE, "returned a receipt"),
         (WaitsForEver, EVERY_FAILURE, "Set a time-out for every call"),
-        (ReturnsRetryAfterAsText, EVERY_FAILURE, "retry_after is in seconds"),
-        (MakesKeysOfItsOwn, "test_idempotency_key_is_the_message_s_id_on_every_attempt", "Pass message.id on"),
-        (ReturnsTheSameIdTwice, "test_two_messages_are_told_apart", "the same provider_id"),
-        (ReturnsNoReceipt, ACCEPTED, "It returns a Receipt"),
+        (ReturnsRetryAfterAsText, EVERY_FAILURE, "retry_after must be a number"),
+        (SendsItsOwnKeys, "test_idempotency_key_is_the_message_id_on_every_attempt", "Pass message.id on"),
+        (ReturnsTheSameIdTwice, "test_receipts_of_two_messages_differ", "the same provider_id"),
+        (ReturnsNoReceipt, ACCEPTED, "It must return a Receipt"),
         (AcceptsAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
         (AcceptsAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
         (
@@ -245,9 +245,9 @@ def test_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
 
 
 def test_kit_finds_lost_emoji(caplog):
-    check = "test_unicode_arrives_as_it_is"
+    check = "test_unicode_arrives_unchanged"
     run(Good, check, caplog, text="🦩")
-    with pytest.raises(AssertionError, match="remove nothing"):
+    with pytest.raises(AssertionError, match="without removing"):
         run(DropsEmoji, check, caplog, text="🦩")
 
 

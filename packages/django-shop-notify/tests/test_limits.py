@@ -303,7 +303,7 @@ def test_suppression_ignores_case():
 
 
 @pytest.fixture
-def news(mailbox, settings):
+def newsletter(mailbox, settings):
     settings.SHOP_NOTIFY["ROUTES"] = [
         {"signal": "x.y", "event": "order_confirmed", "to": ["c"], "via": ["email"], "group": "news"}
     ]
@@ -312,12 +312,12 @@ def news(mailbox, settings):
     return mailbox.messages[0]
 
 
-def test_mail_that_can_be_muted_has_the_one_click_headers(news):
-    assert news["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert news["List-Unsubscribe"].strip().startswith("<https://shop.example.org/notify/unsubscribe/")
+def test_mail_that_can_be_muted_has_the_one_click_headers(newsletter):
+    assert newsletter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert newsletter["List-Unsubscribe"].strip().startswith("<https://shop.example.org/notify/unsubscribe/")
 
 
-def test_list_unsubscribe_header_is_not_encoded(news, mailbox):
+def test_list_unsubscribe_header_is_not_encoded(newsletter, mailbox):
     raw = mailbox.envelopes[0].content
     assert b"<https://shop.example.org/notify/unsubscribe/" in raw
     assert b"=?utf-8" not in raw
@@ -327,12 +327,12 @@ def unsubscribe_path(message):
     return message["List-Unsubscribe"].strip(" <>").removeprefix("https://shop.example.org")
 
 
-def test_get_asks_and_post_mutes(news):
+def test_get_asks_and_post_mutes(newsletter):
     client = Client(enforce_csrf_checks=True)
-    page = client.get(unsubscribe_path(news))
+    page = client.get(unsubscribe_path(newsletter))
     assert page.status_code == 200
     assert Preference.objects.count() == 0
-    done = client.post(unsubscribe_path(news), {"List-Unsubscribe": "One-Click"})
+    done = client.post(unsubscribe_path(newsletter), {"List-Unsubscribe": "One-Click"})
     assert done.status_code == 200
     wish = Preference.objects.get()
     assert (wish.recipient_key, wish.group, wish.alias, wish.is_enabled) == ("customer:1", "news", "email", False)

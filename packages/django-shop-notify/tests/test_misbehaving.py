@@ -65,7 +65,7 @@ def recurse():
     return recurse()
 
 
-def speak_secrets():
+def leak_secrets():
     raise TemporaryFailure("cannot log in with token-that-nobody-sees for member@example.org +254711000001")
 
 
@@ -109,7 +109,7 @@ def queue(alias, count, **changes):
         return_nonsense,
         take_memory,
         recurse,
-        speak_secrets,
+        leak_secrets,
     ],
 )
 def test_bad_notifier_stops_no_other_notifier(behave, monkeypatch, caplog):
@@ -126,7 +126,7 @@ def test_bad_notifier_stops_no_other_notifier(behave, monkeypatch, caplog):
     bad = Notification.objects.filter(alias="bad")
     assert set(bad.values_list("state", flat=True)) == {"queued"}
     assert bad.filter(attempts=1).exists()
-    said = caplog.text + "".join(f"{row.last_error}{row.tries.first()}" for row in bad)
+    said = caplog.text + "".join(f"{row.last_error}{row.attempt_log.first()}" for row in bad)
     for hidden in ("token-that-nobody-sees", "member@example.org", "+254711000001"):
         assert hidden not in said
 
@@ -191,12 +191,12 @@ def test_timer_of_the_host_is_restored(monkeypatch):
 
 
 def test_permanent_failure_does_not_pause_the_alias(monkeypatch):
-    answers = iter([PermanentFailure("no"), None, None])
+    outcomes = iter([PermanentFailure("no"), None, None])
 
     def behave():
-        answer = next(answers)
-        if answer:
-            raise answer
+        outcome = next(outcomes)
+        if outcome:
+            raise outcome
         return Receipt()
 
     monkeypatch.setattr(Bad, "behave", staticmethod(behave))

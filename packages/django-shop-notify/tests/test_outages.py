@@ -151,14 +151,14 @@ def between_messages(cut):
     return when_idle
 
 
-def outage(cut, mend):
-    """Call ``cut`` in the second quarter of the load and ``mend`` in the fourth."""
+def outage(cut, restore):
+    """Call ``cut`` in the second quarter of the load and ``restore`` in the fourth."""
 
     def run():
         time.sleep(OUTAGE / 2)
         cut()
         time.sleep(OUTAGE)
-        mend()
+        restore()
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -191,11 +191,11 @@ def test_sms_gateway_that_is_down(worker):
     gateways[0].__enter__()
     worker(SITE_GATEWAY=f"http://127.0.0.1:{port}")
 
-    def mend():
+    def restore():
         gateways.append(Gateway(port))
         gateways[1].__enter__()
 
-    cutting = outage(gateways[0].__exit__, mend)
+    cutting = outage(gateways[0].__exit__, restore)
     count = load("sms", lambda number: f"+2547110{number:05}")
     cutting.join()
     took = drained()

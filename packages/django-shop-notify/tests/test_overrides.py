@@ -136,7 +136,7 @@ class TestFallBackChain:
         assert messages.render(row(language="")).text.startswith("Asante")
         assert messages.render(row(language="en")).text.startswith("Thank you")
 
-    def test_admin_s_template_comes_before_files_and_the_nearest_first(self):
+    def test_override_precedes_files_and_the_most_specific_is_used(self):
         make = TemplateOverride.objects.create
         make(event="order_placed", channel="sms", text="any {{ order.number }}")
         assert messages.render(row(language="en")).text == "any K7Q"
@@ -147,14 +147,14 @@ class TestFallBackChain:
         TemplateOverride.objects.update(is_active=False)
         assert messages.render(row(language="sw")).text.startswith("Asante")
 
-    def test_empty_parts_of_the_admin_s_template_fallback_to_the_files(self):
+    def test_empty_parts_of_an_override_fall_back_to_the_files(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", subject="Mine {{ order.number }}")
         content = messages.render(row(channel="email", language="en"))
         assert content.subject == "Mine K7Q"
         assert "Thank you for your order" in content.text
         assert content.html.startswith("<!doctype html>")
 
-    def test_admin_s_template_without_html_gives_a_text_email(self):
+    def test_override_without_html_makes_a_text_email(self):
         TemplateOverride.objects.create(event="order_placed", channel="email", text="Just {{ order.number }}")
         content = messages.render(row(channel="email"))
         assert (content.text, content.html) == ("Just K7Q", "")
@@ -222,8 +222,8 @@ def account(**amounts):
             (
                 "refunded KES 5.00 for your order K7Q. Reason: Torn.",
                 "1 x Tea",
-                "Refunded altogether: KES 15.00 of the KES 60.00 that you paid.",
-                "On its way: KES 0.04",
+                "Refunded in total: KES 15.00 of the KES 60.00 that you paid.",
+                "On its way to you: KES 0.04",
                 "Still to be refunded: KES 2.50",
             ),
             (),
@@ -232,7 +232,7 @@ def account(**amounts):
             "order_refunded",
             "confirmed",
             {"paid_amount": "60.00", "refunded_amount": "5.00"},
-            ("Refunded altogether: KES 5.00",),
+            ("Refunded in total: KES 5.00",),
             ("On its way", "Still to be"),
         ),
         ("order_cancelled", "cancelled", {"refund_due": "60.00"}, ("You have paid KES 60.00",), ("If you",)),
@@ -254,7 +254,7 @@ def account(**amounts):
         ("payment_received", "confirmed", {"paid_amount": "60.00"}, ("Thank you.",), ("cancelled", "owe")),
     ],
 )
-def test_mail_about_money_says_what_is_true(event, status, amounts, said, not_said):
+def test_mails_about_money_state_the_account_of_the_order(event, status, amounts, said, not_said):
     context = {
         "order": {
             "number": "K7Q",
@@ -288,7 +288,7 @@ PARTS = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", PARTS)
-def test_message_about_a_parcel_says_what_is_inside_and_what_is_still_to_come(name):
+def test_shipping_message_lists_sent_and_remaining_goods(name):
     values, english, swahili = PARTS[name]
     context = {
         "order": {"number": "K7Q", "currency": "KES", "total": "60.00"},
@@ -302,7 +302,7 @@ def test_message_about_a_parcel_says_what_is_inside_and_what_is_still_to_come(na
         for text in (mail.text, mail.html):
             assert ("1 x Tea" in text) == (name in {"part", "rest"})
             assert ("2 x Cup" in text) == (name == "part")
-        assert (("The rest follows." in sms) or ("itafuata" in sms)) == (name == "part")
+        assert (("The rest will follow." in sms) or ("itafuata" in sms)) == (name == "part")
 
 
 @pytest.mark.django_db
@@ -314,7 +314,7 @@ def test_message_about_a_parcel_says_what_is_inside_and_what_is_still_to_come(na
         ({"refunds_under_way": "60.00"}, "was cancelled. KES 60.00 is on its way back to you."),
     ],
 )
-def test_sms_of_a_cancelled_order_says_what_happens_with_the_money(amounts, said):
+def test_sms_about_a_cancelled_order_states_the_refund(amounts, said):
     order = {"number": "K7Q", "currency": "KES", "account": account(**amounts)}
     text = messages.render(row(event="order_cancelled", context={"order": order}, channel="sms")).text
     assert text.strip().endswith(said)

@@ -113,7 +113,7 @@ def test_attempts_are_inserted_as_the_orm_would_insert_them(count):
             "outcome": "accepted",
             "provider_code": "201",
             "detail": ODD,
-            "answer": {"said": ODD, "parts": [1, 2.5, None, True]},
+            "response": {"said": ODD, "parts": [1, 2.5, None, True]},
         }
         for row in claimed(count)
     ]

@@ -89,7 +89,7 @@ def test_every_value_is_stored_unchanged_by_either_way_of_recording(alias, monke
         segments=2,
         cost=Decimal("0.8000"),
         currency="KES",
-        answer={"said": odd, "parts": [1, 2.5, None, True]},
+        response={"said": odd, "parts": [1, 2.5, None, True]},
     )
     monkeypatch.setattr(Watching, "receipt", receipt)
     queue(alias, 2, context={"headline": odd})
@@ -99,9 +99,9 @@ def test_every_value_is_stored_unchanged_by_either_way_of_recording(alias, monke
         assert (row.state, row.lease, row.text, row.provider_id) == ("sent", None, "News: " + odd, odd[:20])
         assert (row.segments, row.cost, row.cost_currency) == (2, Decimal("0.8000"), "KES")
         assert before <= row.sent_at <= row.updated_at <= timezone.now()
-        attempt = row.tries.get()
+        attempt = row.attempt_log.get()
         assert (attempt.number, attempt.outcome, attempt.provider_code) == (1, "accepted", "201")
-        assert attempt.answer == {"said": odd, "parts": [1, 2.5, None, True]}
+        assert attempt.response == {"said": odd, "parts": [1, 2.5, None, True]}
         assert before <= attempt.started_at <= attempt.finished_at <= timezone.now()
 
 
@@ -178,11 +178,11 @@ def test_row_that_cannot_be_written_does_not_delay_the_batch(monkeypatch):
         Receipt(cost=Decimal("NaN")),
         Receipt(cost=0.5),
         Receipt(currency="shillings"),
-        Receipt(answer={"cost": float("nan"), "parts": [float("inf")]}),
-        Receipt(answer={"n": 10**5000}),
-        Receipt(answer=["a", "list"]),
-        Receipt(answer=None),
-        Receipt(answer="text"),
+        Receipt(response={"cost": float("nan"), "parts": [float("inf")]}),
+        Receipt(response={"n": 10**5000}),
+        Receipt(response=["a", "list"]),
+        Receipt(response=None),
+        Receipt(response="text"),
     ],
 )
 def test_receipt_that_does_not_fit_is_cut_and_the_message_not_repeated(alias, receipt, monkeypatch):
@@ -204,16 +204,16 @@ def test_characters_that_a_database_refuses_are_removed(settings):
 def test_signal_of_each_message_of_a_batch_is_sent_after_it_is_recorded(django_capture_on_commit_callbacks):
     heard = []
 
-    def hear(notification, **kwargs):
+    def receive_signal(notification, **kwargs):
         heard.append((notification.address, Notification.objects.get(pk=notification.pk).state))
 
-    notification_sent.connect(hear)
+    notification_sent.connect(receive_signal)
     try:
         queue("idempotent", 3)
         with django_capture_on_commit_callbacks(execute=True):
             delivery.deliver_due()
     finally:
-        notification_sent.disconnect(hear)
+        notification_sent.disconnect(receive_signal)
     assert heard == [(f"{number}@example.org", "sent") for number in range(3)]
 
 

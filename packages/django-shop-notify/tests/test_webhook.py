@@ -53,7 +53,7 @@ def test_body_and_signature_follow_standard_webhooks(endpoint):
     assert headers["webhook-signature"].split(" ") == wanted
 
 
-def test_signature_of_the_specification_s_example():
+def test_signature_equals_the_example_of_the_specification():
     """https://github.com/standard-webhooks/standard-webhooks: its test vector."""
     signer = WebhookNotifier(alias="hook", secrets=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
     content = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
@@ -102,8 +102,8 @@ def test_private_addresses_are_refused_after_resolution(url):
 
 
 def test_name_that_resolves_to_a_public_and_a_private_address_is_refused(monkeypatch):
-    answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("127.0.0.1", 443))]
-    monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *args, **kwargs: answers)
+    addresses = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", ("127.0.0.1", 443))]
+    monkeypatch.setattr(webhook.socket, "getaddrinfo", lambda *args, **kwargs: addresses)
     with pytest.raises(PermanentFailure, match="address is not public"):
         WebhookNotifier(alias="hook", secrets=[secret(KEY)]).send(message("https://rebind.example.org/"))
 

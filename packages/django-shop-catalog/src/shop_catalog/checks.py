@@ -13,7 +13,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
 from shop_core.db.compiled import is_newer_than_tested
-from shop_core.db.transactions import misplaced
+from shop_core.db.transactions import app_routing
 
 from shop_catalog.conf import app_settings
 from shop_catalog.search import SearchBackend
@@ -130,7 +130,7 @@ def _check_django() -> Iterator[CheckMessage]:
 
 def _check_routers() -> Iterator[CheckMessage]:
     """The models of this app, and those of its foreign keys, are written to and read from one database."""
-    home, written, read = misplaced("shop_catalog")
+    home, written, read = app_routing("shop_catalog")
     for label, alias in written.items():
         yield Error(
             f'The routers write {label} to the database "{alias}" and the products to "{home}". They belong together: '
@@ -144,7 +144,7 @@ def _check_routers() -> Iterator[CheckMessage]:
         label, alias = next(iter(lagging.items()))
         yield Error(
             f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
-            "and stock is decided by what is read.",
+            "so stock would be checked against old data.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_catalog.',
             id="shop_catalog.E006",
         )

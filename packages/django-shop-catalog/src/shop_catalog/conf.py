@@ -59,12 +59,12 @@ class AppSettings(BaseSettings):
 
     @property
     def BULK_MAX_ROWS(self) -> int:
-        """The most rows of one bulk upload."""
+        """The maximum number of rows in one bulk upload."""
         return int(self.get("BULK_MAX_ROWS", 10_000))
 
     @property
     def MODERATE_REVIEWS(self) -> bool:
-        """Whether a review waits for staff before it is published."""
+        """Whether staff must approve a review before it is published."""
         return bool(self.get("MODERATE_REVIEWS", True))
 
     @property

@@ -52,7 +52,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
 
 @in_transaction(ProductImage)
 def _insert(product: Product, *, name: str, size: tuple[int, int], alt: str, is_primary: bool) -> ProductImage:
-    """Write the row of an image whose files are written."""
+    """Insert the row of an image whose files have been saved."""
     _lock(product.pk)
     others = ProductImage.objects.filter(product=product)
     last = others.aggregate(last=Max("position"))["last"]
@@ -95,7 +95,7 @@ def reorder(product: Product, *, public_ids: list[uuid.UUID]) -> None:
         ProductImage.objects.filter(product=product, public_id=public_id).update(position=position)
 
 
-def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
+def set_category_image(category: Category, *, file: IO[bytes]) -> Category:
     """Set the image of a category. The files of the previous image are deleted after commit.
 
     Raises:
@@ -106,19 +106,19 @@ def set_of_category(category: Category, *, file: IO[bytes]) -> Category:
     field = Category._meta.get_field("image")
     written = _write(field, picture, kind)
     try:
-        return _replace_of_category(category, written[0])
+        return _replace_category_image(category, written[0])
     except BaseException:
         _delete_files(field.storage, written)
         raise
 
 
-def remove_of_category(category: Category) -> Category:
+def remove_category_image(category: Category) -> Category:
     """Remove the image of a category. Does nothing if there is none.
 
     Raises:
         UnknownCategory: it was deleted in the meantime.
     """
-    return _replace_of_category(category, "")
+    return _replace_category_image(category, "")
 
 
 def delete_on_commit(image: Any, *, using: str) -> None:
@@ -190,7 +190,7 @@ def _without_metadata(picture: Image.Image, kind: str) -> Image.Image:
 
 
 @write_gate()
-def _replace_of_category(category: Category, name: str) -> Category:
+def _replace_category_image(category: Category, name: str) -> Category:
     category = _reload(category)
     delete_on_commit(category.image, using=connection_of(Category).alias)
     category.image = name

@@ -36,7 +36,7 @@ def delete_old_uploads() -> int:
 
 
 def delete_sent_forms() -> int:
-    """Delete the tokens of forms that were sent 90 days ago. Pages are not open that long."""
+    """Delete the tokens of forms that were submitted 90 days ago. No page stays open that long."""
     return SentForm.objects.filter(created_at__lt=timezone.now() - timedelta(days=90)).delete()[0]
 
 
@@ -51,11 +51,11 @@ JOBS: tuple[Job, ...] = (
         name="announce_stock",
         function=inventory.announce_pending,
         every=timedelta(minutes=1),
-        consequence="A low-stock message that a crash interrupted is never sent.",
+        consequence="A low-stock signal that was lost in a crash is never sent.",
     ),
     Job(
-        name="settle_schedules",
-        function=products.settle_schedules,
+        name="apply_schedules",
+        function=products.apply_schedules,
         every=timedelta(minutes=5),
         consequence=(
             "Products with past publication times make average prices slower, and groups keep their old from-price."
@@ -68,16 +68,16 @@ JOBS: tuple[Job, ...] = (
         consequence="Images from a fixture are shown in full size, which is slow.",
     ),
     Job(
-        name="forget_uploads",
+        name="delete_old_uploads",
         function=delete_old_uploads,
         every=timedelta(hours=6),
         consequence="Files of unconfirmed imports fill the database.",
     ),
     Job(
-        name="forget_forms",
+        name="delete_sent_forms",
         function=delete_sent_forms,
         every=timedelta(days=1),
-        consequence="The table of sent forms grows for ever.",
+        consequence="The table of submitted forms grows without limit.",
     ),
     Job(
         name="check_tree",

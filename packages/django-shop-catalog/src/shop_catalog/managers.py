@@ -133,7 +133,7 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
 
 
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
-    """Whether a product is in a category's subtree, in a form that suits reading a list in order until a page is full.
+    """Whether a product is in a category's subtree, for a list that is read in order until a page is full.
 
     PostgreSQL turns an EXISTS into a join, and reads the whole subtree before the first row. Two scalar subqueries are
     evaluated row by row: the few links of the product, and the category of each.

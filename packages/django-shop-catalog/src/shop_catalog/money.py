@@ -18,7 +18,7 @@ def quantise(amount: Decimal) -> Decimal:
 
 
 def as_text(amount: Decimal | None) -> str | None:
-    """An amount as the API and signals show it."""
+    """An amount as text, as the API and signals send it."""
     return None if amount is None else money.as_text(amount, app_settings.CURRENCY)
 
 

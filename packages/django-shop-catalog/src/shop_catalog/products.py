@@ -74,7 +74,7 @@ def create(
     if not values.get("slug"):
         values["slug"] = free_slug(Product, _slug_source(sku, parent, values))
     product = Product(sku=sku, kind=kind, parent=parent)
-    check_kind(product, priced=values.get("price") is not None, linked=bool(values.get("categories")))
+    check_kind(product, has_price=values.get("price") is not None, has_categories=bool(values.get("categories")))
     listed = _lock(parent.pk) if parent is not None else None
     before = statistics.contribution(listed) if listed is not None else statistics.Figures()
     _set_values(product, values)
@@ -89,13 +89,13 @@ def create(
 def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Unpack[ProductValues]) -> Product:
     """Change the given values of a product and keep the others. Returns the updated product.
 
-    A price of ``None`` takes the price away, which only an inactive product allows.
+    A price of ``None`` removes the price, which is allowed only for an inactive product.
 
     Raises:
         UnknownProduct: it was deleted in the meantime.
         DuplicateValue, InvalidProduct: as for ``create``.
     """
-    check_kind(product, priced=values.get("price") is not None, linked=bool(values.get("categories")))
+    check_kind(product, has_price=values.get("price") is not None, has_categories=bool(values.get("categories")))
     listed = _lock_listed(product)
     before = statistics.contribution(listed)
     product = listed if product.pk == listed.pk else _lock(product.pk)
@@ -139,7 +139,7 @@ def get(sku: str) -> Product:
 
 
 def lowest_recent_price(product: Product) -> Decimal | None:
-    """The lowest price of a product in the last 30 days, with the current one; ``None`` if that is not given."""
+    """The lowest price of a product in the last 30 days, including the current one; ``None`` if it has none now."""
     if product.price is None:
         return None
     recent = product.price_changes.filter(changed_at__gte=timezone.now() - LOWEST_PRICE_WINDOW)
@@ -151,20 +151,20 @@ def category_ids(product: Product) -> list[int]:
     return list(product.category_links.order_by("position", "pk").values_list("category_id", flat=True))
 
 
-def settle_schedules() -> int:
-    """Update what depends on publication times that have passed. Returns how many products were settled.
+def apply_schedules() -> int:
+    """Update the data that depend on publication times that have passed. Returns how many products were updated.
 
     Products whose times have all passed are added to the stored figures. Groups get the price of their variants that
     are published now.
     """
     now = timezone.now()
     scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
-    settled = sum(_settle_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
+    updated = sum(_apply_schedule(product) for product in scheduled if not is_scheduled(product, at=now))
     groups = Product.objects.filter(kind=ProductKind.GROUP, variants__is_scheduled=True).distinct().order_by("pk")
     for group in groups.prefetch_related("variants"):
         if group.price != _lowest_price(group.variants.all(), at=now):
             _update_group(group)
-    return settled
+    return updated
 
 
 @in_transaction(Product)
@@ -173,18 +173,18 @@ def _update_group(group: Product) -> None:
 
 
 @in_transaction(Product)
-def _settle_schedule(product: Product) -> int:
+def _apply_schedule(product: Product) -> int:
     try:
         listed = _lock_listed(product)
     except UnknownProduct:  # deleted in the meantime
         return 0
     before = statistics.contribution(listed)
-    settled = Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
+    updated = Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
     listed.refresh_from_db(fields=["is_scheduled"])
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
     if product.parent_id is not None:
         refresh_groups([listed])
-    return settled
+    return updated
 
 
 def is_scheduled(product: Product, *, at: datetime) -> bool:
@@ -195,7 +195,7 @@ def is_scheduled(product: Product, *, at: datetime) -> bool:
     return any(time is not None and time > at for time in times)
 
 
-def check_kind(product: Product, *, priced: bool, linked: bool) -> None:
+def check_kind(product: Product, *, has_price: bool, has_categories: bool) -> None:
     """
     Raises:
         InvalidProduct: kind, parent, price and categories do not fit together.
@@ -205,12 +205,12 @@ def check_kind(product: Product, *, priced: bool, linked: bool) -> None:
     if product.kind == ProductKind.VARIANT:
         if product.parent is None or product.parent.kind != ProductKind.GROUP:
             raise InvalidProduct(_("A variant needs a group as its parent."), field="parent")
-        if linked:
+        if has_categories:
             raise InvalidProduct(_("A variant is in the categories of its group."), field="categories")
     elif product.parent is not None:
         raise InvalidProduct(_("Only a variant has a parent."), field="parent")
-    if product.kind == ProductKind.GROUP and priced:
-        raise InvalidProduct(_("A group has no price of its own; its variants have."), field="price")
+    if product.kind == ProductKind.GROUP and has_price:
+        raise InvalidProduct(_("A group has no price of its own. Set the prices of its variants."), field="price")
 
 
 def check_priced(product: Product) -> None:
@@ -219,7 +219,7 @@ def check_priced(product: Product) -> None:
         InvalidProduct: the product is active, but has no price.
     """
     if product.is_active and product.price is None and product.kind != ProductKind.GROUP:
-        message = _("An active product needs a price. Give 0 if it is free of charge, or make it inactive.")
+        message = _("An active product needs a price. Enter 0 if it is free of charge, or make it inactive.")
         raise InvalidProduct(message, field="price")
 
 

@@ -122,7 +122,7 @@ def _lock(product_id: int) -> Product:
 
 
 def _update_rating(product_id: int) -> None:
-    """Compute count and average of the published reviews of a locked product again."""
+    """Recompute the number and the average of a locked product's published reviews."""
     published = Review.objects.filter(product=product_id).published()
     figures = published.aggregate(count=Count("pk"), total=Sum("rating"))
     average = Decimal(figures["total"] or 0) / (figures["count"] or 1)

@@ -21,7 +21,7 @@ price_changed = Signal()
 """A product's price changed. Kwargs: ``product``, ``payload``, ``event_id``.
 
 ``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "old_price", "new_price", "currency",
-"recipients": {}}``. A price that was or is not given is ``None``. A bulk upload sends ``products_imported`` instead.
+"recipients": {}}``. A price is ``None`` if none was given. A bulk upload sends ``products_imported`` instead.
 """
 
 review_submitted = Signal()

@@ -21,14 +21,14 @@ def comparable(address: str) -> str:
     """The form in which two spellings of one address are equal: NFKC, case folded, the domain in IDNA form.
 
     Spellings with the same folded form are one address: ``Ann@Bücher.example`` and ``ann@xn--bcher-kva.example``. So
-    are ``"ann"@example.org`` and ``ann@example.org`` (RFC 5321, 4.1.2). The dotless i (U+0131) does not fold, so that
-    address differs. The domain follows IDNA 2003, as in Django's e-mails.
+    are ``"ann"@example.org`` and ``ann@example.org`` (RFC 5321, 4.1.2). The dotless i (U+0131) is not folded. The
+    domain follows IDNA 2003, as in Django's e-mails.
     """
     local, at, domain = _folded(address.strip()).rpartition("@")
     return f"{_unquoted(local)}{at}{_ascii_domain(domain)}"
 
 
-def fault(address: str) -> str:
+def identity_problem(address: str) -> str:
     """Return why an address must not identify a user, as a code, or an empty string if it may.
 
     ``look_alike``: the local part has a non-ASCII letter that case folding turns into an ASCII one, such as the long
@@ -40,7 +40,7 @@ def fault(address: str) -> str:
     return "look_alike" if is_look_alike else ""
 
 
-def delivery_fault(address: str) -> str:
+def delivery_problem(address: str) -> str:
     """Return why mail cannot be sent to an address, as a code, or an empty string if it can.
 
     ``invalid``: it is not one address, or it has a space or a control character. ``not_ascii``: the part before the @
@@ -54,10 +54,10 @@ def delivery_fault(address: str) -> str:
         return "not_ascii"
     if not at or not (_ATOMS.fullmatch(local) or _QUOTED.fullmatch(local)):
         return "invalid"
-    return _domain_fault(local, domain)
+    return _domain_problem(local, domain)
 
 
-def _domain_fault(local: str, domain: str) -> str:
+def _domain_problem(local: str, domain: str) -> str:
     if any(not letter.isprintable() or letter.isspace() for letter in domain):
         return "invalid"
     try:
@@ -80,7 +80,7 @@ def _unquoted(local: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """Normalise to NFKC and fold case, twice: after folding, NFKC can have letters to compose again."""
+    """Normalise to NFKC and fold case, twice, since folding can produce letters that NFKC composes again."""
     for _round in range(2):
         text = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", text)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 
 class ShopError(Exception):
-    """Base of every error that an API explains.
+    """Base of every error that an API reports to its client.
 
     ``code`` is stable. ``field`` names the field of a request that is wrong, if one is. ``extra`` is added to
     the problem document unchanged. A package's base class has the dotted path of its ``Problems`` in ``problems``.

@@ -112,7 +112,7 @@ class Schedule:
 
 
 class JobsCommand(BaseCommand):
-    """The command of a package: runs what is due, with ``--all`` everything, with ``--list`` shows the last runs."""
+    """A package's command: runs the jobs that are due, or with ``--all`` every job. ``--list`` shows the last runs."""
 
     schedule: ClassVar[Schedule]
 
@@ -126,7 +126,7 @@ class JobsCommand(BaseCommand):
             return
         failed = self.schedule.run_due(run_all=options["all"])
         if failed:
-            raise CommandError(f"Failed: {', '.join(failed)}. The log and --list have the errors.")
+            raise CommandError(f"Failed: {', '.join(failed)}. See the log or --list for the errors.")
 
     def _list(self) -> None:
         runs, late = self.schedule.runs(), self.schedule.overdue()

@@ -1,4 +1,4 @@
-"""Bases of the admin: rows that staff only read, and lists whose filters in the address cannot raise an error."""
+"""Base classes for the admin: read-only rows, and lists in which no filter in the URL can raise an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 
 class ReadOnly:
-    """For rows that only the app's actions write: nobody adds, changes or deletes them in the admin."""
+    """For rows that only the app's actions write: they cannot be added, changed or deleted in the admin."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
         return False
@@ -21,7 +21,7 @@ class ReadOnly:
 
 
 class SafeList(admin.ModelAdmin):
-    """Drops filters that the database refuses, such as a NUL or too large a year, as Django drops unknown ones."""
+    """Ignores filters that the database refuses, such as a NUL or too large a year, as Django ignores unknown ones."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         if any("\0" in value for values in dict(request.GET).values() for value in values):

@@ -32,7 +32,7 @@ RESEND = "shop_notify.resend_notification"
 class AttemptInline(ReadOnly, admin.TabularInline):
     model = Attempt
     extra = 0
-    fields = ["number", "started_at", "finished_at", "outcome", "provider_code", "detail", "answer"]
+    fields = ["number", "started_at", "finished_at", "outcome", "provider_code", "detail", "response"]
 
 
 class DeliveryReportInline(ReadOnly, admin.TabularInline):
@@ -42,7 +42,7 @@ class DeliveryReportInline(ReadOnly, admin.TabularInline):
 
 
 class FormToken(forms.UUIDField):
-    """A hidden field that is different on each page, so that a form which is sent twice does its work once."""
+    """A hidden field that is different on each page, so that a form that is submitted twice takes effect once."""
 
     widget = forms.HiddenInput
 
@@ -55,7 +55,7 @@ class FormToken(forms.UUIDField):
         return data or initial
 
 
-class OnceActionForm(ActionForm):
+class SingleUseActionForm(ActionForm):
     form_token = FormToken(required=False)
 
 
@@ -76,7 +76,7 @@ class NotificationAdmin(ReadOnly, SafeList):
     show_full_result_count = False
     inlines = [AttemptInline, DeliveryReportInline]
     actions = ["resend", "retry"]
-    action_form = OnceActionForm
+    action_form = SingleUseActionForm
     change_list_template = "admin/shop_notify/notification/change_list.html"
     change_form_template = "admin/shop_notify/notification/change_form.html"
     fieldsets = [
@@ -140,7 +140,8 @@ class NotificationAdmin(ReadOnly, SafeList):
             except ShopNotifyError as error:
                 form.add_error("address", str(error))
             else:
-                text = _("It will be sent to %(to)s.") if is_new else _("This was already done: it is sent to %(to)s.")
+                again = _("This form was already submitted: the message is sent to %(to)s.")
+                text = _("It will be sent to %(to)s.") if is_new else again
                 level = messages.SUCCESS if is_new else messages.WARNING
                 self.message_user(request, text % {"to": mask(resent.address)}, level)
                 return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[resent.pk]))
@@ -169,21 +170,21 @@ class NotificationAdmin(ReadOnly, SafeList):
 
     @admin.action(description=gettext_lazy("Send again, to the same address"), permissions=["resend"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
-        form = OnceActionForm(request.POST)
+        form = SingleUseActionForm(request.POST)
         form.is_valid()
         token = form.cleaned_data.get("form_token") or uuid.uuid4()
 
         def resend(row: Notification) -> None:
             if not outbox.resend_once(row, key=token.hex)[1]:
-                raise NotRetryable(_("This was already done: it is sent again."))
+                raise NotRetryable(_("This form was already submitted: the message is sent again."))
 
-        self._each(request, queryset, resend)
+        self._apply_to_each(request, queryset, resend)
 
     @admin.action(description=gettext_lazy("Retry messages that were given up or refused"), permissions=["resend"])
     def retry(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
-        self._each(request, queryset, outbox.retry)
+        self._apply_to_each(request, queryset, outbox.retry)
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Notification], action: Any) -> None:
+    def _apply_to_each(self, request: HttpRequest, queryset: QuerySet[Notification], action: Any) -> None:
         done = 0
         for row in queryset:
             try:

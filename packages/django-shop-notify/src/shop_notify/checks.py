@@ -15,7 +15,7 @@ from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
 from django.utils.module_loading import import_string
-from shop_core.db.transactions import connection_of, misplaced
+from shop_core.db.transactions import app_routing, connection_of
 
 from shop_notify import jobs, queues, routes
 from shop_notify.conf import app_settings
@@ -31,7 +31,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 
 @register(Tags.database)
-def check_poll(
+def check_periodic_delivery(
     app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
     databases: Sequence[str] | None = None,
     **kwargs: Any,  # noqa: ARG001
@@ -264,8 +264,8 @@ def _mail() -> Iterator[CheckMessage]:
 
 
 def _routers() -> Iterator[CheckMessage]:
-    """The models of this app are written to and read from one database. It may be another than that of the senders."""
-    home, written, read = misplaced("shop_notify")
+    """The models of this app are written to and read from one database, which may differ from that of the senders."""
+    home, written, read = app_routing("shop_notify")
     for label, alias in written.items():
         yield Error(
             f'The routers write {label} to the database "{alias}" and the outbox to "{home}". They belong together: '
@@ -278,7 +278,7 @@ def _routers() -> Iterator[CheckMessage]:
         label, alias = next(iter(lagging.items()))
         yield Error(
             f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
-            "and messages would be sent again.",
+            "so messages would be sent again.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_notify.',
             id="shop_notify.E010",
         )

@@ -13,7 +13,7 @@ class AppSettings(BaseSettings):
 
     @property
     def NOTIFIERS(self) -> Mapping[str, Mapping[str, Any]]:
-        """``{alias: {"BACKEND": dotted path or entry point name, "OPTIONS": {...}}}``: one alias is one sender."""
+        """``{alias: {"BACKEND": dotted path or entry point name, "OPTIONS": {...}}}``: the notifiers by alias."""
         value: Mapping[str, Mapping[str, Any]] = self.get("NOTIFIERS", {})
         return value
 
@@ -48,7 +48,7 @@ class AppSettings(BaseSettings):
 
     @property
     def SMS_LIMITS(self) -> Mapping[str, int]:
-        """How many paid messages may start per phone, customer and hour; others wait for the next period.
+        """How many paid messages may be sent per phone, customer and hour; others wait for the next period.
 
         Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``hour``.
         """
@@ -79,7 +79,7 @@ class AppSettings(BaseSettings):
 
     @property
     def REQUEST_RECIPIENT(self) -> str:
-        """Dotted path of ``(request) -> recipient key``, by which customers find their own preferences."""
+        """Dotted path of ``(request) -> recipient key``: whose preferences the API reads and changes."""
         return str(self.get("REQUEST_RECIPIENT", "shop_notify.recipients.recipient_of_user"))
 
     @property

@@ -66,7 +66,7 @@ class NotMutable(ShopNotifyError):
 
 
 class ReportRefused(ShopNotifyError):
-    """A delivery report does not prove that it comes from the provider. It is not kept."""
+    """A delivery report does not prove that it comes from the provider. It is not stored."""
 
     code = "report_refused"
 

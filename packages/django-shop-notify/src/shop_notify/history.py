@@ -28,7 +28,7 @@ class Delivery(TypedDict):
 def deliveries(reference: str, *, audience: str = "customer") -> list[Delivery]:
     """The messages about a reference, such as an order's number, that its customer may see, the oldest first.
 
-    Fits the orders app's hook as it is: ``SHOP_ORDERS = {"DELIVERIES": "shop_notify.history.deliveries"}``.
+    It can be used as the orders app's hook: ``SHOP_ORDERS = {"DELIVERIES": "shop_notify.history.deliveries"}``.
     """
     rows = Notification.objects.about(reference).filter(audience=audience)
     return [_delivery(row) for row in rows]

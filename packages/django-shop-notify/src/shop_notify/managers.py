@@ -25,7 +25,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return self.order_by("priority", "due_at", "id")
 
     def lock(self) -> NotificationQuerySet:
-        """Lock the rows; those that another worker has locked are skipped, where the database can."""
+        """Lock the rows; those that another worker has locked are skipped if the database supports it."""
         if connections[self.db].features.has_select_for_update_skip_locked:
             return self.select_for_update(skip_locked=True)
         return self.select_for_update()

@@ -124,8 +124,8 @@ class Notification(models.Model):
     def is_transactional(self) -> bool:
         return not self.group
 
-    def is_late_for_fallback(self, when: datetime) -> bool:
-        """Whether its fallback is to start before ``when``."""
+    def falls_back_before(self, when: datetime) -> bool:
+        """Whether its fallback is due before ``when``."""
         return bool(self.fallback) and when > self.created_at + timedelta(minutes=self.fallback["after_minutes"])
 
     def summary(self) -> dict[str, Any]:
@@ -152,14 +152,14 @@ class Attempt(models.Model):
         PERMANENT = "permanent", _("refused")
         UNKNOWN = "unknown", _("outcome unknown")
 
-    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="tries")
+    notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="attempt_log")
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     provider_code = models.CharField(max_length=50, blank=True)
     detail = models.CharField(max_length=500, blank=True, help_text=_("Masked."))
-    answer = models.JSONField(default=dict, blank=True, help_text=_("The provider's response, masked."))
+    response = models.JSONField(default=dict, blank=True, help_text=_("The provider's response, masked."))
 
     class Meta:
         verbose_name = _("attempt")

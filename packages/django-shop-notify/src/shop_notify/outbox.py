@@ -31,7 +31,7 @@ def put(notifications: Sequence[Notification]) -> None:
 
 
 def retry(notification: Notification) -> None:
-    """Retry a message that was given up or refused, or whose outcome is unknown. Staff ask for this.
+    """Retry a message that was given up or refused, or whose outcome is unknown, on request of staff.
 
     Raises:
         NotRetryable: it is in another state.
@@ -39,7 +39,7 @@ def retry(notification: Notification) -> None:
     changed = _requeue(Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE))
     if not changed:
         raise NotRetryable(
-            _("Only a message that was given up or refused, or has an unknown outcome, can be retried. Resend it.")
+            _("Only a message that failed or has an unknown outcome can be retried. Resend this one instead.")
         )
     _wake_after_commit()
 
@@ -66,7 +66,7 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
 
 
 def resend_once(notification: Notification, *, key: str, address: str = "") -> tuple[Notification, bool]:
-    """``resend`` once per key and address, such as for a form that is sent twice. Returns whether it was done now.
+    """``resend`` once per key and address, so that a form can be submitted twice. Returns whether this call did it.
 
     Raises:
         AddressRefused: the notifier cannot send to that address.

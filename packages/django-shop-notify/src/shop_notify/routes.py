@@ -59,7 +59,7 @@ class Route:
     Without it a signal that is sent twice becomes two messages.
     """
     reference: str = "order.number"
-    """Payload key whose value is stored with the notification, to find it by."""
+    """Payload key whose value is stored with the notification, so that it can be found."""
     group: str = ""
     """Event group that recipients may mute. Empty: transactional, which cannot be muted."""
     priority: int = 5
@@ -120,7 +120,7 @@ def _receiver(path: str) -> Callable[..., None]:
         put = partial(outbox.put, plan(path, sender, **kwargs))
         origin = _connection_of_sender(sender)
         if origin.alias != connection_of(Notification).alias and has_transaction(origin):
-            # The outbox is in another database: a rollback of the sender would not remove what is put there now.
+            # The outbox is in another database: a rollback of the sender would not remove a message from it.
             transaction.on_commit(put, using=origin.alias, robust=True)
         else:
             put()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from shop_core.addresses import fault
+from shop_core.addresses import identity_problem
 from shop_core.db.rows import chunks
 from shop_core.db.transactions import connection_of
 
@@ -141,10 +141,10 @@ def claim_orders(user: Any) -> int:
     """Assign to a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns their number.
 
     Addresses are compared by ``shop_core.addresses.comparable``; one that could be mistaken for another
-    (``shop_core.addresses.fault``) claims nothing. The guest links of claimed orders stop working.
+    (``shop_core.addresses.identity_problem``) claims nothing. The guest links of claimed orders stop working.
     """
     hook: Callable[[Any], Iterable[str]] = import_string(app_settings.VERIFIED_EMAILS)
-    keys = {emails.email_key(email) for email in hook(user) if email and not fault(email)}
+    keys = {emails.email_key(email) for email in hook(user) if email and not identity_problem(email)}
     if not keys:
         return 0
     customer = for_user(user)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from shop_core.addresses import comparable, delivery_fault
+from shop_core.addresses import comparable, delivery_problem
 
 EMAIL_KEY_LENGTH = 320
 
@@ -17,16 +17,16 @@ MESSAGES: Mapping[str, Any] = {
     "too_long": _("This e-mail address is too long."),
     "domain": _("Write what follows the @ in full, such as example.org."),
 }
-"""A sentence for each code of ``shop_core.addresses.delivery_fault``."""
+"""A sentence for each code of ``shop_core.addresses.delivery_problem``."""
 
 
 def validate(email: str) -> None:
     """A validator of form and model fields: refuses an address that mail cannot be sent to.
 
     Raises:
-        ValidationError: with the code of ``delivery_fault``.
+        ValidationError: with the code of ``delivery_problem``.
     """
-    if code := delivery_fault(email):
+    if code := delivery_problem(email):
         raise ValidationError(MESSAGES[code], code=code)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import OperationalError
 from django.utils import timezone
-from shop_core.db.transactions import is_passing
+from shop_core.db.transactions import is_temporary
 
 from shop_orders import queries
 from shop_orders.exceptions import IdempotencyMismatch, RequestInProgress
@@ -137,7 +137,7 @@ def _row_of(request: KeyedRequest) -> IdempotencyKey:
         if not queries.insert([row], on_conflict="ON CONFLICT (owner, route, key) DO NOTHING"):
             row = IdempotencyKey.objects.select_for_update().get(**named)
     except OperationalError as error:
-        if is_passing(error):
+        if is_temporary(error):
             raise _LockTimeout from error
         raise
     if row.digest != request.digest:

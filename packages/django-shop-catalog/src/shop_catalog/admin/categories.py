@@ -84,9 +84,9 @@ class CategoryAdmin(LabelsAutocomplete, SafeList, DraggableMPTTAdmin):
         elif fields and not self._save_fields(request, obj, fields):
             return
         if "image" in form.changed_data and file:
-            images.set_of_category(obj, file=file)
+            images.set_category_image(obj, file=file)
         elif "image" in form.changed_data:
-            images.remove_of_category(obj)
+            images.remove_category_image(obj)
 
     def _save_fields(self, request: HttpRequest, obj: Category, fields: list[str]) -> bool:
         try:

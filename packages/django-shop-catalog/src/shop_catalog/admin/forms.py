@@ -44,8 +44,8 @@ class ProductForm(forms.ModelForm):
         parent = values.get("parent", self.instance.parent)
         checked = Product(kind=kind, parent=parent)
         try:
-            is_priced = values.get("price") is not None or bool(values.get("is_free"))
-            products.check_kind(checked, priced=is_priced, linked=False)
+            has_price = values.get("price") is not None or bool(values.get("is_free"))
+            products.check_kind(checked, has_price=has_price, has_categories=False)
             for name in ("price", "compare_at_price"):
                 if values.get(name) is not None and kind != ProductKind.GROUP:
                     values[name] = money.check(values[name], field=name)
@@ -59,7 +59,7 @@ class ProductForm(forms.ModelForm):
         return values
 
     def _clean_price(self, values: dict[str, Any]) -> None:
-        """Take a price of 0 only with the box, so that a mistyped price does not give goods away."""
+        """Accept a price of 0 only if the box is ticked, so that a typing error does not make a product free."""
         if "price" not in values or "price" in self.errors:
             return
         if values.get("is_free"):
@@ -123,7 +123,7 @@ class ImageForm(forms.ModelForm):
 
 
 class FormToken(forms.UUIDField):
-    """A hidden field that is different on each page, so that a form which is sent twice does its work once."""
+    """A hidden field that is different on each page, so that a form that is submitted twice takes effect once."""
 
     widget = forms.HiddenInput
 
@@ -140,7 +140,7 @@ class StockForm(forms.Form):
 
     form_token = FormToken()
     kind = forms.ChoiceField(
-        label=_("What"),
+        label=_("Type of change"),
         choices=[
             ("receive", _("Receive: add delivered goods")),
             ("adjust", _("Adjust: correct by a difference, up or down")),
@@ -164,7 +164,7 @@ class StockForm(forms.Form):
         if quantity is not None and values.get("kind") != "adjust" and quantity < 0:
             self.add_error("quantity", _("Only an adjustment can be negative."))
         if quantity == 0 and values.get("kind") != "count":
-            self.add_error("quantity", _("Nothing would change."))
+            self.add_error("quantity", _("Enter a quantity other than 0."))
         return values
 
 

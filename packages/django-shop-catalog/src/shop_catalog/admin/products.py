@@ -35,10 +35,10 @@ from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
 
 GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
-"""A reference that the ledger generated, since none was given."""
+"""A reference that the ledger generated because none was given."""
 
-ONLY_OF_VARIANTS = {"parent", "options", "position"}
-ONLY_OF_SOLD = {
+VARIANT_FIELDS = {"parent", "options", "position"}
+SELLABLE_FIELDS = {
     "is_free",
     "compare_at_price",
     "price_history",
@@ -50,7 +50,7 @@ ONLY_OF_SOLD = {
 }
 """Fields of simple products and variants."""
 
-NAMED = 10
+MAX_NAMED = 10
 """Products named in the message of an action that could not change them."""
 
 HISTORY = 10
@@ -146,9 +146,9 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         if obj is None:
             missing = set(self.readonly_fields)
         elif obj.kind == ProductKind.GROUP:
-            missing = ONLY_OF_VARIANTS | ONLY_OF_SOLD
+            missing = VARIANT_FIELDS | SELLABLE_FIELDS
         else:
-            missing = set() if obj.kind == ProductKind.VARIANT else ONLY_OF_VARIANTS
+            missing = set() if obj.kind == ProductKind.VARIANT else VARIANT_FIELDS
         if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
             missing = missing | {"is_free"}  # the price is shown, and nothing can be entered
         is_group = obj is not None and obj.kind == ProductKind.GROUP
@@ -214,7 +214,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         )
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Somebody else can change or delete the product after the form was checked; then nothing is saved."""
+        """Save nothing if somebody else changed or deleted the product after the form was checked."""
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ShopCatalogError as error:
@@ -222,7 +222,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
             return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Product, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Write the changed fields by ``products.create`` and ``products.change``."""
+        """Write the changed fields with ``products.create`` and ``products.change``."""
         fields = products.ProductValues.__annotations__.keys() - {"categories"}
         names = form.changed_data if change else form.cleaned_data
         names = {"price" if name == "is_free" else name for name in names}
@@ -275,7 +275,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         if count or not refused:
             self.message_user(request, gettext("%(count)d products changed.") % {"count": count}, messages.SUCCESS)
         for reason, skus in refused.items():
-            names = ", ".join(skus[:NAMED]) + (" …" if len(skus) > NAMED else "")
+            names = ", ".join(skus[:MAX_NAMED]) + (" …" if len(skus) > MAX_NAMED else "")
             message = gettext("Not changed: %(names)s. %(reason)s") % {"names": names, "reason": reason}
             self.message_user(request, message, messages.ERROR)
 
@@ -324,7 +324,7 @@ def _text(price: Decimal | None) -> str:
 
 
 def _page_url(product: Product | None) -> str | None:
-    """The product's page by ``PRODUCT_URL``; without one there is no link."""
+    """The URL of the product's page, by ``PRODUCT_URL``; None if it is not set, so that the admin shows no link."""
     return (product.get_absolute_url() if product is not None else "") or None
 
 

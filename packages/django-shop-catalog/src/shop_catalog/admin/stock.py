@@ -91,13 +91,13 @@ class StockPages(PageAdmin):
 
 @in_transaction(StockMovement)
 def _once(values: Mapping[str, Any], change: partial[None]) -> bool:
-    """Change the stock unless the form was sent before. A second sending waits for the first.
+    """Change the stock unless the form was sent before. A second submission waits for the first.
 
     Raises:
         MovementConflict: the form was sent before with other values.
     """
-    told = [values["kind"], *map(str, change.args), values["reason"], values["reference"]]
-    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    submitted = [values["kind"], *map(str, change.args), values["reason"], values["reference"]]
+    digest = hashlib.sha256(json.dumps(submitted).encode()).hexdigest()
     sent, is_new = SentForm.objects.get_or_create(token=values["form_token"], defaults={"digest": digest})
     if not is_new and sent.digest != digest:
         raise MovementConflict(gettext("This form was sent before, with other values. Open the page again."))

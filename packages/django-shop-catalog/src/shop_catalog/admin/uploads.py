@@ -51,7 +51,7 @@ class ImportPages(PageAdmin):
         upload = own.first()
         if upload is None and request.method != "POST":
             raise Http404(gettext("This upload was deleted. Upload the file again."))
-        # Deleted before the import, so that a button that is pressed twice imports once.
+        # Deleted before the import, so that pressing the button twice imports once.
         if upload is None or (request.method == "POST" and not own.delete()[0]):
             self.message_user(request, gettext("This was already done. Nothing was changed."), messages.WARNING)
             return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))

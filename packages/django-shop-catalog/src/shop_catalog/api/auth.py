@@ -6,17 +6,17 @@ from typing import Any
 
 from django.http import HttpRequest
 from shop_core.api import auth
-from shop_core.api.auth import Auths
+from shop_core.api.auth import ConfiguredAuth
 
 from shop_catalog.conf import app_settings
 
-required = Auths(app_settings, "API_AUTH")
-optional = Auths(app_settings, "API_AUTH", guests=True)
-staff = Auths(app_settings, "STAFF_API_AUTH")
+required = ConfiguredAuth(app_settings, "API_AUTH")
+optional = ConfiguredAuth(app_settings, "API_AUTH", guests=True)
+staff = ConfiguredAuth(app_settings, "STAFF_API_AUTH")
 
 
 def check_permission(request: HttpRequest, permission: str) -> Any:
-    """The staff user who calls.
+    """The staff user who makes the request.
 
     Raises:
         NotAuthenticated: the credential belongs to no active user.

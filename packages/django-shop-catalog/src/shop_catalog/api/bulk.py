@@ -89,7 +89,7 @@ def bulk_create_products(request: HttpRequest, options: Query[BulkOptions]) -> A
 
 
 def _upload(request: HttpRequest) -> tuple[IO[bytes], str]:
-    """The stream and its format, from a raw body or from the file of a form; ``request.body`` is never read."""
+    """The stream and its format, from a raw body or from the file of a form, without reading ``request.body``."""
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if length > app_settings.BULK_MAX_BYTES + MULTIPART_SLACK:
         raise FileTooLarge(_("The upload is larger than this shop accepts. Split it."))
@@ -97,7 +97,7 @@ def _upload(request: HttpRequest) -> tuple[IO[bytes], str]:
     if content_type == "multipart/form-data":
         file = request.FILES.get("file")
         if file is None:
-            raise UnreadableFile(_("Send the file under the name file."))
+            raise UnreadableFile(_("Send the file in the form field “file”."))
         suffix = (file.name or "").rpartition(".")[2].lower()
         file_format = FORMAT_BY_SUFFIX.get(suffix) or FORMAT_BY_TYPE.get(file.content_type or "")
         stream: Any = file

@@ -109,11 +109,11 @@ def get_category(request: HttpRequest, slug: Path[Slug]) -> Any:
     response={200: AveragePrice, **responses(401, 404)},
     operation_id="get_average_price",
     summary="Average, lowest and highest price in a category with its subtree",
-    description="Over published simple products and variants; each counts once.",
+    description="Covers published simple products and variants; each counts once.",
     openapi_extra=OPTIONAL_SECURITY,
 )
 def get_average_price(request: HttpRequest, slug: Path[Slug]) -> Any:  # noqa: ARG001
-    prices = statistics.of_category(slug)
+    prices = statistics.for_category(slug)
     if prices is None:
         raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
     return _json(
@@ -181,7 +181,7 @@ def category_detail(request: HttpRequest, slug: str) -> dict[str, Any]:
     tree = categories.current_tree()
     node = _node(tree, slug, with_hidden=auth.is_staff(request, "shop_catalog.view_category"))
     description, position = Category.objects.filter(pk=node.id).values_list("description", "position").get()
-    prices = statistics.of_category(slug)
+    prices = statistics.for_category(slug)
     return {
         **_item(tree, node),
         "description": description,

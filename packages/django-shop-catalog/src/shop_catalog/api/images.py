@@ -1,4 +1,4 @@
-"""Images of a product and of a category: anyone reads, staff upload and delete."""
+"""Images of a product and of a category: anyone can read them, staff can upload and delete them."""
 
 from typing import Any
 from uuid import UUID
@@ -87,7 +87,7 @@ def delete_image(request: HttpRequest, slug: Path[Slug], id: UUID) -> Any:  # no
 )
 def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[UploadedFile]) -> Any:
     auth.check_permission(request, "shop_catalog.change_category")
-    category = images.set_of_category(categories.get(slug), file=file)
+    category = images.set_category_image(categories.get(slug), file=file)
     return category_detail(request, category.slug)
 
 
@@ -100,5 +100,5 @@ def set_category_image(request: HttpRequest, slug: Path[Slug], file: File[Upload
 )
 def delete_category_image(request: HttpRequest, slug: Path[Slug]) -> Any:
     auth.check_permission(request, "shop_catalog.change_category")
-    images.remove_of_category(categories.get(slug))
+    images.remove_category_image(categories.get(slug))
     return Status(204, None)

@@ -1,4 +1,4 @@
-"""Products: lists, one product, featured ones; staff write."""
+"""Products: lists, a single product, featured products, and changes by staff."""
 
 from dataclasses import asdict
 from decimal import Decimal

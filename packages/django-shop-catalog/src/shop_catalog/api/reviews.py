@@ -1,4 +1,4 @@
-"""Reviews: anyone reads those that are published, customers write their own, staff moderate."""
+"""Reviews: anyone can read published ones, customers can write their own, staff can moderate."""
 
 from datetime import datetime
 from typing import Any, Literal

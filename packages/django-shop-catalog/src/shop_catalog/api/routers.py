@@ -10,5 +10,5 @@ from shop_catalog.api.problems import PROBLEMS
 router = Router(tags=["catalog"])
 PROBLEMS.install(router)
 
-# Files are written to a storage, and a long upload is read, which no transaction of a request may contain.
+# These write files to a storage or read a long upload, which must not happen in the transaction of a request.
 make_non_atomic(router, "/products/{slug}/images/", "/categories/{slug}/image/", "/products/bulk_create/")

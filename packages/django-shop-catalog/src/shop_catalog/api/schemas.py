@@ -14,7 +14,7 @@ from shop_catalog.types import UNSET, JSONObject, Sku
 MoneyText = str
 """An amount with the currency's number of decimals."""
 
-PRICE_GIVEN = "0 is free of charge; null is not given, which only a group or an inactive product may have."
+PRICE_HELP = "0 means free of charge; null means that no price is given, for a group or an inactive product."
 
 
 class CategoryLink(Schema):
@@ -145,7 +145,7 @@ class VariantOut(Schema):
     slug: str
     name: str
     options: dict[str, object]
-    price: MoneyText | None = Field(description="Null: not given, so not for sale.")
+    price: MoneyText | None = Field(description="Null if no price is given; the variant is then not for sale.")
     compare_at_price: MoneyText | None
     available: int
     in_stock: bool
@@ -160,7 +160,7 @@ class ProductDetail(Schema):
     group: str | None = Field(description="For a variant, the slug of its group.")
     description: str
     price: MoneyText | None = Field(
-        description="Null: the product is not for sale; no price is given, or no variant of the group is on sale."
+        description="Null if no price is given, or no variant of the group is on sale; it is then not for sale."
     )
     compare_at_price: MoneyText | None
     lowest_price_30_days: MoneyText | None
@@ -205,7 +205,7 @@ class ProductIn(ProductFields):
     slug: Slug | None = None
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
-    price: Money | None = Field(None, description=PRICE_GIVEN)
+    price: Money | None = Field(None, description=PRICE_HELP)
     stock_quantity: Quantity | None = Field(None, description="Initial stock, received as a stock movement.")
 
 
@@ -214,7 +214,7 @@ class ProductPatch(ProductFields):
 
     name: ShortText = Field(UNSET, min_length=1)
     slug: Slug = UNSET
-    price: Money | None = Field(None, description=PRICE_GIVEN)
+    price: Money | None = Field(None, description=PRICE_HELP)
 
 
 class MovementOut(Schema):

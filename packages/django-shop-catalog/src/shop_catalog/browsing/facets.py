@@ -1,4 +1,4 @@
-"""Facets: numbers of matching products by category, attribute, price and rating."""
+"""Facets: counts of matching products by category, attribute, price and rating."""
 
 from __future__ import annotations
 

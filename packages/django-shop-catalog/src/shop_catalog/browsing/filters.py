@@ -43,7 +43,7 @@ class Filters:
 
     @property
     def shape(self) -> Filters:
-        """The filters without their values: the part that decides the text of the SQL."""
+        """The filters without their values. Filters of the same shape have the same SQL text."""
         return replace(
             self,
             q="x" if self.q else "",

@@ -41,7 +41,7 @@ def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | 
     if product.kind == ProductKind.GROUP:
         variants = queries.product_variants(product.id, now=now, with_unpublished=with_unpublished)
         if not with_unpublished:
-            product = product._replace(price=_from_price(variants), lowest_price=None)
+            product = product._replace(price=_lowest_variant_price(variants), lowest_price=None)
     return ProductPage(
         product=product._replace(lowest_price=_lowest(product)),
         images=queries.product_images(product.id, product.listed_id),
@@ -50,13 +50,13 @@ def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | 
     )
 
 
-def _from_price(variants: list[Variant]) -> Decimal | None:
-    """The lowest price of the variants that can be bought now; the stored one waits for a job after a publication."""
+def _lowest_variant_price(variants: list[Variant]) -> Decimal | None:
+    """The lowest price of the variants on sale now. A job updates the stored price after a scheduled publication."""
     return min((variant.price for variant in variants if variant.price is not None), default=None)
 
 
 def _lowest(product: ProductDetails) -> Decimal | None:
-    """The lowest price with the current one, ``None`` without a current price."""
+    """The lowest recent price, including the current one; ``None`` if there is no current price."""
     if product.price is None or product.lowest_price is None:
         return product.price
     return min(product.price, product.lowest_price)

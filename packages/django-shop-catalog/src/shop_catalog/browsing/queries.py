@@ -90,9 +90,9 @@ class PathLink(NamedTuple):
 
 
 class ProductDetails(NamedTuple):
-    """A product's columns. ``listed_id`` is its own id, or that of its group. ``lowest_price`` is over 30 days.
+    """A product's columns. ``listed_id`` is its own id, or that of its group.
 
-    Without a price it is not for sale.
+    ``lowest_price`` is that of the last 30 days. A product without a price is not for sale.
     """
 
     id: int
@@ -294,7 +294,7 @@ def _build_page(
 
 
 def _price_or_last(*, is_descending: bool) -> Coalesce:
-    """The price, or a value after all prices where it is not given: a comparison with NULL would end the list."""
+    """The price or, if none is given, a value after all prices, since a comparison with NULL would end the list."""
     last = Decimal(-1) if is_descending else MAX_AMOUNT + 1
     return Coalesce(F("price"), Value(last, output_field=_SORT_PRICE), output_field=_SORT_PRICE)
 

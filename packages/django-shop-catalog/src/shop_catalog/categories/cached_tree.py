@@ -37,7 +37,7 @@ class Node(NamedTuple):
 
     @property
     def picture(self) -> dict[str, Any] | None:
-        """The image as the API shows it."""
+        """The image as the API returns it."""
         return {"url": self.image, "renditions": self.renditions} if self.image else None
 
 
@@ -132,7 +132,7 @@ def tree_version() -> uuid.UUID:
 
 
 def tree_at(version: uuid.UUID) -> CategoryTree:
-    """The tree for a version that was just read. Its rows are read later, so they are at least that new."""
+    """Return the tree for a version that was just read. Its rows are read after the version, so they are not older."""
     alias = Category.objects.db
     tree = _trees.get(alias)
     if tree is None or tree.version != version:
@@ -151,7 +151,7 @@ def _read_rows() -> list[_Row]:
 
 
 def _rendition_urls(storage: Storage, name: str, *, has_renditions: bool) -> dict[str, str]:
-    """URLs of the smaller copies, or of the image itself if they are not made yet."""
+    """URLs of the smaller copies, or of the image itself if there are none yet."""
     return {
         rendition: storage.url(rendition_name(name, rendition) if has_renditions else name)
         for rendition in RENDITION_WIDTHS

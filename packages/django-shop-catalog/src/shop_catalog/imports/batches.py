@@ -15,14 +15,14 @@ from django.utils.translation import gettext as _
 
 from shop_catalog import bulk, inventory, money, products, statistics
 from shop_catalog.exceptions import InvalidProduct
-from shop_catalog.imports.columns import COPIED, ProductRow
+from shop_catalog.imports.columns import PRODUCT_COLUMNS, ProductRow
 from shop_catalog.imports.reports import Report, RowError
 from shop_catalog.models import MovementKind, PriceChange, Product, ProductCategory, ProductKind, StockMovement
 
-UNTOUCHED = ("rating_average", "rating_count")
-COMPARED = (*COPIED, "search_text", "is_scheduled")
+RATING_COLUMNS = ("rating_average", "rating_count")
+COMPARED = (*PRODUCT_COLUMNS, "search_text", "is_scheduled")
 WRITTEN = (*COMPARED, "updated_at")
-INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *UNTOUCHED, "created_at")
+INSERTED = ("sku", "kind", "parent", *WRITTEN, "stock_quantity", "reserved_quantity", *RATING_COLUMNS, "created_at")
 
 
 @dataclass
@@ -56,13 +56,13 @@ class Batch:
     def __init__(
         self,
         parsed: list[tuple[int, ProductRow]],
-        places: Mapping[str, int],
+        lookup: Mapping[str, int],
         report: Report,
         *,
         by: AbstractBaseUser | None,
     ) -> None:
         self.parsed = parsed
-        self.places = places
+        self.lookup = lookup
         self.report = report
         self.by_id = None if by is None else by.pk
         self.now = timezone.now()
@@ -110,7 +110,7 @@ class Batch:
         self.existing = {product.sku: product for product in by_pk.values()}
 
     def _restore(self, sku: str) -> None:
-        """Undo the values of a refused row: the instance may be the group of other rows."""
+        """Restore the values of a refused row's product, which may be the group of other rows."""
         for name, value in zip(COMPARED, self.stored.get(sku, ()), strict=False):
             setattr(self.existing[sku], name, value)
 
@@ -141,10 +141,10 @@ class Batch:
                 old_figures = statistics.contribution(product)
         if not is_new and row.kind is not None and row.kind != product.kind:
             raise InvalidProduct(_("The product already exists with another kind."), field="kind")
-        products.check_kind(product, priced=row.price is not None, linked=bool(row.categories))
+        products.check_kind(product, has_price=row.price is not None, has_categories=bool(row.categories))
         self._check_slug(product, row, taken)
         slug = product.slug if "slug" not in given else row.slug
-        for name in given.intersection(COPIED):
+        for name in given.intersection(PRODUCT_COLUMNS):
             value = getattr(row, name)
             if name != "price" or value is not None:
                 setattr(product, name, value)
@@ -187,16 +187,17 @@ class Batch:
             raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
         if row.stock_quantity is not None:
             if product.kind == ProductKind.GROUP:
-                raise InvalidProduct(_("A group has no stock; its variants have."), field="stock_quantity")
+                message = _("A group has no stock of its own. Set the stock of its variants.")
+                raise InvalidProduct(message, field="stock_quantity")
             if row.stock_quantity < product.reserved_quantity:
                 message = _("Stock cannot be lower than the %(reserved)s units reserved.")
                 raise InvalidProduct(message % {"reserved": product.reserved_quantity}, field="stock_quantity")
 
     def _categories(self, row: ProductRow) -> list[int]:
-        unknown = [place for place in row.categories if place not in self.places]
+        unknown = [place for place in row.categories if place not in self.lookup]
         if unknown:
             raise InvalidProduct(_("There is no category %(name)s.") % {"name": unknown[0]}, field="categories")
-        return list(dict.fromkeys(self.places[place] for place in row.categories))
+        return list(dict.fromkeys(self.lookup[place] for place in row.categories))
 
     def _write_products(self) -> None:
         new = [entry for entry in self.entries if entry.is_new]
@@ -224,7 +225,7 @@ class Batch:
                 product.pk = given[product.sku]
 
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
-        """Record the stock of new products as received, and that of existing ones as a stocktaking."""
+        """Record the stock of new products as received, and that of existing products as counted."""
         reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
         bulk.insert(
             StockMovement,

@@ -12,7 +12,7 @@ from shop_core.api.types import Money, ShortText, Slug, Text, When
 
 from shop_catalog.types import JSONObject, Sku
 
-COPIED = (
+PRODUCT_COLUMNS = (
     "slug",
     "name",
     "description",

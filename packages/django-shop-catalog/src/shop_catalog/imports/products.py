@@ -64,10 +64,10 @@ def _import(
     by: AbstractBaseUser | None,
     progress: Callable[[int], None] | None,
 ) -> None:
-    places = _category_places()
+    lookup = _category_lookup()
     for chunk in _chunks(rows):
         parsed = [pair for raw in chunk if (pair := _parse(raw, report)) is not None]
-        report.merge(_write_chunk(parsed, places, by=by))
+        report.merge(_write_chunk(parsed, lookup, by=by))
         report.rows += len(chunk)
         if progress is not None:
             progress(report.rows)
@@ -105,28 +105,28 @@ def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
         return None
 
 
-def _category_places() -> dict[str, int]:
-    """Categories by slug and by path: ``"Animals > Birds"``."""
+def _category_lookup() -> dict[str, int]:
+    """``{slug or path: id}`` of all categories. A path is such as ``"Animals > Birds"``."""
     by_id: dict[int, str] = {}
-    places: dict[str, int] = {}
+    lookup: dict[str, int] = {}
     for pk, parent_id, slug, name in Category.objects.values_list("pk", "parent_id", "slug", "name"):
         by_id[pk] = f"{by_id[parent_id]} > {name}" if parent_id in by_id else name
-        places[by_id[pk]] = pk
-        places[slug] = pk
-    return places
+        lookup[by_id[pk]] = pk
+        lookup[slug] = pk
+    return lookup
 
 
 @in_transaction(Product)
 def _write_chunk(
-    parsed: list[tuple[int, ProductRow]], places: Mapping[str, int], *, by: AbstractBaseUser | None
+    parsed: list[tuple[int, ProductRow]], lookup: Mapping[str, int], *, by: AbstractBaseUser | None
 ) -> Report:
-    """Write groups and simple products first, so that their variants find them."""
+    """Write groups and simple products first, so that variants can find their group."""
     report = Report()
     first = [pair for pair in parsed if not _is_variant(pair[1])]
     then = [pair for pair in parsed if _is_variant(pair[1])]
     for part in (first, then):
         if part:
-            Batch(part, places, report, by=by).write()
+            Batch(part, lookup, report, by=by).write()
     return report
 
 

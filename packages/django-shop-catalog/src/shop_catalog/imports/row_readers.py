@@ -87,7 +87,7 @@ def _read_csv(text: io.TextIOWrapper) -> Iterator[RawRow]:
 def _without_nul(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if "\0" in line or len(line) > MAX_LINE:
-            raise UnreadableFile(_("The file has NUL characters or a line above 1 MB."))
+            raise UnreadableFile(_("The file has NUL characters, or a line longer than 1 MB."))
         yield line
 
 

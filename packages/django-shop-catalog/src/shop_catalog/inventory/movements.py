@@ -40,14 +40,14 @@ def receive(
     Raises:
         UnknownProduct: a SKU is unknown or belongs to a group.
     """
-    changes = {sku: Change(stock=quantity) for sku, quantity in _positive(quantities).items()}
+    changes = {sku: Change(stock=quantity) for sku, quantity in _check_positive(quantities).items()}
     _move(MovementKind.RECEIVE, changes, reference=reference, reason=reason, by=by)
 
 
 def adjust(
     changes: Mapping[str, int], *, reason: str, reference: str = "", by: AbstractBaseUser | None = None
 ) -> None:
-    """Correct the quantity on hand by a difference per SKU, up or down, for a reason.
+    """Correct the quantity on hand by a difference per SKU, up or down.
 
     Raises:
         InsufficientStock: less than the reserved quantity would be left.
@@ -81,7 +81,7 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
     Raises:
         MovementConflict: the ledger has the reference with a different quantity.
     """
-    wanted = _positive(quantities)
+    wanted = _check_positive(quantities)
     with transaction.atomic(using=router.db_for_write(StockMovement), savepoint=False):
         rows = _lock(wanted, strict=False)
         short = {
@@ -100,7 +100,7 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
 
 def release(quantities: Mapping[str, int], *, reference: str) -> None:
     """Give back stock that was reserved under an order's reference and is not shipped. Unknown SKUs are ignored."""
-    changes = {sku: Change(reserved=-quantity) for sku, quantity in _positive(quantities).items()}
+    changes = {sku: Change(reserved=-quantity) for sku, quantity in _check_positive(quantities).items()}
     _move(MovementKind.RELEASE, changes, reference=reference, strict=False)
 
 
@@ -110,13 +110,14 @@ def ship(quantities: Mapping[str, int], *, reference: str) -> None:
     Raises:
         InsufficientStock: a quantity is higher than what is reserved.
     """
-    changes = {sku: Change(stock=-quantity, reserved=-quantity) for sku, quantity in _positive(quantities).items()}
+    shipped = _check_positive(quantities)
+    changes = {sku: Change(stock=-quantity, reserved=-quantity) for sku, quantity in shipped.items()}
     _move(MovementKind.SHIP, changes, reference=reference, strict=False)
 
 
 def restock(quantities: Mapping[str, int], *, reference: str) -> None:
     """Add shipped goods that were returned, under the return's reference. Unknown SKUs are ignored."""
-    changes = {sku: Change(stock=quantity) for sku, quantity in _positive(quantities).items()}
+    changes = {sku: Change(stock=quantity) for sku, quantity in _check_positive(quantities).items()}
     _move(MovementKind.RESTOCK, changes, reference=reference, strict=False)
 
 
@@ -177,7 +178,7 @@ def _record(
             announcements.announce_on_commit(movement.event_id)
 
 
-def _positive(quantities: Mapping[str, int]) -> Mapping[str, int]:
+def _check_positive(quantities: Mapping[str, int]) -> Mapping[str, int]:
     for sku, quantity in quantities.items():
         if not 0 < quantity <= MAX_QUANTITY:
             raise InvalidProduct(_("The quantity of %(sku)s must be positive.") % {"sku": sku}, field="quantity")

@@ -154,7 +154,10 @@ class Migration(migrations.Migration):
                 (
                     "options",
                     models.JSONField(
-                        blank=True, default=dict, help_text='Of a variant: {"size": "L"}.', verbose_name="options"
+                        blank=True,
+                        default=dict,
+                        help_text='For a variant, such as {"size": "L"}.',
+                        verbose_name="options",
                     ),
                 ),
                 (
@@ -223,7 +226,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "position",
-                    models.PositiveIntegerField(default=0, help_text="The first category gives the breadcrumbs."),
+                    models.PositiveIntegerField(default=0, help_text="The first category determines the breadcrumbs."),
                 ),
                 (
                     "category",
@@ -414,7 +417,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[("low", "Low"), ("back", "Back")],
-                        help_text="Of the threshold.",
+                        help_text="Whether the stock fell below its threshold or rose back to it.",
                         max_length=4,
                     ),
                 ),
@@ -600,7 +603,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("is_active", False), ("kind", "group"), ("price__isnull", False), _connector="OR"),
                 name="shop_catalog_active_has_price",
-                violation_error_message="An active product needs a price. Give 0 if it is free of charge, or make it inactive.",
+                violation_error_message="An active product needs a price. Enter 0 if it is free of charge, or make it inactive.",
             ),
         ),
         migrations.AddConstraint(

@@ -51,7 +51,7 @@ class ProductImage(models.Model):
         return self.file.url
 
     def rendition_url(self, rendition: str) -> str:
-        """URL of a smaller copy, or of the image itself if it is not made yet."""
+        """URL of a smaller copy, or of the image itself if there is none yet."""
         return image_url(self.file.name or "", rendition if self.has_renditions else "")
 
 

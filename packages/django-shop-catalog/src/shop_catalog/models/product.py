@@ -32,8 +32,8 @@ class Product(models.Model):
     lowest of its published variants ("from"). A variant without a name, description or images of its own has those of
     its group. It always has its group's categories.
 
-    Zero is a price: free of charge. A ``price`` of ``None`` is not given: the product is not for sale, and cannot be
-    active. A group without a published variant has no price.
+    A ``price`` of zero means free of charge. ``None`` means that no price is given: the product is not for sale, and
+    cannot be active. A group without a published variant has no price.
     """
 
     sku = models.CharField(_("SKU"), max_length=64, unique=True)
@@ -56,7 +56,9 @@ class Product(models.Model):
     )
     tax_class = models.CharField(_("tax class"), max_length=32, default="standard")
     attributes = models.JSONField(_("attributes"), default=dict, blank=True)
-    options = models.JSONField(_("options"), default=dict, blank=True, help_text=_('Of a variant: {"size": "L"}.'))
+    options = models.JSONField(
+        _("options"), default=dict, blank=True, help_text=_('For a variant, such as {"size": "L"}.')
+    )
     position = models.PositiveIntegerField(_("position"), default=0, help_text=_("Order among variants."))
     weight = models.DecimalField(_("weight in kg"), max_digits=10, decimal_places=3, null=True, blank=True)
     categories = models.ManyToManyField(
@@ -107,7 +109,7 @@ class Product(models.Model):
                 condition=Q(is_active=False) | Q(kind="group") | Q(price__isnull=False),
                 name="shop_catalog_active_has_price",
                 violation_error_message=_(
-                    "An active product needs a price. Give 0 if it is free of charge, or make it inactive."
+                    "An active product needs a price. Enter 0 if it is free of charge, or make it inactive."
                 ),
             ),
             models.CheckConstraint(
@@ -165,7 +167,7 @@ class Product(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        """The product's page by ``SHOP_CATALOG["PRODUCT_URL"]``, for a variant that of its group; may be empty."""
+        """The URL of the product's page, or of its group's; empty without ``SHOP_CATALOG["PRODUCT_URL"]``."""
         name = app_settings.PRODUCT_URL
         if not name:
             return ""
@@ -215,7 +217,7 @@ class ProductCategory(models.Model):
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
-    position = models.PositiveIntegerField(default=0, help_text=_("The first category gives the breadcrumbs."))
+    position = models.PositiveIntegerField(default=0, help_text=_("The first category determines the breadcrumbs."))
 
     class Meta:
         verbose_name = _("product's category")
@@ -230,7 +232,7 @@ class ProductCategory(models.Model):
 
 
 class PriceChange(models.Model):
-    """A change of a price. Needed for the lowest price of the last 30 days. ``None``: no price was, or is, given."""
+    """A change of a price, for the lowest price of the last 30 days. ``None`` stands for no price."""
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="price_changes", db_index=False)
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)

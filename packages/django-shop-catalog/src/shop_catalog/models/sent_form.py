@@ -1,4 +1,4 @@
-"""Forms that were sent, so that each works once."""
+"""Submitted forms, so that each takes effect once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 class SentForm(models.Model):
     """The token of a form that changed stock, stored in the transaction of the change.
 
-    The ledger alone cannot tell that a form came twice: counting a product that has the right stock moves nothing.
+    The ledger alone does not show that a form was submitted twice: a count that equals the stock adds no movement.
     """
 
     token = models.UUIDField(_("token"), unique=True, editable=False)

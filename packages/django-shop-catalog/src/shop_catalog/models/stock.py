@@ -42,7 +42,10 @@ class StockMovement(models.Model):
     )
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)
     crossing = models.CharField(
-        max_length=4, blank=True, choices=[("low", _("Low")), ("back", _("Back"))], help_text=_("Of the threshold.")
+        max_length=4,
+        blank=True,
+        choices=[("low", _("Low")), ("back", _("Back"))],
+        help_text=_("Whether the stock fell below its threshold or rose back to it."),
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)
 

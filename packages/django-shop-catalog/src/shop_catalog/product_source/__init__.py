@@ -1,4 +1,4 @@
-"""The catalogue as a source of products for a cart, an order or a till.
+"""The catalogue as a source of products for a cart, an order or a point of sale.
 
 The class has the methods that ``shop_orders`` calls, and imports nothing from it.
 """

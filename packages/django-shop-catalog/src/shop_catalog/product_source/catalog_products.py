@@ -56,11 +56,11 @@ class CatalogProductSource:
     """Sells the simple products and variants of this catalogue, by SKU."""
 
     stock_model = Product
-    """The model whose rows are changed in the caller's transaction, which must be of the same database."""
+    """The model whose rows are changed in the caller's transaction, which must be on the same database."""
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
         """The products that can be bought, by reference. Unknown or unpublished products and groups are left out."""
-        wanted = {ref for ref in refs if "\x00" not in ref}  # which PostgreSQL refuses, and no SKU has
+        wanted = {ref for ref in refs if "\x00" not in ref}  # PostgreSQL refuses NUL, and no SKU contains it
         if not wanted:
             return {}
         rows = queries.products_on_sale(wanted, now=timezone.now())

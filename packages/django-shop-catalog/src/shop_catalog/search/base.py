@@ -37,7 +37,7 @@ class SearchBackend:
         raise NotImplementedError
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        """As ``search``, for a list ordered by relevance. Of very many matches, low-ranking ones may be left out."""
+        """As ``search``, for a list ordered by relevance. Of a large number of matches, the lowest may be left out."""
         return self.search(products, text)
 
     def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002

@@ -77,7 +77,7 @@ class PostgresSearch(SearchBackend):
         for word in words:
             for place in (_first_line(), F("search_text")):
                 score += Func(word, place, function="word_similarity", output_field=FloatField())
-        # A whole number, so that a page begins exactly where the one before ended.
+        # A whole number, so that a page begins exactly where the previous one ended.
         ranked: QuerySet[Any, Any] = products.filter(is_similar).annotate(
             relevance=Cast(score * 1_000_000, IntegerField())
         )

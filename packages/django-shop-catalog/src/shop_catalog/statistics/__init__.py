@@ -1,7 +1,7 @@
 """Count, average, lowest and highest price of the products in a category's subtree, each product counted once.
 
 Count and sum are stored. A change of a product writes one ``StatisticsChange`` row in its own transaction, a periodic
-job folds these rows into the stored figures, and a read adds the rows that are not folded yet: it is always exact.
+job folds these rows into the stored figures, and a read adds the rows that are not folded yet. Reads are always exact.
 
 * When a price or a publication changes, the row has the difference, for all categories above the product.
 * When a product is put into other categories, or a category is moved, the row names a category to count again. Until
@@ -20,7 +20,7 @@ from shop_catalog.statistics.changes import (
 )
 from shop_catalog.statistics.figures import Figures, counted
 from shop_catalog.statistics.folding import fold
-from shop_catalog.statistics.prices import PriceStatistics, of_category
+from shop_catalog.statistics.prices import PriceStatistics, for_category
 
 __all__ = [
     "Figures",
@@ -30,7 +30,7 @@ __all__ = [
     "contributions",
     "counted",
     "fold",
-    "of_category",
+    "for_category",
     "record",
     "record_many",
     "recount",

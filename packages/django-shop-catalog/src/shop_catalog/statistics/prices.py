@@ -22,7 +22,7 @@ class PriceStatistics:
     highest: Decimal | None
 
 
-def of_category(slug: str) -> PriceStatistics | None:
+def for_category(slug: str) -> PriceStatistics | None:
     """The figures of a category with its subtree, ``None`` for an unknown slug.
 
     Takes one statement, and two more if the subtree has none of the shop's lowest or highest prices.

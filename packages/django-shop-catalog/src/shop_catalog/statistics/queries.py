@@ -15,11 +15,11 @@ from shop_core.db.transactions import connection_of
 from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
-LARGE = 500
-"""For categories with at least this many products, lowest and highest are first searched in the shop's extremes."""
+LARGE_CATEGORY = 500
+"""From this many products, lowest and highest price are first looked for among those of the whole shop."""
 
-NEAR = 500
-"""How many of the shop's lowest and highest prices are searched. If none is of the category, all its own are read."""
+EXTREMES = 500
+"""How many of the shop's lowest and highest prices are searched before all prices of the category are read."""
 
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
@@ -61,7 +61,7 @@ class PriceRange(NamedTuple):
 
 def subtree_figures(slug: str, *, now: datetime) -> SubtreeFigures | None:
     """The figures of a category with its subtree, ``None`` for an unknown slug. One statement."""
-    return _FIGURES.first(LARGE, NEAR, slug=slug, now=now)
+    return _FIGURES.first(LARGE_CATEGORY, EXTREMES, slug=slug, now=now)
 
 
 def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRange:
@@ -130,8 +130,8 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
             Subquery(queryset.order_by().annotate(total=summed).values("total")), 0, output_field=output_field
         )
 
-    def end(ordering: str) -> Subquery:
-        """The first price in this order; null unless the subtree is large and the price among the shop's first."""
+    def extreme(ordering: str) -> Subquery:
+        """The first price in this order; null if the subtree is small, or the price is not among the shop's first."""
         priced = Product.objects.filter(is_active=True, price__isnull=False)
         within = priced.order_by(ordering).values("price")[near : near + 1]
         is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
@@ -158,8 +158,8 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
             total(unfolded, "sum_change", SUM_FIELD),
             Subquery(scheduled.order_by().annotate(n=counted_rows).values("n")),
             total(scheduled, "price", SUM_FIELD),
-            end("price"),
-            end("-price"),
+            extreme("price"),
+            extreme("-price"),
         )
     )
     return rows

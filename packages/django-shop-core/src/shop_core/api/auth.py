@@ -1,4 +1,4 @@
-"""Authentication with callables named in a setting. It is read at each request; OpenAPI lists their schemes."""
+"""Authentication with callables named in a setting, which is read at each request. OpenAPI lists their schemes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OPTIONAL_SECURITY: dict[str, Any] = {"security": [{}]}
 """``openapi_extra`` of an operation that guests may use: authentication is optional."""
 
 
-class Auths(Sequence[Auth]):
-    """The ``auth`` of an operation, as ninja expects it: a callable that tries a setting's auths, and their schemes.
+class ConfiguredAuth(Sequence[Auth]):
+    """The ``auth`` of an operation: tries the auths in a setting one after the other, and lists their schemes.
 
     The setting holds a dotted path or a list of them. Each leads to a callable, an auth object or class of ninja, or a
     list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; wrong ones are refused.
@@ -38,18 +38,18 @@ class Auths(Sequence[Auth]):
         self.guests = guests
 
     def __call__(self, request: HttpRequest) -> Any:
-        auths = self.configured()
+        auths = self.load()
         for auth in auths:
             # Without a session cookie the request must not be refused for a missing CSRF token.
-            if isinstance(auth, APIKeyCookie) and not was_given(request, auth):
+            if isinstance(auth, APIKeyCookie) and not has_credential(request, auth):
                 continue
             caller = auth(request)
             if caller:
                 return caller
-        is_invalid = any(was_given(request, auth) and not _is_session(auth) for auth in auths)
+        is_invalid = any(has_credential(request, auth) and not _is_session(auth) for auth in auths)
         return None if is_invalid or not self.guests or "Authorization" in request.headers else GUEST
 
-    def configured(self) -> tuple[Auth, ...]:
+    def load(self) -> tuple[Auth, ...]:
         """The auth objects that the setting names now.
 
         Raises:
@@ -61,7 +61,7 @@ class Auths(Sequence[Auth]):
     def __iter__(self) -> Iterator[Auth]:
         yield self
         try:
-            auths = self.configured()
+            auths = self.load()
         except ImproperlyConfigured:
             return
         yield from (_scheme_of(auth) for auth in auths if hasattr(auth, "openapi_security_schema"))
@@ -74,7 +74,7 @@ class Auths(Sequence[Auth]):
 
 
 def check_permission(user: Any, permission: str) -> Any:
-    """Return the user if active and with the model permission.
+    """Return the user if they are active and have the model permission.
 
     Raises:
         NotAuthenticated: there is no user, or the user is not active.
@@ -87,7 +87,7 @@ def check_permission(user: Any, permission: str) -> Any:
     return user
 
 
-def was_given(request: HttpRequest, auth: Auth) -> bool:
+def has_credential(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth reads: a cookie, a query parameter or a header.
 
     An auth that does not declare a parameter is assumed to read ``Authorization``.

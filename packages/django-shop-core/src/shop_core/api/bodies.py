@@ -1,4 +1,4 @@
-"""Checks of request bodies: values that a parser, the database or a client cannot handle are refused first."""
+"""Checks of request bodies: refuse values that a parser, the database or a client cannot handle."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_JSON_DEPTH = 20
 
 
 class BodyRefused(Exception):
-    """A request body was refused. ``status`` is the HTTP status, ``reason`` the code of the explanation."""
+    """A request body was refused. ``status`` is the HTTP status, ``reason`` one of ``problems.REASONS``."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
 
     Raises:
         BodyRefused: 413 ``body_too_large`` or ``form_too_large``, 415 ``not_json``, 400 ``unreadable_json``, or 422
-            with a reason of ``check_value``.
+            with a reason listed at ``check_value``.
     """
     if request.method in {"GET", "HEAD", "OPTIONS"}:
         return
@@ -54,7 +54,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
 
 
 def check_value(value: Any, depth: int = 0) -> None:
-    """Refuse parsed JSON that has a value which cannot be stored.
+    """Refuse parsed JSON with a value that cannot be stored.
 
     Raises:
         BodyRefused: 422 ``too_deep``, ``unsafe_text``, ``integer_too_large`` or ``number_not_finite``.

@@ -26,7 +26,7 @@ from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
 
 from shop_core.api import bodies
-from shop_core.db.transactions import is_passing
+from shop_core.db.transactions import is_temporary
 from shop_core.exceptions import ShopError
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Problems:
         return response
 
     def from_exception(self, error: Exception) -> HttpResponse | None:
-        """The response for an error that the API explains. None for any other error: it is a bug and is raised."""
+        """The response for an error that the API reports; None for any other error, which is a bug and is raised."""
         match error:
             case ShopError():
                 return self._tables_of(error)._from_shop_error(error)  # noqa: SLF001 - of the same class
@@ -149,7 +149,7 @@ class Problems:
                 return self._refusal(413, "body_too_large")
             case SuspiciousOperation() | MultiPartParserError():
                 return self._refusal(400, "unreadable_request")
-            case OperationalError() if is_passing(error):
+            case OperationalError() if is_temporary(error):
                 logger.error("The database refused an operation", exc_info=error)
                 return self.response(503, retry_after=1)
             case IntegrityError():
@@ -161,7 +161,7 @@ class Problems:
         return None
 
     def install(self, router: Router) -> None:
-        """Give every operation of a router problem documents. Call it once, where the router is made."""
+        """Make every operation of a router return problem documents. Call it once, where the router is created."""
         router.add_decorator(self._handle_errors, mode="operation")
         router.add_decorator(self._return_problems, mode="view")
 

@@ -89,7 +89,7 @@ class Parameter(Expression):
 class Word(Value):
     """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
 
-    So PostgreSQL can use a partial index in a cached plan. With a parameter it would have to plan every execution.
+    This lets PostgreSQL use a partial index in a cached plan. With a parameter it would have to plan every execution.
     """
 
     def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:

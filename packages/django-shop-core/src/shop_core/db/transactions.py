@@ -20,7 +20,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 LOCK_TIMEOUT = "5s"
 """How long a transaction waits for a lock on PostgreSQL."""
 
-PASSING_STATES = ("08", "40001", "40003", "40P01", "53", "55P03", "57")
+TEMPORARY_STATES = ("08", "40001", "40003", "40P01", "53", "55P03", "57")
 """SQLSTATEs and SQLSTATE classes of PostgreSQL (appendix A of its manual) after which a second attempt may succeed.
 
 Lost connections, serialisation failures, deadlocks, exhausted resources, locks that were not free in time, cancelled
@@ -34,10 +34,10 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
     return connections[router.db_for_write(model)]
 
 
-def misplaced(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The database of an app, the models that the routers write elsewhere, and those that they read elsewhere.
+def app_routing(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
+    """The alias of an app's database, and ``{model: alias}`` of the models written to, and read from, another one.
 
-    One transaction must hold all models of an app, and those that its foreign keys name. Databases are named by alias.
+    The models of an app, and those that its foreign keys refer to, must be in one database, as a transaction is.
     """
     models = list(apps.get_app_config(app_label).get_models(include_auto_created=True))
     fields = [field for model in models for field in model._meta.concrete_fields]
@@ -54,13 +54,13 @@ class CalledInTransaction(RuntimeError):
     def __init__(self, action: str, alias: str) -> None:
         super().__init__(
             f"{action} was called inside a transaction on the database {alias!r}. It uses the network, and a rollback "
-            "would forget what it has sent. If ATOMIC_REQUESTS is on, decorate the view with "
-            f"django.db.transaction.non_atomic_requests({alias!r}). Otherwise call it after the atomic block, or by "
+            "would delete the record of what it sent. If ATOMIC_REQUESTS is on, decorate the view with "
+            f"django.db.transaction.non_atomic_requests({alias!r}). Otherwise call it after the atomic block, or with "
             "transaction.on_commit."
         )
 
 
-def is_passing(error: OperationalError) -> bool:
+def is_temporary(error: OperationalError) -> bool:
     """Whether the error is temporary, so that the same statement may succeed in a moment.
 
     On SQLite the message decides, since a missing table is an OperationalError there as well. A psycopg error without
@@ -70,7 +70,7 @@ def is_passing(error: OperationalError) -> bool:
     if isinstance(cause, sqlite3.Error):
         return any(word in str(error) for word in ("locked", "busy"))
     state = getattr(cause, "sqlstate", None)
-    return state is None or state.startswith(PASSING_STATES)
+    return state is None or state.startswith(TEMPORARY_STATES)
 
 
 def in_transaction(
@@ -80,9 +80,9 @@ def in_transaction(
 
     Inside a caller's transaction the function runs once, in a savepoint: only the outermost one can be repeated.
     Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
-    (``is_passing``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
-    sets the timeout in its own first statement, which saves one. ``busy`` may be a package's subclass of ``Busy``.
-    With ``durable=True`` a caller's transaction is refused, as by Django's ``atomic(durable=True)``.
+    (``is_temporary``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
+    sets the timeout itself, in its first statement, which saves a statement. ``busy`` may be a package's subclass of
+    ``Busy``. With ``durable=True`` a caller's transaction is refused, as by Django's ``atomic(durable=True)``.
 
     Raises:
         Busy: the second attempt failed with a temporary error too.
@@ -117,8 +117,8 @@ def outside_transaction(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate an action that uses the network: a caller's transaction on the database of ``model`` is refused.
 
-    A rollback would forget what was sent, and locks would be held while a service responds. The transaction in which
-    Django's ``TestCase`` runs a test is allowed.
+    A rollback would delete the record of what was sent, and locks would be held while a service responds. The
+    transaction in which Django's ``TestCase`` runs a test is allowed.
 
     Raises:
         CalledInTransaction: before anything is sent or written.
@@ -143,8 +143,7 @@ def non_atomic(view: View) -> View:
 
 
 def has_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a transaction is open, or autocommit is off. As in ``atomic(durable=True)``, that of a test case is not
-    counted."""
+    """Whether a transaction is open or autocommit is off. A test case's is ignored, as by ``atomic(durable=True)``."""
     blocks: list[Any] = connection.atomic_blocks
     return not blocks[-1]._from_testcase if blocks else not connection.get_autocommit()  # noqa: SLF001
 
@@ -163,12 +162,12 @@ def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Resul
     try:
         return work()
     except OperationalError as error:
-        if not is_passing(error):
+        if not is_temporary(error):
             raise
     try:
         return work()
     except OperationalError as error:
-        if not is_passing(error):
+        if not is_temporary(error):
             raise
         raise busy from error
 

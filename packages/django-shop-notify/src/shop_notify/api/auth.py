@@ -1,4 +1,4 @@
-"""Credentials: the auths of API_AUTH and STAFF_API_AUTH, the recipient behind a request, permissions of staff."""
+"""Authentication by API_AUTH and STAFF_API_AUTH, the recipient of a request, and permissions of staff."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from django.http import HttpRequest
 from shop_core.api import auth
-from shop_core.api.auth import Auths
+from shop_core.api.auth import ConfiguredAuth
 from shop_core.exceptions import NotAuthenticated
 from shop_core.hooks import load_hook
 
 from shop_notify.conf import app_settings
 
-required = Auths(app_settings, "API_AUTH")
-staff = Auths(app_settings, "STAFF_API_AUTH")
+required = ConfiguredAuth(app_settings, "API_AUTH")
+staff = ConfiguredAuth(app_settings, "STAFF_API_AUTH")
 
 
 def recipient(request: HttpRequest) -> str:
@@ -29,7 +29,7 @@ def recipient(request: HttpRequest) -> str:
 
 
 def check_permission(request: HttpRequest, permission: str) -> Any:
-    """The staff user who calls.
+    """The staff user who makes the request.
 
     Raises:
         NotAuthenticated: the credential belongs to no active user.

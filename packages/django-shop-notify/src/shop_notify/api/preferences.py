@@ -45,7 +45,7 @@ class PreferencesIn(In):
     response={200: PreferencesOut, **responses(401)},
     auth=auth.required,
     operation_id="get_notification_preferences",
-    summary="Which messages I get, by group and notifier",
+    summary="Get your preferences by group and notifier",
 )
 def get_preferences(request: HttpRequest) -> dict[str, Any]:
     return {"groups": preference_choices(auth.recipient(request))}
@@ -56,7 +56,7 @@ def get_preferences(request: HttpRequest) -> dict[str, Any]:
     response={200: PreferencesOut, **responses(401, 403)},
     auth=auth.required,
     operation_id="update_notification_preferences",
-    summary="Change which messages I get",
+    summary="Change your preferences",
 )
 def update_preferences(request: HttpRequest, payload: PreferencesIn) -> dict[str, Any]:
     key = auth.recipient(request)

@@ -56,7 +56,7 @@ class AttemptOut(Schema):
     outcome: str
     provider_code: str
     detail: str
-    answer: dict[str, Any]
+    response: dict[str, Any]
 
 
 class ReportOut(Schema):
@@ -76,7 +76,7 @@ class NotificationDetail(NotificationOut):
     provider_id: str
     expires_at: datetime | None
     origin: str | None
-    tries: list[AttemptOut]
+    attempt_log: list[AttemptOut]
     reports: list[ReportOut]
 
 
@@ -100,7 +100,7 @@ class PreviewIn(In):
 
 
 class ResendIn(In):
-    """Without ``address`` the message goes to the same one."""
+    """Without ``address`` the message is sent to the same address."""
 
     address: Annotated[ShortText, Field(max_length=200)] = ""
 
@@ -270,15 +270,15 @@ def _detail(row: Notification, *, may_view: bool = True) -> dict[str, Any]:
     same = (
         "event_id", "audience", "recipient_key", "recipient_name", "language", "group", "provider_id", "expires_at",
     )  # fmt: skip
-    tries: list[Attempt] = list(row.tries.all())
+    attempts: list[Attempt] = list(row.attempt_log.all())
     reports: list[DeliveryReport] = list(row.reports.all())
     if not may_view:
-        tries, reports = [], []
+        attempts, reports = [], []
     return {
         **_row(row),
         **{name: getattr(row, name) for name in same},
         **({} if may_view else dict.fromkeys(PERSONAL, "")),
         "origin": str(row.origin.public_id) if row.origin else None,
-        "tries": [{name: getattr(item, name) for name in AttemptOut.model_fields} for item in tries],
+        "attempt_log": [{name: getattr(item, name) for name in AttemptOut.model_fields} for item in attempts],
         "reports": [{name: getattr(item, name) for name in ReportOut.model_fields} for item in reports],
     }

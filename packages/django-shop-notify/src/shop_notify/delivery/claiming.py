@@ -62,7 +62,7 @@ def _claim(worker: Worker, without: frozenset[str]) -> Claim | None:
     alias = due.values_list("alias", flat=True).first()
     if alias is None:
         return None
-    rows = _up_to_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
+    rows = _before_first_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
     claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.SENDING,
@@ -82,7 +82,7 @@ def _batch_size(alias: str) -> int:
         return BATCH
 
 
-def _up_to_suspect(rows: list[Notification]) -> list[Notification]:
+def _before_first_suspect(rows: list[Notification]) -> list[Notification]:
     """The first row alone if it is suspect, else the rows before the first suspect one."""
     first_suspect = next((index for index, row in enumerate(rows) if _is_suspect(row)), len(rows))
     return rows[: max(1, first_suspect)]

@@ -30,7 +30,7 @@ def wake_up() -> None:
     try:
         deliver_due()
     except Exception:
-        logger.exception("Delivery stopped. What is due waits for the next wake-up.")
+        logger.exception("Delivery stopped. Messages that are due wait for the next wake-up.")
 
 
 @outside_transaction(Notification)
@@ -40,7 +40,7 @@ def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], 
     Returns how many messages were attempted.
 
     Raises:
-        CalledInTransaction: a rollback would forget what was sent.
+        CalledInTransaction: a rollback would delete the record of what was sent.
     """
     if not Notification.objects.due(timezone.now()).exists():
         return 0
@@ -91,7 +91,7 @@ def _attempt(batch: sending.Batch, row: Notification) -> Result | None:
         return batch.attempt(row)
     except metering.OverLimit as over:
         reason = f"SMS_LIMITS {over.limit}"
-        if row.is_late_for_fallback(over.until):
+        if row.falls_back_before(over.until):
             return Result(state=State.SKIPPED, detail=reason)
         claiming.postpone(row, due_at=over.until, reason=reason)
         return None

@@ -1,4 +1,4 @@
-"""Fallbacks: one message by another channel when the first did not arrive."""
+"""Fallbacks: a message by another channel if the original was not delivered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def start_fallbacks() -> int:
     """Put fallbacks into the outbox for messages that were refused, skipped, or not delivered in time.
 
     A fallback is inserted before its original is marked as done, and only once: a run that repeats this after a crash
-    inserts nothing. Returns how many originals there were.
+    inserts nothing. Returns the number of originals.
     """
     now = timezone.now()
     due = Notification.objects.filter(fallback_at__lte=now, state__in=NOT_DELIVERED).order_by("fallback_at")[:BATCH]

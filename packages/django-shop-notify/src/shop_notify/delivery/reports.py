@@ -1,4 +1,4 @@
-"""Delivery reports: what a provider reports later moves a notification forward, never back."""
+"""Delivery reports: later reports of a provider, which move a notification forward, never back."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def _receive(alias: str, report: Report) -> bool:
 @in_transaction(Notification)
 def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     """Store a report, and apply it if its notification is known. Returns whether the notification changed."""
-    kept, _is_new = DeliveryReport.objects.get_or_create(
+    stored, _is_new = DeliveryReport.objects.get_or_create(
         alias=alias,
         provider_id=provider_id,
         status=storable_text(report.status)[:50],
         address=storable_text(report.address)[:500],
         defaults={"state": report.state, "detail": mask(report.detail, secrets=registry.secrets_of(alias))},
     )
-    if kept.notification_id is not None:
+    if stored.notification_id is not None:
         return False
     row = Notification.objects.select_for_update().filter(alias=alias, provider_id=provider_id).first()
     if row is not None:
-        return _apply(kept, row)
+        return _apply(stored, row)
     # The result may be recorded between this query and the commit. Then neither transaction sees the other's row.
     apply = partial(_apply_if_recorded, alias, provider_id)
     transaction.on_commit(apply, using=connection_of(Notification).alias, robust=True)
@@ -93,28 +93,28 @@ def apply_waiting(row: Notification) -> None:
     waiting = DeliveryReport.objects.select_for_update().filter(
         alias=row.alias, provider_id=row.provider_id, notification=None
     )
-    for kept in waiting:
-        _apply(kept, Notification.objects.select_for_update().get(pk=row.pk))
+    for stored in waiting:
+        _apply(stored, Notification.objects.select_for_update().get(pk=row.pk))
 
 
-def _apply(kept: DeliveryReport, row: Notification) -> bool:
-    if kept.address and suppressions.stored_form(kept.address) != suppressions.stored_form(row.address):
-        logger.warning("A delivery report of %s names a different address from that of the message", kept.alias)
+def _apply(stored: DeliveryReport, row: Notification) -> bool:
+    if stored.address and suppressions.stored_form(stored.address) != suppressions.stored_form(row.address):
+        logger.warning("A delivery report of %s names a different address from that of the message", stored.alias)
         return False
-    kept.notification = row
-    kept.save(update_fields=["notification"])
-    if kept.state not in FORWARD.get(row.state, ()):
+    stored.notification = row
+    stored.save(update_fields=["notification"])
+    if stored.state not in FORWARD.get(row.state, ()):
         return False
     now = timezone.now()
-    row.state = kept.state
+    row.state = stored.state
     row.lease = None
     row.updated_at = now
-    if kept.state in {State.DELIVERED, State.READ}:
+    if stored.state in {State.DELIVERED, State.READ}:
         row.delivered_at = row.delivered_at or now
         row.fallback_at = None
         row.last_error = ""
-    elif kept.state == State.FAILED:
-        row.last_error = f"{kept.status}: {kept.detail}"[:500].rstrip(": ")
+    elif stored.state == State.FAILED:
+        row.last_error = f"{stored.status}: {stored.detail}"[:500].rstrip(": ")
         row.fallback_at = now if row.fallback else None
     row.save(update_fields=["state", "lease", "updated_at", "delivered_at", "fallback_at", "last_error"])
     announce(row, _SIGNALS)

@@ -32,7 +32,7 @@ from shop_notify.recipients import preferences, suppressions, unsubscribing
 logger = logging.getLogger(__name__)
 
 SEND_SECONDS = 30.0
-"""The longest time for one message, enforced where a timer can interrupt it. Far less than half of the lease."""
+"""The longest time for one message, enforced where a timer can interrupt it. It is much shorter than the lease."""
 PAUSE_SECONDS = 60.0
 REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
 
@@ -156,12 +156,12 @@ class Batch:
         return message
 
     def _accepted_result(self, receipt: Receipt) -> Result:
-        answer = mask_values(receipt.answer or {}, secrets=self.secrets)
+        response = mask_values(receipt.response or {}, secrets=self.secrets)
         return Result(
             state=State.SENT,
             outcome=Attempt.Outcome.ACCEPTED,
             provider_code=receipt.provider_code,
-            receipt=replace(receipt, answer=answer if isinstance(answer, dict) else {"answer": answer}),
+            receipt=replace(receipt, response=response if isinstance(response, dict) else {"response": response}),
         )
 
 
@@ -214,8 +214,8 @@ def _temporary(row: Notification, error: TemporaryFailure, max_attempts: int) ->
 
 def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Result:
     """Retry a free message as after a temporary failure. Retry a paid one once, and only if its options allow it."""
-    most = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
-    is_retried = notifier.repeats_unknown and row.attempts < most
+    max_attempts = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
+    is_retried = notifier.repeats_unknown and row.attempts < max_attempts
     delay = REPEAT_UNKNOWN_AFTER if notifier.is_metered else backoff(row.attempts)
     final = State.DEAD if notifier.repeats_unknown and not notifier.is_metered else State.UNKNOWN
     return Result(

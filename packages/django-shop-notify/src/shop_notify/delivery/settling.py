@@ -52,9 +52,9 @@ def backoff(attempts: int, *, retry_after: float | None = None) -> timedelta:
 
     A ``retry_after`` that is not a number is ignored; one of more than a day counts as a day.
     """
-    asked = min(retry_after, MAX_RETRY_AFTER_SECONDS) if isinstance(retry_after, int | float) else 0
+    requested = min(retry_after, MAX_RETRY_AFTER_SECONDS) if isinstance(retry_after, int | float) else 0
     seconds = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 4 ** (max(1, attempts) - 1)) * random.uniform(0.5, 1.5)  # noqa: S311
-    return timedelta(seconds=max(seconds, asked))
+    return timedelta(seconds=max(seconds, requested))
 
 
 def settle(row: Notification, result: Result) -> bool:
@@ -143,7 +143,7 @@ def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> 
                 "outcome": result.outcome,
                 "provider_code": storable_text(result.provider_code or "")[:50],
                 "detail": result.detail[:500],
-                "answer": result.receipt.answer if result.receipt else {},
+                "response": result.receipt.response if result.receipt else {},
             }
 
 

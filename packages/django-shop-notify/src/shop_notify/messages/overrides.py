@@ -73,7 +73,7 @@ def _floatformat(value: Any, form: Any = -1) -> Any:
     return defaultfilters.floatformat(value, form)
 
 
-def _join(value: Any, between: Any, autoescape: bool = True) -> Any:  # noqa: FBT001, FBT002 - Django passes it so
+def _join(value: Any, between: Any, autoescape: bool = True) -> Any:  # noqa: FBT001, FBT002 - as Django passes it
     if hasattr(value, "__len__") and len(value) * len(str(between)) > MAX_VALUE:
         raise _too_long()
     return defaultfilters.join(value, between, autoescape)
@@ -183,7 +183,7 @@ def validate_override(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[
     """Render a template with sample data before it is saved, and return the parts.
 
     Raises:
-        TemplateRefused: it is too long, nests loops too deep, uses a tag or filter that is not allowed, or does not
+        TemplateRefused: it is too long, nests loops too deeply, uses a tag or filter that is not allowed, or does not
             render.
     """
     for part in PARTS:

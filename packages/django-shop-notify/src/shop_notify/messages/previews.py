@@ -17,7 +17,7 @@ from shop_notify.notifiers import registry
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """One message. ``problem`` is the reason why it could not be sent, empty if it could."""
+    """One message. ``problem`` is the reason why it cannot be sent, or empty."""
 
     event: str
     alias: str

@@ -207,12 +207,12 @@ class Migration(migrations.Migration):
                 ),
                 ("provider_code", models.CharField(blank=True, max_length=50)),
                 ("detail", models.CharField(blank=True, help_text="Masked.", max_length=500)),
-                ("answer", models.JSONField(blank=True, default=dict, help_text="The provider's response, masked.")),
+                ("response", models.JSONField(blank=True, default=dict, help_text="The provider's response, masked.")),
                 (
                     "notification",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
-                        related_name="tries",
+                        related_name="attempt_log",
                         to="shop_notify.notification",
                     ),
                 ),

@@ -190,7 +190,7 @@ def _read_recipient(recipient: Any, *, text: str) -> Receipt:
             segments=parts if isinstance(parts, int) and 0 < parts < 100 else count_segments(text).parts,
             cost=cost,
             currency=currency,
-            answer={key: recipient.get(key) for key in ("statusCode", "status", "number", "cost", "messageId")},
+            response={key: recipient.get(key) for key in ("statusCode", "status", "number", "cost", "messageId")},
         )
     if code in RETRYABLE:
         raise TemporaryFailure(status, provider_code=str(code))

@@ -33,14 +33,14 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """The provider accepted the message. Its delivery reports name ``provider_id``; ``answer`` is kept, masked."""
+    """The provider accepted the message. Its delivery reports name ``provider_id``; ``response`` is stored, masked."""
 
     provider_id: str = ""
     provider_code: str = ""
     segments: int | None = None
     cost: Decimal | None = None
     currency: str = ""
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    response: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Report:
 class Notifier:
     """Base of every notifier. A subclass names its options as keyword arguments and implements ``send``.
 
-    One instance serves one alias in one process, in many threads. It keeps nothing between messages.
+    One instance serves one alias in one process, in many threads. It must not keep state between messages.
     """
 
     channel: ClassVar[str]
@@ -79,8 +79,8 @@ class Notifier:
     """Each message costs money: ``SMS_LIMITS`` and ``PHONE_REGIONS`` apply."""
 
     is_idempotent: ClassVar[bool] = False
-    """A message that is sent twice does no harm: it stays in the process or the machine, or the provider drops a
-    repeated ``id``. Results are then recorded in batches, and a worker that dies may repeat a batch.
+    """Sending a message twice does no harm, because it stays in the process or on the machine, or because the
+    provider drops a repeated ``id``. Results are then recorded in batches, and a worker that dies may repeat a batch.
     """
 
     max_text: ClassVar[int] = 64 * 1024

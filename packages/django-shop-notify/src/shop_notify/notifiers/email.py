@@ -14,7 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils.translation import gettext as _
-from shop_core.addresses import delivery_fault
+from shop_core.addresses import delivery_problem
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
@@ -42,7 +42,7 @@ class EmailNotifier(Notifier):
         return apps.is_installed("anymail")
 
     def check_address(self, address: str) -> None:
-        if delivery_fault(address):
+        if delivery_problem(address):
             raise AddressRefused(_("This is not a single valid e-mail address."))
 
     def send(self, message: Message) -> Receipt:

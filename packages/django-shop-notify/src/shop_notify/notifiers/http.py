@@ -19,7 +19,7 @@ class Deadline:
 
     A socket's time-out limits each read, but not a response that arrives slowly.
 
-    The reader finds the connection closed. Call ``cancel`` when the response is there, or use it in ``with``.
+    The reader finds the connection closed. Call ``cancel`` when the response has arrived, or use ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:

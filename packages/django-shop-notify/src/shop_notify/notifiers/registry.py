@@ -111,5 +111,5 @@ def _config(alias: str) -> Mapping[str, Any]:
         return app_settings.NOTIFIERS[alias]
     except KeyError:
         raise UnknownNotifier(
-            _('No notifier is called “%(alias)s”. Add it to SHOP_NOTIFY["NOTIFIERS"].') % {"alias": alias}
+            _('Unknown notifier: “%(alias)s”. Add it to SHOP_NOTIFY["NOTIFIERS"].') % {"alias": alias}
         ) from None

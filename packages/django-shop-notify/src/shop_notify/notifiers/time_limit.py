@@ -17,7 +17,7 @@ class TimeLimitExceeded(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise ``TimeLimitExceeded`` in the block after ``seconds``, in the main thread of a Unix process.
 
-    Elsewhere there is no limit but the notifier's own time-outs and the lease.
+    Elsewhere only the notifier's own time-outs and the lease limit the time.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield

@@ -72,14 +72,14 @@ class WebhookNotifier(Notifier):
         }
         status, retry_after = self._post(url, body, headers)
         if 200 <= status < 300:
-            return Receipt(provider_id=message.id, provider_code=str(status), answer={"status": status})
+            return Receipt(provider_id=message.id, provider_code=str(status), response={"status": status})
         if status == 410:
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
         if 300 <= status < 400:
             raise PermanentFailure(
                 _("The endpoint responded with a redirect, which is not followed."), provider_code=str(status)
             )
-        # The specification asks to repeat any status but 2xx, since endpoints are often repaired.
+        # The specification asks senders to retry after any status but 2xx, since endpoints are often repaired.
         raise TemporaryFailure(
             f"HTTP {status}", provider_code=str(status), retry_after=retry_after_seconds(retry_after)
         )

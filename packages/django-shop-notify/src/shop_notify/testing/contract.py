@@ -31,7 +31,7 @@ FAILURES: Mapping[str, type[DeliveryFailure]] = {
     "time_out": UnknownOutcome,
     "nonsense": UnknownOutcome,
 }
-"""How a provider may fail, and the failure that the notifier must raise then."""
+"""How a provider may fail, and the failure that the notifier must raise for it."""
 
 
 class Transport:
@@ -60,12 +60,12 @@ class NotifierContract:
     ``time_out`` (no response), ``nonsense`` (a response of another kind). Leave out those that it cannot have;
     ``accept`` is always needed.
     """
-    passes_key_on: ClassVar[bool] = False
-    """The provider takes an idempotency key, and ``received`` shows it as ``key``."""
+    sends_idempotency_key: ClassVar[bool] = False
+    """The notifier sends an idempotency key, and ``received`` returns it as ``key``."""
     keeps_text: ClassVar[bool] = True
     """The text arrives unchanged; False for a provider that renders templates of its own."""
     max_seconds: ClassVar[float] = 20.0
-    """The longest that one message may take."""
+    """The longest time for one message."""
 
     @pytest.fixture
     def transport(self) -> Iterator[Transport]:
@@ -89,7 +89,7 @@ class NotifierContract:
 
     # Sending
 
-    def test_it_names_its_channel(self) -> None:
+    def test_channel_has_a_valid_name(self) -> None:
         channel = self.notifier_class.channel
         assert channel.replace("-", "_").isidentifier(), (
             f"“{channel}” cannot be the name of a channel: use a name like sms."
@@ -98,14 +98,14 @@ class NotifierContract:
     def test_accepted_message_arrives_and_gives_a_receipt(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         receipt = notifier.send(self.message())
-        assert isinstance(receipt, Receipt), f"send returned {receipt!r}. It returns a Receipt, or raises."
-        assert isinstance(receipt.provider_id, str), "provider_id of the receipt is text."
+        assert isinstance(receipt, Receipt), f"send returned {receipt!r}. It must return a Receipt or raise a failure."
+        assert isinstance(receipt.provider_id, str), "provider_id of the receipt must be text."
         (arrived,) = transport.received()
         assert arrived["to"] == self.address, f"It went to {arrived['to']}, not to message.to."
         if self.keeps_text:
             assert "Hello" in arrived["text"], f"“Hello” arrived as “{arrived['text']}”."
 
-    def test_two_messages_are_told_apart(self, notifier: Notifier, transport: Transport) -> None:
+    def test_receipts_of_two_messages_differ(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
         other = MESSAGE_ID.replace("1", "2")
         receipts = [notifier.send(self.message()), notifier.send(self.message(id=other))]
@@ -115,12 +115,12 @@ class NotifierContract:
         )
 
     @pytest.mark.parametrize("text", ["Ħello ñandú", "اهلا وسهلا", "🦩🎉👩‍👩‍👧", "first\nsecond", "<b>&amp;</b>"])
-    def test_unicode_arrives_as_it_is(self, notifier: Notifier, transport: Transport, text: str) -> None:
+    def test_unicode_arrives_unchanged(self, notifier: Notifier, transport: Transport, text: str) -> None:
         transport.behave("accept")
         notifier.send(self.message(text=text))
         if self.keeps_text:
             arrived = transport.received()[0]["text"].replace("\r\n", "\n")
-            assert text in arrived, f"“{text}” arrived as “{arrived}”. Encode it as UTF-8, and remove nothing."
+            assert text in arrived, f"“{text}” arrived as “{arrived}”. Encode it as UTF-8 without removing characters."
 
     def test_long_text_is_sent_or_refused_but_does_not_break(self, notifier: Notifier, transport: Transport) -> None:
         transport.behave("accept")
@@ -138,17 +138,17 @@ class NotifierContract:
         reached = [arrived["to"] for arrived in transport.received()]
         assert reached == [self.address], f"A line break in the subject or name sent it to {reached}."
 
-    def test_idempotency_key_is_the_message_s_id_on_every_attempt(
+    def test_idempotency_key_is_the_message_id_on_every_attempt(
         self, notifier: Notifier, transport: Transport
     ) -> None:
         transport.behave("accept")
         for _ in range(2):
             notifier.send(self.message())
         keys = [arrived.get("key") for arrived in transport.received()]
-        if self.passes_key_on:
+        if self.sends_idempotency_key:
             assert keys == [MESSAGE_ID] * 2, f"Pass message.id on as the idempotency key; {keys} arrived."
         else:
-            assert keys == [None] * 2, f"The key {keys} arrived: set passes_key_on = True."
+            assert keys == [None] * 2, f"The key {keys} arrived: set sends_idempotency_key = True."
 
     # Failing
 
@@ -157,12 +157,12 @@ class NotifierContract:
             transport.behave(mode)
             failure = self._failure(notifier, mode)
             assert isinstance(failure, FAILURES[mode]), (
-                f"“{mode}” is a {FAILURES[mode].__name__}; the notifier raised {failure!r}."
+                f"“{mode}” must raise {FAILURES[mode].__name__}; the notifier raised {failure!r}."
             )
             wait = getattr(failure, "retry_after", None)
-            assert wait is None or isinstance(wait, int | float), f"retry_after is in seconds, not {wait!r}."
+            assert wait is None or isinstance(wait, int | float), f"retry_after must be a number, not {wait!r}."
 
-    def test_it_works_again_after_a_failure(self, notifier: Notifier, transport: Transport) -> None:
+    def test_next_message_after_a_failure_is_sent(self, notifier: Notifier, transport: Transport) -> None:
         for mode in sorted(self.modes & {"temporary", "permanent", "nonsense"}):
             transport.behave(mode)
             with pytest.raises(DeliveryFailure):
@@ -179,7 +179,7 @@ class NotifierContract:
                 notifier.check_address(address)
             except AddressRefused:
                 continue
-            pytest.fail(f"check_address accepted the bad address {address!r}. It raises AddressRefused.")
+            pytest.fail(f"check_address accepted the bad address {address!r}. It must raise AddressRefused.")
         assert list(transport.received()) == [], "check_address has sent something."
 
     def test_good_address_passes(self, notifier: Notifier) -> None:
@@ -247,8 +247,8 @@ class NotifierContract:
         except TimeLimitExceeded:
             pytest.fail(f"“{mode}”: no result after {self.max_seconds} seconds. Set a time-out for every call.")
         except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-            pytest.fail(f"“{mode}” is a {FAILURES[mode].__name__}; the notifier raised {error!r}.")
-        pytest.fail(f"“{mode}” is a {FAILURES[mode].__name__}; the notifier returned as if it had been sent.")
+            pytest.fail(f"“{mode}” must raise {FAILURES[mode].__name__}; the notifier raised {error!r}.")
+        pytest.fail(f"“{mode}” must raise {FAILURES[mode].__name__}; the notifier returned a receipt.")
 
     @staticmethod
     def _in_order(modes: Iterable[str]) -> list[str]:

@@ -6,16 +6,16 @@ from typing import Any
 
 from django.http import HttpRequest
 from shop_core.api import auth
-from shop_core.api.auth import Auths
+from shop_core.api.auth import ConfiguredAuth
 from shop_core.exceptions import NotAuthenticated
 
 from shop_orders import customers
 from shop_orders.conf import app_settings
 from shop_orders.models import Customer
 
-required = Auths(app_settings, "API_AUTH")
-optional = Auths(app_settings, "API_AUTH", guests=True)
-staff = Auths(app_settings, "STAFF_API_AUTH")
+required = ConfiguredAuth(app_settings, "API_AUTH")
+optional = ConfiguredAuth(app_settings, "API_AUTH", guests=True)
+staff = ConfiguredAuth(app_settings, "STAFF_API_AUTH")
 
 
 def customer(request: HttpRequest) -> Customer:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from django.core import checks
-from shop_core.db.transactions import misplaced
+from shop_core.db.transactions import app_routing
 
 
 def check_routers() -> Iterator[checks.CheckMessage]:
     """The models of this app, and those of its foreign keys, are written to and read from one database."""
-    home, written, read = misplaced("shop_orders")
+    home, written, read = app_routing("shop_orders")
     for label, alias in written.items():
         yield checks.Error(
             f'The routers write {label} to the database "{alias}" and the orders to "{home}". They belong together: '

@@ -35,11 +35,11 @@ class Command(BaseCommand):
             call_command("startapp", module, str(written), **options)
             _use_short_name(written, module, name)
             written.rename(target)
-        self.stdout.write(f"{target} is written. `pip install -e {target}[test]`, then `pytest` in it.")
+        self.stdout.write(f"Created {target}. Run `pip install -e {target}[test]`, then `pytest` in that folder.")
 
 
 def _use_short_name(folder: Path, module: str, name: str) -> None:
-    """Use the provider's short name where people read it; startapp has only the module's name for every place."""
+    """Use the provider's short name where people read it, since startapp writes the module's name everywhere."""
     title = "".join(part.capitalize() for part in name.split("_"))
     names = {
         f"django-{module}": f"django-shop-notify-{name.replace('_', '-')}",

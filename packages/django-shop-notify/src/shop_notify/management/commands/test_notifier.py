@@ -40,15 +40,15 @@ class Command(BaseCommand):
         except Exception as error:  # noqa: BLE001
             # Without its traceback, which may contain a secret, such as the URL of a request.
             text = mask(error, secrets=secrets)
-            raise CommandError(f"The notifier has a bug, it raised {type(error).__name__}: {text}") from None
+            raise CommandError(f"The notifier has a bug: it raised {type(error).__name__}: {text}") from None
         if not isinstance(receipt, Receipt):
-            raise CommandError("The notifier has a bug, it returned no receipt.")
+            raise CommandError("The notifier has a bug: it returned no receipt.")
         shown = {
             "provider_id": receipt.provider_id,
             "provider_code": receipt.provider_code,
             "segments": receipt.segments,
             "cost": f"{receipt.currency} {receipt.cost}" if receipt.cost is not None else None,
-            "answer": mask_values(receipt.answer, secrets=secrets),
+            "response": mask_values(receipt.response, secrets=secrets),
         }
         self.stdout.write(json.dumps(shown, indent=2, default=str))
         self.stdout.write("Accepted.")

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
-from shop_core.addresses import delivery_fault, fault
+from shop_core.addresses import delivery_problem, identity_problem
 
 from shop_orders.emails import MESSAGES, email_key
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         return model._default_manager.filter(pk__in=keys).values("user").distinct().count()
 
     def _reason(self, address: str) -> str:
-        if fault(address):
+        if identity_problem(address):
             return "It could be mistaken for another address:"
-        code = delivery_fault(address)
+        code = delivery_problem(address)
         return str(MESSAGES[code]) if code else ""
