@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -94,6 +95,7 @@ def source(package):
     return ROOT / "packages" / f"django-{package.replace('_', '-')}" / "src" / package
 
 
+@cache
 def modules(package):
     return [
         path for path in sorted(source(package).rglob("*.py")) if not {"migrations", "plugin_template"} & {*path.parts}
@@ -113,9 +115,19 @@ def layer(name, package):
     return next((known[key] for end in range(len(parts), 0, -1) if (key := "/".join(parts[:end])) in known), None)
 
 
+@cache
+def names_in(package):
+    return {name_of(path, package) for path in modules(package)}
+
+
+@cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def targets(path, package, *, at_load=False):
     """Names of the package's own modules that a module imports."""
-    names = {name_of(other, package) for other in modules(package)}
+    names = names_in(package)
     for dotted in imports(path, at_load=at_load):
         parts = dotted.split(".")
         if parts[0] != package:
@@ -126,25 +138,28 @@ def targets(path, package, *, at_load=False):
         yield "/".join(inner) or "__init__"
 
 
+@cache
 def imports(path, *, at_load=False):
     """Dotted names that a module imports, without those for type checkers. ``at_load``: only at module level."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(parsed(path)))
     skipped = {
         id(child)
-        for node in ast.walk(tree)
+        for node in nodes
         if (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
         or (at_load and isinstance(node, ast.FunctionDef))
         for child in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    found = []
+    for node in nodes:
         if id(node) in skipped:
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             pytest.fail(f"{path}: use absolute imports, so that this test can follow them")
+    return found
 
 
 @pytest.mark.parametrize(
@@ -167,8 +182,7 @@ def test_no_package_imports_the_example(package):
 @pytest.mark.parametrize("package", LAYERS)
 def test_every_module_has_a_layer(package):
     assert [name for path in modules(package) if layer(name := name_of(path, package), package) is None] == []
-    names = {name_of(path, package) for path in modules(package)}
-    assert [name for name in LAYERS[package] if name not in names] == []
+    assert [name for name in LAYERS[package] if name not in names_in(package)] == []
 
 
 @pytest.mark.parametrize("package", LAYERS)
@@ -217,7 +231,7 @@ def test_only_core_and_queries_modules_run_sql(package):
         f"{name_of(path, package)}:{node.lineno}"
         for path in modules(package)
         if path.stem != "queries" and "testing" not in path.parts
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"execute", "executemany", "cursor"}
     ]
     assert strays == []
@@ -230,7 +244,7 @@ def test_every_transaction_names_its_database(package):
     for path in modules(package):
         place = name_of(path, package)
         strays += [place for name in imports(path) if name in {"django.db.connection", "django.db.DEFAULT_DB_ALIAS"}]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             match node:
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="transaction"), attr=name)):
                     has_database = name == "non_atomic_requests" or "using" in {word.arg for word in node.keywords}
@@ -257,7 +271,7 @@ def test_an_optional_library_is_imported_in_one_room_only(package, library, room
 def test_migrations_use_no_setting_except_the_user_model(package):
     violations = []
     for path in (source(package) / "migrations").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if (
                 isinstance(node, ast.Attribute)
                 and ast.unparse(node).startswith("settings.")

@@ -5,6 +5,7 @@ Bodies that no operation can accept are tested here for all packages, so that th
 
 import itertools
 import json
+from functools import cache
 
 import pytest
 from django.apps import apps
@@ -104,16 +105,19 @@ def comparable(response):
     return response.status_code, response.content, headers
 
 
+@cache
 def json_operations(api):
     """``(method, path)`` of every operation that takes a JSON body. Path parameters become plain words.
 
     The bulk upload of products is left out: it is read as a stream and has its own limits.
     """
-    for place, methods in api.get_openapi_schema(path_prefix="/")["paths"].items():
-        for method, operation in methods.items():
-            takes_json = "application/json" in operation.get("requestBody", {}).get("content", {})
-            if takes_json and operation["operationId"] != "bulk_create_products":
-                yield method.upper(), place.replace("{", "").replace("}", "")
+    return [
+        (method.upper(), place.replace("{", "").replace("}", ""))
+        for place, methods in api.get_openapi_schema(path_prefix="/")["paths"].items()
+        for method, operation in methods.items()
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+        and operation["operationId"] != "bulk_create_products"
+    ]
 
 
 def count_rows():

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ PARTS_OF_A_COMPILED_QUERY = {"Parameter", "Slot", "Statement"}
 SOURCES = {name: next(ROOT.glob(f"packages/*/src/{name}")) for name in shop_reference.PACKAGES}
 
 
+@cache
 def page(name):
     """The page as Sphinx reads it."""
     return shop_reference.fill((ROOT / f"docs/reference/{name}.md").read_text(encoding="utf-8"))
@@ -37,6 +39,7 @@ def names_in_code(file, pattern):
                 yield package, name
 
 
+@cache
 def openapi():
     """The committed OpenAPI document, which test_openapi.py compares with the code."""
     return json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
@@ -201,6 +204,7 @@ ATTEMPTS = {
 }
 
 
+@cache
 def payment_statuses():
     """The rows of the table of payment statuses: a condition of amounts, a test of the payments, and the status."""
     row = re.compile(r"^\| (?:`(?P<amounts>[^`]+)`|any) \| (?P<attempts>[^|]+) \| `(?P<status>\w+)` \|", re.MULTILINE)

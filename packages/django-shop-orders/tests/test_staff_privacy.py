@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import cache
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -44,6 +45,7 @@ BODIES = {
 }
 
 
+@cache
 def operations():
     """``{operation id: (method, path)}`` of the whole staff router."""
     return {
