@@ -77,10 +77,10 @@ end
 
 def _wrk(server: Server, script: Path, *, seconds: int, connections: int) -> str:
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-    answer = subprocess.run(
+    completed = subprocess.run(
         [*command, "-s", str(script), server.address], capture_output=True, text=True, check=True, timeout=seconds + 60
     )
-    return answer.stdout
+    return completed.stdout
 
 
 def _await_idle(server: Server, postmaster: int) -> None:

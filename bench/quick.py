@@ -81,10 +81,10 @@ def _ask(application: Any, path: str) -> None:
         "wsgi.url_scheme": "http",
     }
     status: list[str] = []
-    answer = application(environ, lambda line, _headers, _error=None: status.append(line))
-    b"".join(answer)
-    if hasattr(answer, "close"):
-        answer.close()
+    response = application(environ, lambda line, _headers, _error=None: status.append(line))
+    b"".join(response)
+    if hasattr(response, "close"):
+        response.close()
     if not status[0].startswith("200"):
         raise AssertionError(f"{path}: {status[0]}")
 
@@ -92,10 +92,10 @@ def _ask(application: Any, path: str) -> None:
 def _asked(peer: Peer, url: str) -> dict[str, float]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SOURCES)), **peer.environment}
     command = [sys.executable, "-m", "bench.quick", url, "--peer", peer.name]
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if answer.returncode not in {0, -6}:
-        raise RuntimeError(answer.stderr)
-    found: dict[str, float] = json.loads(answer.stdout)
+    completed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if completed.returncode not in {0, -6}:
+        raise RuntimeError(completed.stderr)
+    found: dict[str, float] = json.loads(completed.stdout)
     return found
 
 

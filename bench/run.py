@@ -143,14 +143,14 @@ def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[
     ours = [server for server in servers if _kind(server) == "ours"]
     for by_kind in urls.values():
         for server in servers:
-            _answer(server, by_kind[_kind(server)][0])
+            _response(server, by_kind[_kind(server)][0])
         for index in range(min(SAMPLED_URLS, len(by_kind["e1"]))):
-            expected = _answer(limit, by_kind["e1"][index])
+            expected = _response(limit, by_kind["e1"][index])
             for server in ours:
-                found = _answer(server, by_kind["ours"][index])
+                found = _response(server, by_kind["ours"][index])
                 if found != expected:
-                    raise AssertionError(f"{server.peer.name} answers {by_kind['ours'][index]} otherwise than e1")
-    print(f"Equal answers: {', '.join(urls)}.", file=sys.stderr, flush=True)
+                    raise AssertionError(f"{server.peer.name} does not respond like e1: {by_kind['ours'][index]}")
+    print(f"Equal responses: {', '.join(urls)}.", file=sys.stderr, flush=True)
 
 
 def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def _alike(found: list[str]) -> dict[str, list[str]]:
     return {"e1": found, "ours": found, "naive": found}
 
 
-def _answer(server: Server, path: str) -> Any:
+def _response(server: Server, path: str) -> Any:
     with urllib.request.urlopen(server.address + path, timeout=60) as response:
         body = json.load(response)
     if isinstance(body, dict) and "next" in body:

@@ -99,8 +99,8 @@ def _installed() -> Path | None:
 
 
 def _version(bins: Path) -> int:
-    answer = subprocess.run([bins / "postgres", "--version"], capture_output=True, text=True, check=False)
-    match = re.search(r"(\d+)", answer.stdout)
+    completed = subprocess.run([bins / "postgres", "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"(\d+)", completed.stdout)
     return int(match[1]) if match else 0
 
 
@@ -144,7 +144,7 @@ def _other_user(data: Path) -> str | None:
 
 
 def _call(user: str | None, *command: str | Path) -> None:
-    answer = subprocess.run(
+    completed = subprocess.run(
         [str(part) for part in command],
         user=user,
         cwd="/" if user else None,
@@ -153,8 +153,8 @@ def _call(user: str | None, *command: str | Path) -> None:
         stderr=subprocess.STDOUT,
         check=False,
     )
-    if answer.returncode:
-        raise Unavailable(f"{Path(command[0]).name} failed with exit code {answer.returncode}.")
+    if completed.returncode:
+        raise Unavailable(f"{Path(command[0]).name} failed with exit code {completed.returncode}.")
 
 
 def _free_port() -> int:

@@ -105,8 +105,8 @@ def test_two_demos_starting_at_the_same_time_both_serve_the_shop(tmp_path, folde
             for line in demo.stdout:
                 output.append(line)
                 if found := re.search(r"The shop +(\S+)/$", line):
-                    with urllib.request.urlopen(f"{found[1]}/api/v1/products/products/", timeout=10) as answer:
-                        assert answer.status == 200
+                    with urllib.request.urlopen(f"{found[1]}/api/v1/products/products/", timeout=10) as response:
+                        assert response.status == 200
                     break
             else:
                 pytest.fail("".join(output))
@@ -124,6 +124,6 @@ def test_demo_check_completes_one_order():
     command = [sys.executable, str(ROOT / "example_project/run_demo.py"), "--check"]
     # A proxy in the environment cannot reach this machine's own addresses; it must not be used.
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-4000:]
-    assert "The order was completed." in answer.stdout
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert completed.returncode == 0, completed.stdout[-4000:] + completed.stderr[-4000:]
+    assert "The order was completed." in completed.stdout

@@ -31,8 +31,8 @@ def without_phrases(document):
     """The document without the statuses' names, which differ between Python's versions."""
     copy = json.loads(json.dumps(document))
     for _name, operation in operations(copy):
-        for answer in operation["responses"].values():
-            answer.pop("description")
+        for response in operation["responses"].values():
+            response.pop("description")
     return copy
 
 
@@ -60,8 +60,8 @@ def test_errors_are_declared_as_problem_documents(document):
     wrong = [
         (name, status)
         for name, operation in operations(document)
-        for status, answer in operation["responses"].items()
-        if int(status) >= 400 and list(answer.get("content", {})) != ["application/problem+json"]
+        for status, response in operation["responses"].items()
+        if int(status) >= 400 and list(response.get("content", {})) != ["application/problem+json"]
     ]
     assert wrong == []
 

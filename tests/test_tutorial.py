@@ -78,8 +78,8 @@ class Site:
         headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
         address = next(word for word in words if word.startswith("http://"))
         request = Request(address, data=words[words.index("-d") + 1].encode(), headers=headers)
-        with urlopen(request) as answer:
-            return answer.headers, json.load(answer)
+        with urlopen(request) as response:
+            return response.headers, json.load(response)
 
     def terminal(self):
         self.log.flush()

@@ -182,12 +182,12 @@ call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 def run(command: list[str], *, cwd: Path, quiet: bool = False, env: dict[str, str] | None = None) -> None:
     output = subprocess.PIPE if quiet else None
-    answer = subprocess.run(
+    completed = subprocess.run(
         command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT if quiet else None, check=False
     )
-    if answer.returncode:
-        printed = answer.stdout.decode(errors="replace") if quiet else ""
-        raise Broken(f"{' '.join(command[:6])} ... failed with exit code {answer.returncode}.\n{printed}")
+    if completed.returncode:
+        printed = completed.stdout.decode(errors="replace") if quiet else ""
+        raise Broken(f"{' '.join(command[:6])} ... failed with exit code {completed.returncode}.\n{printed}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ def check_equal(limit: Server, ours: Server) -> None:
     Raises:
         AssertionError: they do not.
     """
-    expected, found = _answers(limit), _answers(ours)
+    expected, found = _responses(limit), _responses(ours)
     if expected != found:
         raise AssertionError(f"e1: {expected}\nours: {found}")
-    print("Equal answers: add, checkout.", file=sys.stderr, flush=True)
+    print("Equal responses: add, checkout.", file=sys.stderr, flush=True)
 
 
 def check_alike(ours: Server, reference: Server) -> None:
@@ -27,21 +27,21 @@ def check_alike(ours: Server, reference: Server) -> None:
     Raises:
         AssertionError: they are not.
     """
-    whole, part = _answers(ours), _answers(reference)
+    whole, part = _responses(ours), _responses(reference)
     if part != _shared(whole, part):
         raise AssertionError(f"ours: {whole}\n{reference.peer.name}: {part}")
 
 
-def _answers(server: Server) -> list[Any]:
+def _responses(server: Server) -> list[Any]:
     """The responses to one flow, without generated values and without the stock, which earlier flows change."""
     skus = [f"SKU-{number:07}" for number in (11, 22, 11)]
-    answers = [post(server, "customer998@example.org", path, body) for path, body in flow_of_ours(skus)]
+    responses = [post(server, "customer998@example.org", path, body) for path, body in flow_of_ours(skus)]
     for made_up in ("number", "placed_at"):
-        assert answers[-1].pop(made_up)
-    for cart in answers[:-1]:
+        assert responses[-1].pop(made_up)
+    for cart in responses[:-1]:
         for line in cart["lines"]:
             assert line.pop("available")
-    return answers
+    return responses
 
 
 def _shared(whole: Any, part: Any) -> Any:

@@ -40,7 +40,7 @@ def race(server: Server, url: str, number: int) -> dict[str, Any]:
         "peer": server.peer.name,
         "sold": ordered,
         "left": left[0],
-        "answers": dict(both),
+        "responses": dict(both),
         "deadlocks": _deadlocks(url) - before,
     }
 

@@ -56,7 +56,7 @@ def record(path: str) -> None:
     sent: list[Sent] = []
 
     def record_statement(execute: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-        answer = execute(sql, parameters, many, context)
+        result = execute(sql, parameters, many, context)
         cursor = context["cursor"].cursor
         rows = cursor.fetchall() if cursor.description else []
         if rows:
@@ -65,7 +65,7 @@ def record(path: str) -> None:
         places = [place for place, value in enumerate(plain) if is_replaced(value)]
         text = re.sub(r'(SAVEPOINT) "\w+"', r"\1 replayed", sql)
         sent.append(Sent(text, plain, places, rows, connection.in_atomic_block))
-        return answer
+        return result
 
     requests = [("/orders/cart/add_item/", {"product": sku, "quantity": 1}) for sku in SKUS]
     requests.append(("/orders/orders/", {"shipping_address": ADDRESS}))

@@ -88,7 +88,7 @@ admin.site.unregister(Order)
 @admin.register(Order)
 class OrderWorkplace(OrderAdmin):
     list_filter = (*OrderAdmin.list_filter, SalesFilter, CategoryFilter, "currency")  # type: ignore[assignment]
-    list_display = ("number", "state", "payment_state", "way_to_pay", "amount", "contact_name", "placed")  # type: ignore[assignment]
+    list_display = ("number", "state", "payment_state", "payment_method", "amount", "contact_name", "placed")  # type: ignore[assignment]
     change_form_template = "backoffice/order.html"
 
     @admin.display(description=_("status"), ordering="status")
@@ -138,7 +138,7 @@ class OrderWorkplace(OrderAdmin):
             "credits": order.credits.order_by("pk"),
             "shipments": order.shipments.prefetch_related("lines__order_line"),
             "delivery": shipping.choices().get(order.delivery),
-            "way_to_pay": self.way_to_pay(order),
+            "payment_method": self.payment_method(order),
             "form_token": uuid.uuid4(),
             "others": Order.objects.filter(customer=order.customer).exclude(pk=order.pk).order_by("-placed_at")[:5],
         }

@@ -24,7 +24,7 @@ KINDS = {
     "restocked": _("Goods came back"),
     "payment_held": _("A payment is held"),
     "paid_twice": _("The customer may have paid twice"),
-    "payment_unknown": _("Nobody knows whether a payment was made"),
+    "payment_unknown": _("It is not known whether a payment was made"),
     "payment_resolved": _("A held payment was reviewed"),
     "note": _("Note"),
 }

@@ -51,8 +51,8 @@ def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) 
 
 def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
     for payment in order.payments.filter(status=Payment.Status.AUTHORISED):
-        answer = PaymentState(status="captured", captured=payment.amount, currency=payment.currency)
-        payments.apply_state(payment.pk, answer, **options)
+        state = PaymentState(status="captured", captured=payment.amount, currency=payment.currency)
+        payments.apply_state(payment.pk, state, **options)
 
 
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

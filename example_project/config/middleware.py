@@ -79,11 +79,11 @@ def api_problems(get_response: GetResponse) -> GetResponse:
             return response
         if response.status_code == 500 and settings.DEBUG:
             return response
-        answer: HttpResponse = PROBLEMS.response(response.status_code, _detail(response.status_code))
+        problem: HttpResponse = PROBLEMS.response(response.status_code, _detail(response.status_code))
         for name in ("Allow", "Retry-After", "WWW-Authenticate"):
             if name in response.headers:
-                answer[name] = response.headers[name]
-        return answer
+                problem[name] = response.headers[name]
+        return problem
 
     return middleware
 

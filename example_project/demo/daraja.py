@@ -1,7 +1,8 @@
 """A pretend M-Pesa: the documented responses of Safaricom's Daraja, and a handset on which requests ring.
 
-Requests and transactions are rows, so that the inbox page, which runs in another process, can show and answer them.
-https://developer.safaricom.co.ke/apis/MpesaExpressSimulate, .../CustomerToBusinessRegisterURL, .../TransactionStatus
+Requests and transactions are rows, so that the inbox page, which runs in another process, can show them and accept the
+customer's response. https://developer.safaricom.co.ke/apis/MpesaExpressSimulate, .../CustomerToBusinessRegisterURL,
+.../TransactionStatus
 """
 
 from __future__ import annotations
@@ -228,14 +229,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         scheme, _blank, given = self.headers.get("Authorization", "").partition(" ")
         if urlsplit(self.path).path != "/oauth/v1/generate" or scheme != "Basic" or not _is_pair(given):
-            self._answer(400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"})
+            self._respond(400, {"errorCode": "400.008.01", "errorMessage": "Invalid Authentication passed"})
             return
-        self._answer(200, {"access_token": TOKEN, "expires_in": "3599"})
+        self._respond(200, {"access_token": TOKEN, "expires_in": "3599"})
 
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            self._answer(404, {"errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
+            self._respond(404, {"errorCode": "404.001.03", "errorMessage": "Invalid Access Token"})
             return
         close_old_connections()
         try:
@@ -244,9 +245,9 @@ class Handler(BaseHTTPRequestHandler):
             status, body = 400, {"errorCode": "400.002.02", "errorMessage": "Bad Request - Invalid body"}
         finally:
             close_old_connections()
-        self._answer(status, body)
+        self._respond(status, body)
 
-    def _answer(self, status: int, body: Mapping[str, Any]) -> None:
+    def _respond(self, status: int, body: Mapping[str, Any]) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

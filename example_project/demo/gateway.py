@@ -110,18 +110,18 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         if not self.path.rstrip("/").endswith("/messaging") or not self.headers.get("apiKey"):
-            self._answer(401, b"The supplied authentication is invalid", "text/plain")
+            self._respond(401, b"The supplied authentication is invalid", "text/plain")
             return
         close_old_connections()
         try:
-            answer = accept(dict(urllib.parse.parse_qsl(body)))
+            response = accept(dict(urllib.parse.parse_qsl(body)))
         finally:
             close_old_connections()
-        self._answer(201, json.dumps(answer).encode(), "application/json")
-        for recipient in answer["SMSMessageData"]["Recipients"]:
+        self._respond(201, json.dumps(response).encode(), "application/json")
+        for recipient in response["SMSMessageData"]["Recipients"]:
             threading.Thread(target=report, args=(recipient["messageId"], self.callback_url), daemon=True).start()
 
-    def _answer(self, status: int, body: bytes, content_type: str) -> None:
+    def _respond(self, status: int, body: bytes, content_type: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))

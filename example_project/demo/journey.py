@@ -74,9 +74,9 @@ class Journey:
 
     def _log_in(self) -> None:
         body = {"email": self.email, "password": self.password}
-        answer = self._call("POST", "/api/v1/auth/customers/login/", body, status=200)
-        self.token = answer["access_token"]
-        self.say(f"logged in; the token lives for {answer['expires_in']} seconds")
+        tokens = self._call("POST", "/api/v1/auth/customers/login/", body, status=200)
+        self.token = tokens["access_token"]
+        self.say(f"logged in; the token lives for {tokens['expires_in']} seconds")
 
     def _product(self) -> dict[str, Any]:
         """A simple product with enough stock."""

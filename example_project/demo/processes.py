@@ -47,11 +47,11 @@ class Processes:
         self.running[name] = subprocess.Popen(command, cwd=HERE, env=self.environment, stdout=stdout, **options)  # noqa: S603
 
     def ended(self) -> str:
-        """The name of a process that ended by itself, "" while all run."""
+        """The name of a process that has exited, "" while all run."""
         return next((name for name, process in self.running.items() if process.poll() is not None), "")
 
     def wait(self) -> int:
-        """Wait until a process ends. None should end by itself."""
+        """Wait until a process exits, which none should do."""
         while not (name := self.ended()):
             time.sleep(0.2)
         say(f"The {name} ended with code {self.running[name].returncode}. Stopping the rest.")

@@ -347,6 +347,6 @@ def _read(address: str, headers: Mapping[str, str] | None = None) -> bytes:
     if urllib.parse.urlsplit(address).scheme not in {"http", "https"}:
         raise ValueError("An address begins with http:// or https://.")
     request = urllib.request.Request(address, headers=dict(headers or {}))  # noqa: S310 - the scheme is checked
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme is checked
-        body: bytes = answer.read(1_000_000)
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme is checked
+        body: bytes = response.read(1_000_000)
     return body

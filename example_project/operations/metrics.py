@@ -25,7 +25,7 @@ __all__ = ["CONTENT_TYPE", "count_request", "render"]
 logger = logging.getLogger(__name__)
 
 OWN = CollectorRegistry()
-REQUESTS = Counter("shop_requests", "Requests answered.", ["method", "route", "status"], registry=OWN)
+REQUESTS = Counter("shop_requests", "Number of requests.", ["method", "route", "status"], registry=OWN)
 SECONDS = Histogram(
     "shop_request_seconds",
     "Response time.",

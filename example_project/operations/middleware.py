@@ -71,13 +71,13 @@ def unavailable(get_response: GetResponse) -> GetResponse:
         response = get_response(request)
         if response.status_code != 500 or not getattr(request, "met_an_outage", False):
             return response
-        answer = HttpResponse(
+        refusal = HttpResponse(
             _("The shop is temporarily unavailable. Please try again in a few seconds."),
             status=503,
             content_type="text/plain; charset=utf-8",
         )
-        answer["Retry-After"] = "2"
-        return answer
+        refusal["Retry-After"] = "2"
+        return refusal
 
     return middleware
 

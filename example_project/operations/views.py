@@ -32,8 +32,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"status": "unknown", "known": sorted(probes.READY), "unknown": unknown}, status=400)
     failed = {name: text for name, text in _ready(only).items() if text}
     warnings = {} if only else {name: text for name, text in probes.run(probes.WARNINGS).items() if text}
-    answer = {"status": "failed" if failed else "ok", "failed": failed, "warnings": warnings}
-    return JsonResponse(answer, status=503 if failed else 200)
+    content = {"status": "failed" if failed else "ok", "failed": failed, "warnings": warnings}
+    return JsonResponse(content, status=503 if failed else 200)
 
 
 def _ready(only: set[str]) -> dict[str, str]:

@@ -127,9 +127,9 @@ def log_in(api: Api) -> Callable[[User], dict[str, Any]]:
     """Log a user in; the API client carries the access token from then on."""
 
     def enter(user: User) -> dict[str, Any]:
-        answer = Api(Client()).post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
-        assert answer.status_code == 200, answer.content
-        tokens: dict[str, Any] = answer.json()
+        response = Api(Client()).post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+        assert response.status_code == 200, response.content
+        tokens: dict[str, Any] = response.json()
         api.token = tokens["access_token"]
         return tokens
 

@@ -1,4 +1,4 @@
-"""The result: compare what customers were told with the data."""
+"""The verdict: compare the responses that customers got with the data."""
 
 from __future__ import annotations
 

@@ -96,17 +96,17 @@ class Customers:
         """The response with the wanted status; 503 and 409 with Retry-After are tried again."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            status, told, answer = self.topology.request("POST", path, body, headers)
+            status, told, response = self.topology.request("POST", path, body, headers)
             self.statuses[status] += 1
             if status == wanted:
-                return told, answer
+                return told, response
             if status != 503 and not (status == 409 and told["Retry-After"]):
-                raise Failed(f"{path} answered {status}: {answer[:500]!r}")
+                raise Failed(f"{path} responded {status}: {response[:500]!r}")
             time.sleep(0.5)
         raise Failed(f"{path} did not respond {wanted} within {PATIENCE_SECONDS} s.")
 
     def report(self) -> None:
         statuses = ", ".join(f"{count} x {status}" for status, count in sorted(self.statuses.items()))
-        say(f"  {len(self.placed)} orders; answers: {statuses}; the slowest order took {self.slowest:.1f} s")
+        say(f"  {len(self.placed)} orders; responses: {statuses}; the slowest order took {self.slowest:.1f} s")
         if self.errors:
             raise Failed(self.errors[0])

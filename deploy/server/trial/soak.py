@@ -33,7 +33,7 @@ class PacedCustomers(Customers):
             status = self.topology.request("GET", page)[0]
             self.statuses[status] += 1
             if status != 200:
-                raise Failed(f"{page} answered {status}.")
+                raise Failed(f"{page} responded {status}.")
         super()._one(index)
         self.waits.append((due - self.started, time.monotonic() - due))
 

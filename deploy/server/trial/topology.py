@@ -177,8 +177,8 @@ class Topology:
         with self.tls.wrap_socket(plain, server_hostname=HOST) as connection.sock:
             told = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
             connection.request(method, path, json.dumps(body) if body is not None else None, told)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.database) as connection:
@@ -204,8 +204,8 @@ class Topology:
         bearer = urllib.request.Request(
             f"http://127.0.0.1:{self.ports['8001']}/metrics", headers={"Authorization": "Bearer smoke-token"}
         )
-        with urllib.request.urlopen(bearer, timeout=10) as answer:
-            if b"shop_orders_placed_total" not in answer.read():
+        with urllib.request.urlopen(bearer, timeout=10) as response:
+            if b"shop_orders_placed_total" not in response.read():
                 raise Failed("/metrics of a web process has no figures about orders.")
         plain = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=10)
         plain.request("GET", "/")

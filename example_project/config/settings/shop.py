@@ -50,7 +50,7 @@ SAMPLE_AMOUNTS = [
     for name in ("SHIPPING_PRICE", "SHIPPING_PRICE_EXPRESS", "SHIPPING_FREE_FROM", "TAX_RATE")
     if not (DEMO or env.text(name, ""))
 ]
-"""The amounts that nobody gave, so that the sample shop's count; ``shop_doctor`` warns of them."""
+"""The variables that are not set, so that the amounts of the sample shop apply; ``shop_doctor`` warns of them."""
 
 MPESA = (
     "MPESA_CONSUMER_KEY",

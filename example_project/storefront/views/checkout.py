@@ -113,7 +113,7 @@ def place(request: HttpRequest) -> HttpResponse:
 def _asks_to_pay(order: Order) -> bool:
     """Whether the customer must go to the payment page.
 
-    A payment that staff watch for, such as a transfer, is started here: the confirmation says where to send the money.
+    A payment that staff record, such as a transfer, is started here: the confirmation says where to send the money.
     """
     provider = payment_provider(order.payment_provider)
     if order.amount_due <= 0 or provider.confirms_at_placement:

@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         issuer = self.server.issuer
         match urlsplit(self.path).path:
             case "/.well-known/openid-configuration":
-                self.answer(
+                self.respond(
                     {
                         "issuer": issuer,
                         "authorization_endpoint": f"{issuer}/authorize",
@@ -61,9 +61,9 @@ class Handler(BaseHTTPRequestHandler):
                 )
             case "/jwks":
                 key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
-                self.answer({"keys": [{**key, "kid": "k", "use": "sig", "alg": "RS256"}]})
+                self.respond({"keys": [{**key, "kid": "k", "use": "sig", "alg": "RS256"}]})
             case "/userinfo":
-                self.answer(self.server.claims)
+                self.respond(self.server.claims)
             case _other:
                 self.send_error(404)
 
@@ -73,9 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         now = int(time.time())
         token = {"iss": self.server.issuer, "aud": "shop", "iat": now, "exp": now + 60, **self.server.claims}
         signed = jwt.encode(token, KEY, algorithm="RS256", headers={"kid": "k"})
-        self.answer({"access_token": "x", "token_type": "Bearer", "id_token": signed, "expires_in": 60})
+        self.respond({"access_token": "x", "token_type": "Bearer", "id_token": signed, "expires_in": 60})
 
-    def answer(self, content: dict[str, Any]) -> None:
+    def response(self, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

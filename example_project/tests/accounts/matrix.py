@@ -41,8 +41,8 @@ def desk(staff_without: Cell, staff: Cell) -> Cells:
 
 def log_in(user: User) -> str:
     login = {"email": user.email, "password": PASSWORD}
-    answer = Client().post("/api/v1/auth/customers/login/", login, content_type="application/json")
-    return str(answer.json()["access_token"])
+    response = Client().post("/api/v1/auth/customers/login/", login, content_type="application/json")
+    return str(response.json()["access_token"])
 
 
 @contextmanager
@@ -59,9 +59,9 @@ def cell_of(client: Client, method: str, path: str) -> Cell:
     """The result of a request, which is rolled back, so that all requests find the same data."""
     kind = {"content_type": "application/json"} if path.startswith("/_allauth/") else {}
     with rolled_back():
-        answer: HttpResponse = client.get(path) if method == "GET" else client.post(path, {}, **kind)
-    is_login = answer.status_code == 302 and re.match(r"/(accounts|admin)/login/", answer["Location"])
-    return "login" if is_login else answer.status_code
+        response: HttpResponse = client.get(path) if method == "GET" else client.post(path, {}, **kind)
+    is_login = response.status_code == 302 and re.match(r"/(accounts|admin)/login/", response["Location"])
+    return "login" if is_login else response.status_code
 
 
 def wanted(cells: Cells, name: str, path: str) -> Cell:

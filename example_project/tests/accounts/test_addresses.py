@@ -67,8 +67,8 @@ def registration(email: str) -> dict[str, str]:
 
 
 def wrong_password(api: Api, email: str) -> tuple[int, str]:
-    answer = api.post(f"{AUTH}login/", {"email": email, "password": "wrong-one-42"})
-    return answer.status_code, answer.json().get("code", "")
+    response = api.post(f"{AUTH}login/", {"email": email, "password": "wrong-one-42"})
+    return response.status_code, response.json().get("code", "")
 
 
 @pytest.mark.parametrize("spelling", SAME)
@@ -84,10 +84,10 @@ def test_log_in_accepts_every_spelling(api: Api, make_user: Any) -> None:
 
     for spelling in SAME:
         page = Client()
-        answer = api.post(f"{AUTH}login/", {"email": spelling, "password": PASSWORD})
+        response = api.post(f"{AUTH}login/", {"email": spelling, "password": PASSWORD})
         page.post("/accounts/login/", {"login": spelling, "password": PASSWORD})
 
-        assert (answer.status_code, answer.json()["customer"]["email"]) == (200, VICTIM), spelling
+        assert (response.status_code, response.json()["customer"]["email"]) == (200, VICTIM), spelling
         assert page.session.get("_auth_user_id") == str(user.pk), spelling
     assert mail.outbox == []
     assert EmailAddress.objects.count() == 1
@@ -97,9 +97,9 @@ def test_wrong_passwords_count_over_all_spellings(api: Api, make_user: Any) -> N
     make_user(VICTIM)
     assert len(SAME) > 5
 
-    answers = [wrong_password(api, spelling) for spelling in SAME]
+    responses = [wrong_password(api, spelling) for spelling in SAME]
 
-    assert answers == [(400, "invalid_credentials")] * 5 + [(429, "too_many_attempts")] * (len(SAME) - 5)
+    assert responses == [(400, "invalid_credentials")] * 5 + [(429, "too_many_attempts")] * (len(SAME) - 5)
     locked = Client().post("/accounts/login/", {"login": '"victim"@live.example', "password": PASSWORD})
     assert locked.status_code == 429
 
@@ -107,38 +107,38 @@ def test_wrong_passwords_count_over_all_spellings(api: Api, make_user: Any) -> N
 def test_wrong_passwords_for_a_look_alike_lock_nobody_out(api: Api, make_user: Any) -> None:
     make_user(VICTIM)
 
-    answers = {wrong_password(api, LOOK_ALIKES[0])[0] for _attempt in range(6)}
+    responses = {wrong_password(api, LOOK_ALIKES[0])[0] for _attempt in range(6)}
 
-    assert answers == {400, 429}
+    assert responses == {400, 429}
     assert api.post(f"{AUTH}login/", {"email": VICTIM, "password": PASSWORD}).status_code == 200
 
 
 def test_refused_log_in_does_not_show_whether_an_account_exists(api: Api, make_user: Any) -> None:
     """The response for a spelling of an address is the same with and without an account."""
 
-    def answers() -> list[tuple[int, Any]]:
+    def responses() -> list[tuple[int, Any]]:
         cache.clear()
         sent = [api.post(f"{AUTH}login/", {"email": each, "password": "x"}) for each in [*SAME[:5], *REFUSED]]
-        return [(answer.status_code, answer.json()) for answer in sent]
+        return [(response.status_code, response.json()) for response in sent]
 
-    before = answers()
+    before = responses()
     make_user(VICTIM)
 
-    assert answers() == before
+    assert responses() == before
 
 
 @pytest.mark.parametrize("spelling", REFUSED)
 def test_registering_refuses_what_mail_cannot_reach(api: Api, make_user: Any, spelling: str) -> None:
     """The response is the same whether or not an account has an address like it."""
 
-    def answer() -> tuple[int, Any]:
+    def response() -> tuple[int, Any]:
         sent = api.post(f"{AUTH}register/", registration(spelling))
         return sent.status_code, sent.json()
 
-    before = answer()
+    before = response()
     make_user(VICTIM)
 
-    assert before == answer()
+    assert before == response()
     assert before[0] == 422
     assert "email" in str(before[1]["errors"]) or "\0" in spelling  # any field with NUL is refused before that
     assert User.objects.count() == 1
@@ -147,10 +147,10 @@ def test_registering_refuses_what_mail_cannot_reach(api: Api, make_user: Any, sp
 
 def test_kelvin_sign_is_refused_as_it_was_typed(api: Api) -> None:
     """Python's lower case turns it into a plain k."""
-    answer = api.post(f"{AUTH}register/", registration("\u212aim@live.example"))
+    response = api.post(f"{AUTH}register/", registration("\u212aim@live.example"))
     page = Client().post("/accounts/signup/", {**registration("\u212aim@live.example"), "password1": PASSWORD})
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert page.context["form"].errors.as_data()["email"][0].code == "not_ascii"
     assert User.objects.count() == 0
 
@@ -161,8 +161,8 @@ def test_registering_a_taken_address_in_any_spelling_responds_as_for_a_new_one(a
     statuses = {}
     for spelling in [*SAME[:5], "fresh@live.example"]:
         cache.clear()
-        answer = Api(Client()).post(f"{AUTH}register/", registration(spelling))
-        statuses[spelling] = (answer.status_code, answer.json().get("status"))
+        response = Api(Client()).post(f"{AUTH}register/", registration(spelling))
+        statuses[spelling] = (response.status_code, response.json().get("status"))
 
     assert set(statuses.values()) == {(201, "verification_required")}
     assert {user.email for user in User.objects.all()} == {VICTIM, "fresh@live.example"}
@@ -183,9 +183,9 @@ def test_reset_of_a_look_alike_writes_to_nobody(make_user: Any) -> None:
     make_user(VICTIM)
 
     for spelling in LOOK_ALIKES:
-        answer = Client().post("/accounts/password/reset/", {"email": spelling})
-        assert answer.status_code == 200
-        assert answer.context["form"].errors["email"]
+        response = Client().post("/accounts/password/reset/", {"email": spelling})
+        assert response.status_code == 200
+        assert response.context["form"].errors["email"]
 
     assert mail.outbox == []
 

@@ -115,11 +115,11 @@ def test_a_forged_token_opens_nothing(api, user, log_in, name):
     api.token = "?"
     headers = {"Authorization": f"Bearer {FORGED[name](tokens)}"}
 
-    answers = {path: api.get(path, **headers) for path in (PROFILE, CART, PRODUCTS, STAFF)}
+    responses = {path: api.get(path, **headers) for path in (PROFILE, CART, PRODUCTS, STAFF)}
 
-    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 401)
-    assert {answer["Content-Type"] for answer in answers.values()} == {"application/problem+json"}
-    assert {answer["WWW-Authenticate"] for answer in answers.values()} == {"Bearer"}
+    assert {path: response.status_code for path, response in responses.items()} == dict.fromkeys(responses, 401)
+    assert {response["Content-Type"] for response in responses.values()} == {"application/problem+json"}
+    assert {response["WWW-Authenticate"] for response in responses.values()} == {"Bearer"}
 
 
 def test_a_session_beside_a_forged_token_does_not_count(user, log_in):
@@ -147,11 +147,11 @@ def log_out(api: Any, user: User) -> None:
 
 
 def change_password_here(api: Any, user: User) -> None:
-    answer = api.post(
+    response = api.post(
         "/_allauth/app/v1/account/password/change",
         {"current_password": PASSWORD, "new_password": "another-odd-one-43"},
     )
-    assert answer.status_code in {200, 401}, answer.content
+    assert response.status_code in {200, 401}, response.content
 
 
 def change_password_elsewhere(api: Any, user: User) -> None:
@@ -190,8 +190,8 @@ def test_what_ends_a_log_in_ends_both_its_tokens_at_once(api, user, log_in, end)
     for path in (PROFILE, CART, PRODUCTS):
         assert api.get(path).status_code == 401, path
     api.token = ""
-    answer = api.post(f"{AUTH}refresh/", {"refresh_token": tokens["refresh_token"]})
-    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_refresh_token")
+    response = api.post(f"{AUTH}refresh/", {"refresh_token": tokens["refresh_token"]})
+    assert (response.status_code, response.json()["code"]) == (401, "invalid_refresh_token")
 
 
 REFRESHES: dict[str, Callable[[Tokens], str]] = {
@@ -207,10 +207,10 @@ def test_a_forged_refresh_token_gets_nothing(api, user, log_in, name):
     tokens = log_in(user)
     api.token = ""
 
-    answer = api.post(f"{AUTH}refresh/", {"refresh_token": REFRESHES[name](tokens)})
+    response = api.post(f"{AUTH}refresh/", {"refresh_token": REFRESHES[name](tokens)})
 
-    assert answer.status_code in {401, 422}
-    assert "access_token" not in answer.content.decode()
+    assert response.status_code in {401, 422}
+    assert "access_token" not in response.content.decode()
 
 
 def test_a_token_of_one_never_refreshes_for_another(api, user, make_user, log_in):
@@ -245,10 +245,10 @@ def test_what_a_token_says_about_its_holder_is_not_believed(api, user, log_in):
 def test_an_unverified_account_gets_no_token(api, user):
     EmailAddress.objects.update(verified=False)
 
-    answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+    response = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    assert answer.status_code == 401
-    assert "access_token" not in answer.json()
+    assert response.status_code == 401
+    assert "access_token" not in response.json()
 
 
 @pytest.mark.parametrize("path", [PROFILE, CART, PRODUCTS])

@@ -168,8 +168,8 @@ def caller(request: pytest.FixtureRequest, people: dict[str, User], make_token: 
         return name, Client()
     if name in people:
         login = {"email": people[name].email, "password": PASSWORD}
-        answer = Client().post(f"{BASE}/auth/customers/login/", login, content_type="application/json")
-        token = answer.json()["access_token"]
+        response = Client().post(f"{BASE}/auth/customers/login/", login, content_type="application/json")
+        token = response.json()["access_token"]
     elif name == "partner":
         token = make_token(None, list(SCOPES))
     elif name == "customer with the scope staff":
@@ -228,15 +228,18 @@ def test_every_cell(caller, world):
     wrong = {}
     for (method, route), (group, statuses, body) in MATRIX.items():
         with rolled_back():
-            answer = call(client, method, route, body, world)
+            response = call(client, method, route, body, world)
         wanted = expected(name, method, route, group, statuses)
-        if answer.status_code != wanted:
-            wrong[method, route] = (answer.status_code, wanted, answer.content[:200])
-        if answer.status_code in {401, 403}:
-            assert answer["Content-Type"] == "application/problem+json", (method, route)
+        if response.status_code != wanted:
+            wrong[method, route] = (response.status_code, wanted, response.content[:200])
+        if response.status_code in {401, 403}:
+            assert response["Content-Type"] == "application/problem+json", (method, route)
         if name.startswith("scope ") and wanted == 403:
-            assert answer.json()["code"] == "insufficient_scope", (method, route)
-            assert answer["WWW-Authenticate"].startswith('Bearer error="insufficient_scope", scope="'), (method, route)
+            assert response.json()["code"] == "insufficient_scope", (method, route)
+            assert response["WWW-Authenticate"].startswith('Bearer error="insufficient_scope", scope="'), (
+                method,
+                route,
+            )
 
     assert not wrong, "\n".join(f"{route}: {found}" for route, found in wrong.items())
 
@@ -252,10 +255,10 @@ def test_nobody_calls_with_what_is_left_of_an_account(caller, world, change):
         owner.delete()
     wanted = 200 if name == "partner" else 401
 
-    answers = {
+    responses = {
         route: call(client, "GET", route, None, world).status_code
         for (method, route), (group, statuses, _body) in MATRIX.items()
         if method == "GET" and statuses == EVERYBODY and group in {"orders", "shop"}
     }
 
-    assert answers == dict.fromkeys(answers, wanted)
+    assert responses == dict.fromkeys(responses, wanted)

@@ -133,7 +133,7 @@ def test_staff_try_no_passwords_of_others_at_the_log_in_of_the_admin(client, peo
     """Django's own form has no rate limit and no second factor."""
     client.force_login(people["staff_without"], backend="django.contrib.auth.backends.ModelBackend")
 
-    answer = client.post("/admin/login/", {"username": people["staff"].email, "password": PASSWORD})
+    response = client.post("/admin/login/", {"username": people["staff"].email, "password": PASSWORD})
 
-    assert answer.status_code == 405
+    assert response.status_code == 405
     assert client.get("/admin/shop_orders/order/").status_code == 403

@@ -60,7 +60,7 @@ def test_a_careless_setting_is_named_with_the_line_to_paste(settings, name, valu
     assert pasted in messages[check_id].hint
 
 
-def test_the_default_of_allauth_is_stateless_and_is_told(settings):
+def test_the_default_of_allauth_is_stateless_and_is_reported(settings):
     del settings.HEADLESS_JWT_STATEFUL_VALIDATION_ENABLED
 
     assert list(found(settings)) == ["shop_orders_allauth.W002"]

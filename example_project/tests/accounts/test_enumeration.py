@@ -36,12 +36,12 @@ ACCOUNT = ["accounts_user", "shop_orders_customer", "account_emailaddress", "dja
 Call = Callable[[str], HttpResponse]
 
 
-def content_of(answer: HttpResponse) -> tuple[int, object]:
+def content_of(response: HttpResponse) -> tuple[int, object]:
     """Status and content, without the random token."""
-    content = answer.json()
+    content = response.json()
     (content.get("next") or {}).pop("session_token", None)
     (content.get("meta") or {}).pop("session_token", None)
-    return answer.status_code, content
+    return response.status_code, content
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ NAMES = ["register", "login", "password reset", "resend verification"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_known_and_unknown_get_the_same_answer(calls, user, settings, name):
+def test_known_and_unknown_get_the_same_response(calls, user, settings, name):
     settings.ACCOUNT_RATE_LIMITS = False
     mail.outbox.clear()
 

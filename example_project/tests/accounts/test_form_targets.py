@@ -19,8 +19,8 @@ def app(db):
     return app
 
 
-def targets(answer):
-    policy = dict(part.strip().split(" ", 1) for part in answer["Content-Security-Policy"].split(";"))
+def targets(response):
+    policy = dict(part.strip().split(" ", 1) for part in response["Content-Security-Policy"].split(";"))
     return policy["form-action"].split()
 
 

@@ -12,11 +12,11 @@ AUTH = "/api/v1/auth/customers/"
 PASSWORD = "a-long-and-odd-one-42"
 
 
-def test_the_answer_is_exactly_what_is_promised(api, user):
-    answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+def test_the_response_is_exactly_as_documented(api, user):
+    response = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    body = answer.json()
-    assert answer.status_code == 200
+    body = response.json()
+    assert response.status_code == 200
     assert len(body.pop("access_token").split(".")) == 3
     assert len(body.pop("refresh_token").split(".")) == 3
     assert body == {
@@ -33,21 +33,21 @@ def test_the_answer_is_exactly_what_is_promised(api, user):
 
 
 @pytest.mark.parametrize(("email", "password"), [("customer@example.org", "wrong"), ("nobody@example.org", PASSWORD)])
-def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(api, user, email, password):
-    answer = api.post(f"{AUTH}login/", {"email": email, "password": password})
+def test_a_wrong_password_and_an_unknown_address_get_the_same_response(api, user, email, password):
+    response = api.post(f"{AUTH}login/", {"email": email, "password": password})
 
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "invalid_credentials"
-    assert answer.json()["detail"] == "The e-mail address or the password is not right."
+    assert response.status_code == 400
+    assert response.json()["code"] == "invalid_credentials"
+    assert response.json()["detail"] == "The e-mail address or the password is not right."
 
 
-def test_an_unverified_address_is_told_what_to_do(api, make_user):
+def test_the_refusal_of_an_unverified_address_says_what_to_do(api, make_user):
     make_user("unverified@example.org", verified=False)
 
-    answer = api.post(f"{AUTH}login/", {"email": "unverified@example.org", "password": PASSWORD})
+    response = api.post(f"{AUTH}login/", {"email": "unverified@example.org", "password": PASSWORD})
 
-    body = answer.json()
-    assert answer.status_code == 401
+    body = response.json()
+    assert response.status_code == 401
     assert body["code"] == "email_not_verified"
     assert body["next"]["url"] == "http://testserver/_allauth/app/v1/auth/email/verify"
     assert body["next"]["session_token"]
@@ -76,11 +76,11 @@ def test_five_wrong_passwords_lock_the_address_for_a_while(api, user):
     for _attempt in range(5):
         assert api.post(f"{AUTH}login/", {"email": user.email, "password": "wrong"}).status_code == 400
 
-    answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+    response = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    assert answer.status_code == 429
-    assert answer.json()["code"] == "too_many_attempts"
-    assert answer["Retry-After"] == "300"
+    assert response.status_code == 429
+    assert response.json()["code"] == "too_many_attempts"
+    assert response["Retry-After"] == "300"
 
 
 def test_a_forwarded_header_does_not_lift_the_limit(api, user):
@@ -100,18 +100,18 @@ def test_a_deactivated_user_cannot_log_in(api, user):
     user.is_active = False
     user.save()
 
-    answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+    response = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    assert answer.status_code == 400, answer.content
+    assert response.status_code == 400, response.content
 
 
 def test_an_old_token_does_not_stand_in_the_way(api, user, log_in):
     log_in(user)
     api.post(f"{AUTH}logout/")
 
-    answer = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
+    response = api.post(f"{AUTH}login/", {"email": user.email, "password": PASSWORD})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,6 @@ def test_broken_bodies_are_refused(api, db, body, status):
 
 
 def test_a_form_is_no_json(client, db):
-    answer = client.post(f"{AUTH}login/", {"email": "a@example.org", "password": "x"})
+    response = client.post(f"{AUTH}login/", {"email": "a@example.org", "password": "x"})
 
-    assert answer.status_code in {400, 415}
+    assert response.status_code in {400, 415}

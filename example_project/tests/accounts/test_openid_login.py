@@ -54,9 +54,9 @@ def test_the_account_leads_to_the_connections_where_there_is_a_provider(provider
 
 
 def test_a_verified_address_makes_an_account_and_a_customer(provider, client):
-    answer = log_in_with(provider, client)
+    response = log_in_with(provider, client)
 
-    assert answer.status_code == 302
+    assert response.status_code == 302
     user = User.objects.get()
     assert (user.email, user.first_name, user.has_usable_password()) == ("new@example.org", "New", False)
     assert EmailAddress.objects.get().verified
@@ -85,7 +85,7 @@ def test_an_unverified_address_must_be_verified_here(provider, client):
     assert not EmailAddress.objects.filter(verified=True).exists()
 
 
-def test_a_guests_orders_come_along_once_the_address_is_proved(provider, client):
+def test_guest_orders_are_claimed_once_the_address_is_verified(provider, client):
     products.create(sku="MUG", name="Market mug", price=Decimal(950))
     inventory.receive({"MUG": 1}, reference="first")
     cart, _token = carts.find_or_open()
@@ -107,15 +107,15 @@ def test_a_guests_orders_come_along_once_the_address_is_proved(provider, client)
 def test_without_an_address_one_is_asked_for(provider, client):
     del provider.claims["email"]
 
-    answer = log_in_with(provider, client)
-    page = client.get(answer["Location"])
+    response = log_in_with(provider, client)
+    page = client.get(response["Location"])
 
     assert page.status_code == 200
     assert 'name="email"' in page.content.decode()
     assert not User.objects.exists()
 
 
-def test_the_address_that_is_typed_tells_nobody_whose_it_is(provider, user):
+def test_a_typed_address_does_not_reveal_its_owner(provider, user):
     del provider.claims["email"]
     found = []
     for number, email in enumerate([user.email, "unknown@example.org"]):
@@ -123,8 +123,8 @@ def test_the_address_that_is_typed_tells_nobody_whose_it_is(provider, user):
         browser = Client()
         page = log_in_with(provider, browser)["Location"]
         with patch.object(MD5PasswordHasher, "encode", autospec=True) as hashed:
-            answer = browser.post(page, {"email": email, "first_name": "New", "last_name": "Customer"})
-        found.append((answer.status_code, answer["Location"], hashed.call_count))
+            response = browser.post(page, {"email": email, "first_name": "New", "last_name": "Customer"})
+        found.append((response.status_code, response["Location"], hashed.call_count))
 
     assert found == [(302, "/accounts/confirm-email/", 0)] * 2
     assert [message.to for message in mail.outbox] == [[user.email], ["unknown@example.org"]]
@@ -164,19 +164,19 @@ def test_a_foreign_state_is_refused(provider, client):
     "next_url", ["https://evil.example.org/", "//evil.example.org/", "/\\evil.example.org", "javascript:x"]
 )
 def test_a_login_leads_nowhere_else(client, user, next_url):
-    answer = client.post(
+    response = client.post(
         f"/accounts/login/?next={next_url}", {"login": user.email, "password": "a-long-and-odd-one-42"}
     )
 
-    assert answer.status_code == 302
-    assert answer["Location"] == "/account/"
+    assert response.status_code == 302
+    assert response["Location"] == "/account/"
 
 
 def test_the_admin_logs_in_by_the_same_page(client):
-    answer = client.get("/admin/login/?next=/admin/")
+    response = client.get("/admin/login/?next=/admin/")
 
-    assert answer.status_code == 302
-    assert answer["Location"].startswith("/accounts/login/")
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/login/")
 
 
 def env(**values):

@@ -44,7 +44,7 @@ def test_a_partner_reads_the_catalogue_but_is_no_customer(partner, api):
     assert not Customer.objects.exists()
 
 
-def test_a_partner_does_not_borrow_the_session_that_comes_along(partner, user, client, api):
+def test_a_partner_does_not_use_the_session_of_the_same_request(partner, user, client, api):
     client.force_login(user)
     api.client = client
     api.token = credentials("orders:read").json()["access_token"]
@@ -61,11 +61,11 @@ def test_a_partner_with_the_staff_scope_is_no_staff(partner, api):
 def test_a_wrong_secret_gets_no_token(partner):
     basic = base64.b64encode(b"partner:wrong").decode()
 
-    answer = Client().post(
+    response = Client().post(
         "/identity/o/api/token", {"grant_type": "client_credentials"}, headers={"Authorization": f"Basic {basic}"}
     )
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
 def test_the_command_makes_an_app_and_shows_its_secret_once():

@@ -56,11 +56,11 @@ def code_for(user, *, scope="openid email orders:read orders:write", **more):
     assert page.status_code == 200, page.content
     form = page.context["form"]
     fields = {name: form[name].value() for name in form.fields}
-    answer = browser.post(
+    response = browser.post(
         "/identity/o/authorize", {**{k: v for k, v in fields.items() if v is not None}, "action": "grant"}
     )
-    assert answer.status_code == 302, answer.content
-    sent = parse_qs(urlsplit(answer["Location"]).query)
+    assert response.status_code == 302, response.content
+    sent = parse_qs(urlsplit(response["Location"]).query)
     assert sent["state"] == ["state-1"]
     return sent["code"][0]
 
@@ -71,9 +71,9 @@ def exchange(code, **more):
 
 
 def tokens_for(user, **options):
-    answer = exchange(code_for(user, **options))
-    assert answer.status_code == 200, answer.content
-    return answer.json()
+    response = exchange(code_for(user, **options))
+    assert response.status_code == 200, response.content
+    return response.json()
 
 
 def test_discovery_tells_the_truth(client):
@@ -137,26 +137,26 @@ def test_an_app_without_a_secret_proves_itself_by_s256(app, user, more, skip_con
     browser = Client()
     browser.force_login(user)
 
-    answer = authorize(browser, scope="openid", **more)
+    response = authorize(browser, scope="openid", **more)
 
-    assert answer["Location"].startswith(f"{REDIRECT}?")
-    sent = parse_qs(urlsplit(answer["Location"]).query)
+    assert response["Location"].startswith(f"{REDIRECT}?")
+    sent = parse_qs(urlsplit(response["Location"]).query)
     assert (sent["error"], sent["state"]) == (["invalid_request"], ["state-1"])
     assert "code" not in sent
 
 
-def test_a_refused_challenge_is_told_to_no_stranger(app, user):
+def test_a_refused_challenge_is_not_reported_to_a_foreign_url(app, user):
     browser = Client()
     browser.force_login(user)
     evil = "https://evil.example.org/callback"
 
-    answer = authorize(browser, scope="openid", redirect_uri=evil, code_challenge_method="plain")
+    response = authorize(browser, scope="openid", redirect_uri=evil, code_challenge_method="plain")
 
-    assert "Location" not in answer
+    assert "Location" not in response
 
 
 @pytest.mark.parametrize("by_header", [True, False])
-def test_a_challenge_that_was_taken_off_on_the_way_is_missed(app, user, by_header):
+def test_a_removed_challenge_is_noticed(app, user, by_header):
     app.type = "confidential"
     app.set_secret("app-secret")
     app.save()
@@ -205,10 +205,10 @@ def test_a_foreign_redirect_is_refused_without_a_redirect(app, user):
     browser = Client()
     browser.force_login(user)
 
-    answer = authorize(browser, scope="openid", redirect_uri="https://evil.example.org/callback")
+    response = authorize(browser, scope="openid", redirect_uri="https://evil.example.org/callback")
 
-    assert "Location" not in answer
-    assert "Mismatching redirect URI" in answer.content.decode()
+    assert "Location" not in response
+    assert "Mismatching redirect URI" in response.content.decode()
 
 
 def test_saying_no_sends_back_no_code(app, user):
@@ -217,9 +217,9 @@ def test_saying_no_sends_back_no_code(app, user):
     form = authorize(browser, scope="openid").context["form"]
     fields = {name: form[name].value() for name in form.fields if form[name].value() is not None}
 
-    answer = browser.post("/identity/o/authorize", {**fields, "action": "cancel"})
+    response = browser.post("/identity/o/authorize", {**fields, "action": "cancel"})
 
-    assert parse_qs(urlsplit(answer["Location"]).query)["error"] == ["access_denied"]
+    assert parse_qs(urlsplit(response["Location"]).query)["error"] == ["access_denied"]
     assert not Token.objects.exists()
 
 
@@ -252,14 +252,14 @@ def test_a_refresh_token_is_exchanged_once(app, user):
 def test_a_token_may_do_what_its_scopes_say(app, user, api, scope, method, path, body, status):
     api.token = tokens_for(user, scope=scope)["access_token"]
 
-    answer = api.call(method, path, body)
+    response = api.call(method, path, body)
 
-    assert answer.status_code == status
+    assert response.status_code == status
     if status == 403:
-        problem = answer.json()
+        problem = response.json()
         assert problem["code"] == "insufficient_scope"
-        assert answer["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{problem["scope"]}"'
-        assert answer["Content-Type"] == "application/problem+json"
+        assert response["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{problem["scope"]}"'
+        assert response["Content-Type"] == "application/problem+json"
 
 
 def test_the_staff_scope_gives_no_permission_that_the_user_lacks(app, user, api):
@@ -267,10 +267,10 @@ def test_the_staff_scope_gives_no_permission_that_the_user_lacks(app, user, api)
     app.save()
     api.token = tokens_for(user, scope="openid staff")["access_token"]
 
-    answer = api.get("/api/v1/orders/staff/orders/")
+    response = api.get("/api/v1/orders/staff/orders/")
 
-    assert answer.status_code == 403
-    assert answer.json()["code"] != "insufficient_scope"
+    assert response.status_code == 403
+    assert response.json()["code"] != "insufficient_scope"
 
 
 def test_revoking_ends_a_token(app, user, api):

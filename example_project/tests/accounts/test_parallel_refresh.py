@@ -54,12 +54,12 @@ def refresh_app(token: str) -> HttpResponse:
 def at_once(call: Callable[[], HttpResponse]) -> list[HttpResponse]:
     """The responses to the same call from several threads that start together."""
     barrier = threading.Barrier(RIVALS)
-    answers: list[HttpResponse] = []
+    responses: list[HttpResponse] = []
 
     def rival() -> None:
         barrier.wait()
         try:
-            answers.append(call())
+            responses.append(call())
         finally:
             connection.close()
 
@@ -68,7 +68,7 @@ def at_once(call: Callable[[], HttpResponse]) -> list[HttpResponse]:
         thread.start()
     for thread in threads:
         thread.join()
-    return answers
+    return responses
 
 
 @pytest.mark.django_db(transaction=True)
@@ -76,11 +76,11 @@ def at_once(call: Callable[[], HttpResponse]) -> list[HttpResponse]:
 def test_at_most_one_of_eight_wins_with_a_token_of_a_log_in(api, user, log_in, _time):
     token = log_in(user)["refresh_token"]
 
-    answers = at_once(lambda: refresh(token))
+    responses = at_once(lambda: refresh(token))
 
-    statuses = sorted(answer.status_code for answer in answers)
+    statuses = sorted(response.status_code for response in responses)
     assert statuses == [200] + [401] * (RIVALS - 1)
-    winner = next(answer for answer in answers if answer.status_code == 200)
+    winner = next(response for response in responses if response.status_code == 200)
     api.token = winner.json()["access_token"]
     assert api.get(PROFILE).status_code == 200
     assert refresh(winner.json()["refresh_token"]).status_code == 200
@@ -92,9 +92,9 @@ def test_at_most_one_of_eight_wins_with_a_token_of_a_log_in(api, user, log_in, _
 def test_at_most_one_of_eight_wins_with_a_token_of_an_app(api, user, app, caplog, _time):
     token = refresh_token_of(app, user)
 
-    answers = at_once(lambda: refresh_app(token))
+    responses = at_once(lambda: refresh_app(token))
 
-    assert sorted(answer.status_code for answer in answers) == [200] + [400] * (RIVALS - 1)
+    assert sorted(response.status_code for response in responses) == [200] + [400] * (RIVALS - 1)
     assert Token.objects.filter(type="rt").count() == Token.objects.filter(type="at").count() == 1
     caplog.clear()
     assert refresh_app(token).json() == {"error": "invalid_grant"}
@@ -119,10 +119,10 @@ def test_at_most_one_of_eight_wins_with_a_code(user, app, caplog):
     exchange = {**fields, "grant_type": "authorization_code", "code": code, "code_verifier": "v" * 64}
 
     wrong = Client().post("/identity/o/api/token", {**exchange, "code_verifier": "w" * 64})
-    answers = at_once(lambda: Client().post("/identity/o/api/token", exchange))
+    responses = at_once(lambda: Client().post("/identity/o/api/token", exchange))
 
     assert wrong.status_code == 400
-    assert sorted(answer.status_code for answer in answers) == [200] + [400] * (RIVALS - 1)
+    assert sorted(response.status_code for response in responses) == [200] + [400] * (RIVALS - 1)
     assert Token.objects.filter(type="at").count() in (0, 1)  # a use after the winner's response ends its tokens
     assert "presented again" in caplog.text
     assert Client().post("/identity/o/api/token", exchange).status_code == 400

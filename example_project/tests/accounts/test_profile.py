@@ -13,10 +13,10 @@ ADDRESS = {"line1": "Acacia Court", "city": "Nairobi", "country": "ke"}
 def test_only_what_is_sent_changes(api, user, log_in):
     log_in(user)
 
-    answer = api.patch(f"{AUTH}update_profile/", {"phone": "0712 345 678", "language": "sw"})
+    response = api.patch(f"{AUTH}update_profile/", {"phone": "0712 345 678", "language": "sw"})
 
-    body = answer.json()
-    assert answer.status_code == 200
+    body = response.json()
+    assert response.status_code == 200
     assert (body["first_name"], body["phone"], body["language"]) == ("Test", "+254712345678", "sw")
 
 
@@ -24,9 +24,9 @@ def test_addresses_are_replaced_and_the_first_is_the_default(api, user, log_in):
     log_in(user)
     api.patch(f"{AUTH}update_profile/", {"addresses": [ADDRESS, {**ADDRESS, "line1": "Second"}]})
 
-    answer = api.patch(f"{AUTH}update_profile/", {"addresses": [{**ADDRESS, "line1": "Third"}]})
+    response = api.patch(f"{AUTH}update_profile/", {"addresses": [{**ADDRESS, "line1": "Third"}]})
 
-    assert [(row["line1"], row["country"], row["is_default"]) for row in answer.json()["addresses"]] == [
+    assert [(row["line1"], row["country"], row["is_default"]) for row in response.json()["addresses"]] == [
         ("Third", "KE", True)
     ]
 
@@ -52,9 +52,9 @@ def test_what_may_not_or_cannot_be_changed_is_refused(api, user, log_in, body):
     log_in(user)
     before = api.get(f"{AUTH}profile/").json()
 
-    answer = api.patch(f"{AUTH}update_profile/", body)
+    response = api.patch(f"{AUTH}update_profile/", body)
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert api.get(f"{AUTH}profile/").json() == before
     user.refresh_from_db()
     assert (user.email, user.is_staff) == ("customer@example.org", False)
@@ -63,10 +63,10 @@ def test_what_may_not_or_cannot_be_changed_is_refused(api, user, log_in, body):
 def test_a_phone_is_refused_before_an_address_is_written(api, user, log_in):
     log_in(user)
 
-    answer = api.patch(
+    response = api.patch(
         f"{AUTH}update_profile/", {"addresses": [ADDRESS, {**ADDRESS, "phone": "1"}], "first_name": "X"}
     )
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
     assert not customers.for_user(user).addresses.exists()
     assert customers.for_user(user).first_name == "Test"

@@ -37,7 +37,7 @@ def wait_for(is_there: Callable[[], bool]) -> None:
     raise AssertionError("it did not start")
 
 
-def answers(url: str) -> bool:
+def responds(url: str) -> bool:
     try:
         return requests.get(f"{url}/healthz", timeout=5).status_code == 200
     except requests.RequestException:
@@ -79,7 +79,7 @@ def start(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., list
             processes.append(subprocess.Popen(command, cwd=EXAMPLE, env=variables, **quiet))
         urls = [f"http://127.0.0.1:{web}" for web in ports]
         for url in urls:
-            wait_for(lambda url=url: answers(url))
+            wait_for(lambda url=url: responds(url))
         return urls
 
     yield run
@@ -114,10 +114,10 @@ def test_two_processes_count_together(start, make_user):
                 range(40),
             )
         )
-    counted = Counter(answer.status_code for answer in many)
+    counted = Counter(response.status_code for response in many)
     assert counted[400] <= 10  # of one host in a minute; a rival that waits too long for the count is refused
     assert counted[400] + counted[429] == 40
-    assert all(int(answer.headers["Retry-After"]) > 0 for answer in many if answer.status_code == 429)
+    assert all(int(response.headers["Retry-After"]) > 0 for response in many if response.status_code == 429)
 
 
 @pytest.mark.slow
@@ -152,8 +152,8 @@ def test_twenty_bad_log_ins_to_the_admin_are_stopped(make_user):
     assert asked["Location"] == "/accounts/login/?next=%2Fadmin%2F"
     tried = [browser.post(asked["Location"], {"login": boss.email, "password": "wrong"}) for _time in range(20)]
 
-    assert [answer.status_code for answer in tried] == [200] * 5 + [429] * 15
-    assert {answer["Retry-After"] for answer in tried[5:]} == {"300"}
+    assert [response.status_code for response in tried] == [200] * 5 + [429] * 15
+    assert {response["Retry-After"] for response in tried[5:]} == {"300"}
     right = browser.post(asked["Location"], {"login": boss.email, "password": PASSWORD})
     assert right.status_code == 429
     assert browser.get("/admin/").status_code == 302
@@ -165,9 +165,9 @@ def test_the_admins_own_form_logs_nobody_in(make_user):
     browser = Client()
 
     for _time in range(20):
-        answer = browser.post("/admin/login/?next=/admin/", {"username": boss.email, "password": PASSWORD})
-        assert answer.status_code == 302
-        assert answer["Location"].startswith("/accounts/login/")
+        response = browser.post("/admin/login/?next=/admin/", {"username": boss.email, "password": PASSWORD})
+        assert response.status_code == 302
+        assert response["Location"].startswith("/accounts/login/")
 
     assert browser.get("/admin/")["Location"].startswith("/admin/login/")
 

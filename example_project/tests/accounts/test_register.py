@@ -25,17 +25,17 @@ def code_of(message):
     return re.search(r"^([A-Z0-9]+(?:-[A-Z0-9]+)*)$", message.body, re.MULTILINE)[1]
 
 
-def without_token(answer):
-    content = answer.json()
+def without_token(response):
+    content = response.json()
     assert content["next"].pop("session_token")
     return content
 
 
 def test_registering_says_where_to_send_the_code(api):
-    answer = api.post(f"{AUTH}register/", BODY)
+    response = api.post(f"{AUTH}register/", BODY)
 
-    assert answer.status_code == 201
-    assert without_token(answer) == {
+    assert response.status_code == 201
+    assert without_token(response) == {
         "status": "verification_required",
         "detail": "We sent a code to your e-mail address. Send it to the URL in “next” as “key”.",
         "next": {
@@ -72,7 +72,7 @@ def test_names_and_phone_reach_the_customer(api):
     assert customer.user.first_name == "New"
 
 
-def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(api, user):
+def test_a_taken_address_gets_the_same_response_and_its_owner_a_mail(api, user):
     fresh = api.post(f"{AUTH}register/", BODY)
     taken = api.post(f"{AUTH}register/", {**BODY, "email": user.email})
 
@@ -84,9 +84,9 @@ def test_a_taken_address_gets_the_same_answer_and_its_owner_a_mail(api, user):
 
 
 def test_a_taken_address_in_capitals_is_the_same_address(api, user):
-    answer = api.post(f"{AUTH}register/", {**BODY, "email": user.email.upper()})
+    response = api.post(f"{AUTH}register/", {**BODY, "email": user.email.upper()})
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert User.objects.count() == 1
 
 
@@ -106,11 +106,11 @@ def test_a_taken_address_in_capitals_is_the_same_address(api, user):
     ],
 )
 def test_what_is_not_valid_is_named(api, change, field):
-    answer = api.post(f"{AUTH}register/", {**BODY, **change})
+    response = api.post(f"{AUTH}register/", {**BODY, **change})
 
-    assert answer.status_code == 422
-    assert answer["Content-Type"] == "application/problem+json"
-    assert field in {error["field"] for error in answer.json()["errors"]}
+    assert response.status_code == 422
+    assert response["Content-Type"] == "application/problem+json"
+    assert field in {error["field"] for error in response.json()["errors"]}
     assert not User.objects.exists()
     assert mail.outbox == []
 
@@ -118,11 +118,11 @@ def test_what_is_not_valid_is_named(api, change, field):
 def test_without_mandatory_verification_the_tokens_come_at_once(api, settings):
     settings.ACCOUNT_EMAIL_VERIFICATION = "none"
 
-    answer = api.post(f"{AUTH}register/", BODY)
+    response = api.post(f"{AUTH}register/", BODY)
 
-    assert answer.status_code == 201
-    assert answer.json()["status"] == "active"
-    assert answer.json()["login"]["customer"]["email"] == "new@example.org"
+    assert response.status_code == 201
+    assert response.json()["status"] == "active"
+    assert response.json()["login"]["customer"]["email"] == "new@example.org"
 
 
 def test_registering_sends_no_sms(api):
@@ -133,7 +133,7 @@ def test_registering_sends_no_sms(api):
     assert not Notification.objects.exists()
 
 
-def test_a_silent_mail_server_changes_no_answer(api, settings, caplog):
+def test_an_unavailable_mail_server_does_not_change_the_response(api, settings, caplog):
     import django
 
     if django.VERSION >= (6, 1):
@@ -147,7 +147,7 @@ def test_a_silent_mail_server_changes_no_answer(api, settings, caplog):
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
 
-    answer = api.post(f"{AUTH}register/", BODY)
+    response = api.post(f"{AUTH}register/", BODY)
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert "The mail server refused an e-mail" in caplog.text

@@ -36,8 +36,8 @@ def secret(api, user):
     api.token = log_in(api, user).json()["access_token"]
     assert api.post(f"{HEADLESS}auth/reauthenticate", {"password": PASSWORD}).status_code == 200
     offered = api.get(f"{HEADLESS}account/authenticators/totp").json()["meta"]["secret"]
-    answer = api.post(f"{HEADLESS}account/authenticators/totp", {"code": code_of(offered)})
-    assert answer.status_code == 200, answer.content
+    response = api.post(f"{HEADLESS}account/authenticators/totp", {"code": code_of(offered)})
+    assert response.status_code == 200, response.content
     return offered
 
 
@@ -57,11 +57,11 @@ def test_a_wrong_code_switches_nothing_on(api, user):
 
 
 def test_the_log_in_says_which_factors_there_are_and_where_to_send_the_code(api, user, secret):
-    answer = log_in(api, user)
+    response = log_in(api, user)
 
-    problem = answer.json()
-    assert answer.status_code == 401
-    assert answer["Content-Type"] == "application/problem+json"
+    problem = response.json()
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/problem+json"
     assert problem["code"] == "mfa_authenticate"
     assert problem["next"]["url"] == "http://testserver/_allauth/app/v1/auth/2fa/authenticate"
     assert problem["next"]["fields"] == ["code"]
@@ -108,20 +108,20 @@ def test_before_the_second_factor_nothing_is_open(api, user, secret):
 def test_guessing_codes_ends_at_a_limit(api, user, secret):
     step = log_in(api, user).json()["next"]
 
-    answers = [take(api, step, code=f"{number:06}") for number in range(6)]
+    responses = [take(api, step, code=f"{number:06}") for number in range(6)]
     right = take(api, step, code=code_of(secret))
 
-    codes = [answer.json()["errors"][0]["code"] for answer in [*answers, right]]
+    codes = [response.json()["errors"][0]["code"] for response in [*responses, right]]
     assert codes == ["incorrect_code"] * 5 + ["too_many_login_attempts"] * 2
 
 
 def test_an_account_with_only_a_passkey_is_told_to_use_it(api, user):
     Authenticator.objects.create(user=user, type="webauthn", data={"name": "Key", "credential": {}})
 
-    answer = log_in(api, user)
+    response = log_in(api, user)
 
-    step = answer.json()["next"]
-    assert answer.json()["code"] == "mfa_authenticate"
+    step = response.json()["next"]
+    assert response.json()["code"] == "mfa_authenticate"
     assert step["types"] == ["webauthn"]
     assert step["fields"] == ["credential"]
     assert step["url"] == "http://testserver/_allauth/app/v1/auth/webauthn/authenticate"
@@ -158,8 +158,8 @@ def test_switching_it_off_asks_for_the_password_again(user, settings):
     browser = Client()
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
 
-    answer = browser.post("/accounts/2fa/totp/deactivate/")
+    response = browser.post("/accounts/2fa/totp/deactivate/")
 
-    assert answer.status_code == 302
-    assert "/accounts/reauthenticate/" in answer["Location"] or "/2fa/reauthenticate/" in answer["Location"]
+    assert response.status_code == 302
+    assert "/accounts/reauthenticate/" in response["Location"] or "/2fa/reauthenticate/" in response["Location"]
     assert Authenticator.objects.filter(type="totp").exists()

@@ -36,10 +36,10 @@ def test_a_token_opens_the_profile(api, user, log_in):
 
 
 def test_no_token_is_401(api, db):
-    answer = api.get(PROFILE)
+    response = api.get(PROFILE)
 
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "not_authenticated"
+    assert response.status_code == 401
+    assert response.json()["code"] == "not_authenticated"
 
 
 def test_logout_ends_both_tokens(api, user, log_in):
@@ -82,10 +82,10 @@ def test_deletion_ends_the_tokens(api, user, log_in):
 def test_refreshing_rotates(api, user, log_in):
     first = log_in(user)
 
-    answer = api.post(f"{AUTH}refresh/", {"refresh_token": first["refresh_token"]})
+    response = api.post(f"{AUTH}refresh/", {"refresh_token": first["refresh_token"]})
 
-    second = answer.json()
-    assert answer.status_code == 200
+    second = response.json()
+    assert response.status_code == 200
     assert set(second) == {"access_token", "refresh_token", "token_type", "expires_in", "scope"}
     assert second["refresh_token"] != first["refresh_token"]
     api.token = second["access_token"]
@@ -96,10 +96,10 @@ def test_a_replayed_refresh_token_is_refused_and_logged(api, user, log_in, caplo
     tokens = log_in(user)
     api.post(f"{AUTH}refresh/", {"refresh_token": tokens["refresh_token"]})
 
-    answer = api.post(f"{AUTH}refresh/", {"refresh_token": tokens["refresh_token"]})
+    response = api.post(f"{AUTH}refresh/", {"refresh_token": tokens["refresh_token"]})
 
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "invalid_refresh_token"
+    assert response.status_code == 401
+    assert response.json()["code"] == "invalid_refresh_token"
     assert "presented again" in caplog.text
     assert tokens["refresh_token"] not in caplog.text
 
@@ -139,9 +139,9 @@ def test_staff_is_not_a_claim(api, user, log_in):
     tokens = log_in(user)
     api.token = sign({**claims_of(tokens["access_token"]), "is_staff": True, "is_superuser": True})
 
-    answer = api.get("/api/v1/orders/staff/orders/")
+    response = api.get("/api/v1/orders/staff/orders/")
 
-    assert answer.status_code == 403
+    assert response.status_code == 403
 
 
 def test_a_session_token_is_no_bearer_token(api, user, client):

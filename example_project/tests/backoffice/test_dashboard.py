@@ -29,9 +29,9 @@ CLOTHING = {"SHIRT-S", "SHIRT-L", "BOOK"}
 
 def listed(client, url):
     """The rows of an admin list."""
-    answer = client.get(url)
-    assert answer.status_code == 200, (url, answer.headers.get("Location"))
-    return list(answer.context["cl"].queryset)
+    response = client.get(url)
+    assert response.status_code == 200, (url, response.headers.get("Location"))
+    return list(response.context["cl"].queryset)
 
 
 def board(client, **query):
@@ -255,7 +255,7 @@ def test_the_oldest_message_that_is_not_sent_is_named(staff):
         (("shop_orders.view_order", "shop_catalog.view_product"), {"orders", "stock"}),
     ],
 )
-def test_a_panel_is_only_for_who_may_see_its_list(permissions, panels, catalogue, sell, staff):
+def test_a_panel_is_shown_only_to_staff_who_may_see_its_list(permissions, panels, catalogue, sell, staff):
     sell({"MUG": (3, "950")})
     notify("dead")
     client = staff(*permissions)
@@ -302,10 +302,10 @@ def test_the_page_asks_as_much_of_the_database_however_much_was_sold(
 def test_an_empty_shop_has_a_first_page(staff):
     client = staff("everything")
 
-    answer = client.get("/admin/")
+    response = client.get("/admin/")
 
-    assert answer.status_code == 200
-    assert "Nothing was sold" in answer.content.decode()
+    assert response.status_code == 200
+    assert "Nothing was sold" in response.content.decode()
 
 
 @pytest.mark.parametrize("asked", ["", "7", "90", "0", "-1", "999999999999", "x", "\0"])
@@ -319,10 +319,10 @@ def test_a_category_that_is_gone_is_an_empty_list(staff, sold):
     assert listed(staff("everything"), lists.orders(category="no-such-category")) == []
 
 
-def test_no_figure_shows_to_who_is_not_logged_in(client, sold):
-    answer = client.get("/admin/", follow=True)
+def test_no_figure_is_shown_without_a_log_in(client, sold):
+    response = client.get("/admin/", follow=True)
 
-    assert "KSh" not in answer.content.decode()
+    assert "KSh" not in response.content.decode()
 
 
 def test_the_page_of_the_figures_is_the_admin_of_everything_else():

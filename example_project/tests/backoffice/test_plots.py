@@ -65,7 +65,7 @@ def test_a_plot_has_a_title_and_a_description():
     assert list(ids.values()) == ["Sales", "What was sold."]
 
 
-def test_a_column_tells_its_figure_to_who_points_at_it():
+def test_a_column_has_its_figure_as_a_tooltip():
     assert [title.text for title in drawn(7).findall(f".//{SVG}rect/{SVG}title")] == ["day 0: KSh 7"]
 
 

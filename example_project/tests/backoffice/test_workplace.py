@@ -59,9 +59,9 @@ def sent(**values):
     return {"form_token": form_tokens.new_token(), **values}
 
 
-def shown(answer):
+def shown(response):
     """The messages in the page's preview."""
-    preview = answer.context["preview"]
+    preview = response.context["preview"]
     return {(row.alias, row.address, row.subject, row.text) for row, _parts in preview.messages}
 
 
@@ -104,12 +104,12 @@ def test_a_step_sends_what_it_showed(name, order, staff):
     assert len(seen) == count
     assert OrderEvent.objects.count() == events
     assert Notification.objects.count() == len(known)
-    answer = client.post(step(order, name), {**values, "take": "1"})
-    assert (answer.status_code, answer["Location"]) == (302, page(order))
+    response = client.post(step(order, name), {**values, "take": "1"})
+    assert (response.status_code, response["Location"]) == (302, page(order))
     assert written(order, known) == seen
 
 
-def test_the_way_to_pay_is_in_the_list_on_the_page_and_on_the_slip(order, staff):
+def test_the_payment_method_is_in_the_list_on_the_page_and_on_the_slip(order, staff):
     client = staff(*ALL)
     for path in (page(order), "/admin/shop_orders/order/", f"/admin/shop_orders/order/{order.pk}/slip/"):
         assert "Pay on delivery" in client.get(path).content.decode()
@@ -132,10 +132,10 @@ def test_looking_at_a_step_changes_nothing(name, order, staff):
     stock = list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity"))
     state = Order.objects.filter(pk=order.pk).values().get()
 
-    answer = staff(*ALL).get(step(order, name))
+    response = staff(*ALL).get(step(order, name))
 
-    assert answer.status_code == 200
-    assert shown(answer)
+    assert response.status_code == 200
+    assert shown(response)
     assert Order.objects.filter(pk=order.pk).values().get() == state
     assert list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity")) == stock
 
@@ -146,14 +146,14 @@ def test_refund_of_what_was_shipped_shows_at_once_what_it_sends(order, staff):
 
 
 @pytest.mark.parametrize("name", STEPS)
-def test_nobody_is_told_if_that_is_not_wished(name, order, staff):
+def test_nobody_is_notified_without_the_notify_option(name, order, staff):
     before, values, _count = STEPS[name]
     bring(order, *before)
     client, known = staff(*ALL), Notification.objects.count()
 
     values = sent(**values)
-    answer = client.post(step(order, name), {**values, "look": "1"})
-    assert "No message will be sent." in answer.content.decode()
+    response = client.post(step(order, name), {**values, "look": "1"})
+    assert "No message will be sent." in response.content.decode()
     client.post(step(order, name), {**values, "take": "1"})
 
     assert Notification.objects.count() == known
@@ -163,10 +163,10 @@ def test_a_step_that_is_no_longer_possible_says_why_before_and_after(order, staf
     client = staff(*ALL)
 
     assert "cannot become" in client.get(step(order, "deliver")).context["preview"].problem
-    answer = client.post(step(order, "deliver"), sent(take="1"))
+    response = client.post(step(order, "deliver"), sent(take="1"))
 
-    assert answer.status_code == 200
-    assert "cannot become" in answer.content.decode()
+    assert response.status_code == 200
+    assert "cannot become" in response.content.decode()
     assert Order.objects.get().status == "confirmed"
 
 
@@ -174,15 +174,15 @@ def test_a_wrong_form_shows_its_faults_and_no_messages(order, staff):
     bring(order, payments.record_payment)
     client = staff(*ALL)
 
-    answer = client.post(step(order, "refund"), sent(amount="-3", take="1"))
+    response = client.post(step(order, "refund"), sent(amount="-3", take="1"))
 
-    assert answer.context["preview"] is None
-    assert "Please correct the errors below" in answer.content.decode()
+    assert response.context["preview"] is None
+    assert "Please correct the errors below" in response.content.decode()
     order.refresh_from_db()
     assert order.refunded_amount == 0
 
 
-def test_the_time_line_shows_who_was_told_of_what(order, staff):
+def test_the_time_line_shows_the_messages_and_their_recipients(order, staff):
     text = staff(*ALL).get(page(order)).content.decode()
 
     assert "The order was placed" in text
@@ -202,11 +202,11 @@ def test_a_private_note_stays_with_the_staff(order, staff):
     assert "visible to staff only" in text
 
 
-def test_tax_is_shown_by_its_rate_and_what_it_lies_on(order, staff):
+def test_tax_is_shown_with_its_rate_and_base(order, staff):
     (tax,) = order.tax_lines
     text = staff(*ALL).get(page(order)).content.decode()
     base = f"{tax.base:,.2f}"
-    assert f"Tax, included 16\u00a0% <small>of KSh\u00a0{base}</small> <small>(inside the prices)</small>" in text
+    assert f"Tax, included 16\u00a0% <small>of KSh\u00a0{base}</small> <small>(included in the prices)</small>" in text
     assert f"KSh\u00a0{tax.amount:,.2f}" in text
 
 
@@ -216,27 +216,27 @@ def test_a_message_is_sent_again_to_the_same_address(order, staff):
 
     token = re.search(r'name="form_token" value="([^"]+)"', client.get(page(order)).content.decode())[1]
     url = f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/"
-    answer = client.post(url, {"form_token": token}, follow=True)
+    response = client.post(url, {"form_token": token}, follow=True)
     assert "This was already done" in client.post(url, {"form_token": token}, follow=True).content.decode()
     assert "Press the button once more." in client.post(url, follow=True).content.decode()
 
     assert Notification.objects.get(origin=row).address == row.address
     placed = next(entry for entry in order_page.entries(order, with_messages=True) if entry.event.kind == "placed")
     assert [message.is_repeat for message in placed.messages if message.row.alias == "sms"] == [False, True]
-    assert "(again)" in answer.content.decode()
+    assert "(again)" in response.content.decode()
 
 
 def test_a_message_of_another_order_is_not_sent_from_here(order, staff):
     row = Notification.objects.create(event_id="1", event="x", alias="sms", channel="sms", address="+254712345678")
     known = Notification.objects.count()
 
-    answer = staff(*ALL).post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
+    response = staff(*ALL).post(f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/")
 
-    assert answer.status_code == 404
+    assert response.status_code == 404
     assert Notification.objects.count() == known
 
 
-def test_who_may_only_look_finds_no_steps_and_no_messages(order, staff):
+def test_staff_who_may_only_view_see_no_steps_and_no_messages(order, staff):
     client = staff("shop_orders.view_order")
     row = Notification.objects.filter(alias="sms").first()
 
@@ -273,10 +273,10 @@ def test_the_pages_have_no_inline_script(order, staff):
     bring(order, lifecycle.start_processing)
     client = staff(*ALL)
     for path in (page(order), step(order, "ship"), "/admin/"):
-        answer = client.get(path)
-        text = answer.content.decode()
+        response = client.get(path)
+        text = response.content.decode()
         assert re.findall(r"<script(?![^>]*src=)[^>]*>|\son\w+=|javascript:| style=", text) == []
-        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert "script-src 'self'" in response.headers["Content-Security-Policy"]
 
 
 def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(

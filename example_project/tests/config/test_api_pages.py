@@ -28,20 +28,20 @@ def operations(document):
 
 @pytest.mark.parametrize("path", ["/api/v1/nothing/", "/api/nothing", "/api/v1/orders/orders/nothing/"])
 def test_what_is_not_there_is_a_problem_document(client, path):
-    answer = client.get(path)
+    response = client.get(path)
 
-    assert answer.status_code == 404
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["code"] == "not_found"
-    assert answer.json()["type"] == "http://127.0.0.1:8000/problems/not_found/"
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["code"] == "not_found"
+    assert response.json()["type"] == "http://127.0.0.1:8000/problems/not_found/"
 
 
 def test_a_wrong_method_is_a_problem_document(client):
-    answer = client.put("/api/v1/products/categories/")
+    response = client.put("/api/v1/products/categories/")
 
-    assert answer.status_code == 405
-    assert answer.json()["code"] == "method_not_allowed"
-    assert "GET" in answer["Allow"]
+    assert response.status_code == 405
+    assert response.json()["code"] == "method_not_allowed"
+    assert "GET" in response["Allow"]
 
 
 def test_a_crash_is_a_problem_document(monkeypatch):
@@ -53,22 +53,22 @@ def test_a_crash_is_a_problem_document(monkeypatch):
     monkeypatch.setattr(categories, "current_tree", crash)
     monkeypatch.setattr(categories, "tree_version", crash)
 
-    answer = Client(raise_request_exception=False).get("/api/v1/products/categories/tree/")
+    response = Client(raise_request_exception=False).get("/api/v1/products/categories/tree/")
 
-    assert answer.status_code == 500
-    assert answer["Content-Type"] == "application/problem+json"
-    assert "secret" not in answer.content.decode()
+    assert response.status_code == 500
+    assert response["Content-Type"] == "application/problem+json"
+    assert "secret" not in response.content.decode()
 
 
 @pytest.mark.parametrize("path", ["/swagger/", "/redoc/"])
 def test_the_documentation_loads_nothing_foreign_and_has_no_script_in_the_page(client, path):
-    answer = client.get(path)
-    page = answer.content.decode()
+    response = client.get(path)
+    page = response.content.decode()
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert not FOREIGN.search(page)
     assert not re.search(r"<script(?![^>]*(?:src=|application/json))", page)
-    assert "script-src 'self';" in answer["Content-Security-Policy"]
+    assert "script-src 'self';" in response["Content-Security-Policy"]
 
 
 def test_redoc_asks_no_vendor_for_its_logo(client):
@@ -123,14 +123,14 @@ def test_an_unknown_code_has_none(client):
     "path", ["/", "/cart/", "/accounts/login/", "/accounts/signup/", "/admin/login/", "/swagger/"]
 )
 def test_every_page_has_the_headers(client, path):
-    answer = client.get(path, follow=True)
+    response = client.get(path, follow=True)
 
-    policy = answer["Content-Security-Policy"]
+    policy = response["Content-Security-Policy"]
     assert "script-src 'self'" in policy
     assert "unsafe-eval" not in policy
     assert not re.search(r"script-src[^;]*unsafe", policy)
     assert "frame-ancestors 'none'" in policy
-    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert response["X-Content-Type-Options"] == "nosniff"
 
 
 def test_no_form_may_lead_elsewhere(client):
@@ -154,24 +154,24 @@ def test_staff_operations_are_closed(client, document, api, user, log_in):
 def test_another_site_may_call_the_api_with_tokens_only(client, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
 
-    answer = client.get("/api/v1/orders/cart/", headers={"Origin": "https://app.example.org"})
+    response = client.get("/api/v1/orders/cart/", headers={"Origin": "https://app.example.org"})
 
-    assert answer["Access-Control-Allow-Origin"] == "https://app.example.org"
-    assert "X-Cart-Token" in answer["Access-Control-Expose-Headers"]
-    assert "Access-Control-Allow-Credentials" not in answer
-    assert "Origin" in answer["Vary"]
+    assert response["Access-Control-Allow-Origin"] == "https://app.example.org"
+    assert "X-Cart-Token" in response["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in response
+    assert "Origin" in response["Vary"]
 
 
-def test_a_preflight_is_answered_without_a_credential(client, settings):
+def test_a_preflight_needs_no_credential(client, settings):
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example.org"]
 
-    answer = client.options(
+    response = client.options(
         "/api/v1/orders/cart/add_item/",
         headers={"Origin": "https://app.example.org", "Access-Control-Request-Method": "POST"},
     )
 
-    assert answer.status_code == 204
-    assert "Idempotency-Key" in answer["Access-Control-Allow-Headers"]
+    assert response.status_code == 204
+    assert "Idempotency-Key" in response["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_the_database_of_single_variables():
         ({"DATABASE_URL": "postgres://h:port/y"}, "DATABASE_URL"),
     ],
 )
-def test_a_half_told_database_is_named(values, named):
+def test_an_incomplete_database_setting_is_named(values, named):
     with pytest.raises(ImproperlyConfigured, match=named):
         env(**values).database(NOWHERE)
 

@@ -94,12 +94,12 @@ def ask(address, body=None, **headers):
     deadline = time.monotonic() + SECONDS
     while True:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.headers, json.load(answer)
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.headers, json.load(response)
         except urllib.error.HTTPError:
             raise
         except OSError:
-            assert time.monotonic() < deadline, f"{address} did not answer"
+            assert time.monotonic() < deadline, f"{address} did not respond"
             time.sleep(0.2)
 
 

@@ -97,14 +97,14 @@ def test_refusals_fail_the_payment(order, result):
     assert run_late(order) == ("failed", 0)
 
 
-def test_lost_report_is_found_by_asking(order):
+def test_payment_with_a_lost_report_is_found_by_the_status_query(order):
     daraja.answer_request(ring(order), daraja.PAID, is_lost=True)
     assert (run_late(order), order.late) == (("unpaid", 0), [])
     payments.refresh(Payment.objects.get())
     assert run_late(order) == ("paid", 12)
 
 
-def test_request_that_nobody_answers_ends(order, monkeypatch):
+def test_request_that_is_not_answered_ends(order, monkeypatch):
     ring(order)
     monkeypatch.setattr(daraja, "RINGS_FOR", daraja.RINGS_FOR * 0)
     payments.refresh(Payment.objects.get())
@@ -136,14 +136,14 @@ def test_handset_on_the_inbox_page(order, client, settings):
     assert (
         client.get("/demo/inbox/?to=%2B254799999999", headers={"Accept": "application/json"}).json()["requests"] == []
     )
-    answers = [("pay", "12", daraja.WRONG_PIN), ("refuse", "", daraja.CANCELLED), ("lose", "1234", daraja.PAID)]
-    for answer, pin, result in answers:
+    responses = [("pay", "12", daraja.WRONG_PIN), ("refuse", "", daraja.CANCELLED), ("lose", "1234", daraja.PAID)]
+    for response, pin, result in responses:
         MobileRequest.objects.update(result="")
         order.late.clear()
         url = f"/demo/inbox/handset/{request.pk}/"
-        assert client.post(url, {"answer": answer, "pin": pin}).status_code == 302
+        assert client.post(url, {"answer": response, "pin": pin}).status_code == 302
         request.refresh_from_db()
-        assert (request.result, bool(order.late)) == (result, answer != "lose")
+        assert (request.result, bool(order.late)) == (result, response != "lose")
     assert client.get(url).status_code == 405
     assert client.post("/demo/inbox/handset/0/", {"answer": "pay", "pin": "1234"}).status_code == 404
 

@@ -67,14 +67,14 @@ const scenarios = {
     expect(write.status === 403 && asked.includes("orders:write"), `without the scope: ${write.status} ${asked}`);
   },
 
-  async "no consent is asked for"() {
+  async "no consent is requested"() {
     const config = await discover("app", undefined, client.None());
     const page = await visitor();
     const tokens = await authorize(config, { page, scope: "openid", answer: () => enter(page) });
     expect(tokens.claims().sub.length > 0, "there is no subject");
   },
 
-  async "saying no"() {
+  async "consent refused"() {
     const config = await discover("app", undefined, client.None());
     const answer = (page) => page.click("button[name=action][value=cancel]");
     const page = await customer();
@@ -82,7 +82,7 @@ const scenarios = {
     expect(error === "access_denied", `saying no gave ${error}`);
   },
 
-  async "less than was asked for"() {
+  async "fewer scopes than requested"() {
     const config = await discover("app", undefined, client.None());
     const page = await customer();
     const answer = async () => {
@@ -167,7 +167,7 @@ const scenarios = {
     console.log((await app.arrived).href);
   },
 
-  async "a foreign address"() {
+  async "a foreign redirect URI"() {
     const page = await customer({ bypassCSP: true });
     await page.goto(`${shop}/identity/o/authorize?client_id=app&response_type=code&scope=openid&redirect_uri=https%3A%2F%2Fevil.example.org%2F`);
     expect(page.url().startsWith(shop), "a foreign address was followed");

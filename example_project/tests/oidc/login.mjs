@@ -64,13 +64,13 @@ const scenarios = {
     expect(await isStranger(page), "a foreign address opened the account");
   },
 
-  async "to the admin"() {
+  async "log-in to the admin"() {
     const page = await enter("staff", { path: "/admin/" });
     expect(page.url() === `${shop}/admin/`, `the log-in ended at ${page.url()}`);
     expect((await page.textContent("#user-tools")).length > 0, "the admin does not greet");
   },
 
-  async "no, thank you"() {
+  async "log-in cancelled at the provider"() {
     const page = await visitor({ bypassCSP: true });
     await page.goto(`${shop}/accounts/login/`);
     await press(page);
@@ -108,7 +108,7 @@ const scenarios = {
   },
 
   /** An app gets the token from the provider itself and passes it to the shop's headless log-in. */
-  async "an app"() {
+  async "log-in by an app"() {
     const insecure = { execute: [client.allowInsecureRequests] };
     const config = await client.discovery(new URL(issuer), "shop", "shop-secret", undefined, insecure);
     const verifier = client.randomPKCECodeVerifier();
@@ -126,13 +126,13 @@ const scenarios = {
     await logInAs(page, "verified");
     const checks = { pkceCodeVerifier: verifier, expectedState: state };
     const tokens = await client.authorizationCodeGrant(config, await app.arrived, checks);
-    const answer = await fetch(`${shop}/_allauth/app/v1/auth/provider/token`, {
+    const response = await fetch(`${shop}/_allauth/app/v1/auth/provider/token`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ provider: "work", process: "login", token: { client_id: "shop", id_token: tokens.id_token } }),
     });
-    const { meta } = await answer.json();
-    expect(answer.status === 200, `the headless log-in answered ${answer.status}`);
+    const { meta } = await response.json();
+    expect(response.status === 200, `the headless log-in responded ${response.status}`);
     const profile = await fetch(`${shop}/api/v1/auth/customers/profile/`, {
       headers: { Authorization: `Bearer ${meta.access_token}` },
     });

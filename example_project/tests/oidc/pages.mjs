@@ -12,8 +12,8 @@ const MANAGE = ["email", "password/change", "2fa", "2fa/webauthn", "2fa/webauthn
 
 async function tour(page, paths) {
   for (const path of paths) {
-    const answer = await page.goto(`${shop}/accounts/${path}/`);
-    expect(answer.status() < 400, `${path} answers ${answer.status()}`);
+    const response = await page.goto(`${shop}/accounts/${path}/`);
+    expect(response.status() < 400, `${path} responds ${response.status()}`);
     await look(page, path.replaceAll("/", "-"));
   }
 }
@@ -164,13 +164,13 @@ const scenarios = {
       const path = "/_allauth/app/v1/auth/webauthn/login";
       const asked = await (await fetch(path, { credentials: "omit" })).json();
       const credential = await window.webauthnJSON.get(asked.data.request_options);
-      const answer = await fetch(path, {
+      const response = await fetch(path, {
         method: "POST",
         credentials: "omit",
         headers: { "Content-Type": "application/json", "X-Session-Token": asked.meta?.session_token ?? "" },
         body: JSON.stringify({ credential }),
       });
-      return { status: answer.status, content: await answer.json() };
+      return { status: response.status, content: await response.json() };
     }).catch((error) => ({ status: String(error) }));
     expect(done.status === 200, `the passkey log-in answered ${done.status} ${JSON.stringify(done.content)}`);
     const token = done.content?.meta?.access_token;

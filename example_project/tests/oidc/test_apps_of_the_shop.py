@@ -44,12 +44,12 @@ EXERCISED = {
     "scenario",
     [
         "code and PKCE",
-        "saying no",
-        "less than was asked for",
+        "consent refused",
+        "fewer scopes than requested",
         "the consent page",
         "refresh, introspection, revocation",
         "log-out from the app",
-        "a foreign address",
+        "a foreign redirect URI",
     ],
 )
 def test_an_app(node, shop, user, make_app, scenario):
@@ -62,7 +62,7 @@ def test_an_app(node, shop, user, make_app, scenario):
 def test_an_app_of_the_house_needs_no_consent(node, shop, user, make_app):
     make_app("app", skip_consent=True)
 
-    node("app.mjs", "no consent is asked for", shop)
+    node("app.mjs", "no consent is requested", shop)
 
 
 def test_a_partner_with_what_the_command_printed(node, shop):
@@ -97,9 +97,9 @@ def log_in(node, shop, user, discovery, app_port, monkeypatch):
         url, _state = session.create_authorization_url(
             discovery["authorization_endpoint"], code_verifier=verifier, nonce="n"
         )
-        answer = node("app.mjs", "click", shop, url, str(app_port)).strip()
+        response = node("app.mjs", "click", shop, url, str(app_port)).strip()
         tokens = session.fetch_token(
-            discovery["token_endpoint"], authorization_response=answer, code_verifier=verifier
+            discovery["token_endpoint"], authorization_response=response, code_verifier=verifier
         )
         return session, tokens
 
@@ -161,15 +161,15 @@ def test_every_scope_can_be_had(discovery, make_app, shop):
     partner.set_grant_types(["client_credentials"])
     partner.save()
 
-    answer = requests.post(
+    response = requests.post(
         discovery["token_endpoint"],
         data={"grant_type": "client_credentials", "scope": " ".join(scopes)},
         auth=("partner", "partnersecret"),
         timeout=10,
     )
 
-    assert answer.status_code == 200
-    assert set(answer.json()["scope"].split()) == {"shop:read", "shop:write", "orders:read", "orders:write", "staff"}
+    assert response.status_code == 200
+    assert set(response.json()["scope"].split()) == {"shop:read", "shop:write", "orders:read", "orders:write", "staff"}
 
 
 @pytest.mark.parametrize(
@@ -196,20 +196,20 @@ def test_no_other_way_to_a_token_is_open(node, shop, user, make_app, discovery, 
         **change,
     }
 
-    answer = client.get("/identity/o/authorize", {name: value for name, value in asked.items() if value})
+    response = client.get("/identity/o/authorize", {name: value for name, value in asked.items() if value})
 
     assert discovery["response_types_supported"] == ["code"]
     assert discovery["code_challenge_methods_supported"] == ["S256"]
-    assert answer.status_code == 302
-    assert "error=" in answer["Location"]
-    assert "code=" not in answer["Location"].replace("error_code=", "")
+    assert response.status_code == 302
+    assert "error=" in response["Location"]
+    assert "code=" not in response["Location"].replace("error_code=", "")
 
 
 @pytest.mark.parametrize("grant", ["password", "urn:ietf:params:oauth:grant-type:device_code", "implicit"])
 def test_no_other_grant_is_open(make_app, discovery, user, grant):
     make_app("server", secret="serversecret")
 
-    answer = requests.post(
+    response = requests.post(
         discovery["token_endpoint"],
         data={"grant_type": grant, "username": user.email, "password": "a-long-and-odd-one-42", "device_code": "x"},
         auth=("server", "serversecret"),
@@ -217,8 +217,8 @@ def test_no_other_grant_is_open(make_app, discovery, user, grant):
     )
 
     assert grant not in discovery["grant_types_supported"]
-    assert answer.status_code in {400, 401}
-    assert "access_token" not in answer.json()
+    assert response.status_code in {400, 401}
+    assert "access_token" not in response.json()
 
 
 def test_introspection_takes_both_methods(log_in, make_app, discovery):
@@ -228,8 +228,8 @@ def test_introspection_takes_both_methods(log_in, make_app, discovery):
 
     for sent in ({"auth": ("server", "serversecret")}, {"data": own}):
         data = {"token": tokens["access_token"], **sent.pop("data", {})}
-        answer = requests.post(discovery["introspection_endpoint"], data=data, timeout=10, **sent)
-        assert answer.json()["active"] is True
+        response = requests.post(discovery["introspection_endpoint"], data=data, timeout=10, **sent)
+        assert response.json()["active"] is True
     nobody = requests.post(discovery["introspection_endpoint"], data={"token": tokens["access_token"]}, timeout=10)
     assert nobody.status_code == 401
 
@@ -239,14 +239,14 @@ def test_an_app_learns_nothing_about_tokens_of_another(log_in, make_app, discove
     make_app("nosy", secret="nosysecret")
     _session, tokens = log_in()
 
-    answer = requests.post(
+    response = requests.post(
         discovery["introspection_endpoint"],
         data={"token": tokens["access_token"]},
         auth=("nosy", "nosysecret"),
         timeout=10,
     )
 
-    assert answer.json() == {"active": False}
+    assert response.json() == {"active": False}
 
 
 def test_two_apps_see_the_same_person(log_in, make_app, discovery):

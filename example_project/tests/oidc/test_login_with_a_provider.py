@@ -50,16 +50,16 @@ def test_somebody_elses_address_opens_nothing(click, user):
 def test_the_admins_log_in_has_the_button(click, staff):
     SocialAccount.objects.create(user=staff, provider="work", uid="staff")
 
-    click("to the admin")
+    click("log-in to the admin")
 
 
 def test_saying_no_at_the_provider_leads_back(click):
-    click("no, thank you")
+    click("log-in cancelled at the provider")
 
     assert not User.objects.exists()
 
 
-def test_the_guests_cart_comes_along(click):
+def test_the_guests_cart_is_merged(click):
     products.create(sku="MUG", name="Market mug", price=Decimal(950), categories=[categories.create("Kitchen")])
     inventory.receive({"MUG": 10}, reference="first")
 
@@ -76,6 +76,6 @@ def test_an_account_connects_a_provider_and_logs_in_with_it(click, user):
 
 
 def test_an_app_logs_in_without_a_browser_of_the_shop(click):
-    click("an app")
+    click("log-in by an app")
 
     assert User.objects.get().email == "new@example.org"

@@ -73,7 +73,7 @@ def sms(settings):
 
 
 @pytest.mark.parametrize("name", ["database", "migrations", "cache", "media storage", "time zone"])
-def test_what_works_is_well(db, settings, tmp_path, name):
+def test_working_parts_have_no_findings(db, settings, tmp_path, name):
     settings.MEDIA_ROOT, settings.DEBUG = tmp_path, True
     assert run_check(name) == []
     assert doctor("--only", name) == (0, f"ok       {name}\nNo problems found.\n")
@@ -95,7 +95,7 @@ def test_warnings_fail_only_with_strict(db, settings):
     assert "REDIS_URL" in out
 
 
-def test_amounts_that_nobody_gave(settings):
+def test_amounts_of_the_sample_shop_are_a_warning(settings):
     settings.SAMPLE_AMOUNTS = ["SHIPPING_PRICE", "TAX_RATE"]
     (finding,) = run_check("amounts")
     assert finding.is_warning

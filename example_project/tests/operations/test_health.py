@@ -19,21 +19,21 @@ AWAY = {
 }
 
 
-def test_alive_asks_nobody(client, django_assert_num_queries, db):
+def test_liveness_makes_no_queries(client, django_assert_num_queries, db):
     with django_assert_num_queries(0):
-        answer = client.get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-    assert "no-store" in answer["Cache-Control"]
+        response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    assert "no-store" in response["Cache-Control"]
 
 
 def test_ready_when_everything_works(client, db):
-    answer = client.get("/readyz")
-    assert answer.status_code == 200
-    assert answer.json()["failed"] == {}
-    assert answer.json()["status"] == "ok"
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["failed"] == {}
+    assert response.json()["status"] == "ok"
 
 
-def test_jobs_that_never_ran_are_named_but_keep_nobody_away(client, db):
+def test_jobs_that_never_ran_are_only_warnings(client, db):
     warnings = client.get("/readyz").json()["warnings"]
     assert "shop_orders.expire_orders" in warnings["jobs"]
     assert "shop_notify.deliver" in warnings["jobs"]
@@ -41,9 +41,9 @@ def test_jobs_that_never_ran_are_named_but_keep_nobody_away(client, db):
 
 def test_a_lost_cache_is_named(client, db):
     with override_settings(CACHES=AWAY):
-        answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["failed"] == {"cache": "a value was not kept"}
+        response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["failed"] == {"cache": "a value was not kept"}
 
 
 def test_a_lost_database_is_named_without_its_address(client, db):
@@ -52,9 +52,9 @@ def test_a_lost_database_is_named_without_its_address(client, db):
             raise OperationalError("connection to server at db.example.org failed for user shop")
 
     with connection.execute_wrapper(Broken()):
-        answer = client.get("/readyz?only=database")
-    assert answer.status_code == 503
-    assert answer.json()["failed"] == {"database": "failed with OperationalError"}
+        response = client.get("/readyz?only=database")
+    assert response.status_code == 503
+    assert response.json()["failed"] == {"database": "failed with OperationalError"}
 
 
 def test_missing_migrations_are_counted(client, db):
@@ -67,9 +67,9 @@ def test_missing_migrations_are_counted(client, db):
 
 def test_a_queue_that_stands_still_is_named(client, db):
     OrmQ.objects.create(key="shop", payload="", lock=timezone.now() - timedelta(seconds=probes.LATE_SECONDS + 60))
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["failed"] == {"queue": "a task has waited for 360 seconds"}
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["failed"] == {"queue": "a task has waited for 360 seconds"}
 
 
 def test_a_task_that_runs_does_not_count_as_waiting(client, db):
@@ -82,21 +82,21 @@ def test_an_outbox_that_stands_still_is_named(client, db):
         event_id="1", event="order_placed", alias="email", channel="email", address="a@example.org",
         due_at=timezone.now() - timedelta(seconds=probes.LATE_SECONDS + 1),
     )  # fmt: skip
-    answer = client.get("/readyz")
-    assert answer.status_code == 503
-    assert list(answer.json()["failed"]) == ["outbox"]
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert list(response.json()["failed"]) == ["outbox"]
 
 
 def test_a_balancer_can_ask_for_less(client, db):
     OrmQ.objects.create(key="shop", payload="", lock=timezone.now() - timedelta(hours=1))
-    answer = client.get("/readyz?only=database,migrations")
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "failed": {}, "warnings": {}})
+    response = client.get("/readyz?only=database,migrations")
+    assert (response.status_code, response.json()) == (200, {"status": "ok", "failed": {}, "warnings": {}})
 
 
 def test_a_misspelt_part_is_refused(client, db):
-    answer = client.get("/readyz?only=databse")
-    assert answer.status_code == 400
-    assert answer.json()["unknown"] == ["databse"]
+    response = client.get("/readyz?only=databse")
+    assert response.status_code == 400
+    assert response.json()["unknown"] == ["databse"]
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz", "/metrics"])
@@ -104,7 +104,7 @@ def test_nothing_can_be_posted(client, db, address):
     assert client.post(address).status_code == 405
 
 
-def test_no_answer_tells_versions_or_addresses(client, db):
+def test_no_response_contains_versions_or_addresses(client, db):
     with override_settings(CACHES=AWAY):
         text = json.dumps(client.get("/readyz").json())
     for secret in ("very-secret", "127.0.0.1", "redis://", "5432", "6.1", "5.2"):

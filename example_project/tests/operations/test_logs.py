@@ -93,8 +93,8 @@ def test_tracebacks_are_masked(written):
 
 
 def test_a_request_carries_its_id_from_end_to_end(client, db, written):
-    answer = client.get("/healthz", headers={"X-Request-ID": "proxy-4711-abcd"})
-    assert answer["X-Request-ID"] == "proxy-4711-abcd"
+    response = client.get("/healthz", headers={"X-Request-ID": "proxy-4711-abcd"})
+    assert response["X-Request-ID"] == "proxy-4711-abcd"
     (line,) = [line for line in lines(written) if line["logger"] == "shop.request"]
     assert line.pop("duration_ms") >= 0
     assert (line["request_id"], line["method"], line["route"], line["status"]) == (
@@ -157,8 +157,8 @@ def crash(client, product, monkeypatch):
         token = {"X-Cart-Token": added["X-Cart-Token"]}
         monkeypatch.setattr("shop_orders.checkout.place_order", fail)
         body = {"contact": contact, "note": CANARIES["card"]}
-        answer = client.post("/api/v1/orders/orders/", body, content_type=json_type, headers=token)
-        assert answer.status_code == 500
+        response = client.post("/api/v1/orders/orders/", body, content_type=json_type, headers=token)
+        assert response.status_code == 500
         return added["X-Cart-Token"]
 
     handler = next(h for h in logging.getLogger("django").handlers if isinstance(h, ErrorMail))
@@ -192,7 +192,7 @@ def test_requests_for_other_hosts_are_logged_and_not_mailed(client, db, settings
     assert mailoutbox == []
 
 
-def test_a_mail_server_that_is_away_breaks_no_answer(crash, monkeypatch, caplog):
+def test_an_unavailable_mail_server_does_not_break_the_response(crash, monkeypatch, caplog):
     def away(*_args, **_kwargs):
         raise ConnectionRefusedError
 

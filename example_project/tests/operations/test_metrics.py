@@ -14,11 +14,11 @@ def scrape(client, settings, db):
     settings.METRICS_TOKEN = "a-token"
 
     def figures():
-        answer = client.get("/metrics", headers={"Authorization": "Bearer a-token"})
-        assert answer.status_code == 200
+        response = client.get("/metrics", headers={"Authorization": "Bearer a-token"})
+        assert response.status_code == 200
         return {
             (sample.name, *sorted(sample.labels.values())): sample.value
-            for family in text_string_to_metric_families(answer.content.decode())
+            for family in text_string_to_metric_families(response.content.decode())
             for sample in family.samples
         }
 
@@ -32,9 +32,9 @@ def test_without_a_token_in_the_settings_there_is_no_such_address(client, db):
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer "}])
 def test_the_wrong_token_is_refused(client, settings, db, header):
     settings.METRICS_TOKEN = "a-token"
-    answer = client.get("/metrics", headers=header)
-    assert answer.status_code == 401
-    assert b"shop_" not in answer.content
+    response = client.get("/metrics", headers=header)
+    assert response.status_code == 401
+    assert b"shop_" not in response.content
 
 
 def test_requests_are_counted_by_route_and_status(client, scrape):
@@ -50,7 +50,7 @@ def test_an_unknown_address_makes_no_series_of_its_own(client, scrape):
     assert not [key for key in scrape() if any("4711" in str(part) for part in key)]
 
 
-def test_orders_stock_and_messages_are_told(place, scrape):
+def test_orders_stock_and_messages_are_reported(place, scrape):
     place()
     place(quantity=19)
     Notification.objects.create(event_id="1", event="e", alias="email", channel="email", address="a@example.org")
@@ -61,18 +61,18 @@ def test_orders_stock_and_messages_are_told(place, scrape):
     assert found["shop_up",] == 1
 
 
-def test_age_and_length_of_the_queue_are_told(scrape):
+def test_age_and_length_of_the_queue_are_reported(scrape):
     OrmQ.objects.create(key="shop", payload="", lock=timezone.now() - timedelta(seconds=90))
     found = scrape()
     assert found["shop_queue_length",] == 1
     assert 90 <= found["shop_queue_oldest_seconds",] < 100
 
 
-def test_overdue_jobs_are_told(scrape):
+def test_overdue_jobs_are_reported(scrape):
     assert scrape()["shop_job_overdue", "shop_orders.expire_orders"] == 1
 
 
-def test_while_the_database_is_away_requests_are_still_told(scrape):
+def test_requests_are_still_reported_while_the_database_is_unavailable(scrape):
     def broken(*_arguments):
         raise OperationalError
 

@@ -33,17 +33,17 @@ def ask(settings):
 
 @pytest.mark.parametrize("address", ["/database", "/redis"])
 def test_an_outage_is_a_503_that_says_when_to_come_back(ask, address):
-    answer = ask(address)
-    assert answer.status_code == 503
-    assert answer["Retry-After"] == "2"
-    assert b"away" not in answer.content
+    response = ask(address)
+    assert response.status_code == 503
+    assert response["Retry-After"] == "2"
+    assert b"away" not in response.content
 
 
 def test_a_bug_stays_a_500(ask):
     assert ask("/bug").status_code == 500
 
 
-def test_an_answer_stays_what_it_is(ask):
+def test_other_responses_are_unchanged(ask):
     assert ask("/well").status_code == 200
 
 
@@ -56,7 +56,7 @@ def test_under_the_api_an_outage_is_a_problem_document(client, db, monkeypatch):
         raise OperationalError("away")
 
     with connection.execute_wrapper(broken):
-        answer = client.get("/api/v1/products/products/")
-    assert answer.status_code == 503
-    assert answer["Content-Type"].startswith("application/problem+json")
-    assert answer["Retry-After"]
+        response = client.get("/api/v1/products/products/")
+    assert response.status_code == 503
+    assert response["Content-Type"].startswith("application/problem+json")
+    assert response["Retry-After"]

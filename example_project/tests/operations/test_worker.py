@@ -18,7 +18,7 @@ MAIN, SENTINEL = (1, "python manage.py qcluster"), (10, "python manage.py qclust
 
 
 def tree(children):
-    """A worker's main process with pid 10, its sentinel 11, and so many processes under that."""
+    """A worker's main process with pid 10, its sentinel 11, and this number of processes below it."""
     return {1: (0, "init"), 10: MAIN, 11: SENTINEL} | {
         20 + n: (11, "python manage.py qcluster") for n in range(children)
     }

@@ -50,8 +50,8 @@ def test_somebody_else_s_address_is_not_found(customer, another, user):
     customer.post("/account/addresses/new/", **ADDRESS)
     kept = customers.for_user(user).addresses.get()
     for page in ("", "delete/", "default/"):
-        answer = another.client.post(f"/account/addresses/{kept.public_id}/{page}", ADDRESS)
-        assert answer.status_code == 404
+        response = another.client.post(f"/account/addresses/{kept.public_id}/{page}", ADDRESS)
+        assert response.status_code == 404
     assert customers.for_user(user).addresses.get() == kept
 
 

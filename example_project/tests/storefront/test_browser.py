@@ -13,7 +13,7 @@ SCENARIOS = [
     "a guest buys",
     "a guest buys without scripts",
     "a customer buys, reviews and cancels",
-    "a payment on another page",
+    "payment on the provider's page",
     "two tabs and a double click give one order",
     "the back button",
     "search suggestions and variants",

@@ -55,11 +55,11 @@ def test_more_than_there_is_cannot_be_added(visitor, mug):
 
 
 def test_an_error_never_leads_to_a_foreign_page(visitor, mug):
-    answer = visitor.client.post("/cart/add/", {"product": "NOTHING", "back": "https://example.com/"})
-    assert answer.headers["Location"] == "/cart/"
+    response = visitor.client.post("/cart/add/", {"product": "NOTHING", "back": "https://example.com/"})
+    assert response.headers["Location"] == "/cart/"
 
 
-def test_quantity_is_changed_and_nothing_takes_it_out(visitor, mug):
+def test_quantity_is_changed_and_zero_removes_the_line(visitor, mug):
     visitor.add("MUG")
     assert "KSh\N{NO-BREAK SPACE}3,800.00" in visitor.post("/cart/change/", product="MUG", quantity=4)
     visitor.post("/cart/change/", product="MUG", quantity=0)
@@ -72,14 +72,14 @@ def test_a_line_is_removed_by_its_button(visitor, mug):
     assert not CartItem.objects.exists()
 
 
-def test_a_new_price_is_told(visitor, mug):
+def test_a_new_price_is_shown(visitor, mug):
     visitor.add("MUG")
     products.set_price(mug, price=Decimal(990))
     assert "it was KSh\N{NO-BREAK SPACE}950.00" in visitor.get("/cart/")
     assert "Go to checkout" in visitor.text
 
 
-def test_less_stock_is_told_and_stops_the_checkout(visitor, mug):
+def test_less_stock_is_shown_and_stops_the_checkout(visitor, mug):
     visitor.add("MUG", 5)
     inventory.adjust({"MUG": -7}, reason="breakage")
     text = visitor.get("/cart/")
@@ -89,22 +89,22 @@ def test_less_stock_is_told_and_stops_the_checkout(visitor, mug):
     assert visitor.path == "/cart/"
 
 
-def test_a_product_that_is_gone_is_told(visitor, mug):
+def test_a_product_that_is_gone_is_shown(visitor, mug):
     visitor.add("MUG")
     products.change(mug, is_active=False)
     assert "This is no longer on sale." in visitor.get("/cart/")
 
 
 def test_htmx_gets_a_note_and_the_new_count(visitor, mug):
-    answer = visitor.client.post("/cart/add/", {"product": "MUG", "quantity": 2}, headers={"HX-Request": "true"})
-    text = answer.content.decode()
+    response = visitor.client.post("/cart/add/", {"product": "MUG", "quantity": 2}, headers={"HX-Request": "true"})
+    text = response.content.decode()
     assert "Market mug is in your cart." in text
     assert 'hx-swap-oob="true"' in text
     assert "<html" not in text
-    assert "shop_cart" in answer.cookies
+    assert "shop_cart" in response.cookies
 
 
-def test_the_guest_s_cart_comes_along_at_log_in(visitor, mug, user):
+def test_the_guest_s_cart_is_merged_at_log_in(visitor, mug, user):
     visitor.add("MUG", 2)
     visitor.post("/accounts/login/", login=user.email, password="a-long-and-odd-one-42")
     assert visitor.path == "/account/"
@@ -118,9 +118,9 @@ def test_nothing_is_changed_by_get(visitor, path):
 
 
 def test_forms_need_the_csrf_token(mug):
-    answer = Client(enforce_csrf_checks=True).post("/cart/add/", {"product": "MUG"})
-    assert answer.status_code == 403
-    assert "Please try that again" in answer.content.decode()
+    response = Client(enforce_csrf_checks=True).post("/cart/add/", {"product": "MUG"})
+    assert response.status_code == 403
+    assert "Please try that again" in response.content.decode()
 
 
 def log_in(visitor, user):
@@ -148,7 +148,7 @@ def test_a_log_in_without_a_cart_says_nothing(visitor, customer, mug, user):
     assert "your cart" not in log_in(visitor, user).replace("in your cart", "")
 
 
-def test_a_quantity_that_is_too_much_together_is_said(visitor, customer, mug, user, settings):
+def test_a_merged_quantity_above_the_limit_is_reported(visitor, customer, mug, user, settings):
     settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "MAX_QUANTITY": 4}
     customer.add("MUG", 3)
     visitor.add("MUG", 3)
@@ -166,7 +166,7 @@ def test_tax_is_shown_by_its_rate_below_the_total(visitor, mug, settings):
     assert text.index("KSh\u00a01,900.00</dd> <dt") < text.index("KSh\u00a0132.56")
 
 
-def test_a_tax_that_fails_is_said_without_its_details(visitor, mug, settings):
+def test_a_tax_that_fails_is_reported_without_its_details(visitor, mug, settings):
     """The cart is shown and can be changed, but not ordered."""
     visitor.add("MUG", 2)
     wrong = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "-0.16"}}

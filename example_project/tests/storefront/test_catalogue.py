@@ -61,7 +61,7 @@ def test_filters_narrow_and_can_be_taken_off(visitor, mug, shirt):
         "attr=x",
     ],
 )
-def test_what_makes_no_sense_in_the_address_is_passed_over(visitor, mug, query):
+def test_invalid_query_parameters_are_ignored(visitor, mug, query):
     assert "Market mug" in visitor.get(f"/category/kitchen/?{query}")
     assert visitor.page.status_code == 200
 
@@ -213,5 +213,5 @@ def test_a_review_without_a_rating_is_refused(customer, mug):
 
 
 @pytest.mark.parametrize("after", ["nonsense", "%00", "00000000-0000-0000-0000-000000000000"])
-def test_reviews_begin_anew_after_one_that_is_not_there(visitor, mug, after):
+def test_reviews_start_at_the_first_page_after_an_unknown_id(visitor, mug, after):
     assert "There are no reviews yet." in visitor.get(f"/product/market-mug/reviews/?after={after}")

@@ -52,7 +52,7 @@ def test_a_customer_buys_and_keeps_the_address(customer, mug):
     assert again.shipping_address["line1"] == "Riverside Drive 12"
 
 
-def test_who_collects_needs_no_address_and_pays_no_delivery(visitor, mug):
+def test_collection_needs_no_address_and_costs_nothing(visitor, mug):
     order = visitor.buy("MUG", delivery="pickup", line1="", city="")
     assert order.shipping_address == {}
     assert order.total == Decimal(950)
@@ -156,7 +156,7 @@ def test_collecting_customer_s_order_has_the_total_and_address_of_the_review(cus
     assert (order.shipping_address, order.delivery) == ({}, "pickup")
 
 
-def test_way_to_pay_that_was_removed_meanwhile_is_chosen_again(visitor, mug, settings):
+def test_payment_method_that_was_removed_meanwhile_is_chosen_again(visitor, mug, settings):
     visitor.add("MUG")
     visitor.enter_details()
     sent = visitor.placing()
@@ -293,7 +293,7 @@ def test_a_payment_form_that_is_sent_again_by_the_back_button_starts_no_second_p
 
 
 @pytest.mark.parametrize("alias", ["\0", "gold", "x" * 300, "on_delivery"])
-def test_a_way_to_pay_that_is_not_offered_is_refused(visitor, mug, settings, alias):
+def test_a_payment_method_that_is_not_offered_is_refused(visitor, mug, settings, alias):
     settings.SHOP_ORDERS = {
         **settings.SHOP_ORDERS,
         "PAYMENT_PROVIDERS": {"test": TEST, **settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]},
@@ -327,7 +327,7 @@ def test_a_lost_webhook_is_made_up_for_when_the_buyer_comes_back(visitor, mug, s
     assert order.payment_status == "paid"
 
 
-def test_an_order_by_another_way_to_pay_that_is_unknown_is_refused(visitor, mug):
+def test_an_order_by_another_payment_method_that_is_unknown_is_refused(visitor, mug):
     assert GUEST["payment"] == "on_delivery"
     order = visitor.buy("MUG")
     token = visitor.page.wsgi_request.GET["token"]

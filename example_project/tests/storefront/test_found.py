@@ -15,10 +15,10 @@ LOC = "{http://www.sitemaps.org/schemas/sitemap/0.9}loc"
 
 
 def locations(client, path):
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "application/xml"
-    return [node.text.removeprefix("http://testserver") for node in ET.fromstring(answer.content).iter(LOC)]
+    response = client.get(path)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "application/xml"
+    return [node.text.removeprefix("http://testserver") for node in ET.fromstring(response.content).iter(LOC)]
 
 
 def test_the_sitemap_names_every_page_that_can_be_found(client, kitchen, mug, shirt):
@@ -39,11 +39,11 @@ def test_the_sitemap_names_every_page_that_can_be_found(client, kitchen, mug, sh
 
 
 def test_robots_may_read_what_is_for_everybody_and_nothing_else(client, db):
-    answer = client.get("/robots.txt")
+    response = client.get("/robots.txt")
     rules = RobotFileParser()
-    rules.parse(answer.content.decode().splitlines())
+    rules.parse(response.content.decode().splitlines())
 
-    assert answer["Content-Type"].startswith("text/plain")
+    assert response["Content-Type"].startswith("text/plain")
     assert rules.site_maps() == ["http://127.0.0.1:8000/sitemap.xml"]
     for path in (
         "/",

@@ -25,9 +25,9 @@ def ask(client, number, email="guest@example.org"):
 def test_the_link_goes_to_the_address_of_the_order_and_opens_it(visitor, mug, client):
     order = visitor.buy("MUG")
 
-    answer = ask(client, f" {order.number.lower()} ", "Guest@Example.org")
+    response = ask(client, f" {order.number.lower()} ", "Guest@Example.org")
 
-    assert (answer.status_code, answer["Location"]) == (302, "/orders/?sent=1")
+    assert (response.status_code, response["Location"]) == (302, "/orders/?sent=1")
     row = links().get()
     assert (row.alias, row.address, row.reference) == ("email", "guest@example.org", order.number)
     mail = preview_notification(row)
@@ -38,14 +38,14 @@ def test_the_link_goes_to_the_address_of_the_order_and_opens_it(visitor, mug, cl
 
 
 @pytest.mark.parametrize("email", ["another@example.org", "guest@example.com", "guest@example.org.evil.example"])
-def test_another_address_gets_nothing_and_the_same_answer(visitor, mug, client, email):
+def test_another_address_gets_nothing_and_the_same_response(visitor, mug, client, email):
     order = visitor.buy("MUG")
 
-    answer, known = ask(client, order.number, email), ask(client, order.number)
+    response, known = ask(client, order.number, email), ask(client, order.number)
     unknown = ask(client, "ABCDE-FGHIJ")
 
     assert links().count() == 1
-    assert {(a.status_code, a["Location"], a.content) for a in (answer, known, unknown)} == {
+    assert {(a.status_code, a["Location"], a.content) for a in (response, known, unknown)} == {
         (302, "/orders/?sent=1", b"")
     }
     pages = {client.get("/orders/?sent=1").content.count(b"Check your e-mail") for _ in range(2)}
@@ -55,10 +55,10 @@ def test_another_address_gets_nothing_and_the_same_answer(visitor, mug, client, 
 def test_an_address_is_not_written_to_more_than_three_times_an_hour(visitor, mug, client):
     order = visitor.buy("MUG")
 
-    answers = [ask(client, order.number) for _number in range(6)]
+    responses = [ask(client, order.number) for _number in range(6)]
 
     assert links().count() == 3
-    assert {answer.status_code for answer in answers} == {302}
+    assert {response.status_code for response in responses} == {302}
 
 
 def test_a_visitor_cannot_try_numbers_without_end(visitor, mug, client):
@@ -78,10 +78,10 @@ def test_a_visitor_cannot_try_numbers_without_end(visitor, mug, client):
     ("number", "email"), [("", ""), ("A", "nonsense"), ("\0", "guest@example.org"), ("x" * 41, "guest@example.org")]
 )
 def test_what_cannot_be_right_is_said_beside_the_field(client, db, number, email):
-    answer = ask(client, number, email)
+    response = ask(client, number, email)
 
-    assert answer.status_code == 200
-    assert answer.content.count(b"errorlist") >= 1
+    assert response.status_code == 200
+    assert response.content.count(b"errorlist") >= 1
     assert not Notification.objects.exists()
 
 

@@ -46,8 +46,8 @@ def test_an_expired_token_finds_nothing(visitor, mug, settings):
 
 def test_the_token_of_one_order_opens_no_other(visitor, mug):
     one, other = visitor.buy("MUG"), visitor.buy("MUG")
-    answer = Client().get(f"/orders/{other.number}/", {"token": guest_links.token_for(one.number)})
-    assert answer.status_code == 404
+    response = Client().get(f"/orders/{other.number}/", {"token": guest_links.token_for(one.number)})
+    assert response.status_code == 404
 
 
 def test_a_customer_s_order_is_seen_by_nobody_else(customer, another, mug):
@@ -155,9 +155,9 @@ def test_unknown_numbers_find_nothing(customer, number):
 
 def test_an_order_page_is_kept_by_no_cache_and_no_search_engine(visitor, mug):
     order = visitor.buy("MUG")
-    answer = visitor.client.get(links.order_path(order.number, guest_links.token_for(order.number)))
-    assert "no-store" in answer.headers["Cache-Control"]
-    assert 'name="robots" content="noindex"' in answer.content.decode()
+    response = visitor.client.get(links.order_path(order.number, guest_links.token_for(order.number)))
+    assert "no-store" in response.headers["Cache-Control"]
+    assert 'name="robots" content="noindex"' in response.content.decode()
 
 
 def test_deliveries_name_no_address(visitor, mug):
@@ -179,7 +179,7 @@ def test_only_an_accepted_order_is_a_purchase(customer, user, mug):
     assert not purchases.has_bought(user, ["MUG"])
 
 
-def test_without_an_account_the_way_to_an_order_is_told(visitor, db):
+def test_the_page_says_how_to_find_an_order_without_an_account(visitor, db):
     assert "Open the link in the confirmation" in visitor.get("/orders/")
 
 
@@ -218,11 +218,11 @@ def test_order_page_waits_for_a_payment_on_the_phone_and_then_reloads_itself(vis
     assert "Look at your phone." in page
     assert f'hx-get="/orders/{order.number}/waiting/?token=' in page
     url = f"/orders/{order.number}/waiting/"
-    answer = Client().get(url, {"token": token})
-    assert (answer.status_code, answer.content, "HX-Refresh" in answer) == (204, b"", False)
+    response = Client().get(url, {"token": token})
+    assert (response.status_code, response.content, "HX-Refresh" in response) == (204, b"", False)
     payments.apply_state(order.payments.get().pk, PaymentState(status="cancelled", reference="ws_CO_1"))
-    answer = Client().get(url, {"token": token})
-    assert (answer.status_code, answer["HX-Refresh"]) == (204, "true")
+    response = Client().get(url, {"token": token})
+    assert (response.status_code, response["HX-Refresh"]) == (204, "true")
     assert Client().get(url).status_code == 404
     page = visitor.get(f"/orders/{order.number}/?token={token}")
     assert "waiting/" not in page

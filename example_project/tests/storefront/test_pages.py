@@ -128,9 +128,9 @@ def test_the_page_for_a_crash_asks_nothing_of_the_database(rf, django_assert_num
     from storefront.views import errors
 
     with django_assert_num_queries(0):
-        answer = errors.server_error(rf.get("/"))
-    assert answer.status_code == 500
-    check(answer.content.decode())
+        response = errors.server_error(rf.get("/"))
+    assert response.status_code == 500
+    check(response.content.decode())
 
 
 def test_the_policy_allows_own_scripts_and_styles_only(client, db):
@@ -178,7 +178,7 @@ def test_a_stranger_is_told_nothing_by_a_post_without_a_token(mug):
     assert Client(enforce_csrf_checks=True).post("/checkout/place/").status_code == 403
 
 
-def test_pages_answer_head(seen):
+def test_pages_respond_to_head(seen):
     assert {seen.client.head(path).status_code for path in ("/", "/category/kitchen/", "/product/market-mug/")} == {
         200
     }

@@ -93,7 +93,7 @@ def memory_provider(shop_settings):
 
 @pytest.fixture
 def make_due():
-    """A function that makes due everything that a job put back for later."""
+    """A function that makes everything due that a job has postponed."""
 
     def due():
         now = timezone.now()

@@ -200,7 +200,7 @@ def test_list_of_refunds_due_is_exact(order, total, paid, refunded, due):
 
 @pytest.mark.pg
 def test_list_of_refunds_due_reads_the_overpaid_orders_only(place, memory_provider):
-    """However many orders there are: the plan uses the partial index."""
+    """The plan uses the partial index, however many orders there are."""
     place(provider="bank")
     orders = Order.objects.refund_due().order_by("-placed_at", "-id")
     with connection.cursor() as cursor:

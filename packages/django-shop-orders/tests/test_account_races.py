@@ -1,4 +1,4 @@
-"""Two actions of staff, a customer or a job on one order at once: its account and its stock stay right."""
+"""Two simultaneous actions of staff, a customer or a job on one order: its account and its stock stay correct."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -110,7 +110,7 @@ PAIRS = [
 ]
 
 
-def test_two_actions_at_once_leave_the_account_and_the_stock_right(place, memory_provider, shop_settings):
+def test_two_actions_at_once_leave_the_account_and_the_stock_correct(place, memory_provider, shop_settings):
     shop_settings(PRICING=[TAX], MAX_UNPAID_ORDERS=50)
     for before, *actions in PAIRS:  # in one test, since emptying the database takes longer than a race
         Book.objects.update(on_hand=10)

@@ -120,15 +120,15 @@ def test_held_payment_can_be_resolved_on_the_order_page(shopkeeper, place, memor
     assert "is not waiting for a payment" in again.content.decode()
 
 
-def test_payment_that_nobody_can_ask_about_is_listed_and_resolved(shopkeeper, place, memory_provider):
+def test_payment_whose_state_cannot_be_fetched_is_listed_and_resolved(shopkeeper, place, memory_provider):
     order = place(provider="memory")
     payments.start(order.pk)
     listing = reverse("admin:shop_orders_payment_changelist") + "?needs_decision=yes"
     assert "0 payments" in shopkeeper.get(listing).content.decode()
-    Payment.objects.update(error="memory does not answer. Look at the provider's page.")
+    Payment.objects.update(error="memory does not respond. Look at the provider's page.")
     assert "1 payment" in shopkeeper.get(listing).content.decode()
     form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "resolve"])).content.decode()
-    assert "memory does not answer" in form
+    assert "memory does not respond" in form
     step(shopkeeper, order, "resolve", payment=order.payments.get().public_id, amount="25.00")
     order.refresh_from_db()
     assert (order.status, order.paid_amount) == ("confirmed", 25)
@@ -191,7 +191,7 @@ def test_bulk_confirmation_skips_unpaid_orders_and_says_so(shopkeeper, place, me
     assert dict(Order.objects.values_list("pk", "status")) == {unpaid.pk: "pending", bank.pk: "confirmed"}
 
 
-def test_way_to_pay_is_shown_in_the_list_on_the_page_and_on_the_slip(shopkeeper, place, memory_provider):
+def test_payment_method_is_shown_in_the_list_on_the_page_and_on_the_slip(shopkeeper, place, memory_provider):
     card, door = place(provider="memory"), place(provider="on_delivery")
     listed = shopkeeper.get(reverse("admin:shop_orders_order_changelist")).content.decode()
     assert "Payment, not paid yet" in listed
@@ -202,8 +202,8 @@ def test_way_to_pay_is_shown_in_the_list_on_the_page_and_on_the_slip(shopkeeper,
         " ".join(shopkeeper.get(reverse("admin:shop_orders_slip", args=[order.pk])).content.decode().split())
         for order in (card, door)
     ]
-    assert ["Way to pay: Payment" in slips[0], "To collect" in slips[0]] == [True, False]
-    assert ["Way to pay: Pay on delivery" in slips[1], "To collect: 25.00 KES" in slips[1]] == [True, True]
+    assert ["Payment method: Payment" in slips[0], "To collect" in slips[0]] == [True, False]
+    assert ["Payment method: Pay on delivery" in slips[1], "To collect: 25.00 KES" in slips[1]] == [True, True]
     payments.record_payment(door.pk)
     slip = shopkeeper.get(reverse("admin:shop_orders_slip", args=[door.pk])).content.decode()
     assert "To collect" not in slip

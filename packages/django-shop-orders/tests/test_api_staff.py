@@ -47,13 +47,13 @@ def test_staff_take_an_order_from_confirmation_to_delivery(staff, staff_user, pl
     assert {event["actor"] for event in delivered["events"] if event["kind"] != "placed"} == {"test-staff"}
 
 
-def test_order_that_waits_for_an_online_payment_is_confirmed_only_if_that_is_meant(staff, place, memory_provider):
+def test_order_that_waits_for_an_online_payment_is_confirmed_only_with_accept_unpaid(staff, place, memory_provider):
     order = place(provider="memory")
     seen = staff.get(f"{ORDERS}{order.number}/").json()
     assert (seen["awaits_online_payment"], seen["payment_provider"]) == (True, "memory")
-    answer = post(staff, order, "confirm")
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (409, "order_unpaid")
+    response = post(staff, order, "confirm")
+    problem = response.json()
+    assert (response.status_code, problem["code"]) == (409, "order_unpaid")
     assert (problem["amount_due"], problem["currency"]) == ("25.00", "KES")
     order.refresh_from_db()
     assert order.status == "pending"
@@ -61,7 +61,7 @@ def test_order_that_waits_for_an_online_payment_is_confirmed_only_if_that_is_mea
 
 
 @pytest.mark.parametrize("how", ["bank", "authorised", "paid", "free"])
-def test_order_that_needs_no_online_payment_is_confirmed_as_before(staff, place, memory_provider, how):
+def test_order_that_needs_no_online_payment_is_confirmed_without_accept_unpaid(staff, place, memory_provider, how):
     if how == "free":
         Book.objects.update(sale_price=0)
     order = place(provider="bank" if how == "bank" else "memory")
@@ -73,14 +73,16 @@ def test_order_that_needs_no_online_payment_is_confirmed_as_before(staff, place,
         assert post(staff, order, "confirm").json()["status"] == "confirmed"
 
 
-def test_order_of_a_removed_provider_is_confirmed_only_if_that_is_meant(staff, place, memory_provider, shop_settings):
+def test_order_of_a_removed_provider_is_confirmed_only_with_accept_unpaid(
+    staff, place, memory_provider, shop_settings
+):
     order = place(provider="memory")
     shop_settings(PAYMENT_PROVIDERS={"on_delivery": {"BACKEND": "shop_orders.payment_providers.PayOnDelivery"}})
-    answer = post(staff, order, "confirm")
-    assert (answer.json()["code"], answer.json()["payment_provider"]) == ("order_unpaid", "memory")
+    response = post(staff, order, "confirm")
+    assert (response.json()["code"], response.json()["payment_provider"]) == ("order_unpaid", "memory")
 
 
-def test_staff_list_shows_the_way_to_pay(staff, place, memory_provider):
+def test_staff_list_shows_the_payment_method(staff, place, memory_provider):
     place(provider="bank")
     (row,) = staff.get(ORDERS).json()["items"]
     assert row["payment_provider"] == "bank"
@@ -159,10 +161,10 @@ def test_held_payment_is_resolved(staff, place, memory_provider):
     )
 
 
-def test_payment_that_nobody_can_ask_about_is_shown_to_staff_only(staff, client, place, memory_provider):
+def test_payment_whose_state_cannot_be_fetched_is_shown_to_staff_only(staff, client, place, memory_provider):
     order = place(provider="memory")
     payment = payments.start(order.pk)
-    Payment.objects.update(error="memory does not answer. Look at the provider's page.")
+    Payment.objects.update(error="memory does not respond. Look at the provider's page.")
     (seen,) = staff.get(f"{ORDERS}{order.number}/").json()["payments"]
     assert (seen["needs_decision"], seen["provider_reference"]) == (True, payment.provider_reference)
     assert "Look at the provider's page" in seen["error"]

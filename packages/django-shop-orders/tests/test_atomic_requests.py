@@ -155,8 +155,8 @@ def paid_order(calls, book, buyer):
 
 def test_three_posts_of_a_refund_with_one_key_move_the_money_once(paid_order, staff, calls):
     body = {"amount": "5.00", "reason": "Torn cover"}
-    answers = [post(staff, f"staff/orders/{paid_order.number}/refund/", body, key="r-1") for _post in range(3)]
-    assert [answer.json()["refunded_amount"] for answer in answers] == ["5.00"] * 3
+    responses = [post(staff, f"staff/orders/{paid_order.number}/refund/", body, key="r-1") for _post in range(3)]
+    assert [response.json()["refunded_amount"] for response in responses] == ["5.00"] * 3
     assert [name for name, _is_atomic in calls] == ["start", "webhook", "refund"]
     assert list(Refund.objects.values_list("amount", "status")) == [(Decimal(5), "succeeded")]
 
@@ -164,8 +164,8 @@ def test_three_posts_of_a_refund_with_one_key_move_the_money_once(paid_order, st
 @pytest.mark.pg
 def test_three_posts_at_once_of_a_refund_with_one_key_move_the_money_once(paid_order, staff, calls):
     url, body = f"staff/orders/{paid_order.number}/refund/", {"amount": "5.00"}
-    answers = at_once(*[lambda: post(staff, url, body, key="r-1").json()] * 3)
-    assert {answer["number"] for answer in answers} == {paid_order.number}
+    responses = at_once(*[lambda: post(staff, url, body, key="r-1").json()] * 3)
+    assert {response["number"] for response in responses} == {paid_order.number}
     assert [name for name, _is_atomic in calls] == ["start", "webhook", "refund"]
     assert list(Refund.objects.values_list("amount", "status")) == [(Decimal(5), "succeeded")]
 
@@ -189,7 +189,7 @@ def test_staff_capture_an_authorised_payment(calls, book, buyer, staff):
     buyer.post(started["redirect_url"].removeprefix("http://testserver"), {"choice": "authorise"})
     url = f"staff/orders/{order['number']}/payments/{started['id']}/capture/"
     captured = [post(staff, url, key="c-1").json() for _post in range(2)]
-    assert [answer["paid_amount"] for answer in captured] == ["12.50"] * 2
+    assert [response["paid_amount"] for response in captured] == ["12.50"] * 2
     assert [name for name, _is_atomic in calls] == ["start", "webhook", "capture"]
 
 
@@ -224,7 +224,7 @@ MARKED = [
 
 
 @pytest.mark.parametrize("url", MARKED)
-def test_view_of_each_address_that_calls_a_provider_is_marked(url):
+def test_each_view_that_calls_a_provider_is_exempt(url):
     assert resolve(url).func._non_atomic_requests == set(connections)
 
 

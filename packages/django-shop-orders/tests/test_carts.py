@@ -85,7 +85,7 @@ def test_removing_a_product_not_in_the_cart_changes_nothing(cart):
     assert quantities(cart) == {}
 
 
-def test_product_whose_price_was_taken_away_is_not_sold_for_nothing(cart, shop_settings):
+def test_product_whose_price_was_removed_is_not_sold(cart, shop_settings):
     options = {"model": "books.Leaflet", "ref": "id", "name": "headline", "price": "price", "stock": "copies"}
     backend = "shop_orders.product_sources.ModelProductSource"
     shop_settings(PRODUCT_SOURCE={"BACKEND": backend, "OPTIONS": options})

@@ -1,4 +1,4 @@
-"""What a refund credits: goods, shipping or goodwill, above the money that is owed anyway."""
+"""The credit of a refund: goods, shipping or goodwill, as far as the refund exceeds the refund due."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -83,7 +83,7 @@ def test_reinstated_order_has_its_tax_again(order):
     ]
 
 
-def test_refund_tells_its_goods_and_the_account(order, announced, django_capture_on_commit_callbacks):
+def test_refund_signal_has_its_goods_and_the_account(order, announced, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         payments.refund(order.pk, lines={"978-1": 1}, shipping=True, reason="Torn.")
     _name, payload, _rest = next(row for row in announced if row[0] == "order_refunded")
@@ -110,13 +110,13 @@ def test_refund_uses_up_what_is_owed_before_it_credits(order):
     assert (order.amount_due, order.refund_due) == (0, 0)
 
 
-def test_refund_without_credit_is_asked_for_again(order, user):
+def test_refund_without_credit_is_owed_again(order, user):
     payments.refund(order.pk, amount=Decimal("10.00"), credit=False, by=user)
     assert credits_of(order) == []
     assert (order.amount_due, order.payment_status) == (10, "part_refunded")
     event = order.events.get(kind="refund_without_credit")
     assert (event.actor, event.is_public) == (user, False)
-    assert event.message == "10.00 KES is refunded without a credit. The customer will be asked for it again."
+    assert event.message == "10.00 KES is refunded without a credit. The customer owes it again."
 
 
 def test_payment_status_follows_the_credit_before_the_refund_is_sent(place, memory_provider, announced):
@@ -171,18 +171,22 @@ def test_staff_refund_goods_by_the_api(order):
     client = Client(headers={"Authorization": f"Bearer user-{staff.pk}"})
     url = f"/api/orders/staff/orders/{order.number}/refund/"
     body = {"lines": [{"product": "978-1", "quantity": 1}], "shipping": True, "reason": "Torn."}
-    answer = client.post(url, body, "application/json").json()
-    assert (answer["credited_amount"], answer["refunded_amount"], answer["amount_due"]) == ("15.40", "15.40", "0.00")
-    rows = [(row["kind"], row["amount"], row["lines"], row["actor"], row["reason"]) for row in answer["credits"]]
-    assert answer["credits"][0]["tax_lines"] == [
+    response = client.post(url, body, "application/json").json()
+    assert (response["credited_amount"], response["refunded_amount"], response["amount_due"]) == (
+        "15.40",
+        "15.40",
+        "0.00",
+    )
+    rows = [(row["kind"], row["amount"], row["lines"], row["actor"], row["reason"]) for row in response["credits"]]
+    assert response["credits"][0]["tax_lines"] == [
         {"label": "Tax", "rate": "0.1", "base": "10.00", "amount": "1.00", "is_included": False}
     ]
     assert rows == [
         ("lines", "11.00", {"978-1": 1}, "test-staff", "Torn."),
         ("shipping", "4.40", {}, "test-staff", "Torn."),
     ]
-    answer = client.post(url, {"amount": "2.00", "credit": False}, "application/json").json()
-    assert (answer["credited_amount"], answer["amount_due"]) == ("15.40", "2.00")
+    response = client.post(url, {"amount": "2.00", "credit": False}, "application/json").json()
+    assert (response["credited_amount"], response["amount_due"]) == ("15.40", "2.00")
     refused = client.post(url, {"lines": [{"product": "978-1", "quantity": 2}]}, "application/json")
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
 
@@ -193,23 +197,23 @@ def test_customers_see_their_refunds_without_the_texts_of_staff(order, user, mem
     assert client.get(url).json()["refunds"] == []
     (made,) = payments.refund(order.pk, amount=Decimal(5), reason="Canary is a nuisance", by=user)
     payments.queue_refund(order.pk, amount=Decimal("2.50"))
-    answer = client.get(url)
-    assert [(row["amount"], row["currency"], row["status"]) for row in answer.json()["refunds"]] == [
+    response = client.get(url)
+    assert [(row["amount"], row["currency"], row["status"]) for row in response.json()["refunds"]] == [
         ("5.00", "KES", "succeeded"),
         ("2.50", "KES", "queued"),
     ]
-    first = answer.json()["refunds"][0]
+    first = response.json()["refunds"][0]
     assert set(first) == {"amount", "currency", "status", "created_at"}
     assert made.created_at - datetime.fromisoformat(first["created_at"]) < timedelta(milliseconds=1)
-    assert "Canary" not in answer.content.decode()
+    assert "Canary" not in response.content.decode()
 
 
 def test_api_tells_the_balance_of_the_account(order, user):
     client = Client(headers={"Authorization": f"Bearer user-{user.pk}"})
     lifecycle.cancel(order.pk)
     fields = ("balance", "amount_due", "refund_due")
-    answer = client.get(f"/api/orders/orders/{order.number}/").json()
-    assert [answer[name] for name in fields] == ["-33.00", "0.00", "33.00"]
+    response = client.get(f"/api/orders/orders/{order.number}/").json()
+    assert [response[name] for name in fields] == ["-33.00", "0.00", "33.00"]
     assert client.get("/api/orders/orders/").json()["items"][0]["balance"] == "-33.00"
     payments.refund(order.pk, credit=False)
     assert client.get(f"/api/orders/orders/{order.number}/").json()["balance"] == "0.00"

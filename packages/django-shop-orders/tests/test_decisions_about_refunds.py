@@ -152,9 +152,9 @@ def test_staff_decide_by_the_api_once_per_key(order, unknown, place):
     )
     action = f"{url}refunds/{unknown.public_id}/resolve/"
     for _time in range(2):
-        answer = client.post(action, {"succeeded": True, "reason": "Seen"}, "application/json")
-        assert (answer.status_code, answer.json()["refunded_amount"]) == (200, "10.00")
-    assert answer.json()["refunds"][0]["needs_decision"] is False
+        response = client.post(action, {"succeeded": True, "reason": "Seen"}, "application/json")
+        assert (response.status_code, response.json()["refunded_amount"]) == (200, "10.00")
+    assert response.json()["refunds"][0]["needs_decision"] is False
     again = client.post(action, {"succeeded": False}, "application/json", headers={"Idempotency-Key": "r-2"})
     assert (again.status_code, again.json()["code"]) == (409, "invalid_transition")
     other = action.replace(order.number, place(provider="memory").number)

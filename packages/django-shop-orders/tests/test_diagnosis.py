@@ -83,7 +83,7 @@ def test_stripe_refusals_are_told_apart(stripe, response, text):
     assert not problem.is_warning
 
 
-def test_stripe_that_is_not_there_is_away(stripe):
+def test_unreachable_stripe_is_reported(stripe):
     provider = StripeCheckout(alias="card", api_key="sk_live", webhook_secrets=SECRETS, api_base="http://127.0.0.1:1")
     (problem,) = provider.diagnose()
     assert "cannot be reached" in problem.what
@@ -142,15 +142,15 @@ def test_mpesa_sandbox_is_a_warning(daraja, monkeypatch):
 
 @pytest.mark.parametrize("message", ["Wrong credentials", "Merchant does not exist", "Invalid BusinessShortCode"])
 def test_mpesa_passkey_that_does_not_fit(daraja, monkeypatch, message):
-    answers = {"GET": (200, {"access_token": "x", "expires_in": "3599"})}
+    responses = {"GET": (200, {"access_token": "x", "expires_in": "3599"})}
     refusal = (500, {"errorCode": "500.001.1001", "errorMessage": message})
-    monkeypatch.setattr(Mpesa, "_call", lambda _self, method, *_path, **_options: answers.get(method, refusal))
+    monkeypatch.setattr(Mpesa, "_call", lambda _self, method, *_path, **_options: responses.get(method, refusal))
     (problem,) = problems_of_mpesa(daraja.url)
     assert problem.what == "Safaricom refuses the short code of M-Pesa with this passkey."
 
 
 @pytest.mark.parametrize("response", [(503, "<html></html>"), (429, {"errorCode": "500.003.02"})])
-def test_mpesa_that_is_away(daraja, response):
+def test_unreachable_mpesa_is_reported(daraja, response):
     daraja.error = response
     for url in (daraja.url, "http://127.0.0.1:1"):
         (problem,) = problems_of_mpesa(url)

@@ -150,7 +150,7 @@ def test_attempts_back_off(place, receiver_errors, django_capture_on_commit_call
     assert waits == [4, 16, 64, 256, 720, 720, 720, 720, 720]
 
 
-def test_event_that_cannot_be_sent_keeps_no_other_from_its_turn(place, announced):
+def test_event_that_cannot_be_sent_does_not_delay_others(place, announced):
     """The signal of an event was removed by a later version."""
     place()
     OrderEvent.objects.update(next_attempt_at=timezone.now())

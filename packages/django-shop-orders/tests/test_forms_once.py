@@ -94,8 +94,8 @@ def page(client, order, name):
 
 
 def send(client, order, name, values):
-    answer = client.post(reverse("admin:shop_orders_step", args=[order.pk, name]), values, follow=True)
-    return answer.content.decode()
+    response = client.post(reverse("admin:shop_orders_step", args=[order.pk, name]), values, follow=True)
+    return response.content.decode()
 
 
 def books():
@@ -154,7 +154,7 @@ def test_invalid_form_keeps_its_token(shopkeeper, prepared):
     assert "Done: Refund" in send(shopkeeper, order, "refund", {**values, "amount": "5.00"})
 
 
-def test_page_with_other_values_is_not_said_to_be_done(shopkeeper, prepared):
+def test_form_with_other_values_is_not_reported_as_done(shopkeeper, prepared):
     order = prepared("refund")
     values = {**page(shopkeeper, order, "refund"), "amount": "5.00"}
     send(shopkeeper, order, "refund", values)
@@ -180,7 +180,7 @@ def test_page_without_a_fresh_token_is_shown_again_with_one(shopkeeper, prepared
     assert "Done: Refund" in send(shopkeeper, order, "refund", {**values, "form_token": fresh})
 
 
-def test_pages_are_too_old_before_what_was_done_is_forgotten(shopkeeper, prepared, monkeypatch):
+def test_tokens_expire_before_their_results_are_deleted(shopkeeper, prepared, monkeypatch):
     assert form_tokens.MAX_AGE < idempotency.KEPT_FOR
     order = prepared("pay")
     values = {**page(shopkeeper, order, "pay"), **VALUES["pay"]}
@@ -192,7 +192,7 @@ def test_pages_are_too_old_before_what_was_done_is_forgotten(shopkeeper, prepare
     assert Payment.objects.count() == 1
 
 
-def test_two_clerks_pages_are_two_pages(prepared, client):
+def test_pages_of_two_clerks_are_independent(prepared, client):
     order = prepared("note")
     values = {"form_token": form_tokens.new_token(), "text": "Called back"}
     for name in ("one", "two"):
@@ -238,11 +238,11 @@ def sent(**values):
     return data
 
 
-def test_result_of_the_first_sending_is_returned_again():
+def test_result_of_the_first_submission_is_returned_again():
     data, results = sent(amount="5"), iter([["first"], ["second"]])
     once = partial(form_tokens.once, data, owner="user:1", route="refund A", work=lambda: next(results))
-    answers = [once(), once()]
-    assert [(answer.body, answer.is_replay) for answer in answers] == [(["first"], False), (["first"], True)]
+    results = [once(), once()]
+    assert [(result.body, result.is_replay) for result in results] == [(["first"], False), (["first"], True)]
     data["csrfmiddlewaretoken"] = "rotated"
     assert once().is_replay
     data["amount"] = "6"
@@ -250,7 +250,7 @@ def test_result_of_the_first_sending_is_returned_again():
         once()
 
 
-def test_work_that_fails_leaves_the_form_open():
+def test_form_whose_work_failed_can_be_sent_again():
     data = sent()
 
     def fail():

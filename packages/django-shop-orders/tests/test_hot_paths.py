@@ -45,9 +45,9 @@ def statements():
 
 
 def post(client, path, body):
-    answer = client.post(f"/api/orders/{path}/", body, "application/json")
-    assert answer.status_code in (200, 201), answer.content
-    return answer
+    response = client.post(f"/api/orders/{path}/", body, "application/json")
+    assert response.status_code in (200, 201), response.content
+    return response
 
 
 @pytest.fixture

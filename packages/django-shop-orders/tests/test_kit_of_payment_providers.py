@@ -48,10 +48,10 @@ class Cards(PaymentService):
             return 401, {"error": "expired"}
         if self.mode == "declined" and name in ("start", "refund"):
             return 402, {"error": "declined"}
-        answer = getattr(self, f"on_{name}")(key=key, **asked)
+        response = getattr(self, f"on_{name}")(key=key, **asked)
         if self.mode in ("lost", "time_out"):
             raise TimeoutError
-        return 200, answer
+        return 200, response
 
     def on_start(self, *, key, amount, currency):
         reference = (key and self.by_key.get(key)) or f"pay-{next(numbers)}"
@@ -137,7 +137,7 @@ def money(row):
 
 
 class Good(PaymentProvider):
-    """Right in all that the kit looks at. The classes below change one thing each."""
+    """Passes every check of the kit. Each class below changes one thing."""
 
     def __init__(self, service):
         super().__init__(alias="cards")
@@ -232,22 +232,22 @@ class Good(PaymentProvider):
 
     def send(self, name, **asked):
         try:
-            status, answer = self.service.call(name, **asked)
+            status, response = self.service.call(name, **asked)
         except OSError as error:
             raise self.trouble(error) from error
-        return self.checked(status, answer)
+        return self.checked(status, response)
 
     def trouble(self, error):
         return ProviderUnavailable()
 
-    def checked(self, status, answer):
+    def checked(self, status, response):
         if status == 401:
             raise PermissionError
         if status == 402:
             raise PaymentDeclined
-        if status >= 400 or not isinstance(answer, dict):
+        if status >= 400 or not isinstance(response, dict):
             raise ProviderUnavailable
-        return answer
+        return response
 
 
 class SendsUnits(Good):
@@ -312,7 +312,7 @@ class NoReference(Good):
 
 
 class ReferenceOfOurs(Good):
-    """Asked about by it, the service knows nothing."""
+    """The service does not know this reference."""
 
     def start(self, request):
         return replace(super().start(request), reference=request.payment_id)
@@ -331,13 +331,13 @@ class NaiveExpiry(Good):
 
 
 class RefusedIsAway(Good):
-    def checked(self, status, answer):
-        return super().checked(503 if status == 402 else status, answer)
+    def checked(self, status, response):
+        return super().checked(503 if status == 402 else status, response)
 
 
 class AwayIsRefused(Good):
-    def checked(self, status, answer):
-        return super().checked(402 if status == 503 else status, answer)
+    def checked(self, status, response):
+        return super().checked(402 if status == 503 else status, response)
 
 
 class LetsErrorsThrough(Good):
@@ -365,8 +365,8 @@ class Hangs(Good):
 
 
 class ParsesAnything(Good):
-    def checked(self, status, answer):
-        return answer if status == 200 else super().checked(status, answer)
+    def checked(self, status, response):
+        return response if status == 200 else super().checked(status, response)
 
 
 class KeepsAnExpiredToken(Good):
@@ -379,10 +379,10 @@ class KeepsAnExpiredToken(Good):
 
 
 class ExpiredTokenIsAnAnswer(Good):
-    def checked(self, status, answer):
+    def checked(self, status, response):
         if status == 401:
             return {"id": "?", "status": "refused", "refunded": 0, "currency": "KES"}
-        return super().checked(status, answer)
+        return super().checked(status, response)
 
 
 class ExpiredTokenIsARefusal(Good):
@@ -406,7 +406,7 @@ class NeverAsks(Good):
 
 
 class RemembersTheState(Good):
-    """It answers what it answered first."""
+    """It always returns its first result."""
 
     def __init__(self, service):
         super().__init__(service)
@@ -442,7 +442,7 @@ class ReportsFloats(Good):
 
 
 class AlwaysTwoDecimals(Good):
-    """Only where it reads."""
+    """Only in the responses."""
 
     def money(self, cents, currency):
         return Decimal(cents) / 100
@@ -554,7 +554,7 @@ class OurCurrency(Good):
 
 
 class LastPaymentIsMeant(Good):
-    """A reference that it does not know becomes the last one that it knows."""
+    """It replaces an unknown reference by the last known one."""
 
     def event(self, said, event_id):
         known = list(self.service.payments)
@@ -640,7 +640,7 @@ MUTANTS = [
     (RefusedIsAway, "test_refused_start_is_declined", "start"),
     (RefusedIsAway, "test_refused_refund_is_declined", "refund"),
     (AwayIsRefused, "test_start_is_unavailable_when_the_service_is", "start"),
-    (AwayIsRefused, "test_fetch_says_nothing_when_the_service_does_not_answer", "fetch"),
+    (AwayIsRefused, "test_fetch_returns_no_state_when_the_service_fails", "fetch"),
     (AwayIsRefused, "test_refund_is_unavailable_when_the_service_is", "refund"),
     (LetsErrorsThrough, "test_start_is_unavailable_when_the_service_is", "start"),
     (LetsErrorsThrough, "test_calls_have_a_time_out", "start"),
@@ -650,9 +650,9 @@ MUTANTS = [
     (Hangs, "test_calls_have_a_time_out", "start"),
     (Hangs, "test_fetch_has_a_time_out", "fetch"),
     (ParsesAnything, "test_start_is_unavailable_when_the_service_is", "start"),
-    (KeepsAnExpiredToken, "test_fetch_says_nothing_when_the_service_does_not_answer", "fetch"),
-    (ExpiredTokenIsAnAnswer, "test_fetch_says_nothing_when_the_service_does_not_answer", "fetch"),
-    (ExpiredTokenIsARefusal, "test_fetch_says_nothing_when_the_service_does_not_answer", "fetch"),
+    (KeepsAnExpiredToken, "test_fetch_returns_no_state_when_the_service_fails", "fetch"),
+    (ExpiredTokenIsAnAnswer, "test_fetch_returns_no_state_when_the_service_fails", "fetch"),
+    (ExpiredTokenIsARefusal, "test_fetch_returns_no_state_when_the_service_fails", "fetch"),
     (ExpiredTokenIsARefusal, "test_start_is_unavailable_when_the_service_is", "start"),
     (PaidAtOnce, "test_unpaid_payment_is_not_captured", "fetch"),
     (NeverAsks, "test_paid_payment_is_captured_with_its_amount", "fetch"),
@@ -739,7 +739,7 @@ def test_right_provider_that_must_not_repeat_passes():
 
 
 class Unsigned(Good):
-    """Anybody may call; it asks the service before it believes."""
+    """Its calls are not signed; it confirms each event with the service."""
 
     def verify(self, request):
         return request.headers.get("webhook-id") or "evt-0"

@@ -15,7 +15,7 @@ numbers = count(1)
 
 
 class Shelf:
-    """A correct source over a table, in the plainest form. The classes below change one thing each."""
+    """A correct source over a table, in the simplest form. Each class below changes one thing."""
 
     def fetch(self, refs, *, customer=None):
         return {book.isbn: self.product(book) for book in self.rows(list(refs))}
@@ -196,7 +196,7 @@ class OneUnitPerCall(Shelf):
 
 
 class OnlyTheFirstReference(Shelf):
-    """It takes another order for the first one again."""
+    """It mistakes a second order for a repetition of the first."""
 
     seen = None
 

@@ -61,22 +61,23 @@ def order(place, shop_settings, daraja, book):
 
 @pytest.fixture
 def send(client, daraja):
-    """Send money by hand; the confirmation arrives, and Safaricom answers our question about it unless told not to."""
+    """Send money by hand; the confirmation arrives, and Safaricom responds to our query about it, unless ``responds``
+    is False."""
 
-    def call(receipt, amount, *, account="", answers=True, status=200, **changes):
+    def call(receipt, amount, *, account="", responds=True, status=200, **changes):
         body = daraja.send_by_hand(receipt, amount, account=account, **changes)
         response = client.post(PAID, json.dumps(body), "application/json")
         assert response.status_code == status
-        if answers and daraja.questions:
-            answer(receipt)
+        if responds and daraja.questions:
+            respond(receipt)
         return IncomingPayment.objects.filter(receipt=receipt).first()
 
-    def answer(receipt, *, status=200, **changes):
+    def respond(receipt, *, status=200, **changes):
         question = next(row for row in reversed(daraja.questions) if row["TransactionID"] == receipt)
         path, body = daraja.answer_question(question, **changes)
         assert client.post(path, json.dumps(body), "application/json").status_code == status
 
-    call.answer = answer
+    call.respond = respond
     return call
 
 
@@ -128,28 +129,28 @@ def test_long_number_is_found_by_the_part_that_a_push_sends(order):
     assert [row.number for row in candidates.named_orders("SHOP-2026-00")] == ["SHOP-2026-000123"]
 
 
-def test_reports_that_come_again_change_nothing(order, send):
+def test_repeated_reports_change_nothing(order, send):
     for _time in range(3):
         row = send("RKTQDM7W6S", "12.00", account=order.number)
-        send.answer("RKTQDM7W6S")
+        send.respond("RKTQDM7W6S")
     assert account_of(order) == PAID_ONCE
     assert (Payment.objects.count(), IncomingPayment.objects.count(), state(row)) == (1, 1, ("recorded", ""))
 
 
 def test_money_is_held_until_safaricom_confirms_it(order, send, daraja):
-    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
+    row = send("RKTQDM7W6S", "12.00", account=order.number, responds=False)
     assert state(row) == ("held", "unconfirmed")
     assert account_of(order) == UNPAID
     (question,) = daraja.questions
     assert (question["TransactionID"], question["PartyA"], question["IdentifierType"]) == ("RKTQDM7W6S", "174379", "4")
     assert question["ResultURL"].startswith(f"https://shop.example.org/pay/webhooks/mpesa/{SECRET}-result-RKTQDM7W6S-")
-    send.answer("RKTQDM7W6S")
+    send.respond("RKTQDM7W6S")
     assert account_of(order) == PAID_ONCE
 
 
-def test_what_safaricom_confirms_counts_not_what_the_call_said(order, send, daraja):
-    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
-    send.answer("RKTQDM7W6S", Amount=1)
+def test_confirmed_values_replace_the_reported_ones(order, send, daraja):
+    row = send("RKTQDM7W6S", "12.00", account=order.number, responds=False)
+    send.respond("RKTQDM7W6S", Amount=1)
     assert state(row) == ("held", "other_amount")
     assert (row.amount, account_of(order)) == (1, UNPAID)
 
@@ -159,8 +160,8 @@ def test_what_safaricom_confirms_counts_not_what_the_call_said(order, send, dara
     [{"TransactionStatus": "Cancelled"}, {"CreditPartyName": "600000 - Another Ltd"}, {"CreditPartyName": ""}],
 )
 def test_transaction_that_is_not_ours_is_refuted(order, send, changes):
-    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
-    send.answer("RKTQDM7W6S", **changes)
+    row = send("RKTQDM7W6S", "12.00", account=order.number, responds=False)
+    send.respond("RKTQDM7W6S", **changes)
     assert state(row) == ("held", "refuted")
     assert account_of(order) == UNPAID
     payments.reconcile()
@@ -168,14 +169,14 @@ def test_transaction_that_is_not_ours_is_refuted(order, send, changes):
 
 
 def test_forged_calls_record_nothing(order, send, client, daraja):
-    """Whoever knows the webhook secret can report money, but not confirm it."""
+    """Somebody who knows the webhook secret can report money, but cannot confirm it."""
     forged = daraja.send_by_hand("FORGED0001", "12.00", account=order.number)
     daraja.by_hand.clear()
     wrong = PAID.replace(SECRET, "another-random-text")
     assert client.post(wrong, json.dumps(forged), "application/json").status_code == 400
     assert not IncomingPayment.objects.exists()
     assert client.post(PAID, json.dumps(forged), "application/json").status_code == 200
-    send.answer("FORGED0001")
+    send.respond("FORGED0001")
     row = IncomingPayment.objects.get()
     assert state(row) == ("held", "unconfirmed")
     daraja.by_hand["FORGED0001"] = ("12.00", "174379")
@@ -278,7 +279,7 @@ def test_dismissed_money_is_kept_and_counts_nowhere(order, send):
     for _time in range(2):
         payments.dismiss_incoming(row.pk, comment="Sent back in the portal")
     assert (state(row)[0], row.comment) == ("dismissed", "Sent back in the portal")
-    send.answer("RKTQDM7W6S")
+    send.respond("RKTQDM7W6S")
     with pytest.raises(NotPayable):
         payments.assign_incoming(row.pk, order.pk)
     assert (account_of(order), Payment.objects.count()) == (UNPAID, 0)
@@ -302,7 +303,7 @@ def test_order_with_held_money_does_not_expire(order, send):
     assert payments.expire_due() == 1
 
 
-# The same money, reported as a push and as money that came in
+# The same money, reported as a push and as an incoming payment
 
 
 def test_confirmation_after_the_callback_is_the_same_money(order, send, client, daraja):
@@ -318,7 +319,7 @@ def test_confirmation_after_the_callback_is_the_same_money(order, send, client, 
 @pytest.mark.parametrize("is_confirmed", [True, False])
 def test_confirmation_before_the_callback_is_the_same_money(order, send, client, daraja, is_confirmed):
     payment = push(order)
-    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, answers=is_confirmed)
+    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, responds=is_confirmed)
     assert state(row) == ("held", "request_open" if is_confirmed else "unconfirmed")
     daraja.results["ws_CO_0"] = "0"
     call_back(client, payment, "ws_CO_0")
@@ -326,7 +327,7 @@ def test_confirmation_before_the_callback_is_the_same_money(order, send, client,
     assert (account_of(order), Payment.objects.count()) == (PAID_ONCE, 1)
 
 
-def test_push_that_is_found_by_asking_holds_the_confirmation_until_the_callback(order, send, client, daraja):
+def test_push_found_by_the_status_query_holds_the_confirmation_until_the_callback(order, send, client, daraja):
     payment = push(order)
     daraja.results["ws_CO_0"] = "0"
     row = send(receipt_of("ws_CO_0"), "12.00", account=order.number)
@@ -347,7 +348,7 @@ def test_money_by_hand_after_a_push_that_failed_pays_the_order(order, send, clie
     assert (state(row), account_of(order)) == (("recorded", ""), PAID_ONCE)
 
 
-def test_money_waits_for_a_push_whose_callback_is_lost_until_the_job_asks(order, send, daraja):
+def test_money_waits_for_a_push_whose_callback_is_lost_until_the_job_queries_it(order, send, daraja):
     push(order)
     row = send("RKTQDM7W6S", "12.00", account=order.number)
     daraja.results["ws_CO_0"] = "1037"
@@ -372,7 +373,7 @@ def test_two_payments_are_both_counted(order, send, client, daraja):
 
 def test_callback_of_money_that_staff_recorded_by_its_receipt_is_not_counted(order, send, client, daraja):
     payment = push(order)
-    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, answers=False)
+    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, responds=False)
     payments.assign_incoming(row.pk, order.pk)
     assert account_of(order) == PAID_ONCE
     daraja.results["ws_CO_0"] = "0"
@@ -384,9 +385,9 @@ def test_callback_of_money_that_staff_recorded_by_its_receipt_is_not_counted(ord
     assert order.events.filter(kind="same_money").count() == 1
 
 
-def test_push_found_by_asking_after_staff_recorded_its_money_is_held(order, send, client, daraja):
+def test_push_found_by_the_status_query_after_staff_recorded_its_money_is_held(order, send, client, daraja):
     payment = push(order)
-    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, answers=False)
+    row = send(receipt_of("ws_CO_0"), "12.00", account=order.number, responds=False)
     payments.assign_incoming(row.pk, order.pk)
     daraja.results["ws_CO_0"] = "0"
     payments.refresh(payment)
@@ -427,7 +428,7 @@ def test_one_receipt_cannot_be_on_two_payments(order, send):
         IncomingPayment.objects.create(provider="mpesa", receipt="RKTQDM7W6S", amount=1, currency="KES")
 
 
-# The questions to Safaricom
+# The queries to Safaricom
 
 
 @pytest.mark.parametrize("missing", ["initiator", "initiator_secret", "site_url"])
@@ -444,11 +445,11 @@ class ProcessEnds(BaseException):
 
 
 def test_confirmed_money_is_recorded_although_the_process_ended_before(order, send, daraja, monkeypatch):
-    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
+    row = send("RKTQDM7W6S", "12.00", account=order.number, responds=False)
     with monkeypatch.context() as patch:
         patch.setattr(incoming, "_consider", Mock(side_effect=ProcessEnds))
         with pytest.raises(ProcessEnds):
-            send.answer("RKTQDM7W6S")
+            send.respond("RKTQDM7W6S")
     assert (state(row), row.is_confirmed, account_of(order)) == (("held", ""), True, UNPAID)
     IncomingPayment.objects.update(next_attempt_at=timezone.now())
     assert payments.reconcile() == 1
@@ -456,7 +457,7 @@ def test_confirmed_money_is_recorded_although_the_process_ended_before(order, se
 
 
 @pytest.mark.parametrize("error", [(503, "<html></html>"), (400, {"errorCode": "400.002.02"}), (200, {}), (401, "")])
-def test_question_that_is_refused_is_asked_again_later(order, send, daraja, error):
+def test_refused_query_is_repeated_later(order, send, daraja, error):
     daraja.error = error
     row = send("RKTQDM7W6S", "12.00", account=order.number)
     assert (state(row), daraja.questions) == (("held", "unconfirmed"), [])
@@ -465,12 +466,12 @@ def test_question_that_is_refused_is_asked_again_later(order, send, daraja, erro
     assert daraja.questions == []
     IncomingPayment.objects.update(next_attempt_at=timezone.now())
     payments.reconcile()
-    send.answer("RKTQDM7W6S")
+    send.respond("RKTQDM7W6S")
     assert account_of(order) == PAID_ONCE
 
 
-def test_questions_end_after_some_days(order, send, daraja):
-    row = send("RKTQDM7W6S", "12.00", account=order.number, answers=False)
+def test_queries_end_after_some_days(order, send, daraja):
+    row = send("RKTQDM7W6S", "12.00", account=order.number, responds=False)
     for _run in range(21):
         IncomingPayment.objects.update(next_attempt_at=timezone.now())
         payments.reconcile()
@@ -531,7 +532,7 @@ def test_staff_api_shows_candidates(order, send, api):
         ("refund_order", "{pk}/dismiss/", {"comment": "x"}),
     ],
 )
-def test_staff_api_asks_for_permissions(order, send, api, staff_user, missing, path, body):
+def test_staff_api_requires_permissions(order, send, api, staff_user, missing, path, body):
     row = send("RKTQDM7W6S", "12.00", account="rent")
     staff_user.user_permissions.remove(Permission.objects.get(codename=missing))
     api(path.format(pk=row.public_id), body, status=403)
@@ -541,8 +542,8 @@ def test_staff_api_asks_for_permissions(order, send, api, staff_user, missing, p
 def test_staff_api_hides_the_payer_without_view_order(order, send, api, staff_user):
     row = send("RKTQDM7W6S", "12.00", account="rent")
     staff_user.user_permissions.remove(Permission.objects.get(codename="view_order"))
-    answer = api(f"{row.public_id}/assign/", {"order": order.number})
-    assert (answer["payer_name"], answer["payer_phone"]) == ("", "")
+    response = api(f"{row.public_id}/assign/", {"order": order.number})
+    assert (response["payer_name"], response["payer_phone"]) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -577,7 +578,7 @@ def admin_page(client, staff_user):
 
 
 def test_admin_shows_held_money_and_records_it(order, send, admin_page, client, daraja):
-    row = send("RKTQDM7W6S", "12.00", answers=False)
+    row = send("RKTQDM7W6S", "12.00", responds=False)
     status, page = admin_page(row)
     assert (status, order.number in page, "I have seen this money" in page) == (200, True, True)
     for wrong in (
@@ -603,7 +604,7 @@ def test_admin_dismisses_money(order, send, admin_page):
     assert (state(row)[0], row.comment) == ("dismissed", "Sent back")
 
 
-def test_admin_asks_for_the_permission(order, send, admin_page, staff_user):
+def test_admin_requires_the_permission(order, send, admin_page, staff_user):
     row = send("RKTQDM7W6S", "12.00")
     staff_user.user_permissions.remove(Permission.objects.get(codename="refund_order"))
     assert "Record it for an order" not in admin_page(row)[1]

@@ -1,4 +1,5 @@
-"""An attempt to pay: its answer may be lost, its order may end meanwhile, and it is asked about until it has ended."""
+"""Payment attempts: the response to a start may be lost, the order may end meanwhile, and the provider is asked until
+the attempt has ended."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -28,7 +29,7 @@ def order(place, memory_provider):
 
 @pytest.fixture
 def ringing(memory_provider, monkeypatch):
-    """The provider rings a phone: a start cannot be repeated, and the attempt ends by itself."""
+    """The provider rings a phone: a start cannot be repeated, and the attempt expires."""
     monkeypatch.setattr(memory_provider, "start_once_for", timedelta(minutes=2))
 
 
@@ -52,20 +53,20 @@ def out_of_time(order):
 
 
 def lose_start(order, memory_provider):
-    """A start that reaches the provider, whose answer does not reach us."""
-    memory_provider.loses_answers = True
+    """A start that reaches the provider, and whose response is lost."""
+    memory_provider.loses_responses = True
     with pytest.raises(ProviderUnavailable):
         payments.start(order.pk, return_url="https://shop.example.org/first/", phone="+254712345678")
-    memory_provider.loses_answers = False
+    memory_provider.loses_responses = False
     payment = order.payments.get()
     assert payment.provider_reference == ""
     return payment, f"memory_{payment.public_id}"
 
 
-# The answer to a start.
+# The response to a start.
 
 
-def test_start_whose_answer_was_lost_is_repeated_and_its_money_found(order, memory_provider, make_due):
+def test_start_whose_response_was_lost_is_repeated_and_its_payment_found(order, memory_provider, make_due):
     _payment, reference = lose_start(order, memory_provider)
     memory_provider.outcomes[reference] = "captured"
     for _time in range(2):
@@ -96,7 +97,7 @@ def test_page_of_a_lost_start_is_closed_before_its_order_expires(order, memory_p
     assert (payment.status, memory_provider.outcomes[reference]) == ("cancelled", "cancelled")
 
 
-def test_process_that_dies_in_a_start_leaves_a_start_that_is_repeated(order, memory_provider, make_due, monkeypatch):
+def test_start_is_repeated_after_the_process_died_in_it(order, memory_provider, make_due, monkeypatch):
     class Death(BaseException):
         pass
 
@@ -178,7 +179,7 @@ def test_refusal_of_one_of_two_starts_leaves_the_page_of_the_other_open(order, m
     assert state(order) == ("confirmed", "paid")
 
 
-def test_start_that_is_answered_after_another_was_refused_opens_the_payment_again(order, memory_provider, monkeypatch):
+def test_successful_start_after_a_refused_one_opens_the_payment_again(order, memory_provider, monkeypatch):
     start = memory_provider.start
 
     def refused_meanwhile(provider, request):
@@ -189,7 +190,7 @@ def test_start_that_is_answered_after_another_was_refused_opens_the_payment_agai
     assert payments.start(order.pk).status == "pending"
 
 
-def test_refusal_after_a_lost_answer_is_believed_only_when_it_is_repeated(order, memory_provider, make_due):
+def test_refusal_after_a_lost_response_counts_only_when_it_is_repeated(order, memory_provider, make_due):
     payment, _reference = lose_start(order, memory_provider)
     memory_provider.decline = True
     with pytest.raises(PaymentDeclined):
@@ -228,7 +229,7 @@ def test_start_that_never_reached_its_provider_ends(order, memory_provider, make
 
 @pytest.fixture
 def unanswered(order, memory_provider, ringing):
-    """A push whose answer was lost, long after the phone stopped ringing."""
+    """A push whose response was lost, long after the phone stopped ringing."""
     payment, _reference = lose_start(order, memory_provider)
     assert payment.status == "pending"
     payment.expires_at = timezone.now() - timedelta(minutes=11)
@@ -236,13 +237,13 @@ def unanswered(order, memory_provider, ringing):
     return payment
 
 
-def test_lost_push_is_not_repeated_and_stands_with_staff(order, memory_provider, unanswered, make_due, user):
+def test_lost_push_is_not_repeated_and_is_held_for_staff(order, memory_provider, unanswered, make_due, user):
     out_of_time(order)
     assert payments.expire_due() == 0
     unanswered.refresh_from_db()
     assert (unanswered.status, memory_provider.calls) == ("held", ["start"])
     assert order.number in unanswered.error
-    assert "enter what was received" in order.events.get(kind="payment_held").message
+    assert "enter the amount received" in order.events.get(kind="payment_held").message
     make_due()
     assert (payments.expire_due(), payments.reconcile()) == (0, 0)
     payments.resolve(unanswered.pk, amount=Decimal(25), by=user)
@@ -259,7 +260,7 @@ def test_lost_push_is_waited_for_while_its_callback_may_come(order, memory_provi
 
 
 @pytest.mark.parametrize(("kind", "status"), [("captured", "paid"), ("failed", "failed")])
-def test_callback_of_a_lost_push_settles_what_was_held(order, memory_provider, unanswered, make_due, kind, status):
+def test_callback_of_a_lost_push_settles_the_held_payment(order, memory_provider, unanswered, make_due, kind, status):
     make_due()
     payments.reconcile()
     assert statuses(order) == ["held"]
@@ -269,7 +270,7 @@ def test_callback_of_a_lost_push_settles_what_was_held(order, memory_provider, u
     assert state(order)[1] == status
 
 
-def test_claim_gives_a_payment_no_reference(order, memory_provider, unanswered):
+def test_unconfirmed_event_sets_no_reference(order, memory_provider, unanswered):
     names = {"reference": "forged", "payment_id": str(unanswered.public_id)}
     assert report("captured", unanswered, amount=25, is_confirmed=False, **names) == "waiting"
     unanswered.refresh_from_db()
@@ -279,7 +280,7 @@ def test_claim_gives_a_payment_no_reference(order, memory_provider, unanswered):
 # Another transaction.
 
 
-def test_other_transaction_is_a_payment_of_its_own_while_the_first_is_open(order, memory_provider, make_due):
+def test_other_transaction_is_a_separate_payment_while_the_first_is_open(order, memory_provider, make_due):
     first = payments.start(order.pk)
     names = {"reference": "second", "payment_id": str(first.public_id)}
     assert report("captured", first, amount=25, **names) == "applied"
@@ -294,10 +295,10 @@ def test_other_transaction_is_a_payment_of_its_own_while_the_first_is_open(order
     assert (order.paid_amount, Refund.objects.get().amount) == (50, 25)
 
 
-def test_start_whose_answer_was_lost_is_repeated_although_another_transaction_was_reported(
+def test_start_whose_response_was_lost_is_repeated_although_another_transaction_was_reported(
     order, memory_provider, make_due
 ):
-    """The customer paid the page that we do not know, then again; only the second payment was reported."""
+    """The customer paid on a page that the shop does not know of, then again; only the second payment was reported."""
     payment, reference = lose_start(order, memory_provider)
     memory_provider.outcomes[reference] = memory_provider.outcomes["second"] = "captured"
     names = {"reference": "second", "payment_id": str(payment.public_id)}
@@ -445,7 +446,7 @@ def test_ended_payment_is_asked_about_while_its_provider_says_that_it_is_open(or
     assert state(order) == ("confirmed", "paid")
 
 
-def test_late_money_of_a_cancelled_order_is_found_and_goes_back(order, memory_provider, make_due):
+def test_late_money_of_a_cancelled_order_is_found_and_refunded(order, memory_provider, make_due):
     payment = payments.start(order.pk)
     report("failed", payment)
     lifecycle.cancel(order.pk)
@@ -471,7 +472,7 @@ def test_deposit_that_was_authorised_after_its_order_ended_is_released(order, me
 # Refunds whose webhook was lost.
 
 
-def test_refund_of_the_dashboard_is_found_within_a_day_and_for_a_month(order, memory_provider):
+def test_dashboard_refund_is_found_within_a_day_for_a_month(order, memory_provider):
     payment = payments.start(order.pk)
     report("captured", payment, amount=25)
     memory_provider.outcomes[payment.provider_reference] = "captured"
@@ -491,7 +492,7 @@ def test_refund_of_the_dashboard_is_found_within_a_day_and_for_a_month(order, me
     assert payment.next_check_at is None
 
 
-def test_outage_takes_no_day_of_the_month(order, memory_provider):
+def test_outage_does_not_shorten_the_month(order, memory_provider):
     payment = payments.start(order.pk)
     report("captured", payment, amount=25)
     memory_provider.is_down = True
@@ -512,10 +513,10 @@ def test_captured_payment_whose_provider_cannot_be_asked_is_left_alone(order, me
     assert payment.next_check_at is None
 
 
-# Jobs put back what they cannot finish.
+# Jobs postpone what they cannot finish.
 
 
-def test_payments_that_cannot_be_settled_do_not_keep_the_job_from_the_others(place, memory_provider, shop_settings):
+def test_unsettled_payments_do_not_delay_the_others(place, memory_provider, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=99)
     for _number in range(4):
         payments.start(place(provider="memory", quantity=1).pk)
@@ -527,7 +528,7 @@ def test_payments_that_cannot_be_settled_do_not_keep_the_job_from_the_others(pla
     assert not Payment.objects.filter(next_check_at__lte=timezone.now()).exists()
 
 
-def test_unanswered_payment_is_asked_about_later_and_later(order, memory_provider):
+def test_payment_without_a_response_is_checked_at_growing_intervals(order, memory_provider):
     payment = payments.start(order.pk)
     memory_provider.is_down = True
     waits = []
@@ -539,7 +540,7 @@ def test_unanswered_payment_is_asked_about_later_and_later(order, memory_provide
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 360]
 
 
-def test_provider_that_is_away_is_left_alone_for_the_rest_of_a_run(place, memory_provider, shop_settings):
+def test_provider_that_does_not_respond_is_skipped_for_the_rest_of_a_run(place, memory_provider, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=99)
     for _number in range(8):
         payments.start(place(provider="memory", quantity=1).pk)
@@ -551,7 +552,7 @@ def test_provider_that_is_away_is_left_alone_for_the_rest_of_a_run(place, memory
     assert not Payment.objects.filter(next_check_at__lte=timezone.now()).exists()
 
 
-def test_payment_that_is_never_answered_is_shown_to_staff_who_end_it(order, memory_provider, make_due, user):
+def test_payment_without_any_response_is_shown_to_staff_who_resolve_it(order, memory_provider, make_due, user):
     payment = payments.start(order.pk)
     memory_provider.is_down = True
     for _time in range(12):
@@ -560,12 +561,12 @@ def test_payment_that_is_never_answered_is_shown_to_staff_who_end_it(order, memo
     payment.refresh_from_db()
     assert (payment.status, payment.needs_decision) == ("pending", True)
     event = order.events.get(kind="payment_unknown")
-    assert (event.is_public, "enter what was received" in event.message) == (False, True)
+    assert (event.is_public, "enter the amount received" in event.message) == (False, True)
     payments.resolve(payment.pk, amount=Decimal(0), by=user)
     assert statuses(order) == ["cancelled"]
 
 
-def test_payment_that_is_answered_again_needs_no_decision(order, memory_provider, make_due):
+def test_payment_needs_no_decision_once_its_provider_responds_again(order, memory_provider, make_due):
     payment = payments.start(order.pk)
     memory_provider.is_down = True
     for _time in range(12):
@@ -582,7 +583,7 @@ def test_payment_that_is_answered_again_needs_no_decision(order, memory_provider
 
 @pytest.fixture
 def old_provider(memory_provider, shop_settings, settings):
-    """A function that takes the provider out of the settings, or puts it back."""
+    """A function that removes the provider from the settings, or adds it again."""
     providers = settings.SHOP_ORDERS["PAYMENT_PROVIDERS"]
 
     def switch(*, is_there):
@@ -611,7 +612,7 @@ def test_order_of_a_removed_provider_expires_and_its_payment_is_shown(order, mem
     assert (order.status, order.paid_amount, order.refund_due + order.refunds_under_way) == ("cancelled", 25, 25)
 
 
-def test_payments_of_a_removed_provider_take_no_turn_from_others(place, memory_provider, shop_settings, old_provider):
+def test_payments_of_a_removed_provider_do_not_delay_others(place, memory_provider, shop_settings, old_provider):
     shop_settings(MAX_UNPAID_ORDERS=99)
     for _number in range(4):
         payments.start(place(provider="memory", quantity=1).pk)
@@ -683,7 +684,7 @@ def test_page_is_closed_before_its_order_expires(order, memory_provider):
     assert (statuses(order), state(order)) == (["cancelled"], ("cancelled", "unpaid"))
 
 
-def test_payment_that_comes_while_its_page_is_closed_is_booked(order, memory_provider, monkeypatch):
+def test_payment_made_while_its_page_is_being_closed_is_recorded(order, memory_provider, monkeypatch):
     payment = payments.start(order.pk)
     out_of_time(order)
 
@@ -727,7 +728,7 @@ def test_time_to_pay_is_not_renewed_by_new_attempts(order, memory_provider):
     assert payments.expire_due() == 1
 
 
-def test_orders_that_cannot_expire_yet_do_not_keep_the_job_from_the_others(place, memory_provider, shop_settings):
+def test_orders_that_cannot_expire_yet_do_not_delay_the_others(place, memory_provider, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=99)
     for _number in range(4):
         payments.start(place(provider="memory", quantity=1).pk)
@@ -747,7 +748,7 @@ def test_expiry_cancels_only_the_order_that_is_overdue(place, memory_provider, s
     assert (state(due)[0], state(other)[0]) == ("cancelled", "pending")
 
 
-# Another way to pay.
+# Another payment method.
 
 
 def test_pending_order_cannot_change_to_a_provider_that_confirms_it_unpaid(place, memory_provider):
@@ -761,7 +762,7 @@ def test_pending_order_cannot_change_to_a_provider_that_confirms_it_unpaid(place
     assert [provider.alias for provider in payments.providers_for(order)] == ["memory", "bank"]
 
 
-def test_confirmed_order_can_be_paid_online_and_at_the_door_again(place, memory_provider):
+def test_confirmed_order_can_be_paid_online_and_on_delivery_again(place, memory_provider):
     order = place(provider="on_delivery")
     payments.start(order.pk, provider="memory")
     payments.start(order.pk, provider="on_delivery")
@@ -770,7 +771,7 @@ def test_confirmed_order_can_be_paid_online_and_at_the_door_again(place, memory_
     assert [provider.alias for provider in payments.providers_for(order)] == ["memory", "on_delivery", "bank"]
 
 
-def test_changing_to_and_fro_renews_no_deadline(order, memory_provider):
+def test_changing_back_and_forth_does_not_extend_the_deadline(order, memory_provider):
     placed = timezone.now() - timedelta(minutes=20)
     Order.objects.update(placed_at=placed, expires_at=placed + timedelta(minutes=30))
     deadlines = []
@@ -789,7 +790,7 @@ def test_change_after_the_time_of_the_first_provider_counts_from_the_placement(o
     assert order.payment_provider == "memory"
 
 
-def test_change_to_an_unlimited_provider_lifts_no_deadline(order, memory_provider, monkeypatch):
+def test_change_to_an_unlimited_provider_keeps_the_deadline(order, memory_provider, monkeypatch):
     from shop_orders.payment_providers import BankTransfer
 
     before = order.expires_at
@@ -808,11 +809,11 @@ def test_payment_without_a_reference_is_not_asked_about(order, memory_provider, 
     assert payments.refresh(payment).status == "started"
 
 
-def test_unconfirmed_state_is_nothing(order, memory_provider, monkeypatch):
-    """What fetch returns for a payment of another reference is not this payment's state."""
+def test_state_of_another_reference_is_ignored(order, memory_provider, monkeypatch):
+    """A state that ``fetch`` returns with another reference is not that of this payment."""
     payment = payments.start(order.pk)
-    answer = PaymentState(status="captured", reference="another", captured=Decimal(25))
-    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+    other = PaymentState(status="captured", reference="another", captured=Decimal(25))
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: other)
     with pytest.raises(ProviderUnavailable):
         payments.refresh(payment)
     assert state(order) == ("pending", "unpaid")

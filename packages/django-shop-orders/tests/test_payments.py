@@ -544,13 +544,13 @@ def test_refused_fetch_leaves_the_payment_pending(order, memory_provider, make_d
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "fetched",
     [PaymentState(status="failed", reference="another"), PaymentState(status="unheard-of")],  # type: ignore[arg-type]
 )
-def test_fetch_without_a_usable_state_leaves_the_payment_pending(order, memory_provider, monkeypatch, answer):
+def test_fetch_without_a_usable_state_leaves_the_payment_pending(order, memory_provider, monkeypatch, fetched):
     payment = payments.start(order.pk)
     Order.objects.update(expires_at=timezone.now())
-    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: fetched)
     assert payments.expire_due() == 0
     payment.refresh_from_db()
     assert (payment.status, *state(order)) == ("pending", "pending", "unpaid")

@@ -125,7 +125,7 @@ def test_parts_that_are_none_are_no_parts(shop_settings, kind):
     assert price(Draft(lines=[LINE], currency="KES")).total == (100 if kind == "discount" else 101)
 
 
-def test_customer_with_too_large_a_cart_is_told_so_and_no_hook_is_blamed(shop_settings, caplog):
+def test_too_large_cart_is_reported_and_no_hook_is_blamed(shop_settings, caplog):
     tax = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}}
     many = DraftLine(product_ref="a", sku="a", name="A", quantity=10**9, unit_price=Decimal("9.99"))
     for hooks, quantity in ([tax], 2 * 10**9), ([hook(charge("fee", Decimal(10**8))), tax], 10**9):
@@ -166,7 +166,7 @@ def test_more_decimals_than_the_currency_has_are_rounded(shop_settings):
 
 
 @pytest.mark.django_db
-def test_order_is_refused_and_the_cart_stays(customer, book, shop_settings):
+def test_order_is_refused_and_the_cart_is_kept(customer, book, shop_settings):
     cart, _token = carts.add_to_cart("978-1", 2, customer=customer)
     shop_settings(PRICING=["testproject.hooks.broken"])
     with pytest.raises(PricingFailed):
@@ -189,10 +189,10 @@ def test_api_shows_the_cart_without_charges_and_refuses_the_order(client, user, 
     assert (cart["total"], cart["charges"], cart["tax_lines"], cart["can_be_ordered"]) == ("25.00", [], [], False)
     assert "testproject.hooks.broken: DivisionByZero" in cart["problem"]
     assert [cart["lines"][0][name] for name in ("discount", "tax_rate", "net", "tax")] == [None] * 4
-    answer = client.post("/api/orders/orders/", {}, "application/json", headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (503, "pricing_failed")
-    assert answer.json()["detail"] == cart["problem"]
-    assert answer.json()["hook"] == "testproject.hooks.broken"
+    response = client.post("/api/orders/orders/", {}, "application/json", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (503, "pricing_failed")
+    assert response.json()["detail"] == cart["problem"]
+    assert response.json()["hook"] == "testproject.hooks.broken"
     assert Order.objects.count() == 0
 
 
@@ -204,8 +204,8 @@ def test_cart_that_is_too_large_is_shown_so_that_it_can_be_lowered(client, user,
     cart = client.get("/api/orders/cart/", headers=headers).json()
     assert (cart["total"], cart["can_be_ordered"]) == ("99899999990.01", False)
     assert cart["problem"] == "The total is larger than the shop can handle. Split it into several orders."
-    answer = client.post("/api/orders/orders/", {}, "application/json", headers=headers)
-    assert (answer.status_code, answer.json()["code"], Order.objects.count()) == (422, "amount_too_large", 0)
+    response = client.post("/api/orders/orders/", {}, "application/json", headers=headers)
+    assert (response.status_code, response.json()["code"], Order.objects.count()) == (422, "amount_too_large", 0)
 
 
 @pytest.mark.django_db

@@ -49,7 +49,7 @@ def samples(customer, db):
         ],
         "shop_orders.carts.queries._CART_OF_TOKEN": [([], {"token_hash": carts.hash_token(token)})],
         "shop_orders.carts.queries._ITEMS": [([], {"cart": cart.pk})],
-        "shop_orders.carts.queries._ITEMS_AND_HELD": [
+        "shop_orders.carts.queries._ITEMS_AND_UNPAID": [
             ([tuple(buyer)], {"cart": cart.pk, **buyer})
             for buyer in (
                 {"customer": customer.pk},

@@ -264,7 +264,8 @@ def test_ten_parallel_copies_of_a_webhook_are_applied_once(book, place, memory_p
 
 
 def test_parallel_reports_of_the_same_money_count_it_once(book, place, memory_provider):
-    """Each order: a payment is reported by its callback and as money that came in, while staff assign that money."""
+    """For each order, a payment is reported by its callback and as an incoming payment, while staff assign the
+    latter."""
     for turn in range(4):
         order = place(provider="memory")
         payment = payments.start(order.pk)
@@ -503,8 +504,8 @@ def test_form_that_is_pressed_four_times_at_once_is_taken_once(book, place, memo
     clients = [Client() for _press in range(4)]
     for client in clients:
         client.force_login(get_user_model().objects.get(username="test-admin"))
-    answers = at_once(*[partial(client.post, url, values, follow=True) for client in clients])
-    said = [answer.content.decode() for answer in answers]
+    responses = at_once(*[partial(client.post, url, values, follow=True) for client in clients])
+    said = [response.content.decode() for response in responses]
     assert sum("This was already done: " in text for text in said) == 3
     counts = {"refund": Refund.objects, "ship": Shipment.objects}
     assert counts[name].count() == 1

@@ -162,10 +162,9 @@ def test_pending_refunds_whose_totals_arrive_in_any_order_are_booked_once(order,
     assert books(order) == (17, [(row.amount, "succeeded") for row in rows])
 
 
-def test_total_that_arrives_before_the_answer_books_no_refund_that_was_not_sent(
-    order, payment, memory_provider, monkeypatch
-):
-    """A refund of 12.50 is asked for; before its answer comes, the rest is refunded and the provider's total comes."""
+def test_total_that_arrives_before_the_response_settles_no_unsent_refund(order, payment, memory_provider, monkeypatch):
+    """A refund of 12.50 is sent. Before its response arrives, the rest is refunded, and the provider reports its
+    total."""
     (first,) = payments.queue_refund(order.pk, amount=Decimal("12.50"))
 
     def refund(provider, state, *, reference, request):
@@ -189,7 +188,7 @@ def test_unsent_refund_cannot_have_succeeded_or_failed(order, payment):
     assert order.events.filter(kind="payment_held", is_public=False).count() == 2
 
 
-def test_webhook_of_a_sent_refund_may_arrive_before_the_answer(order, payment, memory_provider, monkeypatch):
+def test_webhook_of_a_sent_refund_may_arrive_before_the_response(order, payment, memory_provider, monkeypatch):
     def refund(provider, state, *, reference, request):
         event = {"refund_id": request.refund_id, "refund_reference": "re-9"}
         assert report("refunded", payment, event_id="evt", amount=10, **event) == "applied"
@@ -201,8 +200,8 @@ def test_webhook_of_a_sent_refund_may_arrive_before_the_answer(order, payment, m
     assert row.provider_reference == "re-9"
 
 
-def test_refunds_whose_answers_were_lost_are_matched_by_id(order, payment, memory_provider):
-    """Refunds of 60 % and 30 %, the first one's answer lost; their totals arrive and nothing raises."""
+def test_refunds_whose_responses_were_lost_are_matched_by_id(order, payment, memory_provider):
+    """Refunds of 60 % and 30 %, the response to the first one is lost. Their totals arrive, and nothing raises."""
     memory_provider.is_down = True
     (first,) = payments.refund(order.pk, amount=Decimal(15))
     memory_provider.is_down = False
@@ -237,7 +236,7 @@ def test_failure_of_a_refund_before_its_payment_waits_and_is_not_booked_later(or
 
 
 @pytest.mark.parametrize("names", [{"refund_reference": "re-1"}, {}])
-def test_refund_of_the_dashboard_is_found_by_asking(order, payment, memory_provider, names):
+def test_dashboard_refund_is_found_by_fetching(order, payment, memory_provider, names):
     made_in_dashboard(memory_provider, payment, 10)
     assert report("refunded", payment, event_id="evt", amount=10, **names) == "waiting"
     payments.reconcile()
@@ -248,7 +247,7 @@ def test_refund_of_the_dashboard_is_found_by_asking(order, payment, memory_provi
     assert books(order) == (10, [(10, "succeeded")])
 
 
-def test_dashboard_refund_takes_the_room_of_refunds_that_were_not_sent(order, payment, memory_provider):
+def test_dashboard_refund_replaces_unsent_refunds_that_no_longer_fit(order, payment, memory_provider):
     payments.queue_refund(order.pk, amount=Decimal(20))
     made_in_dashboard(memory_provider, payment, 10)
     payments.refresh(payment)
@@ -278,7 +277,7 @@ def test_listed_refund_has_the_status_that_the_provider_gives(order, payment, me
     assert (amount, rows[0][1] if rows else None) == expected
 
 
-def test_refund_that_the_provider_lists_as_failed_is_money_of_the_shop_again(order, payment, memory_provider):
+def test_refund_that_the_provider_lists_as_failed_no_longer_counts(order, payment, memory_provider):
     made_in_dashboard(memory_provider, payment, 10)
     payments.refresh(payment)
     ours = send(order, 5, memory_provider)
@@ -313,14 +312,14 @@ def test_late_report_of_a_refund_that_has_failed_changes_nothing(order, payment,
     assert books(order) == (0, [(10, "failed")])
 
 
-def test_refund_that_changed_after_the_question_stays_as_it_is(order, payment, memory_provider, monkeypatch):
+def test_refund_that_changed_after_the_fetch_is_not_overwritten(order, payment, memory_provider, monkeypatch):
     refund = send(order, 10, memory_provider)
     fetch = memory_provider.fetch
 
     def slow(provider, state, *, reference):
-        answer = fetch(provider, state, reference=reference)
+        fetched = fetch(provider, state, reference=reference)
         report("refund_failed", payment, event_id="evt", refund_id=str(refund.public_id))
-        return answer
+        return fetched
 
     monkeypatch.setattr(memory_provider, "fetch", slow)
     payments.refresh(payment)
@@ -336,7 +335,7 @@ def test_refund_that_changed_after_the_question_stays_as_it_is(order, payment, m
         RefundState(status="pending", amount=Decimal(-1), reference="re-1"),
     ],
 )
-def test_listed_refund_that_cannot_be_booked_is_held_once_and_the_rest_goes_on(
+def test_listed_refund_that_cannot_be_booked_is_held_once_and_the_others_are_applied(
     order, payment, memory_provider, listed
 ):
     other = RefundState(status="succeeded", amount=Decimal(3), reference="re-2")
@@ -360,14 +359,14 @@ def test_listed_refund_of_ours_with_another_amount_is_held(order, payment, memor
 
 def test_refund_in_another_currency_is_held(order, payment, memory_provider, monkeypatch):
     row = RefundState(status="succeeded", amount=Decimal("0.08"), reference="re-1")
-    answer = PaymentState(status="captured", refunds=[row], currency="USD")
-    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+    fetched = PaymentState(status="captured", refunds=[row], currency="USD")
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: fetched)
     payments.refresh(payment)
     assert books(order) == (0, [])
     assert ProviderEvent.objects.filter(outcome="held").exists()
 
 
-def test_refund_that_exceeds_the_recorded_payment_stays_pending_with_what_to_do(order, payment, memory_provider):
+def test_refund_that_exceeds_the_recorded_payment_stays_pending_with_instructions(order, payment, memory_provider):
     refund = send(order, 25, memory_provider, "pending")
     Payment.objects.update(captured_amount=Decimal(20))
     memory_provider.refund_status = "succeeded"
@@ -381,7 +380,7 @@ def test_refund_that_exceeds_the_recorded_payment_stays_pending_with_what_to_do(
 
 
 @pytest.mark.parametrize("names", [{"refund_reference": "re-7"}, {}])
-def test_reported_refund_that_is_not_listed_is_held_after_some_questions(
+def test_reported_refund_that_is_not_listed_is_held_after_some_attempts(
     order, payment, memory_provider, make_due, names
 ):
     assert report("refunded", payment, event_id="evt", amount=10, **names) == "waiting"
@@ -449,8 +448,8 @@ def test_total_that_was_ours_is_ignored_when_its_refund_is_booked(
     assert (refund.status, outcome("evt"), books(order)[0]) == ("succeeded", "ignored", 10)
 
 
-def test_smaller_total_without_ids_makes_the_refunds_be_asked_about(order, payment, memory_provider, total_only):
-    """A refund was reported as made, then failed, and the event of its failure was lost."""
+def test_smaller_total_without_ids_has_the_refunds_fetched(order, payment, memory_provider, total_only):
+    """A refund was reported as succeeded, then failed, and the event about its failure was lost."""
     refund = send(order, 10, memory_provider)
     made_in_dashboard(memory_provider, payment, 10, reference=refund.provider_reference, status="failed")
     memory_provider.refund_status = "failed"
@@ -459,7 +458,7 @@ def test_smaller_total_without_ids_makes_the_refunds_be_asked_about(order, payme
     assert books(order) == (0, [(10, "failed")])
 
 
-def test_claim_of_a_provider_that_cannot_be_asked_is_held_with_its_payment(
+def test_unconfirmed_event_of_a_provider_without_fetch_is_held_with_its_payment(
     place, memory_provider, monkeypatch, make_due
 ):
     order = place(provider="memory")
@@ -514,16 +513,16 @@ def test_failure_of_a_refund_that_is_not_in_the_books_is_ignored(order, payment)
     assert books(order) == (0, [])
 
 
-@pytest.mark.parametrize("answer", [None, PaymentState(status="captured", captured=Decimal(25))])
-def test_total_that_cannot_be_fetched_is_held(order, payment, memory_provider, monkeypatch, answer):
-    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: answer)
+@pytest.mark.parametrize("fetched", [None, PaymentState(status="captured", captured=Decimal(25))])
+def test_total_that_cannot_be_fetched_is_held(order, payment, memory_provider, monkeypatch, fetched):
+    monkeypatch.setattr(memory_provider, "fetch", lambda *_args, **_kwargs: fetched)
     assert report("refunded", payment, event_id="evt", amount=10) == "waiting"
     payments.reconcile()
     assert (outcome("evt"), books(order)) == ("held", (0, []))
     assert "10.00 KES" in order.events.get(kind="payment_held").message
 
 
-# A second transaction, and an answer that got lost.
+# A second transaction, and a lost response.
 
 
 def test_refunds_of_a_second_transaction_are_those_of_its_payment(order, payment, memory_provider):
@@ -541,9 +540,7 @@ def test_refunds_of_a_second_transaction_are_those_of_its_payment(order, payment
     assert [row.refunded_amount for row in order.payments.order_by("id")] == [0, 0]
 
 
-def test_refund_that_was_made_although_its_answer_was_lost_is_not_failed_by_a_refusal(
-    order, payment, memory_provider, monkeypatch
-):
+def test_refund_whose_response_was_lost_does_not_fail_by_a_refusal(order, payment, memory_provider, monkeypatch):
     refund_at_provider = memory_provider.refund
 
     def refund(provider, state, *, reference, request):

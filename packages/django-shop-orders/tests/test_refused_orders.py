@@ -16,7 +16,7 @@ ABROAD = {"line1": "1 Test Road", "city": "Kampala", "country": "ug"}
 
 @pytest.fixture
 def priced(shop_settings, memory_provider):
-    """Shipping depends on the country and the delivery, and paying at the door costs a fee."""
+    """Shipping depends on the country and the delivery, and paying on delivery costs a fee."""
     shipping = {"amount": "3.00", "countries": {"UG": "9.00"}}
     shop_settings(
         PRICING=[

@@ -72,7 +72,7 @@ def test_transfer_after_the_expiry_is_recorded_and_left_to_staff(expired, staff)
     told = order.events.get(kind="refund_due")
     assert told.is_public is False
     assert told.message == (
-        "25.00 KES was paid after the order expired. Reinstate the order, if its goods are still there, or refund the"
+        "25.00 KES was paid after the order expired. Reinstate the order, if its goods are in stock, or refund the"
         " money."
     )
     assert list(Order.objects.refund_due()) == [order]
@@ -90,8 +90,8 @@ def test_online_payment_after_the_expiry_is_left_to_staff(place, memory_provider
     assert state(order) == ("cancelled", "refunded", 0, 0)
 
 
-def test_online_payment_after_the_cancellation_goes_back_by_itself(place, memory_provider):
-    """Whoever cancelled the order does not want it, so nobody has to decide."""
+def test_online_payment_after_the_cancellation_is_refunded_automatically(place, memory_provider):
+    """A cancelled order is not wanted any more, so nobody has to decide."""
     order = place(provider="memory")
     _payment, event = pay_online(order)
     lifecycle.cancel(order.pk)
@@ -116,7 +116,7 @@ def test_paid_order_is_reinstated_with_its_goods(expired, staff, announced, djan
     assert (event.actor, event.message) == (staff, "The order was reinstated.")
 
 
-def test_reinstated_order_lives_on_and_can_be_cancelled_again(expired):
+def test_reinstated_order_continues_and_can_be_cancelled_again(expired):
     order = expired("bank")
     payments.record_payment(order.pk, amount=Decimal("25.00"))
     for count in (1, 2):
@@ -193,7 +193,7 @@ def test_order_that_is_not_cancelled_and_paid_is_not_reinstated(expired, place, 
     assert on_hand() == 8
 
 
-def test_order_whose_money_went_back_is_not_reinstated(expired):
+def test_refunded_order_is_not_reinstated(expired):
     order = expired("bank")
     payments.record_payment(order.pk, amount=Decimal("25.00"))
     payments.refund(order.pk)
@@ -222,8 +222,8 @@ def test_staff_reinstate_by_the_api_and_on_the_orders_page(expired, api, client,
         payments.record_payment(order.pk, amount=Decimal("25.00"))
     shown = api.get(f"/api/orders/staff/orders/{first.number}/").json()
     assert (shown["can_be_reinstated"], shown["refund_due"]) == (True, "25.00")
-    answer = call(api, first, "reinstate", {"notify": False}).json()
-    assert (answer["status"], answer["refund_due"], answer["can_be_reinstated"]) == ("confirmed", "0.00", False)
+    response = call(api, first, "reinstate", {"notify": False}).json()
+    assert (response["status"], response["refund_due"], response["can_be_reinstated"]) == ("confirmed", "0.00", False)
     second.refresh_from_db()
     assert admin.possible_steps(second) == ["pay", "refund", "reinstate", "note"]
     client.force_login(staff)
@@ -237,7 +237,7 @@ def test_reinstating_needs_the_permission_to_cancel(expired, user):
     assert call(client, order, "reinstate").status_code == 403
 
 
-def test_money_by_another_manual_provider_than_the_present_one_is_recorded(place, memory_provider, client, staff):
+def test_money_by_another_manual_provider_than_the_current_one_is_recorded(place, memory_provider, client, staff):
     """The customer transferred the money, then chose to pay online."""
     order = place(provider="bank")
     payments.start(order.pk)
@@ -253,7 +253,7 @@ def test_money_by_another_manual_provider_than_the_present_one_is_recorded(place
 
 @pytest.fixture
 def refused(place):
-    """A parcel that is paid on delivery was refused at the door."""
+    """A parcel to be paid on delivery was refused."""
     order = place()
     lifecycle.start_processing(order.pk)
     lifecycle.ship(order.pk)
@@ -268,9 +268,9 @@ def test_goods_that_come_back_unpaid_are_returned_to_stock(refused, staff, api):
     event = refused.events.get(kind="restocked")
     assert (event.actor, event.message, event.is_public) == (staff, "Refused at the door.", False)
     assert event.payload["restocked"] == {"978-1": 1}
-    answer = call(api, refused, "restock", {"lines": [{"product": "978-1", "quantity": 1}], "credit": True}).json()
-    assert (on_hand(), answer["credited_amount"], answer["amount_due"]) == (10, "12.50", "12.50")
-    assert [(row["kind"], row["lines"]) for row in answer["credits"]] == [("lines", {"978-1": 1})]
+    response = call(api, refused, "restock", {"lines": [{"product": "978-1", "quantity": 1}], "credit": True}).json()
+    assert (on_hand(), response["credited_amount"], response["amount_due"]) == (10, "12.50", "12.50")
+    assert [(row["kind"], row["lines"]) for row in response["credits"]] == [("lines", {"978-1": 1})]
 
 
 def test_credited_goods_that_were_paid_are_to_be_refunded(refused):

@@ -1,4 +1,4 @@
-"""Staff who may change an order but not view it get answers without personal data, at every staff operation."""
+"""Staff who may change an order but not view it get responses without personal data, at every staff operation."""
 
 import json
 from decimal import Decimal
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 ADDRESS = {"name": "Wanjiru Canary", "line1": "Canary Road 1", "city": "Canaryville", "country": "KE"}
 CONTACT = checkout.Contact(name="Wanjiru Canary", email="canary@example.org", phone="0712 345 678")
 PERSONAL = ("anary", "+254712345678", "0712345678")
-"""Parts of every text about a person in the order. The word stands in each field in which people write."""
+"""Words of each text about a person in the order. “Canary” is in every field in which people write."""
 
 VIEWS = {
     "staff_list_orders",
@@ -29,7 +29,7 @@ VIEWS = {
     "staff_get_incoming_payment",
 }
 INCOMING = {"staff_assign_incoming_payment", "staff_dismiss_incoming_payment"}
-"""They answer with the money that somebody sent, not with the order."""
+"""Operations that return an incoming payment, not the order."""
 BODIES = {
     "staff_confirm_order": {"accept_unpaid": True},
     "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
@@ -58,7 +58,7 @@ def operations():
 
 @pytest.fixture
 def order(place, memory_provider, customer, settings):
-    """An order in which every text could be a person's."""
+    """An order with personal data in every text."""
     customer.user.username = "canary-user"
     customer.user.save()
     row = place(
@@ -81,7 +81,7 @@ def order(place, memory_provider, customer, settings):
 
 
 def reach(name, order):
-    """Bring the order to where the operation succeeds."""
+    """Bring the order to a state in which the operation succeeds."""
     if name in {"staff_process_order", "staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
         lifecycle.confirm(order.pk)
     if name in {"staff_ship_order", "staff_deliver_order", "staff_restock_order"}:
@@ -103,7 +103,7 @@ def reach(name, order):
         payments.apply_state(payment.pk, states[name])
     if name == "staff_resolve_refund":
         (refund,) = payments.queue_refund(order.pk, amount=Decimal(5))
-        Refund.objects.filter(pk=refund.pk).update(status="pending", error="Canary's bank does not answer.")
+        Refund.objects.filter(pk=refund.pk).update(status="pending", error="Canary's bank does not respond.")
 
 
 def staff(*, without=()):
@@ -129,15 +129,15 @@ def personal(response):
 
 
 @pytest.mark.parametrize("name", operations())
-def test_answer_shows_personal_data_only_with_the_permission_to_view_orders(order, name):
+def test_response_shows_personal_data_only_with_the_permission_to_view_orders(order, name):
     reach(name, order)
-    answer = call(staff(without=["view_order"]), name, order)
+    response = call(staff(without=["view_order"]), name, order)
     if name in VIEWS:
-        assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+        assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
         return
-    assert answer.status_code == 200, answer.content
-    assert personal(answer) == []
-    fields = answer.json()
+    assert response.status_code == 200, response.content
+    assert personal(response) == []
+    fields = response.json()
     if name in INCOMING:
         assert (fields["order"], fields["amount"], fields["comment"]) == (order.number, "25.00", "")
         seen = call(staff(), "staff_get_incoming_payment", order)
@@ -150,7 +150,7 @@ def test_answer_shows_personal_data_only_with_the_permission_to_view_orders(orde
     assert seen.json().keys() == fields.keys()
 
 
-def test_repeated_answer_is_blanked_too(order):
+def test_repeated_response_is_blanked_too(order):
     client, key = staff(without=["view_order"]), {"Idempotency-Key": "k"}
     first, second = (call(client, "staff_confirm_order", order, **key) for _time in range(2))
     assert second["Idempotency-Replayed"] == "true"
@@ -168,11 +168,11 @@ def test_pages_of_the_admin_need_the_permission_to_view_orders(order, client, na
         reverse("admin:shop_orders_slip", args=[order.pk]),
     ]
     for url in urls:
-        for answer in (client.get(url), client.post(url, {"text": "x", "amount": "1"})):
-            assert answer.status_code == 403
-            assert [text for text in PERSONAL if text in answer.content.decode()] == []
+        for response in (client.get(url), client.post(url, {"text": "x", "amount": "1"})):
+            assert response.status_code == 403
+            assert [text for text in PERSONAL if text in response.content.decode()] == []
 
 
-def test_refusal_says_no_personal_data(order):
-    answer = call(staff(without=["view_order"]), "staff_deliver_order", order)
-    assert (answer.status_code, personal(answer)) == (409, [])
+def test_refusal_contains_no_personal_data(order):
+    response = call(staff(without=["view_order"]), "staff_deliver_order", order)
+    assert (response.status_code, personal(response)) == (409, [])

@@ -152,13 +152,13 @@ class Shop(RuleBasedStateMachine):
         back=st.integers(0, 3),
         shipping=st.booleans(),
         credit=st.booleans(),
-        answer=st.sampled_from(["succeeded", "pending", "failed"]),
+        result=st.sampled_from(["succeeded", "pending", "failed"]),
     )
-    def refund(self, number, amount, ref, units, back, shipping, credit, answer):
+    def refund(self, number, amount, ref, units, back, shipping, credit, result):
         order = self.pick(number)
         if not order:
             return
-        MemoryPaymentProvider.refund_status = answer
+        MemoryPaymentProvider.refund_status = result
         owed, credited = order.refund_due, order.credited_amount
         made = self.attempt(
             payments.refund,
@@ -173,11 +173,11 @@ class Shop(RuleBasedStateMachine):
         above = max(sum(row.amount for row in made or ()) - owed, 0)
         assert order.credited_amount == credited + (above if credit else 0)
 
-    @rule(number=picks, answer=st.sampled_from(["succeeded", "failed"]))
-    def refund_ends(self, number, answer):
+    @rule(number=picks, result=st.sampled_from(["succeeded", "failed"]))
+    def refund_ends(self, number, result):
         pending = list(Refund.objects.filter(status="pending").order_by("pk"))
         if pending:
-            MemoryPaymentProvider.refund_status = answer
+            MemoryPaymentProvider.refund_status = result
             refund = pending[number % len(pending)]
             Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now())
             payments.reconcile()

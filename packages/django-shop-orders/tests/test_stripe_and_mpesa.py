@@ -114,13 +114,13 @@ def test_stripe_webhook_pays_the_order(client, card, fake_stripe, secret):
     fake_stripe.pay(card.provider_reference)
     call = stripe_call(session_event("completed", fake_stripe.sessions[card.provider_reference]), secret=secret)
     for _time in range(2):
-        answer = client.post(
+        response = client.post(
             "/pay/webhooks/card/",
             call.body,
             "application/json",
             headers={"Stripe-Signature": call.headers["Stripe-Signature"]},
         )
-        assert answer.status_code == 200
+        assert response.status_code == 200
     assert state(card) == ("captured", "confirmed", "paid")
     assert card.order.paid_amount == 25
 
@@ -130,8 +130,8 @@ def test_stripe_event_of_another_shop_on_the_account_is_unmatched(client, card, 
     session = {"id": "cs_other", "payment_status": "paid", "amount_total": 100, "currency": "kes"}
     call = stripe_call(session_event("completed", {**session, "metadata": {"payment_id": "4711"}}))
     headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
-    answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
-    assert answer.status_code == 200
+    response = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+    assert response.status_code == 200
     assert ProviderEvent.objects.get().outcome == "unmatched"
     assert state(card) == ("pending", "pending", "unpaid")
 
@@ -182,8 +182,8 @@ def test_stripe_refund_that_fails_later_is_no_longer_counted(client, card, fake_
     ):
         call = stripe_call(refund_event(kind, refund, status, event_id))
         headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
-        answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
-        assert answer.status_code == 200
+        response = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+        assert response.status_code == 200
     refund.refresh_from_db()
     assert state(card) == ("captured", "confirmed", "paid")
     assert (refund.status, refund.error, card.refunded_amount) == ("failed", "unknown", 0)
@@ -248,14 +248,14 @@ def test_stripe_dashboard_refund_is_matched_by_its_payment_intent(card, fake_str
 
 
 @pytest.mark.django_db
-def test_stripe_question_about_a_dashboard_refund_is_repeated_by_the_next_call(client, card, fake_stripe):
+def test_stripe_query_about_a_dashboard_refund_is_repeated_by_the_next_call(client, card, fake_stripe):
     refund = fake_stripe.refund(f"pi_{card.provider_reference}", 1000)
     event = {"id": "evt_1", "object": "event", "type": "refund.created", "data": {"object": refund}}
     call = stripe_call(event)
     headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
     fake_stripe.refusal = STRIPE_REFUSALS[1]
-    answer = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
-    assert (answer.status_code, ProviderEvent.objects.count()) == (503, 0)
+    response = client.post("/pay/webhooks/card/", call.body, content_type="application/json", headers=headers)
+    assert (response.status_code, ProviderEvent.objects.count()) == (503, 0)
 
 
 @pytest.mark.django_db
@@ -417,8 +417,8 @@ def test_mpesa_callback_is_confirmed_by_a_query(client, push, daraja, result, st
     body = mpesa_call(push.provider_reference, code=int(result)).body
     url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{push.public_id}/"
     for _time in range(2):
-        answer = client.post(url, body, "application/json")
-        assert (answer.status_code, answer.json()) == (200, {"ResultCode": 0, "ResultDesc": "Accepted"})
+        response = client.post(url, body, "application/json")
+        assert (response.status_code, response.json()) == (200, {"ResultCode": 0, "ResultDesc": "Accepted"})
     assert (state(push)[0], state(push)[2]) == (status, payment_status)
 
 
@@ -472,8 +472,8 @@ def send_push(order):
 
 def call_back(client, payment, reference, **fields):
     url = f"/pay/webhooks/mpesa/{MPESA['webhook_secret']}-{payment.public_id}/"
-    answer = client.post(url, mpesa_call(reference, **fields).body, "application/json")
-    assert answer.status_code == 200
+    response = client.post(url, mpesa_call(reference, **fields).body, "application/json")
+    assert response.status_code == 200
 
 
 def private_events(order):
@@ -623,7 +623,7 @@ TOKEN_REFUSALS = [
     (401, ""),
     (401, "<html><body>Unauthorized</body></html>"),
 ]
-REFUSED_QUESTIONS = [
+REFUSED_QUERIES = [
     *TOKEN_REFUSALS,
     (200, ""),
     (200, "<html><body>A page of the gateway</body></html>"),
@@ -663,7 +663,7 @@ def test_mpesa_refused_token_is_renewed_and_the_query_repeated(push, daraja, ref
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("refusal", REFUSED_QUESTIONS)
+@pytest.mark.parametrize("refusal", REFUSED_QUERIES)
 def test_mpesa_refused_query_leaves_the_payment_pending(client, push, daraja, refusal, make_due):
     call_back(client, push, push.provider_reference)
     daraja.error = refusal
@@ -709,7 +709,7 @@ def test_mpesa_push_that_was_not_sent_is_sent_by_the_next_request(unpaid_order, 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         (200, {}),
         (200, ""),
@@ -719,9 +719,9 @@ def test_mpesa_push_that_was_not_sent_is_sent_by_the_next_request(unpaid_order, 
         (500, {"errorCode": "500.001.1001"}),
     ],
 )
-def test_mpesa_push_with_an_unclear_response_may_have_been_sent(unpaid_order, daraja, answer):
+def test_mpesa_push_with_an_unclear_response_may_have_been_sent(unpaid_order, daraja, response):
     Mpesa._tokens[daraja.url, "consumer"] = "token-1", time.monotonic() + 60
-    daraja.error = answer
+    daraja.error = response
     with pytest.raises(ProviderUnavailable):
         send_push(unpaid_order)
     daraja.error = None

@@ -61,13 +61,13 @@ def test_voucher_above_the_total_ends_at_zero_and_has_no_tax(is_included):
 
 
 @pytest.mark.parametrize("voucher", ["-100", "-105"])
-def test_voucher_for_everything_leaves_no_tax_of_a_site(voucher):
+def test_full_voucher_leaves_no_tax_of_a_custom_hook(voucher):
     draft = priced([line("100")], hook(charge("discount", voucher)), hook(charge("tax", "16")))
     assert [(c.kind, c.amount) for c in draft.charges] == [("discount", -100)]
     assert (draft.total, draft.tax_total) == (0, 0)
 
 
-def test_voucher_after_the_tax_of_a_site_pays_a_part_of_it():
+def test_voucher_after_the_tax_of_a_custom_hook_covers_a_part_of_it():
     tax = charge("tax", "16", is_included=True)
     draft = priced([line("116")], hook(tax), hook(charge("discount", "-50")))
     assert (draft.total, draft.net_total, draft.tax_total) == (66, 50, 16)
@@ -80,14 +80,14 @@ def test_levy_on_free_goods_is_charged():
     assert (draft.total, draft.net_total, draft.tax_total) == (3, 0, 3)
 
 
-def test_whole_discount_leaves_no_tax_of_roundings():
+def test_full_discount_leaves_no_tax_from_rounding():
     goods = [line("0.33", ref=ref) for ref in "abc"]
     draft = priced(goods, {"BACKEND": "testproject.hooks.discount", "OPTIONS": {"share": "1"}}, TAX)
     assert (draft.total, draft.tax_total) == (0, 0)
     assert draft.tax_lines == []
 
 
-def test_second_tax_does_not_lie_on_the_first():
+def test_second_tax_does_not_tax_the_first():
     levy = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.02", "label": "Levy"}}
     draft = priced([line("100")], hook(charge("shipping", "50")), TAX, levy)
     assert [(tax.label, tax.base, tax.amount) for tax in draft.tax_lines] == [("Tax", 150, 24), ("Levy", 150, 3)]
@@ -210,7 +210,7 @@ def test_tax_without_a_rate_stays_an_amount():
     assert (draft.total, draft.tax_total) == numbers("117.50", "7.50")
 
 
-def test_tax_of_a_site_says_on_which_lines_and_charges_it_lies():
+def test_tax_of_a_custom_hook_names_the_lines_and_charges_that_it_taxes():
     vat = charge("tax", "18", rate=Decimal("0.16"), base=Decimal("112.50"), lines={"a": 16}, charges={0: 2})
     draft = priced([line("100", ref="a"), line("10", ref="b")], hook(charge("shipping", "12.50")), hook(vat))
     assert draft.taxed_lines == [Taxed(*numbers("0", "0.16", "100", "16")), Taxed(*numbers("0", None, "10", "0"))]

@@ -137,7 +137,7 @@ def test_rest_of_the_total_takes_the_rest_of_each_tax(order):
     assert tax_lines_of(order, Decimal(500), credited=[first]) == last
 
 
-def test_nothing_has_no_tax_lines(order):
+def test_zero_amount_has_no_tax_lines(order):
     assert tax_lines_of(order, Decimal(0)) == tax_lines_of(order, Decimal(0), units={"a": 1}) == []
     assert tax_lines_of(order_of([line("a", "5")]), Decimal(3)) == []
 
@@ -164,7 +164,7 @@ def test_tax_without_a_rate_is_credited_in_proportion():
     assert shares(tax_lines_of(order, Decimal("27.50"))) == [("tax", None, None, "2.50")]
 
 
-def test_tax_only_on_shipping_is_none_of_the_products():
+def test_tax_on_shipping_only_is_not_credited_with_products():
     order = order_of([line("a", "50", tax_class="zero")], hook("shipping", "10", tax_class=""), TAX)
     assert shares(tax_lines_of(order, Decimal(50), units={"a": 1})) == [("Tax", "0", "50.00", "0.00")]
     assert shares(tax_lines_of(order, Decimal("11.60"), is_shipping=True)) == [("Tax", "0.16", "10.00", "1.60")]

@@ -64,7 +64,7 @@ def test_lines_and_charges_store_rate_net_and_tax(order):
     assert sum(tax.base for tax in stored.tax_lines) == stored.net_total
 
 
-def test_api_sends_them_alike_when_placed_and_when_read(order, client, user):
+def test_api_sends_the_same_taxes_when_placed_and_when_read(order, client, user):
     headers = {"Authorization": f"Bearer user-{user.pk}"}
     read = client.get(f"/api/orders/orders/{order.number}/", headers=headers).json()
     carts.add_to_cart("978-1", 2, customer=order.customer)
@@ -110,7 +110,7 @@ def test_payload_has_the_taxes(order):
     assert str(paid) == payload["total"]
 
 
-def test_tax_lines_take_no_statement_more(pricing, customer, book, other_book, shop_settings):
+def test_tax_lines_take_no_extra_statement(pricing, customer, book, other_book, shop_settings):
     counts = set()
     for hooks in ([], [TAX], [hook(Extra(kind="shipping", label="Post", amount=Decimal(1))), TAX]):
         shop_settings(PRICING=hooks)
@@ -155,7 +155,7 @@ def test_admin_shows_the_taxes(order, admin_client):
 
 
 def test_tax_that_is_divided_only_in_part_is_not_stored_as_divided(shop_settings, place):
-    """Two taxes at one rate become one. What one of them lies on is not known of both."""
+    """Two taxes at one rate become one. If only one of them is divided, the sum is not."""
     parts = {"rate": Decimal("0.1"), "kind": "tax", "label": "Levy"}
     known = Extra(amount=Decimal(1), base=Decimal(10), lines={"978-1": Decimal(1)}, **parts)
     shop_settings(PRICING=[hook(known, Extra(amount=Decimal(5), **parts))])

@@ -89,7 +89,7 @@ def test_orders_count_until_they_are_paid_or_staff_process_them(order, shop_sett
     assert Order.objects.count() == 2
 
 
-def test_accepting_an_unpaid_order_does_not_free_its_place(order, shop_settings):
+def test_accepted_unpaid_order_still_counts(order, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=1)
     first = order(provider="bank", **BOTH)
     lifecycle.confirm(first.pk)
@@ -220,7 +220,7 @@ def test_hash_of_a_visitor_needs_the_secret_key(settings):
     assert (len(first), first != visitors.of(request), "41.90" in first) == (32, True, False)
 
 
-def test_visitor_hook_of_the_site_is_asked(shop_settings):
+def test_visitor_hook_of_the_site_is_called(shop_settings):
     shop_settings(VISITOR="testproject.hooks.visitor")
     request = RequestFactory().get("/", headers={"X-Device": "7"})
     assert visitors.of(request) != visitors.of(RequestFactory().get("/"))
@@ -228,7 +228,7 @@ def test_visitor_hook_of_the_site_is_asked(shop_settings):
 
 
 def test_orders_of_which_nothing_is_due_do_not_count(order, shop_settings):
-    """A part of the money went back; that does not make the order unpaid. Money that is asked for again does."""
+    """A partial refund does not make an order unpaid, unless the amount is owed again."""
     shop_settings(MAX_UNPAID_ORDERS=1)
     first = order(provider="bank", **BOTH)
     payments.record_payment(first.pk)

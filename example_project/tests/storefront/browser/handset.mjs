@@ -1,5 +1,5 @@
 // M-Pesa in a running demo: node handset.mjs <address> [folder for pictures]. A guest refuses a request on the phone,
-// pays one whose report is lost, and pays another order by hand; the order's page changes by itself each time.
+// pays one whose report is lost, and pays another order by hand; the order's page updates automatically each time.
 import { base, end, examine, expect, open, visitor } from "./browsing.mjs";
 
 const pictures = process.argv[3];

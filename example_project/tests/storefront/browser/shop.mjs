@@ -76,7 +76,7 @@ const scenarios = {
     await page.waitForSelector("text=This order is cancelled.");
   },
 
-  async "a payment on another page"() {
+  async "payment on the provider's page"() {
     const page = await visitor();
     await add(page, "market-mug");
     await enterDetails(page, { payment: "test" });

@@ -18,8 +18,8 @@ async function until(what, condition, seconds = 60) {
 }
 
 async function inbox(to) {
-  const answer = await fetch(`${base}/demo/inbox/?to=${encodeURIComponent(to)}`, { headers: { Accept: "application/json" } });
-  return answer.json();
+  const response = await fetch(`${base}/demo/inbox/?to=${encodeURIComponent(to)}`, { headers: { Accept: "application/json" } });
+  return response.json();
 }
 
 const mailAbout = async (words) => (await inbox(GUEST.email)).mails.find((mail) => words.test(mail.subject));

@@ -17,7 +17,7 @@ from shop_core.hooks import load_hook
 from shop_core.money import as_text, quantise
 
 from shop_orders import carts, customers, emails, events, numbers, phones, queries, unpaid_orders
-from shop_orders.carts.queries import Held, close, items_and_held
+from shop_orders.carts.queries import UnpaidCounts, close, items_and_unpaid
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
@@ -117,13 +117,13 @@ def place_order(
         language=language or get_language() or "",
         visitor=visitor,
     )
-    cart_view, held = _view(cart, choices, buyer)
+    cart_view, unpaid = _view(cart, choices, buyer)
     draft = cart_view.draft
     try:
         _check_lines(cart_view)
         _check_total(draft, expected_total)
         _check_provider(chosen_provider, draft)
-        unpaid_orders.check(held, draft)
+        unpaid_orders.check(unpaid, draft)
         for validator in app_settings.VALIDATORS:
             load_hook(validator)(draft)
         order, lines, charges = _write(cart, choices, draft)
@@ -164,9 +164,9 @@ def _order_of(cart: Cart) -> Order:
     return order
 
 
-def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, Held]:
-    """The cart as it would be ordered, and what the buyer holds already."""
-    items, held = items_and_held(cart, {name: getattr(buyer, name) for name in buyer.names()})
+def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, UnpaidCounts]:
+    """The cart as it would be ordered, and the counts of unpaid orders."""
+    items, unpaid = items_and_unpaid(cart, {name: getattr(buyer, name) for name in buyer.counted_fields()})
     view = carts.view(
         cart,
         customer=cart.customer,
@@ -175,7 +175,7 @@ def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, 
         payment_provider=choices.provider.alias,
         items=items,
     )
-    return view, held
+    return view, unpaid
 
 
 def _check_lines(cart_view: carts.CartView) -> None:
@@ -280,7 +280,7 @@ def _charges_of(order: Order, draft: Draft) -> list[Charge]:
 
 
 def _tax_of_lines(charge: DraftCharge, draft: Draft) -> dict[str, str] | None:
-    """The part of a tax on each product, as text; None if its hook does not say on what it lies."""
+    """The part of a tax on each product, as text; None if its hook does not divide it."""
     if charge.kind != "tax" or not (charge.lines or charge.charges):
         return None
     return {ref: as_text(amount, draft.currency) for ref, amount in charge.lines.items()}

@@ -1,4 +1,4 @@
-"""The account of an order: credits, which are what the shop no longer asks for, and the payment status.
+"""The account of an order: its credits, which are amounts that the customer no longer owes, and its payment status.
 
 Each function is called with the order locked, in the transaction that makes the credit necessary.
 """
@@ -31,7 +31,8 @@ class Part:
 
 
 def parts(order: Order, lines: Mapping[str, int], *, shipping: bool) -> list[Part]:
-    """What ``{product_ref: units}`` and, if wanted, the shipping cost the customer, less what was credited before.
+    """The price that the customer paid for ``{product_ref: units}`` and, if wanted, for shipping, less earlier
+    credits.
 
     Raises:
         InvalidInput: more units of a product than were ordered and not credited yet.
@@ -66,7 +67,7 @@ def shipping_cost(order: Order) -> Decimal:
     return tax_parts.amount_of_shipping(order)
 
 
-def give(
+def add_credit(
     order: Order,
     amount: Decimal,
     *,
@@ -106,20 +107,20 @@ def give(
 def give_parts(
     order: Order, amount: Decimal, wanted: Sequence[Part], *, reason: str, by: Any, refund: Refund | None = None
 ) -> None:
-    """Credit an amount for the parts of an order that it was refunded for; what is left of it is goodwill."""
+    """Credit an amount to the given parts of an order; any remainder is credited as goodwill."""
     for part in (*wanted, Part(kind=Credit.Kind.GOODWILL, amount=amount)):
         share = min(part.amount, amount)
-        amount -= give(order, share, kind=part.kind, lines=part.lines, reason=reason, by=by, refund=refund)
+        amount -= add_credit(order, share, kind=part.kind, lines=part.lines, reason=reason, by=by, refund=refund)
 
 
 def give_rest(order: Order, *, kind: Credit.Kind, reason: str = "", by: Any = None) -> None:
     """Credit what is left of the order's total, as when it is cancelled."""
-    give(order, order.total - order.credited_amount, kind=kind, reason=reason, by=by)
+    add_credit(order, order.total - order.credited_amount, kind=kind, reason=reason, by=by)
 
 
-def take_back_rest(order: Order, *, by: Any = None) -> None:
-    """Ask again for what was credited when the order was cancelled or expired, as when it is reinstated."""
-    credit = _last_rest(order)
+def reverse_cancellation(order: Order, *, by: Any = None) -> None:
+    """Reverse the credit of the cancellation or expiry, as when the order is reinstated."""
+    credit = _cancellation_credit(order)
     if credit is None:
         return
     tax_lines = tax_parts.negative(credit.tax_lines)
@@ -130,24 +131,24 @@ def take_back_rest(order: Order, *, by: Any = None) -> None:
     order.save(update_fields=["credited_amount", "updated_at"])
 
 
-def missing_to_reinstate(order: Order) -> Decimal:
-    """What would be due of a cancelled order if it was reinstated; all of it if its money was refunded.
+def due_if_reinstated(order: Order) -> Decimal:
+    """The amount that would be due if a cancelled order was reinstated: the whole total if its money was refunded.
 
     Refunds under way count as made.
     """
     if order.total and not order.refundable_amount:
         return order.total
-    credit = _last_rest(order)
+    credit = _cancellation_credit(order)
     return max(order.balance + order.refunds_under_way + (credit.amount if credit else 0), Decimal(0))
 
 
 def is_expired(order: Order) -> bool:
     """Whether an order was cancelled because it was not paid in time."""
-    credit = _last_rest(order)
+    credit = _cancellation_credit(order)
     return order.status == OrderStatus.CANCELLED and credit is not None and credit.kind == Credit.Kind.EXPIRY
 
 
-def _last_rest(order: Order) -> Credit | None:
+def _cancellation_credit(order: Order) -> Credit | None:
     """The credit of the order's cancellation or expiry; none if nothing was left of the total."""
     kinds = (Credit.Kind.CANCELLATION, Credit.Kind.EXPIRY, Credit.Kind.REINSTATEMENT)
     last = order.credits.filter(kind__in=kinds).order_by("id").last()

@@ -172,7 +172,7 @@ def anonymise(customer: Customer) -> int:
         customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
         orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
         if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
-            raise InvalidTransition(_("An order of this customer is still on its way. Finish or cancel it first."))
+            raise InvalidTransition(_("An order of this customer is not finished. Deliver or cancel it first."))
         customer.orders.update(
             contact_name="",
             email="",
@@ -208,7 +208,7 @@ def _anonymise_orders(customer: Customer, orders: Sequence[Order]) -> None:
 
 
 def _stored_responses(customer: Customer, orders: Sequence[Order]) -> QuerySet[IdempotencyKey]:
-    """The stored responses to the customer, to staff about these orders, and to the guests who placed them."""
+    """The stored responses to the customer, to the guests who placed these orders, and to staff about them."""
     found = Q(owner=customer.key)
     for order in orders:
         found |= Q(route__endswith=f" {order.number}")

@@ -277,8 +277,8 @@ def _try_later(event: OrderEvent, error: str) -> None:
 def announce_due(*, limit: int = 500) -> int:
     """Announce the events that a crash or a failing receiver left unannounced. Returns how many succeeded.
 
-    Safe to run in parallel: an event is claimed before it is announced. One that cannot be sent at all, such as of a
-    signal that a later version removed, is put back as well.
+    Safe to run in parallel: an event is claimed before it is announced. An event that cannot be sent at all, for
+    example because a later version removed its signal, is postponed as well.
     """
     announced = 0
     for pk in list(OrderEvent.objects.due().order_by("next_attempt_at", "id").values_list("pk", flat=True)[:limit]):

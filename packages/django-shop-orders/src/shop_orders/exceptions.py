@@ -234,7 +234,7 @@ class GoodsGone(ShopOrdersError):
 
 
 class OrderUnpaid(ShopOrdersError):
-    """The order still waits for an online payment. Staff can confirm it all the same."""
+    """The order still waits for an online payment. Staff can confirm it anyway."""
 
     code = "order_unpaid"
 
@@ -273,7 +273,7 @@ class FormExpired(InvalidInput):
 
 
 class FormSentBefore(ShopOrdersError):
-    """A page was sent a second time, with other values."""
+    """A form was sent a second time, with other values."""
 
     code = "form_sent_before"
 

@@ -1,4 +1,4 @@
-"""Forms that work once: a page carries a token, and sending its form again does nothing more.
+"""Forms that work once: a page carries a token, and sending its form again has no effect.
 
     class CancelForm(forms.Form):
         form_token = form_tokens.FormTokenField()
@@ -27,7 +27,8 @@ from shop_orders.exceptions import FormExpired, FormSentBefore, IdempotencyMisma
 
 NAME = "form_token"
 MAX_AGE = timedelta(hours=24)
-"""How long a page can be sent. Shorter than the time for which ``idempotency`` keeps what was done."""
+"""How long after its page was opened a form can be sent. Shorter than the time for which ``idempotency`` keeps
+results."""
 _SALT = "shop_orders.form"
 _NOT_COMPARED = {NAME, "csrfmiddlewaretoken"}
 
@@ -78,14 +79,14 @@ def once(
 ) -> idempotency.StoredResponse:
     """Do the work of a form once and return its result as ``body``; ``is_replay`` says that it was sent before.
 
-    ``data`` is what was posted, ``work`` returns plain JSON values or None, ``route`` names form and object, ``owner``
-    who sends it. A second sending waits for the first. Pass ``in_transaction=False`` for work that uses the network;
-    it may run again after a crash or at the same moment, so it has to find its own earlier steps.
+    ``data`` is the posted form, ``work`` returns plain JSON values or None, ``route`` names the form and its object,
+    ``owner`` the sender. A second submission waits for the first. Pass ``in_transaction=False`` for work that uses the
+    network; it may run again after a crash or at the same moment, so it has to find its own earlier steps.
 
     Raises:
         FormExpired: the page has no token, or is older than MAX_AGE.
         FormSentBefore: the page was sent before with other values.
-        RequestInProgress: the first sending did not finish in time.
+        RequestInProgress: the first submission did not finish in time.
     """
     run = idempotency.run if in_transaction else idempotency.run_outside
     try:
@@ -97,7 +98,7 @@ def once(
 def find(data: Mapping[str, Any], *, owner: str, route: str) -> idempotency.StoredResponse | None:
     """The result of a form that was sent before, None for one that was not, or that has no valid token.
 
-    Call it before the form is validated: what was done may have made the same values invalid.
+    Call it before the form is validated: the first submission may have made the same values invalid.
 
     Raises:
         FormSentBefore: the page was sent before with other values.

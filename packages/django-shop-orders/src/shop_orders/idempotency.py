@@ -1,4 +1,4 @@
-"""Handles a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key."""
+"""Processes a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key."""
 
 from __future__ import annotations
 

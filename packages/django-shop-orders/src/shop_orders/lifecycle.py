@@ -49,11 +49,11 @@ def allowed(status: str) -> frozenset[str]:
 
 @in_transaction(Order)
 def confirm(order_id: int, *, accept_unpaid: bool = True, by: Any = None, notify: bool = True) -> Order:
-    """Accept an order. It does not expire any more, also if nobody has paid.
+    """Accept an order. It no longer expires, even if it is not paid.
 
     Raises:
         InvalidTransition: it is not pending, for example because it was confirmed before.
-        OrderUnpaid: only with ``accept_unpaid=False``: an online payment is still to come.
+        OrderUnpaid: only with ``accept_unpaid=False``: the customer still has to pay online.
     """
     order = lock(order_id)
     _check(order, OrderStatus.CONFIRMED)
@@ -167,18 +167,18 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     order = lock(order_id)
     if order.status != OrderStatus.CANCELLED:
         raise InvalidTransition(old=order.status, new=OrderStatus.CONFIRMED)
-    if missing := crediting.missing_to_reinstate(order):
+    if missing := crediting.due_if_reinstated(order):
         text = _("Only a paid order can be reinstated. %(amount)s %(currency)s is missing.")
         values = {"amount": as_text(missing, order.currency), "currency": order.currency}
         raise InvalidTransition(text % values, old=order.status)
-    crediting.take_back_rest(order, by=by)
+    crediting.reverse_cancellation(order, by=by)
     lines = list(order.lines.all())
     order.reservations += 1
     order.stock_released_at, order.cancel_reason = None, ""
     _set_status(
         order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines
     )
-    follow_credit(order, by=by)
+    update_after_credit(order, by=by)
     quantities = {line.product_ref: line.quantity for line in lines}
     if short := product_source().reserve(quantities, reference=order.stock_reference):
         raise GoodsGone(short)
@@ -186,8 +186,8 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
 
 
 def can_be_reinstated(order: Order) -> bool:
-    """Whether an order is cancelled and paid. Whether its goods are still there is not checked."""
-    return order.status == OrderStatus.CANCELLED and not crediting.missing_to_reinstate(order)
+    """Whether an order is cancelled and paid. Whether its goods are in stock is not checked."""
+    return order.status == OrderStatus.CANCELLED and not crediting.due_if_reinstated(order)
 
 
 @in_transaction(Order)
@@ -196,8 +196,8 @@ def restock(
 ) -> Order:
     """Return shipped goods that came back, ``{product_ref: units}``, to stock. No money moves.
 
-    With ``credit``, the shop no longer asks for these goods, as when a parcel is refused at the door: what was paid
-    for them shows as ``refund_due``.
+    With ``credit``, the customer no longer owes these goods, for example after a parcel was refused on delivery: what
+    was paid for them shows as ``refund_due``.
 
     Raises:
         InvalidInput: no units, or more than were shipped and are not back yet; with ``credit``, more than were ordered
@@ -209,12 +209,12 @@ def restock(
     if credit:
         parts = crediting.parts(order, quantities, shipping=False)
         crediting.give_parts(order, parts[0].amount, parts, reason=reason, by=by)
-        follow_credit(order, by=by)
+        update_after_credit(order, by=by)
     return order
 
 
 def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: str) -> None:
-    """Return shipped goods to stock, as the part of an action that has locked the order.
+    """Return shipped goods to stock. Called by an action that has locked the order.
 
     Raises:
         InvalidInput: no units, or more than were shipped and are not back yet.
@@ -272,8 +272,8 @@ def set_payment_status(
     )
 
 
-def follow_credit(order: Order, *, by: Any) -> None:
-    """Compute the payment status after a credit. Nobody paid anything, so the customer is not told.
+def update_after_credit(order: Order, *, by: Any) -> None:
+    """Compute the payment status after a credit. No money moved, so the customer is not notified.
 
     The caller has locked the order.
     """
@@ -340,7 +340,7 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
     order.cancel_reason = reason[:500]
     crediting.give_rest(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
-    follow_credit(order, by=by)
+    update_after_credit(order, by=by)
     order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed
 
 

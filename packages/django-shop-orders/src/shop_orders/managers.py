@@ -63,13 +63,13 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.unpaid().alias(owed=BALANCE).filter(owed=amount, currency=currency)
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over. Excludes orders with a held payment, or with money that was sent
-        for them and is held: staff resolve these."""
+        """Unpaid orders whose time to pay is over. Excludes orders with a held payment or a held incoming payment:
+        staff resolve these."""
         due = self.unpaid().filter(expires_at__lte=now or timezone.now())
         return due.exclude(payments__status="held").exclude(incoming_payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
-        """Orders with money to refund that is not under way: overpaid, or paid for what was credited."""
+        """Orders with money to refund that no refund under way returns: overpaid, or credited after they were paid."""
         amounts = self.alias(owed=Round(-BALANCE, precision=4), under_way=self._under_way())
         # The first condition is that of a partial index. SQLite's floats are far more exact than the stored decimals.
         return amounts.filter(OVERPAID, owed__gt=0, under_way__lt=F("owed"))

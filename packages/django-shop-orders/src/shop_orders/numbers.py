@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS = 9
-MOST_CHARACTERS = 40
+MAX_CHARACTERS = 40
 """The width of the order's column. A shipment's number is longer by a dash and its position."""
 UNSAFE_IN_ADDRESS = "/\\?#% "
 
@@ -37,10 +37,10 @@ def problem_of(number: object) -> str:
     """
     if not isinstance(number, str):
         return f"It is not a str but a {type(number).__name__}."
-    if not 0 < len(number) <= MOST_CHARACTERS:
-        return f"It must have 1 to {MOST_CHARACTERS} characters."
+    if not 0 < len(number) <= MAX_CHARACTERS:
+        return f"It must have 1 to {MAX_CHARACTERS} characters."
     if number in (".", ".."):
-        return "Browsers remove it from an address."
+        return "Browsers remove it from a URL."
     if not number.isprintable() or any(character in UNSAFE_IN_ADDRESS for character in number):
         return "It has a blank, an unprintable character, or one of / \\ ? # %."
     return ""

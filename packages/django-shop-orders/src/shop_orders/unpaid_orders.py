@@ -1,20 +1,20 @@
-"""Limits the orders and units that one buyer can hold without paying, so that stock cannot be held for nothing."""
+"""Limits the orders and units that one buyer can hold without paying, so that stock cannot be unpaid for nothing."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import NamedTuple
 
-from shop_orders.carts.queries import Held
+from shop_orders.carts.queries import UnpaidCounts
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import TooManyUnpaidOrders
 from shop_orders.pricing import Draft
 
 
 class Buyer(NamedTuple):
-    """What a buyer is recognised by. A customer's orders are counted by ``customer``, a guest's by the contact.
+    """The values that identify a buyer. A customer's orders are counted by ``customer``, a guest's by the contact.
 
-    So a stranger who orders with somebody's address does not keep that customer from ordering.
+    Somebody else who orders with a customer's address does not use up that customer's limit.
     """
 
     customer: int | None
@@ -22,7 +22,7 @@ class Buyer(NamedTuple):
     phone: str
     visitor: str
 
-    def names(self) -> tuple[str, ...]:
+    def counted_fields(self) -> tuple[str, ...]:
         """The fields by which open orders are counted."""
         own = ("customer",) if self.customer is not None else ("email", "phone")
         return tuple(name for name in (*own, "visitor") if getattr(self, name))
@@ -34,15 +34,15 @@ class Buyer(NamedTuple):
         return sorted(int.from_bytes(digest[:8], signed=True) for digest in digests)
 
 
-def check(held: Held, draft: Draft) -> None:
-    """Refuse an order with which the buyer, or the visitor, would hold too much.
+def check(unpaid: UnpaidCounts, draft: Draft) -> None:
+    """Refuse an order that would exceed the limits of the buyer or of the visitor.
 
     Raises:
         TooManyUnpaidOrders: there would be more orders than MAX_UNPAID_ORDERS, or more units than MAX_UNPAID_UNITS.
     """
     orders, units = app_settings.MAX_UNPAID_ORDERS, app_settings.MAX_UNPAID_UNITS
     ordered = sum(line.quantity for line in draft.lines)
-    if max(held.own_orders, held.visitor_orders) >= orders:
+    if max(unpaid.own_orders, unpaid.visitor_orders) >= orders:
         raise TooManyUnpaidOrders(max_orders=orders, max_units=units)
-    if max(held.own_units, held.visitor_units) + ordered > units:
+    if max(unpaid.own_units, unpaid.visitor_units) + ordered > units:
         raise TooManyUnpaidOrders(max_orders=orders, max_units=units, are_units=True)

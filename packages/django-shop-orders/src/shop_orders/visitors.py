@@ -34,11 +34,11 @@ def visitor_address(request: HttpRequest) -> str:
 
     Behind TRUSTED_PROXIES proxies, it is the address that the outermost of them saw, as X-Forwarded-For lists it; what
     a client writes into that header itself stands further left. Without TRUSTED_PROXIES, a private address is not
-    used: it may be a proxy's, and all visitors would be one.
+    used: it may be that of a proxy, and all visitors would count as one.
     """
     proxies = app_settings.TRUSTED_PROXIES
     forwarded, remote = request.META.get("HTTP_X_FORWARDED_FOR", "").strip(), request.META.get("REMOTE_ADDR", "")
-    # A blank entry counts too: a proxy that is connected by a Unix socket has no address, but it is one.
+    # A blank entry counts too: it is a proxy that is connected by a Unix socket and has no address.
     hops = [*(forwarded.split(",") if forwarded else ()), remote]
     address = _parsed(hops[-1 - min(proxies or 0, len(hops) - 1)].strip())
     if address is None or (proxies is None and (address.is_loopback or _is_local(address))):

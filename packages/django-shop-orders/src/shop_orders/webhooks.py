@@ -30,7 +30,7 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
             if isinstance(event, IncomingPaymentEvent):
                 incoming.receive(alias, event)
             elif (payment := inbox.apply_event(alias, event).payment) is not None:
-                incoming.retry_of(payment.order_id)
+                incoming.retry_for_order(payment.order_id)
     except InvalidWebhook as error:
         return _refusal(error.code, 400)
     except (Busy, ProviderUnavailable) as error:

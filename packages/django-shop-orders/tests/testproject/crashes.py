@@ -35,9 +35,9 @@ def in_child_process(work):
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader) as pipe:
-        answer = pipe.read()
+        content = pipe.read()
     os.waitpid(pid, 0)
-    return json.loads(answer)
+    return json.loads(content)
 
 
 def filled_cart(number):

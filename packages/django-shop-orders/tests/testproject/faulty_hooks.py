@@ -301,7 +301,7 @@ def needs_the_cart(order):
 
 
 def of_the_customer(order):
-    """Another one only for another address."""
+    """Depends only on the address."""
     return f"{order.email.encode().hex()[:20]}"
 
 

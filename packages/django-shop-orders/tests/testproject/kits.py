@@ -1,4 +1,4 @@
-"""Runs a contract kit on a class with one fault, and returns what it said."""
+"""Runs a contract kit on a class with one fault, and returns the messages of its failures."""
 
 import inspect
 import logging
@@ -24,7 +24,7 @@ class Log(logging.Handler):
 def failures(kit, fixtures, *, rolls_back=False):
     """``{check: message}`` of a kit's checks that fail. ``fixtures`` makes new ones for each check.
 
-    An exception of any other kind is an error of the kit: it would greet the author without a sentence.
+    An exception of any other kind is an error of the kit: the author would get no explanation.
     """
     found = {}
     for name, check in inspect.getmembers(kit, inspect.ismethod):

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 class Server:
     """A local HTTP server. ``calls`` lists method, path and body of every request.
 
-    Subclasses define ``answer(method, path, body, headers)``: it returns the status and the JSON, or a text like that
+    Subclasses define ``respond(method, path, body, headers)``: it returns the status and the JSON, or a text like that
     of a gateway.
     """
 
@@ -29,10 +29,10 @@ class Server:
                 is_json = "json" in self.headers.get("Content-Type", "")
                 body = json.loads(raw) if is_json else {k: v[0] for k, v in parse_qs(raw or url.query).items()}
                 fake.calls.append((self.command, url.path, body))
-                status, answer = fake.answer(self.command, url.path, body, self.headers)
-                content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+                status, response = fake.respond(self.command, url.path, body, self.headers)
+                content = (response if isinstance(response, str) else json.dumps(response)).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "text/html" if isinstance(answer, str) else "application/json")
+                self.send_header("Content-Type", "text/html" if isinstance(response, str) else "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
@@ -63,7 +63,7 @@ class FakeStripe(Server):
         """If set, the response to every GET. POST requests are still processed."""
         self.refund_status = "succeeded"
 
-    def answer(self, method, path, body, headers):
+    def respond(self, method, path, body, headers):
         if self.error or (self.refusal and method == "GET"):
             return self.error or self.refusal
         if path == "/v1/balance":
@@ -146,16 +146,16 @@ class FakeDaraja(Server):
     def pushes(self):
         return [body for _method, path, body in self.calls if path.endswith("/processrequest")]
 
-    def answer(self, method, path, body, headers):
+    def respond(self, method, path, body, headers):
         """``loses_responses``: requests are processed, but the response is lost.
 
         ``waits_as_result``: a pending payment is reported as a result code, not as an error. ``token`` is the number
         of the valid token; 0 if none is.
         """
-        answer = self._answer(path, body, headers)
-        return (200, "lost") if self.loses_responses and path.startswith("/mpesa/") else answer
+        response = self._respond(path, body, headers)
+        return (200, "lost") if self.loses_responses and path.startswith("/mpesa/") else response
 
-    def _answer(self, path, body, headers):
+    def _respond(self, path, body, headers):
         if self.error:
             return self.error
         if path == "/oauth/v1/generate":
@@ -237,7 +237,7 @@ class FakeDaraja(Server):
         }
 
     def answer_question(self, question, **changes):
-        """The path and the body of the answer to a status query."""
+        """The path and the body of the response to a status query."""
         receipt = question["TransactionID"]
         amount, number = self.by_hand.get(receipt, (0, ""))
         result = {

@@ -22,7 +22,7 @@ from testproject.providers import FakeDaraja, FakeStripe
 
 
 class RecordingService(PaymentService):
-    """For a provider that calls no service: it records what the provider returns. Its staff act on the records."""
+    """For a provider that calls no service: it records what the provider returns, and staff act on these records."""
 
     def __init__(self):
         self.payments, self.sent, self.outcomes = {}, {}, {}
@@ -117,7 +117,7 @@ class StripeService(LocalPaymentService):
 
     def respond(self, method, path, body, headers):
         try:
-            return self.fake.answer(method, path, body, headers)
+            return self.fake.respond(method, path, body, headers)
         except (KeyError, StopIteration):
             return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
 
@@ -204,10 +204,10 @@ class DarajaService(LocalPaymentService):
         super().behave(mode)
 
     def respond(self, method, path, body, headers):
-        status, answer = self.fake.answer(method, path, body, headers)
+        status, response = self.fake.respond(method, path, body, headers)
         if status == 200 and path.endswith("/processrequest"):
-            self.pushes[answer["CheckoutRequestID"]] = body
-        return status, answer
+            self.pushes[response["CheckoutRequestID"]] = body
+        return status, response
 
     def asked(self):
         return [

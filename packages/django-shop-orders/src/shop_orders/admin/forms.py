@@ -99,7 +99,7 @@ class ShipForm(NotifyForm):
 
 
 class RefundForm(NotifyForm):
-    """By amount, or by the goods and the shipping that are chosen; a lower amount than these cost is possible."""
+    """Refunds an amount, or the chosen goods and shipping. The amount may be lower than their price."""
 
     amount = forms.DecimalField(
         label=_("Amount"),
@@ -113,7 +113,7 @@ class RefundForm(NotifyForm):
     without_credit = forms.BooleanField(
         label=_("Without credit"),
         required=False,
-        help_text=_("The customer will be asked for the amount again, as after a payment by mistake."),
+        help_text=_("The customer then owes the amount again, for example after a payment by mistake."),
     )
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
 
@@ -147,7 +147,10 @@ class RefundForm(NotifyForm):
         if amount is None and not parts:
             self.add_error("amount", _("Enter an amount, or choose goods or the shipping."))
         elif amount is not None and parts and amount > value:
-            text = _("What you chose cost %(value)s %(currency)s. Clear the amount to refund that, or enter less.")
+            text = _(
+                "The goods and shipping that you chose cost %(value)s %(currency)s. Clear the amount to refund that, "
+                "or enter less."
+            )
             values = {"value": as_text(value, self.order.currency), "currency": self.order.currency}
             self.add_error("amount", text % values)
         elif cleaned["without_credit"]:
@@ -204,7 +207,7 @@ class RecordPaymentForm(NotifyForm):
         max_digits=14,
         decimal_places=4,
         required=False,
-        help_text=_("Leave empty for the full amount. What exceeds the amount due is to be refunded."),
+        help_text=_("Leave empty for the full amount. Any excess over the amount due has to be refunded."),
     )
     provider = forms.ChoiceField(label=_("Received by"))
     field_order = ("amount", "provider", "notify")
@@ -221,7 +224,7 @@ class RecordPaymentForm(NotifyForm):
 
 
 def recorded_providers(order: Order) -> list[PaymentProvider]:
-    """The order's providers whose payments staff record by hand; the present one first."""
+    """The order's providers whose payments staff record by hand; the current one first."""
     known = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
     found = [row for row in payments.available_providers() if row.is_manual and row.alias in known]
     return sorted(found, key=lambda provider: provider.alias != order.payment_provider)
@@ -233,9 +236,7 @@ class RestockForm(StepForm):
     credit = forms.BooleanField(
         label=_("Credit these goods"),
         required=False,
-        help_text=_(
-            "The customer will not be asked for them any more. Money that was paid for them is to be refunded."
-        ),
+        help_text=_("The customer no longer owes them. Money that was paid for them has to be refunded."),
     )
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
 
@@ -274,7 +275,7 @@ class ProviderRefundForm(NotifyForm):
         min_value=0,
         max_digits=14,
         decimal_places=4,
-        help_text=_("Enter 0 if the provider has made no refund that is missing here."),
+        help_text=_("Enter 0 if no refund is missing here."),
     )
     reference = forms.CharField(label=_("Provider's reference of the refund"), max_length=255, required=False)
     reason = forms.CharField(label=_("Reason"), max_length=200, required=False)

@@ -110,7 +110,7 @@ class OrderAdmin(SafeList):
         "number",
         "status",
         "payment_status",
-        "way_to_pay",
+        "payment_method",
         "total_text",
         "contact_name",
         "email",
@@ -134,7 +134,7 @@ class OrderAdmin(SafeList):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:  # noqa: ARG002
         names = [field.name for field in self.model._meta.fields if field.name != "email_key"]
-        names[names.index("payment_provider")] = "way_to_pay"
+        names[names.index("payment_provider")] = "payment_method"
         return tuple(names)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
@@ -212,13 +212,13 @@ class OrderAdmin(SafeList):
             "order": order,
             "lines": order.lines.all(),
             "address": _address_lines(order.shipping_address),
-            "way_to_pay": label_of(order.payment_provider),
+            "payment_method": label_of(order.payment_provider),
             "to_collect": _to_collect(order),
         }
         return render(request, "shop_orders/packing_slip.html", context)
 
-    @admin.display(description=gettext_lazy("way to pay"), ordering="payment_provider")
-    def way_to_pay(self, order: Order) -> str:
+    @admin.display(description=gettext_lazy("payment method"), ordering="payment_provider")
+    def payment_method(self, order: Order) -> str:
         """The provider's label, and whether the shop waits for the customer to pay online."""
         label = label_of(order.payment_provider)
         if order.status == OrderStatus.PENDING and awaits_online_payment(order):
@@ -270,12 +270,12 @@ class OrderAdmin(SafeList):
 
 
 def _to_collect(order: Order) -> str:
-    """The amount that is paid when the goods are handed over; "" if there is none."""
+    """The amount to collect on delivery; "" if there is none."""
     try:
-        is_paid_at_the_door = payment_provider(order.payment_provider).confirms_at_placement
+        is_paid_on_delivery = payment_provider(order.payment_provider).confirms_at_placement
     except UnknownPaymentProvider:
-        is_paid_at_the_door = False
-    return as_text(order.amount_due, order.currency) if is_paid_at_the_door and order.amount_due else ""
+        is_paid_on_delivery = False
+    return as_text(order.amount_due, order.currency) if is_paid_on_delivery and order.amount_due else ""
 
 
 def _address_lines(address: Mapping[str, str]) -> list[str]:

@@ -22,7 +22,7 @@ class RefundStatusFilter(admin.ChoicesFieldListFilter):
 
 
 class DecisionFilter(admin.SimpleListFilter):
-    """Payments of which staff have to say what was received."""
+    """Payments for which staff have to enter the amount received."""
 
     title = gettext_lazy("needs a decision")
     parameter_name = "needs_decision"

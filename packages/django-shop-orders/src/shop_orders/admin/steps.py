@@ -35,8 +35,8 @@ from shop_orders.payment_providers import refund_needs_decision
 class Step:
     """Something that staff can do with an order on its page: the action, and a form for its options.
 
-    ``finish`` is called after the action's transaction with what the action returned, to call a provider. An action
-    that is not ``in_transaction`` calls one itself, and changes nothing when it is called again. A step that
+    ``finish`` is called with the action's result after its transaction, to call a provider. Without
+    ``in_transaction``, the action calls the provider itself, and calling it again must change nothing. A step that
     ``moves`` nothing can be taken from a page that is out of date.
     """
 
@@ -110,7 +110,7 @@ STEPS: Mapping[str, Step] = {
 
 
 def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
-    """Take a step with a valid form. Returns False if the same form was sent before: then nothing is done again.
+    """Take a step with a valid form. Returns False, and does nothing, if the same form was sent before.
 
     Raises:
         ShopOrdersError: the step cannot be taken now.
@@ -138,7 +138,7 @@ def _check_is_current(order: Order, form: StepForm) -> None:
 
 
 def was_taken(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
-    """Whether the same form was sent before, and its step was taken. The form need not be valid any more.
+    """Whether the same form was sent before and its step was taken. The form may be invalid by now.
 
     Raises:
         FormSentBefore: it was sent with other values.

@@ -19,7 +19,7 @@ staff = ConfiguredAuth(app_settings, "STAFF_API_AUTH")
 
 
 def customer(request: HttpRequest) -> Customer:
-    """The customer who calls.
+    """The customer who makes the request.
 
     Raises:
         NotAuthenticated: the credential belongs to no user, such as a client-credentials token.
@@ -31,12 +31,12 @@ def customer(request: HttpRequest) -> Customer:
 
 
 def customer_or_guest(request: HttpRequest) -> Customer | None:
-    """The customer who calls, None for a guest."""
+    """The customer who makes the request, None for a guest."""
     return customers.for_request(request)
 
 
 def check_permission(request: HttpRequest, permission: str) -> Any:
-    """The staff user who calls.
+    """The staff user who makes the request.
 
     Raises:
         NotAuthenticated: the credential belongs to no active user.

@@ -21,7 +21,7 @@ from shop_orders.payments import candidates
 
 
 class CandidateOut(Schema):
-    """An order that the money could be meant for, and what fits."""
+    """An order that the money could be meant for, and which details match."""
 
     order: str
     amount_due: str

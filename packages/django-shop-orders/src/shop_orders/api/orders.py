@@ -130,7 +130,7 @@ def own_order(request: HttpRequest, number: str, token: str) -> Order:
 
 
 def before(order: Order) -> Q:
-    """Orders that follow this one in a list, newest first."""
+    """The condition for the orders after this one in a list that begins with the newest."""
     return Q(placed_at__lt=order.placed_at) | Q(placed_at=order.placed_at, pk__lt=order.pk)
 
 

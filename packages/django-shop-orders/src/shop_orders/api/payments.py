@@ -32,7 +32,7 @@ def list_payments(request: HttpRequest, number: str, token: OrderTokenQuery) -> 
     auth=auth.optional,
     openapi_extra=OPTIONAL_SECURITY,
     operation_id="start_payment",
-    summary="Start a payment, or continue the one that waits",
+    summary="Start a payment, or continue the pending one",
 )
 def start_payment(
     request: HttpRequest,

@@ -64,13 +64,13 @@ class StartPaymentIn(In):
 
 
 class TaxedOut(Schema):
-    """What a line, shipping or a fee costs after its share of the discounts: ``net`` without tax, and the ``tax``,
-    added or included. Null where it is not known.
+    """The net amount and the tax of a line, shipping or a fee, after its share of the discounts. The tax is added to
+    the price or included in it. Null if not known.
     """
 
     discount: str | None
     tax_rate: str | None
-    """``0.16`` for 16 %; null for no tax, several rates on parts of it, or a rate that is not known."""
+    """``0.16`` for 16 %; null without tax, with several rates, or if the rate is not known."""
     net: str | None
     tax: str | None
 
@@ -118,7 +118,7 @@ class CartOut(Schema):
     total: str
     can_be_ordered: bool
     problem: str
-    """Why the total could not be computed; "" if it was. The charges are missing then."""
+    """Why the total could not be computed, in which case the charges are missing; otherwise ""."""
 
 
 class MergeChangeOut(Schema):
@@ -164,7 +164,7 @@ class OrderOut(Schema):
     tax_total: str
     total: str
     credited_amount: str
-    """The part of the total that the shop no longer asks for."""
+    """The part of the total that the customer no longer owes."""
     paid_amount: str
     refunded_amount: str
     balance: str
@@ -172,9 +172,9 @@ class OrderOut(Schema):
     amount_due: str
     """The balance, or 0 if that is negative."""
     refunds_under_way: str
-    """Refunds that were asked for and that the provider has not confirmed yet."""
+    """Refunds that were requested and that the provider has not confirmed yet."""
     refund_due: str
-    """What the shop owes the customer and is not refunding yet."""
+    """The amount that the shop owes the customer, without the refunds under way."""
     contact: dict[str, str]
     shipping_address: dict[str, Any]
     billing_address: dict[str, Any]
@@ -271,7 +271,7 @@ class StaffPaymentOut(PaymentOut):
     refunded_amount: str
     provider_reference: str
     needs_decision: bool
-    """Whether staff have to say what was received: ``error`` says why."""
+    """Whether staff have to enter the amount received; ``error`` says why."""
 
 
 class StaffRefundOut(RefundOut):
@@ -284,7 +284,7 @@ class StaffRefundOut(RefundOut):
 
 
 class CreditOut(Schema):
-    """An amount that the shop no longer asks for. Negative where it is asked for again."""
+    """An amount that the customer no longer owes. Negative where it is owed again."""
 
     amount: str
     currency: str

@@ -41,8 +41,8 @@ class ShipIn(ChangeIn):
 class RefundIn(ChangeIn):
     """Without ``amount``, refunds what ``lines`` and ``shipping`` cost the customer, or everything that is refundable.
 
-    A refund first uses up ``refund_due``. What exceeds it is credited, unless ``credit`` is false: then the customer
-    will be asked for it again. ``restock`` lists returned goods that can be sold again.
+    A refund first uses up ``refund_due``. What exceeds it is credited. With ``credit: false`` it is not, and the
+    customer owes it again. ``restock`` lists returned goods that can be sold again.
     """
 
     amount: Money | None = None
@@ -54,7 +54,7 @@ class RefundIn(ChangeIn):
 
 
 class RestockIn(In):
-    """``credit``: the customer is not asked for these goods any more; what was paid for them shows as refund due."""
+    """``credit``: the customer no longer owes these goods; what was paid for them shows as refund due."""
 
     lines: Annotated[list[ItemIn], Field(min_length=1, max_length=500)]
     credit: bool = False
@@ -73,7 +73,7 @@ class ResolvePaymentIn(ChangeIn):
 
 
 class RecordProviderRefundIn(ChangeIn):
-    """``amount`` is the amount refunded at the provider that is missing here, in the order's currency; 0 for none."""
+    """``amount`` was refunded at the provider and is not recorded here, in the order's currency; 0 for none."""
 
     amount: Money
     reference: Annotated[ShortText, Field(max_length=255)] = ""

@@ -41,8 +41,8 @@ class Contents(NamedTuple):
     items: tuple[CartItem, ...] = ()
 
 
-class Held(NamedTuple):
-    """What a buyer and a visitor hold in orders that are not paid: the numbers of orders and units."""
+class UnpaidCounts(NamedTuple):
+    """The numbers of orders and units in the unpaid orders of a buyer and of a visitor."""
 
     own_orders: int = 0
     own_units: int = 0
@@ -72,15 +72,15 @@ def items_of(cart: Cart) -> list[CartItem]:
     return [item for item in found if item is not None]
 
 
-def items_and_held(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartItem], Held]:
-    """``items_of``, and what the buyer holds in unpaid orders. One statement, no lock.
+def items_and_unpaid(cart: Cart, buyer: Mapping[str, Any]) -> tuple[list[CartItem], UnpaidCounts]:
+    """``items_of``, and the counts of the unpaid orders of the buyer and the visitor. One statement, no lock.
 
     ``buyer`` has at least one of ``customer`` (a key), ``email`` (as in ``email_key``), ``phone`` and ``visitor``.
     """
-    found = _ITEMS_AND_HELD.rows(tuple(buyer), cart=cart.pk, **buyer)
-    counts = found[0][-len(Held._fields) :] if found else ()
+    found = _ITEMS_AND_UNPAID.rows(tuple(buyer), cart=cart.pk, **buyer)
+    counts = found[0][-len(UnpaidCounts._fields) :] if found else ()
     items = [_STORED_ITEM.instance(row) for row in found]
-    return [item for item in items if item is not None], Held(*(count or 0 for count in counts))
+    return [item for item in items if item is not None], UnpaidCounts(*(count or 0 for count in counts))
 
 
 def add(cart: Cart, item: CartItem, *, most: int) -> bool:
@@ -172,27 +172,27 @@ def _items_queryset(p: Any) -> QuerySet[Any, Any]:
     return rows
 
 
-def _items_and_held_queryset(p: Any, names: tuple[str, ...]) -> QuerySet[Any, Any]:
+def _items_and_unpaid_queryset(p: Any, names: tuple[str, ...]) -> QuerySet[Any, Any]:
     path = {"customer": "customer", "email": "email_key", "phone": "phone", "visitor": "visitor"}
     same = {name: Q(**{path[name]: p(name, Order._meta.get_field(path[name]))}) for name in names}
     visitor = same.pop("visitor", Q())
     own = Q(*same.values(), _connector=Q.OR)
     counts = [
-        _one_figure(condition, field, function) if condition else Value(0)
+        _one_number(condition, field, function) if condition else Value(0)
         for condition in (own, visitor)
         for field, function in (("id", "COUNT"), ("lines__quantity", "SUM"))
     ]
-    named = dict(zip(Held._fields, counts, strict=True))
+    named = dict(zip(UnpaidCounts._fields, counts, strict=True))
     rows: QuerySet[Any, Any] = _items_queryset(p).annotate(**named).values_list(*_STORED_ITEM.names, *named)
     return rows
 
 
-def _one_figure(condition: Q, field: str, function: str) -> Subquery:
+def _one_number(condition: Q, field: str, function: str) -> Subquery:
     orders = Order.objects.counted_as_unpaid().filter(condition).order_by()
     return Subquery(orders.values_list(Func(field, function=function, output_field=IntegerField())))
 
 
-_ITEMS_AND_HELD: CompiledQuery[Any] = CompiledQuery(CartItem, _items_and_held_queryset)
+_ITEMS_AND_UNPAID: CompiledQuery[Any] = CompiledQuery(CartItem, _items_and_unpaid_queryset)
 _OPEN_CART_OF_USER: CompiledQuery[Any] = CompiledQuery(Customer, _user_queryset)
 _CART_OF_TOKEN: CompiledQuery[Any] = CompiledQuery(Cart, _token_queryset)
 _ITEMS: CompiledQuery[Any] = CompiledQuery(CartItem, _items_queryset)

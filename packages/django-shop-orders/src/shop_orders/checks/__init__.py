@@ -115,8 +115,8 @@ def _unknown_proxies() -> list[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            "It is not known how many reverse proxies are in front of the site: behind one, all visitors look alike, "
-            "and unpaid orders are limited for each contact only.",
+            "The number of reverse proxies in front of the site is not known: behind a proxy all visitors would count "
+            "as one, so unpaid orders are limited by contact only.",
             hint='Write their number: "TRUSTED_PROXIES": 1, or 0 where clients connect to the site directly.',
             id="shop_orders.W012",
         )

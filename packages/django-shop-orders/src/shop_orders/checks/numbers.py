@@ -67,7 +67,7 @@ def _try(hook: Callable[[Order], object]) -> Iterator[checks.CheckMessage]:
     if problem := problem_of(number):
         yield checks.Error(
             f'SHOP_ORDERS["ORDER_NUMBER"] returned {number!r:.100}. {problem}',
-            hint='Return text that can stand in a web address, such as "B-1000": every order would be refused.',
+            hint='Return text that can be part of a URL, such as "B-1000": otherwise every order is refused.',
             id="shop_orders.E022",
         )
 

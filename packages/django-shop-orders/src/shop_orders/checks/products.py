@@ -104,7 +104,8 @@ def _model_filters(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
 
 
 def _model_price(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
-    """A default is a price that nobody entered. Callables are not called; NOT_PROVIDED is one."""
+    """A default is a price that nobody entered. A callable default is not checked; NOT_PROVIDED, for no default, is
+    callable too."""
     field: Any = source.model._meta.get_field(source.price)
     if field.default is not None and not callable(field.default):
         yield checks.Warning(

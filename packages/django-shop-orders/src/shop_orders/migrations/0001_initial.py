@@ -305,7 +305,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         default=Decimal("0"),
-                        help_text="The part of the total that the shop no longer asks for.",
+                        help_text="The part of the total that the customer no longer owes.",
                         max_digits=14,
                         verbose_name="credited",
                     ),
@@ -415,7 +415,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=4,
-                        help_text="Of a tax: the amount without tax on which it lies.",
+                        help_text="Of a tax: the net amount that is taxed.",
                         max_digits=14,
                         null=True,
                         verbose_name="taxed amount",
@@ -1563,8 +1563,8 @@ class Migration(migrations.Migration):
                             ("several_orders", "Several orders could have this number."),
                             ("not_payable", "The order is cancelled, or nothing is due."),
                             ("other_amount", "The amount differs from the amount due."),
-                            ("request_open", "A payment of the order is still open, and this may be its money."),
-                            ("may_be_recorded", "This may be the money of a payment that is recorded already."),
+                            ("request_open", "A payment of the order is still open, and this money may belong to it."),
+                            ("may_be_recorded", "This money may belong to a payment that is already recorded."),
                         ],
                         max_length=20,
                         verbose_name="reason",

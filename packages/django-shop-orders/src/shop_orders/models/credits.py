@@ -11,7 +11,7 @@ from shop_orders.models.payments import Refund
 
 
 class Credit(models.Model):
-    """An amount that the shop no longer asks for. Negative where the amount is asked for again."""
+    """An amount that the customer no longer owes. Negative where the amount is owed again."""
 
     class Kind(models.TextChoices):
         LINES = "lines", _("goods")

@@ -31,8 +31,8 @@ class IncomingPayment(models.Model):
         SEVERAL_ORDERS = "several_orders", _("Several orders could have this number.")
         NOT_PAYABLE = "not_payable", _("The order is cancelled, or nothing is due.")
         OTHER_AMOUNT = "other_amount", _("The amount differs from the amount due.")
-        REQUEST_OPEN = "request_open", _("A payment of the order is still open, and this may be its money.")
-        MAY_BE_RECORDED = "may_be_recorded", _("This may be the money of a payment that is recorded already.")
+        REQUEST_OPEN = "request_open", _("A payment of the order is still open, and this money may belong to it.")
+        MAY_BE_RECORDED = "may_be_recorded", _("This money may belong to a payment that is already recorded.")
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     provider = models.CharField(_("provider"), max_length=50)

@@ -61,8 +61,8 @@ def rate_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal
 
 
 def is_taxed(amount: str) -> Q:
-    """A condition on the columns of a line or charge: what it costs after discounts is between its net amount, if the
-    tax is added, and that with the tax, if it is included. Both are empty where the tax is not known for it."""
+    """A condition on a line or charge: its amount after discounts is at least ``net``, if all tax is added, and at
+    most ``net + tax``, if all is included. Both columns are empty where the tax is not known."""
     tolerance = Decimal("0.00005")
     paid = F(amount) + F("discount")
     is_between = Q(net__lte=paid + tolerance) & Q(net__gte=paid - F("tax") - tolerance)
@@ -101,7 +101,7 @@ class Order(models.Model):
     tax_total = amount_field(_("tax"), help_text=_("Added to the prices or included in them."))
     total = amount_field(_("total"))
     credited_amount = amount_field(
-        _("credited"), default=Decimal(0), help_text=_("The part of the total that the shop no longer asks for.")
+        _("credited"), default=Decimal(0), help_text=_("The part of the total that the customer no longer owes.")
     )
     paid_amount = amount_field(_("paid"), default=Decimal(0))
     refunded_amount = amount_field(_("refunded"), default=Decimal(0))
@@ -176,7 +176,7 @@ class Order(models.Model):
     def stock_reference(self) -> str:
         """The reference of the order's reservation: its number, with ``#2`` after it was reinstated once.
 
-        No number has a ``#``, since numbers stand in addresses.
+        No number has a ``#``, since numbers are part of URLs.
         """
         return self.number if self.reservations == 1 else f"{self.number}#{self.reservations}"
 
@@ -203,17 +203,17 @@ class Order(models.Model):
 
     @property
     def refund_due(self) -> Decimal:
-        """The amount to refund that is not under way yet: overpaid, or paid for what was credited."""
+        """The amount to refund, without the refunds under way: overpaid, or credited after it was paid."""
         return max(-self.balance - self.refunds_under_way, Decimal(0)) if self.balance < 0 else Decimal(0)
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is due, and nothing will be when the refunds under way are made."""
+        """Whether nothing is due, even after the refunds under way."""
         return self.balance <= 0 and self.balance + self.refunds_under_way <= 0
 
     @property
     def refundable_amount(self) -> Decimal:
-        """The amount that was paid and neither refunded nor is being refunded."""
+        """The paid amount, less what was refunded and what is being refunded."""
         kept = self.paid_amount - self.refunded_amount
         return kept - self.refunds_under_way if kept else kept
 
@@ -298,7 +298,7 @@ class Charge(models.Model):
     tax_rate = rate_field(
         _("tax rate"), help_text=_("Empty if it is not known, or if parts of it have several rates.")
     )
-    base = known_amount_field(_("taxed amount"), help_text=_("Of a tax: the amount without tax on which it lies."))
+    base = known_amount_field(_("taxed amount"), help_text=_("Of a tax: the net amount that is taxed."))
     lines = models.JSONField(
         _("lines"), null=True, blank=True, editable=False, help_text=_("Of a tax: its part on each product, if known.")
     )

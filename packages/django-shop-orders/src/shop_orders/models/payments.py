@@ -97,7 +97,7 @@ class Payment(models.Model):
 
     @property
     def needs_decision(self) -> bool:
-        """Whether staff have to say what came: the payment is held, or its provider cannot be asked about it."""
+        """Whether staff have to enter the amount received: the payment is held, or its state cannot be fetched."""
         return self.status == self.Status.HELD or (self.is_open and bool(self.error))
 
     @property

@@ -71,7 +71,7 @@ def payment_provider(alias: str) -> PaymentProvider:
 
 
 def label_of(alias: str) -> str:
-    """The provider's label for people, the alias itself for one that was removed from the settings."""
+    """The provider's label, or the alias if the provider was removed from the settings."""
     try:
         return str(payment_provider(alias).label)
     except UnknownPaymentProvider:
@@ -79,10 +79,10 @@ def label_of(alias: str) -> str:
 
 
 def awaits_online_payment(order: Order) -> bool:
-    """Whether the customer still has to pay online, so that staff should know it before they accept the order.
+    """Whether the customer still has to pay online, of which staff are warned before they accept the order.
 
-    False for providers whose money staff record, and for those that confirm an order at once. True for a provider that
-    was removed from the settings.
+    False for providers whose payments staff record, and for those that confirm an order at once. True for a provider
+    that was removed from the settings.
     """
     if not order.amount_due or order.payment_status == PaymentStatus.AUTHORISED:
         return False

@@ -79,7 +79,7 @@ class PaymentState:
     status: PaymentStatus
     """The same values as in ``PaymentStart``."""
     reference: str = ""
-    """The reference of the payment that this is about. A state with another one than was asked for is not applied."""
+    """The reference of the payment. A state is not applied if this is not the reference that ``fetch`` was given."""
     captured: Decimal | None = None
     """In the currency of the payment. Not in the currency that the customer saw, if the provider converted it."""
     refunded: Decimal | None = None
@@ -109,8 +109,8 @@ class PaymentEvent:
     """The provider's id of a refund. With ``amount`` it identifies a failed refund that was made on the provider's
     page."""
     receipt: str = ""
-    """The number of the transaction that the customer sees too, if it is another one than ``reference``. Money with
-    the receipt of another payment is not counted again."""
+    """The transaction number that the customer also sees, if it differs from ``reference``. Money with the receipt of
+    another payment is not counted again."""
     amount: Decimal | None = None
     currency: str = ""
     error: str = ""
@@ -134,7 +134,7 @@ class IncomingPaymentEvent:
     paid_at: datetime | None = None
     status: Literal["reported", "confirmed", "refuted"] = "reported"
     """``reported``: the call is not signed, so it may be untrue. ``confirmed`` and ``refuted``: the provider has
-    answered a question of ours."""
+    responded to our query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ class PaymentProvider:
 
     Every method is called outside of any transaction and may use the network. ``start``, ``capture``, ``refund`` and
     ``cancel`` may raise PaymentDeclined (a final refusal) or ProviderUnavailable (the result is not known). ``fetch``
-    and ``fetch_refund`` may raise only ProviderUnavailable: what a service refuses to answer, such as with 401, 403 or
+    and ``fetch_refund`` may raise only ProviderUnavailable: a refused query, such as one with the status 401, 403 or
     404, says nothing about the payment. Any other exception is a bug.
     """
 
@@ -188,7 +188,7 @@ class PaymentProvider:
     refunds_by_hand: bool = False
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
-    """For providers that would act twice if ``start`` was repeated, for example ring a phone twice. ``start`` is not
+    """For providers on which a repeated ``start`` has a second effect, such as ringing a phone twice. ``start`` is not
     called again within this time, whatever its result. None: the provider recognises a repeated ``payment_id``."""
     instructions: Any = ""
     """Shown to the customer while the result of ``start`` is not known. Used with ``start_once_for``."""
@@ -248,7 +248,7 @@ class PaymentProvider:
         return ""
 
     def confirm_incoming(self, receipt: str) -> bool:  # noqa: ARG002
-        """Ask the service about a transaction that was reported. Its answer comes to ``read_webhook``.
+        """Ask the service to confirm a reported transaction. Its response arrives at ``read_webhook``.
 
         Returns False where the service cannot be asked: then staff decide.
         """
@@ -273,7 +273,7 @@ class PaymentProvider:
         raise InvalidWebhook
 
     def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:  # noqa: ARG002
-        """Call the service without changing anything there, and report what would keep payments from working.
+        """Call the service without changing anything there, and report problems that would prevent payments.
 
         ``webhook_url`` is the URL of the shop's webhook. For commands that check an installation.
         """

@@ -1,4 +1,5 @@
-"""What is wrong with the keys of Stripe or M-Pesa, or with the connection. The calls change nothing at the service."""
+"""Finds problems with the keys of Stripe and M-Pesa and with the connection. The calls change nothing at the
+service."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def of_stripe(stripe: Any, api: Any, *, webhook_url: str, is_test: bool) -> Iter
     except stripe.PermissionError:
         pass  # a restricted key may be unable to read the balance
     except stripe.StripeError:
-        yield _away("Stripe", "api.stripe.com")
+        yield _unreachable("Stripe", "api.stripe.com")
         return
     if is_test:
         yield Problem(
@@ -62,7 +63,9 @@ def _stripe_endpoint(stripe: Any, api: Any, webhook_url: str) -> Iterator[Proble
     if not working:
         state = "is disabled" if ours else "is missing"
         yield Problem(
-            what=f"The webhook endpoint for {webhook_url} {state} at Stripe: payments are found only by asking, late.",
+            what=f"The webhook endpoint for {webhook_url} {state} at Stripe: payments are found late, when Stripe is "
+            "next "
+            "asked.",
             fix=f"Add it at https://dashboard.stripe.com/webhooks with these events: {', '.join(STRIPE_EVENTS)}.",
             is_warning=True,
         )
@@ -95,7 +98,7 @@ def of_mpesa(
         bearer = {"Authorization": f"Bearer {result['access_token']}"}
         status, result = call("POST", "/mpesa/stkpushquery/v1/query", json=inquiry, headers=bearer)
     except ProviderUnavailable:
-        yield _away("M-Pesa", urlsplit(api_base).netloc)
+        yield _unreachable("M-Pesa", urlsplit(api_base).netloc)
         return
     if environment == "sandbox":
         yield Problem(
@@ -107,9 +110,9 @@ def of_mpesa(
 
 
 def _refused_key(call: Callable[..., Any], key: tuple[str, str], environment: str, status: int) -> Problem:
-    """A problem of the key. Where it can be, the key is tried in Safaricom's other environment."""
+    """A problem with the key. If possible, the key is also tried in Safaricom's other environment."""
     if status >= 500 or status == 429:
-        return _away("M-Pesa", "Safaricom")
+        return _unreachable("M-Pesa", "Safaricom")
     other = next((url for url, name in DARAJA.items() if environment and name != environment), None)
     try:
         fits_other = other is not None and bool(call("GET", TOKEN, auth=key, api_base=other)[1].get("access_token"))
@@ -139,7 +142,7 @@ def _answer_to_inquiry(status: int, result: Mapping[str, Any]) -> Iterator[Probl
             fix="Use the passkey that belongs to the short code. For a till, the short code is the store number.",
         )
     elif not result or status == 429:
-        yield _away("M-Pesa", "Safaricom")
+        yield _unreachable("M-Pesa", "Safaricom")
 
 
 def _mpesa_url(webhook_url: str) -> Iterable[Problem]:
@@ -147,7 +150,7 @@ def _mpesa_url(webhook_url: str) -> Iterable[Problem]:
         return
     if not webhook_url.startswith("https://"):
         yield Problem(
-            what="Safaricom calls only URLs that begin with https://, so no result of a payment arrives by itself.",
+            what="Safaricom calls only URLs that begin with https://, so it cannot report the results of payments.",
             fix="Give the site a domain with a certificate, and its https:// address to the settings.",
             is_warning=True,
         )
@@ -164,7 +167,7 @@ def forbidden_word(url: str) -> str:
     return next((word for word in FORBIDDEN_WORDS if word in url.lower()), "")
 
 
-def _away(name: str, host: str) -> Problem:
+def _unreachable(name: str, host: str) -> Problem:
     return Problem(
         what=f"{name} cannot be reached, or does not respond as documented.",
         fix=f"Check that this machine can open https connections to {host}, and look at the service's status page.",

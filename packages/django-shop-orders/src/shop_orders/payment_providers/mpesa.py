@@ -200,7 +200,7 @@ class Mpesa(PaymentProvider):
             if purpose == mpesa_by_hand.CONFIRMATION:
                 return [mpesa_by_hand.confirmation(call, numbers=numbers)]
             if purpose.startswith(mpesa_by_hand.RESULT):
-                return mpesa_by_hand.status_result(call, receipt=self._proven(purpose), numbers=numbers)
+                return mpesa_by_hand.status_result(call, receipt=self._proven_receipt(purpose), numbers=numbers)
             return [self._confirmed(self._push_event(call["Body"]["stkCallback"], purpose))]
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
             raise InvalidWebhook
@@ -269,11 +269,11 @@ class Mpesa(PaymentProvider):
         )
 
     def _proof(self, receipt: str) -> str:
-        """A text that only Safaricom learns, from our question about this transaction."""
+        """A secret that only Safaricom receives, in our query about this transaction."""
         return hmac.new(self.consumer_secret.encode(), f"{self.alias} {receipt}".encode(), hashlib.sha256).hexdigest()
 
-    def _proven(self, purpose: str) -> str:
-        """The receipt of a question of ours, if the answer has its proof."""
+    def _proven_receipt(self, purpose: str) -> str:
+        """The receipt that our query was about, if the response contains its proof."""
         receipt, _dash, proof = purpose.removeprefix(f"{mpesa_by_hand.RESULT}-").rpartition("-")
         if not hmac.compare_digest(proof.encode(), self._proof(receipt).encode()):
             raise InvalidWebhook
@@ -306,7 +306,7 @@ class Mpesa(PaymentProvider):
         self._tokens.pop((self.api_base, self.consumer_key), None)
 
     def _push(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Ring the phone. After a refused token, the push was not sent, so it is sent once more with a new one.
+        """Ring the phone. If the token is refused, the push was not sent, so it is sent again with a new token.
 
         Raises:
             ProviderNotReached: the push was certainly not sent.
@@ -337,10 +337,11 @@ class Mpesa(PaymentProvider):
         return result
 
     def _inquire(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask about a payment. A refusal says nothing about the payment: it is asked once more with a new token.
+        """Query the status of a payment. A refusal says nothing about the payment: the query is repeated once with a
+        new token.
 
         Raises:
-            ProviderUnavailable: the question was refused again, or the response cannot be read.
+            ProviderUnavailable: the query was refused again, or the response cannot be read.
         """
         for _attempt in range(2):
             status, result = self._post(path, body, token=self._token())

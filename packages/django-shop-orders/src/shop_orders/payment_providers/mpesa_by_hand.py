@@ -99,7 +99,7 @@ def status_query(
 
 
 def status_result(call: Mapping[str, Any], *, receipt: str, numbers: Sequence[str]) -> list[IncomingPaymentEvent]:
-    """Safaricom's answer about a transaction. An answer that settles nothing, such as a time-out, is no event."""
+    """The event in Safaricom's response about a transaction. None if it decides nothing, as after a time-out."""
     result = call["Result"]
     parameters = result.get("ResultParameters", {}).get("ResultParameter", [])
     values = {str(row["Key"]): row.get("Value") for row in parameters}

@@ -1,4 +1,4 @@
-"""Payment at the door: the order is confirmed at once and staff record the payment."""
+"""Payment on delivery: the order is confirmed at once and staff record the payment."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 class StripeCheckout(PaymentProvider):
     """``webhook_secrets`` are the signing secrets of the endpoint: one, or two during a rotation.
 
-    The page of a payment is closed ``minutes`` after its start, or when its order needs no money any more.
+    The page of a payment is closed ``minutes`` after its start, or when its order no longer needs a payment.
     """
 
     label = gettext_lazy("Card")
@@ -250,10 +250,10 @@ class StripeCheckout(PaymentProvider):
         raise InvalidWebhook
 
     def _ask(self, call: Callable[[], Result]) -> Result:
-        """Ask about something. A refusal, such as of an expired key, says nothing about the payment.
+        """Run a query. A refusal, such as of an expired key, says nothing about the payment.
 
         Raises:
-            ProviderUnavailable: Stripe refused the question, or could not be called.
+            ProviderUnavailable: Stripe refused the query, or could not be called.
         """
         try:
             return call()
@@ -265,11 +265,11 @@ class StripeCheckout(PaymentProvider):
             raise ProviderUnavailable from error
 
     def _call(self, call: Callable[[], Result]) -> Result:
-        """Ask for something to be done.
+        """Run a request that changes something.
 
         Raises:
-            PaymentDeclined: Stripe refused to do it.
-            ProviderUnavailable: it is not known whether Stripe did it.
+            PaymentDeclined: Stripe refused the request.
+            ProviderUnavailable: it is not known whether Stripe carried it out.
         """
         try:
             return call()

@@ -39,7 +39,7 @@ def apply(
     ``is_current`` says that the provider reports the state now, so that it cannot be older than what is recorded.
     """
     match kind:
-        case "captured" if receipt and not receipts.take(order, payment, receipt):
+        case "captured" if receipt and not receipts.assign(order, payment, receipt):
             return Outcome.IGNORED
         case "captured":
             return _apply_captured(
@@ -80,15 +80,15 @@ def save_status(payment: Payment, *fields: str) -> None:
 
 
 def hold(payment: Payment, message: str) -> None:
-    """Let staff decide about a payment. Its order does not expire before."""
+    """Hold a payment until staff decide about it. Its order does not expire before that."""
     payment.status, payment.error = Payment.Status.HELD, message[:500]
     save_status(payment)
 
 
 def set_reference(order: Order, payment: Payment, reference: str) -> bool:
-    """Give a payment the reference that it keeps for life. False if it belongs to another payment: then it is held.
+    """Set the reference of a payment, which never changes. If another payment has it, hold this one and return False.
 
-    A payment that was held because it could not be asked about without its reference is open again.
+    A payment that was held because its reference was not known is open again.
     """
     if not Payment.objects.filter(provider=payment.provider, provider_reference=reference).exists():
         payment.provider_reference = reference

@@ -11,20 +11,20 @@ from django.db.models import Q
 from django.utils import timezone
 
 from shop_orders.models import IncomingPayment, Order
-from shop_orders.numbers import MOST_CHARACTERS
+from shop_orders.numbers import MAX_CHARACTERS
 
 LOOK_ALIKES = str.maketrans("OIL", "011")
 SHORTEST_ACCOUNT = 12
 """Safaricom accepts at most 12 characters as account of a push, so longer numbers are cut there."""
-MOST_COMPARED = 2000
+MAX_COMPARED = 2000
 """Orders whose number is compared character by character, the newest first."""
 LATE_MONEY = timedelta(days=30)
-MOST_CANDIDATES = 10
+MAX_CANDIDATES = 10
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An order that the money could be meant for, and what speaks for it."""
+    """An order that the money could be meant for, and which details match."""
 
     order: Order
     has_number: bool
@@ -38,24 +38,24 @@ def folded(text: str) -> str:
 
 
 def named_orders(account: str) -> list[Order]:
-    """The orders whose number a customer may have typed; in doubt several."""
-    wanted = folded(account[: MOST_CHARACTERS * 2])
+    """The orders whose number a customer may have typed; several if the text is ambiguous."""
+    wanted = folded(account[: MAX_CHARACTERS * 2])
     if not wanted:
         return []
     exact = list(Order.objects.filter(number__in={account.strip(), account.strip().upper()}))
     if len(exact) == 1:
         return exact
     recent = Order.objects.filter(Q(status="pending") | Q(placed_at__gte=timezone.now() - LATE_MONEY))
-    numbers = recent.order_by("-placed_at", "-id").values_list("pk", "number")[:MOST_COMPARED]
+    numbers = recent.order_by("-placed_at", "-id").values_list("pk", "number")[:MAX_COMPARED]
     keys = [pk for pk, number in numbers if wanted in (folded(number), folded(number[:SHORTEST_ACCOUNT]))]
-    return list(Order.objects.filter(pk__in=keys[:MOST_CANDIDATES]))
+    return list(Order.objects.filter(pk__in=keys[:MAX_CANDIDATES]))
 
 
 def of(incoming: IncomingPayment) -> list[Candidate]:
     """The orders that staff may choose from, the most likely first."""
     named = {order.pk for order in named_orders(incoming.account)}
     unpaid = Order.objects.with_due(incoming.amount, incoming.currency).with_account()
-    found = {order.pk: order for order in unpaid.order_by("-placed_at")[: MOST_CANDIDATES * 2]}
+    found = {order.pk: order for order in unpaid.order_by("-placed_at")[: MAX_CANDIDATES * 2]}
     found |= {order.pk: order for order in Order.objects.with_account().filter(pk__in=named)}
     rated = [
         Candidate(
@@ -67,7 +67,7 @@ def of(incoming: IncomingPayment) -> list[Candidate]:
         for order in found.values()
     ]
     rated.sort(key=lambda row: (row.has_number, row.has_phone, row.has_amount, row.order.placed_at), reverse=True)
-    return rated[:MOST_CANDIDATES]
+    return rated[:MAX_CANDIDATES]
 
 
 def is_phone(phone: str, reported: str) -> bool:

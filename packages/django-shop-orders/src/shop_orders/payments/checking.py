@@ -1,5 +1,5 @@
-"""Finds out what became of a payment: asks its provider, repeats a start whose result is not known, closes what is no
-longer needed. A payment that cannot be asked about is shown to staff."""
+"""Determines the state of a payment: fetches it from the provider, repeats a start whose result is not known, and
+closes payments that are no longer needed. A payment whose state cannot be fetched is shown to staff."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ NEVER_SENT_AFTER = timedelta(hours=1)
 """A payment whose start never reached the provider ends after this time; until then, the customer can start it."""
 CALLBACK_AFTER = timedelta(minutes=10)
 """The result of a start that cannot be repeated may arrive for this long after the attempt has ended."""
-PATIENCE = 8
-"""A payment that could not be asked about so often, for half a day, is shown to staff."""
+MAX_FAILED_CHECKS = 8
+"""After this many failed checks, about half a day, a payment is shown to staff."""
 
 
 def check(payment: Payment) -> Payment:
-    """Find out the state of a payment and apply it. It is put back for later first.
+    """Determine the state of a payment and apply it. Its next check is scheduled first.
 
     Raises:
         ProviderUnavailable: the state is not known.
     """
-    watching.put_back(payment)
+    watching.postpone(payment)
     try:
-        return _find_out(payment)
+        return _check_state(payment)
     except UnknownPaymentProvider as error:
         _show_if_open(payment, _("%(provider)s is not in the settings any more."))
         raise ProviderUnavailable from error
     except ProviderUnavailable:
-        if payment.checks > PATIENCE:
-            _show_if_open(payment, _("%(provider)s does not answer questions about this payment."))
+        if payment.checks > MAX_FAILED_CHECKS:
+            _show_if_open(payment, _("%(provider)s does not report the state of this payment."))
         raise
 
 
 def end(payment: Payment) -> Payment:
-    """``check`` for a payment whose order is out of time: an attempt that is still open is closed, if it can be.
+    """``check`` for a payment whose order is overdue: an attempt that is still open is closed, if possible.
 
     Raises:
         ProviderUnavailable: the state is not known.
@@ -61,11 +61,11 @@ def end(payment: Payment) -> Payment:
 
 
 def is_running(payment: Payment) -> bool:
-    """Whether the customer can still pay by this attempt, as far as its own end says."""
+    """Whether the attempt is open and has not expired."""
     return payment.is_open and payment.expires_at is not None and payment.expires_at > timezone.now()
 
 
-def _find_out(payment: Payment) -> Payment:
+def _check_state(payment: Payment) -> Payment:
     if payment.unknown_starts:
         return _find_out_start(payment)
     if not payment.provider_reference:
@@ -81,13 +81,13 @@ def _find_out(payment: Payment) -> Payment:
     if state is None and not payment.is_open:
         watching.stop(payment)
     elif state is not None and state.status != "pending" and payment.status == before:
-        watching.answered(payment)
-        sending.check_made(payment, state)
+        watching.schedule_unchanged(payment)
+        sending.check_succeeded(payment, state)
     return payment
 
 
 def _end_if_never_sent(payment: Payment) -> Payment:
-    """End a payment that no provider knows, once its customer does not need it any more."""
+    """End a payment that no provider knows, once its customer no longer needs it."""
     if not payment.is_open:
         watching.stop(payment)
         return payment
@@ -98,9 +98,10 @@ def _end_if_never_sent(payment: Payment) -> Payment:
 
 
 def _find_out_start(payment: Payment) -> Payment:
-    """Repeat a start whose result is not known. The transaction that an event has named may be another one."""
+    """Repeat a start whose result is not known. An event may have named another transaction than that of this
+    start."""
     if payment_provider(payment.provider).start_once_for is not None:
-        return _find_out_push(payment)
+        return _check_push(payment)
     counted = starting.count_repetition(payment.pk)
     if counted is None:
         return Payment.objects.get(pk=payment.pk)
@@ -115,10 +116,10 @@ def _find_out_start(payment: Payment) -> Payment:
     return closing.close(started) if started.is_open and not closing.is_wanted(started.order) else started
 
 
-def _find_out_push(payment: Payment) -> Payment:
-    """What became of a start that cannot be repeated: its webhook says it, or staff do."""
+def _check_push(payment: Payment) -> Payment:
+    """Wait for the webhook of a start that cannot be repeated, then hold the payment for staff."""
     if payment.provider_reference or not payment.is_open:
-        _forget_start(payment.pk)
+        _settle_start(payment.pk)
         return Payment.objects.select_related("order").get(pk=payment.pk)
     ended_at = payment.expires_at or payment.created_at
     if ended_at + CALLBACK_AFTER <= timezone.now():
@@ -127,8 +128,8 @@ def _find_out_push(payment: Payment) -> Payment:
 
 
 @in_transaction(Payment)
-def _forget_start(payment_id: int) -> None:
-    """A webhook has named the transaction, so its start is known."""
+def _settle_start(payment_id: int) -> None:
+    """Record that the result of a start is known: a webhook has named its transaction."""
     _order, payment = account.lock(payment_id)
     payment.unknown_starts, payment.request = 0, {}
     watching.schedule(payment)
@@ -141,8 +142,8 @@ def _hold_unknown_start(payment_id: int) -> Payment:
     if payment.provider_reference or not payment.unknown_starts or not payment.is_open:
         return payment
     text = _(
-        "%(provider)s did not answer when this payment was started, and cannot be asked about it. "
-        "Look there whether order %(number)s was paid, and enter what was received."
+        "%(provider)s did not respond when this payment was started, and cannot be asked about it. Check there "
+        "whether order %(number)s was paid, and enter the amount received."
     )
     message = text % {"provider": payment.provider, "number": order.number}
     account.hold(payment, message)
@@ -154,7 +155,7 @@ def _hold_unknown_start(payment_id: int) -> Payment:
 def _show_if_open(payment: Payment, why: str) -> None:
     """Show staff that an open payment cannot be asked about, once."""
     order, payment = account.lock(payment.pk)
-    what_to_do = _("Look at the provider's page whether it was paid, and enter what was received.")
+    what_to_do = _("Check on the provider's page whether it was paid, and enter the amount received.")
     message = f"{why % {'provider': payment.provider}} {what_to_do}"
     if payment.is_open and payment.error != message[:500]:
         payment.error = message[:500]

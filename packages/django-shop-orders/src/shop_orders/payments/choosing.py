@@ -44,7 +44,7 @@ def change(order: Order, provider: PaymentProvider) -> None:
 def deadline(order: Order, provider: PaymentProvider) -> datetime | None:
     """Until when an order can be paid with a provider.
 
-    The time of each provider counts from the placement, so that changing to and fro renews nothing.
+    The time of each provider counts from the placement, so that changing back and forth does not extend it.
     """
     if provider.alias == order.payment_provider or provider.expires_after is None:
         return order.expires_at

@@ -1,4 +1,4 @@
-"""Closes the page of a payment at its provider when its order needs no money any more, or its time is over."""
+"""Closes the page of a payment at its provider when its order no longer needs a payment, or its time is over."""
 
 from __future__ import annotations
 

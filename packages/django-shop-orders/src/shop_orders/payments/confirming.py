@@ -1,4 +1,4 @@
-"""Asks the provider about an event that has to be confirmed, or that reports a refund which is not known here."""
+"""Asks the provider about an event that has to be confirmed, or that reports an unknown refund."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shop_orders.payments import inbox, inquiries
 logger = logging.getLogger(__name__)
 
 Outcome = ProviderEvent.Outcome
-PATIENCE = 8
-"""An event that was tried so often, for half a day, is shown to staff."""
+MAX_ATTEMPTS = 8
+"""After this many attempts, about half a day, an event is shown to staff."""
 
 
 def confirm(event: ProviderEvent) -> bool:
     """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
     assert event.payment is not None  # noqa: S101 - such an event waits only once its payment is known
-    inbox.put_back(event.pk)
+    inbox.postpone(event.pk)
     fetched_at = timezone.now()
     try:
         state = inquiries.ask(event.payment, reference=event.provider_reference)
@@ -32,15 +32,15 @@ def confirm(event: ProviderEvent) -> bool:
         state = PaymentState(status="captured")  # a state without refunds
     if state is not None and state.status != "pending":
         return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == Outcome.APPLIED
-    if event.attempts >= PATIENCE:
+    if event.attempts >= MAX_ATTEMPTS:
         inbox.give_up(event.pk, with_payment=state is None)
     return False
 
 
 def reconsider(row_id: int) -> bool:
     """Try again to apply an event that waits for another one. True if it was applied."""
-    inbox.put_back(row_id)
+    inbox.postpone(row_id)
     row = inbox.reconsider(row_id)
-    if row.outcome == Outcome.WAITING and row.attempts > PATIENCE:
+    if row.outcome == Outcome.WAITING and row.attempts > MAX_ATTEMPTS:
         inbox.give_up(row_id)
     return row.outcome == Outcome.APPLIED

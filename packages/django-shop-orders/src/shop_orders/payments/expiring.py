@@ -19,15 +19,15 @@ from shop_orders.transactions import outside_transaction
 logger = logging.getLogger(__name__)
 
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-"""An order that cannot be expired yet is looked at again after this time; the longer it is overdue, the later."""
+"""The limits of the time after which an order that cannot expire yet is checked again; it grows with the delay."""
 
 
 @outside_transaction(Order)
 def expire_due(*, limit: int = 500) -> int:
     """Cancel orders that were not paid in time. Returns the number of cancelled orders. Safe to run in parallel.
 
-    An attempt that is still open is waited for until it ends, or is closed at its provider; an order is kept while its
-    payments' state is not known.
+    An attempt that is still open is closed at its provider, or the order waits for its end. An order is kept while the
+    state of one of its payments is not known.
     """
     now = timezone.now()
     due = Order.objects.overdue().filter(Q(next_check_at=None) | Q(next_check_at__lte=now))
@@ -49,9 +49,9 @@ def _expire_one(order_id: int) -> bool:
 
 
 def _end_payments(order_id: int) -> datetime | None:
-    """Until when the order has to be kept for its payments; None if none of them can still be made.
+    """The time until which the order waits for its payments; None if none of them can still succeed.
 
-    A payment whose provider is not in the settings any more cannot be asked about: it keeps no order.
+    The order does not wait for a payment whose provider was removed from the settings.
     """
     may_be_paid = Q(status__in=Payment.OPEN) | Q(status__in=("failed", "cancelled"), next_check_at__isnull=False)
     payments = Payment.objects.filter(may_be_paid, order_id=order_id).select_related("order").order_by("id")

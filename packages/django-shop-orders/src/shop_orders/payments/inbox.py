@@ -60,10 +60,10 @@ def reconsider(row_id: int) -> ProviderEvent:
 
 @in_transaction(ProviderEvent)
 def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> ProviderEvent:
-    """Decide about an event by the ``state`` that was fetched from the provider since it arrived.
+    """Decide about an event by the ``state`` that was fetched from the provider after the event arrived.
 
-    An unconfirmed event is replaced by the state; if that has no amount, the event's amount is used. Refunds are those
-    of the state. They are not applied where they changed after ``fetched_at``.
+    An unconfirmed event is replaced by the state; if that has no amount, the event's amount is used. Refunds are taken
+    from the state, except those that changed here after ``fetched_at``.
     """
     order = lifecycle.lock(ProviderEvent.objects.values_list("payment__order_id", flat=True).get(pk=row_id))
     payment = Payment.objects.select_for_update().get(inbox=row_id)
@@ -87,23 +87,23 @@ def unconfirmed(order_id: int) -> QuerySet[ProviderEvent]:
 
 
 def to_ask_about() -> QuerySet[ProviderEvent]:
-    """Events that are due and about which the provider has to be asked: unconfirmed ones, and refunds that it reports
-    and that we cannot match."""
+    """Due events about which the provider has to be asked: unconfirmed events, and reported refunds that match none
+    here."""
     is_refund = Q(kind="refunded", payment__status=Payment.Status.CAPTURED)
     rows = _due().filter(Q(is_confirmed=False) | is_refund, outcome=Outcome.WAITING)
     return rows.select_related("payment")
 
 
 def to_reconsider() -> QuerySet[ProviderEvent]:
-    """Events that are due and wait for another event, or for their payment."""
+    """Due events that wait for another event, or for their payment."""
     is_asked_about = Q(outcome=Outcome.WAITING) & (
         Q(is_confirmed=False) | Q(kind="refunded", payment__status=Payment.Status.CAPTURED)
     )
     return _due().exclude(is_asked_about)
 
 
-def put_back(row_id: int) -> None:
-    """Try an event again later, and the later the more often it was tried: after 2, 4, 8, ... minutes."""
+def postpone(row_id: int) -> None:
+    """Schedule the next attempt for an event: after 2, 4, 8, ... minutes."""
     undecided = ProviderEvent.objects.filter(pk=row_id, outcome__in=UNDECIDED)
     attempts = undecided.values_list("attempts", flat=True).first()
     if attempts is not None:
@@ -172,7 +172,7 @@ def _decide(row: ProviderEvent, outcome: ProviderEvent.Outcome) -> ProviderEvent
 
 @in_transaction(ProviderEvent)
 def give_up(row_id: int, *, with_payment: bool = False) -> None:
-    """Hold an event for staff that can neither be applied nor confirmed, and its payment if nobody can be asked."""
+    """Hold for staff an event that can be neither applied nor confirmed; ``with_payment`` holds its payment too."""
     row = ProviderEvent.objects.select_related("payment").get(pk=row_id)
     order = None if row.payment is None else lifecycle.lock(row.payment.order_id)
     row = ProviderEvent.objects.select_for_update(of=("self",)).select_related("payment").get(pk=row_id)
@@ -194,8 +194,8 @@ def give_up(row_id: int, *, with_payment: bool = False) -> None:
 def _payment_with_reference(order: Order, payment: Payment, row: ProviderEvent) -> Payment | None:
     """The payment with the event's reference, which is not that of the given payment. None if the event is decided.
 
-    A payment keeps its reference for life. Money of another transaction is a payment of its own; what ends another
-    attempt does not end this one.
+    The reference of a payment never changes. Money of another transaction becomes a separate payment; the end of
+    another attempt does not end this one.
     """
     reference = row.provider_reference
     known = order.payments.select_for_update().filter(provider=row.provider, provider_reference=reference).first()

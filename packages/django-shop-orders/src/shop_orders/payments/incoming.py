@@ -1,7 +1,7 @@
 """Money that customers sent by hand, such as to a paybill or till. It is stored first, and recorded once.
 
-It is recorded for an order by itself only if the provider has confirmed it, its account names one order, and the
-amount is the amount due. In every other case it is held for staff, with the orders that it could be meant for.
+It is recorded automatically only if the provider has confirmed it, its account names one order, and the amount is the
+amount due. In every other case it is held for staff, with the orders that it could be meant for.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from shop_orders.transactions import in_transaction, outside_transaction
 logger = logging.getLogger(__name__)
 
 Status, Reason = IncomingPayment.Status, IncomingPayment.Reason
-MOST_ATTEMPTS = 20
+MAX_ATTEMPTS = 20
 """Over about four days. Afterwards only staff decide."""
 LONGEST_WAIT = timedelta(hours=6)
 RETRIED = ("", Reason.UNCONFIRMED, Reason.REQUEST_OPEN)
-"""Reasons that can end without staff. Money that was confirmed has none until it is recorded, also if the process ends
-in between."""
+"""Reasons that can be resolved without staff. Money that was confirmed has none until it is recorded, also if the
+process ends in between."""
 
 
 @outside_transaction(IncomingPayment)
@@ -100,7 +100,7 @@ def dismiss_incoming(incoming_id: int, *, comment: str, by: Any = None) -> Incom
 
 def due() -> QuerySet[IncomingPayment, int]:
     """Primary keys of held money about which the provider or the order's payments have to be asked again."""
-    held = IncomingPayment.objects.filter(status=Status.HELD, reason__in=RETRIED, attempts__lt=MOST_ATTEMPTS)
+    held = IncomingPayment.objects.filter(status=Status.HELD, reason__in=RETRIED, attempts__lt=MAX_ATTEMPTS)
     return held.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at").values_list("pk", flat=True)
 
 
@@ -112,8 +112,8 @@ def retry(incoming_id: int) -> bool:
     return row.status == Status.RECORDED
 
 
-def retry_of(order_id: int) -> None:
-    """Consider the money again that waits until a payment of the order is decided."""
+def retry_for_order(order_id: int) -> None:
+    """``retry`` for the held money that waits for the result of a payment of the order."""
     for row in IncomingPayment.objects.filter(order=order_id, status=Status.HELD, reason=Reason.REQUEST_OPEN):
         _settle(row.pk)
 

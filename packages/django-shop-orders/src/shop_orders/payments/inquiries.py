@@ -1,5 +1,5 @@
-"""Asks a provider about a payment. Only a state that it returns is an answer: an error says nothing about the payment,
-whatever its class."""
+"""Asks a provider about a payment. Only a returned state counts: an error of any class says nothing about the
+payment."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
     """The state of a payment, or of another transaction for it; None where the provider cannot be asked.
 
     Raises:
-        ProviderUnavailable: the state is not known, because the provider does not respond, refuses to answer, or
-            answers about another payment.
-        UnknownPaymentProvider: the provider is not in the settings any more.
+        ProviderUnavailable: the state is not known, because the provider does not respond, refuses the query, or
+        returns the state of another payment. UnknownPaymentProvider: the provider is not in the settings any more.
     """
     asked = reference or payment.provider_reference
     if not asked:
-        return None  # nothing that a provider says without it is about this payment
+        return None  # without it, no response can be matched with this payment
     try:
         state = payment_provider(payment.provider).fetch(payment.data, reference=asked)
     except PaymentDeclined as error:

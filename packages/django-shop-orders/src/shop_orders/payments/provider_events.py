@@ -61,7 +61,7 @@ def as_event(row: ProviderEvent) -> PaymentEvent:
 
 
 def payment_of(alias: str, event: PaymentEvent) -> Payment | None:
-    """The payment that an event is about: that of the refund that it names, then by its references, then by our id."""
+    """The payment of an event, found by the refund that it names, else by its reference, else by our id."""
     refund = refunds_named(Refund.objects.filter(payment__provider=alias), event.refund_id, event.refund_reference)
     found = refund.select_related("payment").first()
     if found is not None:
@@ -118,7 +118,7 @@ def storable_amount(value: Any) -> Decimal | None:
 
 
 def _uuid(text: str) -> UUID | None:
-    """None if the text is empty, or is the id that another shop with the same account gave to its payment."""
+    """The text as a UUID; None if it is none, such as the payment id of another shop that uses the same account."""
     try:
         return UUID(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The receipts of payments, by which money that is reported in two ways is counted once.
+"""The receipts of payments, so that money that is reported twice is counted once.
 
-M-Pesa reports a payment on the phone by its callback, and again as money that came in, with the same receipt.
+M-Pesa reports a payment on the phone in its callback, and again as incoming money with the same receipt.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from shop_orders.models import IncomingPayment, Order, Payment, Refund
 from shop_orders.payments import order_status
 
 
-def take(order: Order, payment: Payment, receipt: str) -> bool:
-    """Give a payment its receipt. False if another payment has it: then this one is closed, and nothing is counted.
+def assign(order: Order, payment: Payment, receipt: str) -> bool:
+    """Set the receipt of a payment. If another payment has it, close this one, count nothing and return False.
 
     The caller has locked the order and the payment.
     """
@@ -75,7 +75,7 @@ def _close(order: Order, payment: Payment, receipt: str) -> None:
         events.record(order, "recorded_twice", is_public=False, message=text % amounts)
         return
     payment.status, payment.error, payment.captured_amount = Payment.Status.CANCELLED, message[:500], Decimal(0)
-    payment.next_check_at = None  # what the provider would say is known
+    payment.next_check_at = None  # nothing is left to ask the provider
     payment.save(update_fields=["status", "error", "captured_amount", "next_check_at", "updated_at"])
     if counted:
         order.paid_amount -= counted

@@ -17,15 +17,15 @@ from shop_orders.transactions import outside_transaction
 
 logger = logging.getLogger(__name__)
 
-MOST_FAILURES = 5
-"""A provider that did not respond so often in one run is not asked again in it, so that the others get their turn."""
+MAX_FAILURES = 5
+"""After this many failures in one run, a provider is skipped for the rest of it, so that the others get their turn."""
 
 
 @outside_transaction(Payment)
 def reconcile(*, limit: int = 200) -> int:
     """Ask about payments, waiting events and pending refunds that are due. Returns how many of them changed.
 
-    A payment whose webhook was lost is settled here, and the page of one that its order does not need is closed.
+    Settles payments whose webhook was lost, and closes the pages of payments that their orders no longer need.
     """
     reconsidered = rows.run(incoming.retry, incoming.due()[:limit])
     reconsidered += rows.run(confirming.reconsider, inbox.to_reconsider().values_list("pk", flat=True)[:limit])
@@ -42,7 +42,7 @@ def send_due_refunds(*, limit: int = 200) -> int:
 
 
 class _Round:
-    """One run over payments, in which a provider that does not respond is left alone after some attempts."""
+    """One run over payments. A provider that does not respond is skipped after MAX_FAILURES attempts."""
 
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()
@@ -55,8 +55,8 @@ class _Round:
         return rows.run(self._check, due)
 
     def _check(self, payment: Payment) -> bool:
-        if self.failures[payment.provider] >= MOST_FAILURES:
-            watching.put_back(payment)
+        if self.failures[payment.provider] >= MAX_FAILURES:
+            watching.postpone(payment)
             return False
         before = payment.status, payment.refunded_amount
         try:

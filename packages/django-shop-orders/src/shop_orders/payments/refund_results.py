@@ -25,9 +25,9 @@ Outcome = ProviderEvent.Outcome
 Status = Refund.Status
 
 LATELY = timedelta(days=1)
-"""A provider's total may lag behind a change of a refund for this long."""
-PATIENCE = 6
-"""How often the provider is asked about a refund that it reported and does not list, before staff have to look."""
+"""For this long after a refund changed, the provider's total may be out of date."""
+MAX_ATTEMPTS = 6
+"""After this many attempts, a reported refund that the provider does not list is held for staff."""
 UNDER_WAY = Q(status=Status.PENDING) | Q(status=Status.QUEUED, attempts__gt=0)
 """Refunds that were sent and have no final result. A refund that was never sent cannot be in a provider's total."""
 
@@ -75,7 +75,7 @@ def settle_event(
         return Outcome.IGNORED if payment.refunded_amount == refunded_before else Outcome.APPLIED
     if payment.inbox.filter(outcome=Outcome.HELD, refund_reference=row.refund_reference).exists():
         return Outcome.HELD
-    if row.attempts < PATIENCE:
+    if row.attempts < MAX_ATTEMPTS:
         return Outcome.WAITING
     return _hold(order, row, _("%(provider)s reports a refund that it does not list for this payment."))
 
@@ -112,7 +112,7 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
 
 
 def differing_total(payment: Payment, state: PaymentState) -> ProviderEvent | None:
-    """The event that stands for a fetched total of refunds which is not that of the books; None if they agree."""
+    """The event for a fetched total of refunds that differs from the books; None if they agree."""
     if state.refunds is not None or state.refunded is None or payment.status != Payment.Status.CAPTURED:
         return None
     if _agrees(payment, state):
@@ -147,7 +147,7 @@ def record_made_at_provider(
         actor=by,
         notify=notify,
     )
-    crediting.give(order, above, kind=Credit.Kind.GOODWILL, reason=refund.reason, by=by, refund=refund)
+    crediting.add_credit(order, above, kind=Credit.Kind.GOODWILL, reason=refund.reason, by=by, refund=refund)
     if status == Status.SUCCEEDED:
         succeed(order, payment, refund)
     else:
@@ -200,8 +200,8 @@ def fail(order: Order, payment: Payment, refund: Refund, error: str) -> None:
 def _apply_failure(order: Order, payment: Payment, refund: Refund | None, row: ProviderEvent) -> ProviderEvent.Outcome:
     if refund is None:
         is_named = bool(row.refund_id or row.refund_reference)
-        if is_named and not _nameless(payment):
-            return Outcome.IGNORED  # it is not in the books, so nothing has to be taken out of them
+        if is_named and not _has_refund_without_reference(payment):
+            return Outcome.IGNORED  # it was never recorded, so there is nothing to undo
         return _hold(order, row, _("A refund failed that cannot be matched with those recorded here."))
     if refund.status == Status.FAILED:
         return Outcome.IGNORED
@@ -234,7 +234,7 @@ def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_c
     """Record a refund that is not ours, if it can be told apart from those in the books."""
     if listed.status == "failed":
         return
-    if not listed.reference or _nameless(payment):
+    if not listed.reference or _has_refund_without_reference(payment):
         _hold_listed(order, payment, listed, _("%(provider)s reports a refund that cannot be matched."))
     elif not is_our_currency:
         _hold_listed(order, payment, listed, _("%(provider)s reports a refund in another currency."))
@@ -288,7 +288,7 @@ def _listed(payment: Payment, listed: RefundState) -> Refund | None:
 
 
 def _agrees(payment: Payment, state: PaymentState) -> bool:
-    """Whether a total of refunds is that of the books. In another currency, only whether there are any is compared."""
+    """Whether a total of refunds agrees with the books. In another currency, only zero and not zero are compared."""
     if state.refunded is None:
         return False
     if state.currency in ("", payment.currency):
@@ -296,13 +296,13 @@ def _agrees(payment: Payment, state: PaymentState) -> bool:
     return (state.refunded > 0) == (payment.refunded_amount > 0)
 
 
-def _nameless(payment: Payment) -> bool:
-    """Whether staff recorded a refund at the provider without its reference, so that it might be any."""
+def _has_refund_without_reference(payment: Payment) -> bool:
+    """Whether staff recorded a refund made at the provider without its reference: it could be any that is listed."""
     return payment.refunds.filter(status=Status.SUCCEEDED, attempts=0, provider_reference="").exists()
 
 
 def _is_booked(payment: Payment, row: ProviderEvent) -> bool:
-    """Whether an event that names no refund reports a total that the books have already."""
+    """Whether an event that names no refund reports a total that is already in the books."""
     if row.refund_id or row.refund_reference or row.currency not in ("", payment.currency):
         return False
     return (payment.captured_amount if row.amount is None else row.amount) <= payment.refunded_amount
@@ -326,7 +326,7 @@ def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
 
 
 def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str) -> None:
-    """Hold a refund that was found by asking, once."""
+    """Hold a refund from the provider's list for staff, once."""
     name = f"{listed.refund_id}:{listed.reference}:{listed.status}:{listed.amount}"
     row = _found(payment, name, amount=listed.amount, refund_id=listed.refund_id, refund_reference=listed.reference)
     if row.outcome != Outcome.HELD:
@@ -335,7 +335,7 @@ def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str)
 
 
 def _found(payment: Payment, name: str, **values: Any) -> ProviderEvent:
-    """The event that stands for something that was found by asking the provider; the same for the same finding."""
+    """The event that represents a finding in a fetched state. The same finding has the same event."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:32]
     row, _is_new = ProviderEvent.objects.get_or_create(
         provider=payment.provider,

@@ -67,7 +67,7 @@ def queue_refund(
 
     ``lines`` is ``{product_ref: units}`` of the goods that are refunded, and ``shipping`` refunds the shipping.
     Without an amount, what they cost the customer is refunded. A refund first uses up the order's ``refund_due``. What
-    exceeds it is credited; with ``credit=False`` the customer will be asked for it again.
+    exceeds it is credited; with ``credit=False`` it is not, and the customer owes it again.
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
 
     Raises:
@@ -118,16 +118,16 @@ def queue(
     refunds = Refund.objects.bulk_create(refunds)
     if credit:
         crediting.give_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
-        lifecycle.follow_credit(order, by=by)
+        lifecycle.update_after_credit(order, by=by)
     elif above:
-        text = _("%(amount)s %(currency)s is refunded without a credit. The customer will be asked for it again.")
+        text = _("%(amount)s %(currency)s is refunded without a credit. The customer owes it again.")
         message = text % {"amount": as_text(above, order.currency), "currency": order.currency}
         events.record(order, "refund_without_credit", is_public=False, by=by, message=message)
     return refunds
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Refund money that exceeds what was asked for, or record a private event that tells staff what to do.
+    """Refund money that exceeds the amount due, or record a private event that tells staff what to do.
 
     Staff decide where they send refunds by hand, and after an order expired, since they can reinstate it. The caller
     has locked the order.
@@ -139,8 +139,8 @@ def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     }
     if crediting.is_expired(order):
         text = _(
-            "%(amount)s %(currency)s was paid after the order expired. Reinstate the order, if its goods are still"
-            " there, or refund the money."
+            "%(amount)s %(currency)s was paid after the order expired. Reinstate the order, if its goods are in "
+            "stock, or refund the money."
         )
     elif _refunds_by_hand(payment):
         text = _(

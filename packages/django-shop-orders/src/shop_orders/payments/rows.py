@@ -1,4 +1,4 @@
-"""Runs a periodic job row by row: an error of one row is logged and keeps no other row from its turn."""
+"""Runs a periodic job row by row: an error in one row is logged and does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ Row = TypeVar("Row")
 
 
 def run(work: Callable[[Row], bool], items: Iterable[Row]) -> int:
-    """Do the work for each row, and count those for which it returns True. ``work`` puts its row back first."""
+    """Do the work for each row, and count those for which it returns True. ``work`` schedules the next attempt for its
+    row first."""
     return sum(_run_one(work, item) for item in items)
 
 

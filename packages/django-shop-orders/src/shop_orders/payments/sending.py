@@ -80,8 +80,9 @@ def check_refund(refund_id: int) -> Refund:
 
 
 @outside_transaction(Refund)
-def check_made(payment: Payment, state: PaymentState) -> None:
-    """Ask about the refunds of a payment again if the provider reports less than is recorded: one may have failed.
+def check_succeeded(payment: Payment, state: PaymentState) -> None:
+    """Fetch the succeeded refunds of a payment if the provider's total is lower than the recorded one: one may have
+    failed.
 
     Raises:
         ProviderUnavailable: the provider does not respond.
@@ -106,8 +107,9 @@ def _record_late_failure(refund_id: int, error: str) -> None:
 
 
 def _made_before(refund: Refund) -> RefundResult | None:
-    """What became of an earlier attempt whose response was lost: the provider may have made the refund, and refuse to
-    make it again. None if it was not made, or if the provider lists no refunds; pending if that is not known now."""
+    """The result of an earlier attempt whose response was lost: the provider may have made the refund, and refuse to
+    make it again. None if it was not made, or if the provider lists no refunds; pending if that cannot be determined
+    now."""
     try:
         state = inquiries.ask(refund.payment)
     except ProviderUnavailable:

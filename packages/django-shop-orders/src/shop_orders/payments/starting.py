@@ -1,7 +1,7 @@
 """Starts payments. The provider is called outside of any transaction.
 
-Each call is counted before it is made, and its parameters are kept. So a call whose result is not known is repeated
-with the same id and the same parameters before anything is given up.
+Each call is counted before it is made, and its parameters are stored. A call whose result is not known is repeated
+with the same id and the same parameters before the payment is closed or held.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from shop_orders.payment_providers import PaymentProvider, PaymentRequest, Payme
 from shop_orders.payments import account, choosing, closing, inbox, order_status, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
-OF_THE_PAYMENT = ("payment_id", "amount", "currency")
+PAYMENT_FIELDS = ("payment_id", "amount", "currency")
 """The fields of a request that are columns of the payment."""
 
 
@@ -124,7 +124,8 @@ def _new_payment(order: Order, provider: PaymentProvider) -> Payment:
 
 
 def _count_call(payment: Payment, provider: PaymentProvider, *, phone: str, return_url: str, base_url: str) -> None:
-    """Record the call before it is made. What may have been sent before is sent again in the same form."""
+    """Record the call before it is made. A call that may have been sent before is repeated with the same
+    parameters."""
     if not payment.unknown_starts:
         payment.request = _parameters(payment.order, provider, phone=phone, return_url=return_url, base_url=base_url)
     payment.unknown_starts += 1
@@ -159,7 +160,7 @@ def _parameters(
 
 def _request_of(payment: Payment) -> PaymentRequest:
     """The request of a payment, the same at every call."""
-    known = {field.name for field in fields(PaymentRequest)} - set(OF_THE_PAYMENT)
+    known = {field.name for field in fields(PaymentRequest)} - set(PAYMENT_FIELDS)
     kept = {name: value for name, value in payment.request.items() if name in known}
     return PaymentRequest(
         payment_id=str(payment.public_id),
@@ -181,7 +182,7 @@ def _record_refusal(payment_id: int, error: str) -> None:
     """The payment failed, unless another call may have started it: then the periodic job finds out."""
     order, payment = account.lock(payment_id)
     _subtract_call(payment)
-    if not payment.unknown_starts or payment.checks >= watching.REFUSALS:
+    if not payment.unknown_starts or payment.checks >= watching.FINAL_REFUSALS:
         payment.unknown_starts = 0
         if not payment.provider_reference:
             account.apply(order, payment, "failed", error=error)

@@ -25,7 +25,7 @@ def refresh(payment: Payment) -> Payment:
 
 
 def refetch(payment: Payment) -> tuple[Payment, PaymentState | None]:
-    """``refresh``, with the state; None if the provider cannot be asked about the payment."""
+    """``refresh`` that also returns the state; None if the provider cannot be asked about the payment."""
     fetched_at = timezone.now()
     state = inquiries.ask(payment)
     if state is None:

@@ -1,5 +1,5 @@
-"""When the provider is asked about a payment next. A payment that cannot be settled is asked about later and later, so
-that it never keeps the job from the others."""
+"""Schedules when the provider is asked about a payment next. The interval grows for a payment that cannot be settled,
+so that it does not delay the others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ONCE_MORE_AFTER = timedelta(hours=1)
 """A payment that failed or was cancelled is asked about once more: the customer may have entered the PIN late."""
 CAPTURED_EVERY, CAPTURED_CHECKS = timedelta(days=1), 30
 """A captured payment is asked about daily for a month: a refund on the provider's pages may have lost its webhook."""
-REFUSALS = 3
-"""A provider that refuses a start so often has not started it before, although an earlier result is not known."""
-ENDLESS = 120
-"""After so many checks, about a month, a payment that never gets a final answer is not asked about any more."""
+FINAL_REFUSALS = 3
+"""After this many refusals of a start, no earlier call with an unknown result can have started the payment."""
+MAX_CHECKS = 120
+"""After this many checks, about a month, a closed payment without a final state is not checked any more."""
 
 
 def to_check(*, is_captured: bool) -> QuerySet[Payment]:
@@ -49,7 +49,7 @@ def schedule(payment: Payment) -> None:
 FIELDS = ("checks", "next_check_at")
 
 
-def put_back(payment: Payment) -> None:
+def postpone(payment: Payment) -> None:
     """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
     now = timezone.now()
     if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only answers are counted
@@ -58,13 +58,14 @@ def put_back(payment: Payment) -> None:
     later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))
     if payment.expires_at is not None and later is not None and now < payment.expires_at < later:
         later = payment.expires_at
-    if payment.checks >= ENDLESS and not payment.is_open:
+    if payment.checks >= MAX_CHECKS and not payment.is_open:
         later = None
     _set(payment, payment.checks + 1, later)
 
 
-def answered(payment: Payment) -> None:
-    """The provider has answered, and its answer changed nothing. What is open or captured is asked about again."""
+def schedule_unchanged(payment: Payment) -> None:
+    """Schedule the next check after the provider has returned a state that changed nothing. Only open and captured
+    payments have one."""
     if payment.is_open:
         return
     checks = payment.checks + 1
@@ -73,7 +74,7 @@ def answered(payment: Payment) -> None:
 
 
 def check_soon(order: Order, *, is_open: bool = True) -> None:
-    """Ask about the payments of an order at the next run, since what they are for has changed."""
+    """Check the payments of an order at the next run, since what the order needs has changed."""
     payments = order.payments.filter(status__in=Payment.OPEN if is_open else [Status.CAPTURED])
     payments.update(next_check_at=timezone.now())
 
@@ -84,7 +85,7 @@ def stop(payment: Payment) -> None:
 
 
 def _set(payment: Payment, checks: int, next_check_at: datetime | None) -> None:
-    """Only if the payment has not changed meanwhile, since then its new status sets its next check."""
+    """Set the next check, unless the payment has changed meanwhile: then its new status has set one."""
     same = Payment.objects.filter(pk=payment.pk, status=payment.status)
     if same.update(checks=min(checks, 30000), next_check_at=next_check_at):
         payment.checks, payment.next_check_at = checks, next_check_at

@@ -15,8 +15,8 @@ def spread(amount: Decimal, weights: Sequence[Decimal], currency: str) -> list[D
     """Divide an amount in proportion to the weights, in whole units of the currency, without losing one.
 
     By the largest remainder: each share is rounded down, and the units that are left go to the shares that lost most.
-    Weights that are all zero count the same. No share is larger than its weight if the amount is not larger than their
-    sum. A fraction of a unit goes to the largest share.
+    If all weights are zero, all shares are equal. No share is larger than its weight if the amount is not larger than
+    their sum. A fraction of a unit goes to the largest share.
     """
     smallest = unit(currency)
     parts = [int(weight.scaleb(10)) for weight in weights]

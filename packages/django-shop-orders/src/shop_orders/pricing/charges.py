@@ -1,4 +1,4 @@
-"""The charges that a hook returned, checked: a hook that does not add up is named, with the value."""
+"""Checks the charges that a hook returned. The error names the hook and the wrong value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RATE_DECIMALS = 6
 
 
 def checked(returned: Iterable[Any], draft: Draft, hook: str) -> list[Charge]:
-    """The charges of one hook, rounded; those of zero are left out, but for tax at a rate of zero.
+    """The charges of one hook, rounded. Charges of zero are left out, except tax at a rate of zero.
 
     Taxes with the same label and rate become one.
 
@@ -38,7 +38,7 @@ def checked(returned: Iterable[Any], draft: Draft, hook: str) -> list[Charge]:
             raise PricingFailed(hook, problem) from error
         if charge.amount or charge.base:
             key = position if charge.rate is None else (str(charge.label), charge.rate, charge.is_included)
-            found[key] = _together(found[key], charge) if key in found else charge
+            found[key] = _merged(found[key], charge) if key in found else charge
     for charge in found.values():
         _check_base(charge, draft, hook)
     return list(found.values())
@@ -143,8 +143,8 @@ def _parts(
     return {ref: whole[ref] for ref in charge.lines}, {place: whole[place] for place in charge.charges}
 
 
-def _together(first: Charge, second: Charge) -> Charge:
-    """Two taxes of one hook at one rate as one. What is known of one of them only is not known of both."""
+def _merged(first: Charge, second: Charge) -> Charge:
+    """Merge two taxes of one hook at one rate. A value that only one of them has is not known for the sum."""
     is_known = first.base is not None and second.base is not None
     is_divided = all(tax.lines or tax.charges for tax in (first, second))
     return replace(
@@ -161,7 +161,7 @@ def _sums(first: Mapping[Any, Decimal], second: Mapping[Any, Decimal]) -> dict[A
 
 
 def _check_base(charge: Charge, draft: Draft, hook: str) -> None:
-    """Rate and base make the amount, but for the rounding of each line and charge."""
+    """Check that the rate of the base is the amount, except for the rounding of each line and charge."""
     if charge.rate is None or charge.base is None:
         return
     _amount(charge.base, "base", hook)

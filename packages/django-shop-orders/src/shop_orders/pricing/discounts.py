@@ -1,4 +1,4 @@
-"""Discounts, spread over what they lower."""
+"""Spreads discounts over the lines and charges that they lower."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def after_discounts(draft: Draft) -> tuple[list[Decimal], list[Decimal]]:
     """The amounts of the lines and of the charges after the discounts. Taxes and discounts themselves are zero.
 
     A discount lowers the products that its ``lines`` or its ``tax_class`` name, else all products, in proportion to
-    what is left of them. What exceeds them lowers the other products, then shipping and fees; the rest lowers nothing.
+    what is left of them. What exceeds them lowers the other products, then shipping and fees; any remainder is
+    ignored.
     """
     goods = [line.line_total for line in draft.lines]
     others = [charge.amount if charge.kind in ("shipping", "fee") else ZERO for charge in draft.charges]

@@ -18,9 +18,9 @@ Kind = Literal["tax", "shipping", "discount", "fee"]
 class Taxed(NamedTuple):
     """What a line, shipping or a fee costs after discounts, without its tax, and the tax.
 
-    ``discount`` is its share of the discounts, not positive. ``net`` is what remains of it without tax, ``tax`` is the
-    tax on it, added or included; both are None where a hook does not say on what its tax lies. ``tax_rate`` is the
-    sum of the rates that apply; None for no tax, several rates on parts of it, and a rate that is not known.
+    ``discount`` is its share of the discounts, not positive. ``net`` is the amount without tax, ``tax`` the tax on it,
+    added or included; both are None where a hook does not divide its tax. ``tax_rate`` is the sum of the rates that
+    apply; None without tax, with several rates, and if a rate is not known.
     """
 
     discount: Decimal
@@ -53,13 +53,12 @@ class Charge:
 
     Only tax has ``is_included``, ``rate``, ``base`` and ``charges``. ``is_included``: the prices include it already.
     ``rate``: ``Decimal("0.16")`` for 16 %; tax without a rate is shown as an amount and never divided. ``base``: the
-    amount without tax on which it lies. ``charges``: its part on earlier charges, by their position in
-    ``draft.charges``.
+    net amount that is taxed. ``charges``: its part on earlier charges, by their position in ``draft.charges``.
 
     ``lines`` says which part of the amount belongs to which product: ``{product_ref: amount}``. Without it, a discount
-    lowers all products in proportion, shipping and fees are taxed like all products in proportion, and it is not known
-    on which products a tax lies. ``tax_class``: shipping or a fee is taxed like products of this class, a discount
-    lowers the products of it.
+    lowers all products in proportion, shipping and fees are taxed like all products in proportion, and a tax is not
+    divided. ``tax_class``: shipping or a fee is taxed like products of this class, a discount lowers products of this
+    class.
     """
 
     kind: Kind

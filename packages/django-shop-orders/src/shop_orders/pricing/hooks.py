@@ -112,7 +112,7 @@ def _sums(draft: Draft, rates: Mapping[str, Decimal], value: Callable[..., Decim
 
 @dataclass(slots=True)
 class _Sum:
-    """What one rate taxes, so far."""
+    """The sums at one rate so far."""
 
     base: Decimal = ZERO
     tax: Decimal = ZERO

@@ -83,7 +83,7 @@ def tax_lines_of(
 
 
 def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
-    """The tax lines of an amount that is asked for again, given those of its credit."""
+    """The tax lines of the reversal of a credit, given those of the credit."""
 
     def negated(text: str) -> str:
         return f"-{text}" if Decimal(text) else text
@@ -112,7 +112,7 @@ class _Tax(NamedTuple):
 
 
 class _Count(NamedTuple):
-    """Units of a line: from ``start``, counted from zero, to before ``end``."""
+    """A range of the units of a line: from ``start``, counted from zero, up to but not including ``end``."""
 
     line: OrderLine
     start: int
@@ -135,7 +135,7 @@ class _Sold(NamedTuple):
     def cost(self, row: OrderLine | Charge, amount: Decimal) -> Decimal:
         """What a line or a charge costs after discounts, with tax. Not rounded.
 
-        A tax that is added without being known for the lines costs each in proportion.
+        An added tax that is not divided counts for each line and charge in proportion.
         """
         known = amount + row.discount if row.net is None or row.tax is None else row.net + row.tax
         added = [tax for tax in self.taxes if not tax.charge.is_included]
@@ -185,7 +185,7 @@ def _left(sold: _Sold, credited: Iterable[Iterable[TaxLine]]) -> list[_Tax]:
 
 
 def _of_units(tax: _Tax, sold: _Sold, counts: Mapping[str, _Count], whole: Decimal) -> _Tax:
-    """The part of a tax that lies on units of lines; in proportion if it is not known."""
+    """The part of a tax on units of lines; in proportion if the tax is not divided."""
     currency = sold.order.currency
     if tax.charge.lines is None:
         return tax.times(whole, sold.order.total, currency)
@@ -197,10 +197,10 @@ def _of_units(tax: _Tax, sold: _Sold, counts: Mapping[str, _Count], whole: Decim
 
 
 def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
-    """The part of a tax that lies on shipping; in proportion if it is not known.
+    """The part of a tax on shipping; in proportion if the tax is not divided.
 
-    What a tax does not have on lines is on shipping and fees. Those at its rate have their own tax, those at several
-    rates share the rest.
+    The part of a tax that is not on lines is on shipping and fees. Charges at its rate have their own tax; charges at
+    several rates share the rest.
     """
     currency = sold.order.currency
     if tax.charge.lines is None:
@@ -225,7 +225,8 @@ def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
 
 
 def _scaled(parts: Sequence[_Tax], amount: Decimal, whole: Decimal, sold: _Sold) -> list[_Tax]:
-    """The taxes of an amount, given those of the whole. Where each thing has one tax, bases and taxes add up to it.
+    """The taxes of an amount, given those of the whole. If each line and charge has one tax, the bases and taxes add
+    up to the amount.
 
     Elsewhere their sum is rounded once and spread, so that many small taxes do not all round up.
     """

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def price(draft: Draft) -> Draft:
     """The draft with the charges of all PRICING hooks.
 
-    Discounts end at a total of zero, which has no tax.
+    Discounts lower the total to zero at most. A total of zero has no tax.
 
     Raises:
         PricingFailed: a hook failed, or its charges do not add up. It was logged.
@@ -42,7 +42,7 @@ def price(draft: Draft) -> Draft:
 
 
 def _check_size(draft: Draft) -> None:
-    """Before each hook, so that no hook is blamed for an amount that exceeds the columns with it."""
+    """Called before each hook, so that no hook is blamed for a total that was too large before it."""
     if draft.total > MAX_AMOUNT or draft.subtotal > MAX_AMOUNT:
         raise AmountTooLarge
 
@@ -71,7 +71,7 @@ def _priced(draft: Draft) -> Draft:
 
 
 def _run(entry: str | Mapping[str, Any], hook: str, draft: Draft) -> list[Any]:
-    """The charges that a hook returns. Its own errors of this package and those of the database are let through."""
+    """The charges that a hook returns. Errors of this package and of the database are not caught."""
     try:
         return list(load_hook(entry)(draft))
     except (ShopOrdersError, DatabaseError):
@@ -92,7 +92,7 @@ def _is_free(draft: Draft) -> bool:
 
 
 def _limited(draft: Draft) -> tuple[Charge, ...]:
-    """The charges of an order that costs nothing: without tax, and with discounts that do not exceed the rest."""
+    """The charges of an order that costs nothing: without tax, and with discounts limited to the other amounts."""
     charges = [charge for charge in draft.charges if charge.kind != "tax"]
     excess = -(draft.subtotal + sum((charge.amount for charge in charges), ZERO))
     for place in reversed(range(len(charges))):
@@ -104,7 +104,7 @@ def _limited(draft: Draft) -> tuple[Charge, ...]:
 
 
 def _check_order(charges: Sequence[Charge], hooks: Sequence[str]) -> None:
-    """No discount follows a tax with a rate, whose base it would make wrong."""
+    """Refuse a discount after a tax with a rate: the base of the tax would be wrong."""
     is_taxed = False
     for charge, hook in zip(charges, hooks, strict=True):
         is_taxed = is_taxed or (charge.kind == "tax" and charge.rate is not None)
@@ -123,7 +123,7 @@ def _check_net(draft: Draft, charges: Sequence[Charge], hooks: Sequence[str]) ->
 
 
 def _taxed(draft: Draft, hooks: Sequence[str]) -> Draft:
-    """The draft with the net amount and the tax of each line and charge, as far as the hooks say on what tax lies."""
+    """The draft with the net amount and the tax of each line and charge, as far as the hooks divide their taxes."""
     goods, others = after_discounts(draft)
     parts: defaultdict[str | int, _Part] = defaultdict(_Part)
     is_all_known = True

@@ -82,7 +82,7 @@ class MemoryProductSource:
 
 class MemoryPaymentProvider(PaymentProvider):
     """Its attributes set its behaviour: ``outcomes[reference] = "captured"``, ``refund_status``, ``decline``,
-    ``is_down``, ``forgets``, and ``loses_answers`` of a start that was made.
+    ``is_down``, ``forgets`` payments, and ``loses_responses`` to a start that was carried out.
 
     ``calls`` lists the calls, ``requests`` those of ``start``, ``refunds`` the refunded amounts. ``made[reference]``
     lists the refunds of a payment; a test adds those of the provider's own pages. Without ``lists_refunds``, ``fetch``
@@ -100,7 +100,7 @@ class MemoryPaymentProvider(PaymentProvider):
     decline: ClassVar[bool] = False
     is_down: ClassVar[bool] = False
     forgets: ClassVar[bool] = False
-    loses_answers: ClassVar[bool] = False
+    loses_responses: ClassVar[bool] = False
 
     def __init__(self, *, alias: str, minutes: int = 30) -> None:
         super().__init__(alias=alias)
@@ -116,7 +116,7 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.calls.clear()
         cls.requests.clear()
         cls.refund_status = "succeeded"
-        cls.decline = cls.is_down = cls.forgets = cls.loses_answers = False
+        cls.decline = cls.is_down = cls.forgets = cls.loses_responses = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         self.requests.append(request)
@@ -124,7 +124,7 @@ class MemoryPaymentProvider(PaymentProvider):
         reference = f"{self.alias}_{request.payment_id}"
         self.outcomes.setdefault(reference, "pending")
         self.amounts[reference] = request.amount
-        if self.loses_answers:
+        if self.loses_responses:
             raise ProviderUnavailable
         return PaymentStart(reference=reference, redirect_url=f"https://pay.example.org/{request.payment_id}")
 

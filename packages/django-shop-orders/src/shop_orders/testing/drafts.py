@@ -36,7 +36,7 @@ def a_draft(
 
 
 def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
-    """What is said of each draft, and the draft."""
+    """Pairs of a description and a draft."""
     typical = a_draft("600", "150.50", currency=currency, quantity=2, shipping_address=dict(ADDRESS))
     yield "with two lines and an address", typical
     yield "without an address", replace(typical, shipping_address={})

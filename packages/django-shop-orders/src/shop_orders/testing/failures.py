@@ -59,9 +59,9 @@ def result_within(seconds: float, name: str, function: Callable[..., Any], *argu
     return found[0]
 
 
-def said(answer: object) -> str:
-    """What a call did, to stand after its name."""
-    return f"raised {type(answer).__name__}" if isinstance(answer, Exception) else f"returned {answer!r}"
+def outcome_of(result: object) -> str:
+    """What a call returned or raised, as the rest of a sentence that begins with its name."""
+    return f"raised {type(result).__name__}" if isinstance(result, Exception) else f"returned {result!r}"
 
 
 def described(error: Exception) -> str:

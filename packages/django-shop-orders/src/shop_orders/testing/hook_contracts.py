@@ -26,7 +26,7 @@ from shop_orders.exceptions import CheckoutRefused
 from shop_orders.models import Order
 from shop_orders.pricing import Charge, Draft, Kind
 from shop_orders.testing.drafts import CURRENCIES, a_draft, drafts, large_draft
-from shop_orders.testing.failures import expect, fail, result_of, said
+from shop_orders.testing.failures import expect, fail, outcome_of, result_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 PURE = "It is called each time a cart is shown: it must be a pure function of the draft."
@@ -73,7 +73,7 @@ class HookContract:
         expect(
             seconds <= self.max_seconds,
             f"{self.name} took {seconds:.2f} seconds for an order of 500 lines.",
-            f"It may take {self.max_seconds}: customers wait for it at each look at the cart.",
+            f"It may take {self.max_seconds}: customers wait for it each time the cart is shown.",
         )
 
 
@@ -90,21 +90,21 @@ class PricingHookContract(HookContract):
 
     def test_it_returns_charges_for_every_draft(self) -> None:
         kinds = get_args(Kind)
-        for story, draft in self._drafts():
-            for charge in self._charges(draft, story):
+        for case, draft in self._drafts():
+            for charge in self._charges(draft, case):
                 expect(
                     charge.kind in kinds,
-                    f"{self.name} returned a charge of the kind {charge.kind!r} for an order {story}.",
+                    f"{self.name} returned a charge of the kind {charge.kind!r} for an order {case}.",
                     f"Use one of {', '.join(kinds)}.",
                 )
                 expect(
                     isinstance(charge.label, str | Promise) and 0 < len(str(charge.label)) <= 200,
-                    f"{self.name} returned a charge with the label {charge.label!r} for an order {story}.",
+                    f"{self.name} returned a charge with the label {charge.label!r} for an order {case}.",
                     "Write what customers read in the order, in at most 200 characters.",
                 )
                 expect(
                     isinstance(charge.is_included, bool) and (charge.kind == "tax" or not charge.is_included),
-                    f"{self.name} returned {charge!r} for an order {story}.",
+                    f"{self.name} returned {charge!r} for an order {case}.",
                     "is_included is True for a tax that the prices include already, and False for all else.",
                 )
 
@@ -117,77 +117,77 @@ class PricingHookContract(HookContract):
         )
 
     def test_amounts_are_exact_decimals(self) -> None:
-        for story, draft in self._drafts():
-            for charge in self._charges(draft, story):
+        for case, draft in self._drafts():
+            for charge in self._charges(draft, case):
                 expect(
                     abs(charge.amount) <= MAX_AMOUNT,
-                    f"{self.name} returned the amount {charge.amount} for an order {story}.",
+                    f"{self.name} returned the amount {charge.amount} for an order {case}.",
                     f"No amount of an order can be larger than {MAX_AMOUNT}.",
                 )
 
     def test_amounts_have_their_sign(self) -> None:
-        for story, draft in self._drafts():
-            for charge in self._charges(draft, story):
+        for case, draft in self._drafts():
+            for charge in self._charges(draft, case):
                 is_right = charge.amount <= 0 if charge.kind == "discount" else charge.amount >= 0
                 expect(
                     is_right,
-                    f"{self.name} returned a {charge.kind} of {charge.amount} {draft.currency} for an order {story}.",
+                    f"{self.name} returned a {charge.kind} of {charge.amount} {draft.currency} for an order {case}.",
                     "A discount is negative or zero; shipping, fees and tax are never negative.",
                 )
 
     def test_total_is_never_negative(self) -> None:
-        for story, draft in self._drafts():
-            amounts = [charge.amount for charge in self._charges(draft, story) if not charge.is_included]
+        for case, draft in self._drafts():
+            amounts = [charge.amount for charge in self._charges(draft, case) if not charge.is_included]
             total = draft.total + sum((quantise(amount, draft.currency) for amount in amounts), Decimal(0))
             expect(
                 total >= 0,
-                f"{self.name} makes the total of an order {story} {total} {draft.currency}.",
+                f"{self.name} makes the total of an order {case} {total} {draft.currency}.",
                 "Limit a discount to what is left: max(discount, -draft.total).",
             )
 
-    def test_nothing_costs_no_tax(self) -> None:
-        for story, draft in self._drafts():
+    def test_free_order_has_no_tax(self) -> None:
+        for case, draft in self._drafts():
             if draft.total:
                 continue
-            taxes = [charge.amount for charge in self._charges(draft, story) if charge.kind == "tax"]
+            taxes = [charge.amount for charge in self._charges(draft, case) if charge.kind == "tax"]
             expect(
                 not any(quantise(amount, draft.currency) for amount in taxes),
-                f"{self.name} returned a tax of {taxes} for an order {story}, whose total is 0.",
+                f"{self.name} returned a tax of {taxes} for an order {case}, whose total is 0.",
                 "Tax what is left after discounts, not the prices.",
             )
 
     def test_included_tax_is_part_of_the_total(self) -> None:
-        for story, draft in self._drafts():
-            included = [charge.amount for charge in self._charges(draft, story) if charge.is_included]
+        for case, draft in self._drafts():
+            included = [charge.amount for charge in self._charges(draft, case) if charge.is_included]
             expect(
                 sum(included, Decimal(0)) <= draft.total,
                 f"{self.name} says that {sum(included, Decimal(0))} {draft.currency} of tax are included in the "
-                f"{draft.total} of an order {story}.",
+                f"{draft.total} of an order {case}.",
                 "From a price that includes tax, the tax is price × rate ÷ (1 + rate).",
             )
 
     def test_same_draft_has_the_same_charges(self) -> None:
         seen = []
-        for story, draft in self._drafts():
-            first = self._charges(draft, story)
-            seen.append((story, draft, first))
-            again = self._charges(draft, story)
-            expect(again == first, f"{self.name} returned {first}, and then {again}, for an order {story}.", PURE)
-        for story, draft, first in seen:
-            again = self._charges(draft, story)
+        for case, draft in self._drafts():
+            first = self._charges(draft, case)
+            seen.append((case, draft, first))
+            again = self._charges(draft, case)
+            expect(again == first, f"{self.name} returned {first}, and then {again}, for an order {case}.", PURE)
+        for case, draft, first in seen:
+            again = self._charges(draft, case)
             expect(
                 again == first,
-                f"{self.name} returned {first} for an order {story}, and {again} after it had been called for others.",
+                f"{self.name} returned {first} for an order {case}, and {again} after it had been called for others.",
                 f"Keep nothing between calls. {PURE}",
             )
 
     def test_draft_is_not_changed(self) -> None:
-        for story, draft in self._drafts():
+        for case, draft in self._drafts():
             before = deepcopy((draft.lines, draft.charges, draft.shipping_address))
-            self._charges(draft, story)
+            self._charges(draft, case)
             expect(
                 (draft.lines, draft.charges, draft.shipping_address) == before,
-                f"{self.name} changed the draft of an order {story}.",
+                f"{self.name} changed the draft of an order {case}.",
                 "Other hooks, and the order, read the same draft: copy what you change.",
             )
 
@@ -201,44 +201,45 @@ class PricingHookContract(HookContract):
         """With this hook alone, through ``pricing.price``, as a cart does."""
         changed = {**getattr(settings, app_settings.setting, {}), "PRICING": [self.hook]}
         with override_settings(**{app_settings.setting: changed}):
-            for story, draft in self._drafts():
+            for case, draft in self._drafts():
                 if draft.charges:
                     continue
-                priced = result_of(f"price, with {self.name} and an order {story},", pricing.price, draft)
+                priced = result_of(f"price, with {self.name} and an order {case},", pricing.price, draft)
                 total = quantise(priced.total, draft.currency)
                 expect(
                     0 <= total == priced.total == priced.net_total + priced.tax_total,
-                    f"With {self.name}, an order {story} has the total {priced.total}, of which {priced.net_total} "
+                    f"With {self.name}, an order {case} has the total {priced.total}, of which {priced.net_total} "
                     f"are net and {priced.tax_total} tax.",
                     "The total is not negative, has the currency's decimals, and is the sum of net and tax.",
                 )
 
     def _drafts(self) -> Iterator[tuple[str, Draft]]:
         for currency in self.currencies:
-            for story, draft in drafts(currency):
-                yield f"in {currency} {story}", draft
+            for case, draft in drafts(currency):
+                yield f"in {currency} {case}", draft
 
-    def _charges(self, draft: Draft, story: str) -> list[Charge]:
+    def _charges(self, draft: Draft, case: str) -> list[Charge]:
         def listed() -> list[Any]:
             returned = load_hook(self.hook)(draft)
             if not isinstance(returned, Iterable):
                 fail(
-                    f"{self.name} returned {returned!r} for an order {story}.", "Return or yield Charges; [] for none."
+                    f"{self.name} returned {returned!r} for an order {case}.",
+                    "Return or yield Charges; [] for none.",
                 )
             return list(returned)
 
         result_of(f"load_hook({self.hook!r})", load_hook, self.hook)
-        charges = result_of(f"{self.name}, called for an order {story},", listed)
+        charges = result_of(f"{self.name}, called for an order {case},", listed)
         for charge in charges:
             expect(
                 isinstance(charge, Charge),
-                f"{self.name} returned {charge!r} among its charges for an order {story}.",
+                f"{self.name} returned {charge!r} among its charges for an order {case}.",
                 "Return or yield shop_orders.pricing.Charge.",
             )
             expect(
                 isinstance(charge.amount, Decimal) and charge.amount.is_finite(),
-                f"{self.name} returned the amount {charge.amount!r} for an order {story}.",
-                'Money is a Decimal and a number: write Decimal("0.16"), and never use floats on the way.',
+                f"{self.name} returned the amount {charge.amount!r} for an order {case}.",
+                'Money is a finite Decimal: write Decimal("0.16"), and never use floats on the way.',
             )
         found: list[Charge] = charges
         return found
@@ -263,73 +264,73 @@ class ValidatorContract(HookContract):
         raise NotImplementedError("Define a fixture `refused` that returns a Draft that the validator refuses.")
 
     def test_accepted_order_passes(self, accepted: Draft) -> None:
-        answer = self._answer(accepted, "of the fixture `accepted`")
-        expect(answer is None, f"{self.name} {said(answer)} for the order of the fixture `accepted`.", "Return None.")
+        result = self._result(accepted, "of the fixture `accepted`")
+        expect(result is None, f"{self.name} {outcome_of(result)} for the fixture `accepted`.", "Return None.")
 
     def test_refused_order_is_refused_with_a_sentence(self, refused: Draft) -> None:
-        answer = self._answer(refused, "of the fixture `refused`")
-        if not isinstance(answer, CheckoutRefused):
+        result = self._result(refused, "of the fixture `refused`")
+        if not isinstance(result, CheckoutRefused):
             fail(
-                f"{self.name} {said(answer)} for the order of the fixture `refused`.",
+                f"{self.name} {outcome_of(result)} for the order of the fixture `refused`.",
                 "Raise shop_orders.exceptions.CheckoutRefused, or a subclass: what is returned changes nothing.",
             )
-        text = str(answer)
+        text = str(result)
         expect(
             text.strip().endswith((".", "!", "?")) and "Decimal(" not in text and "<" not in text,
             f"{self.name} refuses with the message {text!r}.",
             "Customers read it: write a sentence that says what to do; shop_core.money.as_text formats amounts.",
         )
         expect(
-            isinstance(answer.code, str) and answer.code.isidentifier() and answer.code.islower(),
-            f"{self.name} refuses with the code {answer.code!r}.",
+            isinstance(result.code, str) and result.code.isidentifier() and result.code.islower(),
+            f"{self.name} refuses with the code {result.code!r}.",
             "Clients compare it: use lower case and underscores, such as order_too_small.",
         )
 
     def test_it_raises_only_checkout_refused(self) -> None:
-        for story, draft in self._drafts():
-            answer = self._answer(draft, story)
+        for case, draft in self._drafts():
+            result = self._result(draft, case)
             expect(
-                answer is None or isinstance(answer, CheckoutRefused),
-                f"{self.name} {said(answer)} for an order {story}.",
+                result is None or isinstance(result, CheckoutRefused),
+                f"{self.name} {outcome_of(result)} for an order {case}.",
                 "Return None, or raise CheckoutRefused or a subclass.",
             )
 
-    def test_same_draft_has_the_same_answer(self, accepted: Draft, refused: Draft) -> None:
-        answers = [
-            isinstance(self._answer(draft, "of a fixture"), CheckoutRefused)
+    def test_same_draft_has_the_same_result(self, accepted: Draft, refused: Draft) -> None:
+        results = [
+            isinstance(self._result(draft, "of a fixture"), CheckoutRefused)
             for draft in (accepted, refused, accepted, refused)
         ]
         expect(
-            answers == [False, True] * 2,
-            f"{self.name} was called for `accepted` and `refused`, twice in turn; it refused: {answers}.",
-            "Keep nothing between calls: validators are asked in the cart, and again at checkout.",
+            results == [False, True] * 2,
+            f"{self.name} was called for `accepted` and `refused`, twice in turn; it refused: {results}.",
+            "Keep nothing between calls: validators are called for the cart, and again at checkout.",
         )
 
     def test_draft_is_not_changed(self, accepted: Draft, refused: Draft) -> None:
-        for story, draft in [("of `accepted`", accepted), ("of `refused`", refused), *self._drafts()]:
+        for case, draft in [("of `accepted`", accepted), ("of `refused`", refused), *self._drafts()]:
             before = deepcopy((draft.lines, draft.charges, draft.shipping_address))
-            self._answer(draft, story)
+            self._result(draft, case)
             expect(
                 (draft.lines, draft.charges, draft.shipping_address) == before,
-                f"{self.name} changed the draft of an order {story}.",
+                f"{self.name} changed the draft of an order {case}.",
                 "The order is written from this draft: raise, or leave it as it is.",
             )
 
     def test_it_writes_nothing(self, accepted: Draft, refused: Draft) -> None:
         for draft in (accepted, refused):
-            self.is_read_only(partial(self._answer, draft, "of a fixture"))
+            self.is_read_only(partial(self._result, draft, "of a fixture"))
 
     def test_many_lines_are_checked_quickly(self) -> None:
-        self.is_quick(lambda draft: self._answer(draft, "with many lines"))
+        self.is_quick(lambda draft: self._result(draft, "with many lines"))
 
     def _drafts(self) -> Iterator[tuple[str, Draft]]:
         for currency in CURRENCIES:
-            for story, draft in drafts(currency):
-                yield f"in {currency} {story}", draft
+            for case, draft in drafts(currency):
+                yield f"in {currency} {case}", draft
 
-    def _answer(self, draft: Draft, story: str) -> Any:
+    def _result(self, draft: Draft, case: str) -> Any:
         function = result_of(f"load_hook({self.hook!r})", load_hook, self.hook)
-        name = f"{self.name}, called for an order {story},"
+        name = f"{self.name}, called for an order {case},"
         return result_of(name, function, draft, allowed=(CheckoutRefused,))
 
 
@@ -345,7 +346,7 @@ class OrderNumberContract(HookContract):
             expect(
                 not problem,
                 f"{self.name} returned {number!r:.100}. {problem}",
-                "Use letters, digits and “-”: customers read the number aloud, and it stands in addresses.",
+                "Use letters, digits and “-”: customers read the number aloud, and it is part of URLs.",
             )
             expect(
                 "None" not in number,

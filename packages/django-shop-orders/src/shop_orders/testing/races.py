@@ -137,8 +137,8 @@ def mixed_carts(
 def own_product(ref: str, *, buyers: int = 64, units: int = 50) -> Result:
     """The same race for a product of the configured PRODUCT_SOURCE.
 
-    Each buyer wants so many units that the whole stock is enough for ``units`` buyers at most. What was reserved is
-    released afterwards.
+    The quantity that each buyer wants is chosen so that the stock is enough for at most ``units`` buyers. What was
+    reserved is released afterwards.
 
     Raises:
         NothingToRaceFor: the product is not on sale, or has no stock.

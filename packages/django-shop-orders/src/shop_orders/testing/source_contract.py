@@ -14,7 +14,7 @@ from shop_core.money import quantise
 from shop_orders.conf import app_settings
 from shop_orders.models import Order
 from shop_orders.product_sources import ProductSource, SourceProduct
-from shop_orders.testing.failures import expect, fail, result_of, said
+from shop_orders.testing.failures import expect, fail, outcome_of, result_of
 from shop_orders.testing.source_races import SourceRaces
 
 MakeProduct = Callable[..., str]
@@ -220,7 +220,7 @@ class ProductSourceContract(SourceRaces):
     def test_repeated_call_changes_nothing(self, source: ProductSource, make_product: MakeProduct) -> None:
         """For a source with a ledger."""
         if not self.has_ledger:
-            pytest.skip("The source has no ledger (has_ledger = False): orders sees to it that no call is repeated.")
+            pytest.skip("The source has no ledger (has_ledger = False), and orders never repeats a call.")
         ref = make_product(price=Decimal("1.00"), available=9)
         steps = (
             ("reserve", "ORDER-1", 5, 4),
@@ -257,7 +257,7 @@ class ProductSourceContract(SourceRaces):
 
     def _fetch(self, source: ProductSource, refs: Any) -> Mapping[str, SourceProduct]:
         found = result_of("fetch", source.fetch, refs)
-        expect(isinstance(found, Mapping), f"fetch {said(found)}.", "Return {ref: product}.")
+        expect(isinstance(found, Mapping), f"fetch {outcome_of(found)}.", "Return {ref: product}.")
         return cast("Mapping[str, SourceProduct]", found)
 
     def _reserve(
@@ -266,7 +266,11 @@ class ProductSourceContract(SourceRaces):
         """What ``reserve`` returns as short; with the default of ``short`` that must be nothing."""
         with transaction.atomic(using=self._using):
             found = result_of("reserve", source.reserve, quantities, reference=reference)
-        expect(isinstance(found, Mapping), f"reserve {said(found)}.", "Return {}, or {ref: available} of short refs.")
+        expect(
+            isinstance(found, Mapping),
+            f"reserve {outcome_of(found)}.",
+            "Return {}, or {ref: available} of short refs.",
+        )
         expect(
             short is None or not found,
             f"reserve({dict(quantities)}) returned {found}, but there was enough.",

@@ -52,10 +52,10 @@ class SourceRaces:
         self._needs_postgresql()
         refs = [make_product(price=Decimal("1.00"), available=20) for _number in range(3)]
         names = [f"RACE-{number}" for number in range(4)]
-        story: Sequence[tuple[str, int, str]] = (
+        description: Sequence[tuple[str, int, str]] = (
             ("reserve", 3, ""), ("release", 1, ""), ("ship", 2, "-1"), ("restock", 1, "-R")
         )  # fmt: skip
-        for method, quantity, ending in story:
+        for method, quantity, ending in description:
             works = []
             for number, name in enumerate(names):
                 lines = refs if number % 2 else refs[::-1]
@@ -79,7 +79,7 @@ class SourceRaces:
         """For a source with a ledger."""
         self._needs_postgresql()
         if not self.has_ledger:
-            pytest.skip("The source has no ledger (has_ledger = False): orders sees to it that no call is repeated.")
+            pytest.skip("The source has no ledger (has_ledger = False), and orders never repeats a call.")
         ref = make_product(price=Decimal("1.00"), available=9)
         for method, quantity, left in (("reserve", 5, 4), ("release", 2, 6), ("ship", 3, 6), ("restock", 1, 7)):
             at_once([self._call(source, method, {ref: quantity}, "RACE-1")] * 4)

@@ -24,14 +24,14 @@ class Course(models.Model):
 
 
 class Bargain(Book):
-    """The same rows, seen by somebody else."""
+    """A proxy of the same rows."""
 
     class Meta:
         proxy = True
 
 
 class Leaflet(models.Model):
-    """Named by a UUID, priced by a method, or not at all yet."""
+    """Identified by a UUID; the price comes from a method and may be missing."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     headline = models.CharField(max_length=200)
@@ -43,7 +43,7 @@ class Leaflet(models.Model):
 
 
 class Article(models.Model):
-    """What all things of a shop have, in a table of its own."""
+    """The common fields of all products, in a table of their own."""
 
     code = models.CharField(max_length=20, unique=True)
     label = models.CharField(max_length=200)
@@ -52,7 +52,7 @@ class Article(models.Model):
 
 
 class Toy(Article):
-    """The reference, price and stock stand in the parent's table, the shelf in its own."""
+    """The reference, price and stock are in the parent's table, the shelf in its own."""
 
     shelf_code = models.IntegerField(unique=True)
     spares = models.IntegerField(default=0)

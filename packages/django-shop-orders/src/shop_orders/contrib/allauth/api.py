@@ -117,7 +117,7 @@ def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpRe
 def logout(request: HttpRequest) -> Any:
     """End the session: its access and refresh tokens are void at once.
 
-    With a token of an app, that app's tokens are.
+    A token of an app ends only the tokens of that app.
     """
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":

@@ -16,7 +16,7 @@ READS = frozenset({"GET", "HEAD", "OPTIONS"})
 class ScopedAuth(TokenAuth):
     """An opaque access token with one scope to read and one to write. Sets ``request.user``.
 
-    A token without a user, as from client credentials, makes an anonymous caller, also with a session cookie.
+    A token without a user, such as one from client credentials, makes an anonymous caller, even with a session cookie.
 
     Raises:
         InsufficientScope: the token lacks the scope.

@@ -10,7 +10,7 @@ import pytest
 
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentRequest, PaymentStart, PaymentState
-from shop_orders.testing.failures import described, expect, fail, result_of, said
+from shop_orders.testing.failures import described, expect, fail, outcome_of, result_of
 from shop_orders.testing.payment_services import MODES, Mode, PaymentService, ServicePayment
 
 REFUSALS = (PaymentDeclined, ProviderUnavailable)
@@ -33,7 +33,7 @@ class PaymentContractBase:
     modes: ClassVar[frozenset[Mode]] = frozenset(MODES)
     """How the service can fail, see MODES. Leave out those that it cannot have."""
     can_fetch: ClassVar[bool] = True
-    """False: ``fetch`` always returns None, so a payment whose webhook is lost is found by staff only."""
+    """False: ``fetch`` always returns None, so only staff find a payment whose webhook was lost."""
     has_webhooks: ClassVar[bool] = True
     signs_webhooks: ClassVar[bool] = True
     """False: anybody could send the calls, so their events are unconfirmed until ``fetch`` returned the same."""
@@ -103,7 +103,7 @@ class PaymentContractBase:
         if not isinstance(state, Exception):
             expect(
                 state is None or isinstance(state, PaymentState),
-                f"fetch {said(state)}.",
+                f"fetch {outcome_of(state)}.",
                 "It returns a PaymentState, None where the state cannot be fetched, or raises ProviderUnavailable.",
             )
         return state
@@ -117,7 +117,7 @@ class PaymentContractBase:
         return started
 
     def needed(self, service: PaymentService | None) -> PaymentService:
-        """The stand-in, so wrapped that its errors are sentences. Skips the check where there is none."""
+        """The stand-in, wrapped so that its errors become sentences. Skips the check where there is none."""
         if service is None:
             pytest.skip("The provider calls no service (`service` is None), so this is not checked.")
         return cast("PaymentService", _Service(service))

@@ -8,11 +8,11 @@ from typing import get_args
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentStart, PaymentState
 from shop_orders.payment_providers.base import PaymentStatus
-from shop_orders.testing.failures import expect, result_of, result_within, said
+from shop_orders.testing.failures import expect, outcome_of, result_of, result_within
 from shop_orders.testing.payment_contract.base import REFUSALS, PaymentContractBase
 from shop_orders.testing.payment_services import Mode, PaymentService
 
-SAYS_NOTHING = "A question that is not answered says nothing about the payment: raise ProviderUnavailable."
+SAYS_NOTHING = "A query without a usable response says nothing about the payment: raise ProviderUnavailable."
 
 
 class FetchChecks(PaymentContractBase):
@@ -39,7 +39,7 @@ class FetchChecks(PaymentContractBase):
                 expect(
                     not self.can_fetch,
                     "fetch returned None for a payment that was paid.",
-                    "Ask the service: a payment whose webhook is lost is found by fetch alone. If the service cannot "
+                    "Ask the service: only fetch finds a payment whose webhook was lost. If the service cannot "
                     "be asked, set can_fetch = False.",
                 )
                 return
@@ -99,11 +99,11 @@ class FetchChecks(PaymentContractBase):
                 state is None
                 or isinstance(state, Exception)
                 or (isinstance(state, PaymentState) and state.status == "pending"),
-                f"fetch {said(state)} for the reference {reference!r}, which the service does not know.",
+                f"fetch {outcome_of(state)} for the reference {reference!r}, which the service does not know.",
                 f"Return None or raise ProviderUnavailable. {SAYS_NOTHING}",
             )
 
-    def test_fetch_says_nothing_when_the_service_does_not_answer(
+    def test_fetch_returns_no_state_when_the_service_fails(
         self, provider: PaymentProvider, service: PaymentService | None
     ) -> None:
         service = self.needed(service)
@@ -117,7 +117,7 @@ class FetchChecks(PaymentContractBase):
             after = self.fetched(provider, service, started, allowed=(ProviderUnavailable,))
             expect(
                 after is None or (isinstance(after, PaymentState) and after.status == "captured"),
-                f"After the service had been “{mode}”, fetch {said(after)} for a payment that was paid.",
+                f"After the service had been “{mode}”, fetch {outcome_of(after)} for a payment that was paid.",
                 "A failure must not affect the next call: forget a token that was refused.",
             )
 
@@ -147,7 +147,7 @@ class FetchChecks(PaymentContractBase):
         state = self.fetched(provider, service, started)
         expect(
             state is None or state.status == "authorised",
-            f"fetch {said(state)} for a payment that was authorised, and not captured.",
+            f"fetch {outcome_of(state)} for a payment that was authorised, and not captured.",
             "Return “authorised”: the order waits until staff capture the payment.",
         )
         for _time in range(2):
@@ -162,7 +162,7 @@ class FetchChecks(PaymentContractBase):
             )
             expect(
                 isinstance(captured, PaymentDeclined | PaymentState),
-                f"capture {said(captured)}.",
+                f"capture {outcome_of(captured)}.",
                 "It returns a PaymentState, or raises PaymentDeclined or ProviderUnavailable.",
             )
             if isinstance(captured, PaymentState):
@@ -174,7 +174,7 @@ class FetchChecks(PaymentContractBase):
     def _is_about(self, state: PaymentState, started: PaymentStart) -> None:
         expect(
             isinstance(state, PaymentState) and state.status in get_args(PaymentStatus),
-            f"fetch {said(state)}.",
+            f"fetch {outcome_of(state)}.",
             f"Return a PaymentState whose status is one of {', '.join(get_args(PaymentStatus))}.",
         )
         expect(
@@ -200,6 +200,6 @@ class FetchChecks(PaymentContractBase):
         is_right = state is None or (isinstance(state, PaymentState) and state.status == "captured")
         expect(
             is_right or isinstance(state, ProviderUnavailable),
-            f"fetch {said(state)} for a payment that was paid, while the service was “{mode}”.",
+            f"fetch {outcome_of(state)} for a payment that was paid, while the service was “{mode}”.",
             SAYS_NOTHING,
         )

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentStart, RefundRequest, RefundResult
 from shop_orders.payment_providers.base import RefundStatus
-from shop_orders.testing.failures import expect, fail, result_of, said
+from shop_orders.testing.failures import expect, fail, outcome_of, result_of
 from shop_orders.testing.payment_contract.base import DOCUMENTED, REFUSALS, PaymentContractBase
 from shop_orders.testing.payment_services import PaymentService
 
@@ -97,7 +97,7 @@ class RefundChecks(PaymentContractBase):
         lost = self._attempt(provider, service, started)
         expect(
             isinstance(lost, ProviderUnavailable),
-            f"refund {said(lost)} although the response was lost.",
+            f"refund {outcome_of(lost)} although the response was lost.",
             f"Raise ProviderUnavailable, and the refund is repeated with the same refund_id. {DOCUMENTED}",
         )
         service.behave("accept")
@@ -119,7 +119,7 @@ class RefundChecks(PaymentContractBase):
         is_failed = isinstance(refused, RefundResult) and refused.status == "failed"
         expect(
             isinstance(refused, PaymentDeclined) or is_failed,
-            f"refund {said(refused)} although the service refused it.",
+            f"refund {outcome_of(refused)} although the service refused it.",
             f"Raise PaymentDeclined, or return a RefundResult with the status “failed”. {DOCUMENTED}",
         )
 
@@ -133,11 +133,11 @@ class RefundChecks(PaymentContractBase):
         for mode in self.in_order("declined", "lost", "time_out"):
             service.behave(mode)
             before = len(service.refunds())
-            answer = self._attempt(provider, service, started)
-            is_made = isinstance(answer, RefundResult) and len(service.refunds()) > before
+            result = self._attempt(provider, service, started)
+            is_made = isinstance(result, RefundResult) and len(service.refunds()) > before
             expect(
-                isinstance(answer, ProviderUnavailable) or is_made,
-                f"refund {said(answer)} while the service was “{mode}”.",
+                isinstance(result, ProviderUnavailable) or is_made,
+                f"refund {outcome_of(result)} while the service was “{mode}”.",
                 f"Raise ProviderUnavailable, and it is repeated later. {DOCUMENTED}",
             )
             service.behave("accept")
@@ -154,7 +154,7 @@ class RefundChecks(PaymentContractBase):
                 return
             expect(
                 state.reference in ("", result.reference) and state.status in (result.status, "succeeded"),
-                f"fetch_refund was called for {result!r}, and {said(state)}.",
+                f"fetch_refund was called for {result!r}, and {outcome_of(state)}.",
                 "Return the state of the refund with the given refund_reference.",
             )
 
@@ -166,7 +166,7 @@ class RefundChecks(PaymentContractBase):
         state = self._fetch_refund(provider, service, started, made.reference)
         expect(
             state is None or state.status == "failed",
-            f"A refund did not arrive, and fetch_refund {said(state)}.",
+            f"A refund did not arrive, and fetch_refund {outcome_of(state)}.",
             "Return the status “failed”: the customer still waits for the money.",
         )
         self._totals(provider, service, started, Decimal(0), f"a refund of 1 failed ({made.reference!r})")
@@ -184,7 +184,12 @@ class RefundChecks(PaymentContractBase):
         )
 
     def _totals(
-        self, provider: PaymentProvider, service: PaymentService, started: PaymentStart, total: Decimal, story: str
+        self,
+        provider: PaymentProvider,
+        service: PaymentService,
+        started: PaymentStart,
+        total: Decimal,
+        case: str,
     ) -> None:
         """Whether ``fetch`` returns the total of refunds; None where the service does not report it."""
         state = self.fetched(provider, service, started)
@@ -192,7 +197,7 @@ class RefundChecks(PaymentContractBase):
             return
         expect(
             state.refunded in (None, total),
-            f"fetch returned refunded={state.refunded!r}, but {story}.",
+            f"fetch returned refunded={state.refunded!r}, but {case}.",
             "Return the total of refunds without failed ones, as a Decimal in the currency's main unit, or None.",
         )
         refunds = getattr(state, "refunds", None)
@@ -201,7 +206,7 @@ class RefundChecks(PaymentContractBase):
         found = sum((refund.amount for refund in refunds if refund.status != "failed"), Decimal(0))
         expect(
             found == total and all(refund.reference or refund.refund_id for refund in refunds),
-            f"fetch returned refunds={refunds!r}, but {story}.",
+            f"fetch returned refunds={refunds!r}, but {case}.",
             "List every refund of the payment with amount, status and the service's reference, or return None.",
         )
 

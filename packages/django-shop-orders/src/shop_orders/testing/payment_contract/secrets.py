@@ -25,8 +25,8 @@ class SecretChecks(PaymentContractBase):
         for number, mode in enumerate(["accept", *(self.in_order("time_out") if service else [])], start=1):
             if service:
                 service.behave(mode)
-            answer = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
-            shown += [repr(answer), str(answer), repr(getattr(answer, "__cause__", ""))]
+            result = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
+            shown += [repr(result), str(result), repr(getattr(result, "__cause__", ""))]
         shown += [record.getMessage() for record in caplog.records]
         for name, secret in self._secrets(provider):
             leaks = [text for text in shown if secret in text]

@@ -9,7 +9,7 @@ from typing import get_args
 from shop_orders.exceptions import PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentStart
 from shop_orders.payment_providers.base import PaymentStatus
-from shop_orders.testing.failures import expect, fail, result_of, result_within, said
+from shop_orders.testing.failures import expect, fail, outcome_of, result_of, result_within
 from shop_orders.testing.payment_contract.base import DOCUMENTED, REFUSALS, PaymentContractBase
 from shop_orders.testing.payment_services import PaymentService
 
@@ -111,7 +111,7 @@ class StartChecks(PaymentContractBase):
         lost = result_of("start", provider.start, self.request(), allowed=REFUSALS)
         expect(
             isinstance(lost, ProviderUnavailable),
-            f"start {said(lost)} although the response was lost.",
+            f"start {outcome_of(lost)} although the response was lost.",
             f"Raise ProviderUnavailable: {DOCUMENTED}",
         )
         expect(
@@ -140,7 +140,7 @@ class StartChecks(PaymentContractBase):
         expect(
             isinstance(refused, PaymentDeclined)
             or (isinstance(refused, PaymentStart) and refused.status in ("failed", "cancelled")),
-            f"start {said(refused)} although the service refused the payment.",
+            f"start {outcome_of(refused)} although the service refused the payment.",
             f"Raise PaymentDeclined: {DOCUMENTED}",
         )
 
@@ -151,11 +151,11 @@ class StartChecks(PaymentContractBase):
         for number, mode in enumerate(self.in_order("declined", "lost", "time_out"), start=1):
             service.behave(mode)
             asked = len(service.asked())
-            answer = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
-            is_started = isinstance(answer, PaymentStart) and len(service.asked()) > asked
+            result = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
+            is_started = isinstance(result, PaymentStart) and len(service.asked()) > asked
             expect(
-                isinstance(answer, ProviderUnavailable) or is_started,
-                f"start {said(answer)} while the service was “{mode}”.",
+                isinstance(result, ProviderUnavailable) or is_started,
+                f"start {outcome_of(result)} while the service was “{mode}”.",
                 f"Raise ProviderUnavailable: {DOCUMENTED}",
             )
             service.behave("accept")
@@ -166,10 +166,10 @@ class StartChecks(PaymentContractBase):
         if "time_out" not in self.modes:
             return
         service.behave("time_out")
-        answer = result_within(self.max_seconds, "start", provider.start, self.request(), allowed=REFUSALS)
+        result = result_within(self.max_seconds, "start", provider.start, self.request(), allowed=REFUSALS)
         expect(
-            isinstance(answer, ProviderUnavailable),
-            f"start {said(answer)} although the service did not respond in time.",
+            isinstance(result, ProviderUnavailable),
+            f"start {outcome_of(result)} although the service did not respond in time.",
             f"Raise ProviderUnavailable: {DOCUMENTED}",
         )
 
@@ -182,12 +182,12 @@ class StartChecks(PaymentContractBase):
             started = self.paid(provider, service, request) if is_paid else self.started(provider, request)
             state = service.state(started)
             for _time in range(2):
-                answer = result_of(
+                result = result_of(
                     "cancel", provider.cancel, state, reference=started.reference, allowed=(ProviderUnavailable,)
                 )
                 expect(
-                    answer is None or isinstance(answer, ProviderUnavailable),
-                    f"cancel {said(answer)}.",
+                    result is None or isinstance(result, ProviderUnavailable),
+                    f"cancel {outcome_of(result)}.",
                     "It returns nothing, also for a payment that is cancelled or paid already.",
                 )
             after = self.fetched(provider, service, started)

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 from shop_orders.exceptions import InvalidWebhook
 from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent, PaymentProvider
 from shop_orders.payment_providers.base import EventKind
-from shop_orders.testing.failures import expect, result_of, said
+from shop_orders.testing.failures import expect, outcome_of, result_of
 from shop_orders.testing.payment_contract.base import PaymentContractBase
 from shop_orders.testing.payment_services import PaymentService
 
@@ -161,7 +161,7 @@ class WebhookChecks(PaymentContractBase):
             expect(
                 self.signs_webhooks or event.status == "reported",
                 f"A call that nobody signed was about money sent by hand, and read_webhook returned {event!r}.",
-                "Its status is “reported”: only an answer to a question of yours is “confirmed”.",
+                "Its status is “reported”: only the response to your own query is “confirmed”.",
             )
 
     def test_changed_call_is_refused(self, provider: PaymentProvider, service: PaymentService | None) -> None:
@@ -175,10 +175,10 @@ class WebhookChecks(PaymentContractBase):
             if changed == body:
                 continue
             call._body = changed  # noqa: SLF001 - as if changed in transit
-            answer = result_of("read_webhook", self._listed, provider, call, allowed=(InvalidWebhook,))
+            result = result_of("read_webhook", self._listed, provider, call, allowed=(InvalidWebhook,))
             expect(
-                isinstance(answer, InvalidWebhook),
-                f"read_webhook accepted a call whose body was changed after it was signed, and {said(answer)}.",
+                isinstance(result, InvalidWebhook),
+                f"read_webhook accepted a call whose body was changed after it was signed, and {outcome_of(result)}.",
                 AUTHENTICATE,
             )
 
@@ -200,10 +200,10 @@ class WebhookChecks(PaymentContractBase):
             )
             calls.append(RequestFactory().post(signed.path, signed.body, content_type="application/json"))
         for call in calls:
-            answer = result_of("read_webhook", self._listed, provider, call, allowed=(InvalidWebhook,))
+            result = result_of("read_webhook", self._listed, provider, call, allowed=(InvalidWebhook,))
             expect(
-                isinstance(answer, InvalidWebhook),
-                f"read_webhook accepted a call without a signature, {call.body[:80]!r}, and {said(answer)}.",
+                isinstance(result, InvalidWebhook),
+                f"read_webhook accepted a call without a signature, {call.body[:80]!r}, and {outcome_of(result)}.",
                 AUTHENTICATE,
             )
 
