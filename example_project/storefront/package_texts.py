@@ -42,6 +42,7 @@ INCOMING_PAYMENTS = [
     gettext_noop("incoming payments"),
     gettext_noop("receipt"),
     gettext_noop("held for review"),
+    gettext_noop("on its way"),
     gettext_noop("recorded"),
     gettext_noop("recorded before"),
     gettext_noop("dismissed"),

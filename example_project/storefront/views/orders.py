@@ -194,6 +194,7 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
         "instructions": _instructions(order),
         "is_open": order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").exists(),
         "waits_until": _waits_until(order),
+        "is_on_its_way": _is_on_its_way(order),
         "can_be_paid": _awaits_money(order) and not _confirms_at_placement(order),
         "can_be_cancelled": OrderStatus.CANCELLED in lifecycle.allowed(order.status)
         and not any(line.shipped_quantity for line in lines),
@@ -242,8 +243,14 @@ def _waits_until(order: Order) -> datetime | None:
 
 
 def _awaits_money(order: Order) -> bool:
-    """Whether an amount is due that no provider has authorised yet."""
-    return order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
+    """Whether an amount is due that no provider has authorised yet, and that is not on its way."""
+    is_due = order.amount_due > 0 and order.payment_status != PaymentStatus.AUTHORISED
+    return is_due and not _is_on_its_way(order)
+
+
+def _is_on_its_way(order: Order) -> bool:
+    """Whether the customer has paid in a way that takes days, such as a bank debit."""
+    return order.amount_due > 0 and order.payments.filter(status=Payment.Status.PROCESSING).exists()
 
 
 def _provider_label(alias: str) -> Any:

@@ -229,6 +229,17 @@ def test_order_page_waits_for_a_payment_on_the_phone_and_then_reloads_itself(vis
     assert f"business number 174379, account number {order.number}" in page
 
 
+def test_order_page_offers_no_second_payment_while_the_money_is_on_its_way(visitor, waiting_order):
+    order = waiting_order
+    payments.apply_state(order.payments.get().pk, PaymentState(status="processing", reference="ws_CO_1"))
+    token = guest_links.token_for(order.number)
+    page = visitor.get(f"/orders/{order.number}/?token={token}")
+    assert "Your payment is on its way." in page
+    assert "/pay/" not in page
+    answer = Client().get(f"/orders/{order.number}/pay/", {"token": token})
+    assert answer["Location"].partition("?")[0] == f"/orders/{order.number}/thanks/"
+
+
 def test_waiting_page_asks_the_provider_once_in_a_while(visitor, waiting_order, monkeypatch):
     asked = []
     monkeypatch.setattr("shop_orders.payments.refresh", asked.append)

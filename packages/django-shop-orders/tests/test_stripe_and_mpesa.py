@@ -339,8 +339,8 @@ def test_stripe_completed_session_that_is_unpaid_captures_nothing(card, fake_str
     session = {**fake_stripe.sessions[card.provider_reference], "status": "complete"}
     (event,) = payment_provider("card").read_webhook(stripe_call(session_event("completed", session)))
     payments.apply_event("card", event)
-    assert (event.kind, event.amount) == ("pending", None)
-    assert state(card) == ("pending", "pending", "unpaid")
+    assert (event.kind, event.amount) == ("processing", None)
+    assert state(card) == ("processing", "pending", "unpaid")
     session |= {"payment_status": "paid"}
     call = stripe_call(session_event("async_payment_succeeded", session, "evt_2"))
     payments.apply_event("card", *payment_provider("card").read_webhook(call))

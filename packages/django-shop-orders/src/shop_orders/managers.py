@@ -63,10 +63,10 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.unpaid().alias(owed=BALANCE).filter(owed=amount, currency=currency)
 
     def overdue(self, now: datetime | None = None) -> OrderQuerySet:
-        """Unpaid orders whose time to pay is over. Excludes orders with a held payment or a held incoming payment:
-        staff resolve these."""
+        """Unpaid orders whose time to pay is over. Excludes orders with a payment that is on its way, and those with a
+        held payment or a held incoming payment: staff resolve these."""
         due = self.unpaid().filter(expires_at__lte=now or timezone.now())
-        return due.exclude(payments__status="held").exclude(incoming_payments__status="held")
+        return due.exclude(payments__status__in=("held", "processing")).exclude(incoming_payments__status="held")
 
     def refund_due(self) -> OrderQuerySet:
         """Orders with money to refund that no refund under way returns: overpaid, or credited after they were paid."""

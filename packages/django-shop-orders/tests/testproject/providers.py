@@ -62,6 +62,8 @@ class FakeStripe(Server):
         self.refusal = None
         """If set, the response to every GET. POST requests are still processed."""
         self.refund_status = "succeeded"
+        self.intents, self.intents_refused = {}, False
+        """What is known of payments that arrive later."""
 
     def respond(self, method, path, body, headers):
         if self.error or (self.refusal and method == "GET"):
@@ -76,11 +78,17 @@ class FakeStripe(Server):
         parts = path.strip("/").split("/")
         if parts[1:3] == ["checkout", "sessions"]:
             found = self._session(method, parts[3:], body)
+            if found is None:
+                problem = 'Only Checkout Sessions with a status in ["open"] can be expired.'
+                return 400, {"error": {"type": "invalid_request_error", "message": problem}}
         elif parts[1] == "payment_intents":
             session = self.sessions.get(parts[2].removeprefix("pi_"))
             if session is None:
                 return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
+            if self.intents_refused:
+                return 401, {"error": {"type": "invalid_request_error", "message": "Expired API Key provided"}}
             found = {"id": parts[2], "object": "payment_intent", "metadata": session["metadata"]}
+            found |= self.intents.get(parts[2], {"status": "succeeded"})
         elif parts[1:] == ["refunds"]:
             if "payment_intent" not in body:
                 return 400, {"error": {"type": "invalid_request_error", "message": "Missing required param"}}
@@ -123,12 +131,26 @@ class FakeStripe(Server):
             }
             return self.sessions[session_id]
         if rest[1:] == ["expire"]:
+            if self.sessions[rest[0]]["status"] != "open":
+                return None
             self.sessions[rest[0]]["status"] = "expired"
         return self.sessions[rest[0]]
 
     def pay(self, session_id):
         intent = f"pi_{session_id}"
         self.sessions[session_id].update(status="complete", payment_status="paid", payment_intent=intent)
+        self.intents.pop(intent, None)
+
+    def delay(self, session_id, status="processing"):
+        """The customer has authorised a bank debit, or holds a voucher (``requires_action``)."""
+        intent = f"pi_{session_id}"
+        self.sessions[session_id].update(status="complete", payment_status="unpaid", payment_intent=intent)
+        self.intents[intent] = {"status": status, "last_payment_error": None}
+
+    def fail(self, session_id, message="The payment failed."):
+        """Such a payment has failed: the session stays as it was."""
+        error = {"type": "card_error", "code": "payment_intent_payment_attempt_failed", "message": message}
+        self.intents[f"pi_{session_id}"] = {"status": "requires_payment_method", "last_payment_error": error}
 
 
 class FakeDaraja(Server):

@@ -643,6 +643,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("started", "started"),
                             ("pending", "waiting"),
+                            ("processing", "on its way"),
                             ("authorised", "authorised"),
                             ("captured", "captured"),
                             ("held", "held for review"),
@@ -1435,7 +1436,10 @@ class Migration(migrations.Migration):
             model_name="payment",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    ("status__in", ("started", "pending", "authorised", "captured", "held", "failed", "cancelled"))
+                    (
+                        "status__in",
+                        ("started", "pending", "processing", "authorised", "captured", "held", "failed", "cancelled"),
+                    )
                 ),
                 name="shop_orders_payment_status",
             ),

@@ -18,13 +18,14 @@ class Payment(models.Model):
     class Status(models.TextChoices):
         STARTED = "started", _("started")
         PENDING = "pending", _("waiting")
+        PROCESSING = "processing", _("on its way")
         AUTHORISED = "authorised", _("authorised")
         CAPTURED = "captured", _("captured")
         HELD = "held", _("held for review")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
-    OPEN = (Status.STARTED, Status.PENDING, Status.AUTHORISED)
+    OPEN = (Status.STARTED, Status.PENDING, Status.PROCESSING, Status.AUTHORISED)
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="payments")
@@ -70,7 +71,10 @@ class Payment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    status__in=("started", "pending", "authorised", "captured", "held", "failed", "cancelled")
+                    status__in=(
+                        *("started", "pending", "processing", "authorised"),
+                        *("captured", "held", "failed", "cancelled"),
+                    )
                 ),
                 name="shop_orders_payment_status",
             ),

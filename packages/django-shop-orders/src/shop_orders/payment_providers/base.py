@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from shop_orders.exceptions import InvalidWebhook
 
-PaymentStatus = Literal["pending", "authorised", "captured", "failed", "cancelled"]
-EventKind = Literal["pending", "authorised", "captured", "failed", "cancelled", "refunded", "refund_failed"]
+PaymentStatus = Literal["pending", "processing", "authorised", "captured", "failed", "cancelled"]
+EventKind = PaymentStatus | Literal["refunded", "refund_failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 
 
@@ -48,7 +48,9 @@ class PaymentStart:
     final."""
 
     status: PaymentStatus = "pending"
-    """``pending``, ``authorised``, ``captured``, ``failed`` or ``cancelled``."""
+    """``pending``: the customer has to do something. ``processing``: the customer has paid, and the money arrives
+    later, such as by a bank debit; the order is kept until then. ``authorised``, ``captured``, ``failed`` or
+    ``cancelled``."""
     reference: str = ""
     """The provider's id of the payment. Webhooks and ``fetch`` identify the payment by it. Required."""
     redirect_url: str = ""

@@ -26,6 +26,7 @@ from shop_orders.payment_providers.base import (
     PaymentRequest,
     PaymentStart,
     PaymentState,
+    PaymentStatus,
     Problem,
     RefundRequest,
     RefundResult,
@@ -67,6 +68,9 @@ KINDS: Mapping[str, EventKind] = {
 }
 REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 """Accounts created before 2024-10-28 send ``charge.refund.updated`` instead of ``refund.updated``."""
+
+ENDED_INTENTS: Mapping[str, PaymentStatus] = {"requires_payment_method": "failed", "canceled": "cancelled"}
+"""What became of a payment after its page was completed, by the status of its PaymentIntent."""
 
 FAILED_REFUNDS = ("failed", "canceled")
 
@@ -162,7 +166,7 @@ class StripeCheckout(PaymentProvider):
             return None
         session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
         if session.payment_status != "paid":
-            return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=session.id)
+            return self._unpaid(session)
         settled = _Settlement(session)
         refunds = [settled.refund(row) for row in self._refunds_of(session)]
         counted = (row.amount for row in refunds if row.status != "failed")
@@ -185,7 +189,7 @@ class StripeCheckout(PaymentProvider):
         if kind is None:
             return []
         if event.type == "checkout.session.completed" and data.get("payment_status") != "paid":
-            kind = "pending"
+            kind = "processing"  # a bank debit or a voucher, which arrives later or fails
         amount, currency = _event_amount(kind, subject)
         return [
             PaymentEvent(
@@ -200,6 +204,16 @@ class StripeCheckout(PaymentProvider):
 
     def diagnose(self, *, webhook_url: str = "") -> Iterable[Problem]:
         return diagnosis.of_stripe(self.stripe, self.api, webhook_url=webhook_url, is_test=self._is_test)
+
+    def _unpaid(self, session: Any) -> PaymentState:
+        """The state of a session that is not paid. Where the customer has done their part, its payment says it: a bank
+        debit is under way and a voucher waits for days, or the money has failed, while the session stays complete."""
+        if session.status != "complete" or not session.payment_intent:
+            return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=session.id)
+        intent = self._ask(lambda: self.api.payment_intents.retrieve(session.payment_intent))
+        error = str(getattr(getattr(intent, "last_payment_error", None), "message", None) or "")
+        status = ENDED_INTENTS.get(intent.status, "processing")
+        return PaymentState(status=status, reference=session.id, error=error if status == "failed" else "")
 
     def _refunds_of(self, session: Any) -> list[Any]:
         """Stripe's refunds of a payment, also those that failed or were made in the dashboard."""

@@ -47,6 +47,12 @@ def apply(
             )
         case "pending" if payment.status == Payment.Status.STARTED:
             payment.status = Payment.Status.PENDING
+        case "processing" if payment.status in (Payment.Status.STARTED, Payment.Status.PENDING) or (
+            is_current and payment.status in (Payment.Status.FAILED, Payment.Status.CANCELLED)
+        ):
+            payment.status, payment.error = Payment.Status.PROCESSING, ""
+            payment.redirect_url, payment.expires_at = "", None  # the customer has left the page
+            payment.save(update_fields=["redirect_url", "expires_at"])
         case "authorised" if payment.status in (*Payment.OPEN, Payment.Status.FAILED) or (
             is_current and payment.status == Payment.Status.CANCELLED
         ):
