@@ -69,7 +69,7 @@ class AppSettings(BaseSettings):
 
     @property
     def VERIFIED_PURCHASE(self) -> str:
-        """Dotted path of a callable ``(user, refs) -> bool``: has this user bought one of these products?"""
+        """Dotted path of a callable ``(user, refs) -> bool``: whether the user has bought one of the products."""
         return str(self.get("VERIFIED_PURCHASE", ""))
 
 

@@ -43,9 +43,9 @@ def identity_problem(address: str) -> str:
 def delivery_problem(address: str) -> str:
     """Return why mail cannot be sent to an address, as a code, or an empty string if it can.
 
-    ``invalid``: it is not one address, or it has a space or a control character. ``not_ascii``: the part before the @
-    has letters that mail servers accept only with SMTPUTF8 (RFC 6531), which Django does not use. ``too_long``: the
-    address or a part of it. ``domain``: the part after the @ is no name with a dot, such as ``example.org``.
+    ``invalid``: it is not a single address, or it has a space or a control character. ``not_ascii``: the part before
+    the @ has letters that mail servers accept only with SMTPUTF8 (RFC 6531), which Django does not use. ``too_long``:
+    the address or a part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``.
     """
     local, at, domain = address.rpartition("@")
     if len(address) > MAX_ADDRESS * 2 or len(local) > MAX_LOCAL_PART:

@@ -91,7 +91,7 @@ def _notifiers() -> Iterator[CheckMessage]:
 
 
 def _notifier_hint(alias: str) -> str:
-    """A notifier to paste: ``EmailNotifier`` for e-mail, and for any other alias one that needs no account."""
+    """Settings of a notifier to paste: ``EmailNotifier`` for e-mail, otherwise one that needs no account."""
     backend = "EmailNotifier" if alias == "email" else "ConsoleNotifier"
     return f'SHOP_NOTIFY = {{"NOTIFIERS": {{..., "{alias}": {{"BACKEND": "shop_notify.notifiers.{backend}"}}}}}}'
 

@@ -67,7 +67,7 @@ class Route:
     expires_after_minutes: int | None = None
     """Older messages are not sent. Default: the notifier's."""
     fallback: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """``{alias: {"via": other alias, "after_minutes": n}}``: if it is refused, or not delivered within n minutes."""
+    """``{alias: {"via": other alias, "after_minutes": n}}``, for a message that is refused or late by n minutes."""
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> Route:

@@ -13,7 +13,7 @@ _EXTENDED = frozenset("^{}\\[~]|€\f")
 
 @dataclass(frozen=True)
 class Segments:
-    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; each of ``parts`` is charged."""
+    """``encoding`` is GSM-7 or UCS-2; ``units`` are septets or 16-bit units; ``parts`` are charged one by one."""
 
     encoding: str
     units: int

@@ -1,4 +1,4 @@
-"""Values made to fit every database: JSON, text without refused characters, numbers that fit their columns."""
+"""Conversion to values that every database can store: JSON, text without NUL, numbers that fit their columns."""
 
 from __future__ import annotations
 

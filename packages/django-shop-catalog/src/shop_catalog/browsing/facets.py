@@ -15,7 +15,7 @@ from shop_catalog.browsing.matching import has_stock_column
 from shop_catalog.models import Product, ProductKind
 
 CAP = 10_000
-"""The most products that facets count."""
+"""The maximum number of products that facets count."""
 
 
 @dataclass(frozen=True)

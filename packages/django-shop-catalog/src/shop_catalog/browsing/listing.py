@@ -22,7 +22,7 @@ from shop_catalog.models import Product
 from shop_catalog.search import backend
 
 COUNT_CAP = 1000
-"""Matching products are counted exactly up to here."""
+"""Matching products are counted up to this number."""
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def count(
 
 
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
-    """Reserve stock for all SKUs or none. Returns ``{}`` or, for each short SKU, the available quantity.
+    """Reserve stock for all SKUs or none. Returns ``{}``, or the available quantity of each SKU that is short.
 
     A product that cannot be bought (unknown, a group, unpublished) is short with 0 available. No savepoint is set in a
     caller's transaction, so the caller must roll back after an error.

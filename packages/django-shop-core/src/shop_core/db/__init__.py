@@ -1,1 +1,1 @@
-"""Compiled queries, fast INSERT and UPDATE, and transactions."""
+"""Compiled queries, fast INSERT, and transactions."""

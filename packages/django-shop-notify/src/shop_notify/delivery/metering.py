@@ -30,7 +30,7 @@ class OverLimit(Exception):
 
 
 def count(notification: Notification) -> None:
-    """Count one message against all limits, or against none if one is used up. A message is counted only once.
+    """Count one message against every limit; if one is used up, count nothing. A message is counted only once.
 
     Opens its own transaction. Each count is one conditional update, so many workers together never exceed a limit.
 
