@@ -1,14 +1,15 @@
 """Two simultaneous actions of staff, a customer or a job on one order: its account and its stock stay correct."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
-from shop_orders import crediting, lifecycle, payments
+from shop_orders import crediting, customers, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Order
 from shop_orders.payment_providers import PaymentEvent
@@ -119,6 +120,44 @@ def test_two_actions_at_once_leave_the_account_and_the_stock_correct(place, memo
         results = at_once(order, *actions)
         assert not all(isinstance(result, ShopOrdersError) for result in results), (actions, results)
         check_account(Order.objects.get(pk=order.pk))
+
+
+def test_anonymising_waits_for_a_transaction_about_an_order(place, memory_provider, customer):
+    order = place(provider="bank")
+    lifecycle.cancel(order.pk)
+    calls = []
+
+    def anonymise():
+        with connection.execute_wrapper(lambda execute, sql, *rest: (calls.append(sql), execute(sql, *rest))[1]):
+            try:
+                return customers.anonymise(customer)
+            finally:
+                connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            locked = lifecycle.lock(order.pk)
+            for reason in ("one", "two"):  # the second change of a row makes PostgreSQL read the customer at the end
+                locked.cancel_reason = reason
+                locked.save(update_fields=["cancel_reason"])
+            done = pool.submit(anonymise)
+            wait_for_lock()
+        assert done.result(timeout=10) == 1
+    assert sum("lock_timeout" in sql for sql in calls) == 1  # it was not repeated after a deadlock
+    order.refresh_from_db()
+    assert order.cancel_reason == ""
+
+
+def wait_for_lock():
+    """Until another connection waits for a lock."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    pytest.fail("Nobody waited.")
 
 
 def at_once(order, *actions):

@@ -202,14 +202,27 @@ def test_forged_calls_record_nothing(order, send, client, daraja):
         {"TransID": "with a blank"},
         {"BusinessShortCode": "600000"},
         {"BillRefNumber": "a\0b"},
+        {"BillRefNumber": "\ud800"},
     ],
 )
 def test_unusable_reports_are_refused(order, send, client, daraja, changes):
     body = daraja.send_by_hand("RKTQDM7W6S", "12.00", account=order.number) | changes
     assert client.post(PAID, json.dumps(body), "application/json").status_code == 400
-    for nonsense in (b"", b"[]", b"null", b'{"TransID": 5}'):
+    for nonsense in (b"", b"[]", b"null", b'{"TransID": 5}', b"[" * 100_000):
         assert client.post(PAID, nonsense, "application/json").status_code == 400
     assert not IncomingPayment.objects.exists()
+
+
+def test_report_from_before_there_was_any_is_kept_without_its_time(order, send):
+    assert send("RKTQDM7W6S", "12.00", TransTime="00010101000000").paid_at is None
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("abc", 400), ("-1", 400), (" 2 ", 400), ("\u0967", 400), ("9" * 5000, 413), ("262145", 413)],
+)
+def test_call_with_an_odd_length_is_refused(order, client, length, status):
+    assert client.generic("POST", PAID, "{}", "application/json", CONTENT_LENGTH=length).status_code == status
 
 
 @pytest.mark.parametrize(

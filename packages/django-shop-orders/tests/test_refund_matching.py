@@ -94,6 +94,7 @@ def test_stored_event_has_every_field(event):
         {"event_id": ""},
         {"event_id": "e" * 256},
         {"reference": "a\0b"},
+        {"reference": "\ud800"},
         {"reference": "r" * 256},
         {"refund_id": "r" * 256},
         {"currency": "SHILLINGS"},

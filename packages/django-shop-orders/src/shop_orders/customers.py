@@ -34,6 +34,7 @@ from shop_orders.models import (
     ProviderEvent,
     Refund,
 )
+from shop_orders.transactions import in_transaction
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
@@ -41,7 +42,10 @@ ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal
 ORDERS_AT_A_TIME = 100
 """SQLite refuses conditions with more than a thousand parts."""
 
-FREE_TEXT_KINDS = ("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked")
+FREE_TEXT_KINDS = (
+    *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked"),
+    "incoming_dismissed",
+)
 """Kinds of events whose message was written by a person, such as a note or a reason."""
 
 
@@ -132,11 +136,12 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
     for row in rows:
         row.is_default = row in defaults[:1]
     with transaction.atomic(using=connection_of(Address).alias):
-        Customer.objects.select_for_update().get(pk=customer.pk)
+        Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
         customer.addresses.all().delete()
         return Address.objects.bulk_create(rows)
 
 
+@in_transaction(Order)
 def claim_orders(user: Any) -> int:
     """Assign to a user the guest orders with one of their verified addresses (VERIFIED_EMAILS). Returns their number.
 
@@ -148,17 +153,17 @@ def claim_orders(user: Any) -> int:
     if not keys:
         return 0
     customer = for_user(user)
-    with transaction.atomic(using=connection_of(Order).alias):
-        orders = Order.objects.select_for_update(of=("self",)).filter(customer__email_key__in=keys)
-        claimed = list(orders.filter(customer__user=None, customer__anonymised_at=None).order_by("pk"))
-        for order in claimed:
-            OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
-        count = Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
-        guests = Customer.objects.filter(pk__in=[order.customer_id for order in claimed], orders=None)
-        guests.delete()  # the same person, who has no other orders
-        return count
+    orders = Order.objects.select_for_update(of=("self",)).filter(customer__email_key__in=keys)
+    claimed = list(orders.filter(customer__user=None, customer__anonymised_at=None).order_by("pk"))
+    for order in claimed:
+        OrderEvent.objects.create(order=order, kind="claimed", actor=user, is_public=False)
+    count = Order.objects.filter(pk__in=[order.pk for order in claimed]).update(customer=customer)
+    guests = Customer.objects.filter(pk__in=[order.customer_id for order in claimed], orders=None)
+    guests.delete()  # the same person, who has no other orders
+    return count
 
 
+@in_transaction(Customer)
 def anonymise(customer: Customer) -> int:
     """Remove a customer's personal data. Returns the number of anonymised orders.
 
@@ -167,29 +172,30 @@ def anonymise(customer: Customer) -> int:
 
     Raises:
         InvalidTransition: an order is not delivered or cancelled yet and needs its address.
+        Busy: the database refused the transaction twice.
     """
-    with transaction.atomic(using=connection_of(Customer).alias):
-        customer = Customer.objects.select_for_update(of=("self",)).get(pk=customer.pk)
-        orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
-        if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
-            raise InvalidTransition(_("An order of this customer is not finished. Deliver or cancel it first."))
-        customer.orders.update(
-            contact_name="",
-            email="",
-            email_key="",
-            phone="",
-            visitor="",
-            shipping_address={},
-            billing_address={},
-            customer_note="",
-            cancel_reason="",
-        )
-        for part in chunks(orders, ORDERS_AT_A_TIME):
-            _anonymise_orders(customer, part)
-        customer.addresses.all().delete()
-        customer.carts.filter(status="open").delete()
-        blank = dict.fromkeys((*FIELDS, "email_key"), "")
-        Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
+    # Not its key: a transaction that changes an order twice reads that when it ends, while it holds the order.
+    customer = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.pk)
+    orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
+    if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
+        raise InvalidTransition(_("An order of this customer is not finished. Deliver or cancel it first."))
+    customer.orders.update(
+        contact_name="",
+        email="",
+        email_key="",
+        phone="",
+        visitor="",
+        shipping_address={},
+        billing_address={},
+        customer_note="",
+        cancel_reason="",
+    )
+    for part in chunks(orders, ORDERS_AT_A_TIME):
+        _anonymise_orders(customer, part)
+    customer.addresses.all().delete()
+    customer.carts.filter(status="open").delete()
+    blank = dict.fromkeys((*FIELDS, "email_key"), "")
+    Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
     return len(orders)
 
 

@@ -12,6 +12,7 @@ from shop_orders.payment_providers import IncomingPaymentEvent, payment_provider
 from shop_orders.payments import inbox, incoming
 
 MAX_BODY_BYTES = 256 * 1024
+MAX_DIGITS = 18
 
 
 @non_atomic
@@ -23,7 +24,10 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
         provider = payment_provider(alias)
     except UnknownPaymentProvider:
         return _refusal("not_found", 404)
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not (length.isascii() and length.isdigit()):
+        return _refusal(InvalidWebhook.code, 400)
+    if len(length) > MAX_DIGITS or int(length) > MAX_BODY_BYTES or len(request.body) > MAX_BODY_BYTES:
         return _refusal("too_large", 413)
     try:
         for event in list(provider.read_webhook(request)):
@@ -31,8 +35,8 @@ def webhook(request: HttpRequest, alias: str, secret: str = "") -> HttpResponse:
                 incoming.receive(alias, event)
             elif (payment := inbox.apply_event(alias, event).payment) is not None:
                 incoming.retry_for_order(payment.order_id)
-    except InvalidWebhook as error:
-        return _refusal(error.code, 400)
+    except (InvalidWebhook, RecursionError):  # JSON that is nested too deep
+        return _refusal(InvalidWebhook.code, 400)
     except (Busy, ProviderUnavailable) as error:
         return _refusal(error.code, 503)
     return provider.webhook_response()

@@ -121,7 +121,9 @@ def status_result(call: Mapping[str, Any], *, receipt: str, numbers: Sequence[st
 
 
 def _time(text: str) -> datetime | None:
+    """None for a text that is no time, or one at which there was no M-Pesa."""
     try:
-        return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
+        found = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
     except ValueError:
         return None
+    return found if found.year >= 2007 else None

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.api.types import UNSAFE
 from shop_core.money import as_text
 
 from shop_orders import events, lifecycle
@@ -137,7 +138,7 @@ def _store(alias: str, event: IncomingPaymentEvent) -> IncomingPayment:
     """The stored row. What the provider has confirmed replaces what an unsigned call reported."""
     amount = provider_events.storable_amount(event.amount)
     texts = (event.receipt, event.account, event.payer_name, event.payer_phone, event.currency)
-    if not event.receipt or len(event.receipt) > 100 or any("\0" in text for text in texts):
+    if not event.receipt or len(event.receipt) > 100 or any(UNSAFE.search(text) for text in texts):
         raise InvalidWebhook
     if amount is None or amount <= 0 or len(event.currency) != 3:
         raise InvalidWebhook

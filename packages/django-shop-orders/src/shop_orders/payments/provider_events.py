@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from shop_core.api.types import UNSAFE
 
 from shop_orders.exceptions import InvalidWebhook
 from shop_orders.models import Payment, ProviderEvent, Refund
@@ -93,7 +94,7 @@ def values_of(event: PaymentEvent) -> dict[str, Any]:
     values |= {"detail": event.error[:500], "data": dict(event.data), "amount": storable_amount(event.amount)}
     for column, value in values.items():
         longest = ProviderEvent._meta.get_field(column).max_length  # type: ignore[union-attr]
-        if isinstance(value, str) and ("\0" in value or (longest and len(value) > longest)):
+        if isinstance(value, str) and (UNSAFE.search(value) or (longest and len(value) > longest)):
             raise InvalidWebhook
     if not event.event_id:
         raise InvalidWebhook
