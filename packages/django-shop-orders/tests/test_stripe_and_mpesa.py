@@ -88,9 +88,12 @@ def test_stripe_amounts_use_its_own_minor_units(amount, currency, minor):
     assert _from_stripe(minor, currency) == Decimal(amount)
 
 
-def test_stripe_declines_an_amount_that_would_be_rounded():
+def test_stripe_declines_an_amount_that_would_be_rounded(fake_stripe):
     with pytest.raises(PaymentDeclined):
         _to_stripe(Decimal("12.345"), "KWD")
+    provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
+    assert "KWD" in provider.refuses(amount=Decimal("12.345"), currency="KWD")
+    assert provider.refuses(amount=Decimal("12.340"), currency="KWD") == ""
 
 
 @pytest.fixture

@@ -105,6 +105,13 @@ class StripeCheckout(PaymentProvider):
         )
         self.api: Any = getattr(client, "v1", client)
 
+    def refuses(self, *, amount: Decimal, currency: str) -> str:
+        try:
+            _to_stripe(amount, currency)
+        except PaymentDeclined as error:
+            return str(error)
+        return ""
+
     def start(self, request: PaymentRequest) -> PaymentStart:
         back = request.return_url or request.base_url
         price = {
