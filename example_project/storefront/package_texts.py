@@ -73,18 +73,18 @@ STEPS = [
     gettext_noop("Record the payment"),
     gettext_noop("Refund"),
     gettext_noop("Without credit"),
-    gettext_noop("I want the customer to be asked for %(amount)s %(currency)s again"),
+    gettext_noop("The customer must pay %(amount)s %(currency)s again"),
     gettext_noop(
         "The goods stay sold, so %(amount)s %(currency)s will be due again. "
         "If the customer is to keep the money, clear “Without credit”."
     ),
-    gettext_noop("Enter what became of a refund"),
-    gettext_noop("What became of it"),
+    gettext_noop("Enter the result of a refund"),
+    gettext_noop("Result"),
     gettext_noop("The customer got the money"),
     gettext_noop("The customer did not get the money"),
     gettext_noop("Look at the provider's page first. Money that the customer did not get can be refunded again."),
-    gettext_noop("%(provider)s cannot be asked about this refund. Look at its page, and enter what became of it."),
-    gettext_noop("What became of this refund is known, or its provider is still asked about it."),
+    gettext_noop("%(provider)s cannot be asked about this refund. Look at its page, and enter the result."),
+    gettext_noop("The result of this refund is known, or its provider is still being asked about it."),
     gettext_noop("Refund of %(amount)s %(currency)s made."),
     gettext_noop("Refund of %(amount)s %(currency)s not made."),
     gettext_noop("Reinstate the order"),

@@ -1,4 +1,4 @@
-"""What staff decide about refunds: what became of one that nobody can be asked about, and one without a credit."""
+"""The decisions of staff about refunds: the result of one whose provider cannot be asked, and one without a credit."""
 
 from decimal import Decimal
 
@@ -53,7 +53,7 @@ def step(client, order, name, **values):
 
 def test_refund_that_nobody_can_be_asked_about_says_so_to_staff(unknown):
     assert unknown.status == "pending"
-    assert unknown.error == "memory cannot be asked about this refund. Look at its page, and enter what became of it."
+    assert unknown.error == "memory cannot be asked about this refund. Look at its page, and enter the result."
 
 
 def test_staff_say_that_the_customer_got_the_money(
@@ -181,7 +181,7 @@ def refund_step(client, order, **values):
 def test_refund_without_credit_is_asked_about_once_more(shopkeeper, order):
     page = refund_step(shopkeeper, order, amount="10.00")
     assert "so 10.00 KES will be due again" in page
-    assert "I want the customer to be asked for 10.00 KES again" in page
+    assert "The customer must pay 10.00 KES again" in page
     assert Refund.objects.count() == 0
     assert "so 12.00 KES will be due again" in refund_step(shopkeeper, order, amount="12.00", confirmed_amount="10.00")
     assert Refund.objects.count() == 0

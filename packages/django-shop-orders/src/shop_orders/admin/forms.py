@@ -158,11 +158,11 @@ class RefundForm(NotifyForm):
         return cleaned
 
     def _ask_once_more(self, wanted: Decimal) -> None:
-        """Refuse the form until a box is ticked that says how much the customer will be asked for again."""
+        """Refuse the form until a box is ticked that says how much the customer will owe again."""
         amount = quantise(max(wanted - self.order.refund_due, Decimal(0)), self.order.currency)
         if not amount:
             return
-        text = _("I want the customer to be asked for %(amount)s %(currency)s again")
+        text = _("The customer must pay %(amount)s %(currency)s again")
         choice = text % {"amount": as_text(amount, self.order.currency), "currency": self.order.currency}
         field = forms.MultipleChoiceField(
             label=_("Without credit"),
@@ -289,11 +289,11 @@ class ProviderRefundForm(NotifyForm):
 
 
 class ResolveRefundForm(NotifyForm):
-    """What became of a refund, as staff have seen on the provider's page."""
+    """The result of a refund, as staff have seen on the provider's page."""
 
     refund = forms.ChoiceField(label=_("Refund"))
     outcome = forms.ChoiceField(
-        label=_("What became of it"),
+        label=_("Result"),
         choices=[("succeeded", _("The customer got the money")), ("failed", _("The customer did not get the money"))],
         widget=forms.RadioSelect,
         help_text=_("Look at the provider's page first. Money that the customer did not get can be refunded again."),

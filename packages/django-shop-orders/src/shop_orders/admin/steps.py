@@ -102,7 +102,7 @@ STEPS: Mapping[str, Step] = {
         ProviderRefundForm,
     ),
     "resolve_refund": Step(
-        gettext_lazy("Enter what became of a refund"), "refund_order", _resolve_refund, ResolveRefundForm
+        gettext_lazy("Enter the result of a refund"), "refund_order", _resolve_refund, ResolveRefundForm
     ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, moves=False),

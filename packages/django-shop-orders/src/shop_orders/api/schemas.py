@@ -280,7 +280,7 @@ class StaffRefundOut(RefundOut):
     reason: str
     error: str
     needs_decision: bool
-    """Whether staff have to say what became of it: ``error`` says why."""
+    """Whether staff have to enter its result: ``error`` says why."""
 
 
 class CreditOut(Schema):

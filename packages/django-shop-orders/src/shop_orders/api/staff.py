@@ -273,7 +273,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_resolve_refund",
-    summary="Say what became of a refund whose provider cannot be asked",
+    summary="Record the result of a refund whose provider cannot be asked",
 )
 def resolve_refund(
     request: HttpRequest, number: str, refund_id: str, payload: ResolveRefundIn, idempotency_key: idempotency.Key

@@ -94,9 +94,10 @@ def awaits_online_payment(order: Order) -> bool:
 
 
 def refund_needs_decision(refund: Refund) -> bool:
-    """Whether staff have to say what became of a refund: its provider cannot be asked, or its result not be booked.
+    """Whether staff have to enter the result of a refund: its provider cannot be asked, or the result cannot be
+    booked.
 
-    One that was sent to a provider which was removed from the settings is not repeated, but may have been made.
+    A refund that was sent to a provider that was removed from the settings is not repeated, but may have succeeded.
     """
     if not refund.error or refund.status not in (Refund.Status.QUEUED, Refund.Status.PENDING):
         return False

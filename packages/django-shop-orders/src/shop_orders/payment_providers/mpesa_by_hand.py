@@ -25,7 +25,7 @@ CONFIRMATION, VALIDATION, RESULT = "paid", "check", "result"
 NAIROBI = ZoneInfo("Africa/Nairobi")
 RECEIPT = re.compile(r"[A-Za-z0-9]{6,30}")
 PAYBILL_TYPE, TILL_TYPE = "4", "2"
-"""How Daraja identifies the one who asks for a transaction's status: by short code or by till."""
+"""How Daraja identifies the shop that queries the status of a transaction: by short code or by till."""
 
 
 def registration(number: str, confirmation_url: str, validation_url: str) -> dict[str, str]:

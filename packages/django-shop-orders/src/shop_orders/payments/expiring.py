@@ -62,7 +62,7 @@ def _end_payments(order_id: int) -> datetime | None:
         except ProviderUnavailable:
             if payment.provider not in known:
                 continue
-            logger.warning("An unpaid order is kept: %s does not say what became of a payment", payment.provider)
+            logger.warning("An unpaid order is kept: %s does not return the state of a payment", payment.provider)
             return timezone.now() + SHORTEST_WAIT
         if checking.is_running(ended) and ended.expires_at is not None:
             until = max(until or ended.expires_at, ended.expires_at)

@@ -115,18 +115,20 @@ def record_provider_refund(
 def resolve_refund(
     refund_id: int, *, succeeded: bool, reason: str = "", by: Any = None, notify: bool = True
 ) -> Refund:
-    """Say what became of a refund whose provider cannot be asked, or whose result could not be booked.
+    """Record the result of a refund whose provider cannot be asked, or whose result could not be booked.
 
     If it failed, its money shows as ``refund_due`` again. ``notify=False`` tells the customer nothing.
 
     Raises:
-        InvalidTransition: what became of it is known, or its provider is still asked.
+        InvalidTransition: its result is known, or its provider is still being asked.
         RefundTooLarge: it exceeds what is left of the payment; record what was paid first.
     """
     order, payment = account.lock(Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id))
     refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
     if not refund_needs_decision(refund):
-        raise InvalidTransition(_("What became of this refund is known, or its provider is still asked about it."))
+        raise InvalidTransition(
+            _("The result of this refund is known, or its provider is still being asked about it.")
+        )
     if succeeded and refund.amount > payment.refundable_amount:
         left = quantise(payment.refundable_amount, payment.currency)
         raise RefundTooLarge(refundable=left, currency=payment.currency)

@@ -134,7 +134,7 @@ def record_made_at_provider(
     """Record a refund that was made on the provider's pages. What exceeds ``refund_due`` is credited.
 
     The amount is at most what is left of the payment. Refunds that were not sent yet fail where they do not fit any
-    more; what was credited for them is what this one gives back first.
+    more; this refund first takes over their credits.
     """
     _make_room(order, payment, amount)
     above = amount - min(amount, order.refund_due)

@@ -73,7 +73,7 @@ def check_refund(refund_id: int) -> Refund:
     if result is not None and result.status != "pending":
         return _record_result(refund_id, result)
     if result is None and not problem:
-        text = _("%(provider)s cannot be asked about this refund. Look at its page, and enter what became of it.")
+        text = _("%(provider)s cannot be asked about this refund. Look at its page, and enter the result.")
         problem = text % {"provider": payment.provider}
     waiting.exclude(error=problem).update(error=problem)
     return refund

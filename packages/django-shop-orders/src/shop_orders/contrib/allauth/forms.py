@@ -35,7 +35,7 @@ class SignupForm(forms.Form):
             raise ValidationError(str(error), code=error.code)
 
     def clean(self) -> dict[str, Any] | None:
-        """Judge the e-mail address as it was typed: allauth's lower case turns the Kelvin sign into a plain k."""
+        """Validate the e-mail address as it was typed: allauth's lower case turns the Kelvin sign into a plain k."""
         cleaned = super().clean()
         try:
             emails.validate(str(self.data.get(self.add_prefix("email")) or "").strip())

@@ -20,6 +20,6 @@ class LoginForm(forms.LoginForm):
 
 class ResetPasswordForm(forms.ResetPasswordForm):
     def clean_email(self) -> str:
-        """The address that limits and e-mails use, so that its spellings do not count apart."""
+        """The address that limits and e-mails use, so that all its spellings are counted together."""
         email: str = super().clean_email()
         return comparable(email)
