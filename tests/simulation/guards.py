@@ -142,12 +142,12 @@ def _failed_receivers_are_forgotten() -> Any:
 
 def _refunds_are_not_credited() -> Any:
     """The shop goes on asking for what it has refunded."""
-    return mock.patch.object(crediting, "give_parts")
+    return mock.patch.object(crediting, "credit_parts")
 
 
 def _cancelled_orders_are_not_credited() -> Any:
     """A cancelled order still asks for its total."""
-    return mock.patch.object(crediting, "give_rest")
+    return mock.patch.object(crediting, "credit_remainder")
 
 
 def _refused_questions_are_answers() -> Any:
@@ -169,7 +169,7 @@ def _lost_starts_are_forgotten() -> Any:
     def forget(payment: Payment) -> Payment:
         return states.apply_state(payment.pk, PaymentState(status="cancelled"))
 
-    return mock.patch.object(checking, "_find_out_start", forget)
+    return mock.patch.object(checking, "_check_start", forget)
 
 
 def _unsent_refunds_are_done() -> Any:
@@ -186,7 +186,7 @@ def _unsent_refunds_are_done() -> Any:
 
 def _jobs_begin_anew() -> Any:
     """A job does not put back what it cannot finish."""
-    return mock.patch.object(expiring, "_put_back")
+    return mock.patch.object(expiring, "_postpone")
 
 
 def _anybody_holds_stock() -> Any:

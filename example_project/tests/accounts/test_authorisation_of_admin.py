@@ -122,7 +122,7 @@ def test_every_cell_of_the_models_in_the_admin(visitor, paths):
 
 
 @pytest.mark.parametrize("model", [*admin.site._registry], ids=lambda model: model._meta.label_lower)
-def test_the_way_from_the_admin_to_a_page_is_404_for_any_key_that_is_none(client, people, model):
+def test_the_view_on_site_link_is_404_for_any_invalid_key(client, people, model):
     client.force_login(people["staff"], backend="django.contrib.auth.backends.ModelBackend")
     for content_type in (ContentType.objects.get_for_model(model).pk, "x"):
         for key in ("1000000000", "no-key"):

@@ -75,5 +75,5 @@ def test_missing_apps_are_errors(settings):
     assert message.hint == 'Paste into INSTALLED_APPS: "allauth.headless".'
 
 
-def test_they_are_run_with_those_of_the_orders():
+def test_the_checks_run_with_those_of_orders():
     assert check_settings in checks.registry.registry.get_checks()

@@ -98,7 +98,7 @@ def test_the_command_makes_an_app_and_shows_its_secret_once():
         ["X", "--client-credentials", "--scope", "root"],
     ],
 )
-def test_the_command_refuses_what_makes_no_sense(arguments):
+def test_the_command_refuses_senseless_options(arguments):
     with pytest.raises(CommandError):
         call_command("create_oidc_client", *arguments)
 

@@ -211,7 +211,7 @@ def test_a_foreign_redirect_is_refused_without_a_redirect(app, user):
     assert "Mismatching redirect URI" in response.content.decode()
 
 
-def test_saying_no_sends_back_no_code(app, user):
+def test_refused_consent_sends_back_no_code(app, user):
     browser = Client()
     browser.force_login(user)
     form = authorize(browser, scope="openid").context["form"]

@@ -140,7 +140,7 @@ def test_looking_at_a_step_changes_nothing(name, order, staff):
     assert list(Product.objects.order_by("pk").values_list("stock_quantity", "reserved_quantity")) == stock
 
 
-def test_refund_of_what_was_shipped_shows_at_once_what_it_sends(order, staff):
+def test_refund_of_shipped_goods_previews_its_messages_at_once(order, staff):
     bring(order, lifecycle.start_processing, lifecycle.ship, payments.record_payment)
     assert shown(staff(*ALL).get(step(order, "refund")))
 
@@ -279,7 +279,7 @@ def test_the_pages_have_no_inline_script(order, staff):
         assert "script-src 'self'" in response.headers["Content-Security-Policy"]
 
 
-def test_the_order_page_asks_as_much_of_the_database_however_long_its_story(
+def test_the_query_count_of_the_order_page_does_not_depend_on_its_time_line(
     order, staff, django_assert_max_num_queries
 ):
     client = staff(*ALL)

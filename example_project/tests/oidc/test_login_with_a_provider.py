@@ -53,7 +53,7 @@ def test_the_admins_log_in_has_the_button(click, staff):
     click("log-in to the admin")
 
 
-def test_saying_no_at_the_provider_leads_back(click):
+def test_refusal_at_the_provider_leads_back(click):
     click("log-in cancelled at the provider")
 
     assert not User.objects.exists()

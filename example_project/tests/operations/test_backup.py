@@ -130,7 +130,7 @@ def test_a_backup_of_another_kind_of_database_is_refused(shop, tmp_path):
         call_command("restore", str(folder), "--overwrite")
 
 
-def test_only_the_newest_are_kept_and_what_is_no_backup_stays(shop, tmp_path):
+def test_only_the_newest_backups_are_kept_and_other_files_stay(shop, tmp_path):
     directory = tmp_path / "backups"
     (directory / "notes").mkdir(parents=True)
     first, second = backup(directory), backup(directory)
@@ -147,7 +147,7 @@ def test_nobody_else_can_read_a_backup(shop, tmp_path):
 
 @pytest.mark.pg
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="runs with DATABASE_URL of a PostgreSQL server")
-def test_a_backup_that_fails_leaves_none_behind_its_name(shop, tmp_path, monkeypatch):
+def test_a_failed_backup_leaves_no_folder_with_its_name(shop, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandError, match="pg_dump is not installed"):
         call_command("backup", str(tmp_path / "backups"))
@@ -232,7 +232,7 @@ def test_a_link_in_the_folder_of_uploads_is_not_written_through(shop, settings, 
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_what_links_lead_to_is_in_the_backup_as_files(shop, settings, tmp_path):
+def test_linked_files_are_in_the_backup_as_files(shop, settings, tmp_path):
     media = Path(settings.MEDIA_ROOT)
     (tmp_path / "disk").mkdir()
     (tmp_path / "disk/large.jpg").write_bytes(b"large")

@@ -67,7 +67,7 @@ def test_without_a_server_reads_miss_and_writes_are_dropped():
     assert cache.get_or_set("a", lambda: "computed") == "computed"
 
 
-def test_a_server_that_is_away_is_not_asked_again_at_once(caplog):
+def test_an_unavailable_server_is_not_called_again_at_once(caplog):
     cache = cache_at(free_port())
     for _time in range(50):
         cache.get("a")

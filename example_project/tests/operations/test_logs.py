@@ -103,7 +103,7 @@ def test_a_request_carries_its_id_from_end_to_end(client, db, written):
 
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 65, "line\\nbreak-in-it", "ümläut-ümläut"])
-def test_an_id_that_is_none_is_replaced(client, db, given):
+def test_an_invalid_id_is_replaced(client, db, given):
     identity = client.get("/healthz", headers={"X-Request-ID": given})["X-Request-ID"]
     assert identity != given
     assert len(identity) == 32

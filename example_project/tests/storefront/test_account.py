@@ -27,7 +27,7 @@ def test_profile_is_changed_and_the_phone_cleaned(customer, user):
     assert (known.last_name, known.phone, known.language) == ("Buyer", "+254712345678", "de")
 
 
-def test_a_phone_that_is_none_is_refused(customer, user):
+def test_an_invalid_phone_is_refused(customer, user):
     text = customer.post("/account/profile/", first_name="Test", phone="12", language="en")
     assert "This phone number is not valid." in text
     assert customers.for_user(user).phone == ""

@@ -34,7 +34,7 @@ def test_more_of_the_same_adds_up(visitor, mug):
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "99999999999", "abc"])
-def test_quantities_that_are_none_add_at_most_one(visitor, mug, quantity):
+def test_invalid_quantities_add_at_most_one(visitor, mug, quantity):
     visitor.add("MUG", quantity)
     assert [item.quantity for item in CartItem.objects.all()] in ([], [1])
     assert visitor.page.status_code == 200
@@ -47,7 +47,7 @@ def test_what_is_not_on_sale_cannot_be_added(visitor, shirt, sku):
     assert not CartItem.objects.exists()
 
 
-def test_more_than_there_is_cannot_be_added(visitor, mug):
+def test_more_than_the_stock_cannot_be_added(visitor, mug):
     text = visitor.post("/cart/add/", product="MUG", quantity=11, back="/product/market-mug/")
     assert "Only 10 of Market mug are left." in text
     assert visitor.path == "/product/market-mug/"

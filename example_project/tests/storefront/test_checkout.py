@@ -138,7 +138,7 @@ def test_details_that_changed_in_another_tab_are_shown_before_anything_is_ordere
 
 
 @pytest.mark.parametrize("total", ["", "1e999999", "NaN", "-1300.00", "1300.00001", "\uff11\uff13\uff10\uff10"])
-def test_a_total_that_is_none_orders_nothing(visitor, mug, total):
+def test_an_invalid_total_orders_nothing(visitor, mug, total):
     visitor.add("MUG")
     visitor.enter_details()
     visitor.place({**visitor.placing(), "expected_total": total})
@@ -200,7 +200,7 @@ def test_nobody_orders_somebody_else_s_cart(visitor, mug):
 
 
 @pytest.mark.parametrize("cart", ["", "nonsense", "00000000-0000-0000-0000-000000000000", "\0"])
-def test_a_cart_that_is_none_orders_nothing(visitor, mug, cart):
+def test_an_invalid_cart_orders_nothing(visitor, mug, cart):
     visitor.add("MUG")
     visitor.enter_details()
     visitor.place({"cart": cart, "expected_total": "1300.00"})

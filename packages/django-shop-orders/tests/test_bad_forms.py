@@ -161,7 +161,7 @@ def filled(customer, lines):
     return cart
 
 
-def test_cart_of_5000_lines_gets_an_answer(customer, user, client):
+def test_cart_of_5000_lines_gets_a_response(customer, user, client):
     cart = filled(customer, 5000)
     client.force_login(user)
     assert client.get("/api/orders/cart/").json()["item_count"] == 5000

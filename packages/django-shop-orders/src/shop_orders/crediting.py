@@ -104,7 +104,7 @@ def add_credit(
     return amount
 
 
-def give_parts(
+def credit_parts(
     order: Order, amount: Decimal, wanted: Sequence[Part], *, reason: str, by: Any, refund: Refund | None = None
 ) -> None:
     """Credit an amount to the given parts of an order; any remainder is credited as goodwill."""
@@ -113,7 +113,7 @@ def give_parts(
         amount -= add_credit(order, share, kind=part.kind, lines=part.lines, reason=reason, by=by, refund=refund)
 
 
-def give_rest(order: Order, *, kind: Credit.Kind, reason: str = "", by: Any = None) -> None:
+def credit_remainder(order: Order, *, kind: Credit.Kind, reason: str = "", by: Any = None) -> None:
     """Credit what is left of the order's total, as when it is cancelled."""
     add_credit(order, order.total - order.credited_amount, kind=kind, reason=reason, by=by)
 

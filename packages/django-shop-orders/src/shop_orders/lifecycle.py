@@ -208,7 +208,7 @@ def restock(
     return_to_stock(order, quantities, reference=str(event.event_id))
     if credit:
         parts = crediting.parts(order, quantities, shipping=False)
-        crediting.give_parts(order, parts[0].amount, parts, reason=reason, by=by)
+        crediting.credit_parts(order, parts[0].amount, parts, reason=reason, by=by)
         update_after_credit(order, by=by)
     return order
 
@@ -338,7 +338,7 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
         product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.stock_reference)
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason[:500]
-    crediting.give_rest(order, kind=kind, reason=reason, by=by)
+    crediting.credit_remainder(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
     update_after_credit(order, by=by)
     order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed

@@ -67,7 +67,7 @@ def is_running(payment: Payment) -> bool:
 
 def _check_state(payment: Payment) -> Payment:
     if payment.unknown_starts:
-        return _find_out_start(payment)
+        return _check_start(payment)
     if not payment.provider_reference:
         return _end_if_never_sent(payment)
     before = payment.status
@@ -97,7 +97,7 @@ def _end_if_never_sent(payment: Payment) -> Payment:
     return payment
 
 
-def _find_out_start(payment: Payment) -> Payment:
+def _check_start(payment: Payment) -> Payment:
     """Repeat a start whose result is not known. An event may have named another transaction than that of this
     start."""
     if payment_provider(payment.provider).start_once_for is not None:

@@ -36,12 +36,12 @@ def expire_due(*, limit: int = 500) -> int:
 
 
 def _expire_one(order_id: int) -> bool:
-    _put_back(order_id)
+    _postpone(order_id)
     for event in inbox.unconfirmed(order_id):
         confirming.confirm(event)
     runs_until = _end_payments(order_id)
     if runs_until is not None:
-        _put_back(order_id, until=runs_until)
+        _postpone(order_id, until=runs_until)
         return False
     if any(event.kind == "captured" for event in inbox.unconfirmed(order_id)):
         return False  # an unsigned webhook reports a payment, which the provider has not denied
@@ -69,7 +69,7 @@ def _end_payments(order_id: int) -> datetime | None:
     return until
 
 
-def _put_back(order_id: int, *, until: datetime | None = None) -> None:
+def _postpone(order_id: int, *, until: datetime | None = None) -> None:
     order = Order.objects.filter(pk=order_id)
     now = timezone.now()
     expires_at = order.values_list("expires_at", flat=True).first()

@@ -117,7 +117,7 @@ def queue(
             wanted -= part
     refunds = Refund.objects.bulk_create(refunds)
     if credit:
-        crediting.give_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
+        crediting.credit_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
         lifecycle.update_after_credit(order, by=by)
     elif above:
         text = _("%(amount)s %(currency)s is refunded without a credit. The customer owes it again.")
