@@ -169,14 +169,16 @@ class World:
         self.story.lines[first] += f" → {outcome}"
         return answer
 
-    def meanwhile(self, when: str) -> None:
-        """Others act while somebody waits for a provider."""
+    def meanwhile(self, when: str, rival: str = "") -> None:
+        """Others act while somebody waits for a provider, and often do the same: the step ``rival``."""
         if self.depth:
             return
         self.depth += 1
         self.story.say(f"{when}:")
         try:
             with self.story.meanwhile():
+                if self.chance(0.4) and rival:
+                    STEPS[rival].play(self)
                 for _ in range(self.rng.choice((1, 1, 2))):
                     self._play_something()
         finally:

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 FOREIGN = "USD"
 RATE = Decimal("0.0077")
+RIVALS = {
+    "start": "pay",
+    "refund": "run_refunds",
+    "tell": "run_reconciliation",
+    "tell of a refund": "run_reconciliation",
+    "close": "run_expiry",
+    "capture": "resolve",
+}
+"""The step by which another process asks the same."""
 LEASE = timedelta(minutes=2)
 """For so long a process has a refund for itself; one that takes longer is sent again, under the same id."""
 
@@ -137,14 +146,15 @@ class Service:
             story.say(f"{self.alias} refuses to {question}")
             raise PaymentDeclined
         if world.happens("something else happens meanwhile", 0.2):
-            world.meanwhile(f"before {self.alias} has done what it is asked ({question})")
+            world.meanwhile(f"before {self.alias} has done what it is asked ({question})", RIVALS.get(question, ""))
         answer = act()
         if world.happens("a provider is slow", 0.15):
             minutes = world.rng.choice((1, 3, 20, 40))
             world.clock.advance(minutes=minutes)
             story.say(f"{self.alias} takes {minutes} minutes to {question}")
         if world.happens("something else happens meanwhile", 0.2):
-            world.meanwhile(f"after {self.alias} has done what it is asked ({question}), before its answer comes")
+            when = f"after {self.alias} has done what it is asked ({question}), before its answer comes"
+            world.meanwhile(when, RIVALS.get(question, ""))
         if world.happens("an answer is lost", 0.15):
             story.say(f"the answer of {self.alias} is lost ({question})")
             raise ProviderUnavailable
