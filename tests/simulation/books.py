@@ -64,6 +64,16 @@ def provider_books(world: World, orders: list[Order]) -> Found:
             elif back != returned and not _is_shown(service, deal, own):
                 which = "money went back that nobody sees" if back < returned else "a refund is booked that never went"
                 yield which, f"{service.name(deal)}: {returned} went back, {back} is in the books"
+            if (
+                came
+                and service.names_amounts
+                and deal.settled_currency != deal.currency
+                and not _was_shown(orders, deal)
+            ):
+                yield (
+                    "another currency is booked unseen",
+                    f"{service.name(deal)} was settled in {deal.settled_currency}",
+                )
             if deal.returned > deal.value:
                 yield "more went back than came", f"{service.name(deal)}: {deal.value} came, {deal.returned} went back"
             if deal.status == "authorised":
@@ -99,6 +109,12 @@ def _is_shown(service: Service, deal: Deal, payments: list[Payment]) -> bool:
         or payment.refunds.filter(status__in=("queued", "pending")).exclude(error="").exists()
         for payment in payments
     )
+
+
+def _was_shown(orders: list[Order], deal: Deal) -> bool:
+    """Whether staff were told that they have to look at a payment of the order, or have looked."""
+    told = (event.kind for order in orders if order.number == deal.order_number for event in order.events.all())
+    return any(kind in ("payment_held", "payment_resolved") for kind in told)
 
 
 def world_removed() -> set[str]:
