@@ -46,7 +46,7 @@ class Fault(NamedTuple):
 
 
 def future_roots(nodes: Iterable[TreeNode]) -> dict[int, str]:
-    """Categories that become roots in a repair: ``orphan`` (unknown parent), ``cycle`` (lowest id of a parent cycle)."""
+    """Categories that become roots in a repair: ``orphan`` (unknown parent), ``cycle`` (lowest id in a cycle)."""
     parents = {row.id: row.parent_id for row in nodes}
     new_roots = {node: "orphan" for node, parent in parents.items() if parent is not None and parent not in parents}
     settled: set[int | None] = {None, *new_roots}
