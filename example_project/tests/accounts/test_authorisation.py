@@ -246,7 +246,7 @@ def test_every_cell(caller, world):
 
 @pytest.mark.parametrize("caller", ["owner", "scope orders:read", "partner"], indirect=True)
 @pytest.mark.parametrize("change", ["deactivated", "deleted"])
-def test_nobody_calls_with_what_is_left_of_an_account(caller, world, change):
+def test_credentials_of_deactivated_or_deleted_users_are_refused(caller, world, change):
     name, client = caller
     owner = Customer.objects.get(user__email="owner@example.org").user
     if change == "deactivated":

@@ -184,7 +184,7 @@ def test_a_day_of_twenty_three_hours_loses_nothing(sell):
         assert [row.total for row in sales.by_day(period)["KES"]] == [3]
 
 
-def test_a_cancelled_order_counts_nowhere_and_the_page_says_so(catalogue, sell, staff):
+def test_cancelled_orders_are_excluded_from_the_figures(catalogue, sell, staff):
     sell({"MUG": (1, "950")}, status="cancelled")
 
     client = staff("everything")
@@ -325,6 +325,6 @@ def test_no_figure_is_shown_without_a_log_in(client, sold):
     assert "KSh" not in response.content.decode()
 
 
-def test_the_page_of_the_figures_is_the_admin_of_everything_else():
+def test_the_admin_site_is_the_backoffice_with_all_models():
     assert type(admin.site._wrapped).__name__ == "BackofficeSite"  # type: ignore[attr-defined]
     assert admin.site.is_registered(Product)

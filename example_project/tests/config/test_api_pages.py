@@ -115,7 +115,7 @@ def test_every_code_has_its_page(client):
         assert sentence.split("`")[0][:20] in page.content.decode().replace("&#x27;", "'").replace("&quot;", '"'), code
 
 
-def test_an_unknown_code_has_none(client):
+def test_an_unknown_code_has_no_page(client):
     assert client.get("/problems/no_such_code/").status_code == 404
 
 

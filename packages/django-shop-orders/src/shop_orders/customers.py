@@ -174,7 +174,7 @@ def anonymise(customer: Customer) -> int:
         InvalidTransition: an order is not delivered or cancelled yet and needs its address.
         Busy: the database refused the transaction twice.
     """
-    # Not its key: a transaction that changes an order twice reads that when it ends, while it holds the order.
+    # no_key: a transaction that holds an order may check its customer's key at commit. A full lock could deadlock.
     customer = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.pk)
     orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
     if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):

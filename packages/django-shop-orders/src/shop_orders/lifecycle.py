@@ -158,7 +158,7 @@ def expire(order_id: int, *, notify: bool = True) -> bool:
 def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     """Confirm a cancelled order that was paid, for example after it expired, and reserve its goods again.
 
-    The credit of its cancellation is taken back. Nothing else brings a cancelled order back.
+    The credit of its cancellation is taken back. No other action reopens a cancelled order.
 
     Raises:
         InvalidTransition: it is not cancelled, or something would be due.

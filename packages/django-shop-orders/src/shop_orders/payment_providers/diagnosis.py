@@ -106,7 +106,7 @@ def of_mpesa(
             fix="Use the production app's keys, your short code and its passkey to take money.",
             is_warning=True,
         )
-    yield from _answer_to_inquiry(status, result)
+    yield from _inquiry_problems(status, result)
 
 
 def _refused_key(call: Callable[..., Any], key: tuple[str, str], environment: str, status: int) -> Problem:
@@ -129,7 +129,7 @@ def _refused_key(call: Callable[..., Any], key: tuple[str, str], environment: st
     )
 
 
-def _answer_to_inquiry(status: int, result: Mapping[str, Any]) -> Iterator[Problem]:
+def _inquiry_problems(status: int, result: Mapping[str, Any]) -> Iterator[Problem]:
     message = str(result.get("errorMessage", ""))
     if status in (401, 403):
         yield Problem(

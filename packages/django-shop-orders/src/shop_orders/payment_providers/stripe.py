@@ -70,7 +70,7 @@ REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.re
 """Accounts created before 2024-10-28 send ``charge.refund.updated`` instead of ``refund.updated``."""
 
 ENDED_INTENTS: Mapping[str, PaymentStatus] = {"requires_payment_method": "failed", "canceled": "cancelled"}
-"""What became of a payment after its page was completed, by the status of its PaymentIntent."""
+"""How a payment whose page was completed has ended, by the status of its PaymentIntent."""
 
 FAILED_REFUNDS = ("failed", "canceled")
 

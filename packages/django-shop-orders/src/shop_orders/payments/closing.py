@@ -21,7 +21,7 @@ def is_wanted(order: Order) -> bool:
 
 @outside_transaction(Payment)
 def close(payment: Payment) -> Payment:
-    """Close a payment at its provider, then apply what the provider says about it. It may stay open.
+    """Close a payment at its provider, then apply the status that the provider reports. It may stay open.
 
     Raises:
         ProviderUnavailable, UnknownPaymentProvider: the provider cannot be asked.
