@@ -71,4 +71,4 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return self.email
+        return str(self.email)

@@ -10,13 +10,19 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext_lazy as _
 
-from backoffice import dashboard
+from backoffice import dashboard, guards
 
 
 class BackofficeSite(admin.AdminSite):
     site_header = site_title = settings.SHOP_NAME
     index_title = _("The shop today")
     index_template = "backoffice/index.html"
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register models with guards, whichever app they are of."""
+        models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
+        for model in models:
+            super().register(model, guards.guarded(model, admin_class or admin.ModelAdmin), **options)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**(extra_context or {}), "dashboard": dashboard.of(request, self)})

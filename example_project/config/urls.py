@@ -35,6 +35,7 @@ def view_on_site(request: HttpRequest, content_type_id: str, object_id: str) -> 
 
 
 urlpatterns = [
+    path("accounts/", include("shop_orders.contrib.allauth.openid_urls")),
     path("accounts/", include("allauth.urls")),
     path("_allauth/<slug:client>/v1/account/phone", not_offered),
     path("_allauth/<slug:client>/v1/auth/phone/<path:step>", not_offered),
@@ -60,6 +61,8 @@ if settings.OIDC_PROVIDER:
     urlpatterns.append(path("identity/o/api/device/code", not_offered))
     urlpatterns.append(path("identity/o/authorize", exchange.authorize))
     urlpatterns.append(path("identity/o/api/token", exchange.token))
+    urlpatterns.append(path("identity/o/api/revoke", exchange.revoke))
+    urlpatterns.append(path("identity/o/logout", exchange.end_session))
     urlpatterns.append(path("", include("allauth.idp.urls")))
 if settings.DEMO:
     urlpatterns.append(path("demo/", include("demo.urls")))

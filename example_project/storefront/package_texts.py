@@ -99,6 +99,20 @@ STEPS = [
     gettext_noop("To collect: %(to_collect)s %(currency)s"),
 ]
 ERRORS = [
+    gettext_noop(
+        "%(provider)s does not respond. Try again in a few minutes, or log in with an e-mail address and a password."
+    ),
+    gettext_noop(
+        "%(provider)s sent a response that the shop cannot use. Try again, or log in with an e-mail address and a "
+        "password. If it stays like this, tell the shop."
+    ),
+    gettext_noop(
+        "%(provider)s did not say which of its accounts is yours, so the shop cannot log you in. Log in with an "
+        "e-mail address and a password."
+    ),
+    gettext_noop(
+        "This log-in was started too long ago or in another browser, or %(provider)s refused it. Start again."
+    ),
     gettext_noop("This e-mail address is not valid."),
     gettext_noop("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
     gettext_noop("This e-mail address is too long."),

@@ -62,6 +62,7 @@ OIDC_APPS = openid.providers(env)
 OIDC_REDIRECT_ORIGINS = env.origins("OIDC_REDIRECT_ORIGINS")
 """Further origins to which an issuer redirects at log-in, such as the provider behind a broker."""
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": OIDC_APPS}}
+SOCIALACCOUNT_ADAPTER = "shop_orders.contrib.allauth.openid_login.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 """An e-mail address from a provider never logs in to an existing account: its owner has to connect the provider."""
 SOCIALACCOUNT_EMAIL_VERIFICATION = "mandatory"

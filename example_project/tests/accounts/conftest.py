@@ -35,7 +35,10 @@ class FakeProvider(ThreadingHTTPServer):
     """An OpenID Provider as far as a relying party sees it. ``claims`` are its claims about the user."""
 
     claims: dict[str, Any]
-    nonce: str = ""
+    raw: dict[str, tuple[int, str, bytes]]
+    """Responses that are sent as they are, for paths: status, media type and body."""
+    userinfo: dict[str, Any] | None = None
+    """The userinfo, if it differs from the claims in the ID token."""
     seen: list[dict[str, list[str]]]
 
     @property
@@ -48,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         issuer = self.server.issuer
+        if self.is_raw():
+            return
         match urlsplit(self.path).path:
             case "/.well-known/openid-configuration":
                 self.respond(
@@ -63,22 +68,33 @@ class Handler(BaseHTTPRequestHandler):
                 key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key()))
                 self.respond({"keys": [{**key, "kid": "k", "use": "sig", "alg": "RS256"}]})
             case "/userinfo":
-                self.respond(self.server.claims)
+                self.respond(self.server.claims if self.server.userinfo is None else self.server.userinfo)
             case _other:
                 self.send_error(404)
 
     def do_POST(self) -> None:
         body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         self.server.seen.append(body)
+        if self.is_raw():
+            return
         now = int(time.time())
         token = {"iss": self.server.issuer, "aud": "shop", "iat": now, "exp": now + 60, **self.server.claims}
         signed = jwt.encode(token, KEY, algorithm="RS256", headers={"kid": "k"})
         self.respond({"access_token": "x", "token_type": "Bearer", "id_token": signed, "expires_in": 60})
 
-    def response(self, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+    def is_raw(self) -> bool:
+        """Send the raw response of this path, if it has one."""
+        status, kind, body = self.server.raw.get(urlsplit(self.path).path, (0, "", b""))
+        if status:
+            self.send(status, kind, body)
+        return bool(status)
+
+    def respond(self, content: dict[str, Any]) -> None:
+        self.send(200, "application/json", json.dumps(content).encode())
+
+    def send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -93,7 +109,8 @@ def provider(settings: Any) -> Any:
     server = FakeProvider(("127.0.0.1", 0), Handler)
     server.claims = {"sub": "1", "email": "new@example.org", "email_verified": True, "given_name": "New"}
     server.seen = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    server.raw = {}
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     app = {
         "provider_id": "work",

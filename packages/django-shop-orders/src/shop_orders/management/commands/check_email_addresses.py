@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
     def _usual_fields(self) -> list[tuple[type[models.Model], str]]:
         user = get_user_model()
-        known = [(user, getattr(user, "EMAIL_FIELD", "") or user.USERNAME_FIELD)]
+        known: list[tuple[type[models.Model], str]] = [(user, getattr(user, "EMAIL_FIELD", "") or user.USERNAME_FIELD)]
         if apps.is_installed("allauth.account"):
             known.append((apps.get_model("account.EmailAddress"), "email"))
         return known
