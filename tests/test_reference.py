@@ -199,7 +199,8 @@ ATTEMPTS = {
     "any": lambda statuses: True,
     "one is authorised": lambda statuses: "authorised" in statuses,
     "the newest failed or was cancelled, none is open": lambda statuses: (
-        statuses[-1:] in (["failed"], ["cancelled"]) and not {"started", "pending", "authorised"} & set(statuses)
+        statuses[-1:] in (["failed"], ["cancelled"])
+        and not {"started", "pending", "processing", "authorised"} & set(statuses)
     ),
 }
 

@@ -62,13 +62,14 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "checkout": "Contact place_order preview",
         "visitors": "of",
         "form_tokens": "new_token is_valid once find FormTokenField",
-        "lifecycle": "allowed confirm start_processing ship deliver cancel add_note",
+        "lifecycle": "allowed confirm start_processing ship deliver cancel restock reinstate add_note",
         "payments": (
-            "available_providers start record_payment capture resolve refund queue_refund refresh apply_state "
+            "available_providers start record_payment capture resolve refund queue_refund record_provider_refund "
+            "resolve_refund refresh apply_state "
             "receive assign_incoming dismiss_incoming reconcile expire_due"
         ),
         "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
-        "tracking": "Tracking of",
+        "tracking": "Tracking of refunds_of",
         "guest_links": "token_for is_valid",
         "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
         "pricing": "price tax_at",

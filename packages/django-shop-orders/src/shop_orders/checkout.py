@@ -32,7 +32,7 @@ from shop_orders.exceptions import (
     TooManyLines,
     TotalChanged,
 )
-from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus
+from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus, texts
 from shop_orders.payment_providers import PaymentProvider, default_alias, payment_provider
 from shop_orders.pricing import Charge as DraftCharge
 from shop_orders.pricing import Draft
@@ -98,12 +98,20 @@ def place_order(
         CheckoutRefused: a validator refused the order, or the provider does not take its total.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
-        InvalidInput: the contact or an address is not valid, or the provider is unknown.
+        InvalidInput: the contact, an address or another text is not valid, or the provider is unknown.
         OrderNumberRefused: the numbers of the ORDER_NUMBER hook cannot be used.
         Busy: the database refused the transaction twice.
     """
     chosen_provider = payment_provider(provider or default_alias())
     cleaned = _clean_contact(contact or Contact(), cart.customer)
+    texts.check(
+        Order,
+        contact_name=cleaned.name,
+        delivery=delivery,
+        customer_note=note,
+        language=language,
+        visitor=visitor,
+    )
     buyer = Buyer(cart.customer_id, emails.email_key(cleaned.email), cleaned.phone, visitor)
     if not close(cart, lock_keys=buyer.lock_keys()):  # locks it: a double click waits here
         return _order_of(cart)

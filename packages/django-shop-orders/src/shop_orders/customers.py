@@ -33,6 +33,7 @@ from shop_orders.models import (
     Payment,
     ProviderEvent,
     Refund,
+    texts,
 )
 from shop_orders.transactions import in_transaction
 
@@ -95,9 +96,17 @@ def for_user(user: Any) -> Customer:
     hook: Callable[[Any], Mapping[str, str]] = import_string(app_settings.NEW_CUSTOMER)
     try:
         with transaction.atomic(using=connection_of(Customer).alias):
-            return Customer.objects.create(user=user, **hook(user))
+            return Customer.objects.create(user=user, **_fitted(hook(user)))
     except IntegrityError:
         return Customer.objects.get(user=user)
+
+
+def _fitted(fields: Mapping[str, str]) -> dict[str, str]:
+    """What the hook returned, as the columns can hold it: a long name of an account keeps nobody from the shop."""
+    found = {name: texts.fitted(Customer, name, text) for name, text in fields.items()}
+    if "email" in found and found["email"] != fields["email"]:
+        found["email"] = ""  # a part of an address would be somebody else's
+    return found
 
 
 def update(customer: Customer, **fields: str) -> Customer:
@@ -105,12 +114,14 @@ def update(customer: Customer, **fields: str) -> Customer:
 
     Raises:
         InvalidPhone: the phone number is not valid.
+        InvalidInput: a text is too long, or has a character that cannot be stored.
     """
     unknown = set(fields) - set(FIELDS)
     if unknown:
         raise TypeError(f"A customer has no {', '.join(sorted(unknown))}.")
     if "phone" in fields:
         fields["phone"] = phones.normalise(fields["phone"])
+    texts.check(Customer, **fields)
     if "email" in fields:
         fields["email_key"] = emails.email_key(fields["email"])
     for name, value in fields.items():
@@ -125,9 +136,11 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
     Raises:
         InvalidAddress: an address lacks line1, city or country.
         InvalidPhone: the phone number of an address is not valid.
+        InvalidInput: a text is too long, or has a character that cannot be stored.
     """
     rows = []
     for data in addresses:
+        texts.check(Address, label=data.get("label", ""))
         fields = clean_address({name: data.get(name, "") for name in ADDRESS_FIELDS})
         rows.append(
             Address(customer=customer, label=data.get("label", ""), is_default=bool(data.get("is_default")), **fields)
@@ -242,7 +255,7 @@ def clean_address(data: Mapping[str, str]) -> dict[str, str]:
     """An address as it is stored; {} for an empty one.
 
     Raises:
-        InvalidAddress: line1, city or country is missing.
+        InvalidAddress: line1, city or country is missing, or a text cannot be stored.
         InvalidPhone: its phone is not valid.
     """
     address = {name: str(data.get(name) or "").strip() for name in ADDRESS_FIELDS}
@@ -256,5 +269,6 @@ def clean_address(data: Mapping[str, str]) -> dict[str, str]:
         raise InvalidAddress(
             _("Write the country as two letters of ISO 3166-1, such as KE."), extra={"fields": ["country"]}
         )
+    texts.check(Address, error=InvalidAddress, **address | {"phone": ""})
     address["phone"] = phones.normalise(address["phone"])
     return address

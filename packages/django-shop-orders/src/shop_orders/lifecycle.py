@@ -23,6 +23,7 @@ from shop_orders.models import (
     PaymentStatus,
     Shipment,
     ShipmentLine,
+    texts,
 )
 from shop_orders.payment_providers import awaits_online_payment, label_of
 from shop_orders.product_sources import product_source
@@ -102,6 +103,7 @@ def ship(
     Raises:
         InvalidTransition: the order is not being processed.
         NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
+        InvalidInput: a text is too long, or has a character that cannot be stored.
     """
     order = lock(order_id)
     _check(order, OrderStatus.SHIPPED)
@@ -134,6 +136,7 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
 
     Raises:
         InvalidTransition: a part of the order was shipped.
+        InvalidInput: the reason is too long, or has a character that cannot be stored.
     """
     order = lock(order_id)
     if order.status != OrderStatus.CANCELLED:
@@ -201,8 +204,10 @@ def restock(
 
     Raises:
         InvalidInput: no units, or more than were shipped and are not back yet; with ``credit``, more than were ordered
-            and not credited yet.
+            and not credited yet. Or the reason is too long, or has a character that cannot be stored.
     """
+    texts.check(Credit, reason=reason)
+    texts.check_refs(OrderLine, quantities)
     order = lock(order_id)
     event = events.record(order, "restocked", is_public=False, by=by, message=reason, extra={"restocked": quantities})
     return_to_stock(order, quantities, reference=str(event.event_id))
@@ -231,7 +236,8 @@ def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: s
 
 
 def add_note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
-    """Add a note to the timeline of an order. No signal is sent."""
+    """Add a note to the timeline of an order. No signal is sent. InvalidInput if the text cannot be stored."""
+    texts.check_plain(text=text)
     events.record(Order.objects.get(pk=order_id), "note", by=by, message=text, is_public=is_public)
 
 
@@ -328,6 +334,7 @@ def _set_status(
 
 def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bool) -> None:
     _check(order, OrderStatus.CANCELLED)
+    texts.check(Order, cancel_reason=reason)
     lines = list(order.lines.all())
     if any(line.shipped_quantity for line in lines):
         raise InvalidTransition(
@@ -337,7 +344,7 @@ def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bo
     if order.stock_released_at is None:
         product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.stock_reference)
         order.stock_released_at = timezone.now()
-    order.cancel_reason = reason[:500]
+    order.cancel_reason = reason
     crediting.credit_remainder(order, kind=kind, reason=reason, by=by)
     _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
     update_after_credit(order, by=by)
@@ -349,6 +356,7 @@ def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str
 
     ``tracking`` has the fields ``carrier``, ``tracking_number`` and ``tracking_url``.
     """
+    texts.check(Shipment, **tracking)
     number = f"{order.number}-{order.shipments.count() + 1}"
     shipment = Shipment.objects.create(order=order, number=number, **tracking)
     ShipmentLine.objects.bulk_create(
@@ -384,13 +392,9 @@ def _units_payload(units: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any
 
 
 def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
-    if quantities is None:
-        parcel = [(line, line.open_quantity) for line in lines if line.open_quantity]
-    else:
-        by_ref = {line.product_ref: line for line in lines}
-        if any(ref not in by_ref or not 0 < wanted <= by_ref[ref].open_quantity for ref, wanted in quantities.items()):
-            raise NothingToShip
-        parcel = [(by_ref[ref], wanted) for ref, wanted in quantities.items()]
-    if not parcel:
+    by_ref = {line.product_ref: line for line in lines if line.open_quantity}
+    most = {ref: line.open_quantity for ref, line in by_ref.items()}
+    wanted = most if quantities is None else quantities
+    if not wanted or any(not 0 < units <= most.get(ref, 0) for ref, units in wanted.items()):
         raise NothingToShip
-    return parcel
+    return [(by_ref[ref], units) for ref, units in wanted.items()]

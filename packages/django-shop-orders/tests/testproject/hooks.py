@@ -108,3 +108,8 @@ def only_kenya(draft):
 def slow_rule(draft):
     """A validator that takes 0.1 seconds."""
     time.sleep(0.1)
+
+
+def endless_customer(user):
+    """What a careless NEW_CUSTOMER hook returns."""
+    return {"first_name": "x" * 10_000, "last_name": "a\0b", "email": f"{'x' * 300}@example.org"}

@@ -13,7 +13,7 @@ from shop_orders.carts.queries import Contents
 from shop_orders.carts.views import CartView
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import CartClosed, InsufficientStock, InvalidQuantity, TooManyLines, UnknownProduct
-from shop_orders.models import Cart, CartItem, Customer
+from shop_orders.models import Cart, CartItem, Customer, texts
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import SourceProduct, product_source
 from shop_orders.transactions import in_transaction
@@ -47,6 +47,7 @@ def add_to_cart(ref: str, quantity: int = 1, *, customer: Customer | None = None
 
 def add_and_view(known: Contents, ref: str, quantity: int = 1) -> tuple[CartView, str]:
     """``add_to_cart`` for callers that show the cart afterwards: the products are fetched once."""
+    _check_ref(ref)
     products = product_source().fetch([ref, *(item.product_ref for item in known.items)], customer=known.customer)
     product = products.get(ref)
     if product is None:
@@ -66,6 +67,7 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
         UnknownProduct: the product is not in the cart, or not on sale any more.
         InvalidQuantity, InsufficientStock, CartClosed: as in ``add_item``.
     """
+    _check_ref(ref)
     if quantity < 0:
         raise InvalidQuantity(_("A quantity cannot be negative."))
     item = lock(cart).items.filter(product_ref=ref).first()
@@ -84,7 +86,8 @@ def set_quantity(cart: Cart, ref: str, quantity: int) -> CartItem | None:
 @in_transaction(Cart)
 def remove_item(cart: Cart, ref: str) -> None:
     """Remove a product from the cart, if the product is in it."""
-    lock(cart).items.filter(product_ref=ref).delete()
+    if texts.is_storable(CartItem, "product_ref", ref):
+        lock(cart).items.filter(product_ref=ref).delete()
 
 
 @in_transaction(Cart)
@@ -107,7 +110,13 @@ def prune(*, batch: int = 1000, progress: Callable[[int], None] | None = None) -
     return deleted
 
 
+def _check_ref(ref: str) -> None:
+    if not texts.is_storable(CartItem, "product_ref", ref):
+        raise UnknownProduct(ref)
+
+
 def _product(customer: Customer | None, ref: str) -> SourceProduct:
+    _check_ref(ref)
     product = product_source().fetch([ref], customer=customer).get(ref)
     if product is None:
         raise UnknownProduct(ref)

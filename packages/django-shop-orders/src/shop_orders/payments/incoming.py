@@ -25,7 +25,7 @@ from shop_orders.exceptions import (
     ProviderUnavailable,
     UnknownPaymentProvider,
 )
-from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment
+from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment, texts
 from shop_orders.payment_providers import IncomingPaymentEvent, payment_provider
 from shop_orders.payments import account, candidates, provider_events, states
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -83,7 +83,9 @@ def dismiss_incoming(incoming_id: int, *, comment: str, by: Any = None) -> Incom
 
     Raises:
         NotPayable: it was recorded already.
+        InvalidInput: the comment is too long, or has a character that cannot be stored.
     """
+    texts.check(IncomingPayment, comment=comment)
     order_id = IncomingPayment.objects.values_list("order_id", flat=True).get(pk=incoming_id)
     order = None if order_id is None else lifecycle.lock(order_id)
     row = _locked(incoming_id)
@@ -91,7 +93,7 @@ def dismiss_incoming(incoming_id: int, *, comment: str, by: Any = None) -> Incom
         return row
     if row.status != Status.HELD:
         raise NotPayable(_("This money is already recorded, or cannot be recorded for this order."))
-    row.status, row.comment, row.actor = Status.DISMISSED, comment[:500], by
+    row.status, row.comment, row.actor = Status.DISMISSED, comment, by
     row.save(update_fields=["status", "comment", "actor"])
     if order is not None:
         text = _("%(amount)s %(currency)s with the receipt %(receipt)s were dismissed: %(comment)s")
@@ -137,8 +139,8 @@ def _consider(row: IncomingPayment) -> None:
 def _store(alias: str, event: IncomingPaymentEvent) -> IncomingPayment:
     """The stored row. What the provider has confirmed replaces what an unsigned call reported."""
     amount = provider_events.storable_amount(event.amount)
-    texts = (event.receipt, event.account, event.payer_name, event.payer_phone, event.currency)
-    if not event.receipt or len(event.receipt) > 100 or any(UNSAFE.search(text) for text in texts):
+    values = (event.receipt, event.account, event.payer_name, event.payer_phone, event.currency)
+    if not event.receipt or len(event.receipt) > 100 or any(map(UNSAFE.search, values)):
         raise InvalidWebhook
     if amount is None or amount <= 0 or len(event.currency) != 3:
         raise InvalidWebhook

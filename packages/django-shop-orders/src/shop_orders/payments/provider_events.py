@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -96,7 +97,8 @@ def values_of(event: PaymentEvent) -> dict[str, Any]:
         longest = ProviderEvent._meta.get_field(column).max_length  # type: ignore[union-attr]
         if isinstance(value, str) and (UNSAFE.search(value) or (longest and len(value) > longest)):
             raise InvalidWebhook
-    if not event.event_id:
+    content = json.dumps(values["data"], ensure_ascii=False, default=str)
+    if not event.event_id or "\\u0000" in content or UNSAFE.search(content):
         raise InvalidWebhook
     return values
 

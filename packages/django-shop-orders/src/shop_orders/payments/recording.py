@@ -17,7 +17,7 @@ from shop_orders.exceptions import (
     RefundTooLarge,
     UnknownPaymentProvider,
 )
-from shop_orders.models import Order, OrderStatus, Payment, Refund
+from shop_orders.models import Order, OrderStatus, Payment, Refund, texts
 from shop_orders.payment_providers import payment_provider, refund_needs_decision
 from shop_orders.payments import account, amounts, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -94,6 +94,7 @@ def record_provider_refund(
         InvalidInput: the amount is negative, or the refund with this reference is recorded already.
         RefundTooLarge: the amount exceeds what is left of the payment.
     """
+    texts.check(Refund, reason=reason, provider_reference=reference)
     order, payment = account.lock(payment_id)
     refunded = amounts.exact(amount, payment.currency)
     if payment.status != Payment.Status.CAPTURED:
@@ -122,7 +123,9 @@ def resolve_refund(
     Raises:
         InvalidTransition: its result is known, or its provider is still being asked.
         RefundTooLarge: it exceeds what is left of the payment; record what was paid first.
+        InvalidInput: the reason is too long, or has a character that cannot be stored.
     """
+    texts.check(Refund, reason=reason)
     order, payment = account.lock(Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id))
     refund = Refund.objects.select_for_update(of=("self",)).select_related("payment").get(pk=refund_id)
     if not refund_needs_decision(refund):

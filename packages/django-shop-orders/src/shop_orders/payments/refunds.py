@@ -12,7 +12,7 @@ from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, events, lifecycle
 from shop_orders.exceptions import RefundTooLarge, UnknownPaymentProvider
-from shop_orders.models import Order, Payment, Refund
+from shop_orders.models import Order, Payment, Refund, texts
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import amounts
 from shop_orders.payments.sending import send_refund
@@ -73,8 +73,9 @@ def queue_refund(
     Raises:
         RefundTooLarge: the amount exceeds the captured money that is not yet refunded or about to be.
         InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, or ``restock`` more
-            than were shipped.
+            than were shipped. Or the reason is too long, or has a character that cannot be stored.
     """
+    texts.check(Refund, reason=reason)
     order = lifecycle.lock(order_id)
     parts = crediting.parts(order, lines or {}, shipping=shipping)
     if amount is None and parts:
@@ -113,7 +114,7 @@ def queue(
     for payment, maximum in available:
         part = min(maximum, wanted)
         if part > 0:
-            refunds.append(Refund(payment=payment, amount=part, reason=reason[:500], actor=by, notify=notify))
+            refunds.append(Refund(payment=payment, amount=part, reason=reason, actor=by, notify=notify))
             wanted -= part
     refunds = Refund.objects.bulk_create(refunds)
     if credit:

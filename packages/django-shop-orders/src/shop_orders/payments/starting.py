@@ -17,7 +17,7 @@ from shop_core.money import quantise
 
 from shop_orders import lifecycle, phones
 from shop_orders.exceptions import NotPayable, PaymentDeclined, ProviderNotReached
-from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
+from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus, texts
 from shop_orders.payment_providers import PaymentProvider, PaymentRequest, PaymentStart, payment_provider
 from shop_orders.payments import account, choosing, closing, inbox, order_status, watching
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -40,7 +40,9 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
         UnknownPaymentProvider, InvalidPhone: ``provider`` is not configured, or ``phone`` is not valid.
         PaymentDeclined: the provider refused; the payment is recorded as failed.
         ProviderUnavailable: the result is not known; repeating the call continues this payment.
+        InvalidInput: an address of a page has a character that cannot be stored.
     """
+    texts.check_plain(return_url=return_url, base_url=base_url)
     number = phones.normalise(phone)
     payment, must_call = _open_payment(order_id, provider, phone=number, return_url=return_url, base_url=base_url)
     if not must_call:
