@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from shop_orders.exceptions import InvalidWebhook
 
 PaymentStatus = Literal["pending", "processing", "authorised", "captured", "failed", "cancelled"]
-EventKind = PaymentStatus | Literal["refunded", "refund_failed"]
+EventKind = Literal[PaymentStatus, "refunded", "refund_failed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 
 
