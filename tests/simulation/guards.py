@@ -16,7 +16,7 @@ from shop_orders import crediting, idempotency, lifecycle, unpaid_orders
 from shop_orders.exceptions import PaymentDeclined
 from shop_orders.models import Credit, Order, Payment, Refund
 from shop_orders.payment_providers import PaymentState
-from shop_orders.payments import checking, expiring, inbox, refund_results, refunds, sending, states
+from shop_orders.payments import checking, expiring, inbox, refunds, sending, states
 from shop_orders.product_sources import product_source
 
 from simulation import jobs
@@ -172,23 +172,6 @@ def _lost_starts_are_forgotten() -> Any:
     return mock.patch.object(checking, "_check_start", forget)
 
 
-def _unsent_refunds_are_done() -> Any:
-    """A refund that was never sent counts as the one that the provider tells of."""
-
-    def nameless(payment: Payment) -> Any:
-        return payment.refunds.filter(status__in=("queued", "pending")).order_by("id")
-
-    def named(order: Order, payment: Payment, row: Any) -> Any:
-        return nameless(payment).first()
-
-    return mock.patch.object(refund_results, "_named", named)
-
-
-def _jobs_begin_anew() -> Any:
-    """A job does not put back what it cannot finish."""
-    return mock.patch.object(expiring, "_postpone")
-
-
 def _anybody_holds_stock() -> Any:
     """Nobody counts the unpaid orders of a buyer."""
     return mock.patch.object(unpaid_orders, "check")
@@ -219,8 +202,6 @@ GUARDS: dict[str, Off] = {
     "a cancelled order asks for nothing": _cancelled_orders_are_not_credited,
     "a refused question says nothing": _refused_questions_are_answers,
     "a start is repeated before it is given up": _lost_starts_are_forgotten,
-    "what was never sent has not succeeded": _unsent_refunds_are_done,
-    "a job puts back what it cannot finish": _jobs_begin_anew,
     "nobody holds stock without limit": _anybody_holds_stock,
     "a key works once": _keys_are_ignored,
 }
