@@ -269,6 +269,6 @@ def clean_address(data: Mapping[str, str]) -> dict[str, str]:
         raise InvalidAddress(
             _("Write the country as two letters of ISO 3166-1, such as KE."), extra={"fields": ["country"]}
         )
-    texts.check(Address, error=InvalidAddress, **address | {"phone": ""})
+    texts.check(Address, InvalidAddress, **address | {"phone": ""})
     address["phone"] = phones.normalise(address["phone"])
     return address

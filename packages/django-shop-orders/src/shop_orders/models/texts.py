@@ -15,7 +15,7 @@ from shop_core.api.types import UNSAFE
 from shop_orders.exceptions import InvalidInput
 
 
-def check(model: type[Model], *, error: type[InvalidInput] = InvalidInput, **texts: str) -> None:
+def check(model: type[Model], error: type[InvalidInput] = InvalidInput, /, **texts: str) -> None:
     """Check texts by the columns of a model.
 
     Raises:

@@ -137,6 +137,7 @@ def record_made_at_provider(
     more; this refund first takes over their credits.
     """
     _make_room(order, payment, amount)
+    _replace_owed(order, amount)
     above = amount - min(amount, order.refund_due)
     refund = Refund.objects.create(
         payment=payment,
@@ -252,6 +253,18 @@ def _make_room(order: Order, payment: Payment, amount: Decimal) -> None:
         if excess > 0 and refund.status == Status.QUEUED and not refund.attempts:
             excess -= refund.amount
             fail(order, payment, refund, _("The money was refunded at the provider."))
+
+
+def _replace_owed(order: Order, amount: Decimal) -> None:
+    """Fail refunds that were not sent and return only what is owed, as after a double payment, where this amount does.
+
+    Otherwise the money would go back twice, once from each payment.
+    """
+    unsent = Refund.objects.filter(payment__order=order, status=Status.QUEUED, attempts=0, credits=None)
+    for refund in unsent.select_related("payment").order_by("-id"):
+        are_all_owed = -order.balance >= order.refunds_under_way
+        if are_all_owed and amount - order.refund_due >= refund.amount:
+            fail(order, refund.payment, refund, _("The money was refunded at the provider."))
 
 
 def _keep_pending(order: Order, payment: Payment, refund: Refund) -> None:
