@@ -276,7 +276,9 @@ def test_action_refuses_a_transaction_before_anything_is_sent_or_written(place, 
 
 def test_each_function_that_calls_a_provider_refuses_a_transaction():
     """A call that somebody adds later is found too."""
+    without_network = {"refuses", "by_hand"}
     methods = {name for name in vars(PaymentProvider) if not name.startswith("_") and "webhook" not in name}
+    methods -= without_network
     found, unguarded = 0, []
     for module in sorted(Path(payments.__file__).parent.glob("*.py")):
         for function in ast.parse(module.read_text(encoding="utf-8")).body:
