@@ -38,7 +38,7 @@ class UserAdmin(DjangoUserAdmin):
         """Refuse the bulk deletion if one of the accounts is of staff."""
         to_delete, counts, refused, protected = super().get_deleted_objects(objs, request)
         if not all(_may_touch(request, user) for user in objs):
-            refused = {*refused, self.opts.verbose_name}
+            refused = {*refused, str(self.opts.verbose_name)}
         return to_delete, counts, refused, protected
 
     add_fieldsets = [(None, {"fields": ["email", "usable_password", "password1", "password2"]})]

@@ -12,7 +12,7 @@ KEYS = frozenset({"account", "allauth_idp_oidc", "auth", "django_q", "mfa", "soc
 account by a reset, a schedule calls any function."""
 
 
-class GuardedActions(admin.ModelAdmin):
+class GuardedActions(admin.ModelAdmin):  # type: ignore[type-arg]
     """Actions that name no permission, as those of allauth and django-q2, need the one to change the rows."""
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
@@ -28,7 +28,7 @@ def _function(action: Any) -> Any:
     return action[0] if isinstance(action, tuple) else action.func
 
 
-class SuperusersWrite(admin.ModelAdmin):
+class SuperusersWrite(admin.ModelAdmin):  # type: ignore[type-arg]
     """Staff with permissions read these rows; only superusers add, change and delete them."""
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:

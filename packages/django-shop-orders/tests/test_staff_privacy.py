@@ -11,7 +11,16 @@ from django.test import Client
 from django.urls import reverse
 from shop_orders import checkout, lifecycle, payments
 from shop_orders.admin import STEPS
-from shop_orders.models import IdempotencyKey, IncomingPayment, Payment, Refund
+from shop_orders.models import (
+    IdempotencyKey,
+    IncomingPayment,
+    Order,
+    OrderEvent,
+    Payment,
+    ProviderEvent,
+    Refund,
+    Shipment,
+)
 from shop_orders.payment_providers import PaymentState
 from testproject.urls import api
 
@@ -176,3 +185,25 @@ def test_pages_of_the_admin_need_the_permission_to_view_orders(order, client, na
 def test_refusal_contains_no_personal_data(order):
     response = call(staff(without=["view_order"]), "staff_deliver_order", order)
     assert (response.status_code, personal(response)) == (409, [])
+
+
+OF_ORDERS = (Order, OrderEvent, Payment, ProviderEvent, Shipment, IncomingPayment, IdempotencyKey)
+
+
+def test_rows_of_orders_in_the_admin_need_the_permission_to_view_orders(order, client):
+    """An event names its recipients, an incoming payment its payer."""
+    call(staff(), "staff_confirm_order", order, **{"Idempotency-Key": "once"})
+    staff(without=["view_order", "change_order"])
+    client.force_login(get_user_model().objects.order_by("pk").last())
+    seen = []
+    for model in OF_ORDERS:
+        name = f"admin:shop_orders_{model._meta.model_name}"
+        row = model.objects.first()
+        urls = [reverse(f"{name}_changelist")]
+        urls += [reverse(f"{name}_{page}", args=[row.pk]) for page in ("change", "history", "delete")] if row else []
+        for url in urls:
+            response = client.get(url)
+            seen.append(response.status_code)
+            assert response.status_code in (302, 403), url
+            assert [text for text in PERSONAL if text in response.content.decode()] == []
+    assert len(seen) > 15

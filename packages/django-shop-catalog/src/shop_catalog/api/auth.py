@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from ninja.errors import HttpError
 from shop_core.api import auth
 from shop_core.api.auth import ConfiguredAuth
+from shop_core.exceptions import PermissionMissing
 
 from shop_catalog.conf import app_settings
 
@@ -25,7 +27,27 @@ def check_permission(request: HttpRequest, permission: str) -> Any:
     return auth.check_permission(getattr(request, "user", None), permission)
 
 
+def check_staff(request: HttpRequest, permission: str) -> Any:
+    """``check_permission`` for a part of an operation that customers may use too: the credential must be one of staff.
+
+    A token does what its scopes and its user's permissions both allow, so STAFF_API_AUTH judges the request as well.
+
+    Raises:
+        NotAuthenticated, PermissionMissing: as ``check_permission``; also when STAFF_API_AUTH refuses the credential.
+        HttpError: what STAFF_API_AUTH raises, such as for a missing scope.
+    """
+    user = check_permission(request, permission)
+    if not staff(request):
+        raise PermissionMissing(permission)
+    return user
+
+
 def is_staff(request: HttpRequest, permission: str) -> bool:
-    """Whether the caller, who may be a guest, has a model permission."""
+    """Whether the caller, who may be a guest, has a model permission and a credential of staff."""
     user = getattr(request, "user", None)
-    return bool(user is not None and user.is_active and user.has_perm(permission))
+    if user is None or not user.is_active or not user.has_perm(permission):
+        return False
+    try:
+        return bool(staff(request))
+    except HttpError:  # such as for a missing scope
+        return False

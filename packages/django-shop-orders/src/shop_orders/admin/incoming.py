@@ -12,10 +12,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_core.model_admins import ReadOnly, SafeList
 from shop_core.money import as_text
 
 from shop_orders import payments
+from shop_orders.admin.bases import OfOrders
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import IncomingPayment, Order
 from shop_orders.payments import candidates
@@ -53,7 +53,7 @@ class DismissForm(forms.Form):
 
 
 @admin.register(IncomingPayment)
-class IncomingPaymentAdmin(ReadOnly, SafeList):
+class IncomingPaymentAdmin(OfOrders):
     list_display = ("receipt", "status", "amount_text", "account", "payer_name", "payer_phone", "order", "received_at")
     list_filter = ("status", "reason", "provider", "is_confirmed")
     search_fields = ("receipt", "account", "payer_name", "payer_phone", "order__number")

@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
-from shop_core.model_admins import ReadOnly, SafeList
+from shop_core.model_admins import ReadOnly
 
+from shop_orders.admin.bases import OfOrders
 from shop_orders.models import Payment, ProviderEvent, Refund
 
 
@@ -41,7 +42,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, SafeList):
+class PaymentAdmin(OfOrders):
     list_display = (
         "order",
         "provider",
@@ -59,7 +60,7 @@ class PaymentAdmin(ReadOnly, SafeList):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(ReadOnly, SafeList):
+class ProviderEventAdmin(OfOrders):
     list_display = ("received_at", "provider", "kind", "provider_reference", "outcome", "detail")
     list_filter = ("outcome", "provider", "kind", "is_confirmed")
     search_fields = ("provider_reference", "provider_event_id", "refund_reference", "refund_id")

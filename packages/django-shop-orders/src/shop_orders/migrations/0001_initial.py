@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                     "body",
                     models.TextField(
                         blank=True,
-                        help_text="JSON, stored as text so that a repeated response is identical.",
+                        help_text="JSON, encrypted; as text, so that a repeated response is identical.",
                         verbose_name="body",
                     ),
                 ),

@@ -76,11 +76,10 @@ def authorize(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def end_session(request: HttpRequest) -> HttpResponse:
     """allauth's endpoint, but it redirects only to exactly the addresses that the app registered for this."""
-    sent = request.POST if request.method == "POST" else request.GET
+    sent = (request.POST if request.method == "POST" else request.GET).copy()
     wanted = sent.getlist("post_logout_redirect_uri")
     if wanted and not _is_registered(wanted, _client(_audience(sent)), after_logout=True):
-        sent = sent.copy()
-        sent.pop("post_logout_redirect_uri")
+        del sent["post_logout_redirect_uri"]
     if request.method == "POST":
         request.POST = sent  # type: ignore[assignment]
         return _with_query(request, QueryDict(), views.logout)
@@ -97,8 +96,9 @@ def revoke(request: HttpRequest) -> HttpResponse:
         return _error("invalid_request")
     value = request.POST.get("token", "")
     if Token.objects.by_value(value).exclude(client_id=caller).exists():
-        request.POST = request.POST.copy()
-        request.POST["token"] = "-"  # noqa: S105 - no token has this value
+        sent = request.POST.copy()
+        sent["token"] = "-"  # noqa: S105 - no token has this value
+        request.POST = sent  # type: ignore[assignment]
     return _respond(request, views.revoke)
 
 
