@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from shop_core.api.problems import CONTENT_TYPE
+from shop_core.api.views import make_private
 from shop_orders.api.problems import PROBLEMS
 
 API_PATHS = ("/api/", "/_allauth/app/", "/swagger.json")
@@ -33,6 +34,30 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
         policy = next((by_path[path] for path in by_path if request.path.startswith(path)), default)
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+        return response
+
+    return middleware
+
+
+PRIVATE_PATHS = (
+    *("/_allauth/", "/accounts/", "/account/", "/admin/", "/api/v1/auth/", "/cart/", "/checkout/", "/demo/"),
+    *("/identity/o/", "/notify/", "/orders/", "/payments/"),
+)
+"""Pages and operations that show tokens or personal data, of guests too."""
+
+
+def private_pages(get_response: GetResponse) -> GetResponse:
+    """Let no cache keep what shows tokens or personal data: PRIVATE_PATHS, and every page for a user.
+
+    The routers of the packages do it for the API.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        is_known = settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated
+        is_ours = request.path.startswith("/api/")
+        if request.path.startswith(PRIVATE_PATHS) or (is_known and not is_ours):
+            make_private(response)
         return response
 
     return middleware

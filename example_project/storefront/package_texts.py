@@ -144,4 +144,5 @@ ERRORS = [
     gettext_noop("Amounts in %(currency)s have at most %(decimals)d decimals."),
     gettext_noop("This amount is larger than the shop can handle."),
     gettext_noop("Only one address can be the default."),
+    gettext_noop("An address book holds at most %(most)s addresses. Delete one first."),
 ]

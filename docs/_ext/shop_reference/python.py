@@ -28,7 +28,7 @@ CORE: Mapping[str, str] = {
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses reads_stream",
     "api.types": "In safe_text",
-    "api.views": "make_non_atomic",
+    "api.views": "keep_private make_non_atomic make_private vary_by_caller",
 }
 """The public names of core, for the packages and for plugins that build on it."""
 
@@ -68,7 +68,9 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
             "resolve_refund refresh apply_state "
             "receive assign_incoming dismiss_incoming reconcile expire_due"
         ),
-        "customers": "for_request for_user user_of update set_addresses claim_orders anonymise",
+        "customers": (
+            "for_request for_user user_of update set_addresses save_address delete_address claim_orders anonymise"
+        ),
         "tracking": "Tracking of refunds_of",
         "guest_links": "token_for is_valid",
         "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",

@@ -85,9 +85,10 @@ def address(request: HttpRequest, public_id: uuid.UUID | None = None) -> HttpRes
     initial = _as_row(kept) if kept else {"name": customer.name, "phone": customer.phone}
     form = AddressForm(request.POST if request.method == "POST" else None, initial=initial)
     if form.is_bound and form.is_valid():
-        others = [row for row in customer.addresses.all() if row != kept]
         try:
-            _write_addresses(customer, others, new=form.cleaned_data)
+            customers.save_address(customer, form.cleaned_data, public_id=public_id)
+        except Address.DoesNotExist as error:
+            raise Http404 from error
         except ShopOrdersError as error:
             form.add_error(None, str(error))
         else:
@@ -102,7 +103,7 @@ def address(request: HttpRequest, public_id: uuid.UUID | None = None) -> HttpRes
 def delete_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     customer = customers.for_user(request.user)
     kept = _kept_address(customer, public_id)
-    _write_addresses(customer, [row for row in customer.addresses.all() if row != kept])
+    customers.delete_address(customer, kept.public_id)
     messages.success(request, _("The address is deleted."))
     return redirect("storefront:account_addresses")
 
@@ -112,8 +113,7 @@ def delete_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 def default_address(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     customer = customers.for_user(request.user)
     kept = _kept_address(customer, public_id)
-    others = [row for row in customer.addresses.all() if row != kept]
-    _write_addresses(customer, others, new={**_as_row(kept), "is_default": True})
+    customers.save_address(customer, {**_as_row(kept), "is_default": True}, public_id=public_id)
     messages.success(request, _("This is now your default address."))
     return redirect("storefront:account_addresses")
 
@@ -153,11 +153,3 @@ def _kept_address(customer: Customer, public_id: uuid.UUID) -> Address:
 
 def _as_row(address: Address) -> dict[str, Any]:
     return {**address.as_data(), "label": address.label, "is_default": address.is_default}
-
-
-def _write_addresses(customer: Customer, others: list[Address], *, new: dict[str, Any] | None = None) -> None:
-    """Save the other addresses unchanged and a new one, which may become the default."""
-    rows = [_as_row(row) for row in others]
-    if new is not None and new["is_default"]:
-        rows = [{**row, "is_default": False} for row in rows]
-    customers.set_addresses(customer, [*rows, *([new] if new is not None else [])])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_orders import carts, checkout, customers, guest_links, pages, payments, visitors
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import CartClosed, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import CartClosed, InvalidAddress, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
@@ -140,7 +141,8 @@ def _place(request: HttpRequest, cart: Cart, kept: dict[str, Any], expected: Dec
         by=request.user if request.user.is_authenticated else None,
     )
     if kept["save_address"] and cart.customer is not None:
-        _keep_address(cart.customer, kept["address"])
+        with suppress(InvalidAddress):  # the address book is full, which is no reason to refuse the order
+            customers.save_address(cart.customer, kept["address"])
     return order
 
 
@@ -181,10 +183,3 @@ def _known(request: HttpRequest, customer: Customer | None) -> dict[str, Any]:
     if customer is None:
         return {}
     return {"name": customer.name, "email": customer.email, "phone": customer.phone}
-
-
-def _keep_address(customer: Customer, address: dict[str, str]) -> None:
-    known = list(customer.addresses.all())
-    if address not in [row.as_data() for row in known]:
-        rows = [{**row.as_data(), "label": row.label, "is_default": row.is_default} for row in known]
-        customers.set_addresses(customer, [*rows, address])

@@ -79,3 +79,31 @@ def test_orders_are_listed_newest_first(customer, mug):
     assert text.index(second.number) < text.index(first.number)
     assert f"/orders/{first.number}/" in customer.get(f"/account/orders/?after={second.number}")
     assert f"/orders/{first.number}/" not in customer.get(f"/account/orders/?after={first.number}")
+
+
+def test_two_tabs_that_save_an_address_lose_none(customer, user, monkeypatch):
+    """The second tab saves while the first has read the addresses already."""
+    known = customers.for_user(user)
+    save = customers.save_address
+
+    def save_after_the_other_tab(*arguments, **options):
+        monkeypatch.setattr(customers, "save_address", save)
+        customers.save_address(known, {**ADDRESS, "city": "Mombasa"})
+        return save(*arguments, **options)
+
+    monkeypatch.setattr(customers, "save_address", save_after_the_other_tab)
+    customer.post("/account/addresses/new/", **ADDRESS)
+
+    assert {row.city for row in known.addresses.all()} == {"Nairobi", "Mombasa"}
+
+
+def test_the_page_and_the_api_have_the_same_limit_of_addresses(customer, user):
+    known = customers.for_user(user)
+    rows = [{**ADDRESS, "line1": f"Road {number}"} for number in range(customers.MAX_ADDRESSES)]
+    customers.set_addresses(known, rows)
+
+    assert "at most 20 addresses" in customer.post("/account/addresses/new/", **ADDRESS)
+    patch = {"addresses": [*rows, ADDRESS]}
+    response = customer.client.patch("/api/v1/auth/customers/update_profile/", patch, content_type="application/json")
+    assert response.status_code == 422
+    assert known.addresses.count() == customers.MAX_ADDRESSES

@@ -1,4 +1,5 @@
 import re
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from io import StringIO
 
@@ -7,7 +8,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client, RequestFactory
 from shop_orders import carts, customers, lifecycle, payments
 from shop_orders.exceptions import InvalidAddress, InvalidPhone, InvalidTransition
@@ -317,3 +318,48 @@ def test_command_checks_any_column(django_user_model, capsys):
     for wrong in ("shop_orders.Customer.mail", "shop_orders.Nothing.email", "email"):
         with pytest.raises(CommandError, match="There is no field"):
             call_command("check_email_addresses", wrong)
+
+
+HOME = {"line1": "Moi Avenue 1", "city": "Nairobi", "country": "KE"}
+
+
+def test_addresses_are_added_one_by_one_and_one_stays_the_default(customer):
+    home = customers.save_address(customer, HOME)
+    office = customers.save_address(customer, {**HOME, "line1": "Harbour Road 2", "is_default": True})
+    customers.save_address(customer, {**HOME, "line1": "Moi Avenue 3"}, public_id=home.public_id)
+    customers.save_address(customer, {**HOME, "line1": "Moi Avenue 3"})  # it is there already
+
+    assert [(row.line1, row.is_default) for row in customer.addresses.all()] == [
+        ("Harbour Road 2", True),
+        ("Moi Avenue 3", False),
+    ]
+    customers.delete_address(customer, office.public_id)
+    customers.delete_address(customer, office.public_id)
+    assert [(row.line1, row.is_default) for row in customer.addresses.all()] == [("Moi Avenue 3", True)]
+
+
+def test_address_book_has_one_limit(customer):
+    rows = [{**HOME, "line1": f"Moi Avenue {number}"} for number in range(customers.MAX_ADDRESSES + 1)]
+    with pytest.raises(InvalidAddress, match="at most 20"):
+        customers.set_addresses(customer, rows)
+    assert customer.addresses.count() == 0
+
+    customers.set_addresses(customer, rows[:-1])
+    with pytest.raises(InvalidAddress, match="at most 20"):
+        customers.save_address(customer, rows[-1])
+    assert customer.addresses.count() == customers.MAX_ADDRESSES
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_addresses_that_are_saved_at_once_are_all_kept(customer):
+    def save(number):
+        try:
+            return customers.save_address(customer, {**HOME, "line1": f"Moi Avenue {number}", "is_default": True})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(save, range(8)))
+    assert customer.addresses.count() == 8
+    assert customer.addresses.filter(is_default=True).count() == 1

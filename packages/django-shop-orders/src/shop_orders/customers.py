@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -39,6 +41,9 @@ from shop_orders.transactions import in_transaction
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
 ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country", "phone")
+
+MAX_ADDRESSES = 20
+"""The most addresses in a customer's address book."""
 
 ORDERS_AT_A_TIME = 100
 """SQLite refuses conditions with more than a thousand parts."""
@@ -134,24 +139,83 @@ def set_addresses(customer: Customer, addresses: Iterable[Mapping[str, Any]]) ->
     """Replace the addresses of a customer. The first is the default unless another one is marked.
 
     Raises:
-        InvalidAddress: an address lacks line1, city or country.
+        InvalidAddress: an address lacks line1, city or country, or there are more than MAX_ADDRESSES.
         InvalidPhone: the phone number of an address is not valid.
         InvalidInput: a text is too long, or has a character that cannot be stored.
     """
-    rows = []
-    for data in addresses:
-        texts.check(Address, label=data.get("label", ""))
-        fields = clean_address({name: data.get(name, "") for name in ADDRESS_FIELDS})
-        rows.append(
-            Address(customer=customer, label=data.get("label", ""), is_default=bool(data.get("is_default")), **fields)
-        )
+    rows = [Address(customer=customer, **_address_fields(data)) for data in addresses]
+    _refuse_more_than_allowed(len(rows))
     defaults = [row for row in rows if row.is_default] or rows[:1]
     for row in rows:
         row.is_default = row in defaults[:1]
+    with _address_book_of(customer) as book:
+        book.all().delete()
+        return Address.objects.bulk_create(rows)
+
+
+def save_address(customer: Customer, data: Mapping[str, Any], *, public_id: uuid.UUID | None = None) -> Address:
+    """Add an address, or change the one with this public id; the others stay. The first address is the default.
+
+    An address equal to a stored one is not added again. Two calls at the same moment wait for each other.
+
+    Raises:
+        Address.DoesNotExist: the customer has no address with this public id.
+        InvalidAddress: line1, city or country is missing, or the address book is full.
+        InvalidPhone: its phone number is not valid.
+        InvalidInput: a text is too long, or has a character that cannot be stored.
+    """
+    fields = _address_fields(data)
+    with _address_book_of(customer) as book:
+        rows = list(book.all())
+        if public_id is None:
+            row = next((row for row in rows if row.as_data() == {**row.as_data(), **_compared(fields)}), None)
+        else:
+            row = book.get(public_id=public_id)
+        if row is None:
+            _refuse_more_than_allowed(len(rows) + 1)
+            row = Address(customer=customer)
+        fields["is_default"] = fields["is_default"] or row.is_default or not rows
+        if fields["is_default"]:
+            book.exclude(pk=row.pk).update(is_default=False)
+        for name, value in fields.items():
+            setattr(row, name, value)
+        row.save()
+        return row
+
+
+def delete_address(customer: Customer, public_id: uuid.UUID) -> None:
+    """Delete an address. If it was the default, the oldest of the others becomes it. A second call changes nothing."""
+    with _address_book_of(customer) as book:
+        deleted = book.filter(public_id=public_id).delete()[0]
+        first = book.order_by("pk").first()
+        if deleted and first is not None and not book.filter(is_default=True).exists():
+            book.filter(pk=first.pk).update(is_default=True)
+
+
+@contextmanager
+def _address_book_of(customer: Customer) -> Iterator[Any]:
+    """The addresses of a customer in a transaction, in which nobody else changes them."""
     with transaction.atomic(using=connection_of(Address).alias):
         Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-        customer.addresses.all().delete()
-        return Address.objects.bulk_create(rows)
+        yield customer.addresses
+
+
+def _address_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    label = str(data.get("label") or "")
+    texts.check(Address, label=label)
+    fields = clean_address({name: data.get(name, "") for name in ADDRESS_FIELDS})
+    return {**fields, "label": label, "is_default": bool(data.get("is_default"))}
+
+
+def _compared(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: fields[name] for name in ADDRESS_FIELDS}
+
+
+def _refuse_more_than_allowed(number: int) -> None:
+    if number > MAX_ADDRESSES:
+        raise InvalidAddress(
+            _("An address book holds at most %(most)s addresses. Delete one first.") % {"most": MAX_ADDRESSES}
+        )
 
 
 @in_transaction(Order)

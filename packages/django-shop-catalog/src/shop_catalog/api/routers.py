@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from ninja import Router
-from shop_core.api.views import make_non_atomic
+from shop_core.api.auth import GUEST
+from shop_core.api.views import make_non_atomic, make_private, vary_by_caller
 
 from shop_catalog.api.problems import PROBLEMS
 
+
+def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Decorate the views of the router: caches may keep what a guest reads, and what says itself that they may.
+
+    Other responses may hold the caller's own review, or what only staff see.
+    """
+
+    @functools.wraps(run)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = run(request, *args, **kwargs)
+        is_public = getattr(request, "auth", None) == GUEST and request.method in ("GET", "HEAD")
+        keep = vary_by_caller if is_public or "Cache-Control" in response else make_private
+        return keep(response)
+
+    return wrapped
+
+
 router = Router(tags=["catalog"])
 PROBLEMS.install(router)
+router.add_decorator(limit_caching, mode="view")
 
 # These write files to a storage or read a long upload, which must not happen in the transaction of a request.
 make_non_atomic(router, "/products/{slug}/images/", "/categories/{slug}/image/", "/products/bulk_create/")

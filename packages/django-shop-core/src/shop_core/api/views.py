@@ -1,10 +1,13 @@
-"""Paths whose view ``ATOMIC_REQUESTS`` must not wrap in a transaction, because their operations use the network."""
+"""What the views of a router's paths have in common: no transaction around the network, and what caches may keep."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from ninja import Router
 from ninja.operation import PathView
 
@@ -32,3 +35,25 @@ class _NonAtomicPathView(PathView):
 
     def get_view(self) -> Callable[..., Any]:
         return non_atomic(super().get_view())
+
+
+def keep_private(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Decorate the views of a router whose responses hold tokens or personal data: no cache may keep them."""
+
+    @functools.wraps(run)
+    def wrapped(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        return make_private(run(*args, **kwargs))
+
+    return wrapped
+
+
+def make_private(response: HttpResponseBase) -> HttpResponseBase:
+    """Keep a response out of every cache (RFC 9111, 5.2.2.5)."""
+    response["Cache-Control"] = "no-store"
+    return vary_by_caller(response)
+
+
+def vary_by_caller(response: HttpResponseBase) -> HttpResponseBase:
+    """Name the headers with credentials, on which the response depends."""
+    patch_vary_headers(response, ("Authorization", "Cookie"))
+    return response

@@ -1,6 +1,7 @@
 """The two routers of the app. The other modules of this package add their operations to them."""
 
 from ninja import Router
+from shop_core.api.views import keep_private
 
 from shop_notify.api.problems import PROBLEMS
 
@@ -9,3 +10,5 @@ staff_router = Router(tags=["notifications: staff"])
 
 PROBLEMS.install(router)
 PROBLEMS.install(staff_router)
+router.add_decorator(keep_private, mode="view")
+staff_router.add_decorator(keep_private, mode="view")

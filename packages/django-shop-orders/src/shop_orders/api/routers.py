@@ -1,7 +1,7 @@
 """The two routers of the app. The other modules add their operations to them; there are no nested routers."""
 
 from ninja import Router
-from shop_core.api.views import make_non_atomic
+from shop_core.api.views import keep_private, make_non_atomic
 
 from shop_orders.api.privacy import blank_personal_data
 from shop_orders.api.problems import PROBLEMS
@@ -12,6 +12,8 @@ staff_router = Router(tags=["orders: staff"])
 PROBLEMS.install(router)
 PROBLEMS.install(staff_router)
 staff_router.add_decorator(blank_personal_data, mode="view")
+router.add_decorator(keep_private, mode="view")
+staff_router.add_decorator(keep_private, mode="view")
 
 # Payment providers are called here, which no transaction of a request may contain.
 make_non_atomic(router, "/orders/{number}/payments/")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from ninja import Router, Status
 from shop_core.addresses import comparable
 from shop_core.api.problems import responses
+from shop_core.api.views import keep_private
 from shop_core.db.transactions import connection_of
 
 from shop_orders import customers
@@ -31,6 +32,7 @@ from shop_orders.models import Customer
 
 router = Router(tags=["accounts"])
 PROBLEMS.install(router)
+router.add_decorator(keep_private, mode="view")
 
 CODES_HELP: Mapping[str, str] = {
     "invalid_credentials": "No account has this e-mail address and password.",

@@ -7,6 +7,8 @@ from ninja import Schema
 from pydantic import AfterValidator, Field, StringConstraints
 from shop_core.api.types import In, ShortText
 
+from shop_orders.customers import MAX_ADDRESSES
+
 Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")]
 Password = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=False)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=150)]
@@ -121,4 +123,6 @@ class ProfileIn(In):
     last_name: Name | None = None
     phone: Phone | None = None
     language: Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z0-9-]*$")] | None = None
-    addresses: Annotated[list[AddressIn], Field(max_length=20), AfterValidator(_unique_default)] | None = None
+    addresses: Annotated[list[AddressIn], Field(max_length=MAX_ADDRESSES), AfterValidator(_unique_default)] | None = (
+        None
+    )
