@@ -148,7 +148,9 @@ def _use_page(world: World, number: str) -> None:
     is_old = world.happens("a customer pays an old page", 0.4)
     is_doubled = world.happens("a customer pays twice", 0.4)
     refuses = world.chance(0.15)
-    if is_doubled and (paid := [pair for pair in deals if pair[1].status == "captured" and not pair[1].is_by_hand]):
+    paid = [pair for pair in deals if pair[1].status == "captured" and pair[0].can_be_paid_again]
+    paid = [pair for pair in paid if not pair[1].is_by_hand]
+    if is_doubled and paid:
         service, deal = world.rng.choice(paid)
         world.story.say(f"{service.alias}: the customer pays {service.name(deal)} a second time")
         service.pay_again(deal)

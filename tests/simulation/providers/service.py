@@ -106,6 +106,8 @@ class Service:
     """Whether an inquiry says how much came."""
     does_refunds = True
     """Whether refunds are made there, may be pending, and are told of; else people send money back by hand."""
+    can_be_paid_again = True
+    """Whether a deal that was paid can be paid a second time, by mistake."""
     refusing_means = "failed"
 
     def __init__(self, world: World, alias: str) -> None:

@@ -46,6 +46,8 @@ class PhoneService(Service):
     page_minutes = 2
     names_amounts = False
     does_refunds = False
+    can_be_paid_again = False
+    """A push that was answered is over. Who pays again pays a second push, or by hand."""
 
     def take(self, deal: Deal, amount: Decimal) -> None:
         deal.receipt = deal.receipt or f"receipt-{deal.reference}"
