@@ -14,6 +14,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from shop_orders.contrib.allauth import openid_rights
 
 LOCK_OUT_SECONDS = 300
 """allauth's default: five bad passwords lock an address for five minutes (ACCOUNT_RATE_LIMITS, ``login_failed``)."""
@@ -70,7 +71,9 @@ def form_targets(get_response: GetResponse) -> GetResponse:
 
 
 def _targets(request: HttpRequest, response: HttpResponseBase) -> Iterator[str]:
-    """The URLs to which the forms of a page may be redirected."""
+    """The URLs to which the forms of a page may be redirected. The form of the log-out is on many pages."""
+    if end := openid_rights.logout_origin(request):
+        yield end
     if request.path.startswith("/accounts/"):
         providers: dict[str, Any] = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]
         yield from openid.origins(providers["APPS"])

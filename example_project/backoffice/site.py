@@ -6,9 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from shop_orders.contrib.allauth import openid_rights
 
 from backoffice import dashboard, guards
 
@@ -23,6 +25,12 @@ class BackofficeSite(admin.AdminSite):
         models = [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable
         for model in models:
             super().register(model, guards.guarded(model, admin_class or admin.ModelAdmin), **options)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Log out at the OpenID Provider too, as the shop's own log-out does."""
+        url = openid_rights.logout_url(request, reverse("storefront:home"))
+        response: HttpResponse = super().logout(request, extra_context)
+        return HttpResponseRedirect(url) if url else response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**(extra_context or {}), "dashboard": dashboard.of(request, self)})

@@ -2,6 +2,7 @@
 
 One provider: ``OIDC_ISSUER``, ``OIDC_CLIENT_ID``, ``OIDC_CLIENT_SECRET``, ``OIDC_NAME``. Several:
 ``OIDC_PROVIDERS=google,work`` and the same four with the provider's name in each, ``OIDC_GOOGLE_ISSUER`` and so on.
+Optional: ``OIDC_STAFF_CLAIM`` (``groups=shop-staff``), ``OIDC_SCOPE`` and ``OIDC_LOGOUT``.
 """
 
 from __future__ import annotations
@@ -47,5 +48,11 @@ def _provider(env: Env, name: str, prefix: str) -> dict[str, Any]:
         "name": env.text(f"{prefix}NAME", name.replace("-", " ").title()),
         "client_id": env.text(f"{prefix}CLIENT_ID"),
         "secret": env.text(f"{prefix}CLIENT_SECRET"),
-        "settings": {"server_url": issuer, "oauth_pkce_enabled": True},
+        "settings": {
+            "server_url": issuer,
+            "oauth_pkce_enabled": True,
+            "staff_claim": env.text(f"{prefix}STAFF_CLAIM", ""),
+            "end_session": env.flag(f"{prefix}LOGOUT", default=True),
+            **({"scope": scope.split()} if (scope := env.text(f"{prefix}SCOPE", "")) else {}),
+        },
     }

@@ -57,7 +57,12 @@ def issuer(shop: str, app_port: int, settings: Any) -> Iterator[str]:
                     "name": "Work ID",
                     "client_id": "shop",
                     "secret": "shop-secret",
-                    "settings": {"server_url": address, "oauth_pkce_enabled": True},
+                    "settings": {
+                        "server_url": address,
+                        "oauth_pkce_enabled": True,
+                        "staff_claim": "groups=shop-staff",
+                        "end_session": True,
+                    },
                 }
             ],
         }

@@ -107,6 +107,40 @@ const scenarios = {
     expect(again.url() === `${shop}/account/`, `the connected account does not log in: ${again.url()}`);
   },
 
+  async unlink() {
+    const page = await visitor({ bypassCSP: true });
+    await logIn(page, shop);
+    await page.goto(`${shop}/accounts/3rdparty/`);
+    await press(page);
+    await logInAs(page, "nameless");
+    await page.goto(`${shop}/account/`);
+    await Promise.all([page.waitForURL("**/accounts/3rdparty/"), page.click("nav.side a[href='/accounts/3rdparty/']")]);
+    await page.check("input[name=account]");
+    await Promise.all([page.waitForNavigation(), page.click("main form:has(input[name=account]) button[type=submit]")]);
+    await page.goto(`${shop}/accounts/3rdparty/`);
+    expect((await page.$$("input[name=account]")).length === 0, "the account is still connected");
+  },
+
+  async clerk() {
+    const page = await enter("clerk");
+    await page.goto(`${shop}/admin/`);
+    expect(page.url() === `${shop}/admin/`, `the admin led to ${page.url()}`);
+  },
+
+  /** The log-out here is one at the provider: it asks, and its session has ended afterwards. */
+  async "log out"() {
+    const page = await enter("verified");
+    await Promise.all([
+      page.waitForURL(`${issuer}/session/end**`),
+      page.click("nav.side form[action='/accounts/logout/'] button"),
+    ]);
+    await Promise.all([page.waitForURL(`${shop}/`), page.click("button[name=logout]")]);
+    expect(await isStranger(page), "the session here is still open");
+    await page.goto(`${shop}/accounts/login/`);
+    await press(page);
+    expect((await page.$$("input[name=login]")).length === 1, "the provider still knows who it is");
+  },
+
   /** An app gets the token from the provider itself and passes it to the shop's headless log-in. */
   async "log-in by an app"() {
     const insecure = { execute: [client.allowInsecureRequests] };

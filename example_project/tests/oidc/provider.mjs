@@ -11,6 +11,7 @@ const people = {
   nameless: { given_name: "Nameless" },
   impostor: { email: "customer@example.org", email_verified: true },
   staff: { email: "staff@example.org", email_verified: true },
+  clerk: { email: "clerk@example.org", email_verified: true, given_name: "Clerk", groups: ["shop-staff"] },
 };
 
 const provider = new Provider(issuer, {
@@ -20,12 +21,13 @@ const provider = new Provider(issuer, {
       client_secret: "shop-secret",
       redirect_uris: [`${shop}/accounts/oidc/work/login/callback/`, callback],
       response_types: ["code"],
+      post_logout_redirect_uris: [`${shop}/`],
       grant_types: ["authorization_code"],
       token_endpoint_auth_method: "client_secret_basic",
     },
   ],
   pkce: { required: () => true },
-  claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["given_name", "family_name"] },
+  claims: { openid: ["sub"], email: ["email", "email_verified", "groups"], profile: ["given_name", "family_name"] },
   conformIdTokenClaims: false,
   cookies: { keys: ["a key for tests"] },
   findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id, ...people[id] }) }),

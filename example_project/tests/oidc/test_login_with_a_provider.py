@@ -75,6 +75,23 @@ def test_an_account_connects_a_provider_and_logs_in_with_it(click, user):
     assert User.objects.count() == 1
 
 
+def test_an_account_unlinks_a_provider(click, user):
+    click("unlink")
+
+    assert not SocialAccount.objects.exists()
+
+
+def test_a_claim_opens_the_admin_and_its_end_closes_it(click):
+    click("clerk")
+
+    user = User.objects.get()
+    assert (user.email, user.is_staff, user.is_superuser) == ("clerk@example.org", True, False)
+
+
+def test_a_log_out_is_one_at_the_provider_too(click):
+    click("log out")
+
+
 def test_an_app_logs_in_without_a_browser_of_the_shop(click):
     click("log-in by an app")
 

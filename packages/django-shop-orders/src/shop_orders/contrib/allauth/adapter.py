@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from shop_core.addresses import comparable
@@ -29,6 +30,15 @@ class AccountAdapter(DefaultAccountAdapter):
         cleaned: str = super().clean_email(email)
         emails.validate(cleaned.strip())
         return comparable(cleaned)
+
+    def get_logout_redirect_url(self, request: HttpRequest) -> str:
+        """Log out at the OpenID Provider too, if the log-in was there and the app's settings have ``end_session``."""
+        url: str = super().get_logout_redirect_url(request)
+        if not apps.is_installed("allauth.socialaccount"):
+            return url
+        from shop_orders.contrib.allauth.openid_rights import logout_url
+
+        return logout_url(request, url) or url
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
         """Find the account, and count wrong passwords, by the form in which addresses are compared."""

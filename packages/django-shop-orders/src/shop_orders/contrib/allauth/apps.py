@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 
 
 class AllauthConfig(AppConfig):
@@ -12,3 +12,7 @@ class AllauthConfig(AppConfig):
 
         receivers.connect()
         checks.register()
+        if apps.is_installed("allauth.socialaccount"):
+            from shop_orders.contrib.allauth import openid_rights
+
+            openid_rights.connect()

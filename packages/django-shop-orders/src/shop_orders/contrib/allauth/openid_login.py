@@ -33,6 +33,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy
 from requests import RequestException
 
+from shop_orders.contrib.allauth.openid_rights import STAFF, has_claim
+
 logger = logging.getLogger(__name__)
 
 SUBJECT_LENGTH = 255
@@ -41,6 +43,7 @@ NAME_LENGTH = 150
 """The length of the names in Django's user model."""
 STORED_LENGTH = 10_000
 """More claims than this, as JSON, are not stored."""
+END = "end_session_endpoint"
 NEEDED = ("email", "email_verified", "family_name", "given_name", "iss", "name", "preferred_username", "sub")
 
 FAULTS: Mapping[str, Any] = {
@@ -77,7 +80,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
     def openid_config(self) -> Any:
         with _reading():
             config = super().openid_config
-            for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"):
+            for name in ("authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri", END):
                 if name in config and urlsplit(config[name]).scheme not in {"http", "https"}:
                     raise ProviderFault
             if not config["authorization_endpoint"] or not config["token_endpoint"]:
@@ -95,9 +98,13 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             is_period = type(data.get("expires_in")) is int and 0 < data["expires_in"] < 10**9
             return super().parse_token({**data, "expires_in": data["expires_in"] if is_period else None})
 
-    def complete_login(self, *args: Any, **kwargs: Any) -> Any:
+    def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
         with _reading():
-            return super().complete_login(*args, **kwargs)
+            login = super().complete_login(request, app, token, **kwargs)
+            url, id_token = self.openid_config.get(END), kwargs["response"].get("id_token")
+        if app.settings.get("end_session") and url and id_token:
+            token.openid_logout = {"url": url, "client_id": app.client_id, "id_token": id_token}
+        return login
 
 
 class Provider(OpenIDConnectProvider):
@@ -115,7 +122,10 @@ class Provider(OpenIDConnectProvider):
         parts = [response[name] for name in ("userinfo", "id_token") if response.get(name)] or [response]
         if len({_subject(part) for part in parts}) > 1:
             raise ProviderFault("subject")
-        return super().sociallogin_from_response(request, _storable(response))
+        login = super().sociallogin_from_response(request, _storable(response))
+        if wanted := self.app.settings.get("staff_claim"):
+            login.account.extra_data[STAFF] = any(has_claim(part, wanted) for part in parts)
+        return login
 
     def verify_token(self, request: HttpRequest, token: Any) -> Any:
         from allauth.socialaccount.adapter import get_adapter
