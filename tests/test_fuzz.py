@@ -44,8 +44,9 @@ PAGES = [
 
 @pytest.fixture
 def shop(settings):
-    settings.RATELIMIT_ENABLE = False
     settings.ACCOUNT_RATE_LIMITS = False
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "THROTTLES": {}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "THROTTLES": {}}
     cache.clear()
     food = categories.create("Food", slug="fuzz-food")
     apple = products.create("A", name="Apple", slug="apple", price=Decimal(1), categories=[food], is_featured=True)

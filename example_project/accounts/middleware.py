@@ -19,6 +19,8 @@ from shop_orders.contrib.allauth import openid_rights
 LOCK_OUT_SECONDS = 300
 """allauth's default: five bad passwords lock an address for five minutes (ACCOUNT_RATE_LIMITS, ``login_failed``)."""
 LIMIT_SECONDS = 60
+RESET_SECONDS = 3600
+"""The period of ACCOUNT_RATE_LIMITS for password resets."""
 HEADER = "Content-Security-Policy"
 NOWHERE = "form-action 'self'"
 
@@ -36,7 +38,8 @@ def too_many(get_response: GetResponse) -> GetResponse:
             response.status_code = 429
             response.headers["Retry-After"] = str(LOCK_OUT_SECONDS)
         elif response.status_code == 429:
-            response.headers.setdefault("Retry-After", str(LIMIT_SECONDS))
+            is_reset = request.path.endswith(("/password/reset/", "/password/request"))
+            response.headers.setdefault("Retry-After", str(RESET_SECONDS if is_reset else LIMIT_SECONDS))
         return response
 
     return middleware

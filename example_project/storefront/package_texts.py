@@ -130,6 +130,8 @@ ERRORS = [
     gettext_noop("The payment was declined. Try again or choose another payment method."),
     gettext_noop("The payment provider does not respond. Try again in a moment."),
     gettext_noop("The shop is busy. Try again in a moment."),
+    gettext_noop("You have done this too often. Wait a moment, then try again."),
+    gettext_noop("You have sent too many requests. Try again in %(retry_after)s seconds."),
     gettext_noop("The shop cannot accept orders now, because of an error in its settings. Please contact the shop."),
     gettext_noop("At most %(units)s units can be ordered before they are paid. Order fewer, or pay first."),
     gettext_noop("This was already done."),

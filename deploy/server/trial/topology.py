@@ -73,6 +73,7 @@ class Topology:
             "AFRICAS_TALKING_URL": f"http://127.0.0.1:{self.gateway.server_address[1]}",
             "AFRICAS_TALKING_REPORT_SECRET": secrets.token_urlsafe(30),
             "SMS_PER_HOUR": "1000000",
+            "THROTTLES": "false",
             "MAX_UNPAID_ORDERS": "1000000",
             "MAX_UNPAID_UNITS": "1000000",
             "METRICS_TOKEN": "smoke-token",

@@ -13,8 +13,9 @@ from shop_reference.markdown import paragraphs, table, words
 CORE: Mapping[str, str] = {
     "addresses": "comparable delivery_problem identity_problem",
     "conf": "BaseSettings",
-    "exceptions": "ShopError Busy NotAuthenticated PermissionMissing",
+    "exceptions": "ShopError Busy NotAuthenticated PermissionMissing TooManyRequests",
     "hooks": "load_hook",
+    "limits": "check are_rates",
     "jobs": "Job Schedule JobsCommand",
     "model_admins": "ReadOnly SafeList",
     "money": "exponent unit quantise as_text minor_units from_minor_units",
@@ -60,7 +61,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
             "remove_item clear view merge prune"
         ),
         "checkout": "Contact place_order preview",
-        "visitors": "of",
+        "visitors": "of limit",
         "form_tokens": "new_token is_valid once find FormTokenField",
         "lifecycle": "allowed confirm start_processing ship deliver cancel restock reinstate add_note",
         "payments": (

@@ -33,6 +33,8 @@ ACCOUNT_FORMS = {
     "reset_password": "shop_orders.contrib.allauth.login_forms.ResetPasswordForm",
 }
 ACCOUNT_SIGNUP_FORM_CLASS = "shop_orders.contrib.allauth.forms.SignupForm"
+ACCOUNT_RATE_LIMITS = {"reset_password": "20/h/ip,5/h/key"}
+"""Added to allauth's defaults. The key is the e-mail address."""
 ACCOUNT_EMAIL_VERIFICATION = env.one_of("EMAIL_VERIFICATION", "mandatory", ("mandatory", "optional", "none"))
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True

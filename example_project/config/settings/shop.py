@@ -124,7 +124,11 @@ ORDER_LINK_ROUTE: dict[str, Any] = {
     "expires_after_minutes": 60,
 }
 
+IS_THROTTLED = env.flag("THROTTLES", default=True)
+"""Off for load tests, whose requests all come from one address."""
+
 SHOP_CATALOG = {
+    "THROTTLES": {"reviews": "20/h"} if IS_THROTTLED else {},
     "CURRENCY": SHOP_CURRENCY,
     "PRICES_INCLUDE_TAX": True,
     "PRODUCT_URL": "storefront:product",
@@ -153,6 +157,9 @@ SHOP_ORDERS = {
     "MAX_UNPAID_ORDERS": env.number("MAX_UNPAID_ORDERS", 5, least=1),
     "MAX_UNPAID_UNITS": env.number("MAX_UNPAID_UNITS", 200, least=1),
     "TRUSTED_PROXIES": PROXY_COUNT,
+    "THROTTLES": {"cart": "120/m", "orders": "30/h", "payments": "30/h", "registrations": "20/h"}
+    if IS_THROTTLED
+    else {},
 }
 
 SHOP_NOTIFY = {

@@ -16,6 +16,7 @@ from shop_orders.product_sources import product_source
 
 from storefront import refusals
 from storefront.context_processors import cart_count
+from storefront.limits import limited
 
 
 @require_safe
@@ -28,6 +29,7 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@limited("cart")
 def add(request: HttpRequest) -> HttpResponse:
     """Add a product and show the cart; htmx gets a short message and the new count instead."""
     ref, quantity = ref_of(request), quantity_of(request, default=1)
@@ -53,6 +55,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@limited("cart")
 def change(request: HttpRequest) -> HttpResponse:
     """Set the quantity of a product; 0 removes it."""
     ref, quantity = ref_of(request), quantity_of(request, default=-1)
@@ -71,6 +74,7 @@ def change(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@limited("cart")
 def clear(request: HttpRequest) -> HttpResponse:
     cart = pages.current_cart(request)
     if cart is not None:

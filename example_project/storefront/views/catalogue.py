@@ -22,6 +22,7 @@ from shop_orders.conf import app_settings
 from storefront import cards, offers, shipping
 from storefront.filters import RATINGS, Choice
 from storefront.forms import ReviewForm
+from storefront.limits import limited
 
 PAGE_SIZE = 24
 SUGGESTED = 6
@@ -113,6 +114,7 @@ def reviews(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
+@limited("reviews")
 def review(request: HttpRequest, slug: str) -> HttpResponse:
     """Write a review, or change the existing one."""
     item = _listed(slug)

@@ -25,6 +25,7 @@ from shop_orders.payment_providers import payment_provider
 
 from storefront import links, refusals, shipping
 from storefront.forms import CheckoutForm
+from storefront.limits import limited
 
 SESSION_KEY = "checkout"
 """The session key under which the first step saves its values for the second."""
@@ -85,6 +86,7 @@ def review(request: HttpRequest) -> HttpResponse:
 
 @non_atomic_requests  # starts a payment
 @require_POST
+@limited("orders")
 def place(request: HttpRequest) -> HttpResponse:
     """Place the order of the cart that the page showed. A second click or a second tab leads to the same order."""
     cart = pages.own_cart(request, request.POST.get("cart", ""))

@@ -25,6 +25,7 @@ from shop_orders.payment_providers import PaymentProvider, payment_provider
 
 from storefront import links, lost_links, shipping, timeline
 from storefront.forms import FindOrderForm
+from storefront.limits import limited
 
 STEPS = {
     OrderStatus.PENDING: pgettext_lazy("step of an order", "Placed"),
@@ -89,6 +90,7 @@ def waiting(request: HttpRequest, number: str) -> HttpResponse:
 @non_atomic_requests  # calls the payment provider
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
+@limited("payments")
 def pay(request: HttpRequest, number: str) -> HttpResponse:
     """Choose a payment provider and start the payment.
 

@@ -1,12 +1,15 @@
 import shutil
 import socket
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import redis
 from operations import caches
 
+EXAMPLE = Path(__file__).resolve().parents[2]
 NEEDS_REDIS = pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 
 
@@ -106,3 +109,43 @@ def test_a_restart_between_two_calls_goes_unnoticed(server):
     server.start()
     cache.set("a", 2)
     assert cache.get("a") == 2
+
+
+WORKER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from django.conf import settings
+
+url = sys.argv[1]
+settings.configure(
+    CACHES={"default": {"BACKEND": "operations.caches.RedisCache", "LOCATION": url}},
+    SHOP_ORDERS={"THROTTLES": {"cart": "100/d"}},
+)
+from shop_core import limits
+from shop_core.exceptions import TooManyRequests
+from shop_orders.conf import app_settings
+
+def passes(_number):
+    try:
+        limits.check(app_settings, "cart", "a visitor")
+    except TooManyRequests:
+        return False
+    return True
+
+print("ready", flush=True)
+sys.stdin.readline()
+with ThreadPoolExecutor(32) as pool:
+    print(sum(pool.map(passes, range(320))), flush=True)
+"""
+
+
+@NEEDS_REDIS
+def test_two_processes_of_32_threads_let_exactly_n_requests_through(server):
+    command = [sys.executable, "-c", WORKER, f"redis://127.0.0.1:{server.port}/0"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, cwd=EXAMPLE, **pipes) for _process in range(2)]
+    assert [worker.stdout.readline() for worker in workers] == ["ready\n", "ready\n"]
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    assert sum(int(worker.communicate(timeout=60)[0]) for worker in workers) == 100

@@ -136,3 +136,10 @@ def test_reading_from_a_replica_is_an_error(settings):
     settings.DATABASE_ROUTERS = [Elsewhere(read=["shop_catalog.Product"])]
     (message,) = [found for found in run_checks(tags=["shop_catalog"]) if found.id == "shop_catalog.E006"]
     assert 'read shop_catalog.Product from the database "replica" and write it to "default"' in message.msg
+
+
+@pytest.mark.parametrize("value", [{"reviews": "20"}, {"review": "20/h"}, ["20/h"], None])
+def test_wrong_throttles_are_reported_with_a_line_to_paste(settings, value):
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "THROTTLES": value}
+    (message,) = run_checks(tags=["shop_catalog"])
+    assert (message.id, message.hint) == ("shop_catalog.E007", 'SHOP_CATALOG["THROTTLES"] = {"reviews": "20/h"}')

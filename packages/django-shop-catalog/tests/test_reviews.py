@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 from conftest import Api
+from django.core.cache import cache
 from django.db import connections
 from shop_catalog import products, reviews, signals
 from shop_catalog.exceptions import InvalidProduct, ReviewExists
@@ -169,3 +170,20 @@ def test_reviews_are_paged_by_cursor(apple, make_user, anyone):
         titles += [item["title"] for item in page["items"]]
         cursor = page["next"]
     assert titles == ["6", "5", "4", "3", "2", "1", "0"]
+
+
+def test_reviews_of_a_customer_are_limited_and_staff_are_not(apple, customer, staff, settings):
+    cache.clear()
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "THROTTLES": {"reviews": "2/d"}}
+    api = Api(customer)
+    written = api.post("/reviews/", {"product": "apple", "rating": 4})
+    assert written.status_code == 201
+    path = f"/reviews/{written.json()['id']}/"
+    assert api.patch(path, {"rating": 3}).status_code == 200
+    refused = api.patch(path, {"rating": 2})
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert 1 <= int(refused["Retry-After"]) <= 86400
+    assert api.post("/reviews/", {"product": "apple", "rating": 4}).status_code == 429
+    assert Review.objects.get().rating == 3
+    for _time in range(4):
+        assert Api(staff).patch(path, {"status": "published"}).status_code == 200

@@ -98,6 +98,23 @@ def test_customer_is_capped_over_several_phones():
     assert states().count("sent") == 4
 
 
+def test_visitor_is_capped_over_several_phones_and_customers(settings):
+    settings.SHOP_NOTIFY["SMS_LIMITS"] = {"visitor_hour": 3}
+    for number in range(5):
+        queue(
+            address=f"+25471100000{number}",
+            recipient_key=f"customer:{number}",
+            audience="customer",
+            context={"visitor": "0a1b"},
+        )
+    queue(address="+254711000009", audience="customer", context={"visitor": "2c3d"})
+    queue(address="+254711000010", audience="customer", context={"visitor": ""})
+    queue(address="+254711000011", audience="admins", context={"visitor": "0a1b"})
+    delivery.deliver_due()
+    assert states() == ["queued"] * 2 + ["sent"] * 6
+    assert {row.last_error for row in Notification.objects.filter(state="queued")} == {"SMS_LIMITS visitor_hour"}
+
+
 def test_hour_is_capped_over_all_phones():
     for number in range(8):
         queue(address=f"+25471100000{number}")

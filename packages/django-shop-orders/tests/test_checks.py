@@ -87,6 +87,8 @@ def test_hints_for_missing_settings_can_be_pasted(settings):
         ({"MAX_LINES": 2**15}, "E014", '"MAX_LINES": 500'),
         ({"MAX_UNPAID_UNITS": 0}, "E014", '"MAX_UNPAID_UNITS": 200'),
         ({"TRUSTED_PROXIES": -1}, "E014", '"TRUSTED_PROXIES": 1'),
+        ({"THROTTLES": {"cart": "60"}}, "E014", '"THROTTLES": {"cart": "60/m"'),
+        ({"THROTTLES": {"carts": "60/m"}}, "E014", '"THROTTLES": {"cart": "60/m"'),
         ({"TRUSTED_PROXIES": True}, "E014", '"TRUSTED_PROXIES": 1'),
         ({"VISITOR": "no.such.hook"}, "E007", '"VISITOR"'),
         ({"GUEST_CHECKOUT": "no"}, "E014", '"GUEST_CHECKOUT": True'),

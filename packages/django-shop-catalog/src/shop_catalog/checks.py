@@ -12,9 +12,11 @@ from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.checks import register as register_check
 from django.utils.module_loading import import_string
+from shop_core import limits
 from shop_core.db.compiled import is_newer_than_tested
 from shop_core.db.transactions import app_routing
 
+from shop_catalog import reviews
 from shop_catalog.conf import app_settings
 from shop_catalog.search import SearchBackend
 
@@ -28,6 +30,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
     return [
         *_check_currency(),
         *_check_unknown(),
+        *_check_throttles(),
         *_check_callables(),
         *_check_search(),
         *_check_apps(),
@@ -78,6 +81,15 @@ def _check_unknown() -> Iterator[CheckMessage]:
             f'SHOP_CATALOG["{name}"] is not a setting of the catalogue.',
             hint="Remove it or correct its spelling.",
             id="shop_catalog.W001",
+        )
+
+
+def _check_throttles() -> Iterator[CheckMessage]:
+    if not limits.are_rates(app_settings.THROTTLES, reviews.THROTTLED):
+        yield Error(
+            'SHOP_CATALOG["THROTTLES"] is not a dict of rates such as 20/h (s, m, h or d) for reviews.',
+            hint='SHOP_CATALOG["THROTTLES"] = {"reviews": "20/h"}',
+            id="shop_catalog.E007",
         )
 
 

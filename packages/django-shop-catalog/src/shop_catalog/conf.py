@@ -68,6 +68,12 @@ class AppSettings(BaseSettings):
         return bool(self.get("MODERATE_REVIEWS", True))
 
     @property
+    def THROTTLES(self) -> Mapping[str, str]:
+        """How often a customer may do something: ``{"reviews": "20/h"}``, by s, m, h or d. Default: no limit."""
+        value: Mapping[str, str] = self.get("THROTTLES", {})
+        return value
+
+    @property
     def VERIFIED_PURCHASE(self) -> str:
         """Dotted path of a callable ``(user, refs) -> bool``: whether the user has bought one of the products."""
         return str(self.get("VERIFIED_PURCHASE", ""))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from shop_core.exceptions import ShopError
+from shop_core.exceptions import ShopError, TooManyRequests
 
 
 class ShopCatalogError(ShopError):
@@ -18,6 +18,16 @@ class ShopCatalogError(ShopError):
     @classmethod
     def default_message(cls) -> str:
         return _("The catalogue could not do this.")
+
+
+class TooManyReviews(ShopCatalogError, TooManyRequests):
+    """The customer has written or changed as many reviews as ``THROTTLES["reviews"]`` allows."""
+
+    code = "too_many_requests"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("You have done this too often. Wait a moment, then try again.")
 
 
 class InvalidCursor(ShopCatalogError):

@@ -12,13 +12,30 @@ from django.db import transaction
 from django.db.models import Count, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core import limits
 from shop_core.db.transactions import connection_of, in_transaction
+from shop_core.exceptions import TooManyRequests
 from shop_core.hooks import load_hook
 
 from shop_catalog import signals
 from shop_catalog.conf import app_settings
-from shop_catalog.exceptions import InvalidProduct, ReviewExists, UnknownProduct, UnknownReview
+from shop_catalog.exceptions import InvalidProduct, ReviewExists, TooManyReviews, UnknownProduct, UnknownReview
 from shop_catalog.models import Product, Review, ReviewStatus
+
+THROTTLED = ("reviews",)
+"""The kinds of requests that THROTTLES can limit."""
+
+
+def limit(user: Any) -> None:
+    """Count a request of a user against ``THROTTLES["reviews"]``. Call it before the work, for customers only.
+
+    Raises:
+        TooManyReviews: the limit is used up.
+    """
+    try:
+        limits.check(app_settings, "reviews", f"user {user.pk}")
+    except TooManyRequests as error:
+        raise TooManyReviews(**error.extra) from None
 
 
 def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str = "", body: str = "") -> Review:

@@ -33,6 +33,15 @@ class Busy(ShopError):
     code = "busy"
 
 
+class TooManyRequests(ShopError):
+    """The caller has used up a limit of ``THROTTLES``. ``extra`` has the seconds until the next window."""
+
+    code = "too_many_requests"
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(extra={"retry_after": retry_after})
+
+
 class NotAuthenticated(ShopError):
     """There is no credential, or it belongs to no active user."""
 

@@ -48,12 +48,14 @@ class AppSettings(BaseSettings):
 
     @property
     def SMS_LIMITS(self) -> Mapping[str, int]:
-        """How many paid messages may be sent per phone, customer and hour; others wait for the next period.
+        """How many paid messages may be sent per phone, customer, visitor and hour; others wait for the next period.
 
-        Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``hour``.
+        Keys: ``phone_10_minutes``, ``phone_day``, ``customer_day``, ``visitor_hour``, ``hour``. The visitor is the
+        payload's ``visitor``, a text that the sender of the signal chooses, such as a hash of the network address.
         """
         value: Mapping[str, int] = self.get("SMS_LIMITS", {})
-        return {"phone_10_minutes": 3, "phone_day": 10, "customer_day": 20, "hour": 500, **value}
+        default = {"phone_10_minutes": 3, "phone_day": 10, "customer_day": 20, "visitor_hour": 20, "hour": 500}
+        return {**default, **value}
 
     @property
     def BASE_URL(self) -> str:

@@ -120,6 +120,16 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def THROTTLES(self) -> Mapping[str, str]:
+        """How often a user, or the visitor of a guest, may do something: ``{"cart": "60/m"}``, by s, m, h or d.
+
+        Kinds: ``cart`` (each change), ``orders``, ``payments``, and with allauth ``registrations``. A kind without a
+        rate is not limited.
+        """
+        value: Mapping[str, str] = self.get("THROTTLES", {})
+        return value
+
+    @property
     def GUEST_CHECKOUT(self) -> bool:
         """Whether an order can be placed without an account."""
         return bool(self.get("GUEST_CHECKOUT", True))

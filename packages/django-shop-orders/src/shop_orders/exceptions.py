@@ -42,6 +42,14 @@ class Busy(ShopOrdersError, shop_core.exceptions.Busy):
         return _("The shop is busy. Try again in a moment.")
 
 
+class TooManyRequests(ShopOrdersError, shop_core.exceptions.TooManyRequests):
+    """The user or the visitor has used up a limit of THROTTLES."""
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("You have done this too often. Wait a moment, then try again.")
+
+
 class InvalidInput(ShopOrdersError):
     """The customer can correct the value. Base of the errors with the status 422."""
 

@@ -1,4 +1,4 @@
-"""Tells visitors apart by their network address, which is stored only as a keyed hash."""
+"""Tells visitors apart by their network address, stored only as a keyed hash, and limits how often they may call."""
 
 from __future__ import annotations
 
@@ -6,15 +6,40 @@ import ipaddress
 from collections.abc import Callable
 from typing import Any
 
+import shop_core.exceptions
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
+from shop_core import limits
 
+from shop_orders import customers
 from shop_orders.conf import app_settings
+from shop_orders.exceptions import TooManyRequests
 
 HASH_LENGTH = 32
 HOME_BITS = 64
 """An IPv6 customer has a network with a prefix of this many bits, so its addresses are one visitor."""
+
+
+THROTTLED = ("cart", "orders", "payments", "registrations")
+"""The kinds of requests that THROTTLES can limit."""
+
+
+def limit(request: HttpRequest, kind: str) -> None:
+    """Count a request against ``THROTTLES[kind]``: for its user, or for the visitor if nobody is logged in.
+
+    Call it after authentication, before the work. A visitor whose address is unknown is not limited.
+
+    Raises:
+        TooManyRequests: the limit is used up.
+    """
+    if not app_settings.THROTTLES.get(kind):
+        return
+    user = customers.user_of(request)
+    try:
+        limits.check(app_settings, kind, of(request) if user is None else f"user {user.pk}")
+    except shop_core.exceptions.TooManyRequests as error:
+        raise TooManyRequests(**error.extra) from None
 
 
 def of(request: HttpRequest) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 from shop_core.api.problems import Problems
-from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing
+from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing, TooManyRequests
 
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import (
@@ -49,6 +49,7 @@ PROBLEMS = Problems(
         "not_found": _("There is nothing here, or it is not yours."),
         "not_json": _("Send the body as application/json."),
         "permission_denied": _("You need the permission %(permission)s for this."),
+        "too_many_requests": _("You have sent too many requests. Try again in %(retry_after)s seconds."),
         "unavailable": _("The shop is busy. Try again in a moment."),
         "unreadable_json": _("The body is not valid JSON in UTF-8."),
         "unreadable_request": _("The request could not be read."),
@@ -56,6 +57,7 @@ PROBLEMS = Problems(
     },
     statuses={
         Busy: 503,
+        TooManyRequests: 429,
         NotAuthenticated: 401,
         PermissionMissing: 403,
         CategoryCycle: 422,

@@ -110,6 +110,7 @@ def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
         raise NotAuthenticated
     if getattr(user, "is_staff", False) and not user.has_perm("shop_catalog.add_review"):
         raise HttpError(403, _("This account cannot write reviews."))
+    reviews.limit(user)
     review = reviews.submit(
         _product(payload.product),
         user=user,
@@ -136,6 +137,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     if values:
         auth.check_staff(request, "shop_catalog.change_review")
     if text:
+        reviews.limit(request.user)
         review = reviews.change(review, **text)
     if "status" in values:
         review = reviews.moderate(review, status=values["status"])

@@ -44,8 +44,8 @@ CODES: Mapping[int, str] = {
 REASONS = (
     "body_too_large", "busy", "conflict", "form_too_large", "integer_too_large", "invalid", "not_an_amount",
     "not_authenticated", "not_found", "not_json", "number_not_finite", "permission_denied", "time_out_of_range",
-    "time_without_offset", "too_deep", "unavailable", "unreadable_json", "unreadable_request", "unsafe_text",
-    "value_not_stored",
+    "time_without_offset", "too_deep", "too_many_requests", "unavailable", "unreadable_json", "unreadable_request",
+    "unsafe_text", "value_not_stored",
 )  # fmt: skip
 """Codes that core returns. The ``sentences`` of each package must have all of them."""
 
@@ -93,7 +93,8 @@ class Problems:
 
     ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
     ``statuses``: error class to HTTP status, 409 if not listed; list ``Busy`` with 503. ``retry_after``: error class
-    to seconds. Subclasses of an error inherit both. ``type_base`` returns the URL prefix of problem types, or "".
+    to seconds, unless an error has ``retry_after`` in ``extra``. Subclasses of an error inherit both. ``type_base``
+    returns the URL prefix of problem types, or "".
     """
 
     titles: Mapping[int, str | Promise]
@@ -188,6 +189,7 @@ class Problems:
         known = type(error).__mro__
         status = next((self.statuses[kind] for kind in known if kind in self.statuses), 409)
         retry_after = next((self.retry_after[kind] for kind in known if kind in self.retry_after), None)
+        retry_after = error.extra.get("retry_after", retry_after)
         message = str(self.sentences[str(error)]) % error.extra if str(error) in self.sentences else str(error)
         errors = [{"field": error.field, "code": error.code, "message": message}] if error.field else []
         return self.response(

@@ -17,7 +17,15 @@ from shop_notify.models import Notification, SendCount
 
 logger = logging.getLogger(__name__)
 
-PERIOD_SECONDS = {"phone_10_minutes": 600, "phone_day": 86400, "customer_day": 86400, "hour": 3600}
+ADMINS = "admins"
+
+PERIOD_SECONDS = {
+    "phone_10_minutes": 600,
+    "phone_day": 86400,
+    "customer_day": 86400,
+    "visitor_hour": 3600,
+    "hour": 3600,
+}
 
 
 class OverLimit(Exception):
@@ -55,6 +63,8 @@ def _keys(notification: Notification) -> dict[str, str]:
     keys = {"hour": "all", "phone_10_minutes": _hash(notification.address), "phone_day": _hash(notification.address)}
     if notification.recipient_key:
         keys["customer_day"] = _hash(notification.recipient_key)
+    if notification.context.get("visitor") and notification.audience != ADMINS:
+        keys["visitor_hour"] = _hash(f"visitor {notification.context['visitor']}")
     return dict(sorted(keys.items()))
 
 

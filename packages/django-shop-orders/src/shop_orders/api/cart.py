@@ -8,7 +8,7 @@ from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import ShortText
 
-from shop_orders import carts, customers
+from shop_orders import carts, customers, visitors
 from shop_orders.api import auth, representations
 from shop_orders.api.routers import router
 from shop_orders.api.schemas import AddItemIn, CartOut, MergeOut, RemoveItemIn, SetQuantityIn
@@ -46,6 +46,7 @@ def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     summary="Add units of a product",
 )
 def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) -> HttpResponse:
+    visitors.limit(request, "cart")
     contents = carts.contents(user=customers.user_of(request), token=x_cart_token)
     view, new_token = carts.add_and_view(contents, payload.product, payload.quantity)
     response = representations.as_json(representations.cart(view))
@@ -63,6 +64,7 @@ def add_item(request: HttpRequest, payload: AddItemIn, x_cart_token: CartToken) 
     summary="Set the units of a product; 0 removes it",
 )
 def update_quantity(request: HttpRequest, payload: SetQuantityIn, x_cart_token: CartToken) -> CartOut:
+    visitors.limit(request, "cart")
     customer = auth.customer_or_guest(request)
     cart = carts.find(customer=customer, token=x_cart_token)
     if cart is None:
@@ -85,6 +87,7 @@ def remove_item(
     product: Annotated[ShortText, Query("")],
     payload: Annotated[RemoveItemIn | None, Body(None)],
 ) -> CartOut:
+    visitors.limit(request, "cart")
     customer = auth.customer_or_guest(request)
     ref = product or (payload.product if payload else "")
     cart = carts.find(customer=customer, token=x_cart_token)
@@ -103,6 +106,7 @@ def remove_item(
     summary="Remove all products",
 )
 def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
+    visitors.limit(request, "cart")
     customer = auth.customer_or_guest(request)
     cart = carts.find(customer=customer, token=x_cart_token)
     if cart is not None:
@@ -118,6 +122,7 @@ def clear(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     summary="Merge a guest's cart into the customer's",
 )
 def merge(request: HttpRequest, x_cart_token: CartToken) -> MergeOut:
+    visitors.limit(request, "cart")
     customer = auth.customer(request)
     report = carts.merge(x_cart_token, customer=customer)
     return representations.merge(report, carts.view(report.cart, customer=customer))

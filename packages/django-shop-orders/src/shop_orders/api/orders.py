@@ -56,6 +56,7 @@ def list_orders(request: HttpRequest, limit: Limit, after: Annotated[ShortText, 
 def place_order(
     request: HttpRequest, payload: PlaceOrderIn, x_cart_token: CartToken, idempotency_key: idempotency.Key
 ) -> HttpResponse:
+    visitors.limit(request, "orders")
     user = customers.user_of(request)
     known = carts.contents(user=user, with_items=False) if user is not None else carts.Contents()
     # A guest's cart that was ordered before is used too: it leads to the same order.

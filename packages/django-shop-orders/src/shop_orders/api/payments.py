@@ -6,7 +6,7 @@ from ninja import Schema
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 
-from shop_orders import payments
+from shop_orders import payments, visitors
 from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.orders import OrderTokenHeader, OrderTokenQuery, own_order
 from shop_orders.api.routers import router
@@ -41,6 +41,7 @@ def start_payment(
     x_order_token: OrderTokenHeader,
     idempotency_key: idempotency.Key,
 ) -> HttpResponse:
+    visitors.limit(request, "payments")
     order = own_order(request, number, x_order_token)
     route = f"start_payment {order.number}"
     call = idempotency.Call(request, idempotency_key, owner=order.customer.key, route=route)

@@ -8,7 +8,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from shop_core import limits
 
+from shop_orders import visitors
 from shop_orders.conf import app_settings
 
 
@@ -92,6 +94,11 @@ SHAPES: Mapping[str, tuple[str, Callable[[Any], bool], str]] = {
     "MAX_UNPAID_UNITS": ("a whole number from 1 to 2147483647", _is_count, "200"),
     "TRUSTED_PROXIES": ("a whole number from 0 to 100, or None", _is_number_of_proxies, "1"),
     "MAX_UNPAID_ORDERS": ("a whole number from 1 to 2147483647", _is_count, "5"),
+    "THROTTLES": (
+        f"a dict of rates such as 60/m (s, m, h or d) for {', '.join(visitors.THROTTLED)}",
+        lambda value: limits.are_rates(value, visitors.THROTTLED),
+        '{"cart": "60/m", "orders": "20/h", "payments": "20/h"}',
+    ),
     "GUEST_CHECKOUT": ("True or False", lambda value: isinstance(value, bool), "True"),
     "GUEST_LINK_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=90)"),
     "CART_MAX_AGE": ("a timedelta above zero", is_duration, "timedelta(days=60)"),

@@ -192,7 +192,7 @@ def _profile(customer: Customer) -> dict[str, Any]:
 def _refusal(request: HttpRequest, result: headless.Result) -> HttpResponse:
     """A refusal of allauth as a problem document."""
     if result.status == 429 or "too_many_login_attempts" in result.error_codes:
-        seconds = 60 if result.status == 429 else LOCK_OUT_SECONDS
+        seconds = (result.retry_after or 60) if result.status == 429 else LOCK_OUT_SECONDS
         return PROBLEMS.response(
             429,
             _("Too many attempts. Wait before you try again."),

@@ -2,14 +2,17 @@
 
 from typing import Any
 
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.ratelimit import respond_429
 from django import forms
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders import customers, emails, phones
-from shop_orders.exceptions import InvalidPhone
+from shop_orders import customers, emails, phones, visitors
+from shop_orders.exceptions import InvalidPhone, TooManyRequests
 
 
 class SignupForm(forms.Form):
@@ -42,6 +45,8 @@ class SignupForm(forms.Form):
         except ValidationError as error:
             if "email" not in self.errors:
                 self.add_error("email", error)
+        if not self.errors:
+            _limit_registrations(context.request)
         return cleaned
 
     def signup(self, request: HttpRequest, user: AbstractBaseUser) -> None:  # noqa: ARG002 - allauth's signature
@@ -49,3 +54,15 @@ class SignupForm(forms.Form):
         customer = customers.for_user(user)
         if self.cleaned_data["phone"]:
             customers.update(customer, phone=self.cleaned_data["phone"])
+
+
+def _limit_registrations(request: HttpRequest | None) -> None:
+    """Refuse a registration beyond ``THROTTLES["registrations"]`` with allauth's page or response for this."""
+    if request is None:
+        return
+    try:
+        visitors.limit(request, "registrations")
+    except TooManyRequests as error:
+        response = respond_429(request)
+        response["Retry-After"] = str(error.extra["retry_after"])
+        raise ImmediateHttpResponse(response) from None

@@ -21,6 +21,7 @@ class Result:
     data: Mapping[str, Any]
     meta: Mapping[str, Any]
     errors: tuple[Mapping[str, Any], ...]
+    retry_after: int | None = None
 
     @property
     def error_codes(self) -> frozenset[str]:
@@ -60,6 +61,7 @@ def call(
         data=content.get("data") or {},
         meta=content.get("meta") or {},
         errors=tuple(content.get("errors") or ()),
+        retry_after=int(response.get("Retry-After") or 0) or None,
     )
 
 

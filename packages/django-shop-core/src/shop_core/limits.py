@@ -1,0 +1,54 @@
+"""Limits of requests: fixed windows, which all processes count together in the site's default cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+
+from django.core.cache import cache
+
+from shop_core.conf import BaseSettings
+from shop_core.exceptions import TooManyRequests
+
+logger = logging.getLogger(__name__)
+
+PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+ALARM_SECONDS = 60
+_alarm = {"due": 0.0}
+
+
+def check(app_settings: BaseSettings, kind: str, caller: str) -> None:
+    """Count a request against ``THROTTLES[kind]``, such as ``"60/m"``. An empty caller is not limited.
+
+    Requests pass while the cache fails; one error per process and minute is logged then.
+
+    Raises:
+        TooManyRequests: the caller has used up the current window.
+    """
+    rate = app_settings.get("THROTTLES", {}).get(kind)
+    if not rate or not caller:
+        return
+    number, _slash, period = rate.partition("/")
+    allowed, seconds = int(number), PERIODS[period]
+    window, elapsed = divmod(time.time(), seconds)
+    name = hashlib.sha256(f"{app_settings.setting}:{kind}:{caller}:{seconds}:{window:.0f}".encode()).hexdigest()
+    try:
+        cache.add(f"shop-limit:{name}", 0, seconds + ALARM_SECONDS)
+        used = cache.incr(f"shop-limit:{name}")
+    except Exception:  # each cache backend has errors of its own
+        if time.monotonic() >= _alarm["due"]:
+            _alarm["due"] = time.monotonic() + ALARM_SECONDS
+            logger.exception("The cache failed: THROTTLES limit nothing until it works again.")
+        return
+    if used > allowed:
+        raise TooManyRequests(retry_after=int(seconds - elapsed) + 1)
+
+
+def are_rates(throttles: object, kinds: tuple[str, ...]) -> bool:
+    """Whether a value of ``THROTTLES`` is a dict with a rate, or "" for no limit, for some of these kinds."""
+    return isinstance(throttles, dict) and all(
+        kind in kinds and isinstance(rate, str) and (not rate or re.fullmatch("[1-9][0-9]{0,8}/[smhd]", rate))
+        for kind, rate in throttles.items()
+    )
