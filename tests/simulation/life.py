@@ -83,7 +83,7 @@ def staff_work(world: World) -> None:
     for payment in actors.undecided():
         if payment.needs_decision:
             actors.settle_by_hand(world, payment)
-    for row in IncomingPayment.objects.filter(status="held").exclude(provider__in=world.removed).order_by("id"):
+    for row in IncomingPayment.objects.filter(status="held").order_by("id"):
         actors.sort_one(world, row)
     for order in Order.objects.refund_due().order_by("id"):
         if order.refund_due:

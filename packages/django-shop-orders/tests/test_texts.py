@@ -134,6 +134,7 @@ NOT_TEXT = {
     ("carts.view", "shipping_address"),
     ("customers.set_addresses", "addresses"),
     ("customers.clean_address", "data"),
+    ("customers.save_address", "data"),
 }
 """Mappings of texts, which have tests of their own below."""
 
@@ -172,6 +173,8 @@ def test_address_that_cannot_be_stored_is_refused(act, customer, field):
             assert caught.value.code in ("invalid_address", "invalid_phone")
         with pytest.raises(ShopOrdersError):
             customers.set_addresses(customer, [address])
+        with pytest.raises(ShopOrdersError):
+            customers.save_address(customer, address)
     assert (Order.objects.count(), customer.addresses.count()) == (0, 0)
 
 
@@ -213,5 +216,5 @@ def test_account_with_a_long_name_is_a_customer(shop_settings):
 
 def test_every_function_is_tried(act):
     known = {name for name, _parameter in TRIED}
-    assert known - act.names <= {"customers.set_addresses", "customers.clean_address"}
+    assert known - act.names <= {"customers.set_addresses", "customers.clean_address", "customers.save_address"}
     assert set(ELSEWHERE) & act.names == set()
