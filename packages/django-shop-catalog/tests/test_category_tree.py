@@ -241,7 +241,7 @@ DAMAGES = {
     "another tree": lambda: damage(slug="birds", tree_id=9),
     "shared bound": lambda: damage(slug="birds", lft=4, rght=5),
     "two roots in one tree": lambda: damage(slug="zoo", tree_id=1, lft=1, rght=2),
-    "root that does not begin": lambda: damage(slug="zoo", lft=3, rght=4),
+    "root whose left bound is not 1": lambda: damage(slug="zoo", lft=3, rght=4),
     "cycle of two": lambda: damage(slug="animals", parent_id=pk("cats")),
     "cycle of one": lambda: damage(slug="zoo", parent_id=pk("zoo")),
     "cycle of three": lambda: damage(slug="animals", parent_id=pk("lions")),

@@ -78,7 +78,7 @@ def fill(first, last):
 
 
 def requests():
-    """The frequent reads, by name: the path, and the most statements that it may run."""
+    """The frequent reads, by name: the path, and the maximum number of statements."""
     newest = Product.objects.order_by("-created_at")
     middle = newest[newest.count() // 2]
     place = browsing.Place(middle.created_at, middle.pk)

@@ -279,10 +279,10 @@ def test_number_of_statements_depends_on_chunks_and_not_on_rows(django_assert_ma
 
 @pytest.mark.django_db(transaction=True)
 def test_import_sends_one_signal():
-    heard = []
+    received = []
 
     def receive_signal(*, payload, event_id, **_kwargs):
-        heard.append((payload["created"], payload["updated"], payload["failed"], bool(event_id)))
+        received.append((payload["created"], payload["updated"], payload["failed"], bool(event_id)))
 
     signals.products_imported.connect(receive_signal)
     try:
@@ -290,7 +290,7 @@ def test_import_sends_one_signal():
         load("sku,name,price\nA,Apple,2\n", dry_run=True)
     finally:
         signals.products_imported.disconnect(receive_signal)
-    assert heard == [(1, 0, 1, True)]
+    assert received == [(1, 0, 1, True)]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

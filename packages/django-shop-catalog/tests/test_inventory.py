@@ -177,7 +177,7 @@ def test_check_stock_lists_products_that_differ_from_their_ledger(capsys):
 
 
 @pytest.fixture
-def heard():
+def received():
     events = []
 
     def receive_signal(*, signal, product, payload, event_id, **_kwargs):
@@ -192,34 +192,34 @@ def heard():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_threshold_crossing_is_announced_once(heard):
+def test_each_threshold_crossing_is_announced_once(received):
     product("A", 10, low_stock_threshold=5)
-    heard.clear()
+    received.clear()
     inventory.reserve({"A": 5}, reference="order-1")
-    assert heard == []
+    assert received == []
     inventory.reserve({"A": 1}, reference="order-2")
     inventory.reserve({"A": 1}, reference="order-3")
     inventory.release({"A": 1}, reference="order-3")
     inventory.receive({"A": 3})
     inventory.receive({"A": 3})
-    assert [event[:3] for event in heard] == [("low", "A", 4), ("back", "A", 7)]
+    assert [event[:3] for event in received] == [("low", "A", 4), ("back", "A", 7)]
     assert StockMovement.objects.unannounced().count() == 0
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rolled_back_crossing_is_not_announced(heard):
+def test_rolled_back_crossing_is_not_announced(received):
     product("A", 10, low_stock_threshold=5)
-    heard.clear()
+    received.clear()
     with transaction.atomic():
         inventory.reserve({"A": 9}, reference="order-1")
         transaction.set_rollback(True)
-    assert heard == []
+    assert received == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_crossing_is_announced_again_after_a_receiver_failed(heard, monkeypatch):
+def test_crossing_is_announced_again_after_a_receiver_failed(received, monkeypatch):
     product("A", 10, low_stock_threshold=5)
-    heard.clear()
+    received.clear()
 
     def fail(**_kwargs):
         raise RuntimeError("not now")
@@ -234,8 +234,8 @@ def test_crossing_is_announced_again_after_a_receiver_failed(heard, monkeypatch)
     monkeypatch.setattr(announcements, "GRACE_PERIOD", announcements.GRACE_PERIOD * 0)
     assert inventory.announce_pending() == 1
     assert StockMovement.objects.unannounced().count() == 0
-    assert [event[0] for event in heard] == ["low", "low"]
-    assert heard[0][3] == heard[1][3]
+    assert [event[0] for event in received] == ["low", "low"]
+    assert received[0][3] == received[1][3]
     assert inventory.announce_pending() == 0
 
 

@@ -58,10 +58,10 @@ def skus(filters=ALL, ordering="newest", limit=5):
 
 def test_pages_neither_skip_nor_repeat_products(shop):
     for ordering in ORDERS:
-        assert_pages_are_whole(ordering)
+        assert_pages_are_complete(ordering)
 
 
-def assert_pages_are_whole(ordering):
+def assert_pages_are_complete(ordering):
     column, is_descending = browsing.ORDERINGS[ordering]
     rows = Product.objects.listed().published()
     sign = "-" if is_descending else ""

@@ -109,10 +109,10 @@ def test_product_without_a_price_is_not_offered_for_sale(draft):
 
 
 def test_first_price_and_removed_price_are_in_the_history(draft):
-    heard = []
+    received = []
 
     def receive_signal(*, payload, **_kwargs):
-        heard.append((payload["old_price"], payload["new_price"]))
+        received.append((payload["old_price"], payload["new_price"]))
 
     signals.price_changed.connect(receive_signal)
     try:
@@ -126,7 +126,7 @@ def test_first_price_and_removed_price_are_in_the_history(draft):
             products.change(draft, price=None)
     finally:
         signals.price_changed.disconnect(receive_signal)
-    assert heard == [(None, "8.00"), ("8.00", "0.00"), ("0.00", None)]
+    assert received == [(None, "8.00"), ("8.00", "0.00"), ("0.00", None)]
     history = list(draft.price_changes.order_by("pk").values_list("old_price", "new_price"))
     assert history == [(None, 8), (8, 0), (0, None)]
 

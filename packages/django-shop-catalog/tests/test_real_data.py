@@ -48,7 +48,7 @@ def read_paths(folder):
 
 
 def read_items(folder, paths):
-    """One product per stock code, with its last name and price, in one or two categories chosen by its code."""
+    """One product per stock code, with its latest name and price, in one or two categories chosen by its code."""
     known = {}
     with lzma.open(folder / "online-retail.csv.xz", "rt", encoding="utf-8") as text:
         for line in itertools.islice(csv.DictReader(text), LINES):
@@ -111,7 +111,7 @@ def average(prices):
 
 
 def test_real_data_gives_the_results_of_a_plain_computation(items, anyone):
-    assert_lists_are_whole(items, anyone)
+    assert_lists_are_complete(items, anyone)
     assert_filters_are_exact(items, anyone)
     assert_products_are_found(items, anyone)
     assert_averages_are_exact(items, anyone)
@@ -119,7 +119,7 @@ def test_real_data_gives_the_results_of_a_plain_computation(items, anyone):
     assert_averages_are_exact(items, anyone)
 
 
-def assert_lists_are_whole(items, api):
+def assert_lists_are_complete(items, api):
     for order, key in (
         ("newest", None),
         ("price", lambda row: Decimal(row["price"])),

@@ -263,7 +263,7 @@ def change_product(product, step, value):
         products.change(product, categories=list(Category.objects.filter(slug__in=value)))
 
 
-@pytest.mark.parametrize(("large", "near"), [(queries.LARGE_CATEGORY, queries.EXTREMES), (1, 2)])
+@pytest.mark.parametrize(("large", "extremes"), [(queries.LARGE_CATEGORY, queries.EXTREMES), (1, 2)])
 @pytest.mark.django_db(transaction=True)
 @settings(
     max_examples=8,
@@ -271,9 +271,9 @@ def change_product(product, step, value):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(STEPS, min_size=4, max_size=20), st.integers(0, 5))
-def test_figures_equal_brute_force_after_any_sequence_of_changes(monkeypatch, large, near, steps, fold_at):
+def test_figures_equal_brute_force_after_any_sequence_of_changes(monkeypatch, large, extremes, steps, fold_at):
     monkeypatch.setattr(queries, "LARGE_CATEGORY", large)
-    monkeypatch.setattr(queries, "EXTREMES", near)
+    monkeypatch.setattr(queries, "EXTREMES", extremes)
     with transaction.atomic():
         made = []
         for number, slug in enumerate(CATEGORIES):

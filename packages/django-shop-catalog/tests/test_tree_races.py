@@ -71,7 +71,7 @@ WRITERS_BY_ENTRY_POINT = [write_by_action, write_by_model, write_by_admin, write
 REFUSALS = (ShopCatalogError, InvalidMove, Category.DoesNotExist)
 
 
-def race(operations, ways):
+def race(operations, writers):
     """Run the operations on eight threads. Returns unexpected errors; refused operations are not included."""
     user = get_user_model().objects.create_superuser("racer", "racer@example.org", "secret")
     start = threading.Barrier(WRITERS)
@@ -84,7 +84,7 @@ def race(operations, ways):
         start.wait()
         for number in range(operations // WRITERS):
             try:
-                ways[(writer + number) % len(ways)](rng, writer * 100_000 + number, client)
+                writers[(writer + number) % len(writers)](rng, writer * 100_000 + number, client)
             except REFUSALS:
                 pass
             except Exception as error:  # noqa: BLE001 - any error fails the test, by name

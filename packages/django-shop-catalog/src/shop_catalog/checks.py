@@ -40,7 +40,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
 
 
 def check_database(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """SQLite without IMMEDIATE transactions refuses most concurrent writers."""
+    """Warn about SQLite without IMMEDIATE transactions, which refuses most concurrent writers."""
     messages: list[CheckMessage] = []
     for alias, database in settings.DATABASES.items():
         is_sqlite = database.get("ENGINE", "").endswith("sqlite3")

@@ -57,7 +57,7 @@ class UnknownProduct(ShopCatalogError):
 
 
 class InvalidProduct(ShopCatalogError):
-    """The values of a product do not fit together, such as a variant without a group. ``field`` is the wrong field."""
+    """The values of a product do not fit together, such as a variant without a group. ``field`` is the one to fix."""
 
     code = "invalid_product"
 
@@ -76,7 +76,7 @@ class DuplicateValue(ShopCatalogError):
 
 
 class InsufficientStock(ShopCatalogError):
-    """There is not enough stock. ``extra["available"]`` is ``{sku: available}`` for the products that are short."""
+    """There is not enough stock. ``extra["available"]`` is ``{sku: available}`` for each product without enough."""
 
     code = "insufficient_stock"
 

@@ -1,4 +1,4 @@
-"""Images: checked before they are decoded, re-encoded without metadata under a new name, with smaller copies.
+"""Images. Each is checked before decoding, then saved without metadata under a new name, with smaller copies.
 
 The rules follow OWASP's file upload cheat sheet. The limit of pixels is stricter than Pillow's own: a PNG of 20 kB can
 hold 169 megapixels.

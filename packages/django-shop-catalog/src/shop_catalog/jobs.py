@@ -45,7 +45,7 @@ JOBS: tuple[Job, ...] = (
         name="fold_statistics",
         function=statistics.fold,
         every=timedelta(minutes=1),
-        consequence="Average prices and counts of categories get slower with every change.",
+        consequence="Reading the average prices and product counts of categories gets slower with every change.",
     ),
     Job(
         name="announce_stock",
@@ -57,9 +57,7 @@ JOBS: tuple[Job, ...] = (
         name="apply_schedules",
         function=products.apply_schedules,
         every=timedelta(minutes=5),
-        consequence=(
-            "Products with past publication times make average prices slower, and groups keep their old from-price."
-        ),
+        consequence="Groups keep an outdated price after a scheduled publication. Average prices take longer to read.",
     ),
     Job(
         name="make_renditions",

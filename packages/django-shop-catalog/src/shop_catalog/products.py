@@ -60,8 +60,8 @@ def create(
 ) -> Product:
     """Add a product. A variant needs its group as ``parent``, whose name it takes if none is given.
 
-    ``stock_quantity`` is received as a first stock movement. Without a price it is not for sale, and must not be
-    active. A price of zero is free of charge.
+    ``stock_quantity`` is recorded as the first stock movement. Without a price it is not for sale, and must not be
+    active. A price of zero means free of charge.
 
     Raises:
         DuplicateValue: the SKU or the slug is taken.
@@ -332,7 +332,9 @@ def refresh_groups(groups: Iterable[Product]) -> None:
 def _lowest_price(variants: Iterable[Product], *, at: datetime) -> Decimal | None:
     """The lowest price of the variants that are published at a moment; ``None`` if none is."""
     prices = [
-        variant.price for variant in variants if variant.price is not None and variant.is_published_by_itself_at(at)
+        variant.price
+        for variant in variants
+        if variant.price is not None and variant.is_published_ignoring_group_at(at)
     ]
     return min(prices, default=None)
 

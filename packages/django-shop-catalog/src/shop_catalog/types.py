@@ -26,7 +26,7 @@ SENTENCES: Mapping[str, str | Promise] = {
     "too_deep": _("The JSON is nested more than 20 levels deep."),
     "unsafe_text": _("Texts must not contain NUL characters or lone surrogates."),
 }
-"""Code of a refused value: the sentence that explains it."""
+"""The sentence that explains each code of a refused value."""
 
 
 def explain(message: str) -> str:

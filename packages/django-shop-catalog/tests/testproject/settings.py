@@ -1,4 +1,4 @@
-"""A site with nothing but the catalogue: PostgreSQL by DATABASE_URL, else SQLite in a file."""
+"""A site with nothing but the catalogue: on PostgreSQL if DATABASE_URL is set, otherwise on SQLite in a file."""
 
 import os
 import tempfile

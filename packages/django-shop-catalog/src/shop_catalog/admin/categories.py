@@ -58,13 +58,13 @@ class CategoryAdmin(LabelsAutocomplete, SafeList, DraggableMPTTAdmin):
         handle: str = super().tree_actions(item)  # type: ignore[misc]
         return handle
 
-    @admin.action(description=_("Move up among their siblings"), permissions=["change"])
+    @admin.action(description=_("Move selected categories up"), permissions=["change"])
     def move_up(self, request: HttpRequest, queryset: Any) -> None:  # noqa: ARG002
         """The same as dragging, for use by keyboard."""
         for category in queryset:
             _swap(category, by=-1)
 
-    @admin.action(description=_("Move down among their siblings"), permissions=["change"])
+    @admin.action(description=_("Move selected categories down"), permissions=["change"])
     def move_down(self, request: HttpRequest, queryset: Any) -> None:  # noqa: ARG002
         for category in reversed(queryset):
             _swap(category, by=1)

@@ -144,18 +144,18 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
     def get_fieldsets(self, request: HttpRequest, obj: Product | None = None) -> Any:
         """An existing product shows the fields of its kind. A new one shows the fields that can be set."""
         if obj is None:
-            missing = set(self.readonly_fields)
+            hidden = set(self.readonly_fields)
         elif obj.kind == ProductKind.GROUP:
-            missing = VARIANT_FIELDS | SELLABLE_FIELDS
+            hidden = VARIANT_FIELDS | SELLABLE_FIELDS
         else:
-            missing = set() if obj.kind == ProductKind.VARIANT else VARIANT_FIELDS
+            hidden = set() if obj.kind == ProductKind.VARIANT else VARIANT_FIELDS
         if not (self.has_change_permission(request, obj) if obj is not None else self.has_add_permission(request)):
-            missing = missing | {"is_free"}  # the price is shown, and nothing can be entered
+            hidden = hidden | {"is_free"}  # the price is shown, and nothing can be entered
         is_group = obj is not None and obj.kind == ProductKind.GROUP
         fieldsets = []
         for title, options in super().get_fieldsets(request, obj):
             names = ["price_now" if is_group and name == "price" else name for name in options["fields"]]
-            fieldsets.append((title, {**options, "fields": [name for name in names if name not in missing]}))
+            fieldsets.append((title, {**options, "fields": [name for name in names if name not in hidden]}))
         return fieldsets
 
     def get_view_on_site_url(self, obj: Product | None = None) -> str | None:

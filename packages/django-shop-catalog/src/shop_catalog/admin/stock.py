@@ -78,7 +78,7 @@ class StockPages(PageAdmin):
             action, quantities, reason=values["reason"], reference=values["reference"], by=staff_user(request)
         )
         try:
-            is_done_now = _once(values, change)
+            is_done_now = _change_once(values, change)
         except ShopCatalogError as error:
             form.add_error(None, str(error))
             return False
@@ -90,11 +90,11 @@ class StockPages(PageAdmin):
 
 
 @in_transaction(StockMovement)
-def _once(values: Mapping[str, Any], change: partial[None]) -> bool:
-    """Change the stock unless the form was sent before. A second submission waits for the first.
+def _change_once(values: Mapping[str, Any], change: partial[None]) -> bool:
+    """Change the stock unless the form was already submitted. A second submission waits for the first.
 
     Raises:
-        MovementConflict: the form was sent before with other values.
+        MovementConflict: the form was already submitted with other values.
     """
     submitted = [values["kind"], *map(str, change.args), values["reason"], values["reference"]]
     digest = hashlib.sha256(json.dumps(submitted).encode()).hexdigest()

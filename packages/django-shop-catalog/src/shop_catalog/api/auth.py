@@ -28,13 +28,13 @@ def check_permission(request: HttpRequest, permission: str) -> Any:
 
 
 def check_staff(request: HttpRequest, permission: str) -> Any:
-    """``check_permission`` for a part of an operation that customers may use too: the credential must be one of staff.
+    """As ``check_permission``, for the staff's part of an operation that customers also use: see STAFF_API_AUTH.
 
-    A token does what its scopes and its user's permissions both allow, so STAFF_API_AUTH judges the request as well.
+    A token may do only what both its scopes and its user's permissions allow, so STAFF_API_AUTH must accept it too.
 
     Raises:
         NotAuthenticated, PermissionMissing: as ``check_permission``; also when STAFF_API_AUTH refuses the credential.
-        HttpError: what STAFF_API_AUTH raises, such as for a missing scope.
+        HttpError: STAFF_API_AUTH raised it, for example because a scope is missing.
     """
     user = check_permission(request, permission)
     if not staff(request):
@@ -43,11 +43,11 @@ def check_staff(request: HttpRequest, permission: str) -> Any:
 
 
 def is_staff(request: HttpRequest, permission: str) -> bool:
-    """Whether the caller, who may be a guest, has a model permission and a credential of staff."""
+    """Whether the caller, who may be a guest, has a model permission and credentials that STAFF_API_AUTH accepts."""
     user = getattr(request, "user", None)
     if user is None or not user.is_active or not user.has_perm(permission):
         return False
     try:
         return bool(staff(request))
-    except HttpError:  # such as for a missing scope
+    except HttpError:  # for example, a scope is missing
         return False

@@ -110,8 +110,8 @@ def _upload(request: HttpRequest) -> tuple[IO[bytes], str]:
 
 
 def _limited(rows: Iterable[RawRow]) -> Iterator[RawRow]:
-    most = app_settings.BULK_MAX_ROWS
+    max_rows = app_settings.BULK_MAX_ROWS
     for row in rows:
-        if row.number > most:
-            raise FileTooLarge(_("One upload holds at most %(most)d rows. Split it.") % {"most": most})
+        if row.number > max_rows:
+            raise FileTooLarge(_("One upload holds at most %(max_rows)d rows. Split it.") % {"max_rows": max_rows})
         yield row

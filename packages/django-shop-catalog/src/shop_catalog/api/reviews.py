@@ -126,7 +126,7 @@ def create_review(request: HttpRequest, payload: ReviewIn) -> Any:
     auth=auth.required,
     response={200: ReviewOut, **responses(401, 403, 404)},
     operation_id="update_review",
-    summary="Change your own review; staff publish, reject or reply",
+    summary="Change your own review, or moderate or reply as staff",
 )
 def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any:  # noqa: A002
     review = _own_or_permitted(request, id, "shop_catalog.change_review")
@@ -151,7 +151,7 @@ def update_review(request: HttpRequest, id: UUID, payload: ReviewPatch) -> Any: 
     auth=auth.required,
     response={204: None, **responses(401, 403, 404)},
     operation_id="delete_review",
-    summary="Delete your own review; staff delete any",
+    summary="Delete your own review, or any review as staff",
 )
 def delete_review(request: HttpRequest, id: UUID) -> Any:  # noqa: A002
     reviews.delete(_own_or_permitted(request, id, "shop_catalog.delete_review"))

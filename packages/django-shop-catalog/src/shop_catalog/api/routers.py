@@ -16,9 +16,9 @@ from shop_catalog.api.problems import PROBLEMS
 
 
 def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Decorate the views of the router: caches may keep what a guest reads, and what says itself that they may.
+    """Decorate the views of the router: caches may store responses to guests, and responses with Cache-Control.
 
-    Other responses may hold the caller's own review, or what only staff see.
+    Other responses may contain the caller's own review, or data that only staff may see.
     """
 
     @functools.wraps(run)

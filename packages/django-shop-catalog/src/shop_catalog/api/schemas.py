@@ -206,7 +206,7 @@ class ProductIn(ProductFields):
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
     price: Money | None = Field(None, description=PRICE_HELP)
-    stock_quantity: Quantity | None = Field(None, description="Initial stock, received as a stock movement.")
+    stock_quantity: Quantity | None = Field(None, description="Initial stock, recorded as a stock movement.")
 
 
 class ProductPatch(ProductFields):

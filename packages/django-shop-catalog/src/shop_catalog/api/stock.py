@@ -38,7 +38,7 @@ def get_stock(request: HttpRequest, slug: Path[Slug], paging: Query[Paging]) -> 
     auth=auth.staff,
     response={201: StockOut, **responses(401, 403, 404, 409)},
     operation_id="move_stock",
-    summary="Receive goods or adjust what is on hand",
+    summary="Receive goods or adjust the quantity on hand",
     description="Repeating a call with the same reference changes nothing.",
 )
 def move_stock(request: HttpRequest, slug: Path[Slug], payload: StockIn) -> Any:

@@ -81,8 +81,8 @@ def _attribute_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
             if parent_id is not None:
                 pairs[parent_id].update(_pairs(options), _pairs(attributes))
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for of_product in pairs.values():
-        for name, value in of_product:
+    for product_pairs in pairs.values():
+        for name, value in product_pairs:
             counts[name][value] += 1
     return {name: dict(values.most_common()) for name, values in sorted(counts.items())}
 

@@ -19,9 +19,9 @@ from shop_catalog.search import backend
 
 
 def matching_products(
-    p: Any, filters: Filters, *, search: Hashable = None, reads_in_order: bool = False, is_best: bool = False
+    p: Any, filters: Filters, *, search: Hashable = None, reads_in_order: bool = False, by_relevance: bool = False
 ) -> QuerySet[Any, Any]:
-    """``search`` is the shape of a prepared search. ``is_best``: the list is ordered by relevance."""
+    """``search`` is the shape of a prepared search. ``by_relevance``: the list is ordered by relevance."""
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", product_field("publish_from"))), price__isnull=False)
@@ -38,15 +38,15 @@ def matching_products(
     for name, values in wanted.items():
         products = _with_attribute(products, name, values)
     if filters.q and search is not None:
-        products = backend(Product).narrow(products, p, search, is_best=is_best)
+        products = backend(Product).narrow(products, p, search, by_relevance=by_relevance)
     elif filters.q:
-        found = backend(Product).best if is_best else backend(Product).search
+        found = backend(Product).best if by_relevance else backend(Product).search
         products = found(products, filters.q)
     return products
 
 
 def _in_subtree(p: Any, *, reads_in_order: bool) -> Any:
-    """If the database chooses how to read, the bounds are literals, so that its plan suits this subtree's size."""
+    """Unless the list is read in order, the bounds are literals, so that the plan suits the size of this subtree."""
     names = ("tree_id", "lft", "rght")
     if reads_in_order:
         return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})

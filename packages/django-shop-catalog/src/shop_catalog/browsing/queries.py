@@ -165,7 +165,7 @@ def page_rows(
     has_after: bool,
     limit: int,
 ) -> list[ListedProduct]:
-    """One page of listed products, compiled. ``values`` has the values of the filters."""
+    """One page of listed products, by a compiled statement. ``values`` has the values of the filters."""
     return _PAGE.rows(filters.shape, search, reads_in_order, ordering, has_after, limit, **values)
 
 
@@ -246,7 +246,7 @@ def _build_page(
 ) -> QuerySet[Any, Any]:
     column, is_descending = ORDERINGS[ordering]
     products = matching_products(
-        p, filters, search=search, reads_in_order=reads_in_order, is_best=column == "relevance"
+        p, filters, search=search, reads_in_order=reads_in_order, by_relevance=column == "relevance"
     )
     if column == "relevance" and not filters.q:
         column = "created_at"

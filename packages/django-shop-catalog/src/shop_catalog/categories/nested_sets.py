@@ -80,7 +80,7 @@ def number(nodes: Iterable[TreeNode]) -> dict[int, Numbers]:
 def _number_tree(
     root: TreeNode, tree_id: int, children: Mapping[int | None, Sequence[TreeNode]], numbers: dict[int, Numbers]
 ) -> None:
-    """Number one tree without recursion, so that depth has no limit."""
+    """Number the nodes of a tree, without recursion, so that its depth has no limit."""
     counter = 1
     opened: dict[int, int] = {root.id: counter}
     stack: list[tuple[int, Iterator[TreeNode]]] = [(root.id, iter(children.get(root.id, ())))]

@@ -96,7 +96,7 @@ class Batch:
         statistics.record_many((pk, figures.minus(before.get(pk, nothing))) for pk, figures in after.items())
 
     def _lock(self) -> None:
-        """Existing products of these SKUs and the groups above them, in primary-key order."""
+        """Lock the existing products of these SKUs and their groups, in primary-key order."""
         skus = {row.sku for _number, row in self.parsed} | {row.parent for _number, row in self.parsed if row.parent}
         groups = Product.objects.filter(sku__in=skus, parent__isnull=False).values("parent")
         rows = Product.objects.select_for_update().order_by("pk")
@@ -220,9 +220,11 @@ class Batch:
         names = ("id", *INSERTED) if keys else INSERTED
         bulk.insert(Product, names, (_values(product, names) for product in new))
         if not keys:
-            given = dict(Product.objects.filter(sku__in=[product.sku for product in new]).values_list("sku", "pk"))
+            keys_by_sku = dict(
+                Product.objects.filter(sku__in=[product.sku for product in new]).values_list("sku", "pk")
+            )
             for product in new:
-                product.pk = given[product.sku]
+                product.pk = keys_by_sku[product.sku]
 
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
         """Record the stock of new products as received, and that of existing products as counted."""

@@ -23,7 +23,7 @@ Path = tuple[str, ...]
 """The names from the root to a category."""
 
 
-class New(NamedTuple):
+class NewCategory(NamedTuple):
     slug: str
     position: int
 
@@ -41,12 +41,12 @@ class CategoryReport:
 def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> CategoryReport:
     """Add the categories that are missing, in the order of the file, after the existing ones.
 
-    Runs in one transaction, which locks the tree. Its numbers are computed in memory and written in chunks.
+    Runs in one transaction, which locks the tree. The tree's numbers are computed in memory and written in chunks.
     """
     report = CategoryReport()
     known, rows = _existing()
     slugs = set(Category.objects.values_list("slug", flat=True))
-    fresh: dict[Path, New] = {}
+    fresh: dict[Path, NewCategory] = {}
     positions = count(max((row.position for row in rows), default=-1) + 1)
     for path in _paths(lines, report):
         for depth in range(1, len(path) + 1):
@@ -54,7 +54,7 @@ def import_categories(lines: Iterable[str], *, dry_run: bool = False) -> Categor
             if part not in known and part not in fresh:
                 slug = _slug(part, slugs)
                 slugs.add(slug)
-                fresh[part] = New(slug, next(positions))
+                fresh[part] = NewCategory(slug, next(positions))
     report.created = len(fresh)
     if fresh and not dry_run:
         _write(fresh, known, rows)
@@ -113,7 +113,7 @@ def _slug(path: Path, taken: set[str]) -> str:
     return unused_slug(stem, taken)
 
 
-def _write(fresh: Mapping[Path, New], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
+def _write(fresh: Mapping[Path, NewCategory], known: Mapping[Path, int], rows: list[nested_sets.TreeNode]) -> None:
     """Number the whole tree with temporary keys, then write it level by level: a row needs its parent's real key."""
     keys = dict(known)
     keys |= {path: -number for number, path in enumerate(fresh, start=1)}

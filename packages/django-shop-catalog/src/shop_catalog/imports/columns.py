@@ -63,7 +63,7 @@ Object = Annotated[JSONObject, BeforeValidator(_parse_object)]
 class ProductRow(BaseModel):
     """The columns of an import. Those that are not given keep their values.
 
-    A new product needs a name. An active one needs a price, unless it is a group; a price of zero is free of charge.
+    A new product needs a name. An active one needs a price, unless it is a group; zero means free of charge.
     """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)

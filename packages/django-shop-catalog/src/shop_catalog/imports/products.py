@@ -44,7 +44,9 @@ def import_products(
     """
     report, using = Report(), router.db_for_write(Product)
     if on_error == "stop" or dry_run:
-        with transaction.atomic(using=using):  # never repeated: the rows can be read only once
+        with transaction.atomic(
+            using=using
+        ):  # not in_transaction, which would repeat it: the rows can be read only once
             _import(rows, report, by=by, progress=progress)
             if dry_run or report.failed:
                 report.is_written = False

@@ -64,7 +64,7 @@ def count(
     """Set the quantity on hand, as after a stocktaking. Reservations are not changed.
 
     Raises:
-        InsufficientStock: the quantity is lower than what is reserved.
+        InsufficientStock: the quantity is lower than the reserved quantity.
         UnknownProduct: a SKU is unknown or belongs to a group.
     """
     rows = _lock(quantities)
@@ -73,9 +73,9 @@ def count(
 
 
 def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
-    """Reserve stock for all SKUs or none. Returns ``{}``, or the available quantity of each SKU that is short.
+    """Reserve stock for all SKUs or none. Returns ``{}``, or the available quantity of each SKU without enough stock.
 
-    A product that cannot be bought (unknown, a group, unpublished) is short with 0 available. No savepoint is set in a
+    A product that cannot be bought (unknown, a group, unpublished) has 0 available. No savepoint is set in a
     caller's transaction, so the caller must roll back after an error.
 
     Raises:
@@ -108,7 +108,7 @@ def ship(quantities: Mapping[str, int], *, reference: str) -> None:
     """Remove reserved goods that were shipped, under the shipment's reference. Unknown SKUs are ignored.
 
     Raises:
-        InsufficientStock: a quantity is higher than what is reserved.
+        InsufficientStock: a quantity is higher than the reserved quantity.
     """
     shipped = _check_positive(quantities)
     changes = {sku: Change(stock=-quantity, reserved=-quantity) for sku, quantity in shipped.items()}

@@ -629,7 +629,7 @@ class Migration(migrations.Migration):
                     ("publish_from__lt", models.F("publish_until")),
                     _connector="OR",
                 ),
-                name="shop_catalog_published_forwards",
+                name="shop_catalog_publish_from_before_until",
             ),
         ),
         migrations.AddConstraint(

@@ -2,8 +2,8 @@
 
 from django.db import migrations
 
-KNOWN = """
-CREATE FUNCTION shop_catalog_known(query text) RETURNS boolean
+HAS_MATCH = """
+CREATE FUNCTION shop_catalog_has_match(query text) RETURNS boolean
 LANGUAGE sql STABLE
 SET enable_seqscan = off
 SET enable_indexscan = off
@@ -18,8 +18,8 @@ $$
 The settings make PostgreSQL use the index. Since one row is enough, it would otherwise read the whole table.
 """
 
-ALIKE = """
-CREATE FUNCTION shop_catalog_alike(words text[], most integer) RETURNS TABLE (id bigint)
+SIMILAR_PRODUCTS = """
+CREATE FUNCTION shop_catalog_similar_products(words text[], max_results integer) RETURNS TABLE (id bigint)
 LANGUAGE sql STABLE
 SET pg_trgm.word_similarity_threshold = 0.45
 SET enable_seqscan = off
@@ -36,7 +36,7 @@ SELECT found.id
                    OR (place > 2 AND NOT word <% product.search_text))
          LIMIT 500) AS found
  ORDER BY (SELECT sum(word_similarity(word, found.search_text)) FROM unnest(words) AS word) DESC, found.id DESC
- LIMIT most
+ LIMIT max_results
 $$
 """
 """Products with a similarly spelt word for each given word. The index looks up the first two, which are the longest.
@@ -54,8 +54,8 @@ STATEMENTS = (
     ),
     # This call loads the extension's library. Only then does PostgreSQL know the setting of the threshold.
     ("SELECT similarity('a', 'a')", "SELECT 1"),
-    (KNOWN, "DROP FUNCTION IF EXISTS shop_catalog_known"),
-    (ALIKE, "DROP FUNCTION IF EXISTS shop_catalog_alike"),
+    (HAS_MATCH, "DROP FUNCTION IF EXISTS shop_catalog_has_match"),
+    (SIMILAR_PRODUCTS, "DROP FUNCTION IF EXISTS shop_catalog_similar_products"),
     (
         "CREATE INDEX shop_catalog_search_words ON shop_catalog_product USING gin (to_tsvector('simple', search_text))"
         " WHERE parent_id IS NULL",

@@ -123,7 +123,7 @@ class Product(models.Model):
                 condition=Q(publish_from__isnull=True)
                 | Q(publish_until__isnull=True)
                 | Q(publish_from__lt=F("publish_until")),
-                name="shop_catalog_published_forwards",
+                name="shop_catalog_publish_from_before_until",
             ),
             models.CheckConstraint(
                 condition=Q(rating_average__gte=0, rating_average__lte=5), name="shop_catalog_rating_in_range"
@@ -194,11 +194,11 @@ class Product(models.Model):
         return self.is_published_at(timezone.now())
 
     def is_published_at(self, moment: datetime) -> bool:
-        return self.is_published_by_itself_at(moment) and (
-            self.parent is None or self.parent.is_published_by_itself_at(moment)
+        return self.is_published_ignoring_group_at(moment) and (
+            self.parent is None or self.parent.is_published_ignoring_group_at(moment)
         )
 
-    def is_published_by_itself_at(self, moment: datetime) -> bool:
+    def is_published_ignoring_group_at(self, moment: datetime) -> bool:
         """Active and within its own publication times. A variant's group is not checked."""
         return (
             self.is_active

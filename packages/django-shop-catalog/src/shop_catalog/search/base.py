@@ -37,14 +37,14 @@ class SearchBackend:
         raise NotImplementedError
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        """As ``search``, for a list ordered by relevance. Of a large number of matches, the lowest may be left out."""
+        """As ``search``, for a list ordered by relevance. The least relevant of very many matches may be omitted."""
         return self.search(products, text)
 
     def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002
         """The arguments of ``narrow``, or ``None`` if the SQL of this backend cannot be compiled once."""
         return None
 
-    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
+    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, by_relevance: bool) -> QuerySet[Any, Any]:
         """``search`` or ``best`` with ``p(name, field)`` in place of each prepared value (see ``CompiledQuery``)."""
         raise NotImplementedError
 
@@ -71,7 +71,7 @@ def _load(path: str, options: str) -> SearchBackend:
 
 
 def simplify(text: str) -> str:
-    """Lower case, no accents, one blank between words: "Blåbær  Té" becomes "blabaer te"."""
+    """Lower case, no accents, one space between words: "Blåbær  Té" becomes "blabaer te"."""
     if text.isascii():
         return " ".join(text.lower().split())
     decomposed = unicodedata.normalize("NFKD", text.casefold().replace("æ", "ae").replace("ø", "o"))

@@ -13,10 +13,10 @@ from shop_catalog.search import queries
 from shop_catalog.search.base import Prepared, SearchBackend, simplify
 
 CANDIDATES = 10_000
-"""The most products that are ranked. The limit keeps a search for a common word fast in a large shop."""
+"""The maximum number of products that are ranked. The limit keeps a search for a common word fast in a large shop."""
 
 SIMILAR = 200
-"""The most products found by similar spelling; the least similar ones are left out."""
+"""The maximum number of products found by similar spelling; the least similar ones are left out."""
 
 VECTOR = "to_tsvector('simple', %(expressions)s)"
 """The expression of the index in migration 0002. "simple" does not stem words, so SKUs and any language work."""
@@ -35,10 +35,10 @@ class PostgresSearch(SearchBackend):
     """
 
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        return self._with_values(products, text, is_best=False)
+        return self._with_values(products, text, by_relevance=False)
 
     def best(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
-        return self._with_values(products, text, is_best=True)
+        return self._with_values(products, text, by_relevance=True)
 
     def prepare(self, text: str) -> Prepared:
         words = simplify(text).split()
@@ -50,27 +50,27 @@ class PostgresSearch(SearchBackend):
         values = {f"word{index}": f" {word}" for index, word in enumerate(words)}
         return Prepared((WORDS, len(words)), {"search_query": query, "search_phrase": f" {' '.join(words)}", **values})
 
-    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, is_best: bool) -> QuerySet[Any, Any]:
+    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, by_relevance: bool) -> QuerySet[Any, Any]:
         kind, number = shape
         words = [p(f"word{index}", TextField()) for index in range(number)]
         if kind == SIMILAR_WORDS:
             return self._similar(products, p("search_words", TextField()), words)
         found = products.filter(_has_words(p("search_query", TextField())))
-        if is_best:
+        if by_relevance:
             found = Product.objects.filter(pk__in=found.order_by().values("pk")[:CANDIDATES])
         ranked: QuerySet[Any, Any] = found.annotate(relevance=_rank(p("search_phrase", TextField()), words))
         return ranked
 
-    def _with_values(self, products: QuerySet[Any, Any], text: str, *, is_best: bool) -> QuerySet[Any, Any]:
+    def _with_values(self, products: QuerySet[Any, Any], text: str, *, by_relevance: bool) -> QuerySet[Any, Any]:
         shape, values = self.prepare(text)
-        return self.narrow(products, lambda name, field: Value(values[name], field), shape, is_best=is_best)
+        return self.narrow(products, lambda name, field: Value(values[name], field), shape, by_relevance=by_relevance)
 
     def _similar(self, products: QuerySet[Any, Any], text: Any, words: list[Any]) -> QuerySet[Any, Any]:
         is_similar = Func(
             F("pk"),
             text,
             template=f"%(expressions)s, ' '), {SIMILAR}))",
-            arg_joiner=" IN (SELECT id FROM shop_catalog_alike(string_to_array(",
+            arg_joiner=" IN (SELECT id FROM shop_catalog_similar_products(string_to_array(",
             output_field=BooleanField(),
         )
         score: Any = Value(0.0)

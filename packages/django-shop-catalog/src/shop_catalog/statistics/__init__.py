@@ -18,7 +18,7 @@ from shop_catalog.statistics.changes import (
     recount,
     recount_all,
 )
-from shop_catalog.statistics.figures import Figures, counted
+from shop_catalog.statistics.figures import Figures, count_category
 from shop_catalog.statistics.folding import fold
 from shop_catalog.statistics.prices import PriceStatistics, for_category
 
@@ -28,7 +28,7 @@ __all__ = [
     "ancestors_of",
     "contribution",
     "contributions",
-    "counted",
+    "count_category",
     "fold",
     "for_category",
     "record",

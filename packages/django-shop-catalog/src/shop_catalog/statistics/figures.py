@@ -26,7 +26,7 @@ class Figures(NamedTuple):
         return Figures(self.number + other.number, self.total + other.total)
 
 
-def counted(category: Category, *, with_scheduled: bool = True) -> Figures:
+def count_category(category: Category, *, with_scheduled: bool = True) -> Figures:
     """Count the figures from the products, which is slow. The stored figures must be equal to the result."""
     return count_subtree(category.tree_id, category.lft, category.rght, with_scheduled=with_scheduled)
 

@@ -16,10 +16,10 @@ from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
 
 LARGE_CATEGORY = 500
-"""From this many products, lowest and highest price are first looked for among those of the whole shop."""
+"""The minimum size of a category whose price range is first searched among the shop's lowest and highest prices."""
 
 EXTREMES = 500
-"""How many of the shop's lowest and highest prices are searched before all prices of the category are read."""
+"""The number of the shop's lowest and highest prices to search before all prices of the category are read."""
 
 
 SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
@@ -112,7 +112,7 @@ def sold_below(links: QuerySet[Any, Any], now: Any, with_variants: bool) -> Prod
     return _sold(now).filter(parent__isnull=True, pk__in=linked)
 
 
-def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
+def _build_figures(p: Any, large: int, extremes: int) -> QuerySet[Any, Any]:
     """One row with the columns of ``SubtreeFigures``."""
     slug, now = p("slug", Category._meta.get_field("slug")), p("now", Product._meta.get_field("publish_from"))
 
@@ -133,11 +133,11 @@ def _build_figures(p: Any, large: int, near: int) -> QuerySet[Any, Any]:
     def extreme(ordering: str) -> Subquery:
         """The first price in this order; null if the subtree is small, or the price is not among the shop's first."""
         priced = Product.objects.filter(is_active=True, price__isnull=False)
-        within = priced.order_by(ordering).values("price")[near : near + 1]
-        is_near = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
+        within = priced.order_by(ordering).values("price")[extremes : extremes + 1]
+        is_extreme = Q(price__lte=Subquery(within)) if ordering == "price" else Q(price__gte=Subquery(within))
         is_large = GreaterThanOrEqual(OuterRef("statistics__product_count"), large)
         bounds = {name: OuterRef(OuterRef(OuterRef(name))) for name in ("tree_id", "lft", "rght")}
-        found = _sold(now).filter(is_large, is_near, is_linked_below(listed, **bounds))
+        found = _sold(now).filter(is_large, is_extreme, is_linked_below(listed, **bounds))
         return Subquery(found.order_by(ordering).values("price")[:1])
 
     counted_rows = Func(F("pk"), function="COUNT", output_field=IntegerField())
