@@ -186,7 +186,7 @@ class OrderWorkplace(OrderAdmin):
         else:
             text = gettext("It will be sent to %(to)s.")
             if not is_new:
-                text = gettext("This was already done: it is sent to %(to)s.")
+                text = gettext("This form was already submitted. The message to %(to)s is not sent a second time.")
             self.message_user(request, text % {"to": row.address}, messages.SUCCESS if is_new else messages.WARNING)
         return redirect("admin:shop_orders_order_change", order_id)
 

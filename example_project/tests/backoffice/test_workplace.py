@@ -217,7 +217,8 @@ def test_a_message_is_sent_again_to_the_same_address(order, staff):
     token = re.search(r'name="form_token" value="([^"]+)"', client.get(page(order)).content.decode())[1]
     url = f"/admin/shop_orders/order/{order.pk}/resend/{row.public_id}/"
     response = client.post(url, {"form_token": token}, follow=True)
-    assert "This was already done" in client.post(url, {"form_token": token}, follow=True).content.decode()
+    again = client.post(url, {"form_token": token}, follow=True).content.decode()
+    assert "This form was already submitted. The message to" in again
     assert "Press the button once more." in client.post(url, follow=True).content.decode()
 
     assert Notification.objects.get(origin=row).address == row.address

@@ -384,8 +384,10 @@ def main():
     parser.add_argument("--messages", type=int, default=4000, help="in each drain (default 4000)")
     parser.add_argument("--orders", type=int, default=200, help="for each latency (default 200)")
     parser.add_argument("--old-rows", type=int, default=0, help="repeat it with this many finished rows in the table")
-    parser.add_argument("--only", choices=["drain", "latency"], help="run only this half")
-    parser.add_argument("--queues", nargs="+", choices=QUEUES, default=QUEUES, help="latency of these only")
+    parser.add_argument("--only", choices=["drain", "latency"], help="measure only this")
+    parser.add_argument(
+        "--queues", nargs="+", choices=QUEUES, default=QUEUES, help="measure the latency of only these queues"
+    )
     parser.add_argument("--announce", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testproject.settings")

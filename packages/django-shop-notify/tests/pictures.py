@@ -103,7 +103,7 @@ def sheet(mails, width, columns, *, scheme, plain):
     )
 
 
-def photograph(browser, page, picture, size, scheme):
+def take_screenshot(browser, page, picture, size, scheme):
     command = [
         browser,
         "--headless=new",
@@ -144,7 +144,7 @@ def main():
                 page.write_text(sheet(found, width, columns, scheme=scheme, plain=kind == "text"), encoding="utf-8")
                 rows = -(-len(found) // columns)
                 size = (columns * (width + 24), rows * (HEIGHT + 60))
-                photograph(options.browser, page, page.with_suffix(".png"), size, scheme)
+                take_screenshot(options.browser, page, page.with_suffix(".png"), size, scheme)
                 print(page.with_suffix(".png"))
 
 

@@ -99,7 +99,7 @@ def test_resend_form_that_is_submitted_twice_sends_one_message(admin_client, row
     values = {"address": row.address, **opened(admin_client, url)}
     first, again = (admin_client.post(url, values, follow=True).content.decode() for _press in range(2))
     assert "It will be sent to" in first
-    assert "This form was already submitted: the message is sent to" in again
+    assert "This form was already submitted. The message to" in again
     assert Notification.objects.filter(origin=row).count() == 1
     admin_client.post(url, {**values, **opened(admin_client, url)})
     assert Notification.objects.filter(origin=row).count() == 2
@@ -120,7 +120,7 @@ def test_action_that_is_submitted_twice_sends_each_message_once(admin_client, ro
     values = {"action": "resend", "_selected_action": [row.pk, other.pk], **opened(admin_client, LIST)}
     first, again = (admin_client.post(LIST, values, follow=True).content.decode() for _press in range(2))
     assert "2 messages will be sent." in first
-    assert again.count("This form was already submitted: the message is sent again.") == 2
+    assert again.count("This form was already submitted. The message is not sent a second time.") == 2
     assert Notification.objects.exclude(origin=None).count() == 2
 
 

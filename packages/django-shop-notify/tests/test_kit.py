@@ -234,7 +234,7 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
             "test_bad_address_is_refused_before_anything_is_sent",
             "accepted the bad address 'nobody'",
         ),
-        (AcceptsForgedReports, "test_delivery_reports_have_their_contract", "add ReportContract"),
+        (AcceptsForgedReports, "test_notifier_with_delivery_reports_has_the_report_contract", "add ReportContract"),
     ],
 )
 def test_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
@@ -255,7 +255,7 @@ def test_kit_finds_a_notifier_that_accepts_forged_reports(caplog):
     with pytest.raises(pytest.fail.Exception, match="Forged report 0 was accepted"):
         run(AcceptsForgedReports, "test_forged_report_is_refused", caplog, kit=ReportKit)
     with pytest.raises(AssertionError, match="remove ReportContract"):
-        run(MemoryLike, "test_delivery_reports_have_their_contract", caplog, kit=ReportKit)
+        run(MemoryLike, "test_notifier_with_delivery_reports_has_the_report_contract", caplog, kit=ReportKit)
 
 
 class MemoryLike(MemoryNotifier):

@@ -69,7 +69,7 @@ class AppSettings(BaseSettings):
 
     @property
     def THROTTLES(self) -> Mapping[str, str]:
-        """How often a customer may do something: ``{"reviews": "20/h"}``, by s, m, h or d. Default: no limit."""
+        """How often a customer may do something: ``{"reviews": "20/h"}``; unit s, m, h or d. Default: no limit."""
         value: Mapping[str, str] = self.get("THROTTLES", {})
         return value
 

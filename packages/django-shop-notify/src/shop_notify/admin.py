@@ -140,7 +140,7 @@ class NotificationAdmin(ReadOnly, SafeList):
             except ShopNotifyError as error:
                 form.add_error("address", str(error))
             else:
-                again = _("This form was already submitted: the message is sent to %(to)s.")
+                again = _("This form was already submitted. The message to %(to)s is not sent a second time.")
                 text = _("It will be sent to %(to)s.") if is_new else again
                 level = messages.SUCCESS if is_new else messages.WARNING
                 self.message_user(request, text % {"to": mask(resent.address)}, level)
@@ -176,7 +176,7 @@ class NotificationAdmin(ReadOnly, SafeList):
 
         def resend(row: Notification) -> None:
             if not outbox.resend_once(row, key=token.hex)[1]:
-                raise NotRetryable(_("This form was already submitted: the message is sent again."))
+                raise NotRetryable(_("This form was already submitted. The message is not sent a second time."))
 
         self._apply_to_each(request, queryset, resend)
 

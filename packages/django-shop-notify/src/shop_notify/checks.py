@@ -158,7 +158,7 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
     for alias in route.via:
         if alias in app_settings.NOTIFIERS and not _has_template(route, alias):
             yield Warning(
-                f"Route {number}: there is no text for “{route.event}” by “{alias}”.",
+                f"Route {number}: there is no template for the event “{route.event}” and the notifier “{alias}”.",
                 hint=f"Write shop_notify/{route.event}/message.txt in the templates folder of an app or of the site.",
                 id="shop_notify.W005",
             )

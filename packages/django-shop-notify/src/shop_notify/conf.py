@@ -1,4 +1,4 @@
-"""Settings of the notify app: one dict, ``SHOP_NOTIFY``, one typed property per setting, read live."""
+"""Settings of the notify app: one dict, ``SHOP_NOTIFY``, one typed property per setting, read at each access."""
 
 from __future__ import annotations
 

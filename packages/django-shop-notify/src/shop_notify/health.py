@@ -17,7 +17,7 @@ from shop_notify.notifiers import registry
 
 @dataclass(frozen=True, kw_only=True)
 class NotifierHealth:
-    """Figures of one notifier. ``oldest_due_at`` is when the oldest message fell due: the age of the queue."""
+    """Figures of one notifier. ``oldest_due_at`` is the time at which the oldest waiting message was due."""
 
     alias: str
     backend: str
@@ -45,7 +45,7 @@ def notifiers() -> list[NotifierHealth]:
 
 
 def oldest_due_at() -> datetime | None:
-    """When the oldest waiting message was due, None if no message is due: for a readiness probe."""
+    """The time at which the oldest waiting message was due, None if no message is due: for a readiness probe."""
     now = timezone.now()
     return Notification.objects.due(now).order_by("due_at").values_list("due_at", flat=True).first()
 

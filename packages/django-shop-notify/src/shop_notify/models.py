@@ -63,7 +63,7 @@ class Notification(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     priority = models.PositiveSmallIntegerField(default=5, help_text=_("1 is sent first, 9 last."))
     attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now, help_text=_("While it is being sent: when its lease expires."))
+    due_at = models.DateTimeField(default=timezone.now, help_text=_("While it is being sent, the end of its lease."))
     expires_at = models.DateTimeField(null=True, blank=True)
     lease = models.UUIDField(null=True, blank=True, editable=False)
     metered_at = models.DateTimeField(
@@ -83,9 +83,9 @@ class Notification(models.Model):
         default=dict, blank=True, help_text=_("Alias, channel and address to use if this one fails.")
     )
     fallback_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When the fallback starts unless it is delivered.")
+        null=True, blank=True, help_text=_("When the fallback starts, unless the message is delivered before.")
     )
-    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="followers")
+    origin = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="successors")
 
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
@@ -165,7 +165,7 @@ class Attempt(models.Model):
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
         ordering = ["id"]
-        indexes = [models.Index(fields=["finished_at"], name="shop_notify_attempt_lately")]
+        indexes = [models.Index(fields=["finished_at"], name="shop_notify_attempt_finished")]
 
     def __str__(self) -> str:
         return f"{self.number}: {self.outcome}"
@@ -273,7 +273,7 @@ class TemplateOverride(models.Model):
 class SendCount(models.Model):
     """The number of paid messages that started in one period, for the limits. Pruned with the notifications."""
 
-    key = models.CharField(max_length=120, help_text=_("Hashed phone or customer, or all."))
+    key = models.CharField(max_length=120, help_text=_("Hash of the phone, recipient key or visitor, or “all”."))
     seconds = models.PositiveIntegerField()
     starts_at = models.DateTimeField()
     used = models.PositiveIntegerField(default=0)

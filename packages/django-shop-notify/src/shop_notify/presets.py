@@ -7,7 +7,7 @@ from typing import Any
 _STATUS = "shop_orders.signals.order_status_changed"
 _PAYMENT = "shop_orders.signals.payment_status_changed"
 # Only for events whose route sends no e-mail.
-_SMS_FAILED = {"sms": {"via": "email", "after_minutes": 30}}
+_EMAIL_FALLBACK = {"sms": {"via": "email", "after_minutes": 30}}
 
 ORDER_ROUTES: list[dict[str, Any]] = [
     {
@@ -29,7 +29,7 @@ ORDER_ROUTES: list[dict[str, Any]] = [
         "to": ["customer"],
         "via": ["sms"],
         "group": "order_updates",
-        "fallback": _SMS_FAILED,
+        "fallback": _EMAIL_FALLBACK,
     },
     {
         "signal": _STATUS,
@@ -38,7 +38,7 @@ ORDER_ROUTES: list[dict[str, Any]] = [
         "to": ["customer"],
         "via": ["sms"],
         "group": "order_updates",
-        "fallback": _SMS_FAILED,
+        "fallback": _EMAIL_FALLBACK,
     },
     {
         "signal": _STATUS,
@@ -47,7 +47,7 @@ ORDER_ROUTES: list[dict[str, Any]] = [
         "to": ["customer"],
         "via": ["sms"],
         "group": "order_updates",
-        "fallback": _SMS_FAILED,
+        "fallback": _EMAIL_FALLBACK,
     },
     {
         "signal": "shop_orders.signals.shipment_sent",

@@ -85,7 +85,7 @@ class Route:
                 % {"names": ", ".join(sorted(wrong | missing))}
             )
         if isinstance(entry["via"], str) or isinstance(entry.get("to", ()), str):
-            raise RouteRefused(_("“via” and “to” of a route are lists."))
+            raise RouteRefused(_("“via” and “to” of a route must be lists."))
         return cls(**entry)
 
     def matches(self, payload: Mapping[str, Any]) -> bool:

@@ -83,7 +83,7 @@ CODES_HELP: Mapping[str, str] = {
     "not_retryable": "Only a message that failed or has an unknown outcome can be retried. Resend this one instead.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "route_refused": "A route in SHOP_NOTIFY is wrong (`manage.py check` says which), or cannot read the payload.",
-    "template_missing": "There is no text for this event and channel. Write the template that is named.",
+    "template_missing": "There is no template for this event and channel. Write the file that `detail` names.",
     "too_large": "The body exceeds 256 kB.",
     "too_many_requests": "Wait for the seconds in Retry-After, then repeat the request.",
     "unavailable": "The database is not available at the moment. Repeat the request after Retry-After.",

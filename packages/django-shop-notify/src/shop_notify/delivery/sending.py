@@ -115,7 +115,7 @@ class Batch:
 
     def _reason_to_skip(self, row: Notification) -> Result | None:
         if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
-            return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_unwanted=True)
+            return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_muted=True)
         if row.expires_at is not None and row.expires_at <= timezone.now():
             return Result(state=State.SKIPPED, detail=_("The message has expired."))
         if suppressions.stored_form(row.address) in self.suppressed:

@@ -43,7 +43,7 @@ class Result:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     content: Mapping[str, str] = field(default_factory=dict)
-    is_unwanted: bool = False
+    is_muted: bool = False
     """The recipient has muted it: no fallback follows."""
 
 
@@ -65,11 +65,11 @@ def settle(row: Notification, result: Result) -> bool:
     now = timezone.now()
     changes = _changes(row, result, now)
     with transaction.atomic(using=connection_of(Notification).alias):
-        has_row = bool(queries.write_results([(row, changes)]))
-        applied = changes if has_row else _record_late_success(row, changes)
+        held_lease = bool(queries.write_results([(row, changes)]))
+        applied = changes if held_lease else _record_late_success(row, changes)
         queries.insert_attempts(_attempts([(row, result)], now))
     _apply(row, applied)
-    return has_row
+    return held_lease
 
 
 def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,7 +168,7 @@ def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]
         }
     if row.fallback and result.state in {State.SENT, State.UNKNOWN}:
         changes["fallback_at"] = now + timedelta(minutes=row.fallback["after_minutes"])
-    if row.fallback and result.state in {State.FAILED, State.DEAD, State.SKIPPED} and not result.is_unwanted:
+    if row.fallback and result.state in {State.FAILED, State.DEAD, State.SKIPPED} and not result.is_muted:
         changes["fallback_at"] = now
     return changes
 

@@ -154,7 +154,7 @@ def rows_for(event: str, channel: str) -> Rows:
 
 
 def render(rows: Rows, audience: str, languages: list[str], values: Mapping[str, Any]) -> dict[str, str]:
-    """The parts (subject, text, html) of the nearest template, without the empty ones; {} if there is no template.
+    """The parts (subject, text, html) of the most specific template, without empty ones; {} if there is no template.
 
     Raises:
         TemplateRefused: it does not render.

@@ -53,7 +53,7 @@ class Renderer:
         ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
 
         Raises:
-            TemplateMissing: there is no text; the error names the file to write.
+            TemplateMissing: there is no template; the error names the file to write.
         """
         values = values_of(notification)
         with translation.override(notification.language or settings.LANGUAGE_CODE):
@@ -61,7 +61,7 @@ class Renderer:
             text = overridden.get("text") or self._file(notification, values, text_names(notification.channel))
             if text is None:
                 raise TemplateMissing(
-                    _("There is no text for “%(event)s” by %(channel)s. Write the template %(name)s.")
+                    _("There is no template for the event “%(event)s” and the channel %(channel)s. Write %(name)s.")
                     % {
                         "event": notification.event,
                         "channel": notification.channel,
@@ -144,7 +144,7 @@ def paths(notification: Notification, *names: str) -> Iterator[str]:
 
 
 def _find_template(notification: Notification, names: tuple[str, ...]) -> Any:
-    """The nearest template file, None where there is none."""
+    """The most specific template file, None if there is none."""
     if not _NAME.fullmatch(notification.event) or not _NAME.fullmatch(notification.channel):
         return None
     try:

@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
                 (
                     "due_at",
                     models.DateTimeField(
-                        default=django.utils.timezone.now, help_text="While it is being sent: when its lease expires."
+                        default=django.utils.timezone.now, help_text="While it is being sent, the end of its lease."
                     ),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
@@ -117,7 +117,9 @@ class Migration(migrations.Migration):
                 (
                     "fallback_at",
                     models.DateTimeField(
-                        blank=True, help_text="When the fallback starts unless it is delivered.", null=True
+                        blank=True,
+                        help_text="When the fallback starts, unless the message is delivered before.",
+                        null=True,
                     ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
@@ -130,7 +132,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="followers",
+                        related_name="successors",
                         to="shop_notify.notification",
                     ),
                 ),
@@ -247,7 +249,12 @@ class Migration(migrations.Migration):
             name="SendCount",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.CharField(help_text="Hashed phone or customer, or all.", max_length=120)),
+                (
+                    "key",
+                    models.CharField(
+                        help_text="Hash of the phone, recipient key or visitor, or “all”.", max_length=120
+                    ),
+                ),
                 ("seconds", models.PositiveIntegerField()),
                 ("starts_at", models.DateTimeField()),
                 ("used", models.PositiveIntegerField(default=0)),

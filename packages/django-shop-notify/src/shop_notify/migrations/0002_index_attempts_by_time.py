@@ -9,6 +9,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="attempt",
-            index=models.Index(fields=["finished_at"], name="shop_notify_attempt_lately"),
+            index=models.Index(fields=["finished_at"], name="shop_notify_attempt_finished"),
         ),
     ]

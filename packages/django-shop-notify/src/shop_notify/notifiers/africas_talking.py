@@ -156,13 +156,13 @@ def read_response(status: int, body: str, retry_after: str | None, *, text: str)
         raise PermanentFailure(
             _("The gateway responded with a redirect, which is not followed."), provider_code=str(status)
         )
-    recipients, text_of_gateway = _parse(body)
+    recipients, gateway_message = _parse(body)
     if status >= 400 and not recipients:
-        raise failure_for(status, text_of_gateway or body[:200], retry_after=retry_after)
+        raise failure_for(status, gateway_message or body[:200], retry_after=retry_after)
     if recipients is None:
         raise UnknownOutcome(_("The gateway's response could not be read."), provider_code=str(status))
     if not recipients:
-        raise PermanentFailure(text_of_gateway or _("The gateway accepted no recipient."), provider_code=str(status))
+        raise PermanentFailure(gateway_message or _("The gateway accepted no recipient."), provider_code=str(status))
     return _read_recipient(recipients[0], text=text)
 
 

@@ -19,7 +19,8 @@ class Deadline:
 
     A socket's time-out limits each read, but not a response that arrives slowly.
 
-    The reader finds the connection closed. Call ``cancel`` when the response has arrived, or use ``with``.
+    After the deadline, reads behave as if the server had closed the connection. Call ``cancel`` when the response has
+    arrived, or use ``with``.
     """
 
     def __init__(self, connection: socket.socket, seconds: float) -> None:

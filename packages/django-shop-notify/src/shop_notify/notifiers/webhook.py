@@ -48,7 +48,7 @@ class WebhookNotifier(Notifier):
     ) -> None:
         super().__init__(alias=alias)
         if isinstance(secrets, str) or not secrets:
-            raise ValueError(_("“secrets” is a list of at least one secret."))
+            raise ValueError(_("“secrets” must be a list of at least one secret."))
         self.private_hosts = frozenset(private_hosts)
         self._keys = [_signing_key(secret) for secret in secrets]
 
@@ -94,7 +94,7 @@ class WebhookNotifier(Notifier):
         if url.scheme not in allowed or not host or url.username is not None or (port == 0):
             raise AddressRefused(_("A webhook's URL must use https and have a host and no user name."))
         if not address.isascii() or any(character <= " " or character == "\x7f" for character in address):
-            raise AddressRefused(_("The URL has blanks, control characters or letters that are not ASCII."))
+            raise AddressRefused(_("The URL has spaces, control characters or letters that are not ASCII."))
         return url
 
     def _signature_headers(self, message_id: str, body: bytes) -> dict[str, str]:
@@ -187,7 +187,7 @@ def _signing_key(secret: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) < 24:
-        raise ValueError(_("A webhook secret is “whsec_” and at least 24 random bytes in base64."))
+        raise ValueError(_("A webhook secret must be “whsec_” and at least 24 random bytes in base64."))
     return key
 
 

@@ -22,8 +22,8 @@ def mutable_groups() -> dict[str, list[str]]:
         group = entry.get("group")
         if group:
             known = found.setdefault(group, [])
-            followers = [wanted["via"] for wanted in entry.get("fallback", {}).values()]
-            for alias in [*entry["via"], *followers]:
+            fallback_aliases = [wanted["via"] for wanted in entry.get("fallback", {}).values()]
+            for alias in [*entry["via"], *fallback_aliases]:
                 if alias in app_settings.NOTIFIERS and alias not in known:
                     known.append(alias)
     return found
@@ -99,7 +99,7 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
         for alias, is_enabled in by_alias.items():
             if alias not in known.get(group, ()):
                 raise NotMutable(
-                    _("“%(group)s” by “%(alias)s” cannot be changed: it is always sent, or does not exist.")
+                    _("“%(group)s” cannot be changed for “%(alias)s”: it is always sent, or does not exist.")
                     % {"group": group, "alias": alias}
                 )
             Preference.objects.update_or_create(

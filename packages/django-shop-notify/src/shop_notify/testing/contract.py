@@ -49,7 +49,7 @@ class Transport:
 class NotifierContract:
     """Subclass it as ``TestMine(NotifierContract)``, set its attributes, and write ``transport`` and ``options``.
 
-    The notifier is built with ``options`` exactly as the settings' OPTIONS build it.
+    The notifier is created with ``options``, as the settings create it with OPTIONS.
     """
 
     notifier_class: ClassVar[type[Notifier]]
@@ -57,7 +57,7 @@ class NotifierContract:
     bad_addresses: ClassVar[tuple[str, ...]] = ()
     modes: ClassVar[frozenset[str]] = frozenset(FAILURES)
     """How the provider can fail: ``temporary``, ``permanent``, ``rate_limit``, ``refuse`` (no connection),
-    ``time_out`` (no response), ``nonsense`` (a response of another kind). Leave out those that it cannot have;
+    ``time_out`` (no response), ``nonsense`` (an unreadable response). Leave out the modes that cannot occur;
     ``accept`` is always needed.
     """
     sends_idempotency_key: ClassVar[bool] = False
@@ -228,7 +228,7 @@ class NotifierContract:
                 leaks = [text for text in shown if str(value) in text]
                 assert not leaks, f"The value of “{name}” is shown, stored or logged: {leaks[0][:300]}"
 
-    def test_delivery_reports_have_their_contract(self) -> None:
+    def test_notifier_with_delivery_reports_has_the_report_contract(self) -> None:
         if self.notifier_class.takes_reports():
             assert isinstance(self, ReportContract), (
                 "The notifier has read_report: add ReportContract to the bases of this class."
