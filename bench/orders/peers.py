@@ -52,9 +52,9 @@ def database(server_url: str) -> Iterator[str]:
         with psycopg.connect(url, autocommit=True) as loaded:
             loaded.execute("UPDATE shop_catalog_product SET stock_quantity = 1000000")
             loaded.execute(
-                "INSERT INTO shop_orders_customer (id, public_id, user_id, first_name, last_name, email, phone,"
-                " language, created_at, updated_at) SELECT 10000000 + id, gen_random_uuid(), id, first_name,"
-                " last_name, email, '', '', now(), now() FROM auth_user"
+                "INSERT INTO shop_orders_customer (id, public_id, user_id, first_name, last_name, email, email_key,"
+                " phone, language, created_at, updated_at) SELECT 10000000 + id, gen_random_uuid(), id, first_name,"
+                " last_name, email, lower(email), '', '', now(), now() FROM auth_user"
             )
             for table, start in (("cart", 2), ("cartitem", 3), ("order", 4), ("orderline", 5), ("orderevent", 6)):
                 loaded.execute(f"ALTER SEQUENCE shop_orders_{table}_id_seq RESTART WITH {start}0000000")

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -26,10 +26,10 @@ class BackofficeSite(admin.AdminSite):
         for model in models:
             super().register(model, guards.guarded(model, admin_class or admin.ModelAdmin), **options)
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Log out at the OpenID Provider too, as the shop's own log-out does."""
         url = openid_rights.logout_url(request, reverse("storefront:home"))
-        response: HttpResponse = super().logout(request, extra_context)
+        response = super().logout(request, extra_context)
         return HttpResponseRedirect(url) if url else response
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
