@@ -207,6 +207,26 @@ def test_refusal_after_a_lost_response_counts_only_when_it_is_repeated(order, me
     assert payment.unknown_starts == 0
 
 
+def test_checks_without_a_response_are_no_refusals_of_a_start(order, memory_provider, make_due):
+    """The customer paid on a page that the shop does not know of; the order was cancelled after one refusal."""
+    payment, reference = lose_start(order, memory_provider)
+    memory_provider.outcomes[reference] = "captured"
+    memory_provider.is_down = True
+    for _time in range(5):
+        make_due()
+        payments.reconcile()
+    memory_provider.is_down, memory_provider.decline = False, True
+    out_of_time(order)
+    make_due()
+    payments.expire_due()
+    assert (statuses(order), state(order)[0]) == (["started"], "pending")
+    memory_provider.decline = False
+    for _time in range(2):
+        make_due()
+        payments.reconcile()
+    assert (statuses(order), state(order)) == (["captured"], ("confirmed", "paid"))
+
+
 def test_start_that_never_reached_its_provider_ends(order, memory_provider, make_due, monkeypatch):
     def not_reached(provider, request):
         raise ProviderNotReached

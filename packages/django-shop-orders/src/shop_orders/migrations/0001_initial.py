@@ -702,6 +702,10 @@ class Migration(migrations.Migration):
                         default=0, editable=False, verbose_name="starts without a known result"
                     ),
                 ),
+                (
+                    "refused_starts",
+                    models.PositiveSmallIntegerField(default=0, editable=False, verbose_name="refused starts"),
+                ),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
                 ("checks", models.PositiveSmallIntegerField(default=0, editable=False, verbose_name="checks")),
                 (

@@ -50,6 +50,7 @@ class Payment(models.Model):
         _("request"), default=dict, blank=True, editable=False, help_text=_("What a repeated start sends again.")
     )
     unknown_starts = models.PositiveSmallIntegerField(_("starts without a known result"), default=0, editable=False)
+    refused_starts = models.PositiveSmallIntegerField(_("refused starts"), default=0, editable=False)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     checks = models.PositiveSmallIntegerField(_("checks"), default=0, editable=False)
     next_check_at = models.DateTimeField(_("next check at"), default=timezone.now, null=True, editable=False)

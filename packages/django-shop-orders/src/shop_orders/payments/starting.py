@@ -184,11 +184,12 @@ def _record_refusal(payment_id: int, error: str) -> None:
     """The payment failed, unless another call may have started it: then the periodic job finds out."""
     order, payment = account.lock(payment_id)
     _subtract_call(payment)
-    if not payment.unknown_starts or payment.checks >= watching.FINAL_REFUSALS:
+    payment.refused_starts += 1
+    if not payment.unknown_starts or payment.refused_starts > watching.MAX_REFUSED_STARTS:
         payment.unknown_starts = 0
         if not payment.provider_reference:
             account.apply(order, payment, "failed", error=error)
-    payment.save(update_fields=["unknown_starts", "updated_at"])
+    payment.save(update_fields=["unknown_starts", "refused_starts", "updated_at"])
 
 
 @in_transaction(Payment, durable=True)

@@ -19,8 +19,8 @@ ONCE_MORE_AFTER = timedelta(hours=1)
 """A payment that failed or was cancelled is asked about once more: the customer may have entered the PIN late."""
 CAPTURED_EVERY, CAPTURED_CHECKS = timedelta(days=1), 30
 """A captured payment is asked about daily for a month: a refund on the provider's pages may have lost its webhook."""
-FINAL_REFUSALS = 3
-"""After this many refusals of a start, no earlier call with an unknown result can have started the payment."""
+MAX_REFUSED_STARTS = 3
+"""After more refusals of a start than this, no earlier call with an unknown result can have started the payment."""
 MAX_CHECKS = 120
 """After this many checks, about a month, a closed payment without a final state is not checked any more."""
 
