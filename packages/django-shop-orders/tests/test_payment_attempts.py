@@ -209,7 +209,7 @@ def test_refusal_after_a_lost_response_counts_only_when_it_is_repeated(order, me
 
 def test_checks_without_a_response_are_no_refusals_of_a_start(order, memory_provider, make_due):
     """The customer paid on a page that the shop does not know of; the order was cancelled after one refusal."""
-    payment, reference = lose_start(order, memory_provider)
+    _payment, reference = lose_start(order, memory_provider)
     memory_provider.outcomes[reference] = "captured"
     memory_provider.is_down = True
     for _time in range(5):
