@@ -43,6 +43,21 @@ def test_cancellation_credits_the_rest_of_the_total(order, user):
     assert order.credits.count() == 1
 
 
+def test_the_timeline_tells_of_all_money_that_staff_record(bank_order, user):
+    def recorded():
+        events = bank_order.events.filter(kind__in=("payment_recorded", "payment_status_changed", "refund_due"))
+        return [(event.kind, event.actor, event.message) for event in events.order_by("id")]
+
+    for amount in ("10.00", "15.00", "25.00"):
+        payments.record_payment(bank_order.pk, amount=Decimal(amount), by=user)
+    part, paid, told_what_to_do, twice = recorded()
+    assert part == ("payment_recorded", user, "10.00 KES (Bank transfer)")
+    assert paid[:2] == ("payment_status_changed", user)
+    assert (told_what_to_do[0], "back by Bank transfer" in told_what_to_do[2]) == ("refund_due", True)
+    assert twice == ("payment_recorded", user, "25.00 KES (Bank transfer)")
+    assert not bank_order.events.filter(kind="payment_recorded", is_public=True).exists()
+
+
 def test_expiry_credits_the_rest_of_the_total_after_a_refund(bank_order):
     pay(bank_order, "11.80")
     payments.refund(bank_order.pk, amount=Decimal("1.18"))

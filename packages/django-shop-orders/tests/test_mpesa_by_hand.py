@@ -594,6 +594,7 @@ def test_admin_shows_held_money_and_records_it(order, send, admin_page, client, 
     row = send("RKTQDM7W6S", "12.00", responds=False)
     status, page = admin_page(row)
     assert (status, order.number in page, "I have seen this money" in page) == (200, True, True)
+    assert ("12.00 KES" in page, "12.0000" in page) == (True, False)
     for wrong in (
         {"decision": "assign", "number": order.number},
         {"decision": "assign", "number": "no such", "is_seen": "on"},

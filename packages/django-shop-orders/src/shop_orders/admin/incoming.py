@@ -12,13 +12,15 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_core.money import as_text
 
 from shop_orders import payments
+from shop_orders.admin.amounts import amount_of
 from shop_orders.admin.bases import OfOrders
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import IncomingPayment, Order
 from shop_orders.payments import candidates
+
+AMOUNT = amount_of(IncomingPayment, "amount")
 
 
 class AssignForm(forms.Form):
@@ -54,16 +56,30 @@ class DismissForm(forms.Form):
 
 @admin.register(IncomingPayment)
 class IncomingPaymentAdmin(OfOrders):
-    list_display = ("receipt", "status", "amount_text", "account", "payer_name", "payer_phone", "order", "received_at")
+    list_display = ("receipt", "status", AMOUNT, "account", "payer_name", "payer_phone", "order", "received_at")
     list_filter = ("status", "reason", "provider", "is_confirmed")
     search_fields = ("receipt", "account", "payer_name", "payer_phone", "order__number")
     list_select_related = ("order",)
     date_hierarchy = "received_at"
     change_form_template = "admin/shop_orders/incomingpayment/change_form.html"
-
-    @admin.display(description=gettext_lazy("amount"), ordering="amount")
-    def amount_text(self, row: IncomingPayment) -> str:
-        return f"{as_text(row.amount, row.currency)} {row.currency}"
+    fields = (
+        "status",
+        "reason",
+        AMOUNT,
+        "order",
+        "account",
+        "payer_name",
+        "payer_phone",
+        "provider",
+        "receipt",
+        "is_confirmed",
+        "paid_at",
+        "received_at",
+        "payment",
+        "actor",
+        "comment",
+    )
+    readonly_fields = fields
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

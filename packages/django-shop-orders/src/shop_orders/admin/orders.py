@@ -20,6 +20,7 @@ from shop_core.money import as_text
 
 from shop_orders import lifecycle
 from shop_orders.admin import exports
+from shop_orders.admin.amounts import amount_of
 from shop_orders.admin.forms import StepForm
 from shop_orders.admin.steps import STEPS, Step, possible_steps, take_step, was_taken
 from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
@@ -52,7 +53,8 @@ class ChargeInline(ReadOnly, admin.TabularInline):
 
 class CreditInline(ReadOnly, admin.TabularInline):
     model = Credit
-    fields = ("kind", "amount", "lines", "reason", "actor", "created_at")
+    fields = ("kind", amount_of(Credit, "amount"), "lines", "reason", "actor", "created_at")
+    readonly_fields = fields
 
 
 class PaymentInline(ReadOnly, admin.TabularInline):
@@ -60,19 +62,21 @@ class PaymentInline(ReadOnly, admin.TabularInline):
     fields = (
         "provider",
         "status",
-        "amount",
-        "captured_amount",
-        "refunded_amount",
+        amount_of(Payment, "amount"),
+        amount_of(Payment, "captured_amount"),
+        amount_of(Payment, "refunded_amount"),
         "provider_reference",
         "receipt",
         "error",
     )
+    readonly_fields = fields
     show_change_link = True
 
 
 class IncomingPaymentInline(ReadOnly, admin.TabularInline):
     model = IncomingPayment
-    fields = ("receipt", "amount", "status", "reason", "payer_name", "received_at")
+    fields = ("receipt", amount_of(IncomingPayment, "amount"), "status", "reason", "payer_name", "received_at")
+    readonly_fields = fields
     show_change_link = True
 
 

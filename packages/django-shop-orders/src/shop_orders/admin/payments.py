@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 from shop_core.model_admins import ReadOnly
 
+from shop_orders.admin.amounts import amount_of
 from shop_orders.admin.bases import OfOrders
 from shop_orders.models import Payment, ProviderEvent, Refund
+
+AMOUNTS = tuple(amount_of(Payment, name) for name in ("amount", "captured_amount", "refunded_amount"))
 
 
 class RefundStatusFilter(admin.ChoicesFieldListFilter):
@@ -32,13 +35,13 @@ class DecisionFilter(admin.SimpleListFilter):
         return [("yes", gettext_lazy("Yes"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payment]) -> QuerySet[Payment]:  # noqa: ARG002
-        is_unknown = Q(status__in=Payment.OPEN) & ~Q(error="")
-        return queryset.filter(Q(status=Payment.Status.HELD) | is_unknown) if self.value() else queryset
+        return queryset.filter(Payment.NEEDS_DECISION) if self.value() else queryset
 
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = ("amount", "status", "provider_reference", "reason", "actor", "error", "created_at")
+    fields = (amount_of(Refund, "amount"), "status", "provider_reference", "reason", "actor", "error", "created_at")
+    readonly_fields = fields
 
 
 @admin.register(Payment)
@@ -47,12 +50,24 @@ class PaymentAdmin(OfOrders):
         "order",
         "provider",
         "status",
-        "amount",
-        "currency",
-        "captured_amount",
-        "refunded_amount",
+        *AMOUNTS,
         "created_at",
     )
+    fields = (
+        "order",
+        "provider",
+        "status",
+        "error",
+        *AMOUNTS,
+        "provider_reference",
+        "receipt",
+        "instructions",
+        "redirect_url",
+        "expires_at",
+        "created_at",
+        "updated_at",
+    )
+    readonly_fields = fields
     list_filter = (DecisionFilter, "status", "provider", ("refunds__status", RefundStatusFilter))
     search_fields = ("order__number", "provider_reference", "receipt")
     list_select_related = ("order",)

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from shop_core.money import as_text
 
 from shop_orders.models.orders import Order, amount_field
 from shop_orders.models.payments import Refund
@@ -51,4 +52,4 @@ class Credit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.kind}"
+        return f"{as_text(self.amount, self.order.currency)} {self.kind}"

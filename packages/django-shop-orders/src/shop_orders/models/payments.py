@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from shop_core.money import as_text
 
 from shop_orders.models.orders import Order, amount_field
 
@@ -26,6 +27,8 @@ class Payment(models.Model):
         CANCELLED = "cancelled", _("cancelled")
 
     OPEN = (Status.STARTED, Status.PENDING, Status.PROCESSING, Status.AUTHORISED)
+    NEEDS_DECISION = Q(status="held") | (Q(status__in=OPEN) & ~Q(error=""))
+    """The rows whose ``needs_decision`` is true."""
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
     order = models.ForeignKey(Order, verbose_name=_("order"), on_delete=models.PROTECT, related_name="payments")
@@ -94,7 +97,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.amount} {self.currency}"
+        return f"{self.provider} {as_text(self.amount, self.currency)} {self.currency}"
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +153,7 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount} {self.status}"
+        return f"{as_text(self.amount, self.payment.currency)} {self.status}"
 
 
 class ProviderEvent(models.Model):

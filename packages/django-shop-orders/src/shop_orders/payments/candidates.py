@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from shop_core.money import as_text
 
 from shop_orders.models import IncomingPayment, Order
 from shop_orders.numbers import MAX_CHARACTERS
@@ -30,6 +31,10 @@ class Candidate:
     has_number: bool
     has_amount: bool
     has_phone: bool
+
+    @property
+    def amount_due(self) -> str:
+        return f"{as_text(self.order.amount_due, self.order.currency)} {self.order.currency}"
 
 
 def folded(text: str) -> str:

@@ -18,7 +18,7 @@ from shop_orders.exceptions import (
     UnknownPaymentProvider,
 )
 from shop_orders.models import Order, OrderStatus, Payment, Refund, texts
-from shop_orders.payment_providers import payment_provider, refund_needs_decision
+from shop_orders.payment_providers import label_of, payment_provider, refund_needs_decision
 from shop_orders.payments import account, amounts, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
@@ -49,7 +49,15 @@ def record_payment(
         payment = Payment.objects.create(
             order=order, provider=alias, amount=received, currency=order.currency, status=Payment.Status.PENDING
         )
+    before = order.payment_status
     account.apply(order, payment, "captured", amount=received, currency=order.currency, by=by, notify=notify)
+    if order.payment_status == before:  # otherwise the event of the new status says who recorded it
+        text = _("%(amount)s %(currency)s (%(provider)s)") % {
+            "amount": as_text(received, order.currency),
+            "currency": order.currency,
+            "provider": label_of(alias),
+        }
+        events.record(order, "payment_recorded", by=by, is_public=False, message=text)
     return payment
 
 

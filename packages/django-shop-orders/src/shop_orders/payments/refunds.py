@@ -13,7 +13,7 @@ from shop_core.money import as_text, quantise
 from shop_orders import crediting, events, lifecycle
 from shop_orders.exceptions import RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import Order, Payment, Refund, texts
-from shop_orders.payment_providers import payment_provider
+from shop_orders.payment_providers import label_of, payment_provider
 from shop_orders.payments import amounts
 from shop_orders.payments.sending import send_refund
 from shop_orders.transactions import in_transaction, outside_transaction
@@ -136,7 +136,7 @@ def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     values = {
         "amount": as_text(amount, payment.currency),
         "currency": payment.currency,
-        "provider": payment.provider,
+        "provider": label_of(payment.provider),
     }
     if crediting.is_expired(order):
         text = _(
