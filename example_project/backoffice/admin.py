@@ -27,7 +27,8 @@ from shop_notify.models import Notification
 from shop_orders.admin import STEPS, OrderAdmin, possible_steps
 from shop_orders.admin.forms import StepForm
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Order, OrderLine, OrderStatus, PaymentStatus
+from shop_orders.models import IncomingPayment, Order, OrderLine, OrderStatus, PaymentStatus
+from shop_orders.payment_providers import label_of
 from storefront import shipping
 from storefront.templatetags.storefront import money
 
@@ -134,7 +135,11 @@ class OrderWorkplace(OrderAdmin):
             "may_resend": request.user.has_perm("shop_notify.resend_notification"),
             "lines": order.lines.all(),
             "charges": order.charges.all(),
-            "payments": order.payments.prefetch_related("refunds").order_by("pk"),
+            "payments": [
+                (payment, label_of(payment.provider))
+                for payment in order.payments.prefetch_related("refunds").order_by("pk")
+            ],
+            "held_money": order.incoming_payments.filter(status=IncomingPayment.Status.HELD).order_by("pk"),
             "credits": order.credits.order_by("pk"),
             "shipments": order.shipments.prefetch_related("lines__order_line"),
             "delivery": shipping.choices().get(order.delivery),

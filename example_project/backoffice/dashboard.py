@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_catalog.models import Product
 from shop_notify.models import Notification, State
-from shop_orders.models import Order, OrderStatus
+from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment
 from storefront.templatetags.storefront import price
 
 from backoffice import lists, plots, sales
@@ -95,7 +95,7 @@ def of(request: HttpRequest, site: AdminSite) -> Dashboard:
         if _may_see(request, site, model)
     }
     if "orders" in sees:
-        board.tasks = _tasks()
+        board.tasks = [*_tasks(), *_money_to_decide(request, site)]
         board.sales = _sales(period, with_categories="stock" in sees)
         board.statuses = _statuses(period)
     if "stock" in sees:
@@ -123,6 +123,22 @@ def _tasks() -> list[Figure]:
         url=lists.orders(refund_due="yes"),
     )
     return [*tasks, refunds]
+
+
+def _money_to_decide(request: HttpRequest, site: AdminSite) -> list[Figure]:
+    """Money about which staff must decide. Shown only if there is some."""
+    figures = []
+    if _may_see(request, site, IncomingPayment):
+        held = IncomingPayment.objects.filter(status=IncomingPayment.Status.HELD).count()
+        url = lists.url("shop_orders_incomingpayment", status__exact=IncomingPayment.Status.HELD)
+        label, hint = _("To assign"), _("money that customers sent by hand")
+        figures.append(Figure(label=label, hint=hint, value=held, url=url, is_urgent=True))
+    if _may_see(request, site, Payment):
+        unclear = Payment.objects.filter(Payment.NEEDS_DECISION).count()
+        url = lists.url("shop_orders_payment", needs_decision="yes")
+        label, hint = _("To decide"), _("payments with an unclear result")
+        figures.append(Figure(label=label, hint=hint, value=unclear, url=url, is_urgent=True))
+    return [figure for figure in figures if figure.value]
 
 
 def _sales(period: Period, *, with_categories: bool) -> list[Sales]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from shop_catalog import products
 from shop_catalog.models import Product
 from shop_notify.models import Notification
-from shop_orders.models import Order, OrderLine, OrderStatus
+from shop_orders.models import IncomingPayment, Order, OrderLine, OrderStatus, Payment
 
 pytestmark = pytest.mark.django_db
 
@@ -297,6 +297,24 @@ def test_the_query_count_of_the_dashboard_does_not_depend_on_the_sales(
         products.create(f"LOW-{number}", name="Low", price=Decimal(1), low_stock_threshold=2)
     with django_assert_max_num_queries(count):
         client.get("/admin/?days=90")
+
+
+def test_money_to_decide_is_urgent_and_links_to_its_lists(sold, staff):
+    client = staff("everything")
+    assert not [task for task in board(client).tasks if task.is_urgent]
+    order = Order.objects.first()
+    for number, status in enumerate(("held", "held", "dismissed")):
+        IncomingPayment.objects.create(
+            provider="mobile_money", receipt=f"R{number}", amount=100, currency="KES", status=status
+        )
+    for status, error in (("held", "Odd."), ("pending", "Unknown."), ("pending", ""), ("failed", "Refused.")):
+        Payment.objects.create(
+            order=order, provider="mobile_money", amount=1, currency="KES", status=status, error=error
+        )
+    incoming, unclear = [task for task in board(client).tasks if task.is_urgent]
+    assert (str(incoming.label), incoming.value, len(listed(client, incoming.url))) == ("To assign", 2, 2)
+    assert (str(unclear.label), unclear.value, len(listed(client, unclear.url))) == ("To decide", 2, 2)
+    assert all(payment.needs_decision for payment in listed(client, unclear.url))
 
 
 def test_an_empty_shop_has_a_first_page(staff):

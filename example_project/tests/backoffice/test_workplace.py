@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
+import shop_orders
 from backoffice import order_page
 from django.test import Client
 from shop_catalog.models import Product
 from shop_notify.models import Notification
 from shop_orders import carts, checkout, customers, form_tokens, lifecycle, payments
-from shop_orders.models import Order, OrderEvent, Refund
+from shop_orders.models import IncomingPayment, Order, OrderEvent, Refund
 from shop_orders.payment_providers import PaymentState
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("atomic_requests")]
@@ -200,6 +203,31 @@ def test_a_private_note_stays_with_the_staff(order, staff):
 
     assert "Fragile; &lt;b&gt;careful&lt;/b&gt;" in text
     assert "visible to staff only" in text
+
+
+def test_every_event_has_a_title_for_staff():
+    root = Path(shop_orders.__file__).parent
+    sources = "".join(path.read_text() for path in root.rglob("*.py"))
+    kinds = set(re.findall(r'\brecord\(\s*\w+,\s*"([a-z_]+)"', sources))
+    assert len(kinds) > 15
+    assert kinds - {"status_changed", "payment_status_changed"} <= set(order_page.KINDS)
+
+
+def test_held_money_and_the_labels_of_providers_are_shown_on_the_page(order, staff):
+    payments.record_payment(order.pk, amount=Decimal(5))
+    row = IncomingPayment.objects.create(
+        provider="mobile_money", receipt="TJ7UXS2BRP", amount=100, currency="KES", order=order, reason="other_amount"
+    )
+
+    def text():
+        html = staff("everything").get(page(order)).content.decode()
+        return " ".join(re.sub(r"<[^>]+>", " ", html).replace("\xa0", " ").split())
+
+    assert "KSh 100.00 to be decided The amount differs from the amount due." in text()
+    assert "Pay on delivery captured, KSh 5.00" in text()
+    assert "5.00 KES (Pay on delivery)" in text()
+    IncomingPayment.objects.filter(pk=row.pk).update(status="dismissed")
+    assert "to be decided" not in text()
 
 
 def test_tax_is_shown_with_its_rate_and_base(order, staff):
