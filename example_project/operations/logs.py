@@ -15,7 +15,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the current request, "" outside of a request."""
 
 PERSONAL = (
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/=-]+", re.IGNORECASE), r"\1 <secret>"),
     (re.compile(r"(/webhooks/[\w-]{1,50}/|/notify/reports/[\w-]{1,50}/)[^\s/?]+"), r"\1<secret>"),
     (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), "://<secret>@"),
@@ -26,11 +26,17 @@ PERSONAL = (
         r"\1\2<secret>",
     ),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "<secret>"),
-    (re.compile(r"\b(?!Process-)(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{24,}"), "<secret>"),
+    (
+        re.compile(r"(?<![\w-])((?:Process-)?+)(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{24,}"),
+        r"\1<secret>",
+    ),
     (re.compile(r"(?<![\w.-])(?:\d[ -]?){13,19}(?![\w.])"), "<number>"),
     (re.compile(r"(?<![\w.-])(?:\+\d|0[17])\d(?:[ -]?\d){7,12}(?![\w.])"), "<phone>"),
 )
-"""What is masked, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers."""
+"""What is masked, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers.
+
+Each begins only where a run of its characters begins, so that the time does not grow with the square of the text.
+"""
 
 
 def mask(text: str) -> str:

@@ -233,3 +233,11 @@ def test_tasks_and_errors_of_messages_name_nobody(place, settings, written):
     kept = repr([tasks, tries, [row.last_error for row in rows], list(Task.objects.values())]) + written.getvalue()
     secrets = [CANARIES["email"], CANARIES["phone"], "canary-api-key-4711", "canary-report-secret"]
     assert [canary for canary in secrets if canary in kept] == []
+
+
+def test_process_names_stay_and_secrets_behind_them_are_masked():
+    token = "aB3" * 12
+    assert mask("Process-1f9c2d33aa6f4b7c9f00aa11bb22cc33 ends") == "Process-1f9c2d33aa6f4b7c9f00aa11bb22cc33 ends"
+    assert mask(f"Process-{token}") == "Process-<secret>"
+    assert mask(f"x {token}-{token}.") == "x <secret>."
+    assert mask(f"{'a' * 8000}@example.org") == "<e-mail>"
