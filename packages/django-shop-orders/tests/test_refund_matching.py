@@ -294,6 +294,20 @@ def test_refund_that_the_provider_lists_as_failed_no_longer_counts(order, paymen
     assert books(order) == (0, [(10, "failed"), (5, "failed")])
 
 
+@pytest.mark.parametrize("status", ["pending", "succeeded"])
+def test_refund_that_is_listed_without_our_id_is_not_booked_beside_ours(order, payment, memory_provider, status):
+    """The response to our refund was lost, and the provider lists it without our id: it was booked twice."""
+    (ours,) = payments.queue_refund(order.pk, amount=Decimal(10))
+    Refund.objects.filter(pk=ours.pk).update(attempts=1, next_attempt_at=timezone.now())
+    made_in_dashboard(memory_provider, payment, 10, reference=f"refund_{ours.public_id}", status=status)
+    payments.refresh(payment)
+    assert books(order) == (0, [(10, "queued")])
+    memory_provider.refund_status = status
+    payments.send_due_refunds()
+    payments.refresh(payment)
+    assert books(order) == (10 if status == "succeeded" else 0, [(10, status)])
+
+
 def test_failed_refund_that_the_provider_lists_as_done_is_booked(order, payment, memory_provider):
     refund = send(order, 10, memory_provider)
     report("refund_failed", payment, event_id="evt", refund_id=str(refund.public_id), error="closed account")

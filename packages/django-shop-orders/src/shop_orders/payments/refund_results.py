@@ -233,7 +233,7 @@ def _apply_listed(
 
 def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_currency: bool) -> None:
     """Record a refund that is not ours, if it can be told apart from those in the books."""
-    if listed.status == "failed":
+    if listed.status == "failed" or (not listed.refund_id and _may_be_ours(payment)):
         return
     if not listed.reference or _has_refund_without_reference(payment):
         _hold_listed(order, payment, listed, _("%(provider)s reports a refund that cannot be matched."))
@@ -312,6 +312,11 @@ def _agrees(payment: Payment, state: PaymentState) -> bool:
 def _has_refund_without_reference(payment: Payment) -> bool:
     """Whether staff recorded a refund made at the provider without its reference: it could be any that is listed."""
     return payment.refunds.filter(status=Status.SUCCEEDED, attempts=0, provider_reference="").exists()
+
+
+def _may_be_ours(payment: Payment) -> bool:
+    """Whether a refund that is listed without our id may be one that was sent and whose reference is not known yet."""
+    return payment.refunds.filter(UNDER_WAY, provider_reference="").exists()
 
 
 def _is_booked(payment: Payment, row: ProviderEvent) -> bool:
