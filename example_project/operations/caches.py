@@ -1,4 +1,4 @@
-"""A Redis cache that tolerates outages: reads miss, writes are dropped, and no page fails."""
+"""A Redis cache that tolerates outages and refusals: reads miss, writes are dropped, and no page fails."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 """How long Redis is not used after a failure, so that an unreachable host costs one time-out instead of hundreds."""
 
+REPORT_SECONDS = 60.0
+"""A Redis that refuses is reported once in this time."""
+
 
 def tolerant(method: Callable[..., Any], absent: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that calls the client's, or ``absent`` with the same arguments while Redis is unavailable."""
+    """A method that calls the client's, or ``absent`` with the same arguments while Redis is unavailable or refuses.
+
+    A Redis that responds but refuses, such as one that is out of memory (OOM), read-only or without replicas, is asked
+    again at the next call: it may still read.
+    """
 
     @wraps(method)
     def call(client: Client, *arguments: Any) -> Any:
@@ -32,6 +39,11 @@ def tolerant(method: Callable[..., Any], absent: Callable[..., Any]) -> Callable
             client.away_until = time.monotonic() + PAUSE_SECONDS
             logger.warning("Redis is unavailable (%s); working without a cache.", type(error).__name__)
             return absent(*arguments)
+        except redis.ResponseError as error:
+            if time.monotonic() >= client.reported_until:
+                client.reported_until = time.monotonic() + REPORT_SECONDS
+                logger.error("Redis refuses to work (%s); working without a cache.", str(error).partition(" ")[0])  # noqa: TRY400 - the trace adds nothing
+            return absent(*arguments)
 
     return call
 
@@ -41,7 +53,7 @@ class Client(backend.RedisCacheClient):
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, retry=Retry(NoBackoff(), 1), **options)
-        self.away_until = 0.0
+        self.away_until = self.reported_until = 0.0
 
     add = tolerant(backend.RedisCacheClient.add, lambda _key, _value, _timeout: True)
     get = tolerant(backend.RedisCacheClient.get, lambda _key, default: default)

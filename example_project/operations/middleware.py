@@ -12,10 +12,11 @@ from typing import Any
 
 import redis
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
+from shop_core.db.transactions import is_temporary
 
 from operations import logs, metrics
 
@@ -83,7 +84,9 @@ def unavailable(get_response: GetResponse) -> GetResponse:
 
 
 def _remember_outage(request: HttpRequest | None = None, **_kwargs: Any) -> None:
-    if request is not None and isinstance(sys.exc_info()[1], OUTAGES):
+    error = sys.exc_info()[1]
+    is_read_only = isinstance(error, InternalError) and is_temporary(error)
+    if request is not None and (is_read_only or isinstance(error, OUTAGES)):
         request.met_an_outage = True  # type: ignore[attr-defined]
 
 

@@ -28,9 +28,11 @@ Probe = Callable[[], str]
 
 
 def database() -> str:
+    is_postgresql = connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return ""
+        cursor.execute("SHOW transaction_read_only" if is_postgresql else "SELECT 1")
+        (value,) = cursor.fetchone()
+    return "it is read-only" if is_postgresql and value == "on" else ""
 
 
 def migrations() -> str:

@@ -33,7 +33,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     failed = {name: text for name, text in _ready(only).items() if text}
     warnings = {} if only else {name: text for name, text in probes.run(probes.WARNINGS).items() if text}
     content = {"status": "failed" if failed else "ok", "failed": failed, "warnings": warnings}
-    return JsonResponse(content, status=503 if failed else 200)
+    response = JsonResponse(content, status=503 if failed else 200)
+    if failed:
+        response["Retry-After"] = "5"
+    return response
 
 
 def _ready(only: set[str]) -> dict[str, str]:

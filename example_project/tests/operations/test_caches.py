@@ -2,6 +2,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -149,3 +150,64 @@ def test_two_processes_of_32_threads_let_exactly_n_requests_through(server):
         worker.stdin.write("go\n")
         worker.stdin.flush()
     assert sum(int(worker.communicate(timeout=60)[0]) for worker in workers) == 100
+
+
+class Refusing:
+    """A server on loopback that speaks RESP and answers every command but the first handshake with one error."""
+
+    def __init__(self, reply):
+        self.reply = reply
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _address = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, connection.makefile("rb") as commands:
+            while line := commands.readline():
+                words = []
+                for _word in range(int(line[1:])):
+                    words.append(commands.read(int(commands.readline()[1:])))
+                    commands.read(2)
+                replies = {b"HELLO": "%1\r\n$5\r\nproto\r\n:3", b"CLIENT": "+OK", b"SELECT": "+OK"}
+                connection.sendall(replies.get(words[0].upper(), f"-{self.reply}").encode() + b"\r\n")
+
+
+REFUSALS = [
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "READONLY You can't write against a read only replica.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "LOADING Redis is loading the dataset in memory",
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "NOAUTH Authentication required.",
+]
+
+
+@pytest.fixture(params=REFUSALS, ids=lambda reply: reply.partition(" ")[0])
+def refusing(request):
+    server = Refusing(request.param)
+    yield server
+    server.listener.close()
+
+
+def test_a_server_that_refuses_is_as_good_as_none_and_reported_once(refusing, caplog):
+    cache = cache_at(refusing.port)
+    for _time in range(20):
+        assert cache.get("a", "default") == "default"
+    cache.set("a", 1)
+    assert cache.add("a", 1) is True
+    assert cache.get_many(["a", "b"]) == {}
+    assert cache.incr("a") == 1
+    assert cache.touch("a") is False
+    assert cache.delete("a") is False
+    cache.set_many({"a": 1})
+    assert cache.get_or_set("a", lambda: "computed") == "computed"
+    assert len(caplog.records) == 1

@@ -1,6 +1,6 @@
 import pytest
 import redis
-from django.db import OperationalError
+from django.db import InternalError, OperationalError, connection
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
@@ -48,8 +48,6 @@ def test_other_responses_are_unchanged(ask):
 
 
 def test_under_the_api_an_outage_is_a_problem_document(client, db, monkeypatch):
-    from django.db import connection
-
     client.raise_request_exception = False
 
     def broken(*_arguments):
@@ -60,3 +58,63 @@ def test_under_the_api_an_outage_is_a_problem_document(client, db, monkeypatch):
     assert response.status_code == 503
     assert response["Content-Type"].startswith("application/problem+json")
     assert response["Retry-After"]
+
+
+class Refused(Exception):
+    """An error of psycopg with the SQLSTATE of a server that refuses."""
+
+    def __init__(self, state):
+        super().__init__("refused")
+        self.sqlstate = state
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (InternalError, "25006"),  # read-only, during a fail-over
+        (OperationalError, "57P03"),  # starting up
+        (OperationalError, "57P01"),  # shutting down
+        (OperationalError, "53300"),  # out of connections
+        (OperationalError, None),  # no connection
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/api/v1/products/products/", "/readyz"])
+def test_a_database_that_refuses_is_503_with_retry_after(client, error, state, path):
+    client.raise_request_exception = False
+
+    def refuse(*_arguments):
+        raise error("refused") from Refused(state)
+
+    with connection.execute_wrapper(refuse):
+        response = client.get(path)
+    assert response.status_code == 503
+    assert int(response["Retry-After"]) >= 1
+    assert b"refused" not in response.content
+    assert response["Content-Type"].startswith("application/problem+json") is path.startswith("/api/")
+
+
+@pytest.mark.django_db
+def test_an_internal_error_that_is_a_bug_stays_a_500(client):
+    client.raise_request_exception = False
+
+    def fail(*_arguments):
+        raise InternalError("bug") from Refused("25P02")
+
+    with connection.execute_wrapper(fail):
+        assert client.get("/").status_code == 500
+
+
+@pytest.mark.pg
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+def test_a_read_only_postgresql_is_503_for_writes_and_for_the_probe(client, product):
+    client.raise_request_exception = False
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on")
+    page = client.post("/cart/add/", {"product": product.sku})
+    api = client.post("/api/v1/orders/cart/add_item/", {"product": product.sku, "quantity": 1}, "application/json")
+    ready = client.get("/readyz")
+    assert [response.status_code for response in (page, api, ready)] == [503] * 3
+    assert all(int(response["Retry-After"]) >= 1 for response in (page, api, ready))
+    assert ready.json()["failed"]["database"] == "it is read-only"

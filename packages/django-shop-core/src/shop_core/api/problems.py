@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -51,7 +51,7 @@ REASONS = (
 
 HANDLED: tuple[type[Exception], ...] = (
     ShopError, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation, MultiPartParserError,
-    OperationalError, IntegrityError, DataError, OverflowError, UnicodeEncodeError,
+    OperationalError, InternalError, IntegrityError, DataError, OverflowError, UnicodeEncodeError,
 )  # fmt: skip
 """Exceptions for which ``register`` adds a handler to the host's NinjaAPI."""
 
@@ -150,7 +150,7 @@ class Problems:
                 return self._refusal(413, "body_too_large")
             case SuspiciousOperation() | MultiPartParserError():
                 return self._refusal(400, "unreadable_request")
-            case OperationalError() if is_temporary(error):
+            case OperationalError() | InternalError() if is_temporary(error):
                 logger.error("The database refused an operation", exc_info=error)
                 return self.response(503, retry_after=1)
             case IntegrityError():

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from django.apps import apps
-from django.db import OperationalError, connections, models, router, transaction
+from django.db import DatabaseError, OperationalError, connections, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from shop_core.exceptions import Busy
@@ -20,12 +20,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 LOCK_TIMEOUT = "5s"
 """How long a transaction waits for a lock on PostgreSQL."""
 
-TEMPORARY_STATES = ("08", "40001", "40003", "40P01", "53", "55P03", "57")
+TEMPORARY_STATES = ("08", "25006", "40001", "40003", "40P01", "53", "55P03", "57")
 """SQLSTATEs and SQLSTATE classes of PostgreSQL (appendix A of its manual) after which a second attempt may succeed.
 
 Lost connections, serialisation failures, deadlocks, exhausted resources, locks that were not free in time, cancelled
-statements, servers that start or stop. Not included: an input/output error (58030), which must be reported, and a
-violated constraint (40002) or an object in the wrong state (55000), which are bugs.
+statements, servers that start or stop, or that are read-only during a fail-over. Not included: an input/output error
+(58030), which must be reported, and a violated constraint (40002) or an object in the wrong state (55000), which are
+bugs.
 """
 
 
@@ -60,7 +61,7 @@ class CalledInTransaction(RuntimeError):
         )
 
 
-def is_temporary(error: OperationalError) -> bool:
+def is_temporary(error: DatabaseError) -> bool:
     """Whether the error is temporary, so that the same statement may succeed in a moment.
 
     On SQLite the message decides, since a missing table is an OperationalError there as well. A psycopg error without
