@@ -58,7 +58,7 @@ LAYERS = {
     | dict.fromkeys(
         [
             *("browsing", "categories", "images", "imports", "inventory", "media", "products", "receivers"),
-            *("reviews", "statistics"),
+            *("personal_data", "reviews", "statistics"),
         ],
         ACTIONS,
     )
@@ -74,9 +74,9 @@ LAYERS = {
                 "lifecycle",
                 "numbers",
                 "payments",
+                "personal_data",
                 "pricing",
                 "tracking",
-                "unpaid_orders",
                 "validators",
                 "visitors",
             ),
@@ -88,7 +88,11 @@ LAYERS = {
     | dict.fromkeys(["masking", "segments", "storable"], GROUND)
     | dict.fromkeys(["notifiers", "queues"], EXTENSION_POINTS)
     | dict.fromkeys(
-        ["delivery", "health", "history", "messages", "outbox", "presets", "pruning", "recipients", "routes"], ACTIONS
+        [
+            *("delivery", "health", "history", "messages", "outbox", "personal_data", "presets", "pruning"),
+            *("recipients", "routes"),
+        ],
+        ACTIONS,
     )
     | dict.fromkeys(["anymail_tracking", "tasks", "testing", "urls", "webhooks"], ENTRY_POINTS),
 }

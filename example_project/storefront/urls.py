@@ -4,7 +4,7 @@ from django.contrib.sitemaps import views as sitemap_views
 from django.urls import path
 
 from storefront.sitemaps import SITEMAPS, robots
-from storefront.views import account, cart, catalogue, checkout, orders
+from storefront.views import account, cart, catalogue, checkout, orders, personal_data
 
 app_name = "storefront"
 urlpatterns = [
@@ -38,6 +38,9 @@ urlpatterns = [
     path("account/addresses/<uuid:public_id>/delete/", account.delete_address, name="account_address_delete"),
     path("account/addresses/<uuid:public_id>/default/", account.default_address, name="account_address_default"),
     path("account/messages/", account.messages_wanted, name="account_messages"),
+    path("account/data/", personal_data.show, name="account_data"),
+    path("account/data/export/", personal_data.export, name="account_data_export"),
+    path("account/data/delete/", personal_data.delete, name="account_delete"),
     path("robots.txt", robots, name="robots"),
     path(
         "sitemap.xml",

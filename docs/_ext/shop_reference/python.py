@@ -45,6 +45,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "inventory": "receive adjust count reserve release ship restock differences",
         "imports": "import_products import_categories read_rows",
         "images": "add make_primary reorder remove set_category_image remove_category_image",
+        "personal_data": "export_personal_data erase_personal_data",
         "reviews": "submit change moderate reply delete get",
         "browsing": (
             "Filters Place list_products count_products count_facets place_to_cursor place_from_cursor find_product "
@@ -72,6 +73,10 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "customers": (
             "for_request for_user user_of update set_addresses save_address delete_address claim_orders anonymise"
         ),
+        "personal_data": (
+            "person_of_user person_of_customer person_with_email export_personal_data erase_personal_data "
+            "export_everywhere erase_everywhere finish_erasures"
+        ),
         "tracking": "Tracking of refunds_of",
         "guest_links": "token_for is_valid",
         "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
@@ -98,6 +103,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "segments": "count_segments",
         "health": "notifiers oldest_due_at",
+        "personal_data": "export_personal_data erase_personal_data",
         "pruning": "prune",
         "jobs": "run_due overdue",
         "api.problems": "register",

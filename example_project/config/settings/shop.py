@@ -160,6 +160,13 @@ SHOP_ORDERS = {
     "THROTTLES": {"cart": "120/m", "orders": "30/h", "payments": "30/h", "registrations": "20/h"}
     if IS_THROTTLED
     else {},
+    "PERSONAL_DATA": [
+        "shop_catalog.personal_data",
+        "shop_notify.personal_data",
+        "shop_orders.personal_data",
+        *(["demo.personal_data"] if DEMO else []),
+        "accounts.personal_data",
+    ],
 }
 
 SHOP_NOTIFY = {

@@ -43,6 +43,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "shop_notify.templateoverride": EDITED,
     "shop_orders.cart": READ,
     "shop_orders.customer": EDITED,
+    "shop_orders.erasure": READ,
     "shop_orders.idempotencykey": READ,
     "shop_orders.incomingpayment": READ,
     "shop_orders.jobrun": READ,

@@ -181,6 +181,9 @@ PAGES: dict[str, tuple[Cells, Cells]] = {
     "account/addresses/<uuid:public_id>/delete/": (known("login", 405), owned("login", 302)),
     "account/addresses/<uuid:public_id>/default/": (known("login", 405), owned("login", 302)),
     "account/messages/": (known("login", 200), known("login", 302)),
+    "account/data/": (known("login", 200), known("login", 405)),
+    "account/data/export/": (known("login", 302), known("login", 405)),  # it asks for the password again
+    "account/data/delete/": (known("login", 302), known("login", 302)),
     "demo/inbox/": (alike(200), alike(405)),
     "demo/inbox/mail/<int:number>/": (alike(200), alike(405)),
     "demo/inbox/fail-next-sms/": (alike(405), alike(302)),

@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, form_tokens, lifecycle, payments
+from shop_orders.carts.unpaid_orders import Buyer
 from shop_orders.exceptions import ShopOrdersError, TooManyUnpaidOrders
 from shop_orders.models import (
     Cart,
@@ -34,7 +35,6 @@ from shop_orders.models import (
 )
 from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent, RefundState
 from shop_orders.testing import races
-from shop_orders.unpaid_orders import Buyer
 from testproject.books.models import Book
 
 FULL = os.environ.get("SHOP_TEST_FULL") == "1"

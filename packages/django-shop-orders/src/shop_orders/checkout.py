@@ -16,8 +16,10 @@ from django.utils.translation import gettext as _
 from shop_core.hooks import load_hook
 from shop_core.money import as_text, quantise
 
-from shop_orders import carts, customers, emails, events, numbers, phones, queries, unpaid_orders
+from shop_orders import carts, customers, emails, events, numbers, phones, queries
+from shop_orders.carts import unpaid_orders
 from shop_orders.carts.queries import UnpaidCounts, close, items_and_unpaid
+from shop_orders.carts.unpaid_orders import Buyer
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
@@ -38,7 +40,6 @@ from shop_orders.pricing import Charge as DraftCharge
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
-from shop_orders.unpaid_orders import Buyer
 
 logger = logging.getLogger(__name__)
 

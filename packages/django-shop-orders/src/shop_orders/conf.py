@@ -162,6 +162,12 @@ class AppSettings(BaseSettings):
         return str(self.get("DELIVERIES", ""))
 
     @property
+    def PERSONAL_DATA(self) -> Sequence[str]:
+        """Dotted paths of modules with ``export_personal_data`` and ``erase_personal_data``, in order."""
+        value: Sequence[str] = self.get("PERSONAL_DATA", ("shop_orders.personal_data",))
+        return value
+
+    @property
     def TRANSITIONS(self) -> Mapping[str, Iterable[str]]:
         """Transitions allowed in addition to the built-in ones: ``{from_status: [to_status]}``."""
         value: Mapping[str, Iterable[str]] = self.get("TRANSITIONS", {})

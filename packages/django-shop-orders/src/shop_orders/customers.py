@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shop_core.addresses import identity_problem
-from shop_core.db.rows import chunks
 from shop_core.db.transactions import connection_of
 
 from shop_orders import emails, phones
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import InvalidAddress, InvalidTransition
-from shop_orders.managers import OrderEventQuerySet
-from shop_orders.models import (
-    Address,
-    Credit,
-    Customer,
-    IdempotencyKey,
-    IncomingPayment,
-    Order,
-    OrderEvent,
-    OrderStatus,
-    Payment,
-    ProviderEvent,
-    Refund,
-    texts,
-)
+from shop_orders.exceptions import InvalidAddress
+from shop_orders.models import Address, Customer, Order, OrderEvent, texts
 from shop_orders.transactions import in_transaction
 
 FIELDS = ("first_name", "last_name", "email", "phone", "language")
@@ -44,15 +27,6 @@ ADDRESS_FIELDS = ("name", "company", "line1", "line2", "city", "region", "postal
 
 MAX_ADDRESSES = 20
 """The most addresses in a customer's address book."""
-
-ORDERS_AT_A_TIME = 100
-"""SQLite refuses conditions with more than a thousand parts."""
-
-FREE_TEXT_KINDS = (
-    *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked"),
-    "incoming_dismissed",
-)
-"""Kinds of events whose message was written by a person, such as a note or a reason."""
 
 
 def request_user(request: HttpRequest) -> Any:
@@ -240,79 +214,20 @@ def claim_orders(user: Any) -> int:
     return count
 
 
-@in_transaction(Customer)
 def anonymise(customer: Customer) -> int:
-    """Remove a customer's personal data. Returns the number of anonymised orders.
+    """Erase the personal data of a customer in every module of PERSONAL_DATA. Returns the number of their orders.
 
-    Names, contact details, addresses and notes are removed, also from orders, events and payments; amounts, products
-    and dates are kept. The user is unlinked, not deleted. A second call changes nothing.
+    Amounts, products and dates are kept. A second call changes nothing. With a user, it is as if the user had asked
+    for it: guest orders of their verified addresses are included. ``personal_data`` erases what has to wait later.
 
     Raises:
-        InvalidTransition: an order is not delivered or cancelled yet and needs its address.
-        Busy: the database refused the transaction twice.
+        InvalidTransition: an order is not finished yet and needs its address.
     """
-    # no_key: a transaction that holds an order may check its customer's key at commit. A full lock could deadlock.
-    customer = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.pk)
-    orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
-    if any(order.status not in (OrderStatus.DELIVERED, OrderStatus.CANCELLED) for order in orders):
-        raise InvalidTransition(_("An order of this customer is not finished. Deliver or cancel it first."))
-    customer.orders.update(
-        contact_name="",
-        email="",
-        email_key="",
-        phone="",
-        visitor="",
-        shipping_address={},
-        billing_address={},
-        customer_note="",
-        cancel_reason="",
-    )
-    for part in chunks(orders, ORDERS_AT_A_TIME):
-        _anonymise_orders(customer, part)
-    customer.addresses.all().delete()
-    customer.carts.filter(status="open").delete()
-    blank = dict.fromkeys((*FIELDS, "email_key"), "")
-    Customer.objects.filter(pk=customer.pk).update(user=None, anonymised_at=timezone.now(), **blank)
-    return len(orders)
+    from shop_orders import personal_data  # it uses this module
 
-
-def _anonymise_orders(customer: Customer, orders: Sequence[Order]) -> None:
-    """Clear the rows about some orders."""
-    keys = [order.pk for order in orders]
-    _anonymise_events(OrderEvent.objects.filter(order__in=keys))
-    Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
-    Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
-    Credit.objects.filter(order__in=keys).update(reason="", actor=None)
-    ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
-    IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)).update(
-        payer_name="", payer_phone="", account="", comment=""
-    )
-    _stored_responses(customer, orders).delete()
-
-
-def _stored_responses(customer: Customer, orders: Sequence[Order]) -> QuerySet[IdempotencyKey]:
-    """The stored responses to the customer, to the guests who placed these orders, and to staff about them."""
-    found = Q(owner=customer.key)
-    for order in orders:
-        found |= Q(route__endswith=f" {order.number}")
-        if order.cart is not None:
-            found |= Q(owner=f"cart:{order.cart.public_id}")
-    return IdempotencyKey.objects.filter(found)
-
-
-def _anonymise_events(rows: OrderEventQuerySet) -> None:
-    """Remove the recipients from payloads, and texts that people wrote, since they may name people."""
-    changed = []
-    for event in rows.exclude(payload={}):
-        event.payload = {**event.payload, "recipients": {}, "visitor": ""}
-        if "order" in event.payload:
-            event.payload["order"] = {**event.payload["order"], "url": ""}
-        if "refund" in event.payload:
-            event.payload["refund"] = {**event.payload["refund"], "reason": ""}
-        changed.append(event)
-    OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
-    rows.filter(kind__in=FREE_TEXT_KINDS).update(message="")
-    rows.update(actor=None, last_error="")
+    personal_data.refuse_if_unfinished(customer)
+    personal_data.erase_everywhere(personal_data.person_of_customer(customer))
+    return customer.orders.count()
 
 
 def clean_address(data: Mapping[str, str]) -> dict[str, str]:

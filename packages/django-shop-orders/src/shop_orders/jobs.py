@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shop_core.jobs import Job, Schedule
 
-from shop_orders import carts, events, idempotency, payments
+from shop_orders import carts, events, idempotency, payments, personal_data
 from shop_orders.models import JobRun
 
 JOBS: tuple[Job, ...] = (
@@ -40,6 +40,12 @@ JOBS: tuple[Job, ...] = (
         function=idempotency.prune,
         every=timedelta(hours=6),
         consequence="Responses to old requests fill the database.",
+    ),
+    Job(
+        name="finish_erasures",
+        function=personal_data.finish_erasures,
+        every=timedelta(hours=1),
+        consequence="The data of people who asked for its erasure stays, if an order had to be finished first.",
     ),
 )
 

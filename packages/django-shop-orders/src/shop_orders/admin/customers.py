@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from shop_core.model_admins import ReadOnly, SafeList
 
-from shop_orders import customers
-from shop_orders.models import Address, Cart, CartItem, Customer
+from shop_orders import customers, personal_data
+from shop_orders.models import Address, Cart, CartItem, Customer, Erasure
 
 
 class AddressForm(forms.ModelForm):
@@ -62,6 +66,44 @@ class CustomerAdmin(SafeList):
     readonly_fields = ("public_id", "created_at", "updated_at", "anonymised_at")
     raw_id_fields = ("user",)
     inlines = (AddressInline,)
+    actions = ("export_personal_data", "erase_personal_data")
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """For the actions, which ask for a permission of their own."""
+        return bool(request.user.has_perm("shop_orders.erase_customer")) and self.has_view_permission(request)
+
+    @admin.action(description=gettext_lazy("Export personal data"), permissions=["erase"])
+    def export_personal_data(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse:  # noqa: ARG002
+        """A JSON file with what is stored about the chosen customers."""
+        found = [personal_data.export_everywhere(personal_data.person_of_customer(row)) for row in queryset]
+        response = JsonResponse({"people": found}, json_dumps_params={"indent": 2, "ensure_ascii": False})
+        response["Content-Disposition"] = 'attachment; filename="personal-data.json"'
+        return response
+
+    @admin.action(description=gettext_lazy("Erase personal data"), permissions=["erase"])
+    def erase_personal_data(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse | None:
+        """Ask first, since it cannot be undone; then erase, and name what has to wait."""
+        if "confirmed" in request.POST:
+            for customer in queryset:
+                self._erase(request, customer)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Erase personal data"),
+            "opts": self.opts,
+            "customers": queryset,
+            "checkbox": helpers.ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/shop_orders/customer/erase.html", context)
+
+    def _erase(self, request: HttpRequest, customer: Customer) -> None:
+        erasure = personal_data.erase_everywhere(personal_data.person_of_customer(customer), by=request.user)
+        for entry in erasure.waiting:
+            text = _("%(what)s: %(reason)s The rest is erased, and this as soon as it can be.")
+            self.message_user(request, text % entry, messages.WARNING)
+        if not erasure.waiting:
+            done = _("The personal data of customer %(customer)s is erased.")
+            self.message_user(request, done % {"customer": customer.public_id}, messages.SUCCESS)
 
     @admin.display(boolean=True, description=gettext_lazy("guest"))
     def is_guest(self, customer: Customer) -> bool:
@@ -79,3 +121,14 @@ class CartAdmin(ReadOnly, SafeList):
     list_filter = ("status",)
     list_select_related = ("customer",)
     inlines = (CartItemInline,)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnly, SafeList):
+    list_display = ("__str__", "requested_at", "actor", "waits_for", "finished_at")
+    list_select_related = ("actor",)
+    fields = ("requested_at", "actor", "waits_for", "finished_at")
+
+    @admin.display(description=gettext_lazy("waiting for"))
+    def waits_for(self, erasure: Erasure) -> str:
+        return " ".join(f"{entry['what']}: {entry['reason']}" for entry in erasure.waiting)

@@ -25,6 +25,8 @@ def check_hooks() -> Iterator[checks.CheckMessage]:
     entries: list[tuple[str, str | Mapping[str, Any]]] = [(name, getattr(app_settings, name)) for name in HOOKS]
     for name in ("PRICING", "VALIDATORS"):
         entries += [(name, entry) for entry in getattr(app_settings, name)]
+    for path in app_settings.PERSONAL_DATA:
+        entries += [("PERSONAL_DATA", f"{path}.{verb}_personal_data") for verb in ("export", "erase")]
     for name, entry in entries:
         path = entry if isinstance(entry, str) else entry.get("BACKEND", "")
         if not path and name in ("ORDER_URL", "DELIVERIES"):

@@ -1,6 +1,7 @@
 from shop_orders.models.carts import Cart, CartItem
 from shop_orders.models.credits import Credit
 from shop_orders.models.customers import Address, Customer
+from shop_orders.models.erasures import Erasure
 from shop_orders.models.events import OrderEvent
 from shop_orders.models.incoming import IncomingPayment
 from shop_orders.models.orders import Charge, Order, OrderLine, OrderStatus, PaymentStatus
@@ -15,6 +16,7 @@ __all__ = [
     "Charge",
     "Credit",
     "Customer",
+    "Erasure",
     "IdempotencyKey",
     "IncomingPayment",
     "JobRun",

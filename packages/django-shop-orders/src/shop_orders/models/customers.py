@@ -58,6 +58,7 @@ class Customer(models.Model):
                 condition=models.Q(phone="") | models.Q(phone__startswith="+"), name="shop_orders_customer_phone_e164"
             ),
         ]
+        permissions = [("erase_customer", _("Can export and erase the personal data of customers"))]
 
     def __str__(self) -> str:
         return self.name or self.email or self.phone or str(self.public_id)

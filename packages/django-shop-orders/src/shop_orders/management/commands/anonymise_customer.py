@@ -3,18 +3,16 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Q
 
-from shop_orders import customers
-from shop_orders.emails import email_key
-from shop_orders.exceptions import ShopOrdersError
+from shop_orders import personal_data
 from shop_orders.models import Customer
 
 
 class Command(BaseCommand):
     help = (
-        "Remove the personal data of a customer, or of all guests with an e-mail address. Amounts, products and dates "
-        "are kept."
+        "Erase the personal data of a customer, or of everybody with an e-mail address, in every module of "
+        "PERSONAL_DATA. Amounts, products and dates are kept. What has to wait for an order is erased later by "
+        "shop_orders_jobs."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -22,24 +20,25 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only list the customers; change nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = self._find(options["customer"])
-        if not found:
+        person = self._find(options["customer"])
+        if not person or not person["keys"]:
             raise CommandError("There is no such customer.")
-        for customer in found:
+        waiting = [] if options["dry_run"] else personal_data.erase_everywhere(person).waiting
+        keys = [key.partition(":")[2] for key in person["keys"]]
+        for customer in Customer.objects.filter(public_id__in=keys).order_by("pk"):
             if options["dry_run"]:
                 self.stdout.write(f"Would anonymise {customer.public_id} with {customer.orders.count()} orders.")
-                continue
-            try:
-                orders = customers.anonymise(customer)
-            except ShopOrdersError as error:
-                raise CommandError(f"{customer.public_id}: {error}") from error
-            self.stdout.write(f"Anonymised {customer.public_id} with {orders} orders.")
+            elif customer.anonymised_at is not None:
+                self.stdout.write(f"Anonymised {customer.public_id} with {customer.orders.count()} orders.")
+        for entry in waiting:
+            self.stdout.write(f"Waiting: {entry['what']}. {entry['reason']}")
+        if waiting:
+            self.stdout.write("shop_orders_jobs erases the rest when nothing has to wait any more.")
 
-    def _find(self, text: str) -> list[Customer]:
+    def _find(self, text: str) -> dict[str, Any]:
         if "@" in text:
-            key = email_key(text)
-            return list(Customer.objects.filter(Q(email_key=key) | Q(orders__email_key=key)).distinct())
+            return personal_data.person_with_email(text)
         try:
-            return list(Customer.objects.filter(public_id=text))
-        except ValidationError:
-            return []
+            return personal_data.person_of_customer(Customer.objects.get(public_id=text))
+        except (ValidationError, Customer.DoesNotExist):
+            return {}

@@ -1,0 +1,175 @@
+"""Erases the personal data of a person from this package's tables. Amounts, products and dates are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.apps import apps
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from shop_core.db.rows import chunks
+
+from shop_orders.customers import FIELDS
+from shop_orders.exceptions import InvalidTransition
+from shop_orders.managers import OrderEventQuerySet
+from shop_orders.models import (
+    Credit,
+    Customer,
+    IdempotencyKey,
+    IncomingPayment,
+    Order,
+    OrderEvent,
+    OrderStatus,
+    Payment,
+    ProviderEvent,
+    Refund,
+    Shipment,
+)
+from shop_orders.personal_data.people import Person, customers_of
+from shop_orders.transactions import in_transaction
+
+ORDERS_AT_A_TIME = 100
+"""SQLite refuses conditions with more than a thousand parts."""
+
+FREE_TEXT_KINDS = (
+    *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked"),
+    "incoming_dismissed",
+)
+"""Kinds of events whose message was written by a person, such as a note or a reason."""
+
+
+def erase_personal_data(person: Person) -> list[dict[str, str]]:
+    """Remove names, contact details, addresses and texts from customers, orders, events and payments.
+
+    Users are unlinked, not deleted. Each customer has a transaction of their own. Returns what has to wait, as
+    ``{"what", "reason"}``: a customer with an order that is not finished, and held money from the person's phone. A
+    second call changes nothing.
+
+    Raises:
+        Busy: the database refused a transaction twice. Customers before that one are erased.
+    """
+    waiting = []
+    for customer in customers_of(person):
+        try:
+            _erase_customer(customer)
+        except InvalidTransition as error:
+            numbers = ", ".join(order.number for order in _unfinished(customer))
+            waiting.append({"what": _("Order %(number)s") % {"number": numbers}, "reason": str(error)})
+    return waiting + _erase_unmatched_money(person.get("phones", ()))
+
+
+def refuse_if_unfinished(customer: Customer) -> None:
+    """
+    Raises:
+        InvalidTransition: an order of the customer is not finished yet.
+    """
+    if _unfinished(customer):
+        raise InvalidTransition(_("An order of this customer is not finished. Deliver or cancel it first."))
+
+
+@in_transaction(Customer)
+def _erase_customer(customer: Customer) -> None:
+    # no_key: a transaction that holds an order may check its customer's key at commit. A full lock could deadlock.
+    customer = Customer.objects.select_for_update(of=("self",), no_key=True).get(pk=customer.pk)
+    orders = list(customer.orders.select_for_update(of=("self",)).select_related("cart").order_by("pk"))
+    refuse_if_unfinished(customer)
+    customer.orders.update(
+        contact_name="",
+        email="",
+        email_key="",
+        phone="",
+        visitor="",
+        shipping_address={},
+        billing_address={},
+        customer_note="",
+        cancel_reason="",
+    )
+    for part in chunks(orders, ORDERS_AT_A_TIME):
+        _erase_orders(part)
+    _responses(Q(owner=customer.key)).delete()
+    _forget_admin_log(customer.addresses.all())
+    _forget_admin_log([customer])
+    customer.addresses.all().delete()
+    customer.carts.filter(status="open").delete()
+    blank = dict.fromkeys((*FIELDS, "email_key"), "")
+    Customer.objects.filter(pk=customer.pk, anonymised_at=None).update(anonymised_at=timezone.now())
+    Customer.objects.filter(pk=customer.pk).update(user=None, **blank)
+
+
+def _unfinished(customer: Customer) -> list[Order]:
+    """The orders that still need their address, or whose payment or refund is not decided yet."""
+    is_open = ~Q(status__in=(OrderStatus.DELIVERED, OrderStatus.CANCELLED))
+    is_paying = Q(payments__status__in=(Payment.Status.PROCESSING, Payment.Status.AUTHORISED, Payment.Status.HELD))
+    is_refunding = Q(payments__refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
+    is_held = Q(incoming_payments__status=IncomingPayment.Status.HELD)
+    return list(customer.orders.filter(is_open | is_paying | is_refunding | is_held).order_by("pk").distinct())
+
+
+def _erase_orders(orders: Sequence[Order]) -> None:
+    """Clear the rows about some orders."""
+    keys = [order.pk for order in orders]
+    _erase_events(OrderEvent.objects.filter(order__in=keys))
+    Payment.objects.filter(order__in=keys).update(redirect_url="", instructions="", data={}, request={}, error="")
+    Refund.objects.filter(payment__order__in=keys).update(reason="", error="")
+    Credit.objects.filter(order__in=keys).update(reason="", actor=None)
+    Shipment.objects.filter(order__in=keys).update(tracking_number="", tracking_url="")
+    ProviderEvent.objects.filter(payment__order__in=keys).update(data={}, detail="")
+    _blank_payer(IncomingPayment.objects.filter(Q(order__in=keys) | Q(payment__order__in=keys)))
+    found = Q()
+    for order in orders:
+        found |= Q(route__endswith=f" {order.number}")
+        if order.cart is not None:
+            found |= Q(owner=f"cart:{order.cart.public_id}")
+    if orders:
+        _responses(found).delete()
+    _forget_admin_log(orders)
+
+
+def _responses(found: Q) -> QuerySet[IdempotencyKey]:
+    """The stored responses to the customer, to the guests who placed these orders, and to staff about them."""
+    return IdempotencyKey.objects.filter(found)
+
+
+def _erase_events(rows: OrderEventQuerySet) -> None:
+    """Remove the recipients from payloads, and texts that people wrote, since they may name people."""
+    changed = []
+    for event in rows.exclude(payload={}):
+        event.payload = {**event.payload, "recipients": {}, "visitor": ""}
+        if "order" in event.payload:
+            event.payload["order"] = {**event.payload["order"], "url": ""}
+        if "refund" in event.payload:
+            event.payload["refund"] = {**event.payload["refund"], "reason": ""}
+        if "shipment" in event.payload:
+            event.payload["shipment"] = {**event.payload["shipment"], "tracking_number": "", "tracking_url": ""}
+        changed.append(event)
+    OrderEvent.objects.bulk_update(changed, ["payload"], batch_size=500)
+    rows.filter(kind__in=FREE_TEXT_KINDS).update(message="")
+    rows.update(actor=None, last_error="")
+
+
+def _erase_unmatched_money(phones: Iterable[str]) -> list[dict[str, str]]:
+    """Clear the payer of money that belongs to no order and is decided. Held money waits for staff."""
+    rows = IncomingPayment.objects.filter(payer_phone__in=[*phones], order=None, payment=None)
+    _blank_payer(rows.exclude(status=IncomingPayment.Status.HELD))
+    return [
+        {"what": _("Payment %(receipt)s") % {"receipt": row.receipt}, "reason": _("It is held for review.")}
+        for row in rows.filter(status=IncomingPayment.Status.HELD)
+    ]
+
+
+def _blank_payer(rows: QuerySet[IncomingPayment]) -> None:
+    rows.update(payer_name="", payer_phone="", account="", comment="")
+
+
+def _forget_admin_log(rows: Iterable[Model]) -> None:
+    """Remove the names of rows, and of what was changed in them, from the log of Django's admin."""
+    keys = [(type(row), str(row.pk)) for row in rows]
+    if not keys or not apps.is_installed("django.contrib.admin"):
+        return
+    from django.contrib.admin.models import LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    kind = ContentType.objects.get_for_model(keys[0][0])
+    logged = LogEntry.objects.filter(content_type=kind, object_id__in=[key for _model, key in keys])
+    logged.update(object_repr="", change_message="[]")
