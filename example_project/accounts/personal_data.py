@@ -66,7 +66,8 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
 
 
 def _user(person: Person) -> User | None:
+    key = person.get("user")
     try:
-        return User.objects.filter(pk=person.get("user") or None).first()
+        return User.objects.filter(pk=key).first() if key else None
     except ValidationError:
         return None  # the key of another kind of user

@@ -12,7 +12,8 @@ from unittest import mock
 
 from django.db import transaction
 from django.db.models import F
-from shop_orders import crediting, idempotency, lifecycle, unpaid_orders
+from shop_orders import crediting, idempotency, lifecycle
+from shop_orders.carts import unpaid_orders
 from shop_orders.exceptions import PaymentDeclined
 from shop_orders.models import Credit, Order, Payment, Refund
 from shop_orders.payment_providers import PaymentState

@@ -18,9 +18,9 @@ CORE: Mapping[str, str] = {
     "limits": "check are_rates",
     "jobs": "Job Schedule JobsCommand",
     "model_admins": "ReadOnly SafeList",
-    "money": "exponent unit quantise as_text minor_units from_minor_units",
-    "db.compiled": "CompiledQuery LiteralInteger Word is_newer_than_tested uses_plain_queries",
-    "db.rows": "insert_values insert_values_sql field_of chunks",
+    "money": "exponent unit quantise as_text",
+    "db.compiled": "CompiledQuery LiteralInteger is_newer_than_tested uses_plain_queries",
+    "db.rows": "insert_values_sql field_of chunks",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_temporary "
         "lock_timeout connection_of app_routing"
@@ -35,7 +35,7 @@ CORE: Mapping[str, str] = {
 
 FUNCTIONS: Mapping[str, Mapping[str, str]] = {
     "shop_core": {
-        "money": "quantise as_text exponent minor_units from_minor_units",
+        "money": "quantise as_text exponent",
     },
     "shop_catalog": {
         "categories": (

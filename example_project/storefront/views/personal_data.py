@@ -43,7 +43,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 @never_cache
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def export(request: HttpRequest) -> HttpResponse:
     """A JSON file with everything that is stored about the customer. Asks for the password first."""
     found = personal_data.export_everywhere(personal_data.person_of_user(request.user))
@@ -56,7 +56,7 @@ def export(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @non_atomic_requests
-@reauthentication_required
+@reauthentication_required  # type: ignore[untyped-decorator]
 def delete(request: HttpRequest) -> HttpResponse:
     """Delete the account, after the password and a confirmation. Sending the form again has no effect."""
     user: Any = request.user

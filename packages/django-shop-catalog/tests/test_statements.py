@@ -15,9 +15,10 @@ from django.utils import timezone
 from shop_catalog import bulk, categories, inventory, products, reviews
 from shop_catalog.browsing import Filters
 from shop_catalog.browsing import queries as browsing_queries
+from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.inventory import queries as stock_queries
-from shop_catalog.models import Category, Product, StockMovement
+from shop_catalog.models import Category, JobRun, Product, StockMovement
 from shop_catalog.product_source import queries as source_queries
 from shop_catalog.search import backend
 from shop_catalog.statistics import queries as statistics_queries
@@ -36,6 +37,17 @@ def compiled_queries():
         for name, value in vars(module).items():
             if isinstance(value, CompiledQuery):
                 yield f"{info.name}.{name}", value
+
+
+@pytest.mark.django_db
+def test_insert_values_returns_a_field_of_the_written_rows():
+    now, names = timezone.now(), ("name", "last_started_at", "last_error")
+    values = [(name, now, "") for name in ("a", "b", "c")]
+    bulk_queries.insert_values(JobRun, names, values[:1])
+    skip = "ON CONFLICT (name) DO NOTHING"
+    found = bulk_queries.insert_values(JobRun, names, values, on_conflict=skip, returning="name")
+    assert sorted(found) == ["b", "c"]
+    assert sorted(JobRun.objects.values_list(*names)) == values
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from shop_core.db.transactions import (
 from shop_core.exceptions import Busy
 from testproject.things.models import Thing
 
-TEMPORARY = ["08006", "40001", "40003", "40P01", "53300", "55P03", "57014", "57P01", "57P03"]
-PERMANENT = ["40002", "55000", "55006", "58030", "42P01", "22003", "25006"]
+TEMPORARY = ["08006", "25006", "40001", "40003", "40P01", "53300", "55P03", "57014", "57P01", "57P03"]
+PERMANENT = ["40002", "55000", "55006", "58030", "42P01", "22003"]
 
 
 def refused(state):

@@ -11,6 +11,7 @@ from shop_core.db.compiled import CompiledQuery, Parameter
 from shop_orders import carts, checkout, customers
 from shop_orders.carts import queries
 from shop_orders.exceptions import Busy, CartClosed
+from shop_orders.managers import Word
 from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
 from shop_orders.queries import insert, update
 from testproject.books.models import Book
@@ -161,6 +162,15 @@ def test_conflicting_insert_returns_false(customer):
     assert not insert([again], on_conflict="ON CONFLICT (public_id) DO NOTHING")
     assert again.pk is None
     assert Customer.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_words_are_written_into_the_statement(django_assert_num_queries):
+    with django_assert_num_queries(1) as captured:
+        list(Order.objects.filter(status=Word("pending")))
+    assert "'pending'" in captured[0]["sql"]
+    with pytest.raises(ValueError, match="not a plain word"):
+        list(Order.objects.filter(status=Word("b' OR 1=1")))
 
 
 @pytest.mark.django_db

@@ -10,7 +10,6 @@ from functools import cache
 from itertools import count
 
 import pytest
-from shop_core.money import from_minor_units, minor_units
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import (
     IncomingPaymentEvent,
@@ -19,6 +18,8 @@ from shop_orders.payment_providers import (
     PaymentStart,
     PaymentState,
     RefundResult,
+    from_minor_units,
+    minor_units,
     signatures,
 )
 from shop_orders.testing import PaymentProviderContract, PaymentService, ServicePayment, ServiceRefund, signed_call

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shop_core import money
 from shop_orders import numbers
+from shop_orders.payment_providers import from_minor_units, minor_units
 from shop_orders.pricing import Draft, DraftLine, flat_rate_shipping, flat_rate_tax, price
 
 SIZES = settings(max_examples=150, deadline=None)
@@ -114,12 +115,19 @@ def test_discounts_cannot_make_the_total_negative(shop_settings):
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "minor"), [("12.50", "KES", 1250), ("12", "UGX", 12), ("1.234", "KWD", 1234)]
+    ("amount", "currency", "minor"),
+    [
+        ("12.50", "KES", 1250),
+        ("12", "UGX", 12),
+        ("1.234", "KWD", 1234),
+        ("-0.01", "EUR", -1),
+        ("1.0001", "CLF", 10001),
+    ],
 )
 def test_amounts_convert_to_minor_units_and_back(amount, currency, minor):
-    assert money.minor_units(Decimal(amount), currency) == minor
-    assert money.from_minor_units(minor, currency) == Decimal(amount)
-    assert money.as_text(money.from_minor_units(minor, currency), currency) == amount
+    assert minor_units(Decimal(amount), currency) == minor
+    assert from_minor_units(minor, currency) == Decimal(amount)
+    assert money.as_text(from_minor_units(minor, currency), currency) == amount
 
 
 def test_order_numbers_are_short_readable_and_unique():

@@ -42,13 +42,3 @@ def as_text(amount: Decimal, currency: str) -> str:
     It is cached: the same prices are sent again and again, and a lookup takes a tenth of the time of formatting.
     """
     return f"{quantise(amount, currency) + 0:f}"
-
-
-def minor_units(amount: Decimal, currency: str) -> int:
-    """The amount in the currency's smallest unit, such as cents."""
-    return int(quantise(amount, currency).scaleb(exponent(currency)))
-
-
-def from_minor_units(amount: int, currency: str) -> Decimal:
-    """The amount for a number of the currency's smallest units, such as cents."""
-    return quantise(Decimal(amount).scaleb(-exponent(currency)), currency)

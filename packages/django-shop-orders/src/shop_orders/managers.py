@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
-from shop_core.db.compiled import Word
 
 if TYPE_CHECKING:
     from shop_orders.models import Cart, Order, OrderEvent  # noqa: F401 - the querysets' parameters
@@ -20,6 +20,18 @@ BALANCE = Round(F("total") - F("credited_amount") - F("paid_amount") + F("refund
 """What the customer owes, exact on SQLite too: the sum of floats is rounded to the stored decimals."""
 
 OVERPAID = Q(paid_amount__gt=F("total") - F("credited_amount") + F("refunded_amount"))
+
+
+class Word(Value):
+    """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
+
+    This lets PostgreSQL use a partial index in a cached plan. With a parameter it would have to plan every execution.
+    """
+
+    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        if not str(self.value).isidentifier():
+            raise ValueError(f"{self.value!r} is not a plain word.")
+        return f"'{self.value}'", []
 
 
 class CartQuerySet(models.QuerySet["Cart"]):

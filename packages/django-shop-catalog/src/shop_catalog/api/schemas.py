@@ -7,7 +7,7 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import Field
-from shop_core.api.types import In, Money, Quantity, ShortText, Slug, Text, When
+from shop_core.api.types import In, Money, ShortText, Slug, Text, When
 
 from shop_catalog.types import UNSET, JSONObject, Sku
 
@@ -206,7 +206,9 @@ class ProductIn(ProductFields):
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
     price: Money | None = Field(None, description=PRICE_HELP)
-    stock_quantity: Quantity | None = Field(None, description="Initial stock, recorded as a stock movement.")
+    stock_quantity: int | None = Field(
+        None, strict=True, ge=1, le=2**31 - 1, description="Initial stock, recorded as a stock movement."
+    )
 
 
 class ProductPatch(ProductFields):

@@ -1,6 +1,7 @@
 """Insert and update thousands of rows, faster than ``bulk_create``, which builds an expression for each value.
 
-As in ``shop_core.db.rows``, no signal is sent. PostgreSQL with psycopg 3 uses COPY, other databases lists of values.
+No ``save()`` runs and no signal of the model is sent. Each function runs in the caller's transaction. PostgreSQL with
+psycopg 3 uses COPY, other databases lists of values.
 """
 
 from __future__ import annotations
@@ -10,10 +11,39 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import models
-from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values
+from shop_core.db.rows import MAX_PARAMETERS, chunks, field_of, insert_values_sql
 from shop_core.db.transactions import connection_of
 
 CHUNK = 1000  # rows per statement
+
+
+def insert_values(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    on_conflict: str = "",
+    returning: str = "pk",
+) -> list[Any]:
+    """Insert rows of plain values, in the order of the field ``names``.
+
+    Returns the ``returning`` field of each row that was written.
+    """
+    connection = connection_of(model)
+    fields = [field_of(model, name) for name in names]
+    size = MAX_PARAMETERS // len(fields)
+    found: list[Any] = []
+    for part in chunks(rows, size):
+        values = [
+            value if value is None or type(value) in (str, int) else field.get_db_prep_save(value, connection)
+            for row in part
+            for field, value in zip(fields, row, strict=True)
+        ]
+        sql = insert_values_sql(model, connection.alias, tuple(names), len(part), on_conflict, returning)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            found += [value for (value,) in cursor.fetchall()]
+    return found
 
 
 def insert(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

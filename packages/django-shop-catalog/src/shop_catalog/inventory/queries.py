@@ -1,4 +1,4 @@
-"""Statements of stock: a compiled read, an INSERT by ``shop_core.db.rows``, and an UPDATE in plain SQL.
+"""Statements of stock: a compiled read, an INSERT by ``bulk``, and an UPDATE in plain SQL.
 
 ``update_counters`` is plain SQL because it needs a condition, without which stock could be sold twice. The ORM has no
 UPDATE from a list of values, and its ``bulk_update`` accepts no condition.
@@ -14,9 +14,9 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRe
 from django.db.models.lookups import In
 from django.utils import timezone
 from shop_core.db.compiled import CompiledQuery
-from shop_core.db.rows import insert_values
 from shop_core.db.transactions import connection_of
 
+from shop_catalog.bulk.queries import insert_values
 from shop_catalog.managers import published_at
 from shop_catalog.models import Product, ProductKind, StockMovement
 

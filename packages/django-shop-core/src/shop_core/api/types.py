@@ -45,7 +45,6 @@ def _plausible_time(value: datetime) -> datetime:
 
 
 Money = Annotated[Decimal, BeforeValidator(_plain_decimal), Field(ge=0, max_digits=14, decimal_places=4)]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(safe_text)]
 ShortText = Annotated[str, Field(max_length=200), AfterValidator(safe_text)]
 SearchText = Annotated[str, Field(max_length=100), AfterValidator(safe_text)]

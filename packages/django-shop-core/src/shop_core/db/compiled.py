@@ -86,18 +86,6 @@ class Parameter(Expression):
         return "%s", [Slot(self.name, self.output_field)]
 
 
-class Word(Value):
-    """A constant word, such as a status, that is written into the SQL text instead of being sent as a parameter.
-
-    This lets PostgreSQL use a partial index in a cached plan. With a parameter it would have to plan every execution.
-    """
-
-    def as_sql(self, _compiler: Any, _connection: BaseDatabaseWrapper) -> tuple[str, Any]:
-        if not str(self.value).isidentifier():
-            raise ValueError(f"{self.value!r} is not a plain word.")
-        return f"'{self.value}'", []
-
-
 class Statement(NamedTuple):
     """A compiled query: its SQL, its constants and slots in order, and Django's converters of the columns."""
 

@@ -1,9 +1,5 @@
-"""INSERT of plain values into a model's table, with SQL that is built once from the model's fields.
-
-The ORM builds the SQL at each call, which costs more than running it. It also does not say which rows were written by
-an ``INSERT ... ON CONFLICT DO NOTHING``. No ``save()`` runs and no signal of the model is sent. Each function runs in
-the caller's transaction, on the database to which the model is written.
-"""
+"""The SQL of an INSERT, built once from the model's fields: the ORM builds it at each call, which costs more than to
+run it, and does not return which rows an ``INSERT ... ON CONFLICT DO NOTHING`` has written."""
 
 from __future__ import annotations
 
@@ -13,38 +9,7 @@ from typing import Any
 
 from django.db import connections, models
 
-from shop_core.db.transactions import connection_of
-
 MAX_PARAMETERS = 30_000  # of one statement; SQLite's own limit is 32,766
-
-
-def insert_values(
-    model: type[models.Model],
-    names: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    *,
-    on_conflict: str = "",
-    returning: str = "pk",
-) -> list[Any]:
-    """Insert rows of plain values, in the order of the field ``names``.
-
-    Returns the ``returning`` field of each row that was written.
-    """
-    connection = connection_of(model)
-    fields = [field_of(model, name) for name in names]
-    size = MAX_PARAMETERS // len(fields)
-    found: list[Any] = []
-    for part in chunks(rows, size):
-        values = [
-            value if value is None or type(value) in (str, int) else field.get_db_prep_save(value, connection)
-            for row in part
-            for field, value in zip(fields, row, strict=True)
-        ]
-        sql = insert_values_sql(model, connection.alias, tuple(names), len(part), on_conflict, returning)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            found += [value for (value,) in cursor.fetchall()]
-    return found
 
 
 def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -57,6 +22,7 @@ def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 def insert_values_sql(
     model: type[models.Model], alias: str, names: tuple[str, ...], count: int, on_conflict: str, returning: str
 ) -> str:
+    """``INSERT ... RETURNING`` of ``count`` rows of the fields ``names``."""
     quote = connections[alias].ops.quote_name
     columns_sql = ", ".join(quote(field_of(model, name).column) for name in names)
     row = f"({', '.join(['%s'] * len(names))})"

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from shop_core.db.rows import field_of, insert_values
+from shop_core.db.rows import field_of, insert_values_sql
 from shop_core.db.transactions import connection_of
 
 from shop_notify.models import Attempt, Notification, State, Worker
@@ -60,11 +60,17 @@ def insert_attempts(attempts: Iterable[Mapping[str, Any]]) -> None:
     """Insert attempts, given as ``{name of the field: value}``, all of the same fields."""
     rows = list(attempts)
     connection = connection_of(Attempt)
-    if len(rows) > 1 and connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(_insert_many(connection.alias, tuple(rows[0])), [json.dumps(rows, default=str)])
-    elif rows:
-        insert_values(Attempt, tuple(rows[0]), [tuple(row.values()) for row in rows])
+    if not rows:
+        return
+    names = tuple(rows[0])
+    with connection.cursor() as cursor:
+        if len(rows) > 1 and connection.vendor == "postgresql":
+            cursor.execute(_insert_many(connection.alias, names), [json.dumps(rows, default=str)])
+            return
+        sql = insert_values_sql(Attempt, connection.alias, names, 1, "", "pk")
+        fields = [field_of(Attempt, name) for name in names]
+        for row in rows:
+            cursor.execute(sql, [_prepared(field, row[field.name], connection) for field in fields])
 
 
 def commit_without_flush() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +9,7 @@ from django.db.models import Model
 from shop_core.money import as_text
 
 
-def amount_of(model: type[Model], name: str) -> Callable[[Any], str]:
+def amount_of(model: type[Model], name: str) -> Any:
     """A column or read-only field that shows the amount ``name`` as ``12.00 KES``.
 
     The currency is that of the row, or of the order or payment to which it belongs.

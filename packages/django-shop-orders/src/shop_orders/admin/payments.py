@@ -67,7 +67,7 @@ class PaymentAdmin(OfOrders):
         "created_at",
         "updated_at",
     )
-    readonly_fields = fields
+    readonly_fields: Any = fields
     list_filter = (DecisionFilter, "status", "provider", ("refunds__status", RefundStatusFilter))
     search_fields = ("order__number", "provider_reference", "receipt")
     list_select_related = ("order",)

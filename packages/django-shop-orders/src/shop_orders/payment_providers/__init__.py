@@ -22,6 +22,8 @@ from shop_orders.payment_providers.base import (
     RefundRequest,
     RefundResult,
     RefundState,
+    from_minor_units,
+    minor_units,
 )
 from shop_orders.payment_providers.hosted_test import HostedTestProvider
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
@@ -46,7 +48,9 @@ __all__ = [
     "aliases",
     "awaits_online_payment",
     "default_alias",
+    "from_minor_units",
     "label_of",
+    "minor_units",
     "payment_provider",
     "refund_needs_decision",
 ]

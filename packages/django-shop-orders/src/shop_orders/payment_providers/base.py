@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from shop_core.money import exponent, quantise
 
 from shop_orders.exceptions import InvalidWebhook
 
@@ -25,7 +26,7 @@ class PaymentRequest:
     payment_id: str
     order_number: str
     amount: Decimal
-    """Rounded to the currency's decimals; ``shop_core.money.minor_units`` converts it to cents."""
+    """Rounded to the currency's decimals; ``minor_units`` converts it to cents."""
     currency: str
     description: str
     """A text for the customer's statement. It contains the order's number."""
@@ -284,3 +285,13 @@ class PaymentProvider:
     def webhook_response(self) -> HttpResponse:
         """The response that the provider expects."""
         return HttpResponse(status=200)
+
+
+def minor_units(amount: Decimal, currency: str) -> int:
+    """The amount in the currency's smallest unit, such as cents."""
+    return int(quantise(amount, currency).scaleb(exponent(currency)))
+
+
+def from_minor_units(amount: int, currency: str) -> Decimal:
+    """The amount for a number of the currency's smallest units, such as cents."""
+    return quantise(Decimal(amount).scaleb(-exponent(currency)), currency)

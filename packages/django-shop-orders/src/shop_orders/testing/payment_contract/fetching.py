@@ -188,7 +188,7 @@ class FetchChecks(PaymentContractBase):
             state.captured is None or (isinstance(state.captured, Decimal) and state.captured == amount),
             f"{amount} {currency} were paid, and captured is {state.captured!r}.",
             "Return what was paid, as a Decimal in the currency's main unit, not what was asked for; None where the "
-            "service does not return it. shop_core.money.from_minor_units converts cents.",
+            "service does not return it. shop_orders.payment_providers.from_minor_units converts cents.",
         )
         expect(
             state.currency in ("", currency),

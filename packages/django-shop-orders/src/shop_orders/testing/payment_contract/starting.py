@@ -54,7 +54,7 @@ class StartChecks(PaymentContractBase):
                 f"start was called for {request.amount} {request.currency}, and under the reference "
                 f"{started.reference!r} the service was asked for {_listed(asked)}.",
                 "Send amount and currency of the request, in the unit that the service counts in: "
-                "shop_core.money.minor_units converts without floats. Return the service's reference.",
+                "shop_orders.payment_providers.minor_units converts without floats. Return the service's reference.",
             )
 
     def test_start_refuses_an_amount_or_sends_it_unchanged(

@@ -34,7 +34,7 @@ class WebhookChecks(PaymentContractBase):
                 f"{request.amount} {request.currency} were paid, and read_webhook returned "
                 f"{event.amount!r} {event.currency}.",
                 "Return the amount as a Decimal in the currency's main unit, and the ISO 4217 code in capitals: "
-                "shop_core.money.from_minor_units converts cents.",
+                "shop_orders.payment_providers.from_minor_units converts cents.",
             )
             expect(
                 event.reference == started.reference or event.payment_id == request.payment_id,
