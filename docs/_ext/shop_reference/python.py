@@ -86,7 +86,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "emails": "email_key validate",
         "phones": "normalise",
         "product_sources": "product_source",
-        "payment_providers": "aliases payment_provider",
+        "payment_providers": "aliases payment_provider minor_units from_minor_units",
         "jobs": "run_due overdue",
         "api.problems": "register",
     },

@@ -67,7 +67,7 @@ class PaymentAdmin(OfOrders):
         "created_at",
         "updated_at",
     )
-    readonly_fields: Any = fields
+    readonly_fields = fields  # type: ignore[assignment]
     list_filter = (DecisionFilter, "status", "provider", ("refunds__status", RefundStatusFilter))
     search_fields = ("order__number", "provider_reference", "receipt")
     list_select_related = ("order",)
