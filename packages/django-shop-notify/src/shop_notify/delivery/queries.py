@@ -68,9 +68,9 @@ def insert_attempts(attempts: Iterable[Mapping[str, Any]]) -> None:
             cursor.execute(_insert_many(connection.alias, names), [json.dumps(rows, default=str)])
             return
         sql = insert_values_sql(Attempt, connection.alias, names, 1, "", "pk")
-        fields = [field_of(Attempt, name) for name in names]
+        fields = {name: field_of(Attempt, name) for name in names}
         for row in rows:
-            cursor.execute(sql, [_prepared(field, row[field.name], connection) for field in fields])
+            cursor.execute(sql, [_prepared(field, row[name], connection) for name, field in fields.items()])
 
 
 def commit_without_flush() -> None:
