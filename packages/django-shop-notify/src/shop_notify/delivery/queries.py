@@ -67,10 +67,10 @@ def insert_attempts(attempts: Iterable[Mapping[str, Any]]) -> None:
         if len(rows) > 1 and connection.vendor == "postgresql":
             cursor.execute(_insert_many(connection.alias, names), [json.dumps(rows, default=str)])
             return
-        sql = insert_values_sql(Attempt, connection.alias, names, 1, "", "pk")
+        sql = insert_values_sql(Attempt, connection.alias, names, len(rows), "", "pk")
         fields = {name: field_of(Attempt, name) for name in names}
-        for row in rows:
-            cursor.execute(sql, [_prepared(field, row[name], connection) for name, field in fields.items()])
+        values = [_prepared(field, row[name], connection) for row in rows for name, field in fields.items()]
+        cursor.execute(sql, values)
 
 
 def commit_without_flush() -> None:
