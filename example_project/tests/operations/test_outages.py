@@ -1,6 +1,6 @@
 import pytest
 import redis
-from django.db import InternalError, OperationalError, connection
+from django.db import InternalError, OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import path
@@ -110,11 +110,12 @@ def test_an_internal_error_that_is_a_bug_stays_a_500(client):
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
 def test_a_read_only_postgresql_is_503_for_writes_and_for_the_probe(client, product):
     client.raise_request_exception = False
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on")
-    page = client.post("/cart/add/", {"product": product.sku})
-    api = client.post("/api/v1/orders/cart/add_item/", {"product": product.sku, "quantity": 1}, "application/json")
-    ready = client.get("/readyz")
+        page = client.post("/cart/add/", {"product": product.sku})
+        api = client.post("/api/v1/orders/cart/add_item/", {"product": product.sku, "quantity": 1}, "application/json")
+        ready = client.get("/readyz")
+        transaction.set_rollback(True)  # ends the read-only mode
     assert [response.status_code for response in (page, api, ready)] == [503] * 3
     assert all(int(response["Retry-After"]) >= 1 for response in (page, api, ready))
     assert ready.json()["failed"]["database"] == "it is read-only"
