@@ -185,11 +185,14 @@ def test_two_deadlocked_transactions_both_succeed():
     Thing.objects.create(name="a")
     Thing.objects.create(name="b")
     first_lock = threading.Barrier(2, timeout=10)
+    winner_ended = threading.Event()
     tries = []
 
     @in_transaction(Thing)
     def touch(first, second):
         tries.append(first)
+        if tries.count(first) == 2:
+            assert winner_ended.wait(10)  # else it may lock its row again before the winner gets it
         Thing.objects.select_for_update().get(name=first)
         if tries.count(first) == 1:
             first_lock.wait()
@@ -199,6 +202,7 @@ def test_two_deadlocked_transactions_both_succeed():
         try:
             touch(*names)
         finally:
+            winner_ended.set()
             connection.close()
 
     threads = [threading.Thread(target=run, args=names) for names in (("a", "b"), ("b", "a"))]
