@@ -10,9 +10,23 @@ from shop_orders.models import Order
 SALT = "shop_orders.guest_links"
 
 
-def token_for(order_number: str) -> str:
-    """A new token, valid for GUEST_LINK_MAX_AGE."""
-    return TimestampSigner(salt=SALT).sign(order_number).removeprefix(f"{order_number}:")
+class _Signer(TimestampSigner):
+    def __init__(self, timestamp: str = "") -> None:
+        super().__init__(salt=SALT)
+        self._timestamp = timestamp
+
+    def timestamp(self) -> str:
+        return self._timestamp or super().timestamp()
+
+
+def token_for(order_number: str, *, timestamp: str = "") -> str:
+    """A token that is valid for GUEST_LINK_MAX_AGE: a new one, or the one with this ``timestamp_of`` once more."""
+    return _Signer(timestamp).sign(order_number).removeprefix(f"{order_number}:")
+
+
+def timestamp_of(token: str) -> str:
+    """The part of a token that is no secret. "" for no token."""
+    return token.partition(":")[0]
 
 
 def is_valid(order: Order, token: str) -> bool:
@@ -20,7 +34,7 @@ def is_valid(order: Order, token: str) -> bool:
     if not token or not order.customer.is_guest:
         return False
     try:
-        TimestampSigner(salt=SALT).unsign(f"{order.number}:{token}", max_age=app_settings.GUEST_LINK_MAX_AGE)
+        _Signer().unsign(f"{order.number}:{token}", max_age=app_settings.GUEST_LINK_MAX_AGE)
     except BadSignature:
         return False
     return True

@@ -1,24 +1,16 @@
-"""Processes a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key.
-
-Responses are stored encrypted: they hold tokens of guests and personal data.
-"""
+"""Processes a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import hmac
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from shop_core.db.transactions import is_temporary
 
 from shop_orders import queries
@@ -27,9 +19,6 @@ from shop_orders.models import IdempotencyKey
 from shop_orders.transactions import in_transaction
 
 KEPT_FOR = timedelta(hours=48)
-
-NONCE_BYTES = 16
-TAG_BYTES = 32
 
 Work = Callable[[], tuple[int, Any]]
 """Returns an HTTP status and a body of plain JSON values."""
@@ -50,10 +39,6 @@ class StoredResponse:
     status: int
     body: Any
     is_replay: bool = False
-
-
-class BrokenSeal(ValueError):
-    """The text was not sealed with SECRET_KEY or one of SECRET_KEY_FALLBACKS."""
 
 
 class _LockTimeout(Exception):
@@ -98,7 +83,7 @@ def run_outside(request: KeyedRequest, work: Work) -> StoredResponse:
         return _replay(row)
     status, body = work()
     row = _store_response(row, status, body)
-    stored = _body(row)
+    stored = json.loads(row.body)
     return StoredResponse(status=status, body=stored, is_replay=stored != body)
 
 
@@ -127,7 +112,7 @@ def _run(request: KeyedRequest, work: Work) -> StoredResponse:
     if row.status is not None:
         return _replay(row)
     status, body = work()
-    queries.update(IdempotencyKey, [row.pk], status=status, body=seal(json.dumps(body)))
+    queries.update(IdempotencyKey, [row.pk], status=status, body=json.dumps(body))
     return StoredResponse(status=status, body=body)
 
 
@@ -139,7 +124,7 @@ def _store_key(request: KeyedRequest) -> IdempotencyKey:
 @in_transaction(IdempotencyKey, durable=True)
 def _store_response(row: IdempotencyKey, status: int, body: Any) -> IdempotencyKey:
     """Store the response, unless a second request was faster. Returns the row as it is stored."""
-    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=seal(json.dumps(body)))
+    IdempotencyKey.objects.filter(pk=row.pk, status=None).update(status=status, body=json.dumps(body))
     return IdempotencyKey.objects.get(pk=row.pk)
 
 
@@ -162,56 +147,4 @@ def _row_of(request: KeyedRequest) -> IdempotencyKey:
 
 def _replay(row: IdempotencyKey) -> StoredResponse:
     assert row.status is not None  # noqa: S101 - the callers check it
-    return StoredResponse(status=row.status, body=_body(row), is_replay=True)
-
-
-def _body(row: IdempotencyKey) -> Any:
-    """The stored body.
-
-    Raises:
-        IdempotencyMismatch: SECRET_KEY was changed and the old one is not in SECRET_KEY_FALLBACKS.
-    """
-    try:
-        return json.loads(unseal(row.body))
-    except BrokenSeal as error:
-        raise IdempotencyMismatch from error
-
-
-def seal(text: str) -> str:
-    """Encrypt and authenticate a text with a key that is derived from SECRET_KEY. Each call returns another text.
-
-    The key stream is SHAKE256 of the key and a random nonce (FIPS 202); the tag is an HMAC of nonce and result.
-    """
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    hidden = nonce + _mixed(text.encode(), _key("stream", settings.SECRET_KEY), nonce)
-    return base64.b64encode(_tag(hidden, settings.SECRET_KEY) + hidden).decode()
-
-
-def unseal(sealed: str) -> str:
-    """
-    Raises:
-        BrokenSeal: it was changed, or sealed with another key.
-    """
-    try:
-        content = base64.b64decode(sealed, validate=True)
-    except ValueError as error:
-        raise BrokenSeal from error
-    tag, hidden = content[:TAG_BYTES], content[TAG_BYTES:]
-    for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
-        if hmac.compare_digest(tag, _tag(hidden, secret)):
-            return _mixed(hidden[NONCE_BYTES:], _key("stream", secret), hidden[:NONCE_BYTES]).decode()
-    raise BrokenSeal
-
-
-def _key(purpose: str, secret: str) -> bytes:
-    return salted_hmac(f"shop_orders.idempotency.{purpose}", "", secret=secret, algorithm="sha256").digest()
-
-
-def _tag(hidden: bytes, secret: str) -> bytes:
-    return hmac.digest(_key("tag", secret), hidden, "sha256")
-
-
-def _mixed(content: bytes, key: bytes, nonce: bytes) -> bytes:
-    """The content XOR the key stream, which both encrypts and decrypts."""
-    stream = hashlib.shake_256(key + nonce).digest(len(content))
-    return (int.from_bytes(content) ^ int.from_bytes(stream)).to_bytes(len(content))
+    return StoredResponse(status=row.status, body=json.loads(row.body), is_replay=True)

@@ -47,14 +47,18 @@ class Call:
 
 
 def once(
-    *, in_transaction: bool = True, then: Callable[[Any], Schema] | None = None
+    *,
+    in_transaction: bool = True,
+    then: Callable[[Any], Schema] | None = None,
+    store: Callable[[Any], Any] = lambda body: body,
+    restore: Callable[[Any], Any] = lambda stored: stored,
 ) -> Callable[[Callable[Parameters, tuple[int, Any]]], Callable[Concatenate[Call, Parameters], HttpResponse]]:
     """Decorate work that is done once per key. It returns an HTTP status and a schema, or plain JSON values.
 
     The decorated function takes a ``Call`` first and returns the response. Calls with the same key get the same
     response; a call without a key always runs the work. Pass ``in_transaction=False`` for work that uses the network;
     it may run again after a crash. ``then`` builds the response from what the work returned, also when that was stored
-    by an earlier call.
+    by an earlier call. ``store`` takes secrets out of the body before it is stored, and ``restore`` puts them back.
     """
     run = idempotency.run if in_transaction else idempotency.run_outside
 
@@ -69,10 +73,10 @@ def once(
 
             def storable() -> tuple[int, Any]:
                 status, body = work(*args, **kwargs)
-                return status, _plain(body)
+                return status, store(_plain(body))
 
             stored = run(call.keyed(), storable)
-            body = _plain(then(stored.body)) if then else stored.body
+            body = _plain(then(stored.body)) if then else restore(stored.body)
             response = JsonResponse(body, status=stored.status, safe=False)
             if stored.is_replay:
                 response["Idempotency-Replayed"] = "true"

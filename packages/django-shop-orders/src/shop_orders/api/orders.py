@@ -151,7 +151,17 @@ def _one(rows: Any, number: str) -> Order:
     return order
 
 
-@idempotency.once()
+def _without_signature(placed: dict[str, Any]) -> dict[str, Any]:
+    return {**placed, "guest_token": guest_links.timestamp_of(placed["guest_token"])}
+
+
+def _signed_again(stored: dict[str, Any]) -> dict[str, Any]:
+    timestamp = stored["guest_token"]
+    token = guest_links.token_for(stored["number"], timestamp=timestamp) if timestamp else ""
+    return {**stored, "guest_token": token}
+
+
+@idempotency.once(store=_without_signature, restore=_signed_again)
 def _place(
     customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn, visitor: str
 ) -> tuple[int, Schema]:

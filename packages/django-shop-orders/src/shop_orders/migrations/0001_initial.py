@@ -239,7 +239,7 @@ class Migration(migrations.Migration):
                     "body",
                     models.TextField(
                         blank=True,
-                        help_text="JSON, encrypted; as text, so that a repeated response is identical.",
+                        help_text="JSON as text, so that a repeated response is identical. Tokens are not stored.",
                         verbose_name="body",
                     ),
                 ),

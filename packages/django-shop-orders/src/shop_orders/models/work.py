@@ -14,7 +14,9 @@ class IdempotencyKey(models.Model):
     digest = models.CharField(_("digest of the request"), max_length=64)
     status = models.PositiveSmallIntegerField(_("status"), null=True)
     body = models.TextField(
-        _("body"), blank=True, help_text=_("JSON, encrypted; as text, so that a repeated response is identical.")
+        _("body"),
+        blank=True,
+        help_text=_("JSON as text, so that a repeated response is identical. Tokens are not stored."),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, db_index=True)
 
