@@ -171,7 +171,7 @@ BROKEN += [(200, JSON, b'{"sub": ' + b"9" * 5000 + b"}"), (302, "text/plain", b"
 
 @pytest.mark.parametrize("number", range(len(BROKEN)))
 @pytest.mark.parametrize("path", ["/token", "/userinfo"])
-def test_broken_response_to_the_code_is_told(provider, client, caplog, path, number):
+def test_broken_response_to_the_code_gets_an_error_page(provider, client, caplog, path, number):
     provider.raw[path] = BROKEN[number]
 
     answer = log_in_with(provider, client)
@@ -183,7 +183,7 @@ def test_broken_response_to_the_code_is_told(provider, client, caplog, path, num
 
 
 @pytest.mark.parametrize("number", range(len(BROKEN)))
-def test_broken_discovery_is_told(provider, client, caplog, number):
+def test_broken_discovery_gets_an_error_page(provider, client, caplog, number):
     provider.raw[DISCOVERY] = BROKEN[number]
 
     text = page_of_fault(client.post("/accounts/oidc/work/login/"), caplog)
@@ -192,7 +192,7 @@ def test_broken_discovery_is_told(provider, client, caplog, number):
 
 
 @pytest.mark.parametrize("token", [None, 7, [], {}, "", "x", "a.b.c", "\0"])
-def test_broken_id_token_is_told(provider, client, caplog, token):
+def test_broken_id_token_gets_an_error_page(provider, client, caplog, token):
     body = {"access_token": "x", "token_type": "Bearer", "id_token": token, "expires_in": "soon"}
     provider.raw["/token"] = (200, JSON, json.dumps(body).encode())
 
@@ -203,7 +203,7 @@ def test_broken_id_token_is_told(provider, client, caplog, token):
 
 
 @pytest.mark.parametrize("body", [{"access_token": 7}, {"access_token": None}, {"access_token": []}, "access_token"])
-def test_broken_access_token_is_told(provider, client, caplog, body):
+def test_broken_access_token_gets_an_error_page(provider, client, caplog, body):
     provider.raw["/token"] = (200, JSON, json.dumps(body).encode())
 
     page_of_fault(log_in_with(provider, client), caplog)
@@ -218,7 +218,7 @@ def test_broken_access_token_is_told(provider, client, caplog, body):
         {"token_endpoint": 7},
     ],
 )
-def test_odd_discovery_is_told(provider, client, caplog, changes):
+def test_odd_discovery_gets_an_error_page(provider, client, caplog, changes):
     issuer = provider.issuer
     known = {"issuer": issuer, "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token"}
     provider.raw[DISCOVERY] = (200, JSON, json.dumps({**known, **changes}).encode())
@@ -227,7 +227,7 @@ def test_odd_discovery_is_told(provider, client, caplog, changes):
 
 
 @pytest.mark.parametrize("when", ["at the start", "at the return"])
-def test_silent_provider_is_told(provider, client, caplog, monkeypatch, when):
+def test_silent_provider_gets_an_error_page(provider, client, caplog, monkeypatch, when):
     start = client.post("/accounts/oidc/work/login/")
 
     def silent(*_arguments: Any, **options: Any) -> None:
@@ -246,7 +246,7 @@ def test_silent_provider_is_told(provider, client, caplog, monkeypatch, when):
     assert "Work does not respond" in page_of_fault(answer, caplog)
 
 
-def test_late_return_is_told(provider, client, caplog):
+def test_late_return_gets_an_error_page(provider, client, caplog):
     for query in ({}, {"code": "c", "state": "guessed"}, {"error": "server_error", "state": "x\0"}):
         answer = client.get("/accounts/oidc/work/login/callback/", query)
         assert "Start again" in page_of_fault(answer, caplog)

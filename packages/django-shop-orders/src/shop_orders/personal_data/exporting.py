@@ -16,7 +16,9 @@ def export_personal_data(person: Person) -> dict[str, Any]:
 
 
 def _customer(customer: Customer) -> dict[str, Any]:
-    orders = customer.orders.prefetch_related("lines", "payments__refunds", "shipments", "events").order_by("pk")
+    orders = customer.orders.prefetch_related(
+        "lines", "payments__refunds", "incoming_payments", "shipments", "events"
+    ).order_by("pk")
     return {
         "id": str(customer.public_id),
         "first_name": customer.first_name,
