@@ -76,6 +76,14 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def audit(session: nox.Session) -> None:
+    """Ask OSV for known vulnerabilities of the locked libraries; fails too if it could not ask. ``-- --url URL``."""
+    install(session, "pip-audit", "pytest")
+    session.run("python", "-m", "pytest", "-q", "nox_support/tests")
+    session.run("python", "nox_support/audit.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
     """Check the types of the four packages, the example and the bench with mypy, strictly."""
     install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
