@@ -47,8 +47,8 @@ SHARED = {
 LAYERS = {
     "shop_core": dict.fromkeys(
         [
-            *("__init__", "addresses", "api", "conf", "db", "exceptions", "hooks", "jobs", "limits", "model_admins"),
-            "money",
+            *("__init__", "addresses", "admin_log", "api", "conf", "db", "exceptions", "hooks", "jobs", "limits"),
+            *("model_admins", "money"),
         ],
         GROUND,
     ),

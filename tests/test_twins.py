@@ -1,7 +1,10 @@
 """Modules of the same name in the packages define the same names with the same signatures."""
 
+import ast
 import inspect
+from collections import defaultdict
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from shop_core.api.auth import ConfiguredAuth
@@ -10,6 +13,7 @@ from shop_core.conf import BaseSettings
 from shop_core.exceptions import ShopError
 from shop_core.jobs import Job, JobsCommand, Schedule
 
+ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("shop_catalog", "shop_orders", "shop_notify")
 FIELDS_OF_A_RUN = {"id", "name", "last_started_at", "last_finished_at", "last_error"}
 
@@ -94,3 +98,49 @@ def test_check_permission_has_the_same_signature():
         for package, module in modules("api.auth").items()
     }
     assert_same(found)
+
+
+def test_no_body_stands_in_two_packages():
+    """What two packages need belongs in core. Strings and annotations may differ; locals with other names are not
+    found."""
+    places = defaultdict(set)
+    for package, path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (text := body(node)):
+                places[text].add(f"{package}: {path.stem}.{node.name}")
+    assert len(places) > 1000
+    assert [sorted(found) for found in places.values() if len({place.split(":")[0] for place in found}) > 1] == []
+
+
+def sources():
+    """The modules of the packages and of the example, with the name of the package or ``example``."""
+    for folder in (ROOT / "packages").glob("*/src/*"):
+        yield from ((folder.name, path) for path in folder.rglob("*.py") if "migrations" not in path.parts)
+    folders = (path for path in (ROOT / "example_project").iterdir() if path.name not in {"tests", "locale"})
+    yield from (("example", path) for folder in folders for path in folder.rglob("*.py"))
+
+
+def body(function, least=3):
+    """The text of a function of three statements or more, without its strings, docstring and annotations."""
+    statements = [node for node in function.body if not is_text(node)]
+    nodes = [node for statement in statements for node in ast.walk(statement)]
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+        if isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Name("Any")
+    is_long = sum(isinstance(node, ast.stmt) for node in nodes) >= least
+    return "\n".join(map(ast.dump, statements)) if is_long else ""
+
+
+def is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def test_problem_tables_hold_statuses_and_the_codes_their_texts():
+    for package, problems in modules("api.problems").items():
+        codes = import_module(f"{package}.api.codes")
+        assert len(inspect.getsource(problems).splitlines()) <= 80, package
+        assert problems.PROBLEMS.sentences is codes.SENTENCES
+        assert {code: str(text) for code, text in codes.MEANINGS.items() if not str(text).endswith(".")} == {}
+        assert set(codes.MEANINGS) >= {kind.code for kind in problems.PROBLEMS.statuses} - {"not_found", "invalid"}

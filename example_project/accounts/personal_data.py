@@ -10,11 +10,10 @@ from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.conf import settings
-from django.contrib.admin.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
+from shop_core import admin_log
 
 from accounts.models import User
 
@@ -54,10 +53,8 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
             {"what": _("The account"), "reason": _("It belongs to staff. An administrator has to end that first.")}
         ]
     with transaction.atomic():
-        for row in (user, *EmailAddress.objects.filter(user=user), *SocialAccount.objects.filter(user=user)):
-            kind = ContentType.objects.get_for_model(row)
-            logged = LogEntry.objects.filter(content_type=kind, object_id=str(row.pk))
-            logged.update(object_repr="", change_message="[]")
+        for rows in ([user], EmailAddress.objects.filter(user=user), SocialAccount.objects.filter(user=user)):
+            admin_log.erase([*rows])
         sessions = import_module(settings.SESSION_ENGINE).SessionStore
         for session in UserSession.objects.filter(user=user):
             sessions(session_key=session.session_key).delete()

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import shop_catalog.api.problems
-import shop_notify.api.problems
-import shop_orders.api.problems
+import shop_catalog.api.codes
+import shop_notify.api.codes
+import shop_orders.api.codes
 import shop_orders.contrib.allauth.api
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -21,11 +21,11 @@ from django.views.decorators.http import require_safe
 from config.api import api
 
 SWAGGER_SETTINGS: Mapping[str, Any] = {"deepLinking": True, "persistAuthorization": True, "tryItOutEnabled": True}
-CODES_HELP: Mapping[str, str] = {
-    **shop_catalog.api.problems.CODES_HELP,
-    **shop_notify.api.problems.CODES_HELP,
-    **shop_orders.api.problems.CODES_HELP,
-    **shop_orders.contrib.allauth.api.CODES_HELP,
+MEANINGS: Mapping[str, str] = {
+    **shop_catalog.api.codes.MEANINGS,
+    **shop_notify.api.codes.MEANINGS,
+    **shop_orders.api.codes.MEANINGS,
+    **shop_orders.contrib.allauth.api.MEANINGS,
 }
 
 
@@ -79,6 +79,6 @@ def _redoc_script() -> bytes:
 @require_safe
 def problem(request: HttpRequest, code: str) -> HttpResponse:
     """The page to which the ``type`` of a problem document points."""
-    if code not in CODES_HELP:
+    if code not in MEANINGS:
         raise Http404
-    return render(request, "config/problem.html", {"code": code, "help": CODES_HELP[code], "codes": CODES_HELP})
+    return render(request, "config/problem.html", {"code": code, "help": MEANINGS[code], "codes": MEANINGS})

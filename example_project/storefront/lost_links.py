@@ -5,14 +5,14 @@ The response never shows whether the order exists.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import uuid
 from typing import Any
 
-from django.core.cache import cache
 from django.db import transaction
+from shop_core import limits
 from shop_core.addresses import comparable
+from shop_core.exceptions import TooManyRequests
 from shop_orders import events
 from shop_orders.emails import email_key
 from shop_orders.models import Order
@@ -21,8 +21,8 @@ from storefront.signals import order_link_asked
 
 logger = logging.getLogger(__name__)
 
-LIMITS = {"address": (3, 3600), "visitor": (20, 3600)}
-"""For an e-mail address and for a visitor, the number of e-mails and the period in seconds."""
+PER_ADDRESS, PER_VISITOR = "3/h", "20/h"
+"""How many e-mails an address gets, and how many links a visitor can ask for."""
 
 
 def send(number: str, email: str, *, visitor: str) -> None:
@@ -30,7 +30,10 @@ def send(number: str, email: str, *, visitor: str) -> None:
 
     ``visitor`` identifies the visitor, such as an IP address.
     """
-    if not (_may("visitor", visitor) and _may("address", comparable(email))):
+    try:
+        limits.check("storefront.links_of_visitor", PER_VISITOR, visitor)
+        limits.check("storefront.links_to_address", PER_ADDRESS, comparable(email))
+    except TooManyRequests:
         logger.warning("Too many requests for links to orders.")
         return
     order = Order.objects.select_related("customer").numbered(_as_written(number)).first()
@@ -44,13 +47,3 @@ def send(number: str, email: str, *, visitor: str) -> None:
 def _as_written(number: str) -> str:
     """Order numbers are upper case; people may type lower case."""
     return number.strip().upper()
-
-
-def _may(kind: str, who: str) -> bool:
-    most, seconds = LIMITS[kind]
-    key = f"lost-link:{kind}:{hashlib.sha256(who.encode()).hexdigest()}"
-    cache.add(key, 0, seconds)
-    try:
-        return cache.incr(key) <= most
-    except ValueError:
-        return True  # it expired between the two calls

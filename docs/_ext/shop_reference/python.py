@@ -12,6 +12,7 @@ from shop_reference.markdown import paragraphs, table, words
 
 CORE: Mapping[str, str] = {
     "addresses": "comparable delivery_problem identity_problem",
+    "admin_log": "erase",
     "conf": "BaseSettings",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing TooManyRequests",
     "hooks": "load_hook",
@@ -23,13 +24,13 @@ CORE: Mapping[str, str] = {
     "db.rows": "insert_values_sql field_of chunks",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_temporary "
-        "lock_timeout connection_of app_routing"
+        "connection_of app_routing"
     ),
     "api.auth": "ConfiguredAuth check_permission has_credential",
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
     "api.problems": "Problems Problem FieldProblem responses reads_stream",
     "api.types": "In safe_text",
-    "api.views": "keep_private make_non_atomic make_private vary_by_caller",
+    "api.views": "keep_private make_non_atomic make_private",
 }
 """The public names of core, for the packages and for plugins that build on it."""
 

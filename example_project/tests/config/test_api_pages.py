@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from config.docs import CODES_HELP
+from config.docs import MEANINGS
 from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -108,8 +108,8 @@ def test_errors_are_declared_as_problem_documents(document):
 
 
 def test_every_code_has_its_page(client):
-    assert len(CODES_HELP) > 20
-    for code, sentence in CODES_HELP.items():
+    assert len(MEANINGS) > 20
+    for code, sentence in MEANINGS.items():
         page = client.get(f"/problems/{code}/")
         assert page.status_code == 200, code
         assert sentence.split("`")[0][:20] in page.content.decode().replace("&#x27;", "'").replace("&quot;", '"'), code

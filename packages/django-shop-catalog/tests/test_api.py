@@ -499,9 +499,9 @@ def test_problem_types_can_be_urls_of_pages(shop, anyone, settings):
     settings.SHOP_CATALOG = {"CURRENCY": "KES", "PROBLEM_TYPE_BASE": "/problems/"}
     body = anyone.get("/products/none/").json()
     assert (body["type"], body["code"]) == ("/problems/unknown_product/", "unknown_product")
-    from shop_catalog.api.problems import CODES_HELP
+    from shop_catalog.api.codes import MEANINGS
 
-    assert body["code"] in CODES_HELP
+    assert body["code"] in MEANINGS
 
 
 def test_register_declares_the_media_type_of_problems():

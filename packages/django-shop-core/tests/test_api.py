@@ -1,6 +1,7 @@
 """Problem documents, bodies and credentials of a router on a host project without any handlers for its errors."""
 
 import json
+from http import HTTPStatus
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +16,7 @@ from ninja.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HttpBearer, 
 from shop_core.api import bodies, problems, types
 from shop_core.api.auth import GUEST, ConfiguredAuth, has_credential
 from shop_core.conf import BaseSettings
-from shop_core.exceptions import Busy, ShopError
+from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing, ShopError, TooManyRequests
 
 pytestmark = pytest.mark.django_db
 
@@ -33,15 +34,11 @@ class ThingMissing(ThingGone):
 
 
 PROBLEMS = problems.Problems(
-    titles={404: "Not here", 409: "Conflict", 422: "Not valid", 503: "Later"},
     sentences={reason: f"Sentence of {reason}." for reason in problems.REASONS},
-    statuses={ThingGone: 404, Busy: 503},
-    retry_after={Busy: 1},
+    statuses={ThingGone: 404},
     type_base=lambda: "https://shop.example/problems/",
 )
-OTHER = problems.Problems(
-    titles=PROBLEMS.titles, sentences=PROBLEMS.sentences, statuses={}, type_base=PROBLEMS.type_base
-)
+OTHER = problems.Problems(sentences=PROBLEMS.sentences, statuses={}, type_base=PROBLEMS.type_base)
 router = Router()
 PROBLEMS.install(router)
 RAISED = {
@@ -162,6 +159,22 @@ CASES = [
     ("data", 422, "invalid", "Sentence of value_not_stored."),
     ("overflow", 422, "invalid", "Sentence of value_not_stored."),
 ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotAuthenticated(), 401),
+        (PermissionMissing("things.add_thing"), 403),
+        (TooManyRequests(retry_after=7), 429),
+        (Busy(), 503),
+    ],
+)
+def test_errors_of_core_have_their_status_without_an_entry_in_the_table(error, status):
+    response = OTHER.from_exception(error)
+    assert response.status_code == status
+    assert json.loads(response.content)["title"] == HTTPStatus(status).phrase
+    assert response.headers.get("Retry-After") == {429: "7", 503: "1"}.get(status)
 
 
 @pytest.mark.parametrize(("name", "status", "code", "detail"), CASES)

@@ -12,7 +12,6 @@ from shop_core.db.transactions import (
     app_routing,
     in_transaction,
     is_temporary,
-    lock_timeout,
     outside_transaction,
     repeat_once,
 )
@@ -108,17 +107,6 @@ def test_savepoint_in_a_callers_transaction_is_not_repeated():
             work()
     assert calls == [1]
     assert list(Thing.objects.values_list("name", flat=True)) == ["outer"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_lock_timeout_is_not_set_in_a_callers_transaction():
-    @in_transaction(Thing, sets_lock_timeout=False)
-    def timeout():
-        return lock_timeout(connection)
-
-    assert (lock_timeout(connection), timeout()) == (LOCK_TIMEOUT, LOCK_TIMEOUT)
-    with transaction.atomic():
-        assert timeout() is None
 
 
 def test_package_can_use_its_own_subclass_of_busy(db):

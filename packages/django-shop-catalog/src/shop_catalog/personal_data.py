@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from shop_core import admin_log
 
 from shop_catalog import reviews
 from shop_catalog.exceptions import UnknownProduct
@@ -51,7 +51,7 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
             reviews.delete(review)
         except UnknownProduct:
             continue  # the review was deleted with its product
-        _forget_admin_log(review)
+        admin_log.erase([review])
     return []
 
 
@@ -60,14 +60,3 @@ def _reviews(person: Person) -> QuerySet[Review]:
         return Review.objects.filter(author=person.get("user") or None)
     except (ValidationError, ValueError):
         return Review.objects.none()  # the key of another kind of user
-
-
-def _forget_admin_log(review: Review) -> None:
-    """Remove the title of a review from the log of Django's admin."""
-    if not apps.is_installed("django.contrib.admin"):
-        return
-    from django.contrib.admin.models import LogEntry
-    from django.contrib.contenttypes.models import ContentType
-
-    kind = ContentType.objects.get_for_model(Review)
-    LogEntry.objects.filter(content_type=kind, object_id=str(review.pk)).update(object_repr="", change_message="[]")

@@ -33,7 +33,7 @@ def limit(user: Any) -> None:
         TooManyReviews: the limit is used up.
     """
     try:
-        limits.check(app_settings, "reviews", f"user {user.pk}")
+        limits.check("shop_catalog.reviews", app_settings.THROTTLES.get("reviews", ""), f"user {user.pk}")
     except TooManyRequests as error:
         raise TooManyReviews(**error.extra) from None
 

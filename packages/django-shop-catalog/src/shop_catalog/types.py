@@ -52,6 +52,7 @@ Sku = Annotated[
     Field(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]+( [^\s\x00-\x1f]+)*$"),
     AfterValidator(safe_text),
 ]
+Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[-a-zA-Z0-9_]+$")]
 Limit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, Field(max_length=MAX_LENGTH, pattern=r"^[-_.A-Za-z0-9]*$")]
 

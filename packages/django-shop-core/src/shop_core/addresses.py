@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_ADDRESS, MAX_LOCAL_PART, MAX_DOMAIN = 254, 64, 253
-"""The lengths that mail servers accept (RFC 5321, 4.5.3.1). The domain is counted in IDNA form, without a last dot."""
+from django.core.validators import EmailValidator
+
+MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
+"""The lengths that mail servers accept (RFC 5321, 4.5.3.1). The domain is counted in IDNA form."""
 
 _ATOMS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])+"')
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 
 
 def comparable(address: str) -> str:
@@ -25,7 +26,7 @@ def comparable(address: str) -> str:
     domain follows IDNA 2003, as in Django's e-mails.
     """
     local, at, domain = _folded(address.strip()).rpartition("@")
-    return f"{_unquoted(local)}{at}{_ascii_domain(domain)}"
+    return _unquoted(local) + at + _ascii_domain(domain.rstrip("."))
 
 
 def identity_problem(address: str) -> str:
@@ -46,6 +47,8 @@ def delivery_problem(address: str) -> str:
     ``invalid``: it is not a single address, or it has a space or a control character. ``not_ascii``: the part before
     the @ has letters that mail servers accept only with SMTPUTF8 (RFC 6531), which Django does not use. ``too_long``:
     the address or a part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``.
+    Domains are judged as by Django's ``EmailValidator``. Local parts are not: in quotes, it accepts control characters
+    and refuses spaces.
     """
     local, at, domain = address.rpartition("@")
     if len(address) > MAX_ADDRESS * 2 or len(local) > MAX_LOCAL_PART:
@@ -54,21 +57,12 @@ def delivery_problem(address: str) -> str:
         return "not_ascii"
     if not at or not (_ATOMS.fullmatch(local) or _QUOTED.fullmatch(local)):
         return "invalid"
-    return _domain_problem(local, domain)
-
-
-def _domain_problem(local: str, domain: str) -> str:
-    if any(not letter.isprintable() or letter.isspace() for letter in domain):
+    name = _ascii_domain(domain)
+    if " " in domain or not domain.isprintable():
         return "invalid"
-    try:
-        name = domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        name = domain if domain.isascii() else ""
-    if len(name) > MAX_DOMAIN or len(f"{local}@{name}") > MAX_ADDRESS:
+    if len(f"{local}@{name}") > MAX_ADDRESS:
         return "too_long"
-    labels = name.split(".")
-    is_name = len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
-    return "" if is_name else "domain"
+    return "" if name.isascii() and EmailValidator.domain_regex.match(name) else "domain"
 
 
 def _unquoted(local: str) -> str:
@@ -87,7 +81,6 @@ def _folded(text: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    domain = domain.rstrip(".")
     try:
         return domain.encode("idna").decode("ascii").lower()
     except UnicodeError:

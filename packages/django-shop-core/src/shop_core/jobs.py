@@ -7,7 +7,7 @@ and, for example, ``RUN_BY = "shop_orders"``. The package's table records the ru
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
@@ -52,7 +52,7 @@ class Schedule:
     ) -> None:
         self.label = label
         self.own = tuple(jobs)
-        self.rows = runs._default_manager
+        self.rows: Any = runs._default_manager
         self.describe, self.shortest_delay = describe, shortest_delay
 
     def all(self) -> tuple[Job, ...]:
@@ -82,8 +82,7 @@ class Schedule:
 
     def runs(self) -> dict[str, Any]:
         """The last run of each job that ever started, by the job's name."""
-        rows: Iterable[Any] = self.rows.all()
-        return {run.name: run for run in rows}
+        return {run.name: run for run in self.rows.all()}
 
     def _contributed_modules(self) -> Iterator[Any]:
         for config in apps.get_app_configs():
@@ -97,7 +96,7 @@ class Schedule:
         now = timezone.now()
         self.rows.get_or_create(name=job.name)
         due = Q() if run_all else Q(last_started_at=None) | Q(last_started_at__lte=now - job.every * EARLY)
-        return self.rows.filter(due, name=job.name).update(last_started_at=now) == 1
+        return bool(self.rows.filter(due, name=job.name).update(last_started_at=now))
 
     def _run(self, job: Job) -> bool:
         row = self.rows.filter(name=job.name)
@@ -124,8 +123,7 @@ class JobsCommand(BaseCommand):
         if options["list"]:
             self._list()
             return
-        failed = self.schedule.run_due(run_all=options["all"])
-        if failed:
+        if failed := self.schedule.run_due(run_all=options["all"]):
             raise CommandError(f"Failed: {', '.join(failed)}. See the log or --list for the errors.")
 
     def _list(self) -> None:

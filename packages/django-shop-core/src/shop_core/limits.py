@@ -9,7 +9,6 @@ import time
 
 from django.core.cache import cache
 
-from shop_core.conf import BaseSettings
 from shop_core.exceptions import TooManyRequests
 
 logger = logging.getLogger(__name__)
@@ -19,28 +18,28 @@ ALARM_SECONDS = 60
 _alarm = {"due": 0.0}
 
 
-def check(app_settings: BaseSettings, kind: str, caller: str) -> None:
-    """Count a request against ``THROTTLES[kind]``, such as ``"60/m"``. An empty caller is not limited.
+def check(kind: str, rate: str, caller: str) -> None:
+    """Count a request of a caller, of which a rate such as ``"60/m"`` allows 60 a minute.
 
-    Requests pass while the cache fails; one error per process and minute is logged then.
+    Each kind, such as ``shop_orders.cart``, is counted apart. An empty rate or caller is not limited. Requests pass
+    while the cache fails; one error per process and minute is logged then.
 
     Raises:
         TooManyRequests: the caller has used up the current window.
     """
-    rate = app_settings.get("THROTTLES", {}).get(kind)
     if not rate or not caller:
         return
     number, _slash, period = rate.partition("/")
     allowed, seconds = int(number), PERIODS[period]
     window, elapsed = divmod(time.time(), seconds)
-    name = hashlib.sha256(f"{app_settings.setting}:{kind}:{caller}:{seconds}:{window:.0f}".encode()).hexdigest()
+    name = hashlib.sha256(f"{kind}:{caller}:{seconds}:{window:.0f}".encode()).hexdigest()
     try:
         cache.add(f"shop-limit:{name}", 0, seconds + ALARM_SECONDS)
         used = cache.incr(f"shop-limit:{name}")
     except Exception:  # each cache backend has errors of its own
         if time.monotonic() >= _alarm["due"]:
             _alarm["due"] = time.monotonic() + ALARM_SECONDS
-            logger.exception("The cache failed: THROTTLES limit nothing until it works again.")
+            logger.exception("The cache failed: requests are not limited until it works again.")
         return
     if used > allowed:
         raise TooManyRequests(retry_after=int(seconds - elapsed) + 1)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from shop_core.db import transactions
 from shop_core.db.transactions import outside_transaction
 
 from shop_orders.exceptions import Busy
 
-__all__ = ["in_transaction", "outside_transaction", "repeat_once"]
+__all__ = ["in_transaction", "lock_timeout", "outside_transaction", "repeat_once"]
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -36,3 +37,8 @@ def repeat_once(work: Callable[[], Result]) -> Result:
         Busy: the database refused the repetition as well.
     """
     return transactions.repeat_once(work, busy=Busy)
+
+
+def lock_timeout(connection: BaseDatabaseWrapper) -> str | None:
+    """The lock timeout to set in this transaction or for a single statement; None inside a savepoint."""
+    return None if connection.savepoint_ids else transactions.LOCK_TIMEOUT

@@ -33,11 +33,12 @@ def limit(request: HttpRequest, kind: str) -> None:
     Raises:
         TooManyRequests: the limit is used up.
     """
-    if not app_settings.THROTTLES.get(kind):
+    rate = app_settings.THROTTLES.get(kind, "")
+    if not rate:
         return
     user = customers.user_of(request)
     try:
-        limits.check(app_settings, kind, of(request) if user is None else f"user {user.pk}")
+        limits.check(f"shop_orders.{kind}", rate, of(request) if user is None else f"user {user.pk}")
     except shop_core.exceptions.TooManyRequests as error:
         raise TooManyRequests(**error.extra) from None
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from pydantic_core import to_json
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
-from shop_core.api.types import Slug
 from shop_core.exceptions import PermissionMissing
 
 from shop_catalog import categories, cursors, money, statistics
@@ -23,7 +22,7 @@ from shop_catalog.categories.cached_tree import MAX_DEPTH
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownCategory
 from shop_catalog.models import Category
-from shop_catalog.types import Cursor, Limit, given
+from shop_catalog.types import Cursor, Limit, Slug, given
 
 CATEGORY_PATH = "/categories/{slug}/"
 

@@ -11,7 +11,7 @@ from ninja.files import UploadedFile
 from ninja.responses import Status
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
-from shop_core.api.types import ShortText, Slug
+from shop_core.api.types import ShortText
 
 from shop_catalog import browsing, categories, images
 from shop_catalog.api import auth
@@ -20,6 +20,7 @@ from shop_catalog.api.products import PRODUCT_PATH, by_slug, image_out
 from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import CategoryDetail, ImageOut
 from shop_catalog.exceptions import UnknownProduct
+from shop_catalog.types import Slug
 
 
 class ImageDetails(Schema):

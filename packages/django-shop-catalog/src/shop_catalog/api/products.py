@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
-from shop_core.api.types import Money, SearchText, Slug
+from shop_core.api.types import Money, SearchText
 from shop_core.exceptions import PermissionMissing
 
 from shop_catalog import browsing, categories, money, products
@@ -24,7 +24,7 @@ from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import UnknownProduct
 from shop_catalog.models import Product, ProductImage
 from shop_catalog.models.image import RENDITION_WIDTHS, image_url
-from shop_catalog.types import Cursor, Limit, given
+from shop_catalog.types import Cursor, Limit, Slug, given
 
 PRODUCT_PATH = "/products/{slug}/"
 

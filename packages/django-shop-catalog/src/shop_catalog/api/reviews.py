@@ -13,7 +13,7 @@ from ninja.responses import Status
 from pydantic import Field
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
-from shop_core.api.types import In, ShortText, Slug, Text
+from shop_core.api.types import In, ShortText, Text
 from shop_core.exceptions import NotAuthenticated
 
 from shop_catalog import cursors, reviews
@@ -22,7 +22,7 @@ from shop_catalog.api.products import Paging, by_slug
 from shop_catalog.api.routers import router
 from shop_catalog.exceptions import UnknownProduct, UnknownReview
 from shop_catalog.models import Review
-from shop_catalog.types import UNSET, given
+from shop_catalog.types import UNSET, Slug, given
 
 
 class ReviewOut(Schema):

@@ -8,9 +8,10 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
 from ninja import Router
 from shop_core.api.auth import GUEST
-from shop_core.api.views import make_non_atomic, make_private, vary_by_caller
+from shop_core.api.views import make_non_atomic, make_private
 
 from shop_catalog.api.problems import PROBLEMS
 
@@ -25,8 +26,10 @@ def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = run(request, *args, **kwargs)
         is_public = getattr(request, "auth", None) == GUEST and request.method in ("GET", "HEAD")
-        keep = vary_by_caller if is_public or "Cache-Control" in response else make_private
-        return keep(response)
+        if not is_public and "Cache-Control" not in response:
+            return make_private(response)
+        patch_vary_headers(response, ("Authorization", "Cookie"))
+        return response
 
     return wrapped
 

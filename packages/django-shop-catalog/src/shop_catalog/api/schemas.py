@@ -7,9 +7,9 @@ from uuid import UUID
 
 from ninja import Schema
 from pydantic import Field
-from shop_core.api.types import In, Money, ShortText, Slug, Text, When
+from shop_core.api.types import In, Money, ShortText, Text, When
 
-from shop_catalog.types import UNSET, JSONObject, Sku
+from shop_catalog.types import UNSET, JSONObject, Sku, Slug
 
 MoneyText = str
 """An amount with the currency's number of decimals."""

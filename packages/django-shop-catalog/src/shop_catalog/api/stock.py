@@ -8,7 +8,6 @@ from django.utils.translation import gettext as _
 from ninja import Path, Query
 from ninja.responses import Status
 from shop_core.api.problems import responses
-from shop_core.api.types import Slug
 
 from shop_catalog import cursors, inventory
 from shop_catalog.api import auth
@@ -17,6 +16,7 @@ from shop_catalog.api.routers import router
 from shop_catalog.api.schemas import StockIn, StockOut
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.models import Product
+from shop_catalog.types import Slug
 
 VIEW = "shop_catalog.view_stockmovement"
 

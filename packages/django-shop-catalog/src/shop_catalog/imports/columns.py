@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from shop_core.api.types import Money, ShortText, Slug, Text, When
+from shop_core.api.types import Money, ShortText, Text, When
 
-from shop_catalog.types import JSONObject, Sku
+from shop_catalog.types import JSONObject, Sku, Slug
 
 PRODUCT_COLUMNS = (
     "slug",

@@ -8,6 +8,7 @@ parsed. Error responses of the host's NinjaAPI (401, 403, 422, 429) are rewritte
 from __future__ import annotations
 
 import functools
+import http.client
 import inspect
 import json
 import logging
@@ -27,7 +28,7 @@ from ninja.errors import HttpError, ValidationError
 
 from shop_core.api import bodies
 from shop_core.db.transactions import is_temporary
-from shop_core.exceptions import ShopError
+from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing, ShopError, TooManyRequests
 
 logger = logging.getLogger(__name__)
 Operation = TypeVar("Operation", bound=Callable[..., Any])
@@ -48,6 +49,12 @@ REASONS = (
     "unsafe_text", "value_not_stored",
 )  # fmt: skip
 """Codes that core returns. The ``sentences`` of each package must have all of them."""
+
+STATUSES: Mapping[type[Exception], int] = {
+    NotAuthenticated: 401, PermissionMissing: 403, TooManyRequests: 429, Busy: 503,
+}  # fmt: skip
+RETRY_AFTER: Mapping[type[Exception], int] = {Busy: 1}
+"""The statuses of core's own errors, and the seconds after which a client may try again."""
 
 HANDLED: tuple[type[Exception], ...] = (
     ShopError, ValidationError, HttpError, Http404, RequestDataTooBig, SuspiciousOperation, MultiPartParserError,
@@ -91,13 +98,12 @@ def reads_stream(operation: Operation) -> Operation:
 class Problems:
     """The tables of one package, and the problem documents made from them.
 
-    ``titles``: HTTP status to title. ``sentences``: code to the sentence that explains it, for all of ``REASONS``.
-    ``statuses``: error class to HTTP status, 409 if not listed; list ``Busy`` with 503. ``retry_after``: error class
-    to seconds, unless an error has ``retry_after`` in ``extra``. Subclasses of an error inherit both. ``type_base``
-    returns the URL prefix of problem types, or "".
+    ``sentences``: code to the sentence that explains it, for all of ``REASONS``. ``statuses``: error class to HTTP
+    status, 409 if not listed; core's ``STATUSES`` are included. ``retry_after``: error class to seconds, unless an
+    error has ``retry_after`` in ``extra``. Subclasses of an error inherit both. ``type_base`` returns the URL prefix
+    of problem types, or "".
     """
 
-    titles: Mapping[int, str | Promise]
     sentences: Mapping[str, str | Promise]
     statuses: Mapping[type[Exception], int]
     retry_after: Mapping[type[Exception], int] = field(default_factory=dict)
@@ -121,7 +127,7 @@ class Problems:
         base = self.type_base()
         body = {
             "type": f"{base}{code}/" if base else "about:blank",
-            "title": str(self.titles.get(status, "")),
+            "title": http.client.responses.get(status, ""),  # RFC 9457, 4.2.1
             "status": status,
             "detail": detail or str(self.sentences.get(code, code)),
             "code": code,
@@ -147,9 +153,9 @@ class Problems:
             case HttpError():
                 return self.response(error.status_code, "" if error.status_code == 401 else str(error))
             case RequestDataTooBig():
-                return self._refusal(413, "body_too_large")
+                return self.response(413, str(self.sentences["body_too_large"]))
             case SuspiciousOperation() | MultiPartParserError():
-                return self._refusal(400, "unreadable_request")
+                return self.response(400, str(self.sentences["unreadable_request"]))
             case OperationalError() | InternalError() if is_temporary(error):
                 logger.error("The database refused an operation", exc_info=error)
                 return self.response(503, retry_after=1)
@@ -158,7 +164,7 @@ class Problems:
                 return self.response(409)
             case DataError() | OverflowError() | UnicodeEncodeError():
                 logger.error("A value reached the database that validation should have refused", exc_info=error)
-                return self._refusal(422, "value_not_stored")
+                return self.response(422, str(self.sentences["value_not_stored"]))
         return None
 
     def install(self, router: Router) -> None:
@@ -187,17 +193,14 @@ class Problems:
 
     def _from_shop_error(self, error: ShopError) -> HttpResponse:
         known = type(error).__mro__
-        status = next((self.statuses[kind] for kind in known if kind in self.statuses), 409)
-        retry_after = next((self.retry_after[kind] for kind in known if kind in self.retry_after), None)
-        retry_after = error.extra.get("retry_after", retry_after)
+        statuses, waits = {**STATUSES, **self.statuses}, {**RETRY_AFTER, **self.retry_after}
+        status = next((statuses[kind] for kind in known if kind in statuses), 409)
+        retry_after = error.extra.get("retry_after", next((waits[kind] for kind in known if kind in waits), None))
         message = str(self.sentences[str(error)]) % error.extra if str(error) in self.sentences else str(error)
         errors = [{"field": error.field, "code": error.code, "message": message}] if error.field else []
         return self.response(
             status, message, code=error.code, errors=errors, extra=error.extra, retry_after=retry_after
         )
-
-    def _refusal(self, status: int, reason: str) -> HttpResponse:
-        return self.response(status, str(self.sentences[reason]))
 
     def _handle(self, _request: HttpRequest, error: Any) -> HttpResponse:
         response = self.from_exception(error)
@@ -230,7 +233,7 @@ class Problems:
                     bodies.check(request, wants_json=wants_json)
                 return self._as_problem(run(request, *args, **kwargs))
             except bodies.BodyRefused as refused:
-                return self._refusal(refused.status, refused.reason)
+                return self.response(refused.status, str(self.sentences[refused.reason]))
             except Exception as error:
                 response = self.from_exception(error)
                 if response is None:

@@ -48,7 +48,6 @@ Money = Annotated[Decimal, BeforeValidator(_plain_decimal), Field(ge=0, max_digi
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(safe_text)]
 ShortText = Annotated[str, Field(max_length=200), AfterValidator(safe_text)]
 SearchText = Annotated[str, Field(max_length=100), AfterValidator(safe_text)]
-Slug = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[-a-zA-Z0-9_]+$")]
 When = Annotated[datetime, AfterValidator(_plausible_time)]
 
 

@@ -48,12 +48,7 @@ def keep_private(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 
 
 def make_private(response: HttpResponseBase) -> HttpResponseBase:
-    """Keep a response out of every cache (RFC 9111, 5.2.2.5)."""
+    """Keep a response out of every cache (RFC 9111, 5.2.2.5), and name the headers on which it depends."""
     response["Cache-Control"] = "no-store"
-    return vary_by_caller(response)
-
-
-def vary_by_caller(response: HttpResponseBase) -> HttpResponseBase:
-    """Name the headers with credentials, on which the response depends."""
     patch_vary_headers(response, ("Authorization", "Cookie"))
     return response

@@ -24,9 +24,8 @@ TEMPORARY_STATES = ("08", "25006", "40001", "40003", "40P01", "53", "55P03", "57
 """SQLSTATEs and SQLSTATE classes of PostgreSQL (appendix A of its manual) after which a second attempt may succeed.
 
 Lost connections, serialisation failures, deadlocks, exhausted resources, locks that were not free in time, cancelled
-statements, servers that start or stop, or that are read-only during a fail-over. Not included: an input/output error
-(58030), which must be reported, and a violated constraint (40002) or an object in the wrong state (55000), which are
-bugs.
+statements, servers that start, stop, or are read-only during a fail-over. Not included: an input/output error (58030),
+which must be reported, and a violated constraint (40002) or an object in the wrong state (55000), which are bugs.
 """
 
 
@@ -171,8 +170,3 @@ def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Resul
         if not is_temporary(error):
             raise
         raise busy from error
-
-
-def lock_timeout(connection: BaseDatabaseWrapper) -> str | None:
-    """The lock timeout to set in this transaction or for a single statement; None inside a savepoint."""
-    return None if connection.savepoint_ids else LOCK_TIMEOUT

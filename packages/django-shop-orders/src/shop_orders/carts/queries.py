@@ -25,13 +25,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import FilteredRelation, Func, IntegerField, Model, Q, QuerySet, Subquery, Value
 from django.utils import timezone
 from shop_core.db.compiled import CompiledQuery
-from shop_core.db.transactions import connection_of, lock_timeout
+from shop_core.db.transactions import connection_of
 
 from shop_orders.conf import app_settings
 from shop_orders.managers import Word
 from shop_orders.models import Cart, CartItem, Customer, Order
 from shop_orders.queries import columns_of, insert_sql, mark_stored, prepared
-from shop_orders.transactions import in_transaction, repeat_once
+from shop_orders.transactions import in_transaction, lock_timeout, repeat_once
 
 
 class Contents(NamedTuple):

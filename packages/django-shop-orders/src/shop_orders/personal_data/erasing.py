@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from django.apps import apps
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core import admin_log
 from shop_core.db.rows import chunks
 
 from shop_orders.customers import FIELDS
@@ -88,8 +88,8 @@ def _erase_customer(customer: Customer) -> None:
     for part in chunks(orders, ORDERS_AT_A_TIME):
         _erase_orders(part)
     _responses(Q(owner=customer.key)).delete()
-    _forget_admin_log(customer.addresses.all())
-    _forget_admin_log([customer])
+    admin_log.erase([*customer.addresses.all()])
+    admin_log.erase([customer])
     customer.addresses.all().delete()
     customer.carts.filter(status="open").delete()
     blank = dict.fromkeys((*FIELDS, "email_key"), "")
@@ -123,7 +123,7 @@ def _erase_orders(orders: Sequence[Order]) -> None:
             found |= Q(owner=f"cart:{order.cart.public_id}")
     if orders:
         _responses(found).delete()
-    _forget_admin_log(orders)
+    admin_log.erase(orders)
 
 
 def _responses(found: Q) -> QuerySet[IdempotencyKey]:
@@ -160,16 +160,3 @@ def _erase_unmatched_money(phones: Iterable[str]) -> list[dict[str, str]]:
 
 def _blank_payer(rows: QuerySet[IncomingPayment]) -> None:
     rows.update(payer_name="", payer_phone="", account="", comment="")
-
-
-def _forget_admin_log(rows: Iterable[Model]) -> None:
-    """Remove the names of rows, and of what was changed in them, from the log of Django's admin."""
-    keys = [(type(row), str(row.pk)) for row in rows]
-    if not keys or not apps.is_installed("django.contrib.admin"):
-        return
-    from django.contrib.admin.models import LogEntry
-    from django.contrib.contenttypes.models import ContentType
-
-    kind = ContentType.objects.get_for_model(keys[0][0])
-    logged = LogEntry.objects.filter(content_type=kind, object_id__in=[key for _model, key in keys])
-    logged.update(object_repr="", change_message="[]")

@@ -34,7 +34,7 @@ router = Router(tags=["accounts"])
 PROBLEMS.install(router)
 router.add_decorator(keep_private, mode="view")
 
-CODES_HELP: Mapping[str, str] = {
+MEANINGS: Mapping[str, str] = {
     "invalid_credentials": "No account has this e-mail address and password.",
     "email_not_verified": "The e-mail address must be verified first; `next` says how.",
     "mfa_authenticate": "The account asks for a second factor; `next` says where to send its code.",
