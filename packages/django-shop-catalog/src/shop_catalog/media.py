@@ -38,7 +38,11 @@ def _last_modified(_request: HttpRequest, path: str) -> Any:
 @require_safe
 @condition(last_modified_func=_last_modified)
 def serve(_request: HttpRequest, path: str) -> HttpResponseBase:
-    """Serve an image of a product or a category from the storage, and no other file."""
+    """Serve an image of a product or a category from the storage, and no other file.
+
+    Raises:
+        Http404: the path is not one of an image, or the storage has no such file.
+    """
     picture = PICTURE.fullmatch(path)
     if picture is None:
         raise Http404(_("There is no such image."))

@@ -128,7 +128,8 @@ def delete(product: Product) -> None:
 
 
 def get(sku: str) -> Product:
-    """
+    """The product with this SKU, published or not, with its group as ``parent``. One query, no lock.
+
     Raises:
         UnknownProduct: no product has this SKU.
     """
@@ -196,9 +197,10 @@ def is_scheduled(product: Product, *, at: datetime) -> bool:
 
 
 def check_kind(product: Product, *, has_price: bool, has_categories: bool) -> None:
-    """
+    """Check that kind, parent, price and categories fit together.
+
     Raises:
-        InvalidProduct: kind, parent, price and categories do not fit together.
+        InvalidProduct: they do not; ``field`` is the one to correct.
     """
     if product.kind not in ProductKind.values:
         raise InvalidProduct(_("The kind must be simple, group or variant."), field="kind")
@@ -214,9 +216,10 @@ def check_kind(product: Product, *, has_price: bool, has_categories: bool) -> No
 
 
 def check_priced(product: Product) -> None:
-    """
+    """Check that a product that is active has a price.
+
     Raises:
-        InvalidProduct: the product is active, but has no price.
+        InvalidProduct: it has none.
     """
     if product.is_active and product.price is None and product.kind != ProductKind.GROUP:
         message = _("An active product needs a price. Enter 0 if it is free of charge, or make it inactive.")

@@ -110,13 +110,15 @@ def reply(review: Review, *, text: str) -> Review:
 
 @in_transaction(Review)
 def delete(review: Review) -> None:
+    """Delete a review and update the rating of its product, whose row is locked. A second call changes nothing."""
     _lock(review.product_id)
     Review.objects.filter(pk=review.pk).delete()
     _update_rating(review.product_id)
 
 
 def get(public_id: uuid.UUID) -> Review:
-    """
+    """The review with this id, in any status, with its product and author. One query, no lock.
+
     Raises:
         UnknownReview: no review has this id.
     """

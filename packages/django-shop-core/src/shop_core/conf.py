@@ -18,6 +18,7 @@ class BaseSettings:
     setting: ClassVar[str]
 
     def get(self, name: str, default: Any) -> Any:
+        """The value of a setting as it is now, or the default."""
         return self._values().get(name, default)
 
     def require(self, name: str) -> Any:

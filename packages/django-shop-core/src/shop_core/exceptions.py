@@ -24,6 +24,7 @@ class ShopError(Exception):
 
     @classmethod
     def default_message(cls) -> str:
+        """The message of an error that is raised without one, translated when it is raised."""
         return cls.code
 
 

@@ -19,10 +19,9 @@ _alarm = {"due": 0.0}
 
 
 def check(kind: str, rate: str, caller: str) -> None:
-    """Count a request of a caller, of which a rate such as ``"60/m"`` allows 60 a minute.
+    """Count a request of a caller: the rate ``"60/m"`` allows 60 a minute of each kind, such as ``shop_orders.cart``.
 
-    Each kind, such as ``shop_orders.cart``, is counted apart. An empty rate or caller is not limited. Requests pass
-    while the cache fails; one error per process and minute is logged then.
+    An empty rate or caller is not limited. Requests pass while the cache fails, which each process logs once a minute.
 
     Raises:
         TooManyRequests: the caller has used up the current window.

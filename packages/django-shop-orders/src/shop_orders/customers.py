@@ -94,6 +94,7 @@ def update(customer: Customer, **fields: str) -> Customer:
     Raises:
         InvalidPhone: the phone number is not valid.
         InvalidInput: a text is too long, or has a character that cannot be stored.
+        TypeError: a keyword is not a field that customers can change.
     """
     unknown = set(fields) - set(FIELDS)
     if unknown:

@@ -83,7 +83,8 @@ def place_to_cursor(place: Place, *, ordering: str) -> str:
 
 
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
-    """
+    """The place in a list at which a page ended, from the ``next`` cursor of that page.
+
     Raises:
         InvalidCursor: the cursor was not created by this shop, or it is for another list or sort order.
     """

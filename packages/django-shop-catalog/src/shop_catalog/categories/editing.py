@@ -128,7 +128,8 @@ def delete(category: Category, *, children: Literal["refuse", "move_up"] = "refu
 
 
 def get(slug: str) -> Category:
-    """
+    """The category with this slug, active or not, with its parent. One query, no lock.
+
     Raises:
         UnknownCategory: no category has this slug.
     """

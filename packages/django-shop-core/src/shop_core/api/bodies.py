@@ -23,8 +23,7 @@ class BodyRefused(Exception):
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
-        self.status = status
-        self.reason = reason
+        self.status, self.reason = status, reason
 
 
 def check(request: HttpRequest, *, wants_json: bool) -> None:
@@ -78,24 +77,22 @@ def check_value(value: Any, depth: int = 0) -> None:
 
 
 def _read(request: HttpRequest, length: int) -> bytes:
-    if length > MAX_BODY_BYTES:
-        raise BodyRefused(413, "body_too_large")
     try:
-        body = request.body
+        body = request.body if length <= MAX_BODY_BYTES else None
     except RequestDataTooBig:
-        raise BodyRefused(413, "body_too_large") from None
-    if len(body) > MAX_BODY_BYTES:  # sent in chunks, without a length
+        body = None
+    if body is None or len(body) > MAX_BODY_BYTES:  # one that is sent in chunks has no length
         raise BodyRefused(413, "body_too_large")
     return body
 
 
 def refuse_constant(name: str) -> None:
-    """``parse_constant`` of ``json.loads``: refuse NaN and Infinity."""
+    """``parse_constant`` of ``json.loads``: refuse NaN and Infinity by a ValueError."""
     raise ValueError(name)
 
 
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """``object_pairs_hook`` of ``json.loads``: refuse an object with a repeated key."""
+    """``object_pairs_hook`` of ``json.loads``: refuse an object with a repeated key by a ValueError."""
     values = dict(pairs)
     if len(values) != len(pairs):
         raise ValueError

@@ -64,6 +64,8 @@ HANDLED: tuple[type[Exception], ...] = (
 
 
 class FieldProblem(Schema):
+    """What is wrong with one value. ``field`` is its path in the request, such as ``items.0.quantity``."""
+
     field: str
     code: str
     message: str

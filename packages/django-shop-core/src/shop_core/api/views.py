@@ -15,7 +15,7 @@ from shop_core.db.transactions import non_atomic
 
 
 def make_non_atomic(router: Router, *paths: str) -> None:
-    """Mark the views of a router's paths as ``non_atomic``. Call it before operations are added to the paths.
+    """Mark the views of a router's paths as ``non_atomic``. Call it before they have operations (ValueError).
 
     A decorator on an operation cannot do this: Django reads the mark from the view of the URL, which ninja makes.
     """

@@ -134,6 +134,7 @@ class Notifier:
 
     @classmethod
     def takes_reports(cls) -> bool:
+        """Whether the class reads delivery reports, so that its URL for them exists."""
         return cls.read_report is not Notifier.read_report
 
     def awaits_reports(self) -> bool:

@@ -35,10 +35,12 @@ class LineView:
 
     @property
     def url(self) -> str:
+        """The URL of the product's page; "" if it has none or is gone."""
         return self.on_sale.url if self.on_sale else ""
 
     @property
     def image(self) -> str:
+        """The URL of the product's image; "" if it has none or is gone."""
         return self.on_sale.image if self.on_sale else ""
 
 
@@ -56,11 +58,13 @@ class CartView:
 
     @property
     def can_be_ordered(self) -> bool:
+        """Whether it has lines, all of them in stock, and could be priced. A validator may refuse the order still."""
         is_orderable = bool(self.lines) and self.pricing_error is None
         return is_orderable and not any({"gone", "short"} & set(line.changes) for line in self.lines)
 
     @property
     def item_count(self) -> int:
+        """The number of units, of all lines together."""
         return sum(line.quantity for line in self.lines)
 
     def with_shortages(self, shortages: Mapping[str, int]) -> CartView:

@@ -109,6 +109,7 @@ def refund_needs_decision(refund: Refund) -> bool:
 
 
 def aliases() -> tuple[str, ...]:
+    """The aliases in PAYMENT_PROVIDERS, in the order of the settings. Providers are not loaded."""
     return tuple(app_settings.PAYMENT_PROVIDERS)
 
 

@@ -203,15 +203,29 @@ class PaymentProvider:
         """Start a payment. It is called again with the same ``payment_id`` after a crash and must not charge twice.
 
         With ``start_once_for`` it is called again only after ProviderNotReached.
+
+        Raises:
+            PaymentDeclined: the provider refuses the payment.
+            ProviderUnavailable: the result is not known; the call is repeated later.
         """
         raise NotImplementedError
 
     def capture(self, state: Mapping[str, Any], *, reference: str, amount: Decimal, currency: str) -> PaymentState:
-        """Capture an authorised payment. ``state`` is the ``data`` that ``start`` returned."""
+        """Capture an authorised payment. ``state`` is the ``data`` that ``start`` returned.
+
+        Raises:
+            PaymentDeclined: the provider refuses, for example because the authorisation has expired.
+            ProviderUnavailable: the result is not known; the call is repeated later.
+        """
         raise NotImplementedError
 
     def refund(self, state: Mapping[str, Any], *, reference: str, request: RefundRequest) -> RefundResult:
-        """Make a refund."""
+        """Return money to the customer, once for each ``refund_id`` however often this is called.
+
+        Raises:
+            PaymentDeclined: the provider refuses the refund.
+            ProviderUnavailable: the result is not known; the call is repeated later.
+        """
         raise NotImplementedError
 
     def fetch_refund(

@@ -60,7 +60,8 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
 
 
 def refuse_if_unfinished(customer: Customer) -> None:
-    """
+    """Check that every order of a customer is finished, so that the customer can be erased.
+
     Raises:
         InvalidTransition: an order of the customer is not finished yet.
     """

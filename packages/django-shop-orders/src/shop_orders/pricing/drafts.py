@@ -44,6 +44,7 @@ class DraftLine:
 
     @cached_property
     def line_total(self) -> Decimal:
+        """The price of all units, before discounts and charges."""
         return self.unit_price * self.quantity
 
 
@@ -91,14 +92,17 @@ class Draft:
 
     @cached_property
     def subtotal(self) -> Decimal:
+        """The sum of the lines, without any charge."""
         return sum((line.line_total for line in self.lines), quantise(ZERO, self.currency))
 
     @cached_property
     def charges_total(self) -> Decimal:
+        """The sum of the charges so far that are added to the prices; a discount lowers it."""
         return self._sum(charge.amount for charge in self.charges if not charge.is_included)
 
     @cached_property
     def tax_total(self) -> Decimal:
+        """The sum of the taxes, included in the prices or added to them."""
         return self._sum(charge.amount for charge in self.charges if charge.kind == "tax")
 
     @cached_property
@@ -108,14 +112,17 @@ class Draft:
 
     @cached_property
     def total(self) -> Decimal:
+        """What the customer pays: the lines and the charges so far."""
         return self.subtotal + self.charges_total
 
     @cached_property
     def net_total(self) -> Decimal:
+        """What the customer pays, without any tax."""
         return self.total - self.tax_total
 
     @cached_property
     def prices_include_tax(self) -> bool:
+        """Whether the price of every line is with tax; not of a draft without lines."""
         return bool(self.lines) and all(line.price_includes_tax for line in self.lines)
 
     def _sum(self, amounts: Iterable[Decimal]) -> Decimal:

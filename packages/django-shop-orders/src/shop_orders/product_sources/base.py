@@ -15,10 +15,12 @@ class SourceProduct(Protocol):
         """Identifies the product in carts and orders; must never change."""
 
     @property
-    def sku(self) -> str: ...
+    def sku(self) -> str:
+        """Shown to staff and copied to the order; "" if there is none."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """In the language that is active, and copied to the order."""
 
     @property
     def unit_price(self) -> Decimal:
@@ -29,23 +31,28 @@ class SourceProduct(Protocol):
         """ISO 4217; must be the shop's CURRENCY."""
 
     @property
-    def tax_class(self) -> str: ...
+    def tax_class(self) -> str:
+        """Selects the rate in the tax hook, such as ``reduced``; "" is the standard rate."""
 
     @property
-    def price_includes_tax(self) -> bool: ...
+    def price_includes_tax(self) -> bool:
+        """Whether ``unit_price`` is with tax."""
 
     @property
     def available(self) -> int | None:
         """Units that can be sold, None where stock is not tracked."""
 
     @property
-    def weight(self) -> Decimal | None: ...
+    def weight(self) -> Decimal | None:
+        """Of one unit, in the unit that the site's shipping hook expects; None if it is unknown."""
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """The URL of the product's page; "" if it has none."""
 
     @property
-    def image(self) -> str: ...
+    def image(self) -> str:
+        """The URL of a picture; "" if there is none."""
 
 
 class ProductSource(Protocol):

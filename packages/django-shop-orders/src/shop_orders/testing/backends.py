@@ -45,6 +45,7 @@ class MemoryProductSource:
 
     @classmethod
     def reset(cls, *products: MemoryProduct) -> None:
+        """Start again with these products, for the next test: the class keeps them, not its instances."""
         cls.products.clear()
         cls.products.update({product.ref: product for product in products})
         cls.calls.clear()
@@ -108,6 +109,7 @@ class MemoryPaymentProvider(PaymentProvider):
 
     @classmethod
     def reset(cls) -> None:
+        """Forget everything that was recorded and set, for the next test: the class keeps it, not its instances."""
         cls.outcomes.clear()
         cls.amounts.clear()
         cls.refunds.clear()
@@ -119,6 +121,11 @@ class MemoryPaymentProvider(PaymentProvider):
         cls.decline = cls.is_down = cls.forgets = cls.loses_responses = False
 
     def start(self, request: PaymentRequest) -> PaymentStart:
+        """Start a payment that is pending until ``outcomes`` says something else.
+
+        Raises:
+            ProviderUnavailable: with ``is_down``, or with ``loses_responses`` after the payment was started.
+        """
         self.requests.append(request)
         self._called("start")
         reference = f"{self.alias}_{request.payment_id}"

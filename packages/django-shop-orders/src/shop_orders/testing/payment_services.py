@@ -150,6 +150,7 @@ class LocalPaymentService(PaymentService):
 
     @property
     def url(self) -> str:
+        """The base URL of the local server, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:

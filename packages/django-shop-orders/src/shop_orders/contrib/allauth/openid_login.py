@@ -113,7 +113,8 @@ class Provider(OpenIDConnectProvider):
     oauth2_adapter_class = Adapter
 
     def sociallogin_from_response(self, request: HttpRequest, response: Any) -> Any:
-        """
+        """The log-in that a provider's response describes.
+
         Raises:
             ProviderFault: ``sub`` is missing or no text, or the ID token and the userinfo are about two people.
         """
