@@ -22,8 +22,14 @@ from tests.accounts.test_authorisation_of_pages import PAGES
 pytestmark = pytest.mark.django_db
 
 GUEST = {
-    "email": "guest@example.org", "name": "Test Guest", "phone": "0712 345 678", "delivery": "home",
-    "line1": "Riverside Drive 12", "city": "Nairobi", "country": "KE", "payment": "on_delivery",
+    "email": "guest@example.org",
+    "name": "Test Guest",
+    "phone": "0712 345 678",
+    "delivery": "home",
+    "line1": "Riverside Drive 12",
+    "city": "Nairobi",
+    "country": "KE",
+    "payment": "on_delivery",
 }
 CHALLENGE = "The session keeps the challenge that the browser must sign."
 WRITES = {
