@@ -138,7 +138,7 @@ class Client(backend.RedisCacheClient):
 
 
 class RedisCache(backend.RedisCache):
-    """Django's Redis cache with the tolerant client. Rate limits limit nothing while Redis is unavailable or refuses."""
+    """Django's Redis cache with the tolerant client. Rate limits pass everything while Redis is away or refuses."""
 
     def __init__(self, server: str | list[str], params: dict[str, Any]) -> None:
         super().__init__(server, params)
