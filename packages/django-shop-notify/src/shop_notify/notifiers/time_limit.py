@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,14 +16,22 @@ class TimeLimitExceeded(BaseException):
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Raise ``TimeLimitExceeded`` in the block after ``seconds``, in the main thread of a Unix process.
+    """Raise ``TimeLimitExceeded`` in the block after ``seconds``.
 
-    Elsewhere only the notifier's own time-outs and the lease limit the time.
+    In the main thread of a Unix process a signal ends a call that blocks. In other threads, and on Windows, the block
+    ends when the call returns, so a notifier needs a time-out of its own for each read; the limit then holds for many
+    short reads, such as those of a server that sends a byte a second.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+        limit = _by_signal(seconds)
+    else:
+        limit = _by_watcher(seconds)
+    with limit:
         yield
-        return
 
+
+@contextmanager
+def _by_signal(seconds: float) -> Iterator[None]:
     def expire(_number: int, _frame: FrameType | None) -> None:
         raise TimeLimitExceeded
 
@@ -34,3 +43,37 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, earlier)
         signal.signal(signal.SIGALRM, previous)
+
+
+@contextmanager
+def _by_watcher(seconds: float) -> Iterator[None]:
+    thread, over, lock = threading.get_ident(), threading.Event(), threading.Lock()
+
+    def watch() -> None:
+        pause = seconds
+        while not over.wait(pause):
+            with lock:
+                if not over.is_set():
+                    _raise_in(thread, TimeLimitExceeded)
+            pause = 1.0  # again, for code that catches the first exception
+
+    def stop() -> None:
+        over.set()
+        with lock:
+            _raise_in(thread, None)  # one that has not been raised yet
+
+    threading.Thread(target=watch, name="notifier-time-limit", daemon=True).start()
+    try:
+        yield
+    finally:
+        try:
+            stop()
+        except TimeLimitExceeded:
+            stop()
+            raise
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise an exception in another thread at its next instruction of Python (``PyThreadState_SetAsyncExc``)."""
+    argument = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)
