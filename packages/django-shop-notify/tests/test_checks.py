@@ -57,6 +57,7 @@ def test_correct_settings_have_no_findings(settings):
         ({"ROUTES": [{**ROUTE, "to": ["admins"]}], "ADMINS": []}, ["W003"]),
         ({"ROUTES": [{**ROUTE, "via": ["pigeon"]}]}, ["W004"]),
         ({"ROUTES": [{**ROUTE, "event": "unheard_of"}]}, ["W005"]),
+        ({"SECRETS": {"newsletter": {"code": "no.such.callable"}}}, ["E011"]),
         ({"QUEUE": "no.such.queue"}, ["E006"]),
     ],
 )

@@ -27,7 +27,7 @@ from shop_notify.notifiers import registry
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_unknown_settings(), *_notifiers(), *_routes(), *_queue(), *_mail(), *_routers()]
+    return [*_unknown_settings(), *_notifiers(), *_routes(), *_secrets(), *_queue(), *_mail(), *_routers()]
 
 
 @register(Tags.database)
@@ -127,6 +127,17 @@ def _undeliverable_events(read: Sequence[routes.Route]) -> Iterator[CheckMessage
                 hint=f"{_notifier_hint(alias)} If this is intended, add this check to SILENCED_SYSTEM_CHECKS.",
                 id="shop_notify.W004",
             )
+
+
+def _secrets() -> Iterator[CheckMessage]:
+    for event, hooks in app_settings.SECRETS.items():
+        for name, path in hooks.items():
+            if not _importable(path):
+                yield Error(
+                    f"SECRETS: “{path}” of the event “{event}” cannot be imported, so its messages are not sent.",
+                    hint=f'SHOP_NOTIFY = {{"SECRETS": {{"{event}": {{"{name}": "mysite.mails.code_of"}}}}}}',
+                    id="shop_notify.E011",
+                )
 
 
 def _events(read: Sequence[routes.Route]) -> str:

@@ -41,6 +41,16 @@ class AppSettings(BaseSettings):
         return value
 
     @property
+    def SECRETS(self) -> Mapping[str, Mapping[str, str]]:
+        """``{event: {name: dotted path}}``: values of its templates that are made when a message is sent.
+
+        Each callable takes the context of the notification and returns a text. No row, page or log has these values,
+        and staff cannot send these messages again.
+        """
+        value: Mapping[str, Mapping[str, str]] = self.get("SECRETS", {})
+        return value
+
+    @property
     def PHONE_REGIONS(self) -> Sequence[str]:
         """ISO 3166-1 alpha-2 codes of the countries that SMS may go to. Empty: none."""
         value: Sequence[str] = self.get("PHONE_REGIONS", ())

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of
 
-from shop_notify import queues
+from shop_notify import queues, secret_values
 from shop_notify.exceptions import NotRetryable
 from shop_notify.managers import NotificationQuerySet
 from shop_notify.models import Notification, State
@@ -34,8 +34,9 @@ def retry(notification: Notification) -> None:
     """Retry a message that was given up or refused, or whose outcome is unknown, on request of staff.
 
     Raises:
-        NotRetryable: it is in another state.
+        NotRetryable: it is in another state, or has secret values.
     """
+    _refuse_secrets(notification)
     changed = _requeue(Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE))
     if not changed:
         raise NotRetryable(
@@ -46,7 +47,7 @@ def retry(notification: Notification) -> None:
 
 def retry_dead(*, alias: str = "", limit: int = 1000) -> int:
     """Send again messages that were given up, of one alias or all, the oldest first. Returns how many."""
-    dead = Notification.objects.filter(state=State.DEAD)
+    dead = Notification.objects.filter(state=State.DEAD).exclude(event__in=secret_values.events())
     if alias:
         dead = dead.filter(alias=alias)
     chosen = list(dead.order_by("created_at").values_list("pk", flat=True)[:limit])
@@ -61,6 +62,7 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
 
     Raises:
         AddressRefused: the notifier cannot send to that address.
+        NotRetryable: the message has secret values.
     """
     return resend_once(notification, key=uuid.uuid4().hex, address=address)[0]
 
@@ -70,7 +72,9 @@ def resend_once(notification: Notification, *, key: str, address: str = "") -> t
 
     Raises:
         AddressRefused: the notifier cannot send to that address.
+        NotRetryable: the message has secret values.
     """
+    _refuse_secrets(notification)
     address = address.strip() or notification.address
     registry.get_notifier(notification.alias).check_address(address)
     copied = ("channel", "audience", "recipient_key", "recipient_name", "language", "reference", "context")
@@ -88,6 +92,14 @@ def resend_once(notification: Notification, *, key: str, address: str = "") -> t
     if is_new:
         _wake_after_commit()
     return resent, is_new
+
+
+def _refuse_secrets(notification: Notification) -> None:
+    """Staff who could send a code again, to an address of their own, could take over the account."""
+    if notification.event in secret_values.events():
+        raise NotRetryable(
+            _("Staff cannot send this message again, because it has a secret. Its recipient can ask for a new one.")
+        )
 
 
 def _requeue(rows: NotificationQuerySet) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from shop_notify import secret_values
 from shop_notify.delivery import metering
 from shop_notify.delivery.claiming import Claim
 from shop_notify.delivery.settling import Result, backoff
@@ -43,6 +45,14 @@ def paused_aliases() -> set[str]:
     """Aliases that recently exceeded the time limit. This process does not claim their messages for a while."""
     now = time.monotonic()
     return {alias for alias, until in _paused_until.items() if until > now}
+
+
+@dataclass
+class _Trial:
+    """What is known of one attempt when it ends, in whatever way: the text to store, and the secret values."""
+
+    content: dict[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,14 +97,18 @@ class Batch:
         if row.attempts > self.notifier.max_attempts:
             return Result(state=State.DEAD, detail=_("The worker died at every attempt."))
         started_at = timezone.now()
-        content: dict[str, str] = {}
-        result = self._outcome(self.notifier, row, content)
-        detail = mask(result.detail, secrets=self.secrets)
-        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=content)
+        trial = _Trial()
+        result = self._outcome(self.notifier, row, trial)
+        detail = mask(result.detail, secrets=self._all_secrets(trial))
+        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=trial.content)
 
-    def _outcome(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Result:
+    def _all_secrets(self, trial: _Trial) -> tuple[str, ...]:
+        """The notifier's secrets and those of the message."""
+        return (*self.secrets, *trial.secrets.values())
+
+    def _outcome(self, notifier: Notifier, row: Notification, trial: _Trial) -> Result:
         try:
-            return self._accepted_result(self._send(notifier, row, content))
+            return self._accepted_result(self._send(notifier, row, trial), trial)
         except (AddressRefused, PermanentFailure) as error:
             return _permanent(row, error)
         except TemporaryFailure as error:
@@ -122,16 +136,15 @@ class Batch:
             return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
         return None
 
-    def _send(self, notifier: Notifier, row: Notification, content: dict[str, str]) -> Receipt:
-        message = self._prepare_message(notifier, row)
-        content |= {"subject": message.subject, "text": message.text, "html": message.html}
+    def _send(self, notifier: Notifier, row: Notification, trial: _Trial) -> Receipt:
+        message = self._prepare_message(notifier, row, trial)
         with time_limit(SEND_SECONDS):
             receipt = notifier.send(message)
         if not isinstance(receipt, Receipt):
             raise UnknownOutcome(_("The notifier returned no receipt."))
         return receipt
 
-    def _prepare_message(self, notifier: Notifier, row: Notification) -> Message:
+    def _prepare_message(self, notifier: Notifier, row: Notification, trial: _Trial) -> Message:
         """The message, ready to be sent. Nothing has been sent yet, so every failure here may be retried.
 
         Raises:
@@ -142,7 +155,9 @@ class Batch:
         try:
             with time_limit(SEND_SECONDS):
                 notifier.check_address(row.address)
-                message = message_of(row, notifier, self.renderer)
+                trial.secrets = secret_values.reveal(row.event, row.context)
+                message = message_of(row, notifier, self.renderer, trial.secrets)
+                stored = message_of(row, notifier, self.renderer) if trial.secrets else message
             if notifier.is_metered:
                 metering.count(row)
         except (AddressRefused, DeliveryFailure, metering.OverLimit):
@@ -153,10 +168,11 @@ class Batch:
             ) from error
         except (Exception, SystemExit) as error:
             raise TemporaryFailure(f"{type(error).__name__}: {error}") from error
+        trial.content |= {"subject": stored.subject, "text": stored.text, "html": stored.html}
         return message
 
-    def _accepted_result(self, receipt: Receipt) -> Result:
-        response = mask_values(receipt.response or {}, secrets=self.secrets)
+    def _accepted_result(self, receipt: Receipt, trial: _Trial) -> Result:
+        response = mask_values(receipt.response or {}, secrets=self._all_secrets(trial))
         return Result(
             state=State.SENT,
             outcome=Attempt.Outcome.ACCEPTED,
@@ -165,14 +181,16 @@ class Batch:
         )
 
 
-def message_of(row: Notification, notifier: Notifier, renderer: Renderer) -> Message:
-    """The message of a row, rendered.
+def message_of(
+    row: Notification, notifier: Notifier, renderer: Renderer, secrets: Mapping[str, str] | None = None
+) -> Message:
+    """The message of a row, rendered. Its secret values are masked unless they are given.
 
     Raises:
         TemporaryFailure: it does not render. A later attempt succeeds if the template has been repaired by then.
     """
     try:
-        content = renderer.render(row, max_text=notifier.max_text)
+        content = renderer.render(row, max_text=notifier.max_text, secrets=secrets)
     except Exception as error:
         raise TemporaryFailure(f"{type(error).__name__}: {error}", provider_code="template") from error
     return Message(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.template.loader import select_template
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from shop_notify import secret_values
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import TemplateMissing
 from shop_notify.messages import overrides
@@ -45,8 +46,10 @@ class Renderer:
         self._overrides: dict[tuple[str, str], overrides.Rows] = {}
         self._files: dict[tuple[str, ...], Any] = {}
 
-    def render(self, notification: Notification, *, max_text: int = 64 * 1024) -> Content:
-        """Subject, text and HTML of a notification.
+    def render(
+        self, notification: Notification, *, max_text: int = 64 * 1024, secrets: Mapping[str, str] | None = None
+    ) -> Content:
+        """Subject, text and HTML of a notification. Its secret values are masked unless they are given.
 
         Each part comes from the admin's template, else from the file
         ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
@@ -55,7 +58,7 @@ class Renderer:
         Raises:
             TemplateMissing: there is no template; the error names the file to write.
         """
-        values = values_of(notification)
+        values = {**values_of(notification), **(secrets or {})}
         with translation.override(notification.language or settings.LANGUAGE_CODE):
             overridden = self._overridden(notification, values)
             text = overridden.get("text") or self._file(notification, values, text_names(notification.channel))
@@ -107,10 +110,14 @@ class Renderer:
 
 
 def values_of(notification: Notification) -> dict[str, Any]:
-    """The values of a template: the site's, the payload's, ``recipient``, and the link that mutes an e-mail."""
+    """The values of a template: the site's, the payload's, ``recipient``, and the link that mutes an e-mail.
+
+    Secret values are masked.
+    """
     return {
         **app_settings.CONTEXT,
         **notification.context,
+        **secret_values.masked(notification.event),
         "event": notification.event,
         "unsubscribe_url": unsubscribing.unsubscribe_link(notification) if notification.channel == "email" else "",
         "recipient": {"name": notification.recipient_name, "language": notification.language},

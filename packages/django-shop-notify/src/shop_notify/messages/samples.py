@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shop_notify import secret_values
 from shop_notify.conf import app_settings
 from shop_notify.models import Notification
 
@@ -71,6 +72,7 @@ def sample_values(event: str) -> dict[str, Any]:
     return {
         **app_settings.CONTEXT,
         **context,
+        **secret_values.masked(event),
         "event": event,
         "recipient": {"name": "Test Customer", "language": "en"},
     }
