@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from accounts.models import User
 from allauth.account.models import EmailAddress
+from django.core import mail
 from django.core.cache import cache
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
+from shop_notify import delivery
 
 PASSWORD = "a-long-and-odd-one-42"
 AUTH = "/api/v1/auth/customers/"
@@ -70,6 +72,13 @@ def node(request: pytest.FixtureRequest) -> Callable[..., str]:
 def _scripts_of(test: Path) -> Path:
     """The folder with the scripts that a test runs. The scripts of the OpenID log-in have a folder of their own."""
     return TESTS / "oidc" if TESTS / "oidc" in test.parents else TESTS / "storefront" / "browser"
+
+
+def sent_mails() -> list[Any]:
+    """The e-mails so far, after a worker has delivered the outbox."""
+    delivery.deliver_due()
+    outbox: list[Any] = mail.outbox
+    return outbox
 
 
 @pytest.fixture(autouse=True)

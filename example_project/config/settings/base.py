@@ -128,6 +128,9 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 
 # Security
 
+CODE_MINUTES = 15
+"""How long a code that is sent by e-mail is valid; an e-mail that is late by more is not sent."""
+
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=SECURE)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.number("SECURE_HSTS_SECONDS", 31_536_000 if SECURE else 0)

@@ -9,6 +9,7 @@ from shop_notify.presets import SHOP_ROUTES
 
 from config.settings.base import (
     ADMIN_EMAIL,
+    CODE_MINUTES,
     DEBUG,
     DEMO,
     PHONE_REGIONS,
@@ -124,6 +125,19 @@ ORDER_LINK_ROUTE: dict[str, Any] = {
     "expires_after_minutes": 60,
 }
 
+ACCOUNT_ROUTES: list[dict[str, Any]] = [
+    {
+        "signal": "accounts.signals.mail_requested",
+        "when": {"kind": kind},
+        "event": f"account_{kind}",
+        "to": ["customer"],
+        "via": ["email"],
+        "priority": 1,
+        "expires_after_minutes": minutes,
+    }
+    for kind, minutes in {"code": CODE_MINUTES, "taken": 60, "unknown": 60, "changed": 24 * 60}.items()
+]
+
 IS_THROTTLED = env.flag("THROTTLES", default=True)
 """Off for load tests, whose requests all come from one address."""
 
@@ -173,9 +187,10 @@ SHOP_NOTIFY = {
     "NOTIFIERS": NOTIFIERS,
     "ROUTES": [
         {**route, "via": via}
-        for route in [*SHOP_ROUTES, ORDER_LINK_ROUTE]
+        for route in [*SHOP_ROUTES, ORDER_LINK_ROUTE, *ACCOUNT_ROUTES]
         if (via := [alias for alias in route["via"] if alias in NOTIFIERS])
     ],
+    "SECRETS": {"account_code": {"code": "accounts.mails.code_of"}},
     "QUEUE": "shop_notify.queues.django_q2",
     "ADMINS": [ADMIN_EMAIL],
     "CONTEXT": {"shop_name": SHOP_NAME},

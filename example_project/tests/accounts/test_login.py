@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from allauth.mfa.totp.internal import auth as totp
-from django.core import mail
 from shop_orders import customers
+from tests.conftest import sent_mails
 
 pytestmark = pytest.mark.django_db
 AUTH = "/api/v1/auth/customers/"
@@ -51,7 +51,7 @@ def test_the_refusal_of_an_unverified_address_says_what_to_do(api, make_user):
     assert body["code"] == "email_not_verified"
     assert body["next"]["url"] == "http://testserver/_allauth/app/v1/auth/email/verify"
     assert body["next"]["session_token"]
-    assert [message.to for message in mail.outbox] == [["unverified@example.org"]]
+    assert [message.to for message in sent_mails()] == [["unverified@example.org"]]
 
 
 def test_a_second_factor_is_asked_for_and_completes_the_log_in(api, user):

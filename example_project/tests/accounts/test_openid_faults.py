@@ -9,10 +9,10 @@ import pytest
 from accounts.models import User
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from django.core import mail
 from django.test import Client
 from requests.exceptions import ConnectTimeout
 from tests.accounts.test_openid_login import log_in_with
+from tests.conftest import sent_mails
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def page_of_fault(answer: Any, caplog: Any) -> str:
     """The text of the page; it names the provider. Nothing is logged that would be mailed to administrators."""
     assert answer.status_code == 401, answer
     assert [record.getMessage() for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
-    assert mail.outbox == []
+    assert sent_mails() == []
     assert not User.objects.filter(is_staff=False).exclude(email="other@example.org").exists()
     text = str(answer.content.decode())
     assert "The log-in failed" in text
@@ -60,7 +60,7 @@ def test_only_a_clear_yes_verifies_the_address(provider, client, value, is_verif
 
     assert EmailAddress.objects.filter(verified=True).exists() is is_verified
     assert client.get("/api/v1/auth/customers/profile/").status_code == (200 if is_verified else 401)
-    assert len(mail.outbox) == (0 if is_verified else 1)
+    assert len(sent_mails()) == (0 if is_verified else 1)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from accounts import mails
 from accounts.models import User
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
@@ -86,6 +87,9 @@ def person(make_user: Any, world: Any, django_capture_on_commit_callbacks: Any) 
         for order in orders:
             lifecycle.add_note(order.pk, text="Mark-15 called")
             lifecycle.cancel(order.pk, reason="Mark-16 moved")
+    changed = {"from_email": "mark-22@example.org", "to_email": EMAIL, "account_owner": user}
+    mails.request_mail("account/email/email_changed", "mark-22@example.org", changed)
+    mails.request_mail("account/email/unknown_account", EMAIL, {})
     delivery.deliver_due()
     suppress("email", EMAIL, reason="bounce", note="Mark-17")
     suppress("sms", PHONE, reason="stop")
@@ -122,7 +126,7 @@ def delete_account(browser: Browser) -> Any:
 
 def test_nothing_is_left_after_the_account_is_deleted(person, caplog):
     found = {text.lower() for text in MARK.findall(everything())}
-    assert {f"mark-{number}" for number in range(22)} <= found  # or the search would prove nothing
+    assert {f"mark-{number}" for number in range(23)} <= found  # or the search would prove nothing
     totals = list(Order.objects.order_by("pk").values_list("total", "number"))
     browser, elsewhere = Browser(EMAIL), Browser(EMAIL)
     caplog.clear()

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from shop_core.addresses import comparable
 
 from shop_orders import emails
+from shop_orders.contrib.allauth.emails import equal_lookups
 
 ALLAUTH = "65.21"
 """The version of allauth whose private methods this package overrides or calls; a test compares it."""
@@ -45,6 +46,8 @@ class AccountAdapter(DefaultAccountAdapter):
         names = credentials.keys() & {"email", "username"}
         compared = {name: comparable(str(credentials[name] or "")) for name in names}
         user: AbstractBaseUser | None = super().authenticate(request, **{**credentials, **compared})
+        if user is None:
+            equal_lookups(compared.get("email") or compared.get("username") or "")
         return user
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
