@@ -397,3 +397,10 @@ def settings_of(**values):
         for name in [name for name in sys.modules if name.startswith("config.settings")]:
             del sys.modules[name]
         sys.modules.update(own)
+
+
+def test_a_load_test_from_one_address_is_limited_by_no_setting():
+    show = "from django.conf import settings as s; print(s.SHOP_ORDERS['THROTTLES'], s.SHOP_CATALOG['THROTTLES'], "
+    show += "s.SHOP_NOTIFY['SMS_LIMITS'])"
+    done = manage("shell", "-v0", "-c", show, DEBUG="true", THROTTLES="false", SMS_PER_HOUR="9000")
+    assert done.stdout.splitlines()[-1] == "{} {} {'hour': 9000, 'visitor_hour': 9000}", done.stderr
