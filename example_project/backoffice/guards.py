@@ -1,4 +1,4 @@
-"""What staff may do to accounts and to foreign apps' rows, for every model that is registered with the admin."""
+"""What staff may do to accounts and to other apps' rows, for every model that is registered with the admin."""
 
 from __future__ import annotations
 

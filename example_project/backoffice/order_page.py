@@ -65,21 +65,22 @@ def entries(order: Order, *, with_messages: bool) -> list[Entry]:
     Messages belong to the event that they are about, if there is one.
     """
     rows = Notification.objects.about(order.number).select_related("origin") if with_messages else []
-    told: defaultdict[str, list[Message]] = defaultdict(list)
+    messages_of: defaultdict[str, list[Message]] = defaultdict(list)
     for row in rows:
-        told[_event_of(row)].append(_message(row))
+        messages_of[_event_of(row)].append(_message(row))
     found = [
         Entry(
             at=event.created_at,
             title=_title(event),
             event=event,
             detail=event.message,
-            messages=told.pop(str(event.event_id), []),
+            messages=messages_of.pop(str(event.event_id), []),
         )
         for event in order.events.select_related("actor").order_by("created_at", "pk")
     ]
     found += [
-        Entry(at=messages[0].row.created_at, title=messages[0].label, messages=messages) for messages in told.values()
+        Entry(at=messages[0].row.created_at, title=messages[0].label, messages=messages)
+        for messages in messages_of.values()
     ]
     return sorted(found, key=lambda entry: entry.at)[::-1]
 

@@ -58,14 +58,14 @@ def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     queued = payments.queue_refund(order.pk, **options)
     order.refresh_from_db()
-    told = []
+    announced = []
     for refund in queued:
         Refund.objects.filter(pk=refund.pk).update(status=Refund.Status.SUCCEEDED)
         order.refunded_amount += refund.amount
         payload = {**events.order_payload(order), "notify": options.get("notify", True)}
         payload["refund"] = crediting.refund_payload(order, refund)
-        told.append(("shop_orders.signals.order_refunded", payload))
-    return told
+        announced.append(("shop_orders.signals.order_refunded", payload))
+    return announced
 
 
 def _parts(row: Preview) -> int:

@@ -24,16 +24,16 @@ def connect() -> None:
 
 def sentences(report: MergeReport) -> list[str]:
     """The changes of a merge for the customer; empty if nothing changed."""
-    told = [_sentence(change) for change in report.changes]
-    if len(told) <= NAMED:
-        return told
+    texts = [_sentence(change) for change in report.changes]
+    if len(texts) <= NAMED:
+        return texts
     return [
         ngettext(
             "Your cart was merged with the products you chose before you logged in: %(count)d change.",
             "Your cart was merged with the products you chose before you logged in: %(count)d changes.",
-            len(told),
+            len(texts),
         )
-        % {"count": len(told)}
+        % {"count": len(texts)}
     ]
 
 

@@ -72,11 +72,13 @@ class Entry:
 
 def entries(tracking: Tracking) -> list[Entry]:
     """The entries of the time line, newest first."""
-    told: defaultdict[str, list[Message]] = defaultdict(list)
+    messages_of: defaultdict[str, list[Message]] = defaultdict(list)
     for delivery in tracking.deliveries:
-        told[str(delivery.get("event_id", ""))].append(_message(delivery))
+        messages_of[str(delivery.get("event_id", ""))].append(_message(delivery))
     return [
-        Entry(at=event.created_at, title=_title(event), detail=event.message, messages=told[str(event.event_id)])
+        Entry(
+            at=event.created_at, title=_title(event), detail=event.message, messages=messages_of[str(event.event_id)]
+        )
         for event in reversed(tracking.events)
     ]
 

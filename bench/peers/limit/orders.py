@@ -80,7 +80,7 @@ events AS (
     signal, payload, created_at, announced_at, attempts, next_attempt_at, last_error)
   SELECT gen_random_uuid(), placed.id, kind, true, %(user)s, '', '', '', signal, %(payload)s, now(), now(), 0, now(),
     '' FROM placed, (VALUES ('placed', 'order_placed'), ('status_changed', 'order_status_changed'))
-      AS news (kind, signal))
+      AS recorded (kind, signal))
 SELECT placed_at FROM placed"""
 TAKE = """
 WITH wanted AS (SELECT * FROM unnest(%(ids)s::bigint[], %(quantities)s::int[]) AS wanted (id, quantity)),

@@ -47,9 +47,9 @@ class Books:
         address: Callable[[int], str],
         unknown: set[str] | frozenset[str] = frozenset(),
     ) -> None:
-        told = Counter((to, number) for to, text in received for number in set(NUMBER.findall(text)))
+        found = Counter((to, number) for to, text in received for number in set(NUMBER.findall(text)))
         placed = self.customers.placed.items()
-        arrived = Counter({index: count for index, number in placed if (count := told[address(index), number])})
+        arrived = Counter({index: count for index, number in placed if (count := found[address(index), number])})
         lost = [index for index in self.customers.placed if not arrived[index] and address(index) not in unknown]
         twice = sum(count - 1 for count in arrived.values())
         say(f"{what}: {len(arrived)} of {len(self.customers.placed)}, {len(unknown)} unknown, {twice} sent again.")

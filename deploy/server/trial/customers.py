@@ -96,11 +96,11 @@ class Customers:
         """The response with the wanted status; 503 and 409 with Retry-After are tried again."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
-            status, told, response = self.topology.request("POST", path, body, headers)
+            status, received, response = self.topology.request("POST", path, body, headers)
             self.statuses[status] += 1
             if status == wanted:
-                return told, response
-            if status != 503 and not (status == 409 and told["Retry-After"]):
+                return received, response
+            if status != 503 and not (status == 409 and received["Retry-After"]):
                 raise Failed(f"{path} responded {status}: {response[:500]!r}")
             time.sleep(0.5)
         raise Failed(f"{path} did not respond {wanted} within {PATIENCE_SECONDS} s.")

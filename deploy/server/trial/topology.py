@@ -176,8 +176,8 @@ class Topology:
         plain = socket.create_connection(("127.0.0.1", self.ports["https"]), timeout=30)
         connection = http.client.HTTPConnection(HOST)
         with self.tls.wrap_socket(plain, server_hostname=HOST) as connection.sock:
-            told = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
-            connection.request(method, path, json.dumps(body) if body is not None else None, told)
+            sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
+            connection.request(method, path, json.dumps(body) if body is not None else None, sent)
             response = connection.getresponse()
             return response.status, response.headers, response.read()
 
@@ -211,12 +211,12 @@ class Topology:
         plain = http.client.HTTPConnection("127.0.0.1", self.ports["http"], timeout=10)
         plain.request("GET", "/")
         expect(plain.getresponse().getheader("Location"), f"https://{HOST}/", "redirect from http")
-        told = [
+        leaking = [
             path.name
             for path in self.folder.glob("*.log")
             if any(canary in path.read_bytes() for canary in (b"smoke-0", b"+2547000", b"Smoke Customer"))
         ]
-        expect(told, [], "logs with personal data")
+        expect(leaking, [], "logs with personal data")
         again = {name for name, unit in self.units.items() if unit.starts > 1}
         expect(again, {"web@8001", "worker@1", "redis"}, "processes that were started again")
         say("TLS, redirects, /readyz and /metrics are correct; no personal data in the logs.")

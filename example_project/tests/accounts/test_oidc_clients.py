@@ -57,11 +57,11 @@ def test_the_command_shows_a_new_secret_once(caplog):
     call_command("create_oidc_client", "Partner", "--client-credentials", "--scope", "shop:read", stdout=output)
 
     app = App.objects.get()
-    told = dict(line.split(": ") for line in output.getvalue().splitlines())
-    assert set(told) == {"client_id", "client_secret"}
-    assert re.fullmatch("[0-9a-f]{64}", told["client_secret"])
-    assert app.check_secret(told["client_secret"])
-    assert told["client_secret"] not in "".join([app.secret, repr(app), caplog.text])
+    printed = dict(line.split(": ") for line in output.getvalue().splitlines())
+    assert set(printed) == {"client_id", "client_secret"}
+    assert re.fullmatch("[0-9a-f]{64}", printed["client_secret"])
+    assert app.check_secret(printed["client_secret"])
+    assert printed["client_secret"] not in "".join([app.secret, repr(app), caplog.text])
 
 
 def test_a_public_app_gets_no_secret():

@@ -83,10 +83,10 @@ def test_the_command_makes_an_app_and_shows_its_secret_once():
         stdout=output,
     )
 
-    told = dict(line.split(": ") for line in output.getvalue().splitlines())
+    printed = dict(line.split(": ") for line in output.getvalue().splitlines())
     app = App.objects.get()
-    assert app.id == told["client_id"]
-    assert app.check_secret(told["client_secret"])
+    assert app.id == printed["client_id"]
+    assert app.check_secret(printed["client_secret"])
     assert app.get_scopes() == ["openid", "shop:read"]
 
 

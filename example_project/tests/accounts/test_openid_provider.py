@@ -76,14 +76,14 @@ def tokens_for(user, **options):
     return response.json()
 
 
-def test_discovery_tells_the_truth(client):
-    told = client.get("/.well-known/openid-configuration").json()
+def test_discovery_names_what_works(client):
+    body = client.get("/.well-known/openid-configuration").json()
 
-    assert told["issuer"] == "http://127.0.0.1:8000"
-    assert told["response_types_supported"] == ["code"]
-    assert told["code_challenge_methods_supported"] == ["S256"]
-    assert set(told["scopes_supported"]) == {*ALL, "staff"}
-    assert "device_authorization_endpoint" not in told
+    assert body["issuer"] == "http://127.0.0.1:8000"
+    assert body["response_types_supported"] == ["code"]
+    assert body["code_challenge_methods_supported"] == ["S256"]
+    assert set(body["scopes_supported"]) == {*ALL, "staff"}
+    assert "device_authorization_endpoint" not in body
     keys = client.get("/.well-known/jwks.json").json()["keys"]
     assert [key["kty"] for key in keys] == ["RSA"]
     assert not {"d", "p", "q"} & set(keys[0])
@@ -109,8 +109,8 @@ def test_a_code_becomes_tokens_that_act_as_the_user(app, user, api):
     assert set(tokens["scope"].split()) == {"openid", "email", "orders:read", "orders:write"}
     claims = jwt.decode(tokens["id_token"], options={"verify_signature": False})
     assert (claims["iss"], claims["aud"], claims["nonce"]) == ("http://127.0.0.1:8000", "app", "nonce-1")
-    told = Client().get("/identity/o/api/userinfo", headers={"Authorization": f"Bearer {api.token}"}).json()
-    assert (told["email"], told["email_verified"]) == (user.email, True)
+    body = Client().get("/identity/o/api/userinfo", headers={"Authorization": f"Bearer {api.token}"}).json()
+    assert (body["email"], body["email_verified"]) == (user.email, True)
 
 
 def test_a_code_without_its_verifier_is_worth_nothing(app, user):

@@ -69,9 +69,9 @@ def test_a_partner_with_what_the_command_printed(node, shop):
     output = io.StringIO()
     scopes = ["--scope", "shop:read", "--scope", "orders:read"]
     call_command("create_oidc_client", "Partner", "--client-credentials", *scopes, stdout=output)
-    told = dict(line.split(": ") for line in output.getvalue().splitlines())
+    printed = dict(line.split(": ") for line in output.getvalue().splitlines())
 
-    node("app.mjs", "client credentials", shop, told["client_id"], told["client_secret"])
+    node("app.mjs", "client credentials", shop, printed["client_id"], printed["client_secret"])
 
 
 @pytest.fixture
@@ -131,9 +131,9 @@ def test_authlib_logs_in(log_in, make_app, discovery, shop, user, method):
     session, tokens = log_in(scope="openid email orders:read", token_endpoint_auth_method=method)
 
     claims = claims_of(tokens["id_token"], discovery)
-    told = session.get(discovery["userinfo_endpoint"]).json()
+    claims = session.get(discovery["userinfo_endpoint"]).json()
     assert (claims["aud"], claims["nonce"], claims["sub"]) == ("server", "n", str(user.pk))
-    assert (told["sub"], told["email"]) == (str(user.pk), user.email)
+    assert (claims["sub"], claims["email"]) == (str(user.pk), user.email)
     assert session.get(shop + PROFILE).json()["email"] == user.email
     newer = session.refresh_token(discovery["token_endpoint"])
     assert newer["access_token"] != tokens["access_token"]

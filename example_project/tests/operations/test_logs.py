@@ -206,8 +206,8 @@ class Refusing(BaseEmailBackend):
 
     def send_messages(self, email_messages):
         (message,) = email_messages
-        told = f"550 no {message.to[0]}: {message.body} {CANARIES['phone']} password={CANARIES['password']}"
-        raise smtplib.SMTPDataError(550, told.encode())
+        reply = f"550 no {message.to[0]}: {message.body} {CANARIES['phone']} password={CANARIES['password']}"
+        raise smtplib.SMTPDataError(550, reply.encode())
 
 
 @pytest.mark.django_db(transaction=True)

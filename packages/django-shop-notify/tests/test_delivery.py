@@ -409,8 +409,8 @@ def late_success(state, **changes):
     queue()
     claimed = claiming.claim(workers.start_worker())
     Notification.objects.update(state=state, lease=None, **changes)
-    yes = settling.Result(state=State.SENT, outcome="accepted", receipt=Receipt(provider_id="one"))
-    settling.settle_all([(claimed.rows[0], yes)])
+    accepted = settling.Result(state=State.SENT, outcome="accepted", receipt=Receipt(provider_id="one"))
+    settling.settle_all([(claimed.rows[0], accepted)])
     return only()
 
 

@@ -84,8 +84,8 @@ def test_staff_say_that_the_customer_did_not_get_the_money(order, unknown, user)
 def test_customer_is_not_told_if_staff_do_not_want_it(order, unknown, announced, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         payments.resolve_refund(unknown.pk, succeeded=True, notify=False)
-    (told,) = [payload for name, payload, _kwargs in announced if name == "order_refunded"]
-    assert told["notify"] is False
+    (refunded,) = [payload for name, payload, _kwargs in announced if name == "order_refunded"]
+    assert refunded["notify"] is False
 
 
 def test_refund_is_decided_once(unknown):

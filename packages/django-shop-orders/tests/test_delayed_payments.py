@@ -33,14 +33,14 @@ def card(place, shop_settings, fake_stripe):
     return payments.start(place(provider="card").pk, base_url="http://testserver")
 
 
-def tell(client, fake_stripe, payment, kind, event_id):
-    """The webhook about the session as it is at Stripe now."""
+def send_event(client, fake_stripe, payment, kind, event_id):
+    """Send the webhook about the session as it is at Stripe now."""
     session = json.loads(json.dumps(fake_stripe.sessions[payment.provider_reference]))
     event = {"id": event_id, "object": "event", "type": f"checkout.session.{kind}", "data": {"object": session}}
     call = stripe_call(event, SECRET)
     headers = {"Stripe-Signature": call.headers["Stripe-Signature"]}
-    answer = client.post("/pay/webhooks/card/", call.body, "application/json", headers=headers)
-    assert answer.status_code == 200
+    response = client.post("/pay/webhooks/card/", call.body, "application/json", headers=headers)
+    assert response.status_code == 200
 
 
 def later(**delta):
@@ -63,7 +63,7 @@ def state(payment):
 def test_order_is_kept_while_its_money_is_on_its_way(client, card, fake_stripe, make_due, intent, is_webhook_lost):
     fake_stripe.delay(card.provider_reference, intent)
     if not is_webhook_lost:
-        tell(client, fake_stripe, card, "completed", "evt_1")
+        send_event(client, fake_stripe, card, "completed", "evt_1")
     for _day in range(3):
         later(days=1)
         make_due()
@@ -76,7 +76,7 @@ def test_order_is_kept_while_its_money_is_on_its_way(client, card, fake_stripe, 
         make_due()
         payments.reconcile()
     else:
-        tell(client, fake_stripe, card, "async_payment_succeeded", "evt_2")
+        send_event(client, fake_stripe, card, "async_payment_succeeded", "evt_2")
     assert state(card) == ("captured", "confirmed", "paid")
     assert card.captured_amount == 25
 
@@ -84,7 +84,7 @@ def test_order_is_kept_while_its_money_is_on_its_way(client, card, fake_stripe, 
 @pytest.mark.parametrize("is_webhook_lost", [False, True])
 def test_order_expires_when_its_money_has_failed(client, card, fake_stripe, make_due, is_webhook_lost):
     fake_stripe.delay(card.provider_reference)
-    tell(client, fake_stripe, card, "completed", "evt_1")
+    send_event(client, fake_stripe, card, "completed", "evt_1")
     later(days=1)
     assert payments.expire_due() == 0
     fake_stripe.fail(card.provider_reference, "Your bank has refused it.")
@@ -93,7 +93,7 @@ def test_order_expires_when_its_money_has_failed(client, card, fake_stripe, make
         payments.reconcile()
         assert card.order.payments.get().error == "Your bank has refused it."
     else:
-        tell(client, fake_stripe, card, "async_payment_failed", "evt_2")
+        send_event(client, fake_stripe, card, "async_payment_failed", "evt_2")
     assert state(card)[:2] == ("failed", "pending")
     assert payments.expire_due() == 1
     assert state(card)[:2] == ("failed", "cancelled")
@@ -107,9 +107,9 @@ def test_events_may_arrive_in_the_wrong_order(client, card, fake_stripe, outcome
         fake_stripe.pay(card.provider_reference)
     else:
         fake_stripe.fail(card.provider_reference)
-    tell(client, fake_stripe, card, f"async_payment_{outcome}", "evt_2")
+    send_event(client, fake_stripe, card, f"async_payment_{outcome}", "evt_2")
     fake_stripe.sessions[card.provider_reference] = before
-    tell(client, fake_stripe, card, "completed", "evt_1")
+    send_event(client, fake_stripe, card, "completed", "evt_1")
     assert state(card)[0] == expected
     assert ProviderEvent.objects.get(provider_event_id="evt_1").outcome == "ignored"
 
@@ -131,7 +131,7 @@ def test_money_that_arrives_for_a_cancelled_order_is_sent_back(client, card, fak
     payments.reconcile()
     assert state(card) == ("processing", "cancelled", "unpaid")
     fake_stripe.pay(card.provider_reference)
-    tell(client, fake_stripe, card, "async_payment_succeeded", "evt_2")
+    send_event(client, fake_stripe, card, "async_payment_succeeded", "evt_2")
     payments.send_due_refunds()
     assert [row["amount"] for row in fake_stripe.refunds] == [2500]
     assert state(card)[2] == "refunded"

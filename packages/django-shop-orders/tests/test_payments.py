@@ -354,10 +354,10 @@ def test_money_above_the_amount_due_is_recorded_for_staff_to_send_back(place, me
     order.refresh_from_db()
     assert (order.paid_amount, order.refund_due) == (55, 30)
     assert list(Order.objects.refund_due()) == [order]
-    told = order.events.filter(kind="refund_due", is_public=False).order_by("id").values_list("message", flat=True)
+    messages = order.events.filter(kind="refund_due", is_public=False).order_by("id").values_list("message", flat=True)
     reason, what_to_do = "Paid after the order was cancelled, or paid twice.", "then record the refund here."
     text = f"{reason} Send {{}} KES back by Bank transfer, {what_to_do}"
-    assert list(told) == [text.format("5.00"), text.format("25.00")]
+    assert list(messages) == [text.format("5.00"), text.format("25.00")]
 
 
 def test_staff_cannot_record_a_payment_of_an_online_provider(order):

@@ -69,9 +69,9 @@ def test_transfer_after_the_expiry_is_recorded_and_left_to_staff(expired, staff)
     order = expired("bank")
     payments.record_payment(order.pk, amount=Decimal("25.00"), by=staff)
     assert state(order) == ("cancelled", "paid", 0, 25)
-    told = order.events.get(kind="refund_due")
-    assert told.is_public is False
-    assert told.message == (
+    event = order.events.get(kind="refund_due")
+    assert event.is_public is False
+    assert event.message == (
         "25.00 KES was paid after the order expired. Reinstate the order, if its goods are in stock, or refund the"
         " money."
     )
@@ -110,8 +110,8 @@ def test_paid_order_is_reinstated_with_its_goods(expired, staff, announced, djan
     assert (on_hand(), order.credited_amount, order.cancel_reason) == (8, 0, "")
     kinds = [(credit.kind, credit.amount) for credit in order.credits.all()]
     assert kinds == [("expiry", 25), ("reinstatement", -25)]
-    told = [(name, payload["old_status"], payload["new_status"]) for name, payload, _rest in announced]
-    assert told == [("order_status_changed", "cancelled", "confirmed")]
+    changes = [(name, payload["old_status"], payload["new_status"]) for name, payload, _rest in announced]
+    assert changes == [("order_status_changed", "cancelled", "confirmed")]
     event = order.events.get(old_status="cancelled")
     assert (event.actor, event.message) == (staff, "The order was reinstated.")
 

@@ -51,7 +51,7 @@ def is_valid(token: str) -> bool:
 
 
 def is_current(token: str, seen: str) -> bool:
-    """Whether a valid token is of a page that shows the same as a new one would; True for one that tells nothing."""
+    """Whether the page of a valid token shows what it would show now; True for a token without what it showed."""
     shown = TimestampSigner(salt=_SALT).unsign(token).rpartition(".")[2]
     return shown in (_digest(""), _digest(seen))
 

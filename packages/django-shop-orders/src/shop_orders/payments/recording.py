@@ -126,7 +126,7 @@ def resolve_refund(
 ) -> Refund:
     """Record the result of a refund whose provider cannot be asked, or whose result could not be booked.
 
-    If it failed, its money shows as ``refund_due`` again. ``notify=False`` tells the customer nothing.
+    If it failed, its money shows as ``refund_due`` again. ``notify=False`` does not notify the customer.
 
     Raises:
         InvalidTransition: its result is known, or its provider is still being asked.
@@ -143,9 +143,9 @@ def resolve_refund(
     if succeeded and refund.amount > payment.refundable_amount:
         left = quantise(payment.refundable_amount, payment.currency)
         raise RefundTooLarge(refundable=left, currency=payment.currency)
-    yes, no = _("Refund of %(amount)s %(currency)s made."), _("Refund of %(amount)s %(currency)s not made.")
+    made, not_made = _("Refund of %(amount)s %(currency)s made."), _("Refund of %(amount)s %(currency)s not made.")
     values = {"amount": as_text(refund.amount, payment.currency), "currency": payment.currency}
-    message = f"{(yes if succeeded else no) % values} {reason}".strip()
+    message = f"{(made if succeeded else not_made) % values} {reason}".strip()
     events.record(order, "refund_resolved", is_public=False, by=by, message=message)
     refund.notify = refund.notify and notify
     if succeeded:
