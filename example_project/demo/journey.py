@@ -186,13 +186,13 @@ class Journey:
             request.add_header(name, value)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-                answered, content = response.status, response.read()
+                received, content = response.status, response.read()
         except urllib.error.HTTPError as error:
-            answered, content = error.code, error.read()
+            received, content = error.code, error.read()
         except OSError as error:
             raise Failed(f"{method} {path}: {error}")
-        if answered != status:
+        if received != status:
             raise Failed(
-                f"{method} {path} returned {answered} instead of {status}: {content.decode(errors='replace')[:2000]}"
+                f"{method} {path} returned {received} instead of {status}: {content.decode(errors='replace')[:2000]}"
             )
         return json.loads(content) if content else None

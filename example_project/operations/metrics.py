@@ -61,11 +61,11 @@ class ShopCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             families = [*_orders(), *_stock(), *_messages(), *_work()]
-            answered = 1
+            is_up = True
         except (DatabaseError, OSError) as error:
             logger.warning("The shop's metrics could not be read: %s", type(error).__name__)
-            families, answered = [], 0
-        yield GaugeMetricFamily("shop_up", "Whether the shop's metrics could be read.", value=answered)
+            families, is_up = [], False
+        yield GaugeMetricFamily("shop_up", "Whether the shop's metrics could be read.", value=float(is_up))
         yield from families
 
 
@@ -105,7 +105,7 @@ def _work() -> Iterator[Metric]:
         "shop_queue_oldest_seconds", "Age of the oldest task in the queue; -1: unknown.", value=age
     )
     overdue = GaugeMetricFamily("shop_job_overdue", "Periodic jobs that did not run in time.", labels=["job"])
-    for name, _undone in probes.overdue_jobs():
+    for name, _consequence in probes.overdue_jobs():
         overdue.add_metric([name], 1)
     yield overdue
 

@@ -113,8 +113,8 @@ def _is_shown(service: Service, deal: Deal, payments: list[Payment]) -> bool:
 
 def _was_shown(orders: list[Order], deal: Deal) -> bool:
     """Whether staff were told that they have to look at a payment of the order, or have looked."""
-    told = (event.kind for order in orders if order.number == deal.order_number for event in order.events.all())
-    return any(kind in ("payment_held", "payment_resolved") for kind in told)
+    kinds = (event.kind for order in orders if order.number == deal.order_number for event in order.events.all())
+    return any(kind in ("payment_held", "payment_resolved") for kind in kinds)
 
 
 def world_removed() -> set[str]:
@@ -362,9 +362,9 @@ def messages_sent(world: World, orders: list[Order]) -> Found:
 def nothing_false_told(world: World, orders: list[Order]) -> Found:
     """The payment of a cancelled order does not fail."""
     for order in orders:
-        told = signals_of([order]) if order.status == OrderStatus.CANCELLED else []
-        cancelled = next((event.pk for event in told if event.new_status == OrderStatus.CANCELLED), 0)
-        for event in told:
+        sent = signals_of([order]) if order.status == OrderStatus.CANCELLED else []
+        cancelled = next((event.pk for event in sent if event.new_status == OrderStatus.CANCELLED), 0)
+        for event in sent:
             is_failure = event.signal == "payment_status_changed" and event.new_status == "failed"
             if is_failure and event.pk > cancelled and event.payload.get("notify", True):
                 yield "a cancelled order's payment “fails”", world.order_name(order.number)
@@ -376,8 +376,8 @@ def refunds_of(order: Order) -> list[Refund]:
 
 def signals_of(orders: list[Order]) -> list[OrderEvent]:
     """The events that are announced, but for the placement of orders from before this life."""
-    told = (event for order in orders for event in order.events.all() if event.signal)
-    return sorted((event for event in told if event.created_at > clock.START), key=lambda row: row.pk)
+    sent = (event for order in orders for event in order.events.all() if event.signal)
+    return sorted((event for event in sent if event.created_at > clock.START), key=lambda row: row.pk)
 
 
 CHECKS = (

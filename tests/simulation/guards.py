@@ -74,7 +74,7 @@ def _claims_are_believed() -> Any:
 
 
 def _second_transaction_is_the_first() -> Any:
-    """A second transaction for one payment counts as news of the first."""
+    """A second transaction for one payment counts as an event of the first."""
     return mock.patch.object(inbox, "_payment_with_reference", lambda order, payment, row: payment)
 
 

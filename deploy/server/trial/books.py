@@ -21,13 +21,13 @@ class Books:
 
     def check(self) -> None:
         rows = dict(self.topology.rows("SELECT email, number FROM shop_orders_order"))
-        answered = {self.customers.email(index): number for index, number in self.customers.placed.items()}
-        expect(rows, answered, "orders in the database and confirmed orders")
-        expect(self.topology.rows("SELECT count(*) FROM shop_orders_order"), [(len(answered),)], "number of orders")
+        confirmed = {self.customers.email(index): number for index, number in self.customers.placed.items()}
+        expect(rows, confirmed, "orders in the database and orders that were confirmed")
+        expect(self.topology.rows("SELECT count(*) FROM shop_orders_order"), [(len(confirmed),)], "number of orders")
         reserved = "SELECT reserved_quantity FROM shop_catalog_product WHERE sku = 'SMOKE-1'"
-        expect(self.topology.rows(reserved), [(len(answered),)], "reserved stock")
+        expect(self.topology.rows(reserved), [(len(confirmed),)], "reserved stock")
         self.topology.manage("check_stock")
-        say(f"Every order exists once ({len(answered)}), and the stock agrees.")
+        say(f"Every order exists once ({len(confirmed)}), and the stock agrees.")
         mails, texts = self.topology.mailbox.received, self.topology.gateway.received
         self._each_arrived("e-mails to customers", mails, self.customers.email)
         self._each_arrived("e-mails to the shop", mails, lambda _index: "admin@example.org")

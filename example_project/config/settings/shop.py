@@ -138,7 +138,6 @@ ACCOUNT_ROUTES: list[dict[str, Any]] = [
     for kind, minutes in {"code": CODE_MINUTES, "taken": 60, "unknown": 60, "changed": 24 * 60}.items()
 ]
 
-
 SMS_PER_HOUR = env.number("SMS_PER_HOUR", 500, least=1)
 IS_THROTTLED = env.flag("THROTTLES", default=True)
 """Off for load tests, whose requests all come from one address."""

@@ -56,8 +56,8 @@ def test_no_action_changes_anything_for_staff_who_only_view(world, clerk, admin_
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
         for action in model_admin.get_actions(request):
             sent = {"action": action, "_selected_action": [str(keys[model])], "select_across": "0", "post": "yes"}
-            answer = browser.post(reverse(name), sent)
-            assert answer.status_code < 500, (model, action)
+            response = browser.post(reverse(name), sent)
+            assert response.status_code < 500, (model, action)
             tried.append((model._meta.label_lower, action))
 
     assert everything() == before

@@ -20,13 +20,13 @@ DISCOVERY = "/.well-known/openid-configuration"
 JSON = "application/json"
 
 
-def page_of_fault(answer: Any, caplog: Any) -> str:
+def page_of_fault(response: Any, caplog: Any) -> str:
     """The text of the page; it names the provider. Nothing is logged that would be mailed to administrators."""
-    assert answer.status_code == 401, answer
+    assert response.status_code == 401, response
     assert [record.getMessage() for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
     assert sent_mails() == []
     assert not User.objects.filter(is_staff=False).exclude(email="other@example.org").exists()
-    text = str(answer.content.decode())
+    text = str(response.content.decode())
     assert "The log-in failed" in text
     return text
 
@@ -126,10 +126,10 @@ def test_odd_names_do_not_stop_a_log_in(provider, client, value):
 def test_odd_address_is_as_none(provider, client, value):
     provider.claims["email"] = value
 
-    answer = log_in_with(provider, client)
+    response = log_in_with(provider, client)
 
-    assert answer["Location"] == "/accounts/3rdparty/signup/"
-    assert client.get(answer["Location"]).status_code == 200
+    assert response["Location"] == "/accounts/3rdparty/signup/"
+    assert client.get(response["Location"]).status_code == 200
     assert not User.objects.exists()
 
 
@@ -174,12 +174,12 @@ BROKEN += [(200, JSON, b'{"sub": ' + b"9" * 5000 + b"}"), (302, "text/plain", b"
 def test_broken_response_to_the_code_gets_an_error_page(provider, client, caplog, path, number):
     provider.raw[path] = BROKEN[number]
 
-    answer = log_in_with(provider, client)
+    response = log_in_with(provider, client)
 
     if path == "/userinfo" and BROKEN[number] in [(200, JSON, text) for text in (b"[]", b"null", b"{}")]:
-        assert answer.status_code == 302  # no claims: the ID token has them
+        assert response.status_code == 302  # no claims: the ID token has them
     else:
-        assert "Work" in page_of_fault(answer, caplog)
+        assert "Work" in page_of_fault(response, caplog)
 
 
 @pytest.mark.parametrize("number", range(len(BROKEN)))
@@ -237,19 +237,19 @@ def test_silent_provider_gets_an_error_page(provider, client, caplog, monkeypatc
     monkeypatch.setattr("requests.sessions.Session.request", silent)
     state = start["Location"].partition("state=")[2].partition("&")[0]
     callback = {"code": "c", "state": state}
-    answer = (
+    response = (
         client.post("/accounts/oidc/work/login/")
         if when == "at the start"
         else client.get("/accounts/oidc/work/login/callback/", callback)
     )
 
-    assert "Work does not respond" in page_of_fault(answer, caplog)
+    assert "Work does not respond" in page_of_fault(response, caplog)
 
 
 def test_late_return_gets_an_error_page(provider, client, caplog):
     for query in ({}, {"code": "c", "state": "guessed"}, {"error": "server_error", "state": "x\0"}):
-        answer = client.get("/accounts/oidc/work/login/callback/", query)
-        assert "Start again" in page_of_fault(answer, caplog)
+        response = client.get("/accounts/oidc/work/login/callback/", query)
+        assert "Start again" in page_of_fault(response, caplog)
 
 
 def test_unknown_provider_is_not_found(provider):
@@ -258,11 +258,11 @@ def test_unknown_provider_is_not_found(provider):
 
 
 def test_token_of_an_app_is_judged_in_the_same_way(provider, client, caplog):
-    answer = client.post(
+    response = client.post(
         "/_allauth/app/v1/auth/provider/token",
         {"provider": "work", "process": "login", "token": {"client_id": "shop", "id_token": "a.b.c"}},
         content_type=JSON,
     )
 
-    assert answer.status_code == 400
+    assert response.status_code == 400
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

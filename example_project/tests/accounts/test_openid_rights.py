@@ -175,9 +175,9 @@ def test_log_out_ends_the_session_at_the_provider_too(work, client, path):
     page = client.get("/account/")
     assert f"form-action 'self' {work.issuer}" in page["Content-Security-Policy"]
 
-    answer = client.post(path)
+    response = client.post(path)
 
-    there = urlsplit(answer["Location"])
+    there = urlsplit(response["Location"])
     sent = {name: values[0] for name, values in parse_qs(there.query).items()}
     assert f"{there.scheme}://{there.netloc}{there.path}" == f"{work.issuer}/end"
     assert (sent["client_id"], sent["post_logout_redirect_uri"]) == ("shop", "http://testserver/")

@@ -71,19 +71,21 @@ def test_replay_of_a_code_ends_its_tokens_whatever_is_sent_beside_it(app, user, 
 
 def test_code_that_comes_again_during_its_first_exchange_ends_it(app, user, monkeypatch):  # noqa: F811
     code = code_for(user)
-    answers = []
+    responses = []
     respond = exchange._respond
 
     def interrupted(request: Any) -> Any:
         response = respond(request)
         monkeypatch.setattr(exchange, "_respond", respond)
-        answers.append(exchange_code(code))
+        responses.append(exchange_code(code))
         return response
 
     monkeypatch.setattr(exchange, "_respond", interrupted)
-    answers.append(exchange_code(code))
+    responses.append(exchange_code(code))
 
-    assert [(answer.status_code, answer.json()) for answer in answers] == [(400, {"error": "invalid_grant"})] * 2
+    assert [(response.status_code, response.json()) for response in responses] == [
+        (400, {"error": "invalid_grant"})
+    ] * 2
     assert Token.objects.count() == 0
 
 
@@ -114,19 +116,19 @@ def test_refused_exchange_leaves_the_code_valid(app, user):  # noqa: F811
     ],
 )
 def test_unclear_requests_are_refused(app, query, fields, error):  # noqa: F811
-    answer = Client().post(f"{TOKEN}{query}", {"client_id": "app", **fields})
+    response = Client().post(f"{TOKEN}{query}", {"client_id": "app", **fields})
 
-    assert (answer.status_code, answer.json()) == (400, {"error": error})
-    assert answer["Cache-Control"] == "no-store"
+    assert (response.status_code, response.json()) == (400, {"error": error})
+    assert response["Cache-Control"] == "no-store"
 
 
 def test_app_cannot_name_itself_twice(app):  # noqa: F811
     basic = base64.b64encode(b"other:secret").decode()
     fields = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": "app"}
 
-    answer = Client().post(TOKEN, fields, headers={"Authorization": f"Basic {basic}"})
+    response = Client().post(TOKEN, fields, headers={"Authorization": f"Basic {basic}"})
 
-    assert answer.json() == {"error": "invalid_request"}
+    assert response.json() == {"error": "invalid_request"}
 
 
 OTHER_URIS = [
@@ -166,9 +168,9 @@ def test_redirect_uris_are_compared_as_exact_strings(app, user):  # noqa: F811
         browser = Client()
         browser.force_login(user)
         for uri in OTHER_URIS:
-            answer = authorize(browser, scope="openid", redirect_uri=uri)
-            assert "Location" not in answer, uri
-            assert b"action" not in answer.content.split(b"<main")[-1] or answer.context.get("form") is None, uri
+            response = authorize(browser, scope="openid", redirect_uri=uri)
+            assert "Location" not in response, uri
+            assert b"action" not in response.content.split(b"<main")[-1] or response.context.get("form") is None, uri
         twice = authorize(browser, scope="openid", redirect_uri=[REDIRECT, "https://evil.example/"])
         assert "Location" not in twice
     assert "code" in parse_qs(urlsplit(authorize(browser, scope="openid")["Location"]).query)
@@ -224,12 +226,12 @@ def test_loopback_addresses_may_have_any_port_and_nothing_else_may(app, user, re
     browser = Client()
     browser.force_login(user)
 
-    answer = authorize(browser, scope="openid", redirect_uri=wanted)
+    response = authorize(browser, scope="openid", redirect_uri=wanted)
 
-    assert ("Location" in answer) is is_accepted
+    assert ("Location" in response) is is_accepted
     if is_accepted:
-        assert answer["Location"].startswith(f"{wanted}?code=")
-        code = parse_qs(urlsplit(answer["Location"]).query)["code"][0]
+        assert response["Location"].startswith(f"{wanted}?code=")
+        code = parse_qs(urlsplit(response["Location"]).query)["code"][0]
         assert (
             exchange_code(code, redirect_uri=registered if registered != wanted else f"{wanted}/").status_code == 400
         )
@@ -261,7 +263,7 @@ def test_app_revokes_only_its_own_tokens(app, user, kind, hint):  # noqa: F811
     sent = {"token": tokens[kind], **hint}
     basic = {"Authorization": "Basic " + base64.b64encode(b"other:other-secret").decode()}
 
-    answers = [
+    responses = [
         Client().post("/identity/o/api/revoke", sent, headers=basic),
         Client().post("/identity/o/api/revoke", {**sent, "client_id": "other", "client_secret": "other-secret"}),
         Client().post("/identity/o/api/revoke", {**sent, "client_id": "app"}, headers=basic),
@@ -269,8 +271,8 @@ def test_app_revokes_only_its_own_tokens(app, user, kind, hint):  # noqa: F811
         Client().post("/identity/o/api/revoke", sent),
     ]
 
-    assert [answer.status_code for answer in answers[2:4]] == [400, 400]
-    assert answers[0].status_code == 200
+    assert [response.status_code for response in responses[2:4]] == [400, 400]
+    assert responses[0].status_code == 200
     assert Token.objects.count() == 2
     assert Client().post("/identity/o/api/revoke", {"token": tokens[kind], "client_id": "app"}).status_code == 200
     assert Token.objects.count() == 1

@@ -236,8 +236,8 @@ def test_order_page_offers_no_second_payment_while_the_money_is_on_its_way(visit
     page = visitor.get(f"/orders/{order.number}/?token={token}")
     assert "Your payment is on its way." in page
     assert "/pay/" not in page
-    answer = Client().get(f"/orders/{order.number}/pay/", {"token": token})
-    assert answer["Location"].partition("?")[0] == f"/orders/{order.number}/thanks/"
+    response = Client().get(f"/orders/{order.number}/pay/", {"token": token})
+    assert response["Location"].partition("?")[0] == f"/orders/{order.number}/thanks/"
 
 
 def test_waiting_page_asks_the_provider_once_in_a_while(visitor, waiting_order, monkeypatch):

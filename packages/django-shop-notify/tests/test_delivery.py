@@ -432,8 +432,8 @@ def test_report_that_waits_for_a_late_success_is_applied():
     queue()
     claimed = claiming.claim(workers.start_worker())
     Notification.objects.update(state="queued", lease=None)
-    notes = draining.ResultBuffer(Scripted(alias="scripted"), claimed.until)
-    notes.add(claimed.rows[0], settling.Result(state=State.SENT, receipt=Receipt(provider_id="one")))
+    results = draining.ResultBuffer(Scripted(alias="scripted"), claimed.until)
+    results.add(claimed.rows[0], settling.Result(state=State.SENT, receipt=Receipt(provider_id="one")))
     assert only().state == "delivered"
 
 

@@ -54,9 +54,9 @@ def test_odd_filters_of_every_list_are_no_error(shopkeeper, place, rf):
 
 
 def test_filter_with_nul_is_dropped(shopkeeper, place):
-    answer = shopkeeper.get(reverse("admin:shop_orders_order_changelist"), {"payment_provider": "\0"})
-    assert (answer.status_code, answer["Location"].endswith("?e=1")) == (302, True)
-    assert shopkeeper.get(answer["Location"]).status_code == 200
+    response = shopkeeper.get(reverse("admin:shop_orders_order_changelist"), {"payment_provider": "\0"})
+    assert (response.status_code, response["Location"].endswith("?e=1")) == (302, True)
+    assert shopkeeper.get(response["Location"]).status_code == 200
 
 
 def address_form(*addresses, kept=()):
@@ -79,8 +79,8 @@ def defaults(customer):
 
 def test_two_default_addresses_are_a_form_error(shopkeeper, customer):
     marked = {**HOME, "is_default": "on"}
-    answer = save(shopkeeper, customer, address_form(marked, {**marked, "city": "Mombasa"}))
-    assert "Only one address can be the default." in answer.content.decode()
+    response = save(shopkeeper, customer, address_form(marked, {**marked, "city": "Mombasa"}))
+    assert "Only one address can be the default." in response.content.decode()
     assert customer.addresses.count() == 0
 
 
@@ -128,9 +128,9 @@ def test_amount_with_too_many_decimals_is_refused_by_the_api(place, user, client
         payments.record_payment(order.pk)
     client.force_login(user)
     url = f"/api/orders/staff/orders/{order.number}/{path}"
-    answer = client.post(url, {"amount": "5.005"}, "application/json")
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_amount")
-    assert "at most 2 decimals" in answer.json()["detail"]
+    response = client.post(url, {"amount": "5.005"}, "application/json")
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_amount")
+    assert "at most 2 decimals" in response.json()["detail"]
     assert client.post(url, {"amount": "5.0000"}, "application/json").status_code == 200
 
 
@@ -165,8 +165,12 @@ def test_cart_of_5000_lines_gets_a_response(customer, user, client):
     cart = filled(customer, 5000)
     client.force_login(user)
     assert client.get("/api/orders/cart/").json()["item_count"] == 5000
-    answer = client.post("/api/orders/orders/", {"shipping_address": HOME}, "application/json")
-    assert (answer.status_code, answer.json()["code"], answer.json()["max_lines"]) == (422, "too_many_lines", 500)
+    response = client.post("/api/orders/orders/", {"shipping_address": HOME}, "application/json")
+    assert (response.status_code, response.json()["code"], response.json()["max_lines"]) == (
+        422,
+        "too_many_lines",
+        500,
+    )
     cart.refresh_from_db()
     assert (cart.is_open, Order.objects.count(), Book.objects.filter(on_hand=9).count()) == (True, 0, 5000)
 
@@ -188,8 +192,8 @@ def test_further_product_is_refused_and_a_known_one_is_added(customer, book, use
         with pytest.raises(TooManyLines):
             add(cart, book.isbn)
     client.force_login(user)
-    answer = client.post("/api/orders/cart/add_item/", {"product": book.isbn}, "application/json")
-    assert (answer.status_code, answer.json()["code"]) == (422, "too_many_lines")
+    response = client.post("/api/orders/cart/add_item/", {"product": book.isbn}, "application/json")
+    assert (response.status_code, response.json()["code"]) == (422, "too_many_lines")
     assert carts.add_item(cart, "isbn-1").quantity == 2
     carts.remove_item(cart, "isbn-2")
     assert carts.add_item(cart, book.isbn).quantity == 1

@@ -591,15 +591,15 @@ def test_mpesa_stored_callback_with_a_wrong_amount_is_held(client, push, daraja)
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("amount", "notes"), [("12", []), ("1", ["payment_held"])])
-def test_mpesa_amount_is_checked_when_the_callback_follows_the_query(client, push, daraja, amount, notes):
+@pytest.mark.parametrize(("amount", "events"), [("12", []), ("1", ["payment_held"])])
+def test_mpesa_amount_is_checked_when_the_callback_follows_the_query(client, push, daraja, amount, events):
     daraja.results[push.provider_reference] = "0"
     payments.refresh(push)
     assert state(push) == ("captured", "confirmed", "paid")
     assert private_events(push.order) == ["payment_amount_unknown"]
     call_back(client, push, push.provider_reference, amount=amount)
-    assert private_events(push.order) == ["payment_amount_unknown", *notes]
-    assert ProviderEvent.objects.get().outcome == ("held" if notes else "ignored")
+    assert private_events(push.order) == ["payment_amount_unknown", *events]
+    assert ProviderEvent.objects.get().outcome == ("held" if events else "ignored")
 
 
 @pytest.mark.django_db

@@ -39,13 +39,13 @@ class Bot(BaseHTTPRequestHandler):
         if server.mode == "time_out":
             time.sleep(60)
             return
-        status, answer = RESPONSES.get(server.mode, (200, None))
+        status, response = RESPONSES.get(server.mode, (200, None))
         if self.path != f"/bot{TOKEN}/sendMessage":
-            status, answer = 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
+            status, response = 401, {"ok": False, "error_code": 401, "description": "Unauthorized"}
         elif server.mode == "accept":
             server.messages.append(body)
-            answer = {"ok": True, "result": {"message_id": len(server.messages), "chat": {"id": body["chat_id"]}}}
-        content = b"<html>" if answer is None else json.dumps(answer).encode()
+            response = {"ok": True, "result": {"message_id": len(server.messages), "chat": {"id": body["chat_id"]}}}
+        content = b"<html>" if response is None else json.dumps(response).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

@@ -206,13 +206,13 @@ class LocalPaymentService(PaymentService):
         if mode == "unavailable":
             return 503, b'{"error": "unavailable"}'
         if mode == "expired_token" or (mode == "declined" and handler.command != "GET"):
-            status, answer = getattr(self, mode)
+            status, response = getattr(self, mode)
         else:
             url = urlsplit(handler.path)
             is_json = "json" in handler.headers.get("Content-Type", "")
             body = json.loads(raw or b"{}") if is_json else dict(parse_qsl(raw.decode() or url.query))
-            status, answer = self.respond(handler.command, url.path, body, handler.headers)
-        return status, json.dumps(answer).encode()
+            status, response = self.respond(handler.command, url.path, body, handler.headers)
+        return status, json.dumps(response).encode()
 
 
 def signed_call(said: Mapping[str, Any], secret: str, *, event_id: str = "evt-1") -> HttpRequest:
