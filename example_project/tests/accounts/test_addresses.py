@@ -144,6 +144,34 @@ def test_registering_refuses_what_mail_cannot_reach(api: Api, make_user: Any, sp
     assert sent_mails() == []
 
 
+@pytest.mark.parametrize("way", ["page", "API", "headless"])
+def test_dotless_i_in_admin_shows_nothing_and_locks_nobody_out(make_user: Any, way: str) -> None:
+    """It is an address to which nothing can be sent, and treated as any such address: also if ``admin@`` exists."""
+    spelling = "adm\u0131n@live.example"
+
+    def answers() -> list[tuple[int, str]]:
+        cache.clear()
+        calls: dict[str, Any] = {
+            "page": lambda: Client().post("/accounts/signup/", {**registration(spelling), "password1": PASSWORD}),
+            "API": lambda: Api(Client()).post(f"{AUTH}register/", registration(spelling)),
+            "headless": lambda: Api(Client()).post("/_allauth/app/v1/auth/signup", registration(spelling)),
+        }
+        sent = [calls[way]() for _time in range(6)]
+        return [
+            (each.status_code, str(each.context["form"].errors if way == "page" else each.json())) for each in sent
+        ]
+
+    before = answers()
+    make_user("admin@live.example", is_staff=True)
+
+    assert answers() == before
+    assert {status for status, _content in before} == {{"page": 200, "API": 422, "headless": 400}[way]}
+    assert (
+        Api(Client()).post(f"{AUTH}login/", {"email": "admin@live.example", "password": PASSWORD}).status_code == 200
+    )
+    assert sent_mails() == []
+
+
 def test_kelvin_sign_is_refused_as_it_was_typed(api: Api) -> None:
     """Python's lower case turns it into a plain k."""
     response = api.post(f"{AUTH}register/", registration("\u212aim@live.example"))
