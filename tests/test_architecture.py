@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import re
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -226,6 +227,14 @@ def test_files_and_folders_stay_within_their_limits(package):
         if len(found := {entry.name for entry in folder.iterdir()} - FIXED_NAMES) > MOST_ENTRIES
     }
     assert (long, full) == ({}, {})
+
+
+def test_the_tree_in_decision_10_is_that_of_the_packages():
+    text = (ROOT / "docs/decisions/0010-rooms.md").read_text(encoding="utf-8").partition("## After")[2]
+    for package in LAYERS:
+        drawn = re.search(rf"^{package}/\n((?:  .*\n)+)", text, re.MULTILINE)[1]
+        found = {path.stem for path in modules(package) if "management" not in path.parts} - {"__init__"}
+        assert {name for name in drawn.split() if not name.endswith("/")} == found, package
 
 
 def test_core_stays_small():

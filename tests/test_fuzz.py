@@ -105,11 +105,17 @@ def test_generated_requests_never_break_the_api(shop, name):
 
 
 def fuzz(operation, headers, failures):
-    """Send valid and invalid requests generated from the document. Appends one line per failure."""
+    """Send valid and invalid requests generated from the document. Appends one line per failure.
+
+    A generated id can make the path of another operation, such as ``staff/notifiers/``, which is tested by itself.
+    """
     sent = 0
+    other_paths = {path for path in operation.schema.raw_schema["paths"] if "{" not in path} - {operation.path}
 
     def send(case):
         nonlocal sent
+        if case.formatted_path in other_paths:
+            return
         sent += 1
         case.call_and_validate(headers=headers, checks=CHECKS)
 
