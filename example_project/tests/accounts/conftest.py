@@ -25,7 +25,7 @@ from shop_catalog import categories, inventory, products, reviews
 from shop_notify.models import Notification
 from shop_orders import customers, payments
 from shop_orders.models import Order
-from tests.accounts.matrix import SCOPES, TOKENS, log_in
+from tests.accounts.matrix import SCOPES, TOKENS, like, log_in
 
 API = "/api/v1"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -241,15 +241,12 @@ def visitor(
         case _other:
             token = log_in(people["owner" if name in TOKENS else name])
     bearer = {"Authorization": f"Bearer {token}"} if token else {}
-    session = Client()
+    nobody, session = Client(), Client()
     if name in people:
         session.force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
 
     def client_for(path: str) -> Client:
         by_token = name in TOKENS or path.startswith("/_allauth/app/")
-        client = Client(headers=bearer if by_token else {}, raise_request_exception=False)
-        if not by_token:
-            client.cookies.load({key: morsel.value for key, morsel in session.cookies.items()})
-        return client
+        return like(nobody if by_token else session, headers=bearer if by_token else {}, raise_request_exception=False)
 
     return name, client_for

@@ -45,6 +45,14 @@ def log_in(user: User) -> str:
     return str(response.json()["access_token"])
 
 
+def like(session: Client, **options: Any) -> Client:
+    """A new client with the cookies of the session and its middleware, which takes as long to load as a short page."""
+    client = Client(**options)
+    client.handler = session.handler
+    client.cookies.load({key: morsel.value for key, morsel in session.cookies.items()})
+    return client
+
+
 @contextmanager
 def rolled_back() -> Iterator[None]:
     """A transaction as Django's ``TestCase`` opens one: payment providers may be called in it."""

@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from accounts.models import User
 from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
-from tests.accounts.matrix import rolled_back
+from tests.accounts.matrix import like, rolled_back
 from tests.accounts.test_authorisation import MATRIX, call
 from tests.accounts.test_authorisation_of_pages import PAGES
 
@@ -37,19 +38,26 @@ def problem_of(response: HttpResponse, *, is_private: bool) -> str:
     return ""
 
 
+def session_of(user: User | None) -> Client:
+    """A client in which the user, if any, is logged in."""
+    client = Client()
+    if user is not None:
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
 @pytest.mark.parametrize("name", ["anonymous", "owner"])
 def test_every_page(name, paths, people, settings):
     settings.ACCOUNT_RATE_LIMITS = False
     wrong = {}
+    session = session_of(people.get(name))
     for route in PAGES:
         path = "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: paths[found[1]], route)
         if route.startswith("demo/"):
             continue  # the demo has no personal data
         for method in ("get", "post"):
             cache.clear()
-            client = Client(raise_request_exception=False)
-            if name == "owner":
-                client.force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
+            client = like(session, raise_request_exception=False)
             with rolled_back():
                 response = getattr(client, method)(path)
             is_shared = "public" in response.get("Cache-Control", "")
@@ -63,14 +71,12 @@ def test_every_page(name, paths, people, settings):
 def test_every_operation(name, world, people, settings):
     settings.ACCOUNT_RATE_LIMITS = False
     wrong: dict[Any, str] = {}
+    session = session_of(people.get(name))
     values = world | {"incoming_id": world["payment_id"], "refund_id": world["payment_id"]}
     for (method, route), (_group, _statuses, body) in MATRIX.items():
         cache.clear()
-        client = Client()
-        if name != "anonymous":
-            client.force_login(people[name], backend="django.contrib.auth.backends.ModelBackend")
         with rolled_back():
-            response = call(client, method, route, body, values)
+            response = call(like(session), method, route, body, values)
         is_tree = route == "/products/categories/tree/"  # the same bytes for everybody, which clients revalidate
         is_public = is_tree or (name == "anonymous" and (method, route) in PUBLIC_OPERATIONS)
         found = problem_of(response, is_private=not is_public)
