@@ -58,7 +58,7 @@ LAYERS = {
     | dict.fromkeys(["search"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
-            *("browsing", "categories", "images", "imports", "inventory", "media", "products", "receivers"),
+            *("browsing", "categories", "facets", "images", "imports", "inventory", "media", "products", "receivers"),
             *("personal_data", "reviews", "statistics"),
         ],
         ACTIONS,

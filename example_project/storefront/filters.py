@@ -127,7 +127,12 @@ class Choice:
             if not chosen and len(values) < 2:
                 continue
             options = [
-                Option(value=f"{name}:{value}", label=capfirst(value), count=count, is_chosen=value in chosen)
+                Option(
+                    value=browsing.attribute_to_text(name, value),
+                    label=capfirst(value),
+                    count=count,
+                    is_chosen=value in chosen,
+                )
                 for value, count in sorted(values.items(), key=_rank)[:MAX_OPTIONS]
             ]
             facets.append(Facet(name=name.replace("_", " ").capitalize(), options=options))
@@ -136,7 +141,9 @@ class Choice:
     def _url_without(self, name: str, value: str) -> str:
         query = self.query.copy()
         query.pop("after", None)
-        query.setlist("attr", [part for part in query.getlist("attr") if part != f"{name}:{value}"])
+        query.setlist(
+            "attr", [part for part in query.getlist("attr") if browsing.attribute_from_text(part) != (name, value)]
+        )
         return f"?{query.urlencode()}"
 
 
@@ -159,10 +166,6 @@ def _amount(text: str) -> Decimal | None:
 
 
 def _attributes(query: QueryDict) -> tuple[tuple[str, str], ...]:
-    """``attr=colour:red`` as pairs. A name must be one plain word, since it becomes a JSON key in a query."""
-    pairs = (part.partition(":") for part in query.getlist("attr")[:MAX_ATTRIBUTES])
-    return tuple(
-        (name, value[:100])
-        for name, _colon, value in pairs
-        if value and name.isidentifier() and "__" not in name and "\0" not in value
-    )
+    """``attr=colour:red`` as pairs."""
+    pairs = (browsing.attribute_from_text(part[:200]) for part in query.getlist("attr")[:MAX_ATTRIBUTES])
+    return tuple(pair for pair in pairs if pair is not None and "\0" not in "".join(pair))

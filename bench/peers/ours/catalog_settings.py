@@ -28,4 +28,4 @@ ROOT_URLCONF = os.environ.get("BENCH_URLS", "bench.peers.ours.catalog_urls")
 MEDIA_URL = "/media/"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SHOP_CATALOG = {"CURRENCY": "KES"}
+SHOP_CATALOG = {"CURRENCY": "KES", "FACETS": ["colour", "material"]}

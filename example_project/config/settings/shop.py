@@ -143,6 +143,7 @@ IS_THROTTLED = env.flag("THROTTLES", default=True)
 """Off for load tests, whose requests all come from one address."""
 
 SHOP_CATALOG = {
+    "FACETS": ["colour", "size", "material", "roast", "caffeine", "paper", "age"],
     "THROTTLES": {"reviews": "20/h"} if IS_THROTTLED else {},
     "CURRENCY": SHOP_CURRENCY,
     "PRICES_INCLUDE_TAX": True,

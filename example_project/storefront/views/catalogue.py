@@ -149,10 +149,9 @@ def _top_categories() -> list[tuple[catalog_categories.Node, str]]:
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
     """A page of products with filters, for categories and the search."""
     filters = choice.filters()
-    facets = browsing.count_facets(filters)
+    facets = browsing.count_facets(filters, with_categories=False)
     place = _place(request.GET.get("after", ""), choice.sort)
     page = browsing.list_products(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE)
-    total, is_exact = browsing.count_products(filters)
     return {
         "cards": cards.of_rows(page.rows),
         "choice": choice,
@@ -161,8 +160,8 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
         "chips": choice.chips(),
         "facets": facets,
         "attributes": choice.attribute_facets(facets.attributes),
-        "total": total,
-        "is_exact": is_exact,
+        "total": facets.count,
+        "is_exact": facets.is_exact,
         "is_first_page": place is None,
         "next_url": choice.url(after=browsing.place_to_cursor(page.next, ordering=choice.sort)) if page.next else "",
     }

@@ -57,7 +57,6 @@ def test_filters_narrow_and_can_be_taken_off(visitor, mug, shirt):
         "rating=9",
         "sort=zzz",
         "after=nonsense",
-        "attr=a__b:c",
         "attr=x",
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
@@ -25,6 +26,12 @@ def pytest_collection_modifyitems(items):
 def _media():
     yield
     shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_counted_facets():
+    """Facets are cached under the version of the catalogue, which begins again in each test's database."""
+    cache.clear()
 
 
 @pytest.fixture

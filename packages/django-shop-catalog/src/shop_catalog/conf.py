@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shop_core.conf import BaseSettings
@@ -66,6 +66,15 @@ class AppSettings(BaseSettings):
     def MODERATE_REVIEWS(self) -> bool:
         """Whether staff must approve a review before it is published."""
         return bool(self.get("MODERATE_REVIEWS", True))
+
+    @property
+    def FACETS(self) -> Sequence[str]:
+        """Names of the attributes that lists count by value, at most 20: ``["colour", "size"]``.
+
+        Any attribute can be filtered by. After a change of this setting, a job counts all products again.
+        """
+        value: Sequence[str] = self.get("FACETS", ())
+        return value
 
     @property
     def THROTTLES(self) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from shop_core.jobs import Job, Schedule
 
-from shop_catalog import categories, images, inventory, products, statistics
+from shop_catalog import categories, facets, images, inventory, products, statistics
 from shop_catalog.models import JobRun, ProductUpload, SentForm
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,12 @@ JOBS: tuple[Job, ...] = (
         function=statistics.fold,
         every=timedelta(minutes=1),
         consequence="Reading the average prices and product counts of categories gets slower with every change.",
+    ),
+    Job(
+        name="fold_facets",
+        function=facets.fold,
+        every=timedelta(minutes=1),
+        consequence="Counting the products of categories gets slower with every change. New facets stay empty.",
     ),
     Job(
         name="announce_stock",

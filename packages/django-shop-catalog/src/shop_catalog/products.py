@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of, in_transaction
 
-from shop_catalog import inventory, money, signals, statistics
+from shop_catalog import facets, inventory, money, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind
 from shop_catalog.search import simplify
@@ -104,7 +104,7 @@ def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Un
     product.save(update_fields={*values, *DERIVED} - {"categories"})
     if product.price != old_price:
         _record_price(product, old_price, by=by)
-    _update_derived(product, listed, values, before=before)
+    _update_derived(product, listed, values, before=before, old_price=old_price)
     return product
 
 
@@ -125,6 +125,7 @@ def delete(product: Product) -> None:
     if not is_listed:
         refresh_groups([listed])
         statistics.record(listed.pk, statistics.contribution(listed).minus(before))
+        facets.refresh([listed.pk])
 
 
 def get(sku: str) -> Product:
@@ -171,6 +172,7 @@ def apply_schedules() -> int:
 @in_transaction(Product)
 def _update_group(group: Product) -> None:
     refresh_groups(Product.objects.select_for_update().filter(pk=group.pk))
+    facets.refresh([group.pk])
 
 
 @in_transaction(Product)
@@ -185,6 +187,7 @@ def _apply_schedule(product: Product) -> int:
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
     if product.parent_id is not None:
         refresh_groups([listed])
+    facets.refresh([listed.pk])
     return updated
 
 
@@ -284,7 +287,13 @@ def _set_values(product: Product, values: ProductValues) -> None:
 
 
 def _update_derived(
-    product: Product, listed: Product, values: ProductValues, *, before: statistics.Figures, is_new: bool = False
+    product: Product,
+    listed: Product,
+    values: ProductValues,
+    *,
+    before: statistics.Figures,
+    old_price: Decimal | None = None,
+    is_new: bool = False,
 ) -> None:
     """Update the data that depend on a product: categories, from-price, search text and stored figures."""
     if listed.kind == ProductKind.GROUP:
@@ -294,6 +303,11 @@ def _update_derived(
     if "categories" in values and product.pk == listed.pk:
         _link(listed, [category.pk for category in values["categories"]], is_new=is_new)
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
+    is_same_band = facets.are_in_one_band(old_price, product.price)
+    if product.kind == ProductKind.SIMPLE and values.keys() == {"price"} and is_same_band:
+        facets.record([listed.pk])
+    else:
+        facets.refresh([listed.pk])
 
 
 def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:

@@ -9,18 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models.signals import post_delete, pre_save
+from django.db.models.signals import post_delete, pre_delete, pre_save
 
-from shop_catalog import categories, images, products, statistics
-from shop_catalog.models import Category, Product, ProductCategory, ProductImage, write_gate
+from shop_catalog import categories, facets, images, products, statistics
+from shop_catalog.models import Category, FacetChange, Product, ProductCategory, ProductImage, ProductTerms, write_gate
 
 
 def connect() -> None:
     pre_save.connect(lock_for_raw_category, sender=Category, dispatch_uid="shop_catalog.raw_category")
     for model in (Product, ProductCategory):
         pre_save.connect(recount_for_raw_product, sender=model, dispatch_uid=f"shop_catalog.raw_{model.__name__}")
+    pre_delete.connect(count_deleted_product, sender=ProductTerms, dispatch_uid="shop_catalog.deleted_terms")
     post_delete.connect(delete_product_files, sender=ProductImage, dispatch_uid="shop_catalog.product_files")
     post_delete.connect(delete_category_files, sender=Category, dispatch_uid="shop_catalog.category_files")
+
+
+def count_deleted_product(*, instance: ProductTerms, using: str, **_kwargs: Any) -> None:
+    """Take a product that is deleted, by whatever code, out of the kept counts."""
+    removed = instance.facets if instance.is_counted else []
+    above = [term for term in instance.terms if term < 0]
+    FacetChange.objects.using(using).create(categories=above, removed=removed)
 
 
 def delete_product_files(*, instance: ProductImage, using: str, **_kwargs: Any) -> None:
@@ -46,11 +54,13 @@ def recount_for_raw_product(*, raw: bool, using: str, **_kwargs: Any) -> None:
 def _rebuild_tree() -> None:
     categories.repair()
     statistics.recount_all()
+    facets.recount_all()
 
 
 def _recount_all() -> None:
     products.fill_search_texts()
     statistics.recount_all()
+    facets.rebuild()
 
 
 def _once_on_commit(function: Any, using: str) -> None:

@@ -17,7 +17,7 @@ from shop_core.db.transactions import connection_of, in_transaction
 from shop_core.exceptions import TooManyRequests
 from shop_core.hooks import load_hook
 
-from shop_catalog import signals
+from shop_catalog import facets, signals
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import InvalidProduct, ReviewExists, TooManyReviews, UnknownProduct, UnknownReview
 from shop_catalog.models import Product, Review, ReviewStatus
@@ -148,6 +148,7 @@ def _update_rating(product_id: int) -> None:
     Product.objects.filter(pk=product_id).update(
         rating_count=figures["count"], rating_average=average.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     )
+    facets.refresh([product_id])
 
 
 def _check_rating(rating: int) -> None:

@@ -45,7 +45,7 @@ TEMPLATES = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SHOP_CATALOG = {"CURRENCY": "KES"}
+SHOP_CATALOG = {"CURRENCY": "KES", "FACETS": ["colour", "size", "material"]}
 
 
 def database() -> dict[str, object]:

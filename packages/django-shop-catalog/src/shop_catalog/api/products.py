@@ -42,7 +42,10 @@ class ProductFilters(Paging):
     in_stock: bool | None = None
     featured: bool | None = None
     attributes: list[SearchText] = Field(
-        [], max_length=10, description="An attribute as name:value, of the product or of one of its variants."
+        [],
+        max_length=10,
+        description="An attribute as name:value, of the product or of one of its variants. The value may be empty. "
+        "In the name, write a colon as \\: and a backslash as \\\\.",
     )
     rating: Decimal | None = Field(
         None, ge=0, le=5, max_digits=3, decimal_places=2, description="The lowest average rating to include."
@@ -187,10 +190,10 @@ def image_out(image: browsing.Image | ProductImage) -> dict[str, Any]:
 
 
 def _attribute(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not (name and colon and value):
+    pair = browsing.attribute_from_text(text)
+    if pair is None:
         raise HttpError(422, _("Write attributes as name:value."))
-    return name, value
+    return pair
 
 
 def _page(wanted: browsing.Filters, *, order: str, paging: Paging) -> dict[str, Any]:
@@ -209,6 +212,10 @@ def _facets(wanted: browsing.Filters) -> dict[str, Any]:
         **asdict(found),
         "min_price": money.as_text(found.min_price),
         "max_price": money.as_text(found.max_price),
+        "prices": [
+            {"start": money.as_text(band.start), "below": money.as_text(band.below), "count": band.count}
+            for band in found.prices
+        ],
         "ratings": {str(stars): number for stars, number in found.ratings.items()},
     }
 

@@ -118,18 +118,34 @@ class ProductItem(Schema):
     categories: list[CategoryLink]
 
 
+class PriceBandOut(Schema):
+    start: MoneyText = Field(description="The lowest price of the band.")
+    below: MoneyText = Field(description="The lowest price above the band.")
+    count: int
+
+
 class FacetsOut(Schema):
+    count: int = Field(description="Number of matching products.")
     categories: dict[str, int] = Field(
-        description="Number of matching products by category slug; each category includes its subtree."
+        description="Number of matching products by slug, for the category of the filter and those directly below it, "
+        "or for the roots; each category includes its subtree."
     )
     attributes: dict[str, dict[str, int]] = Field(
-        description="Number of matching products by attribute and value. A filter does not narrow its own counts."
+        description="Number of matching products by attribute and value, for the attributes that the site counts. "
+        "A filter does not narrow its own counts."
+    )
+    other: dict[str, int] = Field(
+        description="Number of matching products by attribute, whose values are not counted by themselves."
     )
     in_stock: int
     min_price: MoneyText | None
     max_price: MoneyText | None
+    prices: list[PriceBandOut] = Field(
+        description="Bands of prices that have products: 10 to 20, 20 to 50, 50 to 100."
+    )
     ratings: dict[str, int] = Field(description="Number of matching products rated at least 1, 2, 3 and 4.")
-    is_complete: bool = Field(description="False if so many products match that only some of them were counted.")
+    is_exact: bool = Field(description="False if more than 20,000 products match the filters: numbers are estimates.")
+    is_complete: bool = Field(description="False while the values of a new attribute are counted for the first time.")
 
 
 class ProductPage(Schema):

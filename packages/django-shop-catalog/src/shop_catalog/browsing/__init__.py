@@ -1,7 +1,7 @@
 """Reading the catalogue: lists of products with filters and facets, one product's page, suggestions while typing."""
 
-from shop_catalog.browsing.facets import Facets, count_facets
-from shop_catalog.browsing.filters import ORDERINGS, Filters
+from shop_catalog.browsing.facets import Facets, PriceBand, count_facets
+from shop_catalog.browsing.filters import ORDERINGS, Filters, attribute_from_text, attribute_to_text
 from shop_catalog.browsing.listing import (
     Page,
     categories_of,
@@ -22,10 +22,13 @@ __all__ = [
     "ListedProduct",
     "Page",
     "Place",
+    "PriceBand",
     "ProductDetails",
     "ProductPage",
     "Suggestions",
     "Variant",
+    "attribute_from_text",
+    "attribute_to_text",
     "categories_of",
     "count_facets",
     "count_products",

@@ -1,93 +1,211 @@
-"""Facets: counts of matching products by category, attribute, price and rating."""
+"""Facets: the numbers of listed products by category, attribute, price band, rating and stock."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from hashlib import blake2b
+from typing import NamedTuple
 
-from shop_catalog import categories
+from django.core.cache import cache
+from django.utils import timezone
+
+from shop_catalog import categories, facets
 from shop_catalog.browsing import listing
-from shop_catalog.browsing.filters import Filters
-from shop_catalog.browsing.matching import has_stock_column
-from shop_catalog.models import Product, ProductKind
+from shop_catalog.browsing.filters import Filters, places_for
+from shop_catalog.facets import terms
 
-CAP = 10_000
-"""The maximum number of products that facets count."""
+EXACT = 20_000
+"""Up to so many matching products are counted; beyond that, the numbers are estimated from samples."""
+
+SAMPLED = 10_000
+"""The number of products, matching or not, in the samples that are read for an estimate."""
+
+KEPT_FOR = 3600
+"""Seconds. Counted facets are kept in Django's cache, under the version of the catalogue that they were counted at."""
+
+
+@dataclass(frozen=True)
+class PriceBand:
+    """A range of prices with the number of products. ``below`` is the lowest price above it."""
+
+    start: Decimal
+    below: Decimal
+    count: int
 
 
 @dataclass(frozen=True)
 class Facets:
-    """Counts over the listed products that match.
+    """Numbers of the listed products that match.
 
-    ``categories`` counts every category with its subtree; ``ratings`` those rated at least 1, 2, 3, 4. A filter on an
-    attribute does not narrow the counts of that attribute, so that a second value can be chosen beside the first.
+    ``categories`` counts the category of the filter and those directly below it, or the roots, each with its subtree.
+    ``attributes`` counts the values of the attributes that the setting ``FACETS`` names. A filter on an attribute does
+    not narrow the counts of that attribute, so that a second value can be chosen beside the first. ``other`` counts
+    products with values beyond the limit. ``ratings`` counts those rated at least 1, 2, 3, 4. Numbers that are not
+    ``is_exact`` are estimates. ``is_complete`` is false while a newly named attribute is counted for the first time.
     """
 
+    count: int
     categories: dict[str, int]
     attributes: dict[str, dict[str, int]]
+    other: dict[str, int]
     in_stock: int
     min_price: Decimal | None
     max_price: Decimal | None
+    prices: list[PriceBand]
     ratings: dict[int, int]
+    is_exact: bool
     is_complete: bool
 
 
-def count_facets(filters: Filters) -> Facets:
-    """The facets of the products that match."""
-    rows, is_complete = _rows(filters)
-    attributes = _attribute_counts(rows)
-    for name in {name for name, _value in filters.attributes}:
+class _Numbers(NamedTuple):
+    """Numbers by facet, and whether they are exact."""
+
+    by_facet: Mapping[int, int]
+    is_exact: bool
+
+
+def count_facets(filters: Filters, *, with_categories: bool = True) -> Facets:
+    """The facets of the products that match. ``with_categories=False`` leaves out the counts of categories.
+
+    Those of a category, or of the whole shop, are kept. Others are counted, and stay in Django's cache until the
+    catalogue changes.
+
+    Raises:
+        UnknownCategory: the category of the filter does not exist.
+    """
+    now = timezone.now()
+    tree = categories.current_tree()
+    node = listing.node_of(filters, tree)
+    key = _cache_key(filters, facets.version(now=now), tree, with_categories)
+    found: Facets | None = cache.get(key)
+    if found is None:
+        found = _count(filters, tree, node, now, with_categories=with_categories)
+        cache.set(key, found, KEPT_FOR)
+    return found
+
+
+def _cache_key(filters: Filters, version: facets.Version, tree: categories.CategoryTree, *more: object) -> str:
+    content = json.dumps([*version, str(tree.version), facets.filterable(), asdict(filters), *more], default=str)
+    return f"shop_catalog.facets.{blake2b(content.encode(), digest_size=16).hexdigest()}"
+
+
+def _count(
+    filters: Filters,
+    tree: categories.CategoryTree,
+    node: categories.Node | None,
+    now: datetime,
+    *,
+    with_categories: bool,
+) -> Facets:
+    numbers = _numbers(filters, tree, node, now)
+    names = {pk: row for pk, row in facets.names().items() if row.name in facets.filterable()}
+    attributes, other = _attributes(numbers.by_facet, names)
+    is_exact = numbers.is_exact
+    for name in filters.wanted:
         others = tuple(pair for pair in filters.attributes if pair[0] != name)
-        wider, _complete = _rows(replace(filters, attributes=others))
-        attributes[name] = _attribute_counts(wider).get(name, {})
-    prices = [row["price"] for row in rows if row["price"] is not None]
+        wider = _numbers(replace(filters, attributes=others), tree, node, now)
+        wider_attributes, wider_other = _attributes(wider.by_facet, names)
+        attributes[name], other[name] = wider_attributes.get(name, {}), wider_other.get(name, 0)
+        is_exact = is_exact and wider.is_exact
+    lowest, highest = listing.price_range(filters)
     return Facets(
-        categories=_category_counts([row["pk"] for row in rows]),
-        attributes=attributes,
-        in_stock=sum(row["has_stock"] for row in rows),
-        min_price=min(prices, default=None),
-        max_price=max(prices, default=None),
-        ratings={stars: sum(row["rating_average"] >= stars for row in rows) for stars in range(1, 5)},
-        is_complete=is_complete,
+        count=numbers.by_facet.get(terms.EVERY, 0),
+        categories=_categories(filters, tree, node, now, is_exact=numbers.is_exact) if with_categories else {},
+        attributes={name: attributes[name] for name in facets.filterable() if attributes.get(name)},
+        other={name: number for name, number in other.items() if number},
+        in_stock=numbers.by_facet.get(terms.STOCKED, 0),
+        min_price=lowest,
+        max_price=highest,
+        prices=_bands(numbers.by_facet),
+        ratings=_ratings(numbers.by_facet),
+        is_exact=is_exact,
+        is_complete=_is_complete(names),
     )
 
 
-def _rows(filters: Filters) -> tuple[list[dict[str, Any]], bool]:
-    columns = ("pk", "kind", "price", "rating_average", "attributes", "has_stock")
-    matching = listing.matching(filters).order_by("-pk").annotate(has_stock=has_stock_column())
-    rows = list(matching.values(*columns)[: CAP + 1])
-    return rows[:CAP], len(rows) <= CAP
+def _numbers(filters: Filters, tree: categories.CategoryTree, node: categories.Node | None, now: datetime) -> _Numbers:
+    if filters == Filters(category=filters.category):
+        below = facets.subtree_terms(tree, node.id) if node is not None else []
+        kept = facets.kept_facets(node.id if node is not None else facets.EVERYTHING, below, now=now)
+        if kept is not None:
+            return _Numbers(kept, is_exact=True)
+    return _counted(filters)
 
 
-def _category_counts(product_ids: list[int]) -> dict[str, int]:
-    tree = categories.current_tree()
-    counts: Counter[str] = Counter()
-    for start in range(0, len(product_ids), 1000):
-        for nodes in listing.categories_of(product_ids[start : start + 1000]).values():
-            counts.update({above.slug for node in nodes for above in tree.path(node.id)})
-    return dict(counts.most_common())
+def _counted(filters: Filters) -> _Numbers:
+    numbers = listing.facet_numbers(filters, samples=0, limit=EXACT + 1)
+    if numbers.get(terms.EVERY, 0) <= EXACT:
+        return _Numbers(numbers, is_exact=True)
+    samples = _samples()
+    return _Numbers(_scaled(listing.facet_numbers(filters, samples=samples), samples), is_exact=False)
 
 
-def _attribute_counts(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Each product counts once per value, whether it or one of its variants has it."""
-    pairs: dict[int, set[tuple[str, str]]] = {row["pk"]: set(_pairs(row["attributes"])) for row in rows}
-    groups = [row["pk"] for row in rows if row["kind"] == ProductKind.GROUP]
-    for start in range(0, len(groups), 1000):
-        variants = Product.objects.filter(parent__in=groups[start : start + 1000], is_active=True)
-        for parent_id, options, attributes in variants.values_list("parent_id", "options", "attributes"):
-            if parent_id is not None:
-                pairs[parent_id].update(_pairs(options), _pairs(attributes))
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for product_pairs in pairs.values():
-        for name, value in product_pairs:
-            counts[name][value] += 1
-    return {name: dict(values.most_common()) for name, values in sorted(counts.items())}
+def _samples() -> int:
+    """The number of samples to read: a power of two, so that few statements serve every size of a shop."""
+    size = (facets.kept_facets(facets.EVERYTHING, [], now=timezone.now()) or {}).get(terms.EVERY, 0)
+    wanted = max(terms.SAMPLES * SAMPLED // max(size, 1), 1)
+    return min(places_for(wanted), terms.SAMPLES)
 
 
-def _pairs(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            yield name, str(value)
+def _scaled(numbers: Mapping[int, int], samples: int) -> dict[int, int]:
+    return {key: _rounded(number * terms.SAMPLES // samples) for key, number in numbers.items()}
+
+
+def _rounded(number: int) -> int:
+    """An estimate with two digits: 45,000."""
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return int(round(number / unit) * unit)
+
+
+def _attributes(
+    by_facet: Mapping[int, int], names: Mapping[int, facets.FacetName]
+) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """The numbers of values by attribute, the most frequent first, and those of further values."""
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    other: dict[str, int] = {}
+    for facet, number in sorted(by_facet.items(), key=lambda item: (-item[1], item[0])):
+        row = names.get(terms.value_id_of(facet) or 0)
+        if row is None or number <= 0:
+            continue
+        if row.value is None:
+            other[row.name] = number
+        else:
+            found[row.name][row.value] = number
+    return found, other
+
+
+def _categories(
+    filters: Filters, tree: categories.CategoryTree, node: categories.Node | None, now: datetime, *, is_exact: bool
+) -> dict[str, int]:
+    children = tree.children.get(node.id if node is not None else None, [])
+    shown = [*([node] if node is not None else []), *(child for child in children if child.is_visible)]
+    below = {each.id: facets.subtree_terms(tree, each.id) for each in shown}
+    if filters == Filters(category=filters.category):
+        totals = facets.kept_totals(below, now=now)
+        for each in shown:
+            if each.id not in totals:
+                totals[each.id] = _counted(Filters(category=each.slug)).by_facet.get(terms.EVERY, 0)
+    else:
+        samples = 0 if is_exact else _samples()
+        totals = listing.category_numbers(filters, below, samples=samples)
+        totals = _scaled(totals, samples) if samples else totals
+    return {each.slug: totals[each.id] for each in shown if totals.get(each.id)}
+
+
+def _bands(by_facet: Mapping[int, int]) -> list[PriceBand]:
+    bands = [(band, number) for facet, number in by_facet.items() if (band := terms.band_of(facet)) is not None]
+    return [PriceBand(*band, number) for band, number in sorted(bands) if number > 0]
+
+
+def _ratings(by_facet: Mapping[int, int]) -> dict[int, int]:
+    stars = {terms.rating_of(facet): number for facet, number in by_facet.items()}
+    return {least: sum(stars.get(each, 0) for each in range(least, 5)) for least in range(1, 5)}
+
+
+def _is_complete(names: Mapping[int, facets.FacetName]) -> bool:
+    return all(row.is_complete for row in names.values())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
+
+from shop_catalog.facets.terms import attribute_term
 
 
 class Ordering(NamedTuple):
@@ -51,5 +54,49 @@ class Filters:
             min_price=None if self.min_price is None else Decimal(0),
             max_price=None if self.max_price is None else Decimal(0),
             rating=None if self.rating is None else Decimal(0),
+            attributes=tuple(
+                (str(place), "x")
+                for place, texts in enumerate(self.wanted.values())
+                for _turn in range(places_for(len(texts)))
+            ),
             related_to="x" if self.related_to else "",
         )
+
+    @property
+    def wanted(self) -> dict[str, list[str]]:
+        """The values of ``attributes`` by name."""
+        wanted: dict[str, list[str]] = {}
+        for name, text in self.attributes:
+            wanted.setdefault(name, []).append(text)
+        return wanted
+
+    def attribute_terms(self) -> dict[str, int]:
+        """Parameters ``attribute0_0``, ``attribute0_1``, ...: the terms of each name.
+
+        They are padded to the next power of two.
+        """
+        found = {}
+        for number, (name, texts) in enumerate(self.wanted.items()):
+            for place in range(places_for(len(texts))):
+                term = attribute_term(name, texts[min(place, len(texts) - 1)])
+                found[f"attribute{number}_{place}"] = term
+        return found
+
+
+_PAIR = re.compile(r"((?:[^:\\]|\\.)*):(.*)", re.DOTALL)
+
+
+def attribute_from_text(text: str) -> tuple[str, str] | None:
+    """``name:value`` as a pair. In the name, a colon or a backslash is written with a backslash before it."""
+    found = _PAIR.fullmatch(text)
+    return (re.sub(r"\\([:\\])", r"\1", found[1]), found[2]) if found else None
+
+
+def attribute_to_text(name: str, value: str) -> str:
+    """The text that ``attribute_from_text`` reads."""
+    return re.sub(r"([:\\])", r"\\\1", name) + f":{value}"
+
+
+def places_for(number: int) -> int:
+    """The next power of two, so that few statements serve any number of values."""
+    return 1 << (number - 1).bit_length()

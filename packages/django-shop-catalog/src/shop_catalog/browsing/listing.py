@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import matching_products
 from shop_catalog.browsing.queries import ListedProduct, Place
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
+from shop_catalog.facets.terms import IN_STOCK, SOLD_OUT
 from shop_catalog.models import Product
 from shop_catalog.search import backend
 
@@ -54,6 +55,39 @@ def count_products(filters: Filters) -> tuple[int, bool]:
     """How many products match, at most ``COUNT_CAP``, and whether the number is exact."""
     found = matching(filters).order_by()[: COUNT_CAP + 1].count()
     return min(found, COUNT_CAP), found <= COUNT_CAP
+
+
+def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
+    """The lowest and the highest price of the products that match."""
+    arguments = _arguments(filters, after=None)
+    lowest, highest = (_page(filters, *arguments, ordering=order, limit=0) for order in ("price", "-price"))
+    return (lowest[0].price, highest[0].price) if lowest and highest else (None, None)
+
+
+def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
+    """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
+    values, search = _arguments(filters, after=None)
+    return queries.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
+
+
+def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
+    """The number of matching products in each category, given with the terms of its subtree."""
+    values, search = _arguments(filters, after=None)
+    return queries.category_numbers(filters, values, below, search=search, samples=samples)
+
+
+def node_of(filters: Filters, tree: categories.CategoryTree) -> categories.Node | None:
+    """The category of the filter.
+
+    Raises:
+        UnknownCategory: it does not exist.
+    """
+    if not filters.category:
+        return None
+    node = tree.by_slug.get(filters.category)
+    if node is None:
+        raise _unknown(filters.category)
+    return node
 
 
 def matching(filters: Filters) -> QuerySet[Any, Any]:
@@ -103,21 +137,39 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
 
 def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -> list[ListedProduct]:
     """The rows of the page and one more, which shows whether there is a next page."""
-    values = _parameters(filters, after=after)
-    search = backend(Product).prepare(filters.q) if filters.q else None
-    if filters.attributes or (filters.q and search is None):
-        return queries.uncompiled_page_rows(
-            filters, values, ordering=ordering, has_after=after is not None, limit=limit + 1
-        )
+    arguments = _arguments(filters, after=after)
+    return _page(filters, *arguments, ordering=ordering, limit=limit, has_after=after is not None)
+
+
+def _page(
+    filters: Filters,
+    values: Mapping[str, Any],
+    search: Hashable,
+    *,
+    ordering: str,
+    limit: int,
+    has_after: bool = False,
+) -> list[ListedProduct]:
     return queries.page_rows(
         filters,
-        values if search is None else {**values, **search.values},
-        search=None if search is None else search.shape,
+        values,
+        search=search,
         reads_in_order=_reads_in_order(filters, values, limit=limit),
         ordering=ordering,
-        has_after=after is not None,
+        has_after=has_after,
         limit=limit + 1,
     )
+
+
+def _arguments(filters: Filters, *, after: Place | None) -> tuple[dict[str, Any], Hashable]:
+    """The values of the filters, and the shape of a prepared search."""
+    values = _parameters(filters, after=after)
+    search = backend(Product).prepare(filters.q) if filters.q else None
+    return (values, None) if search is None else ({**values, **search.values}, search.shape)
+
+
+def _unknown(slug: str) -> UnknownCategory:
+    return UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
 
 
 def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
@@ -127,13 +179,15 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
         "max_price": filters.max_price,
         "rating": filters.rating,
         "related_to": filters.related_to,
+        "stock": IN_STOCK if filters.in_stock else SOLD_OUT,
+        **filters.attribute_terms(),
     }
     if after is not None:
         values |= {"after_value": after.value, "after_id": after.id}
     if filters.category:
         bounds = queries.subtree_bounds(filters.category)
         if bounds is None:
-            raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": filters.category})
+            raise _unknown(filters.category)
         values |= bounds._asdict()
     return values
 

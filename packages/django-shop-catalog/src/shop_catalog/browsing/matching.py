@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import Any
 
-from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
-from django.db.models.lookups import In
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from shop_core.db.compiled import LiteralInteger
 
-from shop_catalog.browsing.filters import Filters
+from shop_catalog.browsing.filters import Filters, places_for
 from shop_catalog.managers import is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
+from shop_catalog.models.numbers import Overlaps
 from shop_catalog.search import backend
 
 
@@ -29,14 +26,12 @@ def matching_products(
         products = products.filter(_in_subtree(p, reads_in_order=reads_in_order))
     products = products.filter(*_conditions(p, filters))
     if filters.in_stock is not None:
-        products = products.filter(has_stock()) if filters.in_stock else products.exclude(has_stock())
+        products = products.filter(_has_term(p("stock", LiteralInteger())))
     if filters.related_to:
         products = _related(p, products)
-    wanted: defaultdict[str, list[str]] = defaultdict(list)
-    for name, value in filters.attributes:
-        wanted[name].append(value)
-    for name, values in wanted.items():
-        products = _with_attribute(products, name, values)
+    for number, texts in enumerate(filters.wanted.values()):
+        places = range(places_for(len(texts)))
+        products = products.filter(_has_term(*(p(f"attribute{number}_{place}", LiteralInteger()) for place in places)))
     if filters.q and search is not None:
         products = backend(Product).narrow(products, p, search, by_relevance=by_relevance)
     elif filters.q:
@@ -79,16 +74,9 @@ def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return products.filter(Exists(shared)).exclude(Q(slug=slug))
 
 
-def _with_attribute(products: QuerySet[Any, Any], name: str, values: list[str]) -> QuerySet[Any, Any]:
-    """Products with one of these values in their attributes, or in the attributes or options of a variant."""
-    variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True)
-    has_variant = Exists(variants.filter(_has_value("options", name, values) | _has_value("attributes", name, values)))
-    return products.filter(_has_value("attributes", name, values) | has_variant)
-
-
-def _has_value(column: str, name: str, values: list[str]) -> Q:
-    """Whether a JSON column has one of the values, compared as text, under this name, which may contain ``__``."""
-    return Q(In(Cast(KeyTextTransform(name, column), TextField()), values))
+def _has_term(*numbers: Any) -> Overlaps:
+    """Whether the product, or one of its variants, has one of these terms."""
+    return Overlaps(F("listing_terms__terms"), *numbers)
 
 
 def has_stock() -> Q:

@@ -30,9 +30,13 @@ from shop_core.money import MAX_AMOUNT
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import has_stock_column, matching_products, product_field
 from shop_catalog.categories.queries import version_expression
+from shop_catalog.facets.counting import GroupsQuery, NumbersQuery
+from shop_catalog.facets.queries import FacetNumber
+from shop_catalog.facets.terms import sample_terms
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
+from shop_catalog.models.numbers import Overlaps
 
 _SORT_PRICE: Any = DecimalField(max_digits=16, decimal_places=4)
 
@@ -165,20 +169,30 @@ def page_rows(
     has_after: bool,
     limit: int,
 ) -> list[ListedProduct]:
-    """One page of listed products, by a compiled statement. ``values`` has the values of the filters."""
-    return _PAGE.rows(filters.shape, search, reads_in_order, ordering, has_after, limit, **values)
+    """One page of listed products. ``values`` has the values of the filters.
+
+    Without ``search``, the shape of a prepared search, the backend's plain queryset is run.
+    """
+    place = (search, reads_in_order, ordering, has_after, limit)
+    if filters.q and search is None:
+        return _PAGE.plain_rows(filters, *place, **values)
+    return _PAGE.rows(filters.shape, *place, **values)
 
 
-def uncompiled_page_rows(
-    filters: Filters, values: Mapping[str, Any], *, ordering: str, has_after: bool, limit: int
-) -> list[ListedProduct]:
-    """As ``page_rows``, for filters whose values change the SQL, and for searches that are not prepared."""
+def facet_numbers(
+    filters: Filters, values: Mapping[str, Any], *, search: Hashable, samples: int, limit: int
+) -> dict[int, int]:
+    """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
+    return _numbers(_FACETS, filters, values, search, samples, limit)
 
-    def constant(name: str, field: Any) -> Value:
-        return Value(values[name], output_field=field)
 
-    rows = _build_page(constant, filters, None, False, ordering, has_after, limit)  # noqa: FBT003
-    return [ListedProduct(*row) for row in rows]
+def category_numbers(
+    filters: Filters, values: Mapping[str, Any], below: Mapping[int, list[int]], *, search: Hashable, samples: int
+) -> dict[int, int]:
+    """The number of matching products by category, each given with the terms of its subtree."""
+    pairs = [(term, category_id) for category_id, terms in below.items() for term in terms]
+    groups = {"members": [term for term, _pk in pairs], "owners": [pk for _term, pk in pairs]}
+    return _numbers(_CATEGORIES, filters, {**values, **groups}, search, samples)
 
 
 def subtree_bounds(slug: str) -> SubtreeBounds | None:
@@ -293,6 +307,31 @@ def _build_page(
     return limited
 
 
+def _numbers(
+    query: CompiledQuery[FacetNumber], filters: Filters, values: Mapping[str, Any], *shape: Hashable
+) -> dict[int, int]:
+    is_plain = filters.q and shape[0] is None
+    rows = query.plain_rows(filters, *shape, **values) if is_plain else query.rows(filters.shape, *shape, **values)
+    return {facet: int(number or 0) for facet, number in rows}
+
+
+def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
+    products = matching_products(p, filters, search=search).filter(listing_terms__isnull=False).order_by()
+    if samples:
+        is_sampled = Overlaps(F("listing_terms__terms"), *map(Value, sample_terms(samples)))
+        products = products.filter(is_sampled)
+    return products
+
+
+def _build_facets(p: Any, filters: Filters, search: Hashable, samples: int, limit: int) -> QuerySet[Any, Any]:
+    rows = _matching_terms(p, filters, search, samples).values_list("listing_terms__facets")
+    return rows[:limit] if limit else rows
+
+
+def _build_categories(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
+    return _matching_terms(p, filters, search, samples).values_list("pk", "listing_terms__terms")
+
+
 def _price_or_last(*, is_descending: bool) -> Coalesce:
     """The price or, if none is given, a value after all prices, since a comparison with NULL would end the list."""
     last = Decimal(-1) if is_descending else MAX_AMOUNT + 1
@@ -351,6 +390,8 @@ def _build_paths(p: Any) -> QuerySet[Any, Any]:
 
 
 _PAGE = CompiledQuery(Product, _build_page, row=ListedProduct, reads=True)
+_FACETS = NumbersQuery(Product, _build_facets, row=FacetNumber, reads=True)
+_CATEGORIES = GroupsQuery(Product, _build_categories, row=FacetNumber, reads=True)
 _BOUNDS = CompiledQuery(Category, _build_bounds, row=SubtreeBounds, reads=True)
 _LINKS = CompiledQuery(ProductCategory, _build_links, row=CategoryLink, reads=True)
 _PRODUCT = CompiledQuery(Product, _build_product, row=ProductDetails, reads=True)

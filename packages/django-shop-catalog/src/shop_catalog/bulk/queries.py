@@ -108,7 +108,7 @@ def _supports_copy(connection: Any) -> bool:
 
 def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Sequence[Any]]) -> None:
     texts = [
-        [_copy_text(field, value) for value in column]
+        [_copy_text(connection, field, value) for value in column]
         for field, column in zip(fields, zip(*rows, strict=True), strict=True)
     ]
     lines = "".join("\t".join(line) + "\n" for line in zip(*texts, strict=True))
@@ -117,11 +117,14 @@ def _copy(connection: Any, target: str, fields: Sequence[Any], rows: Sequence[Se
         copy.write(lines)
 
 
-def _copy_text(field: Any, value: Any) -> str:
+def _copy_text(connection: Any, field: Any, value: Any) -> str:
     """A value in the text format of COPY."""
     if value is None:
         return "\\N"
-    text = json.dumps(value, cls=field.encoder) if isinstance(field, models.JSONField) else str(value)
+    if isinstance(field, models.JSONField):
+        text = json.dumps(value, cls=field.encoder)
+    else:
+        text = str(value) if not isinstance(value, list) else str(field.get_db_prep_value(value, connection))
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 

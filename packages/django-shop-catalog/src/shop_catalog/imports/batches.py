@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from shop_catalog import bulk, inventory, money, products, statistics
+from shop_catalog import bulk, facets, inventory, money, products, statistics
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.imports.columns import PRODUCT_COLUMNS, ProductRow
 from shop_catalog.imports.reports import Report, RowError
@@ -94,6 +94,7 @@ class Batch:
         after |= {entry.product.pk: statistics.contribution(entry.product) for entry in simple}
         nothing = statistics.Figures()
         statistics.record_many((pk, figures.minus(before.get(pk, nothing))) for pk, figures in after.items())
+        facets.refresh(product.pk for product in listed.values())
 
     def _lock(self) -> None:
         """Lock the existing products of these SKUs and their groups, in primary-key order."""

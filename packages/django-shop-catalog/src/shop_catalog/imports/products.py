@@ -18,7 +18,7 @@ from shop_catalog.imports.batches import Batch
 from shop_catalog.imports.columns import ProductRow
 from shop_catalog.imports.reports import Report, RowError
 from shop_catalog.imports.row_readers import RawRow
-from shop_catalog.models import Category, Product, ProductCategory, StatisticsChange
+from shop_catalog.models import Category, Product, ProductCategory, ProductTerms, StatisticsChange
 from shop_catalog.types import explain
 
 CHUNK = 1000
@@ -74,7 +74,7 @@ def _import(
         if progress is not None:
             progress(report.rows)
     if report.rows >= CHUNK:
-        bulk.analyse(Product, ProductCategory, StatisticsChange)
+        bulk.analyse(Product, ProductCategory, ProductTerms, StatisticsChange)
 
 
 def _chunks(rows: Iterable[RawRow]) -> Iterator[list[RawRow]]:

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import in_transaction
 
+from shop_catalog import facets
 from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
 from shop_catalog.inventory import announcements, queries
 from shop_catalog.inventory.queries import Change, Movement, StockRow
@@ -173,9 +174,21 @@ def _record(
     _refuse_insufficient_stock(due)
     if queries.update_counters({row.id: change for row, change in due.items()}) != len(due):
         raise InsufficientStock(_("The stock changed in the meantime. Try again."), extra={"available": {}})
+    _refresh_facets(due)
     for movement in movements:
         if movement.crossing and movement.product_id in written:
             announcements.announce_on_commit(movement.event_id)
+
+
+def _refresh_facets(due: Mapping[StockRow, Change]) -> None:
+    """Update the facets of products that are sold out now, or in stock again."""
+    crossed = [
+        row.id
+        for row, change in due.items()
+        if (row.available_quantity > 0) != (row.available_quantity + change.stock - change.reserved > 0)
+    ]
+    if crossed:
+        facets.refresh(queries.listed_ids(crossed))
 
 
 def _check_positive(quantities: Mapping[str, int]) -> Mapping[str, int]:

@@ -94,6 +94,12 @@ def update_counters(changes: Mapping[int, Change]) -> int:
         return int(cursor.rowcount)
 
 
+def listed_ids(ids: Iterable[int]) -> list[int]:
+    """The products that lists show for these: the group of a variant, otherwise the product itself."""
+    rows = Product.objects.filter(pk__in=ids).values_list("pk", "parent_id")
+    return [parent_id or pk for pk, parent_id in rows]
+
+
 def sku_parameters(skus: Iterable[str]) -> dict[str, str]:
     """Parameters ``sku0``, ``sku1``, ... of a compiled query.
 

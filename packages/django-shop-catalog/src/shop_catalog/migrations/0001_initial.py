@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import mptt.fields
+import shop_catalog.models.numbers
 import uuid
 from decimal import Decimal
 from django.conf import settings
@@ -686,5 +687,87 @@ class Migration(migrations.Migration):
                 condition=models.Q(("kind__in", ["receive", "adjust", "reserve", "release", "ship", "restock"])),
                 name="shop_catalog_movement_kind",
             ),
+        ),
+        migrations.CreateModel(
+            name="FacetValue",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.BigIntegerField(unique=True)),
+                ("name", models.TextField(verbose_name="name")),
+                ("value", models.TextField(null=True, verbose_name="value")),
+                ("is_complete", models.BooleanField(default=True)),
+            ],
+            options={
+                "verbose_name": "facet value",
+                "verbose_name_plural": "facet values",
+            },
+        ),
+        migrations.CreateModel(
+            name="FacetChange",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("category_id", models.BigIntegerField(null=True)),
+                ("categories", shop_catalog.models.numbers.NumbersField(default=list)),
+                ("added", shop_catalog.models.numbers.NumbersField(default=list)),
+                ("removed", shop_catalog.models.numbers.NumbersField(default=list)),
+            ],
+            options={
+                "verbose_name": "facet change",
+                "verbose_name_plural": "facet changes",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("category_id__isnull", False)),
+                        fields=["category_id"],
+                        name="shop_catalog_facet_recounts",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="FacetCount",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("category_id", models.BigIntegerField()),
+                ("facet", models.BigIntegerField()),
+                ("number", models.BigIntegerField(default=0)),
+            ],
+            options={
+                "verbose_name": "facet count",
+                "verbose_name_plural": "facet counts",
+                "constraints": [
+                    models.UniqueConstraint(fields=("category_id", "facet"), name="shop_catalog_one_facet_count")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ProductTerms",
+            fields=[
+                (
+                    "product",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="listing_terms",
+                        serialize=False,
+                        to="shop_catalog.product",
+                    ),
+                ),
+                ("terms", shop_catalog.models.numbers.NumbersField(default=list)),
+                ("facets", shop_catalog.models.numbers.NumbersField(default=list)),
+                ("is_counted", models.BooleanField(default=False)),
+                ("changes_at", models.DateTimeField(null=True)),
+            ],
+            options={
+                "verbose_name": "terms of a product",
+                "verbose_name_plural": "terms of products",
+                "indexes": [
+                    shop_catalog.models.numbers.NumbersIndex(fields=["terms"], name="shop_catalog_terms"),
+                    models.Index(
+                        condition=models.Q(("changes_at__isnull", False)),
+                        fields=["changes_at"],
+                        name="shop_catalog_terms_due",
+                    ),
+                ],
+            },
         ),
     ]

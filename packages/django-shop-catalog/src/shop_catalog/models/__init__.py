@@ -1,6 +1,8 @@
 """Tables of the catalogue."""
 
 from shop_catalog.models.category import Category
+from shop_catalog.models.facet_change import FacetChange
+from shop_catalog.models.facets import FacetCount, FacetValue, ProductTerms
 from shop_catalog.models.gate import CategoryTreeVersion, write_gate
 from shop_catalog.models.image import ProductImage
 from shop_catalog.models.job import JobRun
@@ -16,6 +18,9 @@ __all__ = [
     "Category",
     "CategoryStatistics",
     "CategoryTreeVersion",
+    "FacetChange",
+    "FacetCount",
+    "FacetValue",
     "JobRun",
     "MovementKind",
     "PriceChange",
@@ -23,6 +28,7 @@ __all__ = [
     "ProductCategory",
     "ProductImage",
     "ProductKind",
+    "ProductTerms",
     "ProductUpload",
     "Review",
     "ReviewStatus",

@@ -13,6 +13,7 @@ from mptt.models import MPTTModel, TreeForeignKey
 
 from shop_catalog.exceptions import CategoryCycle
 from shop_catalog.managers import CategoryManager
+from shop_catalog.models.facet_change import FacetChange
 from shop_catalog.models.gate import write_gate
 from shop_catalog.models.statistics_change import StatisticsChange
 
@@ -176,6 +177,6 @@ def _writes(fields: frozenset[str] | None, *names: str) -> bool:
 
 def _recount(alias: str, category_ids: Iterable[int]) -> None:
     """Mark these categories to be counted again, since their products changed."""
-    StatisticsChange.objects.using(alias).bulk_create(
-        StatisticsChange(category_id=category_id) for category_id in sorted(category_ids)
-    )
+    ids = sorted(category_ids)
+    StatisticsChange.objects.using(alias).bulk_create(StatisticsChange(category_id=pk) for pk in ids)
+    FacetChange.objects.using(alias).bulk_create(FacetChange(category_id=pk) for pk in ids)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from shop_catalog import categories, statistics
+from shop_catalog import categories, facets, statistics
 
 
 class Command(BaseCommand):
@@ -26,4 +26,5 @@ class Command(BaseCommand):
             raise CommandError(f"{len(faults)} faults. Run it again with --fix.")
         changed = categories.repair()
         statistics.recount_all()
+        facets.recount_all()
         self.stdout.write(self.style.SUCCESS(f"Repaired: {changed} categories changed."))

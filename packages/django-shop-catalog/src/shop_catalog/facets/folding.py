@@ -1,0 +1,140 @@
+"""Folding: adding the recorded changes to the kept counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from django.utils import timezone
+from shop_core.db.transactions import in_transaction
+
+from shop_catalog import categories
+from shop_catalog.facets import queries, writing
+from shop_catalog.facets.kept import subtree_terms
+from shop_catalog.facets.queries import EVERYTHING, FOLDED
+from shop_catalog.facets.values import filterable, store_names
+from shop_catalog.models import Category, FacetChange, FacetCount, FacetValue, Product, ProductTerms
+from shop_catalog.statistics.changes import with_ancestors
+from shop_catalog.statistics.queries import use_one_snapshot
+
+CHUNK = 10_000
+"""The number of changes that are folded in one transaction."""
+
+
+class _Change(NamedTuple):
+    """A recorded change: see ``FacetChange``."""
+
+    pk: int
+    category_id: int | None
+    categories: list[int]
+    added: list[int]
+    removed: list[int]
+
+
+def fold() -> int:
+    """Fold the recorded changes into the kept counts. Returns how many were folded; a second run finds none.
+
+    Runs in transactions of at most ``CHUNK`` changes. Then the categories that were moved are counted again, each in
+    a transaction, and products whose publication began or ended are counted as such.
+    """
+    apply_publications()
+    fill_new_facets()
+    folded = 0
+    while found := _fold_chunk():
+        folded += found
+    while _recount_one():
+        folded += 1
+    return folded
+
+
+def recount_all() -> None:
+    """Mark all counts to be counted again by the next fold, if rows were written without these functions."""
+    ids = [EVERYTHING, *Category.objects.order_by().values_list("pk", flat=True)]
+    FacetChange.objects.bulk_create(FacetChange(category_id=pk) for pk in ids)
+
+
+def rebuild() -> None:
+    """Write the terms of all products, a thousand in each transaction: after a fixture or a new setting ``FACETS``."""
+    last = 0
+    while ids := list(
+        Product.objects.filter(parent__isnull=True, pk__gt=last)
+        .order_by("pk")
+        .values_list("pk", flat=True)[: writing.CHUNK]
+    ):
+        _refresh_in_transaction(ids)
+        last = ids[-1]
+
+
+def apply_publications() -> None:
+    """Count the products whose publication has begun or ended."""
+    due = ProductTerms.objects.filter(changes_at__lte=timezone.now()).order_by("changes_at")
+    while ids := list(due.values_list("pk", flat=True)[: writing.CHUNK]):
+        _refresh_in_transaction(ids)
+
+
+def fill_new_facets() -> None:
+    """Count the values of attributes that the setting names since the last run."""
+    names = filterable()
+    others = FacetValue.objects.filter(value__isnull=True)
+    others.exclude(name__in=names).update(is_complete=False)
+    if others.filter(name__in=names, is_complete=True).count() == len(set(names)):
+        return
+    rebuild()
+    store_names()
+    others.filter(name__in=names).update(is_complete=True)
+
+
+@in_transaction(ProductTerms)
+def _refresh_in_transaction(ids: list[int]) -> None:
+    list(Product.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    writing.refresh(ids)
+
+
+@in_transaction(FacetChange)
+def _fold_chunk() -> int:
+    changes = [change for change in _locked() if change.category_id is None]
+    if not changes:
+        return 0
+    parents: dict[int, int | None] = dict(Category.objects.order_by().values_list("pk", "parent_id"))
+    numbers: Counter[tuple[int, int]] = Counter()
+    for change in changes:
+        above = {EVERYTHING} | with_ancestors([-term for term in change.categories if -term in parents], parents)
+        for sign, facets in ((1, change.added), (-1, change.removed)):
+            for facet in facets:
+                for category_id in above:
+                    numbers[category_id, facet] += sign
+    numbers[FOLDED, 0] += len(changes)
+    _add(numbers)
+    FacetChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
+    return len(changes)
+
+
+@in_transaction(FacetChange)
+def _recount_one() -> int:
+    """Count a category again. All reads see one snapshot, and the changes that are not folded are left out."""
+    use_one_snapshot()
+    _locked()
+    marker = FacetChange.objects.filter(category_id__isnull=False).order_by("pk").first()
+    if marker is None or marker.category_id is None:
+        return 0
+    category_id = marker.category_id
+    FacetCount.objects.filter(category_id=category_id).delete()
+    below = [] if category_id == EVERYTHING else subtree_terms(categories.current_tree(), category_id)
+    if below or category_id == EVERYTHING:
+        counted = Counter(queries.counted_numbers(category_id, below))
+        counted.subtract(queries.unfolded_numbers(category_id, below))
+        _add({(category_id, facet): number for facet, number in counted.items()})
+    found: int = FacetChange.objects.filter(category_id=category_id).delete()[0]
+    _add({(FOLDED, 0): found})
+    return found
+
+
+def _locked() -> list[_Change]:
+    """The oldest changes, locked, so that one process folds at a time."""
+    rows = FacetChange.objects.select_for_update().order_by("pk").values_list(*_Change._fields)[:CHUNK]
+    return [_Change(*row) for row in rows]
+
+
+def _add(numbers: Mapping[tuple[int, int], int]) -> None:
+    queries.add_counts([(*key, number) for key, number in sorted(numbers.items()) if number])

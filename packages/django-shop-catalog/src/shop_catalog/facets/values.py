@@ -1,0 +1,67 @@
+"""The values of filterable attributes that are counted, and their facets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from shop_catalog.bulk.queries import insert_values
+from shop_catalog.conf import app_settings
+from shop_catalog.facets import queries
+from shop_catalog.facets.terms import attribute_term, value_facet
+from shop_catalog.models import FacetValue, ProductTerms
+
+MAX_NAMES = 20
+MAX_VALUES = 300
+"""The maximum number of values of one attribute that are counted by themselves. Further values count together."""
+
+MAX_LENGTH = 100
+"""Longer texts are not counted by themselves."""
+
+
+class Pair(NamedTuple):
+    name: str
+    text: str
+
+
+def filterable() -> list[str]:
+    """The names of the attributes that are counted."""
+    return list(app_settings.FACETS)[:MAX_NAMES]
+
+
+def facets_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The facets of attributes with a value. Unknown values are stored, up to the limit."""
+    names = set(filterable())
+    wanted = {Pair(*pair): attribute_term(*pair) for pair in pairs if pair[0] in names}
+    if not wanted:
+        return {}
+    keys = {*wanted.values(), *(attribute_term(name, None) for name in names)}
+    known = queries.values_by_key(sorted(keys))
+    if missing := {pair: key for pair, key in wanted.items() if key not in known}:
+        _store(missing, names)
+        known = queries.values_by_key(sorted(keys))
+    return {
+        pair: value_facet(known.get(key) or known[attribute_term(pair.name, None)]) for pair, key in wanted.items()
+    }
+
+
+def store_names() -> None:
+    """Store a row for the further values of each filterable attribute."""
+    _store({}, set(filterable()))
+
+
+def _store(missing: Mapping[Pair, int], names: set[str]) -> None:
+    """Insert values in the order of their keys, so that two writers do not wait for each other in a circle."""
+    room = {name: MAX_VALUES + 1 - count for name, count in queries.value_counts().items()}
+    rows: dict[int, tuple[int, str, str | None, bool]] = {}
+    for name in names - room.keys():
+        key = attribute_term(name, None)
+        rows[key] = (key, name, None, not ProductTerms.objects.exists())
+    added: defaultdict[str, int] = defaultdict(int)
+    for pair, key in sorted(missing.items()):
+        if added[pair.name] < room.get(pair.name, MAX_VALUES) and len(pair.text) <= MAX_LENGTH:
+            added[pair.name] += 1
+            rows[key] = (key, pair.name, pair.text, True)
+    columns = ("key", "name", "value", "is_complete")
+    insert_values(FacetValue, columns, [rows[key] for key in sorted(rows)], on_conflict="ON CONFLICT (key) DO NOTHING")

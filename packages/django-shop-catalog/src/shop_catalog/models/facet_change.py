@@ -1,0 +1,35 @@
+"""Changes that are not yet folded into the kept counts of facets."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from shop_catalog.models.numbers import NumbersField
+
+
+class FacetChange(models.Model):
+    """A change to fold into the kept counts, written in the transaction of the change.
+
+    The facets ``added`` and ``removed`` count for all categories above ``categories``. With ``category_id``: that
+    category has to be counted again.
+    """
+
+    category_id = models.BigIntegerField(null=True)
+    categories = NumbersField(default=list)
+    added = NumbersField(default=list)
+    removed = NumbersField(default=list)
+
+    class Meta:
+        verbose_name = _("facet change")
+        verbose_name_plural = _("facet changes")
+        indexes = [
+            models.Index(
+                fields=["category_id"],
+                name="shop_catalog_facet_recounts",
+                condition=models.Q(category_id__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category_id or self.categories}: +{self.added} -{self.removed}"
