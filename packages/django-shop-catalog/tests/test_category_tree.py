@@ -410,3 +410,13 @@ def test_google_taxonomy_loads_into_a_valid_tree(shared_data, capsys):
     deepest = max(lines, key=lambda line: line.count(">")).split(" > ")
     leaf = Category.objects.get(name=deepest[-1], level=len(deepest) - 1)
     assert [*Category.objects.above(leaf).values_list("name", flat=True), leaf.name] == deepest
+
+
+def test_reading_a_tree_that_was_never_written_writes_nothing(django_assert_num_queries):
+    CategoryTreeVersion.objects.all().delete()
+    with django_assert_num_queries(2) as captured:
+        assert categories.current_tree().by_slug == {}
+    assert [query["sql"][:6] for query in captured] == ["SELECT", "SELECT"]
+    assert CategoryTreeVersion.objects.count() == 0
+    categories.create("First")
+    assert [*categories.current_tree().by_slug] == ["first"]

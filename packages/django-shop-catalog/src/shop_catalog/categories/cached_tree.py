@@ -13,7 +13,7 @@ from django.core.files.storage import Storage
 from pydantic_core import to_json
 
 from shop_catalog.categories import queries
-from shop_catalog.models import Category, write_gate
+from shop_catalog.models import Category
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
 
 MAX_DEPTH = 64
@@ -112,6 +112,8 @@ class CategoryTree:
         }
 
 
+NEVER_WRITTEN = uuid.UUID(int=0)
+"""The version while no category was ever written. Its tree is not cached, and reading it writes nothing."""
 _trees: dict[str, CategoryTree] = {}
 _building = threading.Lock()
 
@@ -123,16 +125,13 @@ def current_tree() -> CategoryTree:
 
 def tree_version() -> uuid.UUID:
     """The tree's version, which changes in the transaction of every change."""
-    version = queries.tree_version()
-    while version is None:
-        with write_gate():  # writes the row
-            pass
-        version = queries.tree_version()
-    return version
+    return queries.tree_version() or NEVER_WRITTEN
 
 
 def tree_at(version: uuid.UUID) -> CategoryTree:
     """Return the tree for a version that was just read. Its rows are read after the version, so they are not older."""
+    if version == NEVER_WRITTEN:
+        return CategoryTree(version, _read_rows(), Category._meta.get_field("image").storage)
     alias = Category.objects.db
     tree = _trees.get(alias)
     if tree is None or tree.version != version:
