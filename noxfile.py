@@ -202,6 +202,18 @@ def production_smoke(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def refusals(session: nox.Session) -> None:
+    """Run the production topology against slow clients, processes that die twice and a PostgreSQL that refuses."""
+    install(
+        session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd", "pytest-django"
+    )
+    command = ["python", "-m", "pytest", "-c", "example_project/pytest.ini"]
+    tests = ["example_project/tests/operations/test_serve.py"]
+    session.run(*command, *tests, env={"SHOP_TEST_FULL": "1", "DATABASE_URL": ""})
+    session.run("python", "deploy/server/refusals.py", *session.posargs)
+
+
+@nox.session(python=NEWEST)
 def soak(session: nox.Session) -> None:
     """Load the production topology evenly for half an hour and measure its memory: ``-- --minutes 30 --rate 10``."""
     install(session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "redis", "aiosmtpd")

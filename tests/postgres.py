@@ -61,32 +61,38 @@ def server() -> Iterator[str]:
 
 @contextlib.contextmanager
 def _running(folder: Path) -> Iterator[str]:
-    folder.chmod(0o755)
-    bins = _installed() or _unpacked(folder)
-    data = folder / "data"
-    data.mkdir()
-    user = _other_user(data)
-    port = _free_port()
-    options = " ".join(f"-c {name}={value!r}" for name, value in OPTIONS.items())
-    _call(
-        user,
-        bins / "initdb",
-        "-D",
-        data,
-        "-U",
-        "shop",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-    )
-    _call(user, bins / "pg_ctl", "-D", data, "-l", data / "log", "-w", "-o", f"-p {port} {options}", "start")
+    server = Server(folder)
+    server.start()
     try:
-        yield f"postgres://shop@127.0.0.1:{port}/postgres"
+        yield server.url
     finally:
-        _call(user, bins / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        server.stop("immediate")
+
+
+class Server:
+    """A new server in a folder, which can be stopped and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.chmod(0o755)
+        self.bins = _installed() or _unpacked(folder)
+        self.data = folder / "data"
+        self.data.mkdir()
+        self.user = _other_user(self.data)
+        self.port = _free_port()
+        self.url = f"postgres://shop@127.0.0.1:{self.port}/postgres"
+        command = ["initdb", "-D", self.data, "-U", "shop", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        _call(self.user, self.bins / str(command[0]), *command[1:])
+
+    def start(self, *, wait: bool = True, **changed: str) -> None:
+        """Start it, with changed options. Without ``wait`` it may still refuse connections afterwards."""
+        options = " ".join(f"-c {name}={value!r}" for name, value in {**OPTIONS, **changed}.items())
+        self._control("-l", self.data / "log", "-w" if wait else "-W", "-o", f"-p {self.port} {options}", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._control("-m", mode, "-w", "stop")
+
+    def _control(self, *arguments: str | Path) -> None:
+        _call(self.user, self.bins / "pg_ctl", "-D", self.data, *arguments)
 
 
 def _installed() -> Path | None:

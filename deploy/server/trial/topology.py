@@ -49,7 +49,11 @@ class Topology:
         self.ports = {name: free_port() for name in ("http", "https", "8001", "8002", "redis")}
         self.mailbox, self.gateway = Mailbox(), Gateway()
         os.environ.pop("DATABASE_URL", None)
-        self.database = stack.enter_context(postgres.server())
+        (folder / "postgres").mkdir()
+        self.postgres = postgres.Server(folder / "postgres")
+        self.postgres.start()
+        stack.callback(self.postgres.stop, "immediate")
+        self.database = self.postgres.url
         self.environment = self._environment()
         self.tls = ssl.create_default_context()
 
