@@ -48,7 +48,7 @@ def call_as_staff(world: World) -> None:
         return
     calls = _staff_calls(world, order, share)
     path, body = calls[int(draw * len(calls))]
-    text = f"staff's app calls {path.strip('/').replace('/', ' ').replace(order.number, '')} of "
+    text = f"staff's app calls {' '.join(part for part in path.split('/') if part.isalpha())} of "
     _post(
         world,
         text + world.order_name(order.number),

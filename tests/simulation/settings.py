@@ -45,6 +45,6 @@ else:
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": ":memory:",
-            "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+            "OPTIONS": {"transaction_mode": "IMMEDIATE", "cached_statements": 4096},
         }
     }

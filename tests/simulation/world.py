@@ -29,7 +29,7 @@ from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Cart, Customer, Order, OrderEvent
 from shop_orders.webhooks import webhook
 
-from simulation import death
+from simulation import death, quick
 from simulation.clock import Clock
 from simulation.plan import Plan, Step
 from simulation.providers import KINDS, SERVICES, Letter
@@ -328,6 +328,7 @@ def shop() -> Iterator[None]:
         ),
         translation.override("en"),
         death.watched(),
+        quick.columns(),
     ):
         for logger in loggers:
             logger.addHandler(handler)
