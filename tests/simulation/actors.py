@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from shop_orders import carts, checkout, idempotency, lifecycle, payments
-from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment, Refund
+from shop_orders.models import Cart, IncomingPayment, Order, OrderStatus, Payment, Refund
+from shop_orders.payment_providers import refund_needs_decision
 
 from simulation.providers import SERVICES, Deal, Letter, Service
 from simulation.steps import step
@@ -59,10 +60,24 @@ def check_out(world: World) -> None:
     cart = shopper.carts[-1] if shopper.carts and is_new else world.pick(shopper.carts)
     way = world.rng.choice(world.plan.ways)
     key = f"cart {cart.public_id}" if cart is not None and world.chance(0.5) else ""
-    looks = world.chance(0.5)
-    if cart is None:
-        return
+    looks, pays = world.chance(0.5), world.chance(0.7)
+    order = None if cart is None else _order(world, shopper, cart, way, key=key, looks=looks)
+    if order is not None and pays:
+        _pay(world, order, "")
 
+
+@step(weight=1)
+def hoard(world: World) -> None:
+    """A buyer orders one cart after another and pays none."""
+    shopper, happens = world.rng.choice(world.shoppers), world.happens("a buyer orders more and more", 0.8)
+    way = world.rng.choice(world.plan.ways)
+    for _ in range(MAX_UNPAID + 1 if happens else 0):
+        _fill_cart(world, shopper)
+        if shopper.carts:
+            _order(world, shopper, shopper.carts[-1], way, key="", looks=False)
+
+
+def _order(world: World, shopper: Shopper, cart: Cart, way: str, *, key: str, looks: bool) -> Order | None:
     def place() -> Any:
         shown = carts.view(cart, customer=cart.customer, payment_provider=way).draft.total if looks else None
         order = checkout.place_order(
@@ -76,16 +91,16 @@ def check_out(world: World) -> None:
 
     text = f"{shopper.name} orders a cart to pay by {way}{' with a key' if key else ''}"
     number = world.run(text, partial(_once, "place_order", key, place), documents=checkout.place_order)
-    if number:
-        order = Order.objects.get(number=number)
-        if order.placed_at == world.clock.now:  # else a request is repeated, perhaps with another way
-            world.placed_with[number] = way
-        world.story.say(f"that is {world.order_name(number)}, {order.total} KES")
-        if shopper.customer is None:
-            shopper.token = ""
-        _check_limit(world, shopper)
-        if world.chance(0.7):
-            _pay(world, order, "")
+    if not number:
+        return None
+    order = Order.objects.get(number=number)
+    if order.placed_at == world.clock.now:  # else a request is repeated, perhaps with another way
+        world.placed_with.setdefault(number, way)
+    world.story.say(f"that is {world.order_name(number)}, {order.total} KES")
+    if shopper.customer is None:
+        shopper.token = ""
+    _check_limit(world, shopper)
+    return order
 
 
 @step(weight=6)
@@ -449,9 +464,13 @@ def resolve(world: World) -> None:
 
 
 def undecided() -> list[Payment]:
-    """What staff have to decide: held payments, those that nobody can be asked about, and authorised ones."""
+    """What staff have to decide: held payments, those that nobody can be asked about, and authorised ones.
+
+    They wait as long as the provider's page says that the money is on its way.
+    """
     payments = Payment.objects.exclude(status__in=("captured", "failed", "cancelled")).order_by("id")
-    return [one for one in payments if one.needs_decision or one.status == Payment.Status.AUTHORISED]
+    found = [one for one in payments if one.needs_decision or one.status == Payment.Status.AUTHORISED]
+    return [one for one in found if all(deal.status != "processing" for deal in _deals_of(one))]
 
 
 def found_at_provider(service: Service, payment: Payment) -> Decimal:
@@ -461,13 +480,14 @@ def found_at_provider(service: Service, payment: Payment) -> Decimal:
     """
     others = payment.order.payments.filter(provider=payment.provider).exclude(pk=payment.pk)
     known = {name for names in others.values_list("provider_reference", "receipt") for name in names if name}
-    reference, payment_id = payment.provider_reference, str(payment.public_id)
-    found = (
-        deal
-        for deal in service.deals.values()
-        if (deal.reference == reference if reference else deal.payment_id == payment_id)
-    )
+    found = _deals_of(payment)
     return sum((deal.value for deal in found if not known & {deal.reference, deal.receipt}), Decimal(0))
+
+
+def _deals_of(payment: Payment) -> list[Deal]:
+    reference, payment_id = payment.provider_reference, str(payment.public_id)
+    deals = SERVICES[payment.provider].deals.values()
+    return [deal for deal in deals if (deal.reference == reference if reference else deal.payment_id == payment_id)]
 
 
 def settle_by_hand(world: World, payment: Payment) -> None:
@@ -486,6 +506,68 @@ def settle_by_hand(world: World, payment: Payment) -> None:
             lambda: payments.capture(payment.pk, by=world.staff),
             documents=payments.capture,
         )
+
+
+@step(weight=2)
+def resolve_refund(world: World) -> None:
+    """Look at the provider's page what became of a refund that nobody can be asked about."""
+    refund = world.pick(undecided_refunds())
+    if refund is not None:
+        settle_refund(world, refund)
+
+
+def undecided_refunds() -> list[Refund]:
+    """The refunds that staff are asked to look at."""
+    waiting = (
+        Refund.objects.filter(status__in=("queued", "pending")).exclude(error="").select_related("payment__order")
+    )
+    return [one for one in waiting.order_by("id") if refund_needs_decision(one)]
+
+
+def settle_refund(world: World, refund: Refund) -> None:
+    """Staff enter whether it was made; one that is on its way there is looked at later.
+
+    At a provider that was removed they make it themselves, on its pages.
+    """
+    service = SERVICES[refund.payment.provider]
+    back, makes_it = service.find_return(refund.provider_reference, str(refund.public_id)), world.chance(0.5)
+    if back is not None and back.status == "pending":
+        return
+    is_made = back is not None and back.status == "succeeded"
+    if back is None and service.alias in world.removed and (makes_it or world.is_calm):
+        is_made = _make_at_provider(world, service, refund)
+    name = world.order_name(refund.payment.order.number)
+    world.run(
+        f"staff find that the refund of {refund.amount} of {name} was {'' if is_made else 'not '}made",
+        lambda: payments.resolve_refund(refund.pk, succeeded=is_made, by=world.staff),
+        documents=payments.resolve_refund,
+    )
+    if not is_made and service.alias in world.removed:
+        _record_made_at_provider(world, refund.payment)
+
+
+def _record_made_at_provider(world: World, payment: Payment) -> None:
+    """Staff enter what they see on the pages of a provider that was removed, and that is not in the books."""
+    payment.refresh_from_db()
+    missing = sum((deal.returned for deal in _deals_of(payment)), Decimal(0)) - payment.refunded_amount
+    if missing > 0 and payment.status == Payment.Status.CAPTURED:
+        world.run(
+            f"staff record that {missing} of {world.order_name(payment.order.number)} went back on its pages",
+            lambda: payments.record_provider_refund(payment.pk, amount=missing, by=world.staff),
+            documents=payments.record_provider_refund,
+        )
+
+
+def _make_at_provider(world: World, service: Service, refund: Refund) -> bool:
+    deals = _deals_of(refund.payment)
+    if sum(deal.returned for deal in deals) - refund.payment.refunded_amount >= refund.amount:
+        return True  # they see there that it was made already
+    for deal in deals:
+        if deal.value - deal.returned - deal.on_the_way >= refund.amount:
+            world.story.say(f"{service.alias}: staff send back {refund.amount} of {service.name(deal)} on its pages")
+            service.give_back(deal.reference, refund.amount)
+            return True
+    return False
 
 
 @step(weight=2)

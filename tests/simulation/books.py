@@ -282,7 +282,7 @@ def orders_end(world: World, orders: list[Order]) -> Found:
 
 def deadlines(world: World, orders: list[Order]) -> Found:
     """Each way to pay gives its time once, however often the customer changes to and fro."""
-    days = {"card": 30 / 1440, "gone": 30 / 1440, "phone": 15 / 1440, "deposit": 1 / 24, "bank": 7}
+    days = {"card": 30 / 1440, "debit": 30 / 1440, "gone": 30 / 1440, "phone": 15 / 1440, "deposit": 1 / 24, "bank": 7}
     for order in orders:
         if order.expires_at is None:
             continue
@@ -321,10 +321,8 @@ def jobs_done(world: World, orders: list[Order]) -> Found:
     gone = world.removed_for_good
     waiting = [(order, row) for order in orders for row in refunds_of(order) if row.status in ("queued", "pending")]
     for order, refund in waiting:
-        if refund.payment.provider not in gone:
-            yield f"a refund never ends ({refund.status})", f"{world.order_name(order.number)}: {refund}"
-        elif not refund.error:
-            yield "a refund waits and nobody says why", str(refund)
+        why = refund.error or "nobody says why"
+        yield f"a refund never ends ({refund.status})", f"{world.order_name(order.number)}: {refund}, {why}"
     for event in ProviderEvent.objects.filter(outcome__in=("received", "waiting")).order_by("id"):
         if event.provider not in gone:
             yield (

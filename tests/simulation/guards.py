@@ -12,6 +12,7 @@ from unittest import mock
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 from shop_orders import crediting, idempotency, lifecycle
 from shop_orders.carts import unpaid_orders
 from shop_orders.exceptions import PaymentDeclined
@@ -49,6 +50,16 @@ def _expiry_of_any_order() -> Any:
         return sum(expire(pk) for pk in Order.objects.unpaid().values_list("pk", flat=True)[:limit])
 
     return mock.patch.dict(jobs.JOBS, {"expire_orders": overdue_and_unpaid})
+
+
+def _expiry_forgets_money_on_its_way() -> Any:
+    """An order expires while its money is on its way."""
+    querysets = type(Order.objects.all())
+
+    def overdue(self: Any, now: Any = None) -> Any:
+        return self.unpaid().filter(expires_at__lte=now or timezone.now()).exclude(payments__status="held")
+
+    return mock.patch.object(querysets, "overdue", overdue)
 
 
 def _refunds_without_lease() -> Any:
@@ -191,6 +202,7 @@ def _keys_are_ignored() -> Any:
 GUARDS: dict[str, Off] = {
     "expiry asks the provider": _expiry_does_not_ask,
     "expiry takes its own order": _expiry_of_any_order,
+    "an order waits for money that is on its way": _expiry_forgets_money_on_its_way,
     "a refund is sent by one process at a time": _refunds_without_lease,
     "a claim is confirmed before it is booked": _claims_are_believed,
     "a second transaction is a payment of its own": _second_transaction_is_the_first,

@@ -144,7 +144,7 @@ def _check_expired(world: World, order: Order) -> None:
                 continue  # money that was sent by hand may not be reported yet
             if deal.value > deal.returned:
                 world.fault("expired although it was paid", f"{world.order_name(order.number)} by {service.alias}")
-            elif deal.status in ("open", "authorised"):
+            elif deal.status in ("open", "processing", "authorised"):
                 world.fault(
                     f"expired while it could be paid ({deal.status}, {service.alias})",
                     f"{world.order_name(order.number)} was expired, {deal.reference} can still be paid",

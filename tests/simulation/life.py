@@ -73,8 +73,8 @@ def _let_pass(world: World, minutes: int) -> None:
 def _has_ended(world: World) -> bool:
     """Whether nothing is under way any more, as far as that can be told from outside."""
     deals = [deal for service in SERVICES.values() if service.sends_events for deal in service.deals.values()]
-    is_open = any(deal.status in ("open", "authorised") or deal.on_the_way for deal in deals)
-    return not (world.mail_left() or is_open or jobs.has_work(world))
+    is_open = any(deal.status in ("open", "processing", "authorised") or deal.on_the_way for deal in deals)
+    return not (world.mail_left() or is_open or jobs.has_work(world) or actors.undecided_refunds())
 
 
 def staff_work(world: World) -> None:
@@ -83,6 +83,8 @@ def staff_work(world: World) -> None:
     for payment in actors.undecided():
         if payment.needs_decision:
             actors.settle_by_hand(world, payment)
+    for refund in actors.undecided_refunds():
+        actors.settle_refund(world, refund)
     for row in IncomingPayment.objects.filter(status="held").order_by("id"):
         actors.sort_one(world, row)
     for order in Order.objects.refund_due().order_by("id"):

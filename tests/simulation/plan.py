@@ -44,8 +44,11 @@ TROUBLES = (
     "refunds are listed",
     "listed refunds have no id of ours",
     "pages stay open for a day",
+    "a customer has agreed before",
+    "a debit fails",
+    "a buyer orders more and more",
 )
-WAYS = ("card", "phone", "bank", "door", "deposit")
+WAYS = ("card", "phone", "bank", "door", "deposit", "debit")
 
 
 @dataclass(frozen=True)

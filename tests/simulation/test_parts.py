@@ -1,11 +1,16 @@
 """The parts of the simulation that must hold before its findings mean anything."""
 
-import pytest
-from django.db import transaction
-from django.utils import timezone
-from shop_orders.models import Customer
+import contextlib
+from unittest import mock
 
-from simulation import clock, death, life, world
+import pytest
+from django.apps import apps
+from django.db import transaction
+from django.db.models import Value
+from django.utils import timezone
+from shop_orders.models import Customer, Order
+
+from simulation import clock, death, life, quick, world
 from simulation.plan import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,3 +66,34 @@ def test_a_process_that_dies_before_a_commit_callback_has_committed():
     assert life.is_dead
     assert called == [1]
     assert Customer.objects.filter(first_name="Dead").exists()
+
+
+def test_the_remembered_columns_are_those_that_django_compiles():
+    models = [
+        row for name in ("orders", "catalog", "notify") for row in apps.get_app_config(f"shop_{name}").get_models()
+    ]
+    querysets = [queryset for model in models for queryset in _queries(model)]
+    querysets.append(Order.objects.select_related("customer")[:3])
+    plain = [str(queryset.query) for queryset in querysets]
+    with quick.columns():
+        for _ in range(2):
+            assert [str(queryset.query) for queryset in querysets] == plain
+
+
+def test_remembered_columns_change_no_life():
+    stories = []
+    for columns in (quick.columns, contextlib.nullcontext):
+        with mock.patch.object(quick, "columns", columns), world.shop():
+            stories.append(life.play(make(3)).story)
+    assert stories[0] == stories[1]
+
+
+def _queries(model):
+    rows = model.objects.order_by("pk")
+    yield model.objects.order_by("-pk")
+    yield model.objects.filter(pk=1)
+    yield model.objects.filter(pk__in=model.objects.filter(pk=2))
+    yield rows.only("pk")
+    yield rows.values_list("pk")
+    yield rows.annotate(one=Value(1)).order_by("one")
+    yield model.objects.order_by().union(model.objects.order_by()).order_by("pk")

@@ -65,6 +65,9 @@ class Deal:
     """What the customer typed as the order's number."""
     receipt: str = ""
     """The number of the transaction that customer and statement have, at a service that has such receipts."""
+    arrives_at: datetime | None = None
+    will_fail: bool = False
+    """When money that is on its way arrives, or whether it does not."""
     is_by_hand: bool = False
     """The customer sent it without a request of the shop."""
     returns: list[Return] = field(default_factory=list)
@@ -271,9 +274,12 @@ class Service:
     def name(self, deal: Deal) -> str:
         return f"{deal.reference} ({deal.amount} {deal.currency} for {self.world.order_name(deal.order_number)})"
 
-    def find_return(self, reference: str) -> Return | None:
+    def find_return(self, reference: str, refund_id: str = "") -> Return | None:
+        """A refund by the service's reference of it, or by the shop's id."""
+        made = (back for deal in self.deals.values() for back in deal.returns)
         return next(
-            (back for deal in self.deals.values() for back in deal.returns if back.reference == reference), None
+            (back for back in made if back.reference == reference or (refund_id and back.refund_id == refund_id)),
+            None,
         )
 
     # What it tells the shop.

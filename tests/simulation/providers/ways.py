@@ -90,6 +90,41 @@ class DepositService(Service):
         self.send(deal, "authorised")
 
 
+class DebitService(Service):
+    """A page on which customers agree to a debit of their bank account: the money arrives days later, or never."""
+
+    refusing_means = "cancelled"
+    page_minutes = 30
+
+    def open(self, payment_id: str, order_number: str, amount: Decimal, currency: str) -> Deal:
+        deal = super().open(payment_id, order_number, amount, currency)
+        if self.world.happens("a customer has agreed before", 0.3) and deal.status == "open":
+            self.pay(deal)
+        return deal
+
+    def pay(self, deal: Deal) -> None:
+        deal.status, deal.closes_at = "processing", None
+        deal.arrives_at = self.world.clock.now + timedelta(hours=self.world.rng.choice((5, 30, 140)))
+        deal.will_fail = self.world.happens("a debit fails", 0.5)
+        self.send(deal, "processing")
+
+    def close(self, reference: str) -> None:
+        deal = self.deals.get(reference)
+        if deal is not None and deal.status == "processing":
+            raise PaymentDeclined("The money is on its way")
+        super().close(reference)
+
+    def pass_time(self) -> None:
+        super().pass_time()
+        for deal in list(self.deals.values()):
+            if deal.status == "processing" and deal.arrives_at is not None and deal.arrives_at <= self.world.clock.now:
+                self.world.story.say(f"{self.alias}: {self.name(deal)} {'fails' if deal.will_fail else 'arrives'}")
+                if deal.will_fail:
+                    self.end(deal, "failed")
+                else:
+                    self.take(deal, deal.amount)
+
+
 class BankService(Service):
     """An account: customers send what they like, and only its statement tells."""
 
@@ -261,6 +296,16 @@ class Deposit(Simulated):
         return self.state_of(reference)
 
 
+class Debit(Simulated):
+    label = "Debit"
+    expires_after = timedelta(minutes=30)
+
+    def started(self, deal: Deal) -> PaymentStart:
+        if deal.status == "processing":
+            return PaymentStart(reference=deal.reference, status="processing")
+        return super().started(deal)
+
+
 class ByHand:
     """Staff move the money of these ways; what they record as sent back, they have sent."""
 
@@ -295,4 +340,5 @@ KINDS: dict[str, tuple[type[Service], str]] = {
     "bank": (BankService, "simulation.providers.ways.Bank"),
     "door": (DoorService, "simulation.providers.ways.Door"),
     "deposit": (DepositService, "simulation.providers.ways.Deposit"),
+    "debit": (DebitService, "simulation.providers.ways.Debit"),
 }
