@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.db.models import Sum
 from shop_orders import carts, checkout, idempotency, lifecycle, payments
 from shop_orders.models import Cart, IncomingPayment, Order, OrderStatus, Payment, Refund
 from shop_orders.payment_providers import refund_needs_decision
@@ -692,9 +693,10 @@ def _check_limit(world: World, shopper: Shopper) -> None:
     held = Order.objects.filter(
         email=shopper.email, status__in=("pending", "confirmed"), payment_status__in=("unpaid", "failed")
     )
-    units = sum(line.quantity for order in held.prefetch_related("lines") for line in order.lines.all())
-    if held.count() > MAX_UNPAID:
-        world.fault("too many unpaid orders", f"{shopper.name} holds {held.count()}, {MAX_UNPAID} are allowed")
+    quantities = list(held.annotate(units=Sum("lines__quantity")).values_list("units", flat=True))
+    units = sum(quantities)
+    if len(quantities) > MAX_UNPAID:
+        world.fault("too many unpaid orders", f"{shopper.name} holds {len(quantities)}, {MAX_UNPAID} are allowed")
     if units > MAX_UNITS:
         world.fault("too many unpaid units", f"{shopper.name} holds {units}, {MAX_UNITS} are allowed")
 

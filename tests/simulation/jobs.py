@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, partial
@@ -102,15 +103,17 @@ Rows = Callable[[tuple[str, ...]], dict[str, list[QuerySet[Any]]]]
 
 
 def _select(world: World, rows: Rows, removed: tuple[str, ...]) -> set[str]:
-    names, sql, params = _statement(rows, removed)
+    """Past Django's cursor, which would convert the long text of the statement each time."""
+    names, sql, params, times = _statement(rows, removed)
     now = connection.ops.adapt_datetimefield_value(world.clock.now)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [now if value == _some_time() else value for value in params])
-        return {name for name, has_rows in zip(names, cursor.fetchone(), strict=True) if has_rows}
+    values = [now if is_time else value for value, is_time in zip(params, times, strict=True)]
+    with contextlib.closing(connection.connection.cursor()) as cursor:
+        found = cursor.execute(sql, values).fetchone()
+    return {name for name, has_rows in zip(names, found, strict=True) if has_rows}
 
 
 @cache
-def _statement(rows: Rows, removed: tuple[str, ...]) -> tuple[list[str], str, list[Any]]:
+def _statement(rows: Rows, removed: tuple[str, ...]) -> tuple[list[str], str, list[Any], list[bool]]:
     """Compiled once, for a time that is replaced by that of each question."""
     names, parts, values = [], [], []
     with clock.virtual(clock.Clock(SOME_TIME)):
@@ -119,15 +122,14 @@ def _statement(rows: Rows, removed: tuple[str, ...]) -> tuple[list[str], str, li
             names.append(name)
             parts.append(" OR ".join(f"EXISTS ({sql})" for sql, _params in found))
             values += [value for _sql, params in found for value in params]
-    return names, f"SELECT {', '.join(parts)}", values
+    sql = f"SELECT {', '.join(parts)}"
+    if connection.vendor == "sqlite":
+        sql = sql.replace("%s", "?").replace("%%", "%")
+    some_time = connection.ops.adapt_datetimefield_value(SOME_TIME)
+    return names, sql, values, [value == some_time for value in values]
 
 
 SOME_TIME = clock.START - timedelta(days=1000)
-
-
-@cache
-def _some_time() -> Any:
-    return connection.ops.adapt_datetimefield_value(SOME_TIME)
 
 
 def _waiting() -> set[int]:

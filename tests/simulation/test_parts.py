@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import transaction
 from django.db.models import Value
 from django.utils import timezone
-from shop_orders.models import Customer, Order
+from shop_orders.models import Customer, Order, OrderEvent, Payment
 
 from simulation import clock, death, life, quick, world
 from simulation.plan import make
@@ -73,7 +73,13 @@ def test_the_remembered_columns_are_those_that_django_compiles():
         row for name in ("orders", "catalog", "notify") for row in apps.get_app_config(f"shop_{name}").get_models()
     ]
     querysets = [queryset for model in models for queryset in _queries(model)]
-    querysets.append(Order.objects.select_related("customer")[:3])
+    querysets += [
+        Order.objects.select_related("customer")[:3],
+        Order.objects.select_related("customer__user").order_by("customer__email"),
+        OrderEvent.objects.select_related("order__customer", "actor"),
+        Payment.objects.filter(order__status="pending").select_related("order"),
+        Payment.objects.select_related("order").only("order__number"),
+    ]
     plain = [str(queryset.query) for queryset in querysets]
     with quick.columns():
         for _ in range(2):

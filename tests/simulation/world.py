@@ -128,8 +128,9 @@ class World:
         ORDERS["PAYMENT_PROVIDERS"] = {alias: {"BACKEND": KINDS[alias][1]} for alias in plan.ways}
         CATALOG["PRICES_INCLUDE_TAX"] = plan.prices == "gross"
         MemoryNotifier.outbox.clear()
-        self.staff = _users()["staff"]
-        self.shoppers = _open_shop()
+        users = _users()
+        self.staff = users["staff"]
+        self.shoppers = _open_shop(users["ann"])
 
     # Chance.
 
@@ -177,7 +178,7 @@ class World:
         self.story.say(f"{when}:")
         try:
             with self.story.meanwhile():
-                if self.chance(0.4) and rival:
+                if self.chance(0.7) and rival:
                     STEPS[rival].play(self)
                 for _ in range(self.rng.choice((1, 1, 2))):
                     self._play_something()
@@ -374,7 +375,7 @@ def _users() -> dict[str, Any]:
     return users
 
 
-def _open_shop() -> list[Shopper]:
+def _open_shop(user: Any) -> list[Shopper]:
     """An empty shop with goods on its shelves."""
     clean()
     known = {product.sku: product for product in Product.objects.filter(sku__in=GOODS)}
@@ -392,7 +393,7 @@ def _open_shop() -> list[Shopper]:
             for sku, (_price, quantity, _tax_class) in GOODS.items()
         )
         ann = Customer.objects.create(
-            user=_users()["ann"], first_name="Ann", email="ann@example.org", phone="+254712345678", language="en"
+            user=user, first_name="Ann", email="ann@example.org", phone="+254712345678", language="en"
         )
     return [Shopper("Ann", "ann@example.org", customer=ann), Shopper("a guest", "guest@example.org")]
 
