@@ -22,6 +22,7 @@ KINDS = {
     "refund_resolved": _("A refund was reviewed"),
     "refund_without_credit": _("A refund without credit"),
     "restocked": _("Goods came back"),
+    "units_cancelled": _("Goods are not sent"),
     "payment_held": _("A payment is held"),
     "payment_recorded": _("Money was recorded"),
     "payment_amount_unknown": _("A payment was reported without its amount"),

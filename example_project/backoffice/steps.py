@@ -45,6 +45,10 @@ def _announced(name: str, order: Order, options: Mapping[str, Any], *, by: Any) 
         _assume_captured(order, options)
     else:
         STEPS[name].action(order.pk, by=by, **options)
+    return _signals_since(known, order)
+
+
+def _signals_since(known: set[int], order: Order) -> list[tuple[str, dict[str, Any]]]:
     rows = order.events.exclude(pk__in=known).exclude(signal="").order_by("pk")
     return [(f"shop_orders.signals.{event.signal}", event.payload) for event in rows]
 
@@ -56,9 +60,10 @@ def _assume_captured(order: Order, options: Mapping[str, Any]) -> None:
 
 
 def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    known = set(order.events.values_list("pk", flat=True))
     queued = payments.queue_refund(order.pk, **options)
     order.refresh_from_db()
-    announced = []
+    announced = _signals_since(known, order)
     for refund in queued:
         Refund.objects.filter(pk=refund.pk).update(status=Refund.Status.SUCCEEDED)
         order.refunded_amount += refund.amount

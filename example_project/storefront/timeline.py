@@ -31,6 +31,7 @@ KINDS = {
     "placed": _("You placed your order"),
     "shipment_sent": _("We shipped a parcel"),
     "refunded": _("We refunded money"),
+    "units_cancelled": _("A part of your order is not sent"),
     "note": _("A note from us"),
 }
 REFUND = {

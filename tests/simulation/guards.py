@@ -41,7 +41,7 @@ def _expiry_of_any_order() -> Any:
             if order.status == "cancelled" or not Order.objects.overdue().exists():
                 return False
             reason = "It was not paid in time."
-            lifecycle._cancel(order, kind=Credit.Kind.EXPIRY, by=None, reason=reason, notify=notify)
+            lifecycle.cancel_locked(order, kind=Credit.Kind.EXPIRY, by=None, reason=reason, notify=notify)
             return True
 
     def overdue_and_unpaid(*, limit: int = 500) -> int:

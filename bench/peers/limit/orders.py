@@ -69,9 +69,10 @@ placed AS (
   RETURNING id, placed_at),
 lines AS (
   INSERT INTO shop_orders_orderline (order_id, position, product_ref, sku, name, quantity, unit_price, line_total,
-    tax_class, price_includes_tax, discount, net, tax, weight, shipped_quantity, restocked_quantity)
+    tax_class, price_includes_tax, discount, net, tax, weight, shipped_quantity, cancelled_quantity,
+    restocked_quantity)
   SELECT placed.id, position, sku, sku, name, quantity, price, price * quantity, tax_class, true, 0,
-    price * quantity, 0, weight, 0, 0
+    price * quantity, 0, weight, 0, 0, 0
     FROM placed, unnest(%(skus)s::text[], %(names)s::text[], %(quantities)s::int[], %(prices)s::numeric[],
       %(tax_classes)s::text[], %(weights)s::numeric[]) WITH ORDINALITY
       AS line (sku, name, quantity, price, tax_class, weight, position)),

@@ -79,6 +79,7 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("GET", "/orders/staff/orders/"): ("staff", staff(200), None),
     ("GET", "/orders/staff/orders/{number}/"): ("staff", staff(200), None),
     ("POST", "/orders/staff/orders/{number}/cancel/"): ("staff", staff(200), {}),
+    ("POST", "/orders/staff/orders/{number}/cancel-units/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/confirm/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/deliver/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/note/"): ("staff", staff(200), {"text": "Called back"}),

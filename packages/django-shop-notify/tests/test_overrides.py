@@ -172,7 +172,7 @@ class TestFallBackChain:
 
 EVENTS = [
     "order_placed", "order_confirmed", "order_processing", "order_shipped", "order_delivered", "order_cancelled",
-    "order_refunded", "payment_received", "payment_failed",
+    "order_part_cancelled", "order_refunded", "payment_received", "payment_failed",
 ]  # fmt: skip
 
 
@@ -193,6 +193,7 @@ def test_every_event_of_the_shop_has_a_text_for_mail_and_sms(event, language):
         },
         "shipment": {"carrier": "G4S", "tracking_number": "T1", "tracking_url": "https://track.example.org/T1"},
         "refund": {"amount": "100.00", "reason": "damaged"},
+        "cancelled": {"credited_amount": "500.00", "lines": [{"name": "Tea", "quantity": 1}]},
         "payment": {"amount": "1160.00"},
         "shop_name": "Duka",
     }
@@ -245,6 +246,28 @@ def account(**amounts):
             ("will refund", "If you"),
         ),
         (
+            "order_part_cancelled",
+            "processing",
+            {"refund_due": "5.00"},
+            (
+                "We cannot send a part of your order K7Q. Reason: Sold out.",
+                "Not sent:",
+                "1 x Tea",
+                "Still to come:",
+                "2 x Cup",
+                "KES 3.00 was taken off your order.",
+                "We will refund KES 5.00.",
+            ),
+            ("to pay", "Nothing more"),
+        ),
+        (
+            "order_part_cancelled",
+            "processing",
+            {"amount_due": "5.00"},
+            ("KES 5.00 is left to pay.",),
+            ("will refund", "on its way back"),
+        ),
+        (
             "payment_received",
             "cancelled",
             {"refund_due": "60.00"},
@@ -266,6 +289,12 @@ def test_mails_about_money_state_the_account_of_the_order(event, status, amounts
             "account": account(**amounts),
         },
         "refund": {"amount": "5.00", "reason": "Torn", "lines": [{"name": "Tea", "quantity": 1}]},
+        "cancelled": {
+            "reason": "Sold out",
+            "credited_amount": "3.00",
+            "lines": [{"name": "Tea", "quantity": 1}],
+            "remaining": [{"name": "Cup", "quantity": 2}],
+        },
         "payment": {"amount": "60.00"},
     }
     mail = messages.render(row(event=event, context=context, channel="email"))

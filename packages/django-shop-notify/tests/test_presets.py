@@ -60,6 +60,7 @@ def test_sms_of_an_event_without_an_email_is_followed_by_one_when_refused(status
         ("shop_orders.signals.order_placed", {}),
         ("shop_orders.signals.shipment_sent", {}),
         (STATUS, {"new_status": "cancelled"}),
+        ("shop_orders.signals.units_cancelled", {}),
         ("shop_orders.signals.order_refunded", {}),
     ],
 )

@@ -52,7 +52,14 @@ def announced():
     """The signals of the app in the order received: ``(name, payload, kwargs)``."""
     received = []
     receivers = []
-    for name in ("order_placed", "order_status_changed", "shipment_sent", "payment_status_changed", "order_refunded"):
+    for name in (
+        "order_placed",
+        "order_status_changed",
+        "shipment_sent",
+        "payment_status_changed",
+        "order_refunded",
+        "units_cancelled",
+    ):
 
         def receive(sender, payload, name=name, **kwargs):
             received.append((name, payload, kwargs))

@@ -45,7 +45,7 @@ def test_goods_are_refunded_at_what_they_cost_after_discount_and_tax(order):
     payments.refund(order.pk, shipping=True)
     assert credits_of(order)[1:] == [
         ("lines", Decimal("17.60"), {"978-1": 1, "978-2": 1}),
-        ("shipping", Decimal("4.40"), {}),
+        ("cancellation", Decimal("4.40"), {}),  # nothing is left to send
     ]
     assert (order.credited_amount, order.payment_status) == (order.total, "refunded")
     assert (order.amount_due, order.refund_due) == (0, 0)
@@ -105,7 +105,7 @@ def test_refund_signal_has_its_goods_and_the_account(order, announced, django_ca
 def test_refund_uses_up_what_is_owed_before_it_credits(order):
     payments.record_payment(order.pk, amount=Decimal("5.00"))
     assert Order.objects.get().refund_due == 5
-    payments.refund(order.pk, lines={"978-2": 1})
+    payments.refund(order.pk, lines={"978-2": 1}, cancel={})
     assert credits_of(order) == [("lines", Decimal("1.60"), {"978-2": 1})]
     assert (order.amount_due, order.refund_due) == (0, 0)
 

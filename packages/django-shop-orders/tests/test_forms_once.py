@@ -33,6 +33,7 @@ BRING = {
     "refund": ("memory", ["paid"]),
     "record_refund": ("memory", ["paid"]),
     "resolve_refund": ("memory", ["paid", "unknown refund"]),
+    "cancel_units": ("bank", []),
     "cancel": ("bank", []),
     "note": ("bank", []),
 }
@@ -43,6 +44,7 @@ VALUES = {
     "resolve": {"amount": "20.00"},
     "pay": {"amount": "10.00"},
     "restock": {"line_1": "1"},
+    "cancel_units": {"line_1": "1", "reason": "Sold out"},
     "refund": {"amount": "5.00", "reason": "Torn cover"},
     "record_refund": {"amount": "5.00"},
     "resolve_refund": {"outcome": "succeeded"},

@@ -174,6 +174,20 @@ class TakesTwice(Shelf):
         self.add(self.locked(quantities), quantities, -1)
 
 
+class ReleasesTheWholeOrder(Shelf):
+    """It gives back what was reserved, not what is released."""
+
+    taken = {}
+
+    def reserve(self, quantities, *, reference):
+        self.taken.update({(reference, ref): units for ref, units in quantities.items()})
+        return super().reserve(quantities, reference=reference)
+
+    def release(self, quantities, *, reference):
+        whole = {ref: self.taken.get((reference, ref), 0) for ref in quantities}
+        super().release(whole, reference=reference)
+
+
 class ReleasesShippedStock(Shelf):
     def ship(self, quantities, *, reference):
         self.release(quantities, reference=reference)
@@ -262,6 +276,7 @@ MUTANTS = [
     (IgnoresUnknownProducts, "test_reserve_reports_an_unknown_product_as_short", "reserve"),
     (NeverChangesStock, "test_reserve_takes_and_release_gives_back", "reserve"),
     (NeverGivesBack, "test_reserve_takes_and_release_gives_back", "release"),
+    (ReleasesTheWholeOrder, "test_release_gives_back_a_part", "release"),
     (TakesTwice, "test_shipped_goods_are_not_available_until_restocked", "ship"),
     (ReleasesShippedStock, "test_shipped_goods_are_not_available_until_restocked", "ship"),
     (RestocksNothing, "test_shipped_goods_are_not_available_until_restocked", "restock"),

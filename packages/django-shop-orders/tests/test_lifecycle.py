@@ -132,13 +132,7 @@ def test_refunded_goods_are_not_announced_as_still_to_come(place, user):
     payments.refund(order.pk, lines={"978-1": 2})
     lifecycle.ship(order.pk, quantities={"978-1": 1})
     payload = order.events.get(kind="shipment_sent").payload["shipment"]
-    assert (payload["is_last"], payload["remaining"]) == (
-        False,
-        [{"product_ref": "978-1", "name": "Trees of Kenya", "quantity": 1}],
-    )
-    payments.refund(order.pk, lines={"978-1": 1})
-    lifecycle.ship(order.pk, quantities={"978-1": 1})
-    assert order.events.filter(kind="shipment_sent").last().payload["shipment"]["remaining"] == []
+    assert (payload["is_last"], payload["remaining"], payload["lines"][0]["quantity"]) == (True, [], 1)
 
 
 @pytest.mark.parametrize("quantities", [{"978-1": 4}, {"978-1": 0}, {"978-1": -1}, {"other": 1}, {}])

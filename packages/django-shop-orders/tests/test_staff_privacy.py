@@ -43,6 +43,7 @@ BODIES = {
     "staff_confirm_order": {"accept_unpaid": True},
     "staff_ship_order": {"tracking_number": "canary-track", "tracking_url": "https://couriers.example.org/canary"},
     "staff_cancel_order": {"reason": "Canary moved away"},
+    "staff_cancel_units": {"reason": "Canary does not want it"},
     "staff_record_payment": {"payment_provider": "bank"},
     "staff_resolve_payment": {"amount": "25.00"},
     "staff_record_provider_refund": {"amount": "5.00", "reason": "Canary was not content"},

@@ -159,7 +159,7 @@ class Shop(RuleBasedStateMachine):
         if not order:
             return
         MemoryPaymentProvider.refund_status = result
-        owed, credited = order.refund_due, order.credited_amount
+        owed, credited, status, unsent = order.refund_due, order.credited_amount, order.status, self.unsent(order)
         made = self.attempt(
             payments.refund,
             order.pk,
@@ -171,7 +171,25 @@ class Shop(RuleBasedStateMachine):
         )
         order.refresh_from_db()
         above = max(sum(row.amount for row in made or ()) - owed, 0)
-        assert order.credited_amount == credited + (above if credit else 0)
+        taken = unsent - self.unsent(order)
+        if order.status == "cancelled" != status:
+            assert order.credited_amount == order.total
+        elif taken:
+            assert credit
+            assert above <= order.credited_amount - credited <= above + order.total
+            assert order.credits.last().lines == {ref: taken}
+        else:
+            assert order.credited_amount == credited + (above if credit else 0)
+
+    def unsent(self, order):
+        """The units that are left to send."""
+        return sum(line.open_quantity for line in order.lines.all())
+
+    @rule(number=picks, ref=refs, units=st.integers(0, 3), everything=st.booleans())
+    def cancel_units(self, number, ref, units, everything):
+        order = self.pick(number)
+        if order:
+            self.attempt(lifecycle.cancel_units, order.pk, None if everything else {ref: units})
 
     @rule(number=picks, result=st.sampled_from(["succeeded", "failed"]))
     def refund_ends(self, number, result):
@@ -202,9 +220,19 @@ class Shop(RuleBasedStateMachine):
     def stock_adds_up(self):
         for book in Book.objects.all():
             lines = OrderLine.objects.filter(product_ref=book.isbn).exclude(order__status="cancelled")
-            sums = lines.aggregate(sold=Sum("quantity", default=0), back=Sum("restocked_quantity", default=0))
+            fields = ("quantity", "cancelled_quantity", "restocked_quantity")
+            sums = lines.aggregate(**{f"sum_{name}": Sum(name, default=0) for name in fields})
             assert book.on_hand >= 0
-            assert book.on_hand + sums["sold"] - sums["back"] == RECEIVED
+            held = sums["sum_quantity"] - sums["sum_cancelled_quantity"] - sums["sum_restocked_quantity"]
+            assert book.on_hand + held == RECEIVED
+
+    @invariant()
+    def goods_end_with_the_order(self):
+        """An order with nothing left to send has been shipped, or is cancelled if nothing was sent."""
+        for order in Order.objects.prefetch_related("lines"):
+            if not self.unsent(order):
+                sent = any(line.shipped_quantity for line in order.lines.all())
+                assert order.status in (("shipped", "delivered") if sent else ("cancelled",))
 
     @invariant()
     def orders_add_up(self):

@@ -74,6 +74,9 @@ def act(place, book, customer, memory_provider, guest_order):
         "lifecycle.restock": lambda quantities=None, **names: lifecycle.restock(
             shipped(), quantities or {book.isbn: 1}, **names
         ),
+        "lifecycle.cancel_units": lambda quantities=None, **names: lifecycle.cancel_units(
+            processed(), quantities or {book.isbn: 1}, **names
+        ),
         "lifecycle.add_note": lambda **names: lifecycle.add_note(order(), **names),
         "payments.start": lambda **names: payments.start(order(), **names),
         "payments.record_payment": lambda **names: payments.record_payment(place(provider="bank").pk, **names),
@@ -87,7 +90,7 @@ def act(place, book, customer, memory_provider, guest_order):
     }
 
     def call(name, parameter, text):
-        value = {text: 1} if parameter in ("quantities", "lines", "restock") else text
+        value = {text: 1} if parameter in ("quantities", "lines", "restock", "cancel") else text
         return calls[name](**{parameter: value})
 
     call.names = set(calls)
@@ -100,6 +103,9 @@ ELSEWHERE = {
     "payments.receive": "below, by the fields of its event",
     "lifecycle.set_payment_status": "its texts are those of the package",
     "lifecycle.return_to_stock": "called by other actions",
+    "lifecycle.cancel_locked": "called by other actions",
+    "lifecycle.cancel_refunded_units": "called by queue_refund",
+    "lifecycle.units_to_cancel": "called by queue_refund",
     "payments.add_data": "values of a provider",
     "payments.apply_state": "values of a provider",
 }

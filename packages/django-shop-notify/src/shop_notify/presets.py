@@ -56,6 +56,12 @@ ORDER_ROUTES: list[dict[str, Any]] = [
         "via": ["email", "sms"],
     },
     {
+        "signal": "shop_orders.signals.units_cancelled",
+        "event": "order_part_cancelled",
+        "to": ["customer"],
+        "via": ["email", "sms"],
+    },
+    {
         "signal": _STATUS,
         "when": {"new_status": "cancelled"},
         "event": "order_cancelled",

@@ -28,11 +28,15 @@ class Part:
     kind: Credit.Kind
     amount: Decimal
     lines: Mapping[str, int] = field(default_factory=dict)
+    is_unsent: bool = False
+    """Whether these are units that will not be sent."""
 
 
-def parts(order: Order, lines: Mapping[str, int], *, shipping: bool) -> list[Part]:
+def parts(
+    order: Order, lines: Mapping[str, int], *, shipping: bool, unsent: Mapping[str, int] | None = None
+) -> list[Part]:
     """The price that the customer paid for ``{product_ref: units}`` and, if wanted, for shipping, less earlier
-    credits.
+    credits. ``unsent`` are those of the units that will not be sent; they are a part of their own, the first one.
 
     Raises:
         InvalidInput: more units of a product than were ordered and not credited yet.
@@ -45,8 +49,13 @@ def parts(order: Order, lines: Mapping[str, int], *, shipping: bool) -> list[Par
             if not 0 < units <= ordered.get(ref, 0) - credited[ref]:
                 text = _("Only units that were ordered and not credited yet can be refunded.")
                 raise InvalidInput(text, extra={"product": ref})
-        cost = tax_parts.amount_of_lines(order, lines, before=credited)
-        found.append(Part(kind=Credit.Kind.LINES, amount=cost, lines=lines))
+        unsent = unsent or {}
+        rest = {ref: units - unsent.get(ref, 0) for ref, units in lines.items() if units > unsent.get(ref, 0)}
+        for share, is_unsent in ((unsent, True), (rest, False)):
+            if share:
+                cost = tax_parts.amount_of_lines(order, share, before=credited)
+                found.append(Part(kind=Credit.Kind.LINES, amount=cost, lines=share, is_unsent=is_unsent))
+                credited = credited + Counter(share)
     if shipping:
         rows = order.credits.filter(kind=Credit.Kind.SHIPPING).values_list("amount", flat=True)
         left = max(shipping_cost(order) - sum(rows, Decimal(0)), Decimal(0))

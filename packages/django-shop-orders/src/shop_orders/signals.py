@@ -25,6 +25,11 @@ order_status_changed = Signal()
 shipment_sent = Signal()
 """A parcel was sent: ``payload["shipment"]`` has carrier, tracking_number, tracking_url and lines."""
 
+units_cancelled = Signal()
+"""Units of an order will not be sent: ``payload["cancelled"]`` has the lines, what remains to be sent, the reason, the
+credited amount, and whether they were refunded, which another message says. Not sent for an order that is cancelled as
+a whole."""
+
 payment_status_changed = Signal()
 """The payment status changed; ``payload["payment"]`` has provider, amount and status."""
 

@@ -55,6 +55,13 @@ SAMPLE_ORDER: dict[str, Any] = {
         "lines": [{"name": "Tea", "quantity": 2}],
         "remaining": [],
     },
+    "cancelled": {
+        "reason": "Sold out",
+        "credited_amount": "500.00",
+        "with_refund": False,
+        "lines": [{"name": "Tea", "quantity": 1}],
+        "remaining": [],
+    },
     "payment": {"provider": "on_delivery", "amount": "1160.00", "status": "paid"},
     "refund": {"amount": "100.00", "reason": "Damaged", "lines": []},
     "product": {"sku": "TEA-1", "name": "Tea", "slug": "tea"},

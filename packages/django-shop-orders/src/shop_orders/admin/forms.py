@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from shop_core.money import as_text, quantise
 from shop_orders import crediting, payments, tracking
 from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField, new_token
-from shop_orders.models import Order, Payment
+from shop_orders.models import Order, OrderLine, Payment
 from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
 
 CONFIRMED = "confirmed_amount"
@@ -23,7 +24,8 @@ CONFIRMED = "confirmed_amount"
 
 def seen_of(order: Order) -> str:
     """The money and goods of an order, which staff see before they fill in a form."""
-    units = [(line.shipped_quantity, line.restocked_quantity) for line in order.lines.all()]
+    lines = order.lines.all()
+    units = [(line.shipped_quantity, line.restocked_quantity, line.cancelled_quantity) for line in lines]
     amounts = (order.paid_amount, order.refunded_amount, order.credited_amount, order.refunds_under_way)
     return f"{[as_text(amount, order.currency) for amount in amounts]} {units}"
 
@@ -107,7 +109,10 @@ class RefundForm(NotifyForm):
         max_digits=14,
         decimal_places=4,
         required=False,
-        help_text=_("Leave empty to refund the goods and the shipping that you choose below."),
+        help_text=_(
+            "Leave empty to refund the goods and the shipping that you choose below. An amount without goods changes "
+            "nothing about what is sent."
+        ),
     )
     shipping = forms.BooleanField(label=_("Refund the shipping"), required=False)
     without_credit = forms.BooleanField(
@@ -121,19 +126,26 @@ class RefundForm(NotifyForm):
         super().__init__(*args, order=order, **kwargs)
         self.order = order
         self.refundable_units = {f"refund_{name}": line for name, line in self.lines.items()}
+        self.unsent_units = {f"cancel_{name}": line for name, line in self.lines.items() if _is_part_shipped(line)}
         self.initial["amount"] = quantise(order.refund_due or order.refundable_amount, order.currency)
         credited = crediting.credited_units(order)
         for name, line in self.refundable_units.items():
             if units := line.quantity - credited[line.product_ref]:
                 label = _("Refund: %(name)s") % {"name": line.name}
                 self.fields[name] = _units(label, units)
+                if line.open_quantity and not line.shipped_quantity:
+                    self.fields[name].help_text = _("Units that are refunded are not sent any more.")
+        for name, line in self.unsent_units.items():
+            label = _("Of these, not sent any more: %(name)s") % {"name": line.name}
+            self.fields[name] = _units(label, line.open_quantity)
         if not crediting.shipping_cost(order):
             del self.fields["shipping"]
         for name, line in self.lines.items():
             if units := line.shipped_quantity - line.restocked_quantity:
                 label = _("Back to stock: %(name)s") % {"name": line.name}
                 self.fields[name] = _units(label, units)
-        self.order_fields(["amount", *self.refundable_units, "shipping", "without_credit", "reason", *self.lines])
+        goods = [f"{kind}{name}" for name in self.lines for kind in ("refund_", "cancel_")]
+        self.order_fields(["amount", *goods, "shipping", "without_credit", "reason", *self.lines])
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -141,6 +153,7 @@ class RefundForm(NotifyForm):
             return cleaned
         try:
             parts = crediting.parts(self.order, self.refunded_lines(), shipping=bool(cleaned.get("shipping")))
+            self._check_unsent()
         except InvalidInput as error:
             raise forms.ValidationError(str(error)) from error
         amount, value = cleaned["amount"], sum((part.amount for part in parts), Decimal(0))
@@ -180,8 +193,25 @@ class RefundForm(NotifyForm):
             values = {"amount": as_text(amount, self.order.currency), "currency": self.order.currency}
             self.add_error(CONFIRMED, consequence % values)
 
+    def _check_unsent(self) -> None:
+        """Refuse more units that are not sent than are refunded."""
+        refunded = self.refunded_lines()
+        for name, line in self.unsent_units.items():
+            if (self.cleaned_data.get(name) or 0) > refunded.get(line.product_ref, 0):
+                self.add_error(name, _("Enter at most the units that are refunded."))
+
     def refunded_lines(self) -> dict[str, int]:
-        values = {line.product_ref: self.cleaned_data.get(name) for name, line in self.refundable_units.items()}
+        return self._entered(self.refundable_units)
+
+    def unsent_lines(self) -> dict[str, int]:
+        """The refunded units that are not sent: as entered, or all of a line of which nothing was shipped."""
+        whole = {name: line for name, line in self.refundable_units.items() if not line.shipped_quantity}
+        units = {line.product_ref: line.open_quantity for line in whole.values()}
+        refunded = {ref: min(count, units[ref]) for ref, count in self._entered(whole).items()}
+        return {ref: count for ref, count in {**refunded, **self._entered(self.unsent_units)}.items() if count}
+
+    def _entered(self, fields: Mapping[str, OrderLine]) -> dict[str, int]:
+        values = {line.product_ref: self.cleaned_data.get(name) for name, line in fields.items()}
         return {ref: value for ref, value in values.items() if value}
 
     def options(self) -> dict[str, Any]:
@@ -192,8 +222,13 @@ class RefundForm(NotifyForm):
             "credit": not self.cleaned_data["without_credit"],
             "reason": self.cleaned_data["reason"],
             "restock": self.quantities(),
+            "cancel": {} if self.cleaned_data["without_credit"] else self.unsent_lines(),
             "notify": self.cleaned_data["notify"],
         }
+
+
+def _is_part_shipped(line: OrderLine) -> bool:
+    return bool(line.shipped_quantity and line.open_quantity)
 
 
 def _units(label: str, most: int) -> forms.IntegerField:
@@ -312,6 +347,26 @@ class ResolveRefundForm(NotifyForm):
         values = super().options()
         outcome = values.pop("outcome")
         return {**values, "succeeded": outcome == "succeeded"}
+
+
+class CancelUnitsForm(NotifyForm):
+    """The units that are not sent: at first, all that are left."""
+
+    reason = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        for name, line in self.lines.items():
+            if line.open_quantity:
+                self.fields[name] = _units(line.name, line.open_quantity)
+                self.fields[name].initial = line.open_quantity
+        self.fields["reason"].help_text = _(
+            "The units are released, and their price is credited. What was paid for them has to be refunded."
+        )
+        self.order_fields([*self.lines, "reason", "notify"])
+
+    def options(self) -> dict[str, Any]:
+        return {**super().options(), "quantities": self.quantities()}
 
 
 class CancelForm(NotifyForm):

@@ -42,7 +42,7 @@ class OrderLineInline(ReadOnly, admin.TabularInline):
     model = OrderLine
     fields = (
         *("sku", "name", "quantity", "unit_price", "line_total", "discount", "tax_rate", "net", "tax"),
-        *("shipped_quantity", "restocked_quantity"),
+        *("shipped_quantity", "cancelled_quantity", "restocked_quantity"),
     )
 
 

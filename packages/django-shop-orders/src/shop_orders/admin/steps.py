@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from shop_orders import form_tokens, lifecycle, payments, tracking
 from shop_orders.admin.forms import (
     CancelForm,
+    CancelUnitsForm,
     ConfirmForm,
     NoteForm,
     NotifyForm,
@@ -104,6 +105,9 @@ STEPS: Mapping[str, Step] = {
     "resolve_refund": Step(
         gettext_lazy("Enter the result of a refund"), "refund_order", _resolve_refund, ResolveRefundForm
     ),
+    "cancel_units": Step(
+        gettext_lazy("Cancel goods that are not sent"), "cancel_order", lifecycle.cancel_units, CancelUnitsForm
+    ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
     "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, moves=False),
 }
@@ -173,7 +177,10 @@ def possible_steps(order: Order) -> list[str]:
         names.append("refund")
     if lifecycle.can_be_reinstated(order):
         names.append("reinstate")
-    if any(line.shipped_quantity > line.restocked_quantity for line in order.lines.all()):
+    lines = list(order.lines.all())
+    if order.status != OrderStatus.CANCELLED and any(line.open_quantity for line in lines):
+        names.append("cancel_units")
+    if any(line.shipped_quantity > line.restocked_quantity for line in lines):
         names.append("restock")
     by_hand = {provider.alias for provider in payments.available_providers() if provider.refunds_by_hand}
     if any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts):

@@ -144,6 +144,7 @@ def order_fields(order: Order) -> dict[str, Any]:
                 unit_price=as_text(line.unit_price, currency),
                 line_total=as_text(line.line_total, currency),
                 shipped_quantity=line.shipped_quantity,
+                cancelled_quantity=line.cancelled_quantity,
                 **taxed(line, currency),
             )
             for line in lines

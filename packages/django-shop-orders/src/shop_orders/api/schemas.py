@@ -142,6 +142,8 @@ class OrderLineOut(TaxedOut):
     unit_price: str
     line_total: str
     shipped_quantity: int
+    cancelled_quantity: int
+    """The units that are not sent, though the order was not cancelled."""
 
 
 class RefundOut(Schema):

@@ -30,7 +30,7 @@ class ItemIn(In):
 
 
 class ShipIn(ChangeIn):
-    """Without ``lines``, all units that are left are shipped."""
+    """Without ``lines``, all units that are left are shipped: those that are neither shipped nor cancelled."""
 
     lines: Annotated[list[ItemIn], Field(max_length=500)] = []
     carrier: Annotated[ShortText, Field(max_length=100)] = ""
@@ -42,7 +42,9 @@ class RefundIn(ChangeIn):
     """Without ``amount``, refunds what ``lines`` and ``shipping`` cost the customer, or everything that is refundable.
 
     A refund first uses up ``refund_due``. What exceeds it is credited. With ``credit: false`` it is not, and the
-    customer owes it again. ``restock`` lists returned goods that can be sold again.
+    customer owes it again. ``restock`` lists returned goods that can be sold again. ``cancel`` lists the units of
+    ``lines`` that will not be sent; without it, these are as many as are not shipped. Send ``[]`` to send them all
+    nevertheless.
     """
 
     amount: Money | None = None
@@ -51,6 +53,14 @@ class RefundIn(ChangeIn):
     credit: bool = True
     reason: ShortText = ""
     restock: Annotated[list[ItemIn], Field(max_length=500)] = []
+    cancel: Annotated[list[ItemIn], Field(max_length=500)] | None = None
+
+
+class CancelUnitsIn(ChangeIn):
+    """Without ``lines``, nothing more of the order is sent."""
+
+    lines: Annotated[list[ItemIn], Field(max_length=500)] = []
+    reason: ShortText = ""
 
 
 class RestockIn(In):

@@ -651,6 +651,14 @@ class Migration(migrations.Migration):
                     models.DecimalField(blank=True, decimal_places=4, max_digits=12, null=True, verbose_name="weight"),
                 ),
                 ("shipped_quantity", models.PositiveIntegerField(default=0, verbose_name="shipped")),
+                (
+                    "cancelled_quantity",
+                    models.PositiveIntegerField(
+                        default=0,
+                        help_text="The units that are not sent, while the order was not cancelled.",
+                        verbose_name="not sent",
+                    ),
+                ),
                 ("restocked_quantity", models.PositiveIntegerField(default=0, verbose_name="returned to stock")),
                 (
                     "order",
@@ -1449,7 +1457,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="orderline",
             constraint=models.CheckConstraint(
-                condition=models.Q(("shipped_quantity__lte", models.F("quantity"))),
+                condition=models.Q(
+                    (
+                        "shipped_quantity__lte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("quantity"), "-", models.F("cancelled_quantity")
+                        ),
+                    )
+                ),
                 name="shop_orders_line_shipped_within_ordered",
             ),
         ),

@@ -239,6 +239,9 @@ class OrderLine(models.Model):
     tax = known_amount_field(_("tax"), help_text=_("Added to the price or included in it."))
     weight = models.DecimalField(_("weight"), max_digits=12, decimal_places=4, null=True, blank=True)
     shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0)
+    cancelled_quantity = models.PositiveIntegerField(
+        _("not sent"), default=0, help_text=_("The units that are not sent, while the order was not cancelled.")
+    )
     restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0)
 
     class Meta:
@@ -257,7 +260,8 @@ class OrderLine(models.Model):
                 condition=Q(discount__lte=0, discount__gte=-F("line_total")), name="shop_orders_line_discount"
             ),
             models.CheckConstraint(
-                condition=Q(shipped_quantity__lte=F("quantity")), name="shop_orders_line_shipped_within_ordered"
+                condition=Q(shipped_quantity__lte=F("quantity") - F("cancelled_quantity")),
+                name="shop_orders_line_shipped_within_ordered",
             ),
             models.CheckConstraint(
                 condition=Q(restocked_quantity__lte=F("shipped_quantity")),
@@ -270,8 +274,8 @@ class OrderLine(models.Model):
 
     @property
     def open_quantity(self) -> int:
-        """The number of units that have not been shipped."""
-        return self.quantity - self.shipped_quantity
+        """The number of units that are left to send: neither shipped nor cancelled."""
+        return self.quantity - self.shipped_quantity - self.cancelled_quantity
 
 
 class Charge(models.Model):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, events, lifecycle
-from shop_orders.exceptions import RefundTooLarge, UnknownPaymentProvider
+from shop_orders.exceptions import InvalidInput, RefundTooLarge, UnknownPaymentProvider
 from shop_orders.models import Order, Payment, Refund, texts
 from shop_orders.payment_providers import label_of, payment_provider
 from shop_orders.payments import amounts
@@ -29,6 +29,7 @@ def refund(
     credit: bool = True,
     reason: str = "",
     restock: Mapping[str, int] | None = None,
+    cancel: Mapping[str, int] | None = None,
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
@@ -44,6 +45,7 @@ def refund(
         credit=credit,
         reason=reason,
         restock=restock,
+        cancel=cancel,
         by=by,
         notify=notify,
     )
@@ -60,6 +62,7 @@ def queue_refund(
     credit: bool = True,
     reason: str = "",
     restock: Mapping[str, int] | None = None,
+    cancel: Mapping[str, int] | None = None,
     by: Any = None,
     notify: bool = True,
 ) -> list[Refund]:
@@ -68,22 +71,46 @@ def queue_refund(
     ``lines`` is ``{product_ref: units}`` of the goods that are refunded, and ``shipping`` refunds the shipping.
     Without an amount, what they cost the customer is refunded. A refund first uses up the order's ``refund_due``. What
     exceeds it is credited; with ``credit=False`` it is not, and the customer owes it again.
-    ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again.
+    ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again. ``cancel`` is
+    ``{product_ref: units}`` of ``lines`` that will not be sent: their stock is released, and their price is always
+    credited. The default is as many as are not shipped, without those in ``restock``; with ``credit=False``, none. An
+    order of which nothing is left to send becomes shipped, or cancelled if no part of it was shipped.
 
     Raises:
         RefundTooLarge: the amount exceeds the captured money that is not yet refunded or about to be.
-        InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, or ``restock`` more
-            than were shipped. Or the reason is too long, or has a character that cannot be stored.
+        InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, ``restock`` more
+            than were shipped, or ``cancel`` more than are left to send. Or the reason is too long, or has a character
+            that cannot be stored.
     """
     texts.check(Refund, reason=reason)
     order = lifecycle.lock(order_id)
-    parts = crediting.parts(order, lines or {}, shipping=shipping)
+    unsent = _units_to_cancel(order, lines or {}, restock or {}, cancel, credit=credit)
+    parts = crediting.parts(order, lines or {}, shipping=shipping, unsent=unsent)
     if amount is None and parts:
         amount = sum((part.amount for part in parts), Decimal(0))
     refunds = queue(order, amount, parts=parts, credit=credit, reason=reason, by=by, notify=notify)
     if restock:
         lifecycle.return_to_stock(order, restock, reference=str(refunds[0].public_id))
+    if unsent:
+        credited = min(parts[0].amount, sum((row.amount for row in refunds), Decimal(0)))
+        lifecycle.cancel_refunded_units(order, unsent, amount=credited, reason=reason, by=by, notify=notify)
     return refunds
+
+
+def _units_to_cancel(
+    order: Order,
+    refunded: Mapping[str, int],
+    returned: Mapping[str, int],
+    wanted: Mapping[str, int] | None,
+    *,
+    credit: bool,
+) -> dict[str, int]:
+    """The units of a refund that will not be sent. Without a credit, they stay sold."""
+    if credit:
+        return lifecycle.units_to_cancel(order, refunded, returned=returned, wanted=wanted)
+    if wanted:
+        raise InvalidInput(_("Units that are not sent have to be credited."))
+    return {}
 
 
 def queue(
@@ -98,7 +125,8 @@ def queue(
 ) -> list[Refund]:
     """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
 
-    The part of the amount that exceeds ``refund_due`` is credited now, whatever becomes of the refunds.
+    The part of the amount that exceeds ``refund_due`` is credited now, whatever becomes of the refunds. Units that
+    will not be sent are credited first, so that they raise what is due.
     """
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
@@ -109,7 +137,10 @@ def queue(
     wanted = refundable if amount is None else amounts.exact(amount, order.currency)
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
-    above = wanted - min(wanted, order.refund_due)
+    unsent = sum((part.amount for part in parts if part.is_unsent), Decimal(0))
+    unsent = min(unsent, wanted, order.total - order.credited_amount)
+    due = max(unsent - order.balance - order.refunds_under_way, Decimal(0))
+    above = wanted - min(wanted, due)
     refunds = []
     for payment, maximum in available:
         part = min(maximum, wanted)
@@ -118,7 +149,7 @@ def queue(
             wanted -= part
     refunds = Refund.objects.bulk_create(refunds)
     if credit:
-        crediting.credit_parts(order, above, parts, reason=reason, by=by, refund=refunds[0])
+        crediting.credit_parts(order, unsent + above, parts, reason=reason, by=by, refund=refunds[0])
         lifecycle.update_after_credit(order, by=by)
     elif above:
         text = _("%(amount)s %(currency)s is refunded without a credit. The customer owes it again.")

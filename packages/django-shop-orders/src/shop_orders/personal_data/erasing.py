@@ -33,7 +33,7 @@ ORDERS_AT_A_TIME = 100
 """SQLite refuses conditions with more than a thousand parts."""
 
 FREE_TEXT_KINDS = (
-    *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked"),
+    *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked", "units_cancelled"),
     "incoming_dismissed",
 )
 """Kinds of events whose message was written by a person, such as a note or a reason."""

@@ -58,10 +58,10 @@ class SourceProduct(Protocol):
 class ProductSource(Protocol):
     """Reads products and changes their stock. The methods run in the caller's transaction.
 
-    ``reference`` is the order's number for ``reserve`` and ``release`` (``NUMBER#2`` after the order was cancelled and
-    reinstated once), the shipment's number for ``ship`` and an id of the refund or return for ``restock``, so it is
-    unique for each method. A call is never repeated: a source that has a ledger may refuse a second call with the same
-    reference.
+    ``reference`` is the order's number for ``reserve`` and ``release``, the shipment's number for ``ship`` and an id
+    of the refund or return for ``restock``. After an order was cancelled and reinstated once, it is ``NUMBER#2``; for
+    units of it that are released before the others, ``NUMBER#cancelled-1``. So it is unique for each method. A call is
+    never repeated: a source that has a ledger may refuse a second call with the same reference.
 
     A source whose stock is in a model names it in an optional attribute ``stock_model``. A check then reports if that
     is in another database than the orders.
@@ -75,7 +75,7 @@ class ProductSource(Protocol):
         """Reserve stock for all lines or none. Returns {}, or the available units of each ref that has too few."""
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:
-        """Release reserved stock that was not shipped."""
+        """Release reserved stock that was not shipped. An order may be released in parts."""
 
     def ship(self, quantities: Mapping[str, int], *, reference: str) -> None:
         """Record that reserved goods were sent."""

@@ -137,6 +137,22 @@ class ProductSourceContract(SourceRaces):
         self._change(source, "release", {refs[0]: 2, refs[1]: 5}, reference="ORDER-1")
         self._is_available(source, {refs[0]: 5, refs[1]: 5}, after="release gave them back")
 
+    def test_release_gives_back_a_part(self, source: ProductSource, make_product: MakeProduct) -> None:
+        ref = make_product(price=Decimal("1.00"), available=9)
+        self._reserve(source, {ref: 6}, reference="ORDER-1")
+        for reference, units, left in (
+            ("ORDER-1#cancelled-1", 1, 4),
+            ("ORDER-1#cancelled-2", 2, 6),
+            ("ORDER-1", 3, 9),
+        ):
+            self._change(source, "release", {ref: units}, reference=reference)
+            self._is_available(
+                source,
+                {ref: left},
+                after=f"6 of 9 units were reserved, and release gave back {units} as {reference}",
+                do="Give back the units that release is called with: an order can be cancelled in parts.",
+            )
+
     def test_reserve_takes_all_or_nothing(self, source: ProductSource, make_product: MakeProduct) -> None:
         if not self.counts_stock:
             return

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders import crediting, events
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import GoodsGone, InvalidInput, InvalidTransition, NothingToShip, OrderUnpaid
+from shop_orders.exceptions import GoodsGone, InvalidTransition, OrderUnpaid
 from shop_orders.models import (
     Charge,
     Credit,
@@ -21,8 +20,6 @@ from shop_orders.models import (
     OrderStatus,
     Payment,
     PaymentStatus,
-    Shipment,
-    ShipmentLine,
     texts,
 )
 from shop_orders.payment_providers import awaits_online_payment, label_of
@@ -57,11 +54,11 @@ def confirm(order_id: int, *, accept_unpaid: bool = True, by: Any = None, notify
         OrderUnpaid: only with ``accept_unpaid=False``: the customer still has to pay online.
     """
     order = lock(order_id)
-    _check(order, OrderStatus.CONFIRMED)
+    check(order, OrderStatus.CONFIRMED)
     if not accept_unpaid and awaits_online_payment(order):
         amount = as_text(order.amount_due, order.currency)
         raise OrderUnpaid(provider=label_of(order.payment_provider), amount=amount, currency=order.currency)
-    _set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify)
+    set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify)
     return order
 
 
@@ -86,47 +83,6 @@ def deliver(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
 
 
 @in_transaction(Order)
-def ship(
-    order_id: int,
-    *,
-    quantities: Mapping[str, int] | None = None,
-    carrier: str = "",
-    tracking_number: str = "",
-    tracking_url: str = "",
-    by: Any = None,
-    notify: bool = True,
-) -> Shipment:
-    """Send a parcel with ``{product_ref: units}``; the default is all units that have not been shipped.
-
-    With its last parcel, the order becomes shipped.
-
-    Raises:
-        InvalidTransition: the order is not being processed.
-        NothingToShip: a quantity exceeds the units left to ship of its line, or the parcel would be empty.
-        InvalidInput: a text is too long, or has a character that cannot be stored.
-    """
-    order = lock(order_id)
-    _check(order, OrderStatus.SHIPPED)
-    lines = list(order.lines.select_for_update(of=("self",)).order_by("pk"))
-    parcel = _parcel(lines, quantities)
-    shipment = _send(order, parcel, carrier=carrier, tracking_number=tracking_number, tracking_url=tracking_url)
-    if not any(line.open_quantity for line in lines):
-        _set_status(order, OrderStatus.SHIPPED, by=by, notify=notify, lines=lines)
-    events.record(
-        order,
-        "shipment_sent",
-        signal="shipment_sent",
-        by=by,
-        new_status=order.status,
-        notify=notify,
-        about=shipment,
-        lines=lines,
-        extra={"shipment": _shipment_payload(order, shipment, parcel, lines)},
-    )
-    return shipment
-
-
-@in_transaction(Order)
 def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = True) -> Order:
     """Cancel an order and release its stock. No part of it may have been shipped.
 
@@ -140,7 +96,7 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
     """
     order = lock(order_id)
     if order.status != OrderStatus.CANCELLED:
-        _cancel(order, kind=Credit.Kind.CANCELLATION, by=by, reason=reason, notify=notify)
+        cancel_locked(order, kind=Credit.Kind.CANCELLATION, by=by, reason=reason, notify=notify)
     return order
 
 
@@ -153,7 +109,7 @@ def expire(order_id: int, *, notify: bool = True) -> bool:
     order = lock(order_id)
     if not Order.objects.overdue().filter(pk=order_id).exists():
         return False
-    _cancel(order, kind=Credit.Kind.EXPIRY, by=None, reason=_("It was not paid in time."), notify=notify)
+    cancel_locked(order, kind=Credit.Kind.EXPIRY, by=None, reason=_("It was not paid in time."), notify=notify)
     return True
 
 
@@ -164,7 +120,7 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     The credit of its cancellation is taken back. No other action reopens a cancelled order.
 
     Raises:
-        InvalidTransition: it is not cancelled, or something would be due.
+        InvalidTransition: it is not cancelled, something would be due, or all of its units were cancelled one by one.
         GoodsGone: its goods cannot be reserved again.
     """
     order = lock(order_id)
@@ -174,65 +130,25 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
         text = _("Only a paid order can be reinstated. %(amount)s %(currency)s is missing.")
         values = {"amount": as_text(missing, order.currency), "currency": order.currency}
         raise InvalidTransition(text % values, old=order.status)
-    crediting.reverse_cancellation(order, by=by)
     lines = list(order.lines.all())
+    quantities = {line.product_ref: line.open_quantity for line in lines if line.open_quantity}
+    if not quantities:
+        raise InvalidTransition(_("All goods of this order were refunded."), old=order.status)
+    crediting.reverse_cancellation(order, by=by)
     order.reservations += 1
     order.stock_released_at, order.cancel_reason = None, ""
-    _set_status(
-        order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines
-    )
+    set_status(order, OrderStatus.CONFIRMED, by=by, notify=notify, message=_("The order was reinstated."), lines=lines)
     update_after_credit(order, by=by)
-    quantities = {line.product_ref: line.quantity for line in lines}
     if short := product_source().reserve(quantities, reference=order.stock_reference):
         raise GoodsGone(short)
     return order
 
 
 def can_be_reinstated(order: Order) -> bool:
-    """Whether an order is cancelled and paid. Whether its goods are in stock is not checked."""
-    return order.status == OrderStatus.CANCELLED and not crediting.due_if_reinstated(order)
-
-
-@in_transaction(Order)
-def restock(
-    order_id: int, quantities: Mapping[str, int], *, credit: bool = False, reason: str = "", by: Any = None
-) -> Order:
-    """Return shipped goods that came back, ``{product_ref: units}``, to stock. No money moves.
-
-    With ``credit``, the customer no longer owes these goods, for example after a parcel was refused on delivery: what
-    was paid for them shows as ``refund_due``.
-
-    Raises:
-        InvalidInput: no units, or more than were shipped and are not back yet; with ``credit``, more than were ordered
-            and not credited yet. Or the reason is too long, or has a character that cannot be stored.
-    """
-    texts.check(Credit, reason=reason)
-    texts.check_refs(OrderLine, quantities)
-    order = lock(order_id)
-    event = events.record(order, "restocked", is_public=False, by=by, message=reason, extra={"restocked": quantities})
-    return_to_stock(order, quantities, reference=str(event.event_id))
-    if credit:
-        parts = crediting.parts(order, quantities, shipping=False)
-        crediting.credit_parts(order, parts[0].amount, parts, reason=reason, by=by)
-        update_after_credit(order, by=by)
-    return order
-
-
-def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: str) -> None:
-    """Return shipped goods to stock. Called by an action that has locked the order.
-
-    Raises:
-        InvalidInput: no units, or more than were shipped and are not back yet.
-    """
-    lines = {line.product_ref: line for line in order.lines.select_for_update(of=("self",)).order_by("pk")}
-    if not quantities:
-        raise InvalidInput(_("Enter the units that came back."))
-    for ref, units in quantities.items():
-        line = lines.get(ref)
-        if line is None or not 0 < units <= line.shipped_quantity - line.restocked_quantity:
-            raise InvalidInput(_("Only units that were shipped can be returned to stock."), extra={"product": ref})
-        order.lines.filter(pk=line.pk).update(restocked_quantity=F("restocked_quantity") + units)
-    product_source().restock(quantities, reference=reference)
+    """Whether an order is cancelled and paid, with goods to send. Whether they are in stock is not checked."""
+    if order.status != OrderStatus.CANCELLED or crediting.due_if_reinstated(order):
+        return False
+    return any(line.open_quantity for line in order.lines.all())
 
 
 def add_note(order_id: int, *, text: str, by: Any = None, is_public: bool = False) -> None:
@@ -245,7 +161,7 @@ def confirm_paid(order: Order) -> None:
     """Confirm a pending order that was paid. Call it in the transaction that records the payment, with the order
     locked."""
     if order.status == OrderStatus.PENDING:
-        _set_status(order, OrderStatus.CONFIRMED)
+        set_status(order, OrderStatus.CONFIRMED)
 
 
 def set_payment_status(
@@ -293,17 +209,18 @@ def lock(order_id: int) -> Order:
 
 def _move(order_id: int, to: OrderStatus, *, by: Any, notify: bool) -> Order:
     order = lock(order_id)
-    _check(order, to)
-    _set_status(order, to, by=by, notify=notify)
+    check(order, to)
+    set_status(order, to, by=by, notify=notify)
     return order
 
 
-def _check(order: Order, to: OrderStatus) -> None:
+def check(order: Order, to: OrderStatus) -> None:
+    """InvalidTransition if an order cannot get this status now."""
     if to not in allowed(order.status):
         raise InvalidTransition(old=order.status, new=to)
 
 
-def _set_status(
+def set_status(
     order: Order,
     to: OrderStatus,
     *,
@@ -314,6 +231,7 @@ def _set_status(
     lines: Sequence[OrderLine] | None = None,
     charges: Sequence[Charge] | None = None,
 ) -> None:
+    """Set the status of a locked order and record the event."""
     old = order.status
     order.status = to
     order.save(update_fields=["status", "cancel_reason", "reservations", "stock_released_at", "updated_at"])
@@ -332,69 +250,22 @@ def _set_status(
     )
 
 
-def _cancel(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bool) -> None:
-    _check(order, OrderStatus.CANCELLED)
+def cancel_locked(order: Order, *, kind: Credit.Kind, by: Any, reason: str, notify: bool) -> None:
+    """Cancel an order that the caller has locked, as ``cancel``."""
+    check(order, OrderStatus.CANCELLED)
     texts.check(Order, cancel_reason=reason)
     lines = list(order.lines.all())
     if any(line.shipped_quantity for line in lines):
         raise InvalidTransition(
-            _("A part of this order was shipped. Ship the rest, then refund the goods that are returned."),
+            _("A part of this order was shipped. Cancel the goods that were not, and refund those that come back."),
             old=order.status,
         )
     if order.stock_released_at is None:
-        product_source().release({line.product_ref: line.quantity for line in lines}, reference=order.stock_reference)
+        if units := {line.product_ref: line.open_quantity for line in lines if line.open_quantity}:
+            product_source().release(units, reference=order.stock_reference)
         order.stock_released_at = timezone.now()
     order.cancel_reason = reason
     crediting.credit_remainder(order, kind=kind, reason=reason, by=by)
-    _set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
+    set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
     update_after_credit(order, by=by)
     order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed
-
-
-def _send(order: Order, parcel: Sequence[tuple[OrderLine, int]], **tracking: str) -> Shipment:
-    """Create the shipment with its lines, and report it to the product source.
-
-    ``tracking`` has the fields ``carrier``, ``tracking_number`` and ``tracking_url``.
-    """
-    texts.check(Shipment, **tracking)
-    number = f"{order.number}-{order.shipments.count() + 1}"
-    shipment = Shipment.objects.create(order=order, number=number, **tracking)
-    ShipmentLine.objects.bulk_create(
-        ShipmentLine(shipment=shipment, order_line=line, quantity=quantity) for line, quantity in parcel
-    )
-    for line, quantity in parcel:
-        line.shipped_quantity += quantity
-    OrderLine.objects.bulk_update([line for line, _quantity in parcel], ["shipped_quantity"])
-    product_source().ship({line.product_ref: quantity for line, quantity in parcel}, reference=number)
-    return shipment
-
-
-def _shipment_payload(
-    order: Order, shipment: Shipment, parcel: Sequence[tuple[OrderLine, int]], lines: Sequence[OrderLine]
-) -> dict[str, Any]:
-    """The shipment in the payload of its signal: what is inside, and what is still to come."""
-    credited = crediting.credited_units(order)
-    rest = [(line, min(line.open_quantity, line.quantity - credited[line.product_ref])) for line in lines]
-    return {
-        "number": shipment.number,
-        "position": order.shipments.count(),
-        "carrier": shipment.carrier,
-        "tracking_number": shipment.tracking_number,
-        "tracking_url": shipment.tracking_url,
-        "is_last": not any(line.open_quantity for line in lines),
-        "lines": _units_payload(parcel),
-        "remaining": _units_payload((line, quantity) for line, quantity in rest if quantity > 0),
-    }
-
-
-def _units_payload(units: Iterable[tuple[OrderLine, int]]) -> list[dict[str, Any]]:
-    return [{"product_ref": line.product_ref, "name": line.name, "quantity": quantity} for line, quantity in units]
-
-
-def _parcel(lines: Sequence[OrderLine], quantities: Mapping[str, int] | None) -> list[tuple[OrderLine, int]]:
-    by_ref = {line.product_ref: line for line in lines if line.open_quantity}
-    most = {ref: line.open_quantity for ref, line in by_ref.items()}
-    wanted = most if quantities is None else quantities
-    if not wanted or any(not 0 < units <= most.get(ref, 0) for ref, units in wanted.items()):
-        raise NothingToShip
-    return [(by_ref[ref], units) for ref, units in wanted.items()]

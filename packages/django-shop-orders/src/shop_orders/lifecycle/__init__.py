@@ -1,0 +1,51 @@
+"""The actions that change the status of an order, and those that send, cancel and take back its goods."""
+
+from shop_orders.lifecycle.goods import (
+    cancel_refunded_units,
+    cancel_units,
+    restock,
+    return_to_stock,
+    ship,
+    units_to_cancel,
+)
+from shop_orders.lifecycle.statuses import (
+    TRANSITIONS,
+    add_note,
+    allowed,
+    can_be_reinstated,
+    cancel,
+    cancel_locked,
+    confirm,
+    confirm_paid,
+    deliver,
+    expire,
+    lock,
+    reinstate,
+    set_payment_status,
+    start_processing,
+    update_after_credit,
+)
+
+__all__ = [
+    "TRANSITIONS",
+    "add_note",
+    "allowed",
+    "can_be_reinstated",
+    "cancel",
+    "cancel_locked",
+    "cancel_refunded_units",
+    "cancel_units",
+    "confirm",
+    "confirm_paid",
+    "deliver",
+    "expire",
+    "lock",
+    "reinstate",
+    "restock",
+    "return_to_stock",
+    "set_payment_status",
+    "ship",
+    "start_processing",
+    "units_to_cancel",
+    "update_after_credit",
+]
