@@ -64,12 +64,11 @@ def _refund(order: Order, options: Mapping[str, Any]) -> list[tuple[str, dict[st
     queued = payments.queue_refund(order.pk, **options)
     order.refresh_from_db()
     announced = _signals_since(known, order)
-    for refund in queued:
-        Refund.objects.filter(pk=refund.pk).update(status=Refund.Status.SUCCEEDED)
-        order.refunded_amount += refund.amount
-        payload = {**events.order_payload(order), "notify": options.get("notify", True)}
-        payload["refund"] = crediting.refund_payload(order, refund)
-        announced.append(("shop_orders.signals.order_refunded", payload))
+    Refund.objects.filter(pk__in=[refund.pk for refund in queued]).update(status=Refund.Status.SUCCEEDED)
+    order.refunded_amount += sum(refund.amount for refund in queued)
+    payload = {**events.order_payload(order), "notify": options.get("notify", True)}
+    payload["refund"] = crediting.refund_payload(order, queued)
+    announced.append(("shop_orders.signals.order_refunded", payload))
     return announced
 
 

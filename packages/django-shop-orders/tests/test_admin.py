@@ -74,7 +74,7 @@ def test_order_page_is_read_only(shopkeeper, place, user):
 
 def test_order_page_takes_an_order_through_every_step(shopkeeper, place):
     order = place(quantity=3)
-    assert admin.possible_steps(order) == ["process", "cancel", "pay", "note"]
+    assert admin.possible_steps(order) == ["process", "cancel", "pay", "cancel_units", "note"]
     step(shopkeeper, order, "pay")
     step(shopkeeper, order, "process")
     step(shopkeeper, order, "ship", line_1=1, carrier="Test Carrier", tracking_number="T1", notify="on")
@@ -98,7 +98,7 @@ def test_authorised_payment_can_be_captured_on_the_order_page(shopkeeper, place,
     payment = payments.start(order.pk)
     assert "capture" not in admin.possible_steps(order)
     payments.apply_state(payment.pk, PaymentState(status="authorised"))
-    assert admin.possible_steps(order) == ["confirm", "cancel", "capture", "note"]
+    assert admin.possible_steps(order) == ["confirm", "cancel", "capture", "cancel_units", "note"]
     memory_provider.decline = True
     assert "was declined" in step(shopkeeper, order, "capture").content.decode()
     memory_provider.decline = False

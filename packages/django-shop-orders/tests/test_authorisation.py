@@ -41,7 +41,7 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/deliver/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/ship/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/cancel/"): STAFF,
-    ("POST", "/staff/orders/{number}/cancel-units/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/cancel-units/"): STAFF,
     ("POST", "/staff/orders/{number}/payments/"): (401, 403, 403, 403, 422, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/capture/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/resolve/"): (401, 403, 403, 403, 409, 401),

@@ -1,9 +1,14 @@
 """Units that are not sent: by a refund before they were shipped, or because staff send nothing more."""
 
+import json
+import re
 from decimal import Decimal
 
 import pytest
-from shop_orders import carts, checkout, lifecycle, payments
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from shop_orders import admin, carts, checkout, lifecycle, payments
 from shop_orders.exceptions import InvalidInput, InvalidTransition, NothingToShip
 from shop_orders.models import Credit, Order, Refund
 from testproject.books.models import Book
@@ -229,3 +234,65 @@ def test_cancelled_order_has_no_units_to_cancel(paid):
         lifecycle.cancel_units(order.pk, {A: 1})
     payments.refund(order.pk, lines={A: 1})
     assert (units_of(order), on_hand()[A]) == ({A: (3, 0, 0)}, 10)
+
+
+@pytest.fixture
+def shopkeeper(client):
+    client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
+    return client
+
+
+def submit(client, order, name, **values):
+    path = reverse("admin:shop_orders_step", args=[order.pk, name])
+    token = re.search(r'name="form_token" value="([^"]*)"', client.get(path).content.decode())[1]
+    return client.post(path, {"form_token": token, **values}, follow=True).content.decode()
+
+
+def test_refund_form_says_which_units_are_not_sent(paid, shopkeeper):
+    order = paid({A: 3, B: 2})
+    lifecycle.ship(order.pk, quantities={A: 1})
+    form = shopkeeper.get(reverse("admin:shop_orders_step", args=[order.pk, "refund"])).content.decode()
+    assert "Of these, not sent any more: Trees of Kenya" in form
+    assert "Of these, not sent any more: Birds of Kenya" not in form  # none was sent, so none is in doubt
+    text = submit(shopkeeper, order, "refund", refund_line_1=1, cancel_line_1=2)
+    assert "Enter at most the units that are refunded." in text
+    assert "Done" in submit(shopkeeper, order, "refund", refund_line_1=1)  # the one that was sent is broken
+    assert units_of(order) == {A: (3, 1, 0), B: (2, 0, 0)}
+    assert "Done" in submit(shopkeeper, order, "refund", refund_line_1=1, cancel_line_1=1, refund_line_2=1)
+    assert units_of(order) == {A: (3, 1, 1), B: (2, 0, 1)}
+
+
+def test_refund_form_without_credit_leaves_the_goods_sold(paid, shopkeeper):
+    order = paid({A: 3})
+    values = {"refund_line_1": 1, "without_credit": "on", "confirmed_amount": "12.50"}
+    assert "Done" in submit(shopkeeper, order, "refund", **values)
+    assert units_of(order) == {A: (3, 0, 0)}
+
+
+def test_step_ends_a_part_shipped_order(paid, shopkeeper):
+    order = paid({A: 3, B: 2})
+    lifecycle.ship(order.pk, quantities={A: 1})
+    assert "Done" in submit(shopkeeper, order, "cancel_units", line_1=2, line_2=2, reason="Out of print")
+    assert (fresh(order).status, fresh(order).refund_due) == ("shipped", Decimal("39.40"))
+    assert "cancel_units" not in admin.possible_steps(order)
+
+
+def test_api_cancels_units(paid):
+    staff = get_user_model().objects.create_superuser("test-staff", "staff@example.org", "pw")
+    api = Client(headers={"Authorization": f"Bearer user-{staff.pk}"})
+
+    def post(name, body):
+        path = f"/api/orders/staff/orders/{order.number}/{name}/"
+        return api.post(path, json.dumps(body), "application/json")
+
+    order = paid({A: 3, B: 2})
+    body = post("refund", {"lines": [{"product": A, "quantity": 1}], "cancel": []}).json()
+    assert [line["cancelled_quantity"] for line in body["lines"]] == [0, 0]
+    body = post("refund", {"lines": [{"product": A, "quantity": 1}]}).json()
+    assert [line["cancelled_quantity"] for line in body["lines"]] == [1, 0]
+    body = post("cancel-units", {"lines": [{"product": B, "quantity": 2}], "reason": "Sold out"}).json()
+    assert ([line["cancelled_quantity"] for line in body["lines"]], body["refund_due"]) == ([1, 2], "14.40")
+    assert post("cancel-units", {"lines": [{"product": B, "quantity": 1}]}).status_code == 422
+    assert post("cancel-units", {}).json()["status"] == "cancelled"
+    refused = post("cancel-units", {})
+    assert (refused.status_code, refused.json()["code"]) == (409, "invalid_transition")

@@ -164,17 +164,18 @@ def _cancellation_credit(order: Order) -> Credit | None:
     return None if last is None or last.kind == Credit.Kind.REINSTATEMENT else last
 
 
-def refund_payload(order: Order, refund: Refund) -> dict[str, Any]:
-    """A refund in the payload of its signal, with the goods that were refunded."""
+def refund_payload(order: Order, refunds: Sequence[Refund]) -> dict[str, Any]:
+    """The refunds of one request in the payload of their signal, with the goods that were refunded."""
     units: Counter[str] = Counter()
-    for lines in refund.credits.filter(kind=Credit.Kind.LINES).values_list("lines", flat=True):
+    for lines in order.credits.filter(refund__in=refunds, kind=Credit.Kind.LINES).values_list("lines", flat=True):
         units.update(lines)
     goods = [
         {"product_ref": line.product_ref, "name": line.name, "quantity": units[line.product_ref]}
         for line in (order.lines.all() if units else ())
         if units[line.product_ref]
     ]
-    return {"amount": as_text(refund.amount, order.currency), "reason": refund.reason, "lines": goods}
+    amount = sum((row.amount for row in refunds), Decimal(0))
+    return {"amount": as_text(amount, order.currency), "reason": refunds[0].reason, "lines": goods}
 
 
 def payment_status_of(order: Order) -> PaymentStatus:

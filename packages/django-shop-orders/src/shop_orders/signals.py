@@ -34,4 +34,7 @@ payment_status_changed = Signal()
 """The payment status changed; ``payload["payment"]`` has provider, amount and status."""
 
 order_refunded = Signal()
-"""Money was refunded: ``payload["refund"]`` has amount, reason and the lines that were refunded, if any."""
+"""Money was refunded: ``payload["refund"]`` has amount, reason and the lines that were refunded, if any.
+
+Refunds of several payments that were requested together are announced together, with their sum, unless one of them is
+not made at the same time. ``refund`` is the last one."""

@@ -869,6 +869,15 @@ class Migration(migrations.Migration):
                     "public_id",
                     models.UUIDField(default=uuid.uuid4, editable=False, unique=True, verbose_name="public id"),
                 ),
+                (
+                    "request_id",
+                    models.UUIDField(
+                        default=uuid.uuid4,
+                        editable=False,
+                        help_text="The same for the refunds of one request.",
+                        verbose_name="request",
+                    ),
+                ),
                 ("amount", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="amount")),
                 ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
                 (
@@ -890,6 +899,7 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, max_length=255, verbose_name="provider's reference"),
                 ),
                 ("notify", models.BooleanField(default=True, verbose_name="notify")),
+                ("is_announced", models.BooleanField(default=False, editable=False, verbose_name="announced")),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
                 (
                     "next_attempt_at",

@@ -125,12 +125,16 @@ class Refund(models.Model):
     RESERVING = (Status.QUEUED, Status.PENDING, Status.SUCCEEDED)
 
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True, editable=False)
+    request_id = models.UUIDField(
+        _("request"), default=uuid.uuid4, editable=False, help_text=_("The same for the refunds of one request.")
+    )
     payment = models.ForeignKey(Payment, verbose_name=_("payment"), on_delete=models.PROTECT, related_name="refunds")
     amount = amount_field(_("amount"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
     notify = models.BooleanField(_("notify"), default=True)
+    is_announced = models.BooleanField(_("announced"), default=False, editable=False)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
     )

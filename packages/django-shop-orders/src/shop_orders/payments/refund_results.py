@@ -19,7 +19,7 @@ from shop_core.money import as_text
 from shop_orders import crediting, events
 from shop_orders.models import Credit, Order, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentState, RefundState
-from shop_orders.payments import order_status, provider_events
+from shop_orders.payments import order_status, provider_events, refund_messages
 
 Outcome = ProviderEvent.Outcome
 Status = Refund.Status
@@ -168,16 +168,7 @@ def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
     order.refunded_amount += refund.amount
     order.save(update_fields=["refunded_amount", "updated_at"])
     order_status.update(order, payment, by=refund.actor, notify=False)
-    events.record(
-        order,
-        "refunded",
-        signal="order_refunded",
-        by=refund.actor,
-        notify=refund.notify,
-        message=refund.reason,
-        about=refund,
-        extra={"refund": crediting.refund_payload(order, refund)},
-    )
+    refund_messages.announce(order, refund)
     return True
 
 
@@ -191,11 +182,12 @@ def fail(order: Order, payment: Payment, refund: Refund, error: str) -> None:
         payment.save(update_fields=["refunded_amount", "updated_at"])
         order.refunded_amount -= refund.amount
         order.save(update_fields=["refunded_amount", "updated_at"])
-    refund.status, refund.error = Status.FAILED, error[:500]
-    refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
+    refund.status, refund.error, refund.is_announced = Status.FAILED, error[:500], False
+    refund.save(update_fields=["status", "error", "is_announced", "provider_reference", "updated_at"])
     order_status.update(order, payment, notify=False)
     message = _("A refund failed: %(error)s") % {"error": error}
     events.record(order, "refund_failed", is_public=False, message=message)
+    refund_messages.announce(order, refund)
 
 
 def _apply_failure(order: Order, payment: Payment, refund: Refund | None, row: ProviderEvent) -> ProviderEvent.Outcome:
@@ -229,6 +221,7 @@ def _apply_listed(
         refund.status, refund.error = Status.PENDING, ""
         refund.save(update_fields=["status", "error", "provider_reference", "updated_at"])
         order_status.update(order, payment, notify=False)
+        refund_messages.announce(order, refund)
 
 
 def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_currency: bool) -> None:
@@ -277,6 +270,7 @@ def _keep_pending(order: Order, payment: Payment, refund: Refund) -> None:
     refund.status, refund.error = Status.PENDING, message[:500]
     refund.next_attempt_at = timezone.now() + LATELY
     refund.save(update_fields=["status", "error", "provider_reference", "next_attempt_at", "updated_at"])
+    refund_messages.announce(order, refund)
     if is_new:
         events.record(order, "payment_held", is_public=False, message=message)
 

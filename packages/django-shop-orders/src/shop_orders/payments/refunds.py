@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django.db.models import Q, Sum
 from django.utils.translation import gettext as _
@@ -141,11 +142,12 @@ def queue(
     unsent = min(unsent, wanted, order.total - order.credited_amount)
     due = max(unsent - order.balance - order.refunds_under_way, Decimal(0))
     above = wanted - min(wanted, due)
-    refunds = []
+    refunds, request_id = [], uuid4()
     for payment, maximum in available:
         part = min(maximum, wanted)
         if part > 0:
-            refunds.append(Refund(payment=payment, amount=part, reason=reason, actor=by, notify=notify))
+            values = {"payment": payment, "amount": part, "reason": reason, "actor": by, "notify": notify}
+            refunds.append(Refund(request_id=request_id, **values))
             wanted -= part
     refunds = Refund.objects.bulk_create(refunds)
     if credit:

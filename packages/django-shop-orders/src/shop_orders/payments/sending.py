@@ -11,7 +11,7 @@ from shop_orders import lifecycle
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import Payment, Refund
 from shop_orders.payment_providers import PaymentState, RefundRequest, RefundResult, payment_provider
-from shop_orders.payments import inquiries, refund_results
+from shop_orders.payments import inquiries, refund_messages, refund_results
 from shop_orders.transactions import in_transaction, outside_transaction
 
 LEASE = timedelta(minutes=2)
@@ -134,8 +134,10 @@ def _claim(refund_id: int) -> Refund | None:
 
 @in_transaction(Refund, durable=True)
 def _try_later(refund: Refund, error: str) -> Refund:
+    order = lifecycle.lock(refund.payment.order_id)
     wait = min(LONGEST_WAIT, timedelta(minutes=1) * 4 ** min(refund.attempts, 8))
     Refund.objects.filter(pk=refund.pk).update(next_attempt_at=timezone.now() + wait, error=error[:500])
+    refund_messages.announce(order, refund)
     return Refund.objects.get(pk=refund.pk)
 
 
@@ -159,4 +161,5 @@ def _record_result(refund_id: int, result: RefundResult) -> Refund:
     else:
         refund.next_attempt_at = timezone.now() + CHECK_EVERY
         refund.save(update_fields=["status", "provider_reference", "next_attempt_at", "updated_at"])
+        refund_messages.announce(order, refund)
     return refund
