@@ -24,6 +24,7 @@ KINDS = {
     "restocked": _("Goods came back"),
     "units_cancelled": _("Goods are not sent"),
     "payment_held": _("A payment is held"),
+    "payment_disputed": _("A payment is disputed"),
     "payment_recorded": _("Money was recorded"),
     "payment_amount_unknown": _("A payment was reported without its amount"),
     "recorded_twice": _("The same money is recorded twice"),

@@ -40,11 +40,15 @@ Item = TypeVar("Item")
 
 GOODS = {"TEA": ("12.50", 9, ""), "PAN": ("99.99", 4, "reduced"), "PEN": ("0.35", 60, "books")}
 """Prices in KES, what is on hand, and the tax class."""
-SIGNALS = ("order_placed", "order_status_changed", "shipment_sent", "payment_status_changed", "order_refunded")
+SIGNALS = (
+    *("order_placed", "order_status_changed", "shipment_sent", "units_cancelled"),
+    *("payment_status_changed", "order_refunded"),
+)
 EVENTS = {
     "order_placed": "order_placed",
     "order_status_changed": "order_confirmed",
     "shipment_sent": "order_shipped",
+    "units_cancelled": "order_part_cancelled",
     "payment_status_changed": "payment_received",
     "order_refunded": "order_refunded",
 }

@@ -191,7 +191,7 @@ def _order_page(request: HttpRequest, order: Order) -> dict[str, Any]:
         "entries": timeline.entries(seen),
         "shipments": seen.shipments,
         "delivery": delivery,
-        "refunds": [(row, timeline.REFUND[row.status]) for row in tracking.refunds_of(order)],
+        "refunds": [(row, timeline.REFUND[row.status]) for row in tracking.refunds_of(order) if row.kind == "refund"],
         "payment": _provider_label(order.payment_provider),
         "instructions": _instructions(order),
         "is_open": order.payments.filter(status__in=Payment.OPEN).exclude(instructions="").exists(),

@@ -22,7 +22,7 @@ stripe_module = pytest.importorskip("stripe", reason="needs the extra [stripe]")
 pytest.importorskip("requests", reason="needs the extra [mpesa]")
 
 from shop_orders.payment_providers import Mpesa, StripeCheckout  # noqa: E402
-from shop_orders.payment_providers.stripe import _from_stripe, _to_stripe  # noqa: E402
+from shop_orders.payment_providers.stripe_objects import from_stripe, to_stripe  # noqa: E402
 
 SECRETS = ["whsec_new", "whsec_old"]
 MPESA = {
@@ -84,13 +84,13 @@ def test_stripe_rejects_forged_and_stale_webhooks(fake_stripe):
     ],
 )
 def test_stripe_amounts_use_its_own_minor_units(amount, currency, minor):
-    assert _to_stripe(Decimal(amount), currency) == minor
-    assert _from_stripe(minor, currency) == Decimal(amount)
+    assert to_stripe(Decimal(amount), currency) == minor
+    assert from_stripe(minor, currency) == Decimal(amount)
 
 
 def test_stripe_declines_an_amount_that_would_be_rounded(fake_stripe):
     with pytest.raises(PaymentDeclined):
-        _to_stripe(Decimal("12.345"), "KWD")
+        to_stripe(Decimal("12.345"), "KWD")
     provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
     assert "KWD" in provider.refuses(amount=Decimal("12.345"), currency="KWD")
     assert provider.refuses(amount=Decimal("12.340"), currency="KWD") == ""

@@ -59,6 +59,7 @@ class FakeStripe(Server):
         super().__init__()
         self.sessions, self.refunds, self.by_key, self.error = {}, [], {}, None
         self.endpoints = []
+        self.disputes, self.disputes_refused = [], False
         self.refusal = None
         """If set, the response to every GET. POST requests are still processed."""
         self.refund_status = "succeeded"
@@ -89,6 +90,11 @@ class FakeStripe(Server):
                 return 401, {"error": {"type": "invalid_request_error", "message": "Expired API Key provided"}}
             found = {"id": parts[2], "object": "payment_intent", "metadata": session["metadata"]}
             found |= self.intents.get(parts[2], {"status": "succeeded"})
+        elif parts[1:] == ["disputes"] and self.disputes_refused:
+            return 403, {"error": {"type": "invalid_request_error", "message": "The key lacks a permission."}}
+        elif parts[1:] == ["disputes"]:
+            data = [row for row in self.disputes if row["payment_intent"] == body["payment_intent"]]
+            found = {"object": "list", "url": "/v1/disputes", "has_more": False, "data": data}
         elif parts[1:] == ["refunds"]:
             if "payment_intent" not in body:
                 return 400, {"error": {"type": "invalid_request_error", "message": "Missing required param"}}
@@ -107,6 +113,15 @@ class FakeStripe(Server):
             found = [row for row in self.refunds if row["payment_intent"] == intent]
             return {"object": "list", "url": "/v1/refunds", "has_more": False, "data": found}
         return self.refund(intent, int(body["amount"]), refund_id=body["metadata[refund_id]"])
+
+    def dispute(self, intent, amount, *, status="needs_response", moved=()):
+        """Create or change the dispute of a payment. ``moved``: the amounts of its balance transactions."""
+        row = {"id": f"dp_{intent}", "object": "dispute", "amount": amount, "currency": "kes", "reason": "fraudulent"}
+        row |= {"payment_intent": intent, "charge": f"ch_{intent}", "status": status}
+        row["evidence_details"] = {"due_by": 1796083200, "has_evidence": False}
+        row["balance_transactions"] = [{"object": "balance_transaction", "amount": moves} for moves in moved]
+        self.disputes = [other for other in self.disputes if other["id"] != row["id"]] + [row]
+        return row
 
     def refund(self, intent, amount, *, refund_id="", status=""):
         """Create a refund. Without ``refund_id`` it counts as made in the dashboard."""

@@ -40,7 +40,16 @@ class DecisionFilter(admin.SimpleListFilter):
 
 class RefundInline(ReadOnly, admin.TabularInline):
     model = Refund
-    fields = (amount_of(Refund, "amount"), "status", "provider_reference", "reason", "actor", "error", "created_at")
+    fields = (
+        "kind",
+        amount_of(Refund, "amount"),
+        "status",
+        "provider_reference",
+        "reason",
+        "actor",
+        "error",
+        "created_at",
+    )
     readonly_fields = fields
 
 

@@ -160,7 +160,7 @@ def order_fields(order: Order) -> dict[str, Any]:
             for charge in charges
         ],
         "tax_lines": [tax_line(charge, charge.tax_rate, currency) for charge in charges if charge.kind == "tax"],
-        "refunds": [_refund(row, currency) for row in tracking.refunds_of(order)],
+        "refunds": [_refund(row, currency) for row in tracking.refunds_of(order) if row.kind == Refund.Kind.REFUND],
         "can_be_cancelled": not shipped and "cancelled" in lifecycle.allowed(order.status),
         "cancel_reason": order.cancel_reason,
     }
@@ -259,6 +259,7 @@ def _staff_refund(row: Refund) -> schemas.StaffRefundOut:
     return schemas.StaffRefundOut(
         **_refund(row, row.payment.currency).model_dump(),
         id=str(row.public_id),
+        kind=row.kind,
         provider=row.payment.provider,
         reason=row.reason,
         error=row.error,

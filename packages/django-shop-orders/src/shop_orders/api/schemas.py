@@ -278,6 +278,8 @@ class StaffPaymentOut(PaymentOut):
 
 class StaffRefundOut(RefundOut):
     id: str
+    kind: str
+    """refund, or dispute: money that the provider took back."""
     provider: str
     reason: str
     error: str

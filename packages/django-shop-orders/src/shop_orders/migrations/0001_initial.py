@@ -878,6 +878,16 @@ class Migration(migrations.Migration):
                         verbose_name="request",
                     ),
                 ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("refund", "refund"), ("dispute", "dispute")],
+                        default="refund",
+                        help_text="Of a dispute, the provider took the money back.",
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
                 ("amount", models.DecimalField(decimal_places=4, max_digits=14, verbose_name="amount")),
                 ("reason", models.CharField(blank=True, max_length=500, verbose_name="reason")),
                 (
@@ -1563,6 +1573,12 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="refund",
             constraint=models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="shop_orders_refund_amount"),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ("refund", "dispute"))), name="shop_orders_refund_kind"
+            ),
         ),
         migrations.AddConstraint(
             model_name="shipmentline",

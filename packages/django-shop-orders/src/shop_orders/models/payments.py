@@ -116,6 +116,10 @@ class Payment(models.Model):
 class Refund(models.Model):
     """A refund. It is stored before the provider is called, so no crash can lose it."""
 
+    class Kind(models.TextChoices):
+        REFUND = "refund", _("refund")
+        DISPUTE = "dispute", _("dispute")
+
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
         PENDING = "pending", _("waiting")
@@ -129,6 +133,13 @@ class Refund(models.Model):
         _("request"), default=uuid.uuid4, editable=False, help_text=_("The same for the refunds of one request.")
     )
     payment = models.ForeignKey(Payment, verbose_name=_("payment"), on_delete=models.PROTECT, related_name="refunds")
+    kind = models.CharField(
+        _("kind"),
+        max_length=10,
+        choices=Kind,
+        default=Kind.REFUND,
+        help_text=_("Of a dispute, the provider took the money back."),
+    )
     amount = amount_field(_("amount"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.QUEUED)
@@ -154,6 +165,7 @@ class Refund(models.Model):
                 name="shop_orders_refund_status",
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="shop_orders_refund_amount"),
+            models.CheckConstraint(condition=Q(kind__in=("refund", "dispute")), name="shop_orders_refund_kind"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from shop_orders.exceptions import UnknownPaymentProvider
 from shop_orders.models import Order, PaymentStatus, Refund
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
+    DisputeState,
     IncomingPaymentEvent,
     PaymentEvent,
     PaymentProvider,
@@ -33,6 +34,7 @@ OPTIONAL = {"Mpesa": "shop_orders.payment_providers.mpesa", "StripeCheckout": "s
 
 __all__ = [
     "BankTransfer",
+    "DisputeState",
     "HostedTestProvider",
     "IncomingPaymentEvent",
     "PayOnDelivery",

@@ -15,7 +15,7 @@ from shop_core.money import exponent, quantise
 from shop_orders.exceptions import InvalidWebhook
 
 PaymentStatus = Literal["pending", "processing", "authorised", "captured", "failed", "cancelled"]
-EventKind = Literal[PaymentStatus, "refunded", "refund_failed"]
+EventKind = Literal[PaymentStatus, "refunded", "refund_failed", "disputed"]
 RefundStatus = Literal["pending", "succeeded", "failed"]
 
 
@@ -76,6 +76,21 @@ class RefundState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisputeState:
+    """A dispute as the provider knows it: the customer has asked their bank to return a payment (a chargeback)."""
+
+    reference: str
+    """The provider's id of the dispute."""
+    amount: Decimal
+    status: Literal["open", "won", "lost"]
+    is_withdrawn: bool
+    """Whether the provider has taken the money from the shop, and has not paid it out again."""
+    respond_by: datetime | None = None
+    """Until when the shop can respond."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PaymentState:
     """The state of a payment at the provider. Amounts are totals; None where the provider does not return them."""
 
@@ -90,6 +105,8 @@ class PaymentState:
     refunds: Sequence[RefundState] | None = None
     """Every refund of the payment. None where the provider does not list them: then staff decide about a total that
     does not match the refunds that were sent."""
+    disputes: Sequence[DisputeState] | None = None
+    """Every dispute of the payment, also those that are over. None where the provider does not list them."""
     currency: str = ""
     error: str = ""
 
@@ -104,13 +121,14 @@ class PaymentEvent:
 
     event_id: str
     kind: EventKind
-    """A status as in ``PaymentStart``, or ``refunded`` or ``refund_failed``."""
+    """A status as in ``PaymentStart``, ``refunded`` or ``refund_failed``, or ``disputed`` for any news of a dispute,
+    whose state is then taken from ``fetch``."""
     reference: str = ""
     payment_id: str = ""
     refund_id: str = ""
     refund_reference: str = ""
-    """The provider's id of a refund. With ``amount`` it identifies a failed refund that was made on the provider's
-    page."""
+    """The provider's id of a refund, or of a dispute. With ``amount`` it identifies a failed refund that was made on
+    the provider's page."""
     receipt: str = ""
     """The transaction number that the customer also sees, if it differs from ``reference``. Money with the receipt of
     another payment is not counted again."""

@@ -19,6 +19,10 @@ STRIPE_EVENTS = (
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 )
 """The events that the endpoint in Stripe's dashboard has to send."""
 DARAJA = {"https://api.safaricom.co.ke": "production", "https://sandbox.safaricom.co.ke": "sandbox"}

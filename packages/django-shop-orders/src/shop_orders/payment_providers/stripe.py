@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from shop_core.money import quantise
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers import diagnosis, signatures
 from shop_orders.payment_providers.base import (
+    DisputeState,
     EventKind,
     PaymentEvent,
     PaymentProvider,
@@ -30,34 +28,18 @@ from shop_orders.payment_providers.base import (
     Problem,
     RefundRequest,
     RefundResult,
-    RefundState,
+)
+from shop_orders.payment_providers.stripe_objects import (
+    FAILED_REFUNDS,
+    Settlement,
+    from_stripe,
+    refund_id_of,
+    result_of,
+    to_stripe,
 )
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-
-ZERO_DECIMAL = {
-    "BIF",
-    "CLP",
-    "DJF",
-    "GNF",
-    "JPY",
-    "KMF",
-    "KRW",
-    "MGA",
-    "PYG",
-    "RWF",
-    "VND",
-    "VUV",
-    "XAF",
-    "XOF",
-    "XPF",
-}
-THREE_DECIMAL = {"BHD", "JOD", "KWD", "OMR", "TND"}
-"""Currencies that Stripe does not write with two decimals (not always as in ISO 4217), from
-https://docs.stripe.com/currencies#minor-units. That page lists UGX as zero-decimal, but its special cases say that ISK
-and UGX are sent with two decimals, which must be 00. The last of three decimals must be 0.
-"""
 
 KINDS: Mapping[str, EventKind] = {
     "checkout.session.completed": "captured",
@@ -69,10 +51,13 @@ KINDS: Mapping[str, EventKind] = {
 REFUND_EVENTS = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 """Accounts created before 2024-10-28 send ``charge.refund.updated`` instead of ``refund.updated``."""
 
+DISPUTE_EVENTS = (
+    *("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"),
+    *("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated"),
+)
+"""https://docs.stripe.com/disputes/how-disputes-work"""
 ENDED_INTENTS: Mapping[str, PaymentStatus] = {"requires_payment_method": "failed", "canceled": "cancelled"}
 """How a payment whose page was completed has ended, by the status of its PaymentIntent."""
-
-FAILED_REFUNDS = ("failed", "canceled")
 
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 """What the SDK raises for JSON that is not Stripe's, such as an error of a proxy (stripe 15: AttributeError)."""
@@ -107,7 +92,7 @@ class StripeCheckout(PaymentProvider):
 
     def refuses(self, *, amount: Decimal, currency: str) -> str:
         try:
-            _to_stripe(amount, currency)
+            to_stripe(amount, currency)
         except PaymentDeclined as error:
             return str(error)
         return ""
@@ -116,7 +101,7 @@ class StripeCheckout(PaymentProvider):
         back = request.return_url or request.base_url
         price = {
             "currency": request.currency.lower(),
-            "unit_amount": _to_stripe(request.amount, request.currency),
+            "unit_amount": to_stripe(request.amount, request.currency),
             "product_data": {"name": request.description},
         }
         params: dict[str, Any] = {
@@ -142,14 +127,14 @@ class StripeCheckout(PaymentProvider):
         if not session.payment_intent:
             raise PaymentDeclined
         for made in self._refunds_of(session):
-            if _refund_id(made) == request.refund_id:
-                return _refund_result(made)  # Stripe forgets an idempotency key after a day
+            if refund_id_of(made) == request.refund_id:
+                return result_of(made)  # Stripe forgets an idempotency key after a day
         params = {
             "payment_intent": session.payment_intent,
-            "amount": _Settlement(session).presented(_to_stripe(request.amount, request.currency)),
+            "amount": Settlement(session).presented(to_stripe(request.amount, request.currency)),
             "metadata": {"refund_id": request.refund_id},
         }
-        return _refund_result(
+        return result_of(
             self._call(lambda: self.api.refunds.create(params, _idempotency(f"refund-{request.refund_id}")))
         )
 
@@ -162,7 +147,7 @@ class StripeCheckout(PaymentProvider):
     ) -> RefundResult | None:
         if not refund_reference:
             return None
-        return _refund_result(self._ask(lambda: self.api.refunds.retrieve(refund_reference)))
+        return result_of(self._ask(lambda: self.api.refunds.retrieve(refund_reference)))
 
     def cancel(self, state: Mapping[str, Any], *, reference: str) -> None:  # noqa: ARG002
         with suppress(PaymentDeclined):  # it is already complete or expired, as fetch will show
@@ -174,7 +159,7 @@ class StripeCheckout(PaymentProvider):
         session = self._ask(lambda: self.api.checkout.sessions.retrieve(reference))
         if session.payment_status != "paid":
             return self._unpaid(session)
-        settled = _Settlement(session)
+        settled = Settlement(session)
         refunds = [settled.refund(row) for row in self._refunds_of(session)]
         counted = (row.amount for row in refunds if row.status != "failed")
         return PaymentState(
@@ -183,6 +168,7 @@ class StripeCheckout(PaymentProvider):
             captured=settled.amount,
             refunded=sum(counted, Decimal(0)),
             refunds=refunds,
+            disputes=self._disputes_of(session, settled),
             currency=settled.currency,
         )
 
@@ -192,6 +178,11 @@ class StripeCheckout(PaymentProvider):
         data = subject.to_dict()
         if event.type in REFUND_EVENTS:
             return self._refund_events(event.id, data)
+        if event.type in DISPUTE_EVENTS:
+            payment_id, reference = self._payment_of(data), str(data["id"])
+            return [
+                PaymentEvent(event_id=event.id, kind="disputed", payment_id=payment_id, refund_reference=reference)
+            ]
         kind = KINDS.get(event.type)
         if kind is None:
             return []
@@ -229,6 +220,19 @@ class StripeCheckout(PaymentProvider):
         params = {"payment_intent": session.payment_intent, "limit": 100}
         return self._ask(lambda: list(self.api.refunds.list(params).auto_paging_iter()))
 
+    def _disputes_of(self, session: Any, settled: Settlement) -> list[DisputeState] | None:
+        """Stripe's disputes of a payment, also those that are over. None if the key may not read them."""
+        if not session.payment_intent:
+            return []
+        params = {"payment_intent": session.payment_intent, "limit": 100}
+        try:
+            rows = self._ask(lambda: list(self.api.disputes.list(params).auto_paging_iter()))
+        except ProviderUnavailable as error:
+            if isinstance(error.__cause__, self.stripe.PermissionError):
+                return None
+            raise
+        return [settled.dispute(row) for row in rows]
+
     def _refund_events(self, event_id: str, refund: Mapping[str, Any]) -> list[PaymentEvent]:
         """The event about one refund. There is none while the refund is under way."""
         status = str(refund.get("status"))
@@ -248,8 +252,8 @@ class StripeCheckout(PaymentProvider):
         ]
 
     def _payment_of(self, refund: Mapping[str, Any]) -> str:
-        """Our payment id for a refund that was made in Stripe's dashboard. It is fetched, since the event does not
-        contain it."""
+        """Our payment id for a dispute, or for a refund that was made in Stripe's dashboard. It is fetched, since the
+        event does not contain it."""
         intent = str(refund.get("payment_intent") or "")
         if not intent:
             return ""
@@ -305,77 +309,17 @@ class StripeCheckout(PaymentProvider):
             raise ProviderUnavailable from error
 
 
-class _Settlement:
-    """The amount of a Checkout Session, in the currency in which it was created.
-
-    Adaptive Pricing shows customers an amount in their own currency. Sessions from before 2025-03-31 have that one in
-    ``amount_total`` and ours in ``currency_conversion``: https://docs.stripe.com/payments/checkout/adaptive-pricing
-    """
-
-    def __init__(self, session: Any) -> None:
-        converted = getattr(session, "currency_conversion", None)
-        self.currency = str(converted.source_currency if converted else session.currency).upper()
-        self.minor = int((converted or session).amount_total)
-        self.shown = int(session.amount_total)
-        self.amount = _from_stripe(self.minor, self.currency)
-
-    def presented(self, minor: int) -> int:
-        """A part of the amount, in the customer's currency."""
-        return minor if self.shown == self.minor else round(minor * Fraction(self.shown, self.minor))
-
-    def refund(self, row: Any) -> RefundState:
-        minor = row.amount if self.shown == self.minor else round(row.amount * Fraction(self.minor, self.shown))
-        result = _refund_result(row)
-        return RefundState(
-            status=result.status,
-            amount=_from_stripe(minor, self.currency),
-            refund_id=_refund_id(row),
-            reference=result.reference,
-            error=result.error,
-        )
-
-
 def _event_amount(kind: EventKind, subject: Any) -> tuple[Decimal | None, str]:
     """Amount and currency in an event: of a session that was paid, or the refunded total of a charge."""
     if kind == "captured" and getattr(subject, "amount_total", None) is not None:
-        settled = _Settlement(subject)
+        settled = Settlement(subject)
         return settled.amount, settled.currency
     minor = getattr(subject, "amount_refunded", None)
     if kind != "refunded" or minor is None:
         return None, ""
     currency = str(subject.currency).upper()
-    return _from_stripe(int(minor), currency), currency
-
-
-def _refund_id(refund: Any) -> str:
-    """Our id of a refund; empty if it was made in the dashboard."""
-    return str(getattr(getattr(refund, "metadata", None), "refund_id", "") or "")
-
-
-def _refund_result(refund: Any) -> RefundResult:
-    if refund.status in FAILED_REFUNDS:
-        error = str(getattr(refund, "failure_reason", None) or refund.status)
-        return RefundResult(status="failed", reference=refund.id, error=error)
-    return RefundResult(status="succeeded" if refund.status == "succeeded" else "pending", reference=refund.id)
+    return from_stripe(int(minor), currency), currency
 
 
 def _idempotency(key: str) -> dict[str, str]:
     return {"idempotency_key": key}
-
-
-def _exponent(currency: str) -> int:
-    if currency in ZERO_DECIMAL:
-        return 0
-    return 3 if currency in THREE_DECIMAL else 2
-
-
-def _to_stripe(amount: Decimal, currency: str) -> int:
-    minor = quantise(amount, currency).scaleb(_exponent(currency))
-    step = 10 if currency in THREE_DECIMAL else 1
-    if minor % step:
-        raise PaymentDeclined(_("Stripe does not accept so many decimals in %(currency)s.") % {"currency": currency})
-    return int(minor)
-
-
-def _from_stripe(amount: int, currency: str) -> Decimal:
-    return quantise(Decimal(amount).scaleb(-_exponent(currency)), currency)

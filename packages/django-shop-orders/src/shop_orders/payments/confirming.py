@@ -9,7 +9,7 @@ from django.utils import timezone
 from shop_orders.exceptions import ProviderUnavailable, UnknownPaymentProvider
 from shop_orders.models import ProviderEvent
 from shop_orders.payment_providers import PaymentState
-from shop_orders.payments import inbox, inquiries
+from shop_orders.payments import disputes, inbox, inquiries
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def confirm(event: ProviderEvent) -> bool:
     except (ProviderUnavailable, UnknownPaymentProvider):
         logger.warning("Payment provider %s does not respond", event.provider)
         return False
-    if state is None and event.kind in inbox.REFUND_KINDS:
+    if state is None and event.kind in (*inbox.REFUND_KINDS, disputes.KIND):
         state = PaymentState(status="captured")  # a state without refunds
     if state is not None and state.status != "pending":
         return inbox.confirm(event.pk, state, fetched_at=fetched_at).outcome == Outcome.APPLIED

@@ -16,12 +16,13 @@ from shop_core.money import as_text
 from shop_orders import events, lifecycle
 from shop_orders.models import Order, Payment, ProviderEvent
 from shop_orders.payment_providers import PaymentEvent, PaymentState
-from shop_orders.payments import account, provider_events, refund_results
+from shop_orders.payments import account, disputes, provider_events, refund_results
 from shop_orders.transactions import in_transaction
 
 Outcome = ProviderEvent.Outcome
 UNDECIDED = (Outcome.RECEIVED, Outcome.WAITING, Outcome.UNMATCHED)
 REFUND_KINDS = ("refunded", "refund_failed")
+ASKED_KINDS = ("refunded", disputes.KIND)
 LONGEST_WAIT = timedelta(hours=6)
 
 
@@ -70,6 +71,8 @@ def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> Provid
     row = ProviderEvent.objects.select_for_update(of=("self",)).get(pk=row_id)
     if row.outcome != Outcome.WAITING:
         return row
+    if row.kind == disputes.KIND:
+        return _decide(row, disputes.settle_event(order, payment, row, state))
     if row.kind in REFUND_KINDS:
         return _decide(row, refund_results.settle_event(order, payment, row, state, fetched_at=fetched_at))
     claimed = row.amount if row.kind == state.status else None
@@ -87,9 +90,9 @@ def unconfirmed(order_id: int) -> QuerySet[ProviderEvent]:
 
 
 def to_ask_about() -> QuerySet[ProviderEvent]:
-    """Due events about which the provider has to be asked: unconfirmed events, and reported refunds that match none
-    here."""
-    is_refund = Q(kind="refunded", payment__status=Payment.Status.CAPTURED)
+    """Due events about which the provider has to be asked: unconfirmed events, those of disputes, and reported refunds
+    that match none here."""
+    is_refund = Q(kind__in=ASKED_KINDS, payment__status=Payment.Status.CAPTURED)
     rows = _due().filter(Q(is_confirmed=False) | is_refund, outcome=Outcome.WAITING)
     return rows.select_related("payment")
 
@@ -97,7 +100,7 @@ def to_ask_about() -> QuerySet[ProviderEvent]:
 def to_reconsider() -> QuerySet[ProviderEvent]:
     """Due events that wait for another event, or for their payment."""
     is_asked_about = Q(outcome=Outcome.WAITING) & (
-        Q(is_confirmed=False) | Q(kind="refunded", payment__status=Payment.Status.CAPTURED)
+        Q(is_confirmed=False) | Q(kind__in=ASKED_KINDS, payment__status=Payment.Status.CAPTURED)
     )
     return _due().exclude(is_asked_about)
 
@@ -136,7 +139,7 @@ def _apply(order: Order, row: ProviderEvent) -> ProviderEvent:
     """Apply an event whose payment is known. The caller has locked the order and the event."""
     assert row.payment_id is not None  # noqa: S101 - the callers look for it
     payment = Payment.objects.select_for_update().get(pk=row.payment_id)
-    if not row.is_confirmed:
+    if not row.is_confirmed or row.kind == disputes.KIND:
         return _decide(row, Outcome.WAITING)
     if row.kind in REFUND_KINDS:
         return _decide(row, refund_results.apply_event(order, payment, row))

@@ -10,7 +10,7 @@ from shop_orders import crediting, lifecycle
 from shop_orders.models import Order, OrderStatus, Payment
 
 
-def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = True) -> None:
+def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = True, is_public: bool = True) -> None:
     """Compute the payment status after a payment or a refund changed, and record the change.
 
     A pending order of which nothing is due any more is confirmed. The caller has locked the order.
@@ -20,6 +20,7 @@ def update(order: Order, payment: Payment, *, by: Any = None, notify: bool = Tru
         crediting.payment_status_of(order),
         by=by,
         notify=notify,
+        is_public=is_public,
         about=payment,
         extra={
             "payment": {

@@ -101,7 +101,7 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
         return Outcome.IGNORED
     lately = timezone.now() - LATELY
     may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=lately)
-    if state.refunded is not None and state.refunded < payment.refunded_amount:
+    if state.refunded is not None and state.refunded < _refunded(payment):
         may_differ |= Q(updated_at__gt=lately)
     if payment.refunds.filter(may_differ).exists():
         return Outcome.WAITING
@@ -136,7 +136,7 @@ def record_made_at_provider(
     The amount is at most what is left of the payment. Refunds that were not sent yet fail where they do not fit any
     more; this refund first takes over their credits.
     """
-    _make_room(order, payment, amount)
+    make_room(order, payment, amount)
     _replace_owed(order, amount)
     above = amount - min(amount, order.refund_due)
     refund = Refund.objects.create(
@@ -238,7 +238,7 @@ def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_c
         record_made_at_provider(order, payment, listed.amount, status=listed.status, reference=listed.reference)
 
 
-def _make_room(order: Order, payment: Payment, amount: Decimal) -> None:
+def make_room(order: Order, payment: Payment, amount: Decimal) -> None:
     """Fail refunds that were not sent, the newest first, while the payment's refunds and the amount exceed it."""
     reserving = list(payment.refunds.filter(status__in=Refund.RESERVING).order_by("-id"))
     excess = amount + sum((refund.amount for refund in reserving), Decimal(0)) - payment.captured_amount
@@ -299,8 +299,8 @@ def _agrees(payment: Payment, state: PaymentState) -> bool:
     if state.refunded is None:
         return False
     if state.currency in ("", payment.currency):
-        return state.refunded == payment.refunded_amount
-    return (state.refunded > 0) == (payment.refunded_amount > 0)
+        return state.refunded == _refunded(payment)
+    return (state.refunded > 0) == (_refunded(payment) > 0)
 
 
 def _has_refund_without_reference(payment: Payment) -> bool:
@@ -317,7 +317,15 @@ def _is_booked(payment: Payment, row: ProviderEvent) -> bool:
     """Whether an event that names no refund reports a total that is already in the books."""
     if row.refund_id or row.refund_reference or row.currency not in ("", payment.currency):
         return False
-    return (payment.captured_amount if row.amount is None else row.amount) <= payment.refunded_amount
+    return (payment.captured_amount if row.amount is None else row.amount) <= _refunded(payment)
+
+
+def _refunded(payment: Payment) -> Decimal:
+    """What was refunded, without the money of disputes, which a provider's total of refunds does not include."""
+    disputed = payment.refunds.filter(kind=Refund.Kind.DISPUTE, status=Status.SUCCEEDED).values_list(
+        "amount", flat=True
+    )
+    return payment.refunded_amount - sum(disputed, Decimal(0))
 
 
 def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
@@ -329,7 +337,7 @@ def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
         "total": ""
         if row.amount is None
         else f"{as_text(row.amount, payment.currency)} {row.currency or payment.currency}",
-        "booked": f"{as_text(payment.refunded_amount, payment.currency)} {payment.currency}",
+        "booked": f"{as_text(_refunded(payment), payment.currency)} {payment.currency}",
     }
     row.detail = f"{text % values} {what_to_do}"[:500]
     row.save(update_fields=["detail"])

@@ -88,7 +88,9 @@ def check_succeeded(payment: Payment, state: PaymentState) -> None:
         ProviderUnavailable: the provider does not respond.
     """
     is_less = state.refunds is None and state.refunded is not None and state.refunded < payment.refunded_amount
-    made = payment.refunds.filter(status=Refund.Status.SUCCEEDED).exclude(provider_reference="")
+    made = payment.refunds.filter(status=Refund.Status.SUCCEEDED, kind=Refund.Kind.REFUND).exclude(
+        provider_reference=""
+    )
     for refund in made if is_less else ():
         result = payment_provider(payment.provider).fetch_refund(
             payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference

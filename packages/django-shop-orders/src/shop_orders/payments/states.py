@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from shop_orders.models import Payment, ProviderEvent
 from shop_orders.payment_providers import PaymentState
-from shop_orders.payments import account, inquiries, refund_results
+from shop_orders.payments import account, disputes, inquiries, refund_results
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -62,6 +62,7 @@ def apply_state(
         return payment
     if state.refunds is not None:
         refund_results.apply_list(order, payment, state, fetched_at=fetched_at or timezone.now())
+    disputes.apply_list(order, payment, state)
     row = refund_results.differing_total(payment, state)
     if row is not None and row.outcome == ProviderEvent.Outcome.WAITING:
         row.outcome = refund_results.apply_total(order, payment, row, state)

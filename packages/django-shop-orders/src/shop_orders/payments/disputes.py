@@ -1,0 +1,148 @@
+"""Disputes: a customer has asked their bank to return a payment. The provider takes the money back at once, and pays
+it out again if the shop wins.
+
+Money that was taken back counts as refunded, without a credit, so the account agrees with the provider. No customer is
+told of a refund. The callers have locked the order and the payment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from shop_core.money import as_text
+
+from shop_orders import crediting, events, lifecycle
+from shop_orders.models import Credit, Order, Payment, ProviderEvent, Refund
+from shop_orders.payment_providers import DisputeState, PaymentState, label_of
+from shop_orders.payments import order_status, refund_results
+
+Outcome = ProviderEvent.Outcome
+Status = Refund.Status
+KIND = "disputed"
+
+
+def settle_event(order: Order, payment: Payment, row: ProviderEvent, state: PaymentState) -> ProviderEvent.Outcome:
+    """Decide about an event of a dispute by the state that was fetched from the provider."""
+    if payment.status != Payment.Status.CAPTURED:
+        return Outcome.WAITING
+    if any(listed.reference == row.refund_reference for listed in state.disputes or ()):
+        is_changed = apply_list(order, payment, state)
+        return Outcome.APPLIED if is_changed else Outcome.IGNORED
+    if state.disputes is not None and row.attempts < refund_results.MAX_ATTEMPTS:
+        return Outcome.WAITING
+    text = _("%(provider)s reports a dispute of this payment, but not its state. Look at it on the provider's page.")
+    row.detail = (text % {"provider": label_of(payment.provider)})[:500]
+    row.save(update_fields=["detail"])
+    events.record(order, "payment_held", is_public=False, message=row.detail)
+    return Outcome.HELD
+
+
+def apply_list(order: Order, payment: Payment, state: PaymentState) -> bool:
+    """Apply the disputes that the provider lists. Returns whether anything about them is new."""
+    is_our_currency = state.currency in ("", payment.currency)
+    are_new = [_apply(order, payment, listed, is_ours=is_our_currency) for listed in state.disputes or ()]
+    return any(are_new)
+
+
+def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_ours: bool) -> bool:
+    taken = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=listed.reference).first()
+    is_taken = taken is not None and taken.status == Status.SUCCEEDED
+    problem = ""
+    if listed.is_withdrawn and not is_taken:
+        refund_results.make_room(order, payment, listed.amount)
+        if is_ours and 0 < listed.amount <= payment.refundable_amount:
+            taken = _take(order, payment, listed, taken)
+        else:
+            problem = _("It could not be recorded: compare the payment with the provider's page, and correct it here.")
+    elif is_taken and not listed.is_withdrawn and taken is not None:
+        _give_back(order, payment, taken)
+    if listed.status == "lost" and taken is not None and taken.status == Status.SUCCEEDED:
+        _credit(order, taken)
+    return _tell(order, payment, listed, problem)
+
+
+def _take(order: Order, payment: Payment, listed: DisputeState, row: Refund | None) -> Refund:
+    """Count the money of a dispute as refunded."""
+    if row is None:
+        row = Refund(payment=payment, kind=Refund.Kind.DISPUTE, notify=False, is_announced=True)
+        row.provider_reference, row.reason = listed.reference, listed.reason[:500]
+    row.amount, row.status, row.error = listed.amount, Status.SUCCEEDED, ""
+    row.save()
+    _count(order, payment, row.amount)
+    return row
+
+
+def _give_back(order: Order, payment: Payment, row: Refund) -> None:
+    row.status, row.error = Status.FAILED, _("The money was paid out again.")
+    row.save(update_fields=["status", "error", "updated_at"])
+    _count(order, payment, -row.amount)
+
+
+def _count(order: Order, payment: Payment, amount: Decimal) -> None:
+    for row in (payment, order):
+        row.refunded_amount += amount
+        row.save(update_fields=["refunded_amount", "updated_at"])
+    order_status.update(order, payment, notify=False, is_public=False)
+
+
+def _credit(order: Order, row: Refund) -> None:
+    """Credit a lost dispute once: the shop does not ask the customer for the money again."""
+    if row.credits.exists():
+        return
+    reason = _("The dispute was lost.")
+    crediting.add_credit(
+        order, min(row.amount, order.amount_due), kind=Credit.Kind.GOODWILL, reason=reason, refund=row
+    )
+    lifecycle.update_after_credit(order, by=None)
+
+
+def _tell(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
+    """Tell staff about each state of a dispute once, and what to do. Returns whether it is new."""
+    state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.respond_by}"
+    digest = hashlib.sha256(state.encode()).hexdigest()[:32]
+    message = f"{_text(payment, listed)} {problem}".strip()
+    values: dict[str, Any] = {
+        "kind": KIND,
+        "payment": payment,
+        "provider_reference": payment.provider_reference,
+        "refund_reference": listed.reference,
+        "amount": listed.amount,
+        "detail": message[:500],
+        "outcome": Outcome.HELD if problem else Outcome.APPLIED,
+    }
+    _row, is_new = ProviderEvent.objects.get_or_create(
+        provider=payment.provider,
+        provider_event_id=f"dispute:{payment.public_id}:{digest}",
+        defaults=values,
+    )
+    if is_new:
+        events.record(order, "payment_disputed", is_public=False, message=message)
+    return is_new
+
+
+def _text(payment: Payment, listed: DisputeState) -> str:
+    if listed.status == "won":
+        text = _("The dispute was won: %(amount)s %(currency)s.")
+        if listed.is_withdrawn:
+            text = _("The dispute was won. %(provider)s will pay out %(amount)s %(currency)s again.")
+    elif listed.status == "lost":
+        text = _(
+            "The dispute was lost: %(amount)s %(currency)s stays with the customer, who owes nothing for it. Do not "
+            "refund it again. Return goods to stock if they come back."
+        )
+    elif listed.is_withdrawn:
+        text = _(
+            "The customer disputes this payment with their bank, and %(amount)s %(currency)s was taken back. Respond "
+            "on the page of %(provider)s%(until)s. Do not refund it, and do not send goods that are not shipped yet."
+        )
+    else:
+        text = _(
+            "The customer's bank asks about %(amount)s %(currency)s of this payment. Respond on the page of "
+            "%(provider)s%(until)s. If the customer is right, refund it before that."
+        )
+    until = _(" until %(date)s") % {"date": listed.respond_by.date().isoformat()} if listed.respond_by else ""
+    values = {"amount": as_text(listed.amount, payment.currency), "currency": payment.currency, "until": until}
+    return text % {**values, "provider": label_of(payment.provider)}
