@@ -212,31 +212,35 @@ def run(notifier_class, check, caplog, kit=Kit, **given):
     method(**{name: fixtures[name] for name in wanted})
 
 
-@pytest.mark.parametrize(
-    ("broken", "check", "says"),
-    [
-        (LeaksInRepr, NO_SECRETS, "The value of “key” is shown, stored or logged"),
-        (LeaksInLog, NO_SECRETS, "The value of “key” is shown, stored or logged"),
-        (LeaksInResponse, NO_SECRETS, "The value of “key” is shown, stored or logged"),
-        (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” must raise PermanentFailure"),
-        (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” must raise UnknownOutcome"),
-        (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
-        (SwallowsFailures, EVERY_FAILURE, "returned a receipt"),
-        (WaitsForEver, EVERY_FAILURE, "Set a time-out for every call"),
-        (ReturnsRetryAfterAsText, EVERY_FAILURE, "retry_after must be a number"),
-        (SendsItsOwnKeys, "test_idempotency_key_is_the_message_id_on_every_attempt", "Pass message.id on"),
-        (ReturnsTheSameIdTwice, "test_receipts_of_two_messages_differ", "the same provider_id"),
-        (ReturnsNoReceipt, ACCEPTED, "It must return a Receipt"),
-        (AcceptsAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
-        (AcceptsAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
-        (
-            AcceptsAnyAddress,
-            "test_bad_address_is_refused_before_anything_is_sent",
-            "accepted the bad address 'nobody'",
-        ),
-        (AcceptsForgedReports, "test_notifier_with_delivery_reports_has_the_report_contract", "add ReportContract"),
-    ],
-)
+FAULTS = [
+    (LeaksInRepr, NO_SECRETS, "The value of “key” is shown, stored or logged"),
+    (LeaksInLog, NO_SECRETS, "The value of “key” is shown, stored or logged"),
+    (LeaksInResponse, NO_SECRETS, "The value of “key” is shown, stored or logged"),
+    (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” must raise PermanentFailure"),
+    (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” must raise UnknownOutcome"),
+    (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
+    (SwallowsFailures, EVERY_FAILURE, "returned a receipt"),
+    (WaitsForEver, EVERY_FAILURE, "Set a time-out for every call"),
+    (ReturnsRetryAfterAsText, EVERY_FAILURE, "retry_after must be a number"),
+    (SendsItsOwnKeys, "test_idempotency_key_is_the_message_id_on_every_attempt", "Pass message.id on"),
+    (ReturnsTheSameIdTwice, "test_receipts_of_two_messages_differ", "the same provider_id"),
+    (ReturnsNoReceipt, ACCEPTED, "It must return a Receipt"),
+    (AcceptsAnyOption, "test_unknown_option_is_an_error", "name the options as keyword arguments"),
+    (AcceptsAnEmptySecret, "test_empty_secret_is_an_error", "An empty “key” was accepted"),
+    (
+        AcceptsAnyAddress,
+        "test_bad_address_is_refused_before_anything_is_sent",
+        "accepted the bad address 'nobody'",
+    ),
+    (AcceptsForgedReports, "test_notifier_with_delivery_reports_has_the_report_contract", "add ReportContract"),
+]
+
+
+def test_kit_is_tried_with_many_faults():
+    assert len({broken for broken, _check, _says in FAULTS}) >= 12
+
+
+@pytest.mark.parametrize(("broken", "check", "says"), FAULTS)
 def test_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
     run(Good, check, caplog)
     with pytest.raises((AssertionError, pytest.fail.Exception)) as caught:

@@ -18,6 +18,7 @@ from shop_orders.payment_providers import (
     PaymentStart,
     PaymentState,
     RefundResult,
+    RefundState,
     from_minor_units,
     minor_units,
     signatures,
@@ -65,7 +66,8 @@ class Cards(PaymentService):
         if row is None:
             return {"error": "not found"}
         moved = [refund for refund in self.sent.values() if refund["payment"] == reference]
-        return {**row, "refunded": sum(refund["cents"] for refund in moved if refund["status"] != "failed")}
+        total = sum(refund["cents"] for refund in moved if refund["status"] != "failed")
+        return {**row, "refunded": total, "refunds": moved}
 
     def on_refund(self, *, key, reference, amount, currency):
         refund = self.by_key.get(key) or f"ref-{next(numbers)}"
@@ -169,8 +171,17 @@ class Good(PaymentProvider):
         captured = self.captured(row) if status == "captured" else None
         refunded = self.money(row["refunded"], row["currency"])
         return PaymentState(
-            status=status, reference=reference, captured=captured, refunded=refunded, currency=row["currency"]
+            status=status,
+            reference=reference,
+            captured=captured,
+            refunded=refunded,
+            refunds=[self.refund_state(refund) for refund in row["refunds"]],
+            currency=row["currency"],
         )
+
+    def refund_state(self, row):
+        amount = self.money(row["cents"], row["currency"])
+        return RefundState(status=row["status"], amount=amount, refund_id=row["key"], reference=row["id"])
 
     def unknown(self, reference):
         return None
@@ -513,6 +524,29 @@ class ForgetsTheDesk(Good):
         return state and replace(state, refunded=sum((row.amount for row in own), Decimal(0)))
 
 
+class HidesTheDesk(Good):
+    """It reports no refunds at all."""
+
+    def fetch(self, state, *, reference):
+        state = super().fetch(state, reference=reference)
+        return state and replace(state, refunded=None, refunds=None)
+
+
+class ListsNoRefunds(Good):
+    """It reports the total only."""
+
+    def fetch(self, state, *, reference):
+        state = super().fetch(state, reference=reference)
+        return state and replace(state, refunds=None)
+
+
+class ListsOwnRefunds(Good):
+    def fetch(self, state, *, reference):
+        state = super().fetch(state, reference=reference)
+        own = [row for row in state.refunds if not row.refund_id.startswith("desk")] if state else []
+        return state and replace(state, refunds=own)
+
+
 class BelievesAnybody(Good):
     def verify(self, request):
         return request.headers.get("webhook-id", "evt-0")
@@ -677,6 +711,9 @@ MUTANTS = [
     (StateOfAnotherRefund, "test_fetch_refund_returns_the_state_of_the_given_refund", "fetch_refund"),
     (RefundsNeverFail, "test_failed_refund_is_reported", "fetch_refund"),
     (ForgetsTheDesk, "test_fetch_reports_what_was_refunded", "fetch"),
+    (HidesTheDesk, "test_fetch_reports_what_was_refunded", "refunds"),
+    (ListsNoRefunds, "test_fetch_reports_what_was_refunded", "refunds"),
+    (ListsOwnRefunds, "test_fetch_reports_what_was_refunded", "refunds"),
     (BelievesAnybody, "test_unsigned_call_is_refused", "read_webhook"),
     (BelievesTheBody, "test_changed_call_is_refused", "read_webhook"),
     (NewEventIdEachTime, "test_each_event_has_its_own_id", "read_webhook"),
@@ -724,6 +761,17 @@ def test_every_failure_of_every_mutant_is_a_sentence():
 
 def test_right_provider_passes():
     assert refused_by(Good) == {}
+
+
+def test_service_without_a_list_of_refunds_passes():
+    class Totals(Kit):
+        lists_refunds = False
+
+    assert refused_by(ListsNoRefunds, kit=Totals) == {}
+
+
+def test_kit_is_tried_with_many_faults():
+    assert len({mutant for mutant, _check, _names in MUTANTS}) >= 12
 
 
 class RingsOnce(Good):

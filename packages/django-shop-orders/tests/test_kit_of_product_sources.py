@@ -310,6 +310,10 @@ def test_kit_refuses_the_fault_and_says_what_to_do(mutant, check, names):
         assert_says_what_to_do(message, names="")
 
 
+def test_kit_is_tried_with_many_faults():
+    assert len({mutant for mutant, _check, _names in MUTANTS}) >= 12
+
+
 @pytest.mark.django_db
 def test_correct_source_passes():
     assert refused_by(Shelf) == {}

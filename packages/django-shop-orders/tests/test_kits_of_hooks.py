@@ -143,6 +143,11 @@ def test_correct_hook_passes(kit, hook):
     assert refused_by(kit, hook) == {}
 
 
+@pytest.mark.parametrize("mutants", [PRICING, VALIDATORS, NUMBERS])
+def test_kit_is_tried_with_many_faults(mutants):
+    assert len({name for name, _check in mutants}) >= 12
+
+
 def test_draft_for_tests_has_what_it_is_given():
     draft = a_draft("12.5", "7", currency="UGX", quantity=3, line={"tax_class": "books"}, delivery="door")
     assert [(line.unit_price, line.quantity, line.tax_class) for line in draft.lines] == [

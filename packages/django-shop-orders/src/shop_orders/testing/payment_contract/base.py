@@ -34,6 +34,8 @@ class PaymentContractBase:
     """How the service can fail, see MODES. Leave out those that it cannot have."""
     can_fetch: ClassVar[bool] = True
     """False: ``fetch`` always returns None, so only staff find a payment whose webhook was lost."""
+    lists_refunds: ClassVar[bool] = True
+    """False: the service has no list of a payment's refunds, so staff decide about a refund made on its pages."""
     has_webhooks: ClassVar[bool] = True
     signs_webhooks: ClassVar[bool] = True
     """False: anybody could send the calls, so their events are unconfirmed until ``fetch`` returned the same."""

@@ -182,6 +182,13 @@ class RefundChecks(PaymentContractBase):
         self._totals(
             provider, service, started, Decimal(3), "2 were refunded by the shop and 1 on the service's pages"
         )
+        state = self.fetched(provider, service, started)
+        expect(
+            state is None or not self.lists_refunds or state.refunds is not None,
+            "1 was refunded on the service's pages, and fetch returned refunds=None.",
+            "List every refund of the payment: a refund that is not listed is recorded by staff only. If the service "
+            "has no such list, set lists_refunds = False.",
+        )
 
     def _totals(
         self,
@@ -203,6 +210,11 @@ class RefundChecks(PaymentContractBase):
         refunds = getattr(state, "refunds", None)
         if refunds is None:
             return
+        expect(
+            all(isinstance(refund.amount, Decimal) for refund in refunds),
+            f"fetch returned refunds={refunds!r}.",
+            "Amounts are Decimals in the currency's main unit.",
+        )
         found = sum((refund.amount for refund in refunds if refund.status != "failed"), Decimal(0))
         expect(
             found == total and all(refund.reference or refund.refund_id for refund in refunds),
