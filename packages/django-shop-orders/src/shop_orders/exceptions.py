@@ -227,6 +227,16 @@ class InvalidTransition(ShopOrdersError):
         super().__init__(text, extra={"order_status": old} if old else None)
 
 
+class OrderChanged(ShopOrdersError):
+    """An order is not as the caller has seen it."""
+
+    code = "order_changed"
+
+    @classmethod
+    def default_message(cls) -> str:
+        return _("The order has changed since you read it. Read it again, then decide.")
+
+
 class GoodsGone(ShopOrdersError):
     """``shortages`` is ``{product_ref: available units}`` of an order that cannot be reinstated."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.module_loading import import_string
+from shop_core.money import as_text
 
 from shop_orders.conf import app_settings
 from shop_orders.models import Order, OrderEvent, Refund, Shipment
@@ -37,6 +39,20 @@ def refunds_of(order: Order) -> list[Refund]:
     if not order.paid_amount:
         return []
     return list(Refund.objects.filter(payment__order=order).select_related("payment").order_by("id"))
+
+
+def money_and_goods(order: Order) -> str:
+    """The amounts and units of an order, which staff see before they decide."""
+    lines = order.lines.all()
+    units = [(line.shipped_quantity, line.restocked_quantity, line.cancelled_quantity) for line in lines]
+    amounts = (order.paid_amount, order.refunded_amount, order.credited_amount, order.refunds_under_way)
+    return f"{[as_text(amount, order.currency) for amount in amounts]} {units}"
+
+
+def version_of(order: Order) -> str:
+    """A text that differs after the status, the money or the goods of an order have changed."""
+    seen = f"{order.status} {order.payment_status} {money_and_goods(order)}"
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
 
 
 def _deliveries(order_number: str) -> list[dict[str, Any]]:

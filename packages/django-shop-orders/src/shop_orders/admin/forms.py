@@ -22,14 +22,6 @@ CONFIRMED = "confirmed_amount"
 """The box by which staff confirm a refund without credit. Its value is the amount, so that it counts for no other."""
 
 
-def seen_of(order: Order) -> str:
-    """The money and goods of an order, which staff see before they fill in a form."""
-    lines = order.lines.all()
-    units = [(line.shipped_quantity, line.restocked_quantity, line.cancelled_quantity) for line in lines]
-    amounts = (order.paid_amount, order.refunded_amount, order.credited_amount, order.refunds_under_way)
-    return f"{[as_text(amount, order.currency) for amount in amounts]} {units}"
-
-
 class StepForm(forms.Form):
     """A form about an order, which works once, and not after money or goods of the order have changed."""
 
@@ -37,7 +29,7 @@ class StepForm(forms.Form):
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields[NAME].initial = partial(new_token, seen_of(order))
+        self.fields[NAME].initial = partial(new_token, tracking.money_and_goods(order))
         self.lines = {f"line_{line.position}": line for line in order.lines.all()}
 
     def clean(self) -> dict[str, Any] | None:

@@ -25,7 +25,6 @@ from shop_orders.admin.forms import (
     ShipForm,
     StepForm,
     recorded_providers,
-    seen_of,
 )
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, Refund
@@ -137,7 +136,7 @@ def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
 
 def _check_is_current(order: Order, form: StepForm) -> None:
     """Lock the order, so that of two staff members who see the same page only one takes the step."""
-    if not form_tokens.is_current(form.data[form_tokens.NAME], seen_of(lifecycle.lock(order.pk))):
+    if not form_tokens.is_current(form.data[form_tokens.NAME], tracking.money_and_goods(lifecycle.lock(order.pk))):
         raise FormOutdated
 
 

@@ -62,6 +62,7 @@ MEANINGS: Mapping[str, str] = {
     "not_found": "It does not exist, or it belongs to somebody else.",
     "not_payable": "The order is paid, cancelled or free, or the status of the payment does not allow this.",
     "nothing_to_ship": "The quantity exceeds what is left of a line, or is zero.",
+    "order_changed": "The order is not as `expected_version` says. Read it again, then decide.",
     "order_number_refused": "The shop's ORDER_NUMBER hook returns unusable numbers; the shop's log has the reason.",
     "order_unpaid": "The order waits for an online payment. Send `accept_unpaid` to confirm it anyway.",
     "order_too_small": "The products cost less than the shop's minimum.",

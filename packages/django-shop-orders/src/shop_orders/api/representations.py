@@ -227,6 +227,7 @@ def staff_order(row: Order) -> schemas.StaffOrderOut:
     return schemas.StaffOrderOut(
         **{**order_fields(row), "refunds": [_staff_refund(sent) for sent in tracking.refunds_of(row)]},
         customer=str(row.customer.public_id),
+        version=tracking.version_of(row),
         allowed_statuses=sorted(lifecycle.allowed(row.status)),
         awaits_online_payment=awaits_online_payment(row),
         can_be_reinstated=lifecycle.can_be_reinstated(row),

@@ -303,6 +303,8 @@ class CreditOut(Schema):
 class StaffOrderOut(OrderOut):
     customer: str
     """The public id of the customer."""
+    version: str
+    """Send it as ``expected_version`` with a change, which is then refused if the order has changed meanwhile."""
     allowed_statuses: list[str]
     awaits_online_payment: bool
     """Whether the customer still has to pay online; then ``confirm/`` needs ``accept_unpaid``."""

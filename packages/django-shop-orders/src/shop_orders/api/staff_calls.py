@@ -2,15 +2,19 @@
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 from django.http import HttpRequest
 from ninja import Schema
 
-from shop_orders import customers
+from shop_orders import customers, lifecycle, tracking
 from shop_orders.api import idempotency, representations
-from shop_orders.api.staff_schemas import ItemIn
-from shop_orders.exceptions import NotFound
+from shop_orders.api.staff_schemas import ExpectedIn, ItemIn
+from shop_orders.exceptions import NotFound, OrderChanged
 from shop_orders.models import Order
+from shop_orders.transactions import in_transaction
+
+Result = TypeVar("Result")
 
 
 def keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:
@@ -23,6 +27,28 @@ def run_action(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
     """Run an action and return the order as it is afterwards."""
     action()
     return 200, representations.staff_order(order_numbered(number))
+
+
+def as_expected(number: str, payload: ExpectedIn, action: Callable[[], Result]) -> Callable[[], Result]:
+    """An action that is refused with OrderChanged if the order is not as the caller has read it.
+
+    The order is locked meanwhile, so of two callers that have read the same only one acts.
+    """
+    if not payload.expected_version:
+        return action
+
+    @in_transaction(Order)
+    def checked() -> Result:
+        check_version(lifecycle.lock(order_numbered(number).pk), payload)
+        return action()
+
+    return checked
+
+
+def check_version(order: Order, payload: ExpectedIn) -> None:
+    """OrderChanged if the order is not as the caller has read it."""
+    if payload.expected_version and payload.expected_version != tracking.version_of(order):
+        raise OrderChanged
 
 
 def order_numbered(number: str) -> Order:

@@ -13,7 +13,14 @@ from shop_orders import payments
 from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import StaffOrderOut
-from shop_orders.api.staff_calls import keyed_call, order_numbered, quantities_of, run_action
+from shop_orders.api.staff_calls import (
+    as_expected,
+    check_version,
+    keyed_call,
+    order_numbered,
+    quantities_of,
+    run_action,
+)
 from shop_orders.api.staff_schemas import (
     ChangeIn,
     RecordPaymentIn,
@@ -45,7 +52,9 @@ def record_payment(
         by=user,
         notify=payload.notify,
     )
-    return run_action(keyed_call(request, number, "record_payment", idempotency_key), number, action)
+    return run_action(
+        keyed_call(request, number, "record_payment", idempotency_key), number, as_expected(number, payload, action)
+    )
 
 
 @staff_router.post(
@@ -60,6 +69,7 @@ def capture(
 ) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
+    check_version(payment.order, payload)  # capturing twice changes nothing, so the order is not locked
     route = f"staff_capture {payment_id} {number}"
     call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=route)
     return _capture(call, number, partial(payments.capture, payment.pk, by=user, notify=payload.notify))
@@ -78,7 +88,11 @@ def resolve(
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
     action = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
-    return run_action(keyed_call(request, number, f"resolve {payment_id}", idempotency_key), number, action)
+    return run_action(
+        keyed_call(request, number, f"resolve {payment_id}", idempotency_key),
+        number,
+        as_expected(number, payload, action),
+    )
 
 
 @staff_router.post(
@@ -106,7 +120,7 @@ def record_provider_refund(
         notify=payload.notify,
     )
     call = keyed_call(request, number, f"record_refund {payment_id}", idempotency_key)
-    return run_action(call, number, action)
+    return run_action(call, number, as_expected(number, payload, action))
 
 
 @staff_router.post(
@@ -132,7 +146,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
         notify=payload.notify,
     )
     call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=f"staff_refund {number}")
-    return _queue_refunds(call, number, queue)
+    return _queue_refunds(call, number, as_expected(number, payload, queue))
 
 
 @staff_router.post(
@@ -154,7 +168,11 @@ def resolve_refund(
         by=user,
         notify=payload.notify,
     )
-    return run_action(keyed_call(request, number, f"resolve_refund {refund_id}", idempotency_key), number, action)
+    return run_action(
+        keyed_call(request, number, f"resolve_refund {refund_id}", idempotency_key),
+        number,
+        as_expected(number, payload, action),
+    )
 
 
 @idempotency.once(in_transaction=False)

@@ -10,7 +10,14 @@ Status = Literal["", "pending", "confirmed", "processing", "shipped", "delivered
 PaymentStatus = Literal["", "unpaid", "authorised", "paid", "part_refunded", "refunded", "failed"]
 
 
-class ChangeIn(In):
+class ExpectedIn(In):
+    """With ``expected_version``, the ``version`` of the order that the caller has read, a change is refused with
+    ``order_changed`` if the order has changed since then."""
+
+    expected_version: Annotated[ShortText, Field(max_length=50)] = ""
+
+
+class ChangeIn(ExpectedIn):
     notify: bool = True
 
 
@@ -63,7 +70,7 @@ class CancelUnitsIn(ChangeIn):
     reason: ShortText = ""
 
 
-class RestockIn(In):
+class RestockIn(ExpectedIn):
     """``credit``: the customer no longer owes these goods; what was paid for them shows as refund due."""
 
     lines: Annotated[list[ItemIn], Field(min_length=1, max_length=500)]
