@@ -100,7 +100,10 @@ def test_stripe_restricted_key_without_the_right_to_read_is_no_problem(stripe):
         ([], "is missing at Stripe"),
         ([endpoint(url="https://other.example.org/")], "is missing at Stripe"),
         ([endpoint(status="disabled")], "is disabled at Stripe"),
-        ([endpoint(diagnosis.STRIPE_EVENTS[:-2])], "does not send refund.updated, refund.failed"),
+        (
+            [endpoint(diagnosis.STRIPE_EVENTS[:-2])],
+            "does not send charge.dispute.funds_withdrawn, charge.dispute.funds_reinstated",
+        ),
         ([endpoint(diagnosis.STRIPE_EVENTS)], None),
     ],
 )

@@ -69,6 +69,12 @@ class InvalidPrice(InvalidProduct):
     code = "invalid_price"
 
 
+class InvalidText(InvalidProduct):
+    """A text is too long for its column, or has a character that cannot be stored. ``field`` names it."""
+
+    code = "invalid_text"
+
+
 class DuplicateValue(ShopCatalogError):
     """A SKU or a slug is already used."""
 

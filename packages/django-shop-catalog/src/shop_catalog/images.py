@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage, UnknownCategory
-from shop_catalog.models import Category, Product, ProductImage, write_gate
+from shop_catalog.models import Category, Product, ProductImage, texts, write_gate
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -40,6 +40,7 @@ def add(product: Product, *, file: IO[bytes], alt: str = "", is_primary: bool = 
         ImageTooLarge: too many bytes or pixels.
         InvalidImage: not a JPEG, PNG or WebP image, damaged, or with more than one frame.
     """
+    texts.check(ProductImage, alt=alt)
     picture, kind = open_checked(file)
     field: Any = ProductImage._meta.get_field("file")
     written = _write(field, picture, kind)

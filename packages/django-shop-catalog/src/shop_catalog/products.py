@@ -17,7 +17,7 @@ from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_catalog import facets, inventory, money, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
-from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind
+from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind, texts
 from shop_catalog.search import simplify
 from shop_catalog.slugs import free_slug
 
@@ -65,8 +65,9 @@ def create(
 
     Raises:
         DuplicateValue: the SKU or the slug is taken.
-        InvalidProduct: kind, parent and price do not fit together, or a time or amount is invalid.
+        InvalidProduct: kind, parent and price do not fit together, or a time, an amount or a text is invalid.
     """
+    texts.check(Product, sku=sku, **values)
     if Product.objects.filter(sku=sku).exists():
         raise DuplicateValue(_("The SKU %(sku)s is already used by another product.") % {"sku": sku}, field="sku")
     if parent is not None and not values.get("name"):
@@ -95,6 +96,7 @@ def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Un
         UnknownProduct: it was deleted in the meantime.
         DuplicateValue, InvalidProduct: as for ``create``.
     """
+    texts.check(Product, **values)
     check_kind(product, has_price=values.get("price") is not None, has_categories=bool(values.get("categories")))
     listed = _lock_listed(product)
     before = statistics.contribution(listed)
@@ -134,7 +136,8 @@ def get(sku: str) -> Product:
     Raises:
         UnknownProduct: no product has this SKU.
     """
-    product = Product.objects.select_related("parent").filter(sku=sku).first()
+    found = Product.objects.select_related("parent").filter(sku=sku)
+    product = found.first() if texts.is_storable(sku) else None
     if product is None:
         raise UnknownProduct(_("There is no product %(sku)s.") % {"sku": sku})
     return product

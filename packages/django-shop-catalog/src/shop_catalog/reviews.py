@@ -20,7 +20,7 @@ from shop_core.hooks import load_hook
 from shop_catalog import facets, signals
 from shop_catalog.conf import app_settings
 from shop_catalog.exceptions import InvalidProduct, ReviewExists, TooManyReviews, UnknownProduct, UnknownReview
-from shop_catalog.models import Product, Review, ReviewStatus
+from shop_catalog.models import Product, Review, ReviewStatus, texts
 
 THROTTLED = ("reviews",)
 """The kinds of requests that THROTTLES can limit."""
@@ -45,9 +45,10 @@ def submit(product: Product, *, user: AbstractBaseUser, rating: int, title: str 
 
     Raises:
         ReviewExists: this user has already reviewed the product.
-        InvalidProduct: the rating is not 1 to 5.
+        InvalidProduct: the rating is not 1 to 5, or a text is too long or has a character that cannot be stored.
     """
     _check_rating(rating)
+    texts.check(Review, title=title, body=body)
     is_verified = _has_bought(user, product.listed)  # before any lock, since it calls a hook of the site
     return _submit(
         product.listed.pk, author_id=user.pk, rating=rating, title=title, body=body, is_verified_purchase=is_verified
@@ -71,6 +72,7 @@ def change(review: Review, *, rating: int | None = None, title: str | None = Non
     if rating is not None:
         _check_rating(rating)
     given: dict[str, Any] = {"rating": rating, "title": title, "body": body}
+    texts.check(Review, **given)
     _lock(review.product_id)
     review = get(review.public_id)
     for name, value in given.items():
@@ -102,6 +104,7 @@ def moderate(review: Review, *, status: str) -> Review:
 
 def reply(review: Review, *, text: str) -> Review:
     """Reply to a review in the shop's name; an empty text removes the reply."""
+    texts.check(Review, reply=text)
     review.reply = text
     review.replied_at = timezone.now() if text else None
     review.save(update_fields=["reply", "replied_at", "updated_at"])

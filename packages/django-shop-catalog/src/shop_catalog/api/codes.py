@@ -51,6 +51,7 @@ MEANINGS: Mapping[str, str] = {
     "invalid_cursor": "The cursor is for a different list or sort order. Request the first page without a cursor.",
     "invalid_image": "The file is not a JPEG, PNG or WebP image with one frame.",
     "invalid_price": "The amount is negative, too large, or has more decimals than the currency.",
+    "invalid_text": "A text is too long, or has a character that cannot be stored; `errors` names the field.",
     "invalid_product": "The values do not fit together; `errors` names the field to correct.",
     "movement_conflict": "The ledger already has this reference with a different quantity. Use a new reference.",
     "review_exists": "You have reviewed this product. Change your review instead.",

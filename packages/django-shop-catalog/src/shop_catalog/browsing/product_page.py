@@ -10,7 +10,7 @@ from django.utils import timezone
 from shop_catalog import categories
 from shop_catalog.browsing import queries
 from shop_catalog.browsing.queries import Image, ProductDetails, Variant
-from shop_catalog.models import ProductKind
+from shop_catalog.models import ProductKind, texts
 from shop_catalog.products import LOWEST_PRICE_WINDOW
 
 
@@ -31,6 +31,8 @@ class ProductPage:
 
 def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | None:
     """The page of a product or a variant; ``None`` for an unknown or unpublished one."""
+    if not texts.is_storable(slug):
+        return None
     now = timezone.now()
     product = queries.product_details(
         slug, now=now, since=now - LOWEST_PRICE_WINDOW, with_unpublished=with_unpublished

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from shop_catalog import categories
-from shop_catalog.models import Product
+from shop_catalog.models import Product, texts
 from shop_catalog.search import backend, simplify
 
 
@@ -17,7 +17,7 @@ class Suggestions(NamedTuple):
 def suggest(text: str, *, limit: int = 5) -> Suggestions:
     """Listed products and visible categories for a partial text; none for a single letter."""
     words = simplify(text).split()
-    if len("".join(words)) < 2:
+    if len("".join(words)) < 2 or not texts.is_storable(text):
         return Suggestions([], [])
     products = backend(Product).suggest(Product.objects.listed().published(), text, limit=limit)
     nodes = [

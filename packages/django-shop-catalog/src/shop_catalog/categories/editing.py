@@ -8,7 +8,7 @@ from typing import Literal
 from django.utils.translation import gettext as _
 
 from shop_catalog.exceptions import CategoryNotEmpty, DuplicateValue, InvalidProduct, UnknownCategory
-from shop_catalog.models import Category, write_gate
+from shop_catalog.models import Category, texts, write_gate
 from shop_catalog.slugs import free_slug
 
 
@@ -26,7 +26,9 @@ def create(
 
     Raises:
         DuplicateValue: the slug is taken.
+        InvalidText: a text is too long, or has a character that cannot be stored.
     """
+    texts.check(Category, name=name, slug=slug, description=description)
     if slug:
         _refuse_taken_slug(slug)
     category = Category(
@@ -55,9 +57,11 @@ def change(
 
     Raises:
         DuplicateValue: the slug is taken.
+        InvalidText: a text is too long, or has a character that cannot be stored.
     """
     given = {"name": name, "slug": slug, "description": description, "is_active": is_active, "position": position}
     values = {field: value for field, value in given.items() if value is not None}
+    texts.check(Category, **values)
     category = get(category.slug)
     if slug is not None and slug != category.slug:
         _refuse_taken_slug(slug)
@@ -133,7 +137,8 @@ def get(slug: str) -> Category:
     Raises:
         UnknownCategory: no category has this slug.
     """
-    category: Category | None = Category.objects.select_related("parent").filter(slug=slug).first()
+    found = Category.objects.select_related("parent").filter(slug=slug)
+    category: Category | None = found.first() if texts.is_storable(slug) else None
     if category is None:
         raise UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
     return category

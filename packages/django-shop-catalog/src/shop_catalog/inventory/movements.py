@@ -17,7 +17,7 @@ from shop_catalog import facets
 from shop_catalog.exceptions import InsufficientStock, InvalidProduct, MovementConflict, UnknownProduct
 from shop_catalog.inventory import announcements, queries
 from shop_catalog.inventory.queries import Change, Movement, StockRow
-from shop_catalog.models import MovementKind, Product, StockMovement
+from shop_catalog.models import MovementKind, Product, StockMovement, texts
 
 MAX_QUANTITY = 2**31 - 1
 
@@ -83,6 +83,7 @@ def reserve(quantities: Mapping[str, int], *, reference: str) -> dict[str, int]:
         MovementConflict: the ledger has the reference with a different quantity.
     """
     wanted = _check_positive(quantities)
+    texts.check(StockMovement, reference=reference)
     with transaction.atomic(using=router.db_for_write(StockMovement), savepoint=False):
         rows = _lock(wanted, strict=False)
         short = {
@@ -144,6 +145,7 @@ def _move(
     strict: bool = True,
 ) -> None:
     """Write the movements of all products and change their stock, or change nothing."""
+    texts.check(StockMovement, reference=reference, reason=reason)
     rows = _lock(changes, strict=strict)
     _record(kind, changes, rows=rows, reference=reference or uuid.uuid4().hex, reason=reason, by=by)
 
@@ -205,7 +207,7 @@ def _lock(skus: Iterable[str], *, strict: bool = True) -> dict[str, StockRow]:
         UnknownProduct: only if ``strict``.
     """
     wanted = set(skus)
-    rows = queries.lock_stock(wanted)
+    rows = queries.lock_stock(filter(texts.is_storable, wanted))
     if strict and len(rows) != len(wanted):
         unknown = ", ".join(sorted(wanted - rows.keys()))
         raise UnknownProduct(_("These products have no stock to change: %(skus)s.") % {"skus": unknown})
