@@ -15,7 +15,7 @@ CLASSES: Mapping[str, tuple[str, str]] = {
         "shop_orders.payment_providers",
         (
             "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult "
-            "RefundState IncomingPaymentEvent Problem"
+            "RefundState DisputeState IncomingPaymentEvent Problem"
         ),
     ),
     "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge Taxed"),
