@@ -65,6 +65,12 @@ class NotMutable(ShopNotifyError):
     code = "not_mutable"
 
 
+class TextRefused(ShopNotifyError):
+    """A text is too long for its column, or has a character that cannot be stored."""
+
+    code = "text_refused"
+
+
 class ReportRefused(ShopNotifyError):
     """A delivery report does not prove that it comes from the provider. It is not stored."""
 

@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from django.utils.translation import gettext as _
 
+from shop_notify import storable
 from shop_notify.masking import mask
 from shop_notify.models import Notification
 
@@ -30,6 +31,8 @@ def deliveries(reference: str, *, audience: str = "customer") -> list[Delivery]:
 
     It can be used as the orders app's hook: ``SHOP_ORDERS = {"DELIVERIES": "shop_notify.history.deliveries"}``.
     """
+    if not storable.is_storable(reference + audience):
+        return []
     rows = Notification.objects.about(reference).filter(audience=audience)
     return [_delivery(row) for row in rows]
 

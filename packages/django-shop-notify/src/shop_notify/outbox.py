@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of
 
-from shop_notify import queues, secret_values
+from shop_notify import queues, secret_values, storable
 from shop_notify.exceptions import NotRetryable
 from shop_notify.managers import NotificationQuerySet
 from shop_notify.models import Notification, State
@@ -49,7 +49,7 @@ def retry_dead(*, alias: str = "", limit: int = 1000) -> int:
     """Send again messages that were given up, of one alias or all, the oldest first. Returns how many."""
     dead = Notification.objects.filter(state=State.DEAD).exclude(event__in=secret_values.events())
     if alias:
-        dead = dead.filter(alias=alias)
+        dead = dead.filter(alias=alias) if storable.is_storable(alias) else dead.none()
     chosen = list(dead.order_by("created_at").values_list("pk", flat=True)[:limit])
     changed = _requeue(Notification.objects.filter(pk__in=chosen, state=State.DEAD))
     if changed:
@@ -73,13 +73,16 @@ def resend_once(notification: Notification, *, key: str, address: str = "") -> t
     Raises:
         AddressRefused: the notifier cannot send to that address.
         NotRetryable: the message has secret values.
+        TextRefused: the address or the key is too long, or has a character that cannot be stored.
     """
     _refuse_secrets(notification)
     address = address.strip() or notification.address
+    event_id = f"resend:{notification.pk}:{key}"
+    storable.check(Notification, address=address, event_id=event_id)
     registry.get_notifier(notification.alias).check_address(address)
     copied = ("channel", "audience", "recipient_key", "recipient_name", "language", "reference", "context")
     resent, is_new = Notification.objects.get_or_create(
-        event_id=f"resend:{notification.pk}:{key}",
+        event_id=event_id,
         event=notification.event,
         alias=notification.alias,
         address=address,

@@ -8,6 +8,11 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Model
+from django.utils.translation import gettext as _
+from shop_core.api.types import UNSAFE
+
+from shop_notify.exceptions import TextRefused
 
 
 def storable_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,6 +34,27 @@ def _storable_value(value: Any) -> Any:
     if isinstance(value, dict):
         return {storable_text(key): _storable_value(item) for key, item in value.items()}
     return value
+
+
+def check(model: type[Model], **texts: str) -> None:
+    """Check texts by the columns of a model.
+
+    Raises:
+        TextRefused: one is too long, or has a character that cannot be stored.
+    """
+    for name, text in texts.items():
+        column: Any = model._meta.get_field(name)
+        if column.max_length is not None and len(text) > column.max_length:
+            message = _("%(field)s: enter at most %(most)d characters.")
+            raise TextRefused(message % {"field": column.verbose_name, "most": column.max_length})
+        if not is_storable(text):
+            message = _("%(field)s: this text has a character that cannot be stored.")
+            raise TextRefused(message % {"field": column.verbose_name})
+
+
+def is_storable(text: str) -> bool:
+    """Whether a database can be asked for a text. No row has one that cannot be stored."""
+    return not UNSAFE.search(text)
 
 
 def storable_text(text: object) -> str:

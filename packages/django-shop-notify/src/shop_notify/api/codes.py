@@ -42,6 +42,7 @@ MEANINGS: Mapping[str, str] = {
     "method_not_allowed": "The path does not support this method.",
     "not_authenticated": "The credential is missing, wrong, expired or revoked.",
     "not_found": "It does not exist, or it belongs to another user.",
+    "text_refused": "A text is too long, or has a character that cannot be stored.",
     "not_mutable": "Transactional messages are always sent. The group and alias must be in the list of preferences.",
     "not_retryable": "Only a message that failed or has an unknown outcome can be retried. Resend this one instead.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",

@@ -11,6 +11,7 @@ from shop_notify.exceptions import (
     NotFound,
     NotMutable,
     RouteRefused,
+    TextRefused,
 )
 
 PROBLEMS = Problems(
@@ -19,6 +20,7 @@ PROBLEMS = Problems(
         NotFound: 404,
         AddressRefused: 422,
         NotMutable: 422,
+        TextRefused: 422,
         RouteRefused: 422,
     },
     type_base=lambda: app_settings.PROBLEM_TYPE_BASE,

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import in_transaction
 
+from shop_notify import storable
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import NotMutable
 from shop_notify.history import label
@@ -78,6 +79,8 @@ def _choice(alias: str, *, is_enabled: bool, is_fixed: bool) -> NotifierChoice:
 
 def read_preferences(recipient_key: str) -> dict[str, dict[str, bool]]:
     """``{group: {alias: is wanted}}`` of one recipient."""
+    if not storable.is_storable(recipient_key):
+        recipient_key = ""
     changes = {
         (row.group, row.alias): row.is_enabled for row in Preference.objects.filter(recipient_key=recipient_key)
     }
@@ -93,7 +96,9 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
 
     Raises:
         NotMutable: a group or alias cannot be muted.
+        TextRefused: the key is too long, or has a character that cannot be stored.
     """
+    storable.check(Preference, recipient_key=recipient_key)
     known = mutable_groups()
     for group, by_alias in changes.items():
         for alias, is_enabled in by_alias.items():

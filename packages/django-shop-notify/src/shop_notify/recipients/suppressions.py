@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from shop_core.addresses import comparable
 
+from shop_notify import storable
 from shop_notify.models import Suppression
 
 SALT = "shop_notify.suppression"
@@ -15,7 +16,12 @@ SALT = "shop_notify.suppression"
 
 
 def suppress(channel: str, address: str, *, reason: str, note: str = "") -> None:
-    """Send no more messages to this address. The first reason is kept."""
+    """Send no more messages to this address. The first reason is kept.
+
+    Raises:
+        TextRefused: a text is too long, or has a character that cannot be stored.
+    """
+    storable.check(Suppression, channel=channel, address=stored_form(address), reason=reason, note=note[:200])
     if address and not suppressed(channel, [address]):
         Suppression.objects.get_or_create(
             channel=channel, address=stored_form(address), defaults={"reason": reason, "note": note[:200]}
@@ -24,13 +30,15 @@ def suppress(channel: str, address: str, *, reason: str, note: str = "") -> None
 
 def lift_suppression(channel: str, address: str) -> bool:
     """Send messages to this address again. Returns whether it was suppressed."""
+    if not storable.is_storable(channel + address):
+        return False
     known = [stored_form(address), *_hashes(stored_form(address))]
     return bool(Suppression.objects.filter(channel=channel, address__in=known).delete()[0])
 
 
 def suppressed(channel: str, addresses: Iterable[str]) -> set[str]:
     """Which of these addresses are suppressed, in their stored form."""
-    wanted = {stored_form(address) for address in addresses}
+    wanted = {stored_form(address) for address in addresses if storable.is_storable(channel + address)}
     forms = {known: form for form in wanted for known in (form, *_hashes(form))}
     found = Suppression.objects.filter(channel=channel, address__in=forms).values_list("address", flat=True)
     return {forms[known] for known in found}
