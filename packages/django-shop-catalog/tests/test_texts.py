@@ -26,6 +26,8 @@ MODULES = {
 VALUES = ("slug", "name", "description", "tax_class", "attributes", "options")
 """The texts in the values of ``products.create`` and ``change``."""
 ELSEWHERE = {
+    "browsing.attribute_from_text": "reads no database",
+    "browsing.attribute_to_text": "reads no database",
     "browsing.place_from_cursor": "reads no database",
     "browsing.place_to_cursor": "reads no database",
     "browsing.list_products": "its ordering is a name of ours",

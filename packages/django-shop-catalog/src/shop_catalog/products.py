@@ -136,8 +136,7 @@ def get(sku: str) -> Product:
     Raises:
         UnknownProduct: no product has this SKU.
     """
-    found = Product.objects.select_related("parent").filter(sku=sku)
-    product = found.first() if texts.is_storable(sku) else None
+    product = Product.objects.select_related("parent").filter(sku=sku).first() if texts.is_storable(sku) else None
     if product is None:
         raise UnknownProduct(_("There is no product %(sku)s.") % {"sku": sku})
     return product
@@ -267,8 +266,7 @@ def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str
 
 
 def _set_values(product: Product, values: ProductValues) -> None:
-    slug = values.get("slug")
-    if slug is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
+    if (slug := values.get("slug")) is not None and Product.objects.filter(slug=slug).exclude(pk=product.pk).exists():
         raise DuplicateValue(_("The slug %(slug)s is already used by another product.") % {"slug": slug}, field="slug")
     if product.kind == ProductKind.GROUP:
         values.pop("price", None)
