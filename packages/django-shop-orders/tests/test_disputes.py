@@ -10,10 +10,11 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
-from shop_orders import payments, tracking
+from shop_orders import lifecycle, payments, tracking
 from shop_orders.exceptions import RefundTooLarge
 from shop_orders.models import OrderEvent, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentEvent, PaymentState
+from testproject.books.models import Book
 from testproject.providers import FakeStripe
 
 pytest.importorskip("stripe", reason="needs the extra [stripe]")
@@ -203,3 +204,13 @@ def test_provider_that_lists_no_disputes_leaves_the_event_to_staff(place, memory
     make_due()
     payments.reconcile()
     assert ProviderEvent.objects.get(provider_event_id="d-1").outcome == "held"
+
+
+def test_dispute_of_a_cancelled_and_refunded_order_changes_neither_status_nor_stock(card, fake_stripe, send):
+    lifecycle.cancel(card.order_id)
+    payments.refund(card.order_id)
+    before = (account(card), Book.objects.get().on_hand)
+    send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500]))
+    assert (account(card), Book.objects.get().on_hand) == before
+    assert card.order.status == "cancelled"
+    assert "It could not be recorded" in notes(card)[0]
