@@ -7,6 +7,7 @@ from django.db import connection
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, inventory, products
 from shop_catalog.browsing import Filters, listing, queries
+from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.models import Product
 from shop_catalog.search import simplify
@@ -14,6 +15,7 @@ from shop_core.db.compiled import uses_plain_queries
 
 pytestmark = pytest.mark.django_db
 ALL = Filters()
+HAS_ARRAYS = connection.vendor == "postgresql"
 ORDERS = ["newest", "price", "-price", "name", "-name", "rating"]
 
 
@@ -41,6 +43,7 @@ def shop(make_user):
     products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
     same = timezone.now()
     Product.objects.filter(sku__lt="P12").update(created_at=same, rating_average=Decimal("4.50"))
+    products.fill_listing_times()
     return food
 
 
@@ -106,31 +109,68 @@ def test_compiled_page_query_returns_the_rows_of_the_plain_queryset(shop):
         assert_compiled_equals_plain(FILTERS["everything"], ordering)
 
 
+def readings(filters, ordering):
+    """The ways in which a page can be found."""
+    yield from (FREELY, IN_WINDOW, COLLECTED)
+    if filters.category:
+        yield IN_ORDER
+    if filters == Filters(category="fruit") and ordering == "newest":
+        yield FROM_LEAF
+    if filters == Filters(category=filters.category) and filters.category and ordering == "newest" and HAS_ARRAYS:
+        yield FROM_LEAVES
+
+
 def assert_compiled_equals_plain(filters, ordering):
     first = browsing.list_products(filters, ordering=ordering, limit=3)
     for after in (None, first.next):
         values = listing._parameters(filters, after=after)
         expected = None
-        for walks in (False, True) if filters.category else (False,):
-            shape = (filters.shape, None, walks, ordering, after is not None, 50)
+        for reading in readings(filters, ordering):
+            shape = (filters.shape, None, reading, ordering, after is not None, 50)
             hot = [tuple(row) for row in queries._PAGE.rows(*shape, **values)]
             assert hot == queries._PAGE.plain_rows(*shape, **values)
             assert hot == [tuple(row) for row in queries._PAGE.rows(*shape, **values)]
-            assert expected is None or hot == expected
+            assert expected is None or hot == expected, (filters, reading)
             expected = hot
+
+
+def reading(filters, *, ordering="newest", categories_below=1, **values):
+    bounds = {"lft": 1, "rght": 2 * categories_below, "product_count": None, "newest_id": None, **values}
+    return listing._reading(filters, bounds, ordering=ordering, limit=19)
+
+
+def test_newest_products_of_a_category_are_read_from_its_links():
+    assert reading(Filters(category="food")) == FROM_LEAF
+    few = {"product_count": 500, "newest_id": 50_000}
+    assert reading(Filters(category="food"), categories_below=8, **few) == (FROM_LEAVES if HAS_ARRAYS else IN_ORDER)
+    most = {"product_count": 40_000, "newest_id": 50_000}
+    assert reading(Filters(category="food"), categories_below=200, **most) == IN_ORDER
 
 
 def test_large_categories_are_read_in_list_order():
     """In list order, a page of 20 reads 20 * 50,000 / 500 = 2,000 products: the cost of sorting 500 at four times
     each."""
-    wanted = Filters(category="food")
-    values = {"product_count": 500, "newest_id": 50_000}
-    assert listing._reads_in_order(wanted, values, limit=20)
-    assert not listing._reads_in_order(wanted, {**values, "product_count": 499}, limit=20)
-    assert not listing._reads_in_order(wanted, values, limit=21)
-    assert not listing._reads_in_order(Filters(category="food", featured=True), values, limit=20)
-    assert not listing._reads_in_order(wanted, {**values, "product_count": None}, limit=20)
-    assert not listing._reads_in_order(Filters(), {}, limit=20)
+    wanted, values = Filters(category="food"), {"product_count": 500, "newest_id": 50_000}
+    assert reading(wanted, ordering="price", **values) == IN_ORDER
+    assert reading(wanted, ordering="price", **{**values, "product_count": 499}) == FREELY
+    assert reading(wanted, ordering="price") == FREELY
+
+
+def test_a_window_limits_the_search_for_products_that_match_several_filters():
+    assert reading(Filters()) == FREELY
+    assert reading(Filters(attributes=(("colour", "red"), ("colour", "blue")))) == FREELY
+    assert reading(Filters(min_price=Decimal(1)), ordering="price") == FREELY
+    assert reading(Filters(min_price=Decimal(1))) == IN_WINDOW
+    assert reading(Filters(category="food", featured=True)) == IN_WINDOW
+    assert reading(Filters(attributes=(("colour", "red"), ("size", "L")))) == IN_WINDOW
+
+
+def test_products_beyond_the_window_are_found(shop, monkeypatch):
+    everything = {name: skus(filters) for name, filters in FILTERS.items()}
+    monkeypatch.setattr(queries, "WINDOW", 2)
+    queries._PAGE._statement.cache_clear()
+    assert {name: skus(filters) for name, filters in FILTERS.items()} == everything
+    queries._PAGE._statement.cache_clear()
 
 
 @pytest.mark.skipif(uses_plain_queries(), reason="plain querysets are run instead")

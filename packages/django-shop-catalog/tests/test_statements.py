@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import shop_catalog
+from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from shop_catalog import bulk, categories, facets, inventory, products, reviews
-from shop_catalog.browsing import Filters
+from shop_catalog.browsing import Filters, counting
 from shop_catalog.browsing import queries as browsing_queries
+from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
 from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.facets import queries as facet_queries
@@ -77,7 +80,7 @@ def shop(make_user):
 def samples():
     """Arguments for each compiled query, as (shape, parameters). At least one of them must find rows."""
     now = timezone.now()
-    bounds = Category.objects.values("tree_id", "lft", "rght").get(slug="food")
+    bounds = Category.objects.values("tree_id", "lft", "rght", category_id=F("pk")).get(slug="food")
     group = Product.objects.get(sku="G")
     skus = {"sku0": "P0", "sku1": "G-L", "sku2": "OFF", "sku3": "G"}
     ids = {f"id{index}": pk for index, pk in enumerate(Product.objects.values_list("pk", flat=True)[:5])}
@@ -95,10 +98,10 @@ def samples():
         browsing._IMAGES: [((), {"own": group.pk, "listed": group.pk})],
         browsing._VARIANTS: [((shows_all,), {"group": group.pk, "now": now}) for shows_all in (False, True)],
         browsing._PATHS: [((), {"product": group.pk})],
-        browsing._FACETS: [
+        counting._FACETS: [
             ((filters.shape, None, samples, 50), values) for filters, values, samples in counted(now, bounds)
         ],
-        browsing._CATEGORIES: [
+        counting._CATEGORIES: [
             ((filters.shape, None, samples), {**values, "members": [-pk, -pk - 1], "owners": [7, 7]})
             for filters, values, samples in counted(now, bounds)
         ],
@@ -154,18 +157,22 @@ def pages(now, bounds):
         for has_after in (False, True):
             arguments = {**values, "after_value": after_value}
             for shows_all in (False, True):
-                yield (Filters(with_unpublished=shows_all).shape, None, False, ordering, has_after, 50), arguments
+                yield (Filters(with_unpublished=shows_all).shape, None, FREELY, ordering, has_after, 50), arguments
     narrowed = [
         Filters(category="x"), Filters(min_price=Decimal(0)), Filters(max_price=Decimal(0)), Filters(in_stock=True),
         Filters(in_stock=False), Filters(featured=False), Filters(rating=Decimal(0)), Filters(related_to="x"),
         Filters(with_unpublished=True), Filters(attributes=(("size", "L"),)),
     ]  # fmt: skip
     for filters in narrowed:
-        for walks in (False, True) if filters.category else (False,):
-            yield (filters.shape, None, walks, "price", False, 50), values
+        for reading in (FREELY, IN_ORDER, IN_WINDOW, COLLECTED):
+            yield (filters.shape, None, reading, "price", False, 50), values
+    for reading in (FROM_LEAF, FROM_LEAVES) if connection.vendor == "postgresql" else (FROM_LEAF,):
+        for has_after in (False, True):
+            shape = (Filters(category="x").shape, None, reading, "newest", has_after, 50)
+            yield shape, {**values, "after_value": now}
     search = backend(Product).prepare("apple")
     if search is not None:
-        shape = (Filters(q="x").shape, search.shape, False, "relevance", False, 50)
+        shape = (Filters(q="x").shape, search.shape, FREELY, "relevance", False, 50)
         yield shape, {**values, **search.values}
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import F, Min, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of, in_transaction
@@ -240,6 +240,13 @@ def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
     return f"{first_line}\n{simplify(product.description)}"
 
 
+def fill_listing_times() -> int:
+    """Write the times of links that differ from their product's, such as those of a fixture. Returns how many."""
+    wrong = ProductCategory.objects.exclude(listed_at=F("product__created_at"))
+    created = Product.objects.filter(pk=OuterRef("product")).values("created_at")
+    return wrong.update(listed_at=Subquery(created))
+
+
 def fill_search_texts() -> int:
     """Write the search text of products that have none, such as those of a fixture. Returns how many products."""
     rows = list(Product.objects.filter(search_text="").select_related("parent"))
@@ -319,7 +326,10 @@ def _link(product: Product, wanted: list[int], *, is_new: bool) -> None:
         return
     ProductCategory.objects.filter(product=product).exclude(category__in=wanted).delete()
     ProductCategory.objects.bulk_create(
-        [ProductCategory(product=product, category_id=pk, position=index) for index, pk in enumerate(wanted)],
+        [
+            ProductCategory(product=product, category_id=pk, position=index, listed_at=product.created_at)
+            for index, pk in enumerate(wanted)
+        ],
         update_conflicts=True,
         unique_fields=["category", "product"],
         update_fields=["position"],

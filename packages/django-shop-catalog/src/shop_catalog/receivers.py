@@ -59,6 +59,7 @@ def _rebuild_tree() -> None:
 
 def _recount_all() -> None:
     products.fill_search_texts()
+    products.fill_listing_times()
     statistics.recount_all()
     facets.rebuild()
 

@@ -62,6 +62,19 @@ class Filters:
             related_to="x" if self.related_to else "",
         )
 
+    def only_for(self, column: str) -> Filters:
+        """The filters that choose a part of a list in the order of this column."""
+        if column == "price":
+            return Filters(min_price=self.min_price, max_price=self.max_price, with_unpublished=self.with_unpublished)
+        rating = self.rating if column == "rating_average" else None
+        return Filters(rating=rating, with_unpublished=self.with_unpublished)
+
+    @property
+    def number(self) -> int:
+        """How many conditions there are, besides a search."""
+        given = (self.category, self.related_to, self.min_price, self.max_price, self.in_stock, self.featured)
+        return sum(value not in {None, ""} for value in (*given, self.rating)) + len(self.wanted)
+
     @property
     def wanted(self) -> dict[str, list[str]]:
         """The values of ``attributes`` by name."""

@@ -8,14 +8,23 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connections, router
 from django.db.models import QuerySet, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_catalog import categories, cursors
-from shop_catalog.browsing import queries
+from shop_catalog.browsing import counting, queries
 from shop_catalog.browsing.filters import ORDERINGS, Filters
-from shop_catalog.browsing.matching import matching_products
+from shop_catalog.browsing.matching import (
+    COLLECTED,
+    FREELY,
+    FROM_LEAF,
+    FROM_LEAVES,
+    IN_ORDER,
+    IN_WINDOW,
+    matching_products,
+)
 from shop_catalog.browsing.queries import ListedProduct, Place
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.facets.terms import IN_STOCK, SOLD_OUT
@@ -24,6 +33,10 @@ from shop_catalog.search import backend
 
 COUNT_CAP = 1000
 """Matching products are counted up to this number."""
+
+
+MOST_LEAVES = 200
+"""The maximum number of categories whose newest products are read one by one."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +80,13 @@ def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
 def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
     """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
     values, search = _arguments(filters, after=None)
-    return queries.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
+    return counting.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
 
 
 def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
     """The number of matching products in each category, given with the terms of its subtree."""
     values, search = _arguments(filters, after=None)
-    return queries.category_numbers(filters, values, below, search=search, samples=samples)
+    return counting.category_numbers(filters, values, below, search=search, samples=samples)
 
 
 def node_of(filters: Filters, tree: categories.CategoryTree) -> categories.Node | None:
@@ -150,15 +163,20 @@ def _page(
     limit: int,
     has_after: bool = False,
 ) -> list[ListedProduct]:
-    return queries.page_rows(
-        filters,
-        values,
-        search=search,
-        reads_in_order=_reads_in_order(filters, values, limit=limit),
-        ordering=ordering,
-        has_after=has_after,
-        limit=limit + 1,
-    )
+    def page(reading: str) -> list[ListedProduct]:
+        return queries.page_rows(
+            filters,
+            values,
+            search=search,
+            reading=reading,
+            ordering=ordering,
+            has_after=has_after,
+            limit=limit + 1,
+        )
+
+    reading = _reading(filters, values, ordering=ordering, limit=limit)
+    rows = page(reading)
+    return rows if reading != IN_WINDOW or len(rows) > limit else page(COLLECTED)
 
 
 def _arguments(filters: Filters, *, after: Place | None) -> tuple[dict[str, Any], Hashable]:
@@ -192,14 +210,39 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
     return values
 
 
-def _reads_in_order(filters: Filters, values: Mapping[str, Any], *, limit: int) -> bool:
-    """Whether to read a category's page in list order, checking for each product if it is in the subtree.
+def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
+    """How to find the page.
 
-    This reads about ``limit * all / below`` products, where ``below`` is the number of products in the subtree, and
-    ``all`` that of the shop, estimated by the newest key. The alternative reads and sorts all ``below`` products, at
-    four times the cost per row. With other filters, or if no figures are stored yet, the database chooses.
+    The database estimates one condition well. Of two it cannot know whether any product has both, and of a range of
+    prices or ratings nothing while the statement is prepared: it might look for them in the whole shop.
     """
-    below, newest = values.get("product_count"), values.get("newest_id")
-    if below is None or newest is None or filters != Filters(category=filters.category):
-        return False
-    return bool(4 * below * below >= limit * newest)
+    if filters.q:
+        return FREELY
+    if filters == Filters(category=filters.category, with_unpublished=filters.with_unpublished) and filters.category:
+        return _reading_of_category(values, ordering=ordering, limit=limit)
+    column = ORDERINGS[ordering].column
+    ranges = {"price": (filters.min_price, filters.max_price), "rating_average": (filters.rating,)}
+    has_other_range = any(value is not None for name, given in ranges.items() if name != column for value in given)
+    return IN_WINDOW if filters.number > 1 or has_other_range else FREELY
+
+
+def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
+    """How to find a page of a category without other filters.
+
+    In list order about ``limit * all / below`` products are read, where ``below`` is the number of products in the
+    subtree, and ``all`` that of the shop, estimated by the newest key. From the leaves ``limit`` of each category. To
+    sort all ``below`` products costs four times as much for each.
+    """
+    newest_first = ORDERINGS[ordering].column in {"created_at", "relevance"}
+    below, newest = values["product_count"], values["newest_id"] or 0
+    categories_below = (values["rght"] - values["lft"] + 1) // 2
+    in_order = (limit + 1) * newest / below if below else float("inf")
+    if newest_first and categories_below == 1:
+        return FROM_LEAF
+    has_arrays = connections[router.db_for_read(Product)].vendor == "postgresql"
+    most = min(MOST_LEAVES, 4 * in_order / (limit + 1))
+    if newest_first and has_arrays and categories_below <= most:
+        return FROM_LEAVES
+    if below is None:
+        return FREELY
+    return IN_ORDER if 4 * below >= in_order else FREELY

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from shop_core.db.compiled import LiteralInteger
 
 from shop_catalog.browsing.filters import Filters, places_for
@@ -14,16 +15,30 @@ from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import Overlaps
 from shop_catalog.search import backend
 
+FREELY, IN_ORDER, IN_WINDOW, COLLECTED, FROM_LEAF, FROM_LEAVES = "free", "order", "window", "all", "leaf", "leaves"
+"""How a list finds its page.
+
+``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: as that, among
+the next ``WINDOW`` products only, so that few matching products are not looked for in the whole shop. ``COLLECTED``:
+all matching products, sorted. ``FROM_LEAF`` and ``FROM_LEAVES``: the newest links of a category, or of each category
+of a subtree, by their index.
+"""
+
+WINDOW = 1000
+
 
 def matching_products(
-    p: Any, filters: Filters, *, search: Hashable = None, reads_in_order: bool = False, by_relevance: bool = False
+    p: Any, filters: Filters, *, search: Hashable = None, reading: str = FREELY, by_relevance: bool = False
 ) -> QuerySet[Any, Any]:
-    """``search`` is the shape of a prepared search. ``by_relevance``: the list is ordered by relevance."""
+    """``search`` is the shape of a prepared search. ``by_relevance``: the list is ordered by relevance.
+
+    ``reading`` says how a list finds its page, and so how the category is looked for.
+    """
     products: QuerySet[Any, Any] = Product.objects.filter(parent__isnull=True)
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", product_field("publish_from"))), price__isnull=False)
     if filters.category:
-        products = products.filter(_in_subtree(p, reads_in_order=reads_in_order))
+        products = _in_subtree(p, products, reading=reading)
     products = products.filter(*_conditions(p, filters))
     if filters.in_stock is not None:
         products = products.filter(_has_term(p("stock", LiteralInteger())))
@@ -40,19 +55,37 @@ def matching_products(
     return products
 
 
-def _in_subtree(p: Any, *, reads_in_order: bool) -> Any:
+def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QuerySet[Any, Any]:
     """Unless the list is read in order, the bounds are literals, so that the plan suits the size of this subtree."""
     names = ("tree_id", "lft", "rght")
-    if reads_in_order:
-        return is_linked_below(OuterRef("pk"), **{name: p(name, Category._meta.get_field(name)) for name in names})
+    if reading in {FROM_LEAF, FROM_LEAVES}:
+        return products  # the list begins with the links of the category
+    if reading in {IN_ORDER, IN_WINDOW}:
+        bounds = {name: p(name, Category._meta.get_field(name)) for name in names}
+        return products.filter(is_linked_below(OuterRef("pk"), **bounds))
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
-    return Exists(
-        ProductCategory.objects.filter(
-            product=OuterRef("pk"),
-            category__tree_id=tree_id,
-            category__lft__gte=lft,
-            category__lft__lte=rght,
-        )
+    links = ProductCategory.objects.filter(product=OuterRef("pk"), category__tree_id=tree_id)
+    return products.filter(Exists(links.filter(category__lft__gte=lft, category__lft__lte=rght)))
+
+
+def newest_links(p: Any, filters: Filters, *, limit: int, from_all: bool) -> Callable[[Any], Any]:
+    """The newest products of a category, or of each category of its subtree, after a place: read from an index."""
+
+    def links(category: Any, after: Any) -> QuerySet[Any, Any]:
+        found = ProductCategory.objects.filter(category=category)
+        if not filters.with_unpublished:
+            now = p("now", product_field("publish_from"))
+            found = found.filter(published_at(now, prefix="product__"), product__price__isnull=False)
+        if after is not None:
+            found = found.filter(after)
+        return found.order_by("-listed_at", "-product_id").values("product_id")[:limit]
+
+    if not from_all:
+        return lambda after: links(p("category_id", Category._meta.get_field("id")), after)
+    tree_id, lft, rght = (p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght"))
+    below = Category.objects.order_by().filter(tree_id=tree_id, lft__gte=lft, lft__lte=rght)
+    return lambda after: below.values_list(
+        Func(ArraySubquery(links(OuterRef("pk"), after)), function="unnest", output_field=product_field("id"))
     )
 
 

@@ -28,15 +28,21 @@ from shop_core.db.compiled import CompiledQuery
 from shop_core.money import MAX_AMOUNT
 
 from shop_catalog.browsing.filters import ORDERINGS, Filters
-from shop_catalog.browsing.matching import has_stock_column, matching_products, product_field
+from shop_catalog.browsing.matching import (
+    COLLECTED,
+    FROM_LEAF,
+    FROM_LEAVES,
+    IN_WINDOW,
+    WINDOW,
+    has_stock_column,
+    matching_products,
+    newest_links,
+    product_field,
+)
 from shop_catalog.categories.queries import version_expression
-from shop_catalog.facets.counting import GroupsQuery, NumbersQuery
-from shop_catalog.facets.queries import FacetNumber
-from shop_catalog.facets.terms import sample_terms
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
-from shop_catalog.models.numbers import Overlaps
 
 _SORT_PRICE: Any = DecimalField(max_digits=16, decimal_places=4)
 
@@ -73,8 +79,9 @@ class Place(NamedTuple):
 
 
 class SubtreeBounds(NamedTuple):
-    """A category's place in the tree, the number of products in its subtree, and the newest product of the shop."""
+    """A category, its place in the tree, the number of products in its subtree, and the shop's newest product."""
 
+    category_id: int
     tree_id: int
     lft: int
     rght: int
@@ -164,7 +171,7 @@ def page_rows(
     values: Mapping[str, Any],
     *,
     search: Hashable,
-    reads_in_order: bool,
+    reading: str,
     ordering: str,
     has_after: bool,
     limit: int,
@@ -173,26 +180,10 @@ def page_rows(
 
     Without ``search``, the shape of a prepared search, the backend's plain queryset is run.
     """
-    place = (search, reads_in_order, ordering, has_after, limit)
+    place = (search, reading, ordering, has_after, limit)
     if filters.q and search is None:
         return _PAGE.plain_rows(filters, *place, **values)
     return _PAGE.rows(filters.shape, *place, **values)
-
-
-def facet_numbers(
-    filters: Filters, values: Mapping[str, Any], *, search: Hashable, samples: int, limit: int
-) -> dict[int, int]:
-    """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
-    return _numbers(_FACETS, filters, values, search, samples, limit)
-
-
-def category_numbers(
-    filters: Filters, values: Mapping[str, Any], below: Mapping[int, list[int]], *, search: Hashable, samples: int
-) -> dict[int, int]:
-    """The number of matching products by category, each given with the terms of its subtree."""
-    pairs = [(term, category_id) for category_id, terms in below.items() for term in terms]
-    groups = {"members": [term for term, _pk in pairs], "owners": [pk for _term, pk in pairs]}
-    return _numbers(_CATEGORIES, filters, {**values, **groups}, search, samples)
 
 
 def subtree_bounds(slug: str) -> SubtreeBounds | None:
@@ -253,37 +244,46 @@ def _build_page(
     p: Any,
     filters: Filters,
     search: Hashable,
-    reads_in_order: bool,  # noqa: FBT001
+    reading: str,
     ordering: str,
     has_after: bool,  # noqa: FBT001
     limit: int,
 ) -> QuerySet[Any, Any]:
     column, is_descending = ORDERINGS[ordering]
-    products = matching_products(
-        p, filters, search=search, reads_in_order=reads_in_order, by_relevance=column == "relevance"
-    )
+    products = matching_products(p, filters, search=search, reading=reading, by_relevance=column == "relevance")
     if column == "relevance" and not filters.q:
         column = "created_at"
     field: Any = IntegerField() if column == "relevance" else product_field(column)
+    window = matching_products(p, filters.only_for(column))
     if column == "price" and filters.with_unpublished:
         column, field = "price_or_last", _SORT_PRICE
-        products = products.annotate(price_or_last=_price_or_last(is_descending=is_descending))
-    if has_after:
-        beyond = _RowIsAfter(
-            F(column),
-            F("pk"),
-            value=p("after_value", field),
-            id=p("after_id", IntegerField()),
-            is_descending=is_descending,
-        )
-        products = products.filter(beyond)
+        last = _price_or_last(is_descending=is_descending)
+        products, window = (rows.annotate(price_or_last=last) for rows in (products, window))
+
+    def beyond(value: str, key: str) -> _RowIsAfter:
+        place = {"value": p("after_value", field), "id": p("after_id", IntegerField())}
+        return _RowIsAfter(F(value), F(key), **place, is_descending=is_descending)
+
     sign = "-" if is_descending else ""
+    order: list[Any] = [f"{sign}{column}", f"{sign}pk"]
+    if reading in {FROM_LEAF, FROM_LEAVES}:
+        links = newest_links(p, filters, limit=limit, from_all=reading == FROM_LEAVES)
+        after = beyond("listed_at", "product_id") if has_after else None
+        products = products.filter(pk__in=links(after))
+    elif has_after:
+        products = products.filter(beyond(column, "pk"))
+    if reading == IN_WINDOW:
+        window = window.filter(beyond(column, "pk")) if has_after else window
+        products = products.filter(pk__in=window.order_by(*order).values("pk")[:WINDOW])
+    if reading == COLLECTED:  # not the column itself, for which there is an index
+        value = Coalesce(F(column), F(column), output_field=field)
+        order[0] = value.desc() if is_descending else value.asc()
     rows: QuerySet[Any, Any] = (
         products.annotate(
             main_image=FilteredRelation("images", condition=Q(images__is_primary=True)),
             has_stock=has_stock_column(),
         )
-        .order_by(f"{sign}{column}", f"{sign}pk")
+        .order_by(*order)
         .values_list(
             "pk",
             "slug",
@@ -307,31 +307,6 @@ def _build_page(
     return limited
 
 
-def _numbers(
-    query: CompiledQuery[FacetNumber], filters: Filters, values: Mapping[str, Any], *shape: Hashable
-) -> dict[int, int]:
-    is_plain = filters.q and shape[0] is None
-    rows = query.plain_rows(filters, *shape, **values) if is_plain else query.rows(filters.shape, *shape, **values)
-    return {facet: int(number or 0) for facet, number in rows}
-
-
-def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    products = matching_products(p, filters, search=search).filter(listing_terms__isnull=False).order_by()
-    if samples:
-        is_sampled = Overlaps(F("listing_terms__terms"), *map(Value, sample_terms(samples)))
-        products = products.filter(is_sampled)
-    return products
-
-
-def _build_facets(p: Any, filters: Filters, search: Hashable, samples: int, limit: int) -> QuerySet[Any, Any]:
-    rows = _matching_terms(p, filters, search, samples).values_list("listing_terms__facets")
-    return rows[:limit] if limit else rows
-
-
-def _build_categories(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    return _matching_terms(p, filters, search, samples).values_list("pk", "listing_terms__terms")
-
-
 def _price_or_last(*, is_descending: bool) -> Coalesce:
     """The price or, if none is given, a value after all prices, since a comparison with NULL would end the list."""
     last = Decimal(-1) if is_descending else MAX_AMOUNT + 1
@@ -342,7 +317,7 @@ def _build_bounds(p: Any) -> QuerySet[Any, Any]:
     slug = p("slug", Category._meta.get_field("slug"))
     newest = Subquery(Product.objects.order_by("-pk").values("pk")[:1])
     rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug)
-    return rows.values_list("tree_id", "lft", "rght", "statistics__product_count", newest)
+    return rows.values_list("pk", "tree_id", "lft", "rght", "statistics__product_count", newest)
 
 
 def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
@@ -390,8 +365,6 @@ def _build_paths(p: Any) -> QuerySet[Any, Any]:
 
 
 _PAGE = CompiledQuery(Product, _build_page, row=ListedProduct, reads=True)
-_FACETS = NumbersQuery(Product, _build_facets, row=FacetNumber, reads=True)
-_CATEGORIES = GroupsQuery(Product, _build_categories, row=FacetNumber, reads=True)
 _BOUNDS = CompiledQuery(Category, _build_bounds, row=SubtreeBounds, reads=True)
 _LINKS = CompiledQuery(ProductCategory, _build_links, row=CategoryLink, reads=True)
 _PRODUCT = CompiledQuery(Product, _build_product, row=ProductDetails, reads=True)

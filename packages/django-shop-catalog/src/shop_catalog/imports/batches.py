@@ -290,6 +290,7 @@ class Batch:
         for product_id, category_id in links.values_list("product_id", "category_id"):
             old[product_id].append(category_id)
         changed = {pk: ids for pk, ids in wanted.items() if ids != old[pk]}
+        listed_at = {entry.product.pk: entry.product.created_at for entry in self.entries}
         moved = existing.intersection(changed)
         if moved:
             ProductCategory.objects.filter(product__in=moved).delete()
@@ -297,8 +298,12 @@ class Batch:
             statistics.recount(statistics.ancestors_of(left_or_entered))
         bulk.insert(
             ProductCategory,
-            ("product", "category", "position"),
-            ((pk, category_id, place) for pk, ids in changed.items() for place, category_id in enumerate(ids)),
+            ("product", "category", "position", "listed_at"),
+            (
+                (pk, category_id, place, listed_at[pk])
+                for pk, ids in changed.items()
+                for place, category_id in enumerate(ids)
+            ),
         )
 
 

@@ -229,6 +229,7 @@ class Migration(migrations.Migration):
                     "position",
                     models.PositiveIntegerField(default=0, help_text="The first category determines the breadcrumbs."),
                 ),
+                ("listed_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "category",
                     models.ForeignKey(
@@ -488,6 +489,15 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="productcategory",
             index=models.Index(fields=["product", "category"], name="shop_catalog_links_of_product"),
+        ),
+        migrations.AddIndex(
+            model_name="productcategory",
+            index=models.Index(
+                models.F("category"),
+                models.OrderBy(models.F("listed_at"), descending=True),
+                models.OrderBy(models.F("product"), descending=True),
+                name="shop_catalog_links_newest",
+            ),
         ),
         migrations.AddConstraint(
             model_name="productcategory",

@@ -213,11 +213,15 @@ class Product(models.Model):
 
 
 class ProductCategory(models.Model):
-    """A product in a category. Variants are in the categories of their group."""
+    """A product in a category. Variants are in the categories of their group.
+
+    ``listed_at`` is the product's ``created_at``, so that an index has the newest products of each category.
+    """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
     position = models.PositiveIntegerField(default=0, help_text=_("The first category determines the breadcrumbs."))
+    listed_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("product's category")
@@ -225,7 +229,10 @@ class ProductCategory(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["category", "product"], name="shop_catalog_one_link"),
         ]
-        indexes = [models.Index(fields=["product", "category"], name="shop_catalog_links_of_product")]
+        indexes = [
+            models.Index(fields=["product", "category"], name="shop_catalog_links_of_product"),
+            models.Index(F("category"), F("listed_at").desc(), F("product").desc(), name="shop_catalog_links_newest"),
+        ]
 
     def __str__(self) -> str:
         return str(self.category)
