@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 from django.conf import settings as site
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -253,3 +253,55 @@ def test_facets_equal_a_count_of_all_products_through_random_lives(steps, custom
         cache.clear()
         assert_exact()
         transaction.set_rollback(True)
+
+
+AMOUNTS = st.one_of(st.integers(-1, 30).map(str), st.sampled_from(["0.01", "1e3", "NaN", "-0", "9" * 30, ""]))
+TEXTS = st.one_of(
+    st.sampled_from(["red", "colour:red", "colour:", ":", "\\:", "a\\:b:c", "\0", "x:" * 50, "'", "%", "tsquery & |"]),
+    st.text(max_size=8),
+)
+QUERIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "q": TEXTS,
+        "category": st.sampled_from(["food", "fruit", "nowhere", ""]),
+        "min_price": AMOUNTS,
+        "max_price": AMOUNTS,
+        "in_stock": st.sampled_from(["true", "false", "maybe"]),
+        "featured": st.booleans().map(str),
+        "rating": AMOUNTS,
+        "attributes": st.lists(TEXTS, max_size=4),
+        "related_to": st.sampled_from(["apple", "none"]),
+        "order": st.sampled_from(["newest", "price", "-price", "name", "-name", "rating", "relevance", "size"]),
+        "limit": st.sampled_from([1, 100, 101, 0]),
+        "facets": st.just("true"),
+        "count": st.just("true"),
+    },
+)
+
+
+@given(query=QUERIES, cursor=st.sampled_from(["", "x", "newest", "price", "name", "relevance"]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_filters_orders_and_cursors_get_a_page_or_a_clear_refusal(shop, anyone, query, cursor):
+    if cursor in browsing.ORDERINGS:
+        page = browsing.list_products(Filters(q="apple" if cursor == "relevance" else ""), ordering=cursor, limit=1)
+        cursor = browsing.place_to_cursor(page.next or browsing.Place(1, 1), ordering=cursor)
+    response = anyone.get("/products/", **query, **({"cursor": cursor} if cursor else {}))
+    body = response.json()
+    assert response.status_code in {200, 400, 404, 422}, (query, body)
+    if response.status_code == 200:
+        assert ("facets" in query) == bool(body.get("facets"))
+    else:
+        assert body["code"]
+
+
+@pytest.mark.pg
+def test_a_list_that_the_database_cancels_is_unavailable_for_a_moment(shop, anyone, monkeypatch):
+    def page_rows(*_args, **_kwargs):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = 1")
+            cursor.execute("SELECT pg_sleep(10)")
+
+    monkeypatch.setattr("shop_catalog.browsing.queries.page_rows", page_rows)
+    response = anyone.get("/products/")
+    assert (response.status_code, response["Retry-After"]) == (503, "1")

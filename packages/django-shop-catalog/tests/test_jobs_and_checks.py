@@ -1,6 +1,7 @@
 """Periodic jobs, system checks, settings."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.conf import settings as django_settings
@@ -8,7 +9,7 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from shop_catalog import jobs
+from shop_catalog import checks, jobs, products
 from shop_catalog.conf import app_settings
 from shop_catalog.models import JobRun
 from shop_core.jobs import Job
@@ -109,6 +110,35 @@ def test_migrations_depend_on_no_setting_except_the_user_model():
 def test_untested_django_version_causes_a_warning(monkeypatch):
     monkeypatch.setattr("shop_core.db.compiled.NEWEST_TESTED", (4, 2))
     assert "shop_catalog.W004" in {message.id for message in run_checks(tags=["shop_catalog"])}
+
+
+@pytest.mark.parametrize("value", ["colour", [1], ["a", "a"], [str(number) for number in range(21)], None])
+def test_wrong_facets_are_reported_with_a_line_to_paste(settings, value):
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "FACETS": value}
+    (message,) = run_checks(tags=["shop_catalog"])
+    assert (message.id, message.hint) == ("shop_catalog.E008", 'SHOP_CATALOG["FACETS"] = ["colour", "size"]')
+
+
+@pytest.mark.django_db
+def test_check_names_attributes_with_more_values_than_are_counted(monkeypatch):
+    for number in range(2):
+        products.create(f"{number}", name="X", price=Decimal(1), attributes={"colour": f"c{number}"})
+    assert checks.check_facet_values(app_configs=None, databases=["default"]) == []
+    monkeypatch.setattr(checks, "MAX_VALUES", 1)
+    (message,) = checks.check_facet_values(app_configs=None, databases=["default"])
+    assert message.id == "shop_catalog.W005"
+    assert '"colour"' in message.msg
+    assert checks.check_facet_values(app_configs=None, databases=[]) == []
+
+
+def test_check_says_what_is_lost_without_prepared_statements(monkeypatch):
+    database = {"ENGINE": "django.db.backends.postgresql"}
+    monkeypatch.setitem(django_settings.DATABASES, "default", database)
+    (message,) = checks.check_prepared_statements(app_configs=None)
+    assert message.id == "shop_catalog.I001"
+    assert '{"server_side_binding": True, "prepare_threshold": 5}' in message.hint
+    database["OPTIONS"] = {"server_side_binding": True}
+    assert checks.check_prepared_statements(app_configs=None) == []
 
 
 class Elsewhere:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.utils import timezone
-from shop_catalog import browsing, categories, cursors, inventory, products
+from shop_catalog import browsing, categories, cursors, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, queries
 from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
@@ -43,7 +43,7 @@ def shop(make_user):
     products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
     same = timezone.now()
     Product.objects.filter(sku__lt="P12").update(created_at=same, rating_average=Decimal("4.50"))
-    products.fill_listing_times()
+    receivers.fill_listing_times()
     return food
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Min, OuterRef, Subquery
+from django.db.models import Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of, in_transaction
@@ -158,8 +158,7 @@ def category_ids(product: Product) -> list[int]:
 def apply_schedules() -> int:
     """Update the data that depend on publication times that have passed. Returns how many products were updated.
 
-    Products whose times have all passed are added to the stored figures. Groups get the price of their variants that
-    are published now.
+    Products whose times have all passed are added to the stored figures. Groups get their published variants' price.
     """
     now = timezone.now()
     scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
@@ -240,13 +239,6 @@ def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
     return f"{first_line}\n{simplify(product.description)}"
 
 
-def fill_listing_times() -> int:
-    """Write the times of links that differ from their product's, such as those of a fixture. Returns how many."""
-    wrong = ProductCategory.objects.exclude(listed_at=F("product__created_at"))
-    created = Product.objects.filter(pk=OuterRef("product")).values("created_at")
-    return wrong.update(listed_at=Subquery(created))
-
-
 def fill_search_texts() -> int:
     """Write the search text of products that have none, such as those of a fixture. Returns how many products."""
     rows = list(Product.objects.filter(search_text="").select_related("parent"))
@@ -277,11 +269,9 @@ def _set_values(product: Product, values: ProductValues) -> None:
         raise DuplicateValue(_("The slug %(slug)s is already used by another product.") % {"slug": slug}, field="slug")
     if product.kind == ProductKind.GROUP:
         values.pop("price", None)
-    price = values.get("price")
-    if price is not None:
+    if (price := values.get("price")) is not None:
         money.check(price)
-    compare_at = values.get("compare_at_price")
-    if compare_at is not None:
+    if (compare_at := values.get("compare_at_price")) is not None:
         money.check(compare_at, field="compare_at_price")
     for name, value in values.items():
         if name != "categories":
@@ -311,8 +301,8 @@ def _update_derived(
     if "categories" in values and product.pk == listed.pk:
         _link(listed, [category.pk for category in values["categories"]], is_new=is_new)
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
-    is_same_band = facets.are_in_one_band(old_price, product.price)
-    if product.kind == ProductKind.SIMPLE and values.keys() == {"price"} and is_same_band:
+    is_simple = product.kind == ProductKind.SIMPLE and values.keys() == {"price"}
+    if is_simple and facets.are_in_one_band(old_price, product.price):
         facets.record([listed.pk])
     else:
         facets.refresh([listed.pk])
@@ -398,8 +388,7 @@ def _announce_price(product: Product, change: PriceChange) -> None:
 
 
 def _lock_listed(product: Product) -> Product:
-    """Lock the group of a variant, or the product itself, so that a group and its variants are changed one at a
-    time."""
+    """Lock the group of a variant, or the product itself: a group and its variants are changed one at a time."""
     return _lock(product.parent_id or product.pk)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections, transaction
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.signals import post_delete, pre_delete, pre_save
 
 from shop_catalog import categories, facets, images, products, statistics
@@ -59,9 +60,16 @@ def _rebuild_tree() -> None:
 
 def _recount_all() -> None:
     products.fill_search_texts()
-    products.fill_listing_times()
+    fill_listing_times()
     statistics.recount_all()
     facets.rebuild()
+
+
+def fill_listing_times() -> None:
+    """Write the times of links that differ from their product's, such as those of a fixture."""
+    wrong = ProductCategory.objects.exclude(listed_at=F("product__created_at"))
+    created = Product.objects.filter(pk=OuterRef("product")).values("created_at")
+    wrong.update(listed_at=Subquery(created))
 
 
 def _once_on_commit(function: Any, using: str) -> None:

@@ -244,7 +244,8 @@ def _build_version(p: Any) -> QuerySet[Any, Any]:
 
     def number(rows: QuerySet[Any, Any], place: int) -> QuerySet[Any, Any]:
         named = rows.order_by().annotate(place=Value(place, output_field=BigIntegerField())).values("place")
-        return named.annotate(number=Count("pk")).values_list("place", "number")
+        counted: QuerySet[Any, Any] = named.annotate(number=Count("pk")).values_list("place", "number")
+        return counted
 
     folded = FacetCount.objects.filter(category_id=FOLDED).values_list("facet", "number")
     unfolded = number(FacetChange.objects.all(), 1)
@@ -265,7 +266,8 @@ def _build_total_changes(p: Any) -> QuerySet[Any, Any]:
 
     def signed(rows: QuerySet[Any, Any], column: str, sign: int) -> QuerySet[Any, Any]:
         number = Value(sign, output_field=BigIntegerField())
-        return rows.annotate(number=number).values_list(column, "number")
+        found: QuerySet[Any, Any] = rows.annotate(number=number).values_list(column, "number")
+        return found
 
     changes = FacetChange.objects.filter(category_id__isnull=True).order_by()
     every = Value(EVERY)
