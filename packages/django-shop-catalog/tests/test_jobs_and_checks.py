@@ -158,7 +158,7 @@ class Elsewhere:
 def test_models_of_two_databases_are_an_error(settings, label):
     settings.DATABASE_ROUTERS = [Elsewhere(label)]
     (message,) = [found for found in run_checks(tags=["shop_catalog"]) if found.id == "shop_catalog.E005"]
-    assert f'The routers write {label} to the database "other" and the products to "default".' in message.msg
+    assert f'The database routers write {label} to the database "other" and the products to "default".' in message.msg
     assert f'"default" for {label} too' in message.hint
 
 

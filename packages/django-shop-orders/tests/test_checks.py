@@ -188,7 +188,7 @@ def test_models_of_two_databases_are_an_error(settings, label):
     settings.DATABASE_ROUTERS = [Elsewhere(label)]
     (message,) = run_checks()
     assert (message.id, message.level) == ("shop_orders.E024", ERROR)
-    assert f'The routers write {label} to the database "other" and the orders to "default".' in message.msg
+    assert f'The database routers write {label} to the database "other" and the orders to "default".' in message.msg
     assert f'"default" for {label} too, or "other" for all of shop_orders' in message.hint
 
 

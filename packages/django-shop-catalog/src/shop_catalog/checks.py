@@ -42,7 +42,7 @@ def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
         *_check_search(),
         *_check_apps(),
         *_check_django(),
-        *_check_routers(),
+        *_check_database_routers(),
     ]
 
 
@@ -196,13 +196,13 @@ def _check_django() -> Iterator[CheckMessage]:
         )
 
 
-def _check_routers() -> Iterator[CheckMessage]:
+def _check_database_routers() -> Iterator[CheckMessage]:
     """The models of this app, and those of its foreign keys, are written to and read from one database."""
     home, written, read = app_routing("shop_catalog")
     for label, alias in written.items():
         yield Error(
-            f'The routers write {label} to the database "{alias}" and the products to "{home}". They belong together: '
-            "neither a transaction nor a foreign key spans two databases.",
+            f'The database routers write {label} to the database "{alias}" and the products to "{home}". '
+            "They belong together: neither a transaction nor a foreign key spans two databases.",
             hint=f'Let db_for_write of DATABASE_ROUTERS return "{home}" for {label} too, or "{alias}" for all of '
             "shop_catalog.",
             id="shop_catalog.E005",
@@ -211,8 +211,8 @@ def _check_routers() -> Iterator[CheckMessage]:
     if lagging:
         label, alias = next(iter(lagging.items()))
         yield Error(
-            f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
-            "so stock would be checked against old data.",
+            f'The database routers read {label} from the database "{alias}" and write it to "{home}": '
+            "a replica lags behind, so stock would be checked against old data.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_catalog.',
             id="shop_catalog.E006",
         )

@@ -180,7 +180,10 @@ class NotificationAdmin(ReadOnly, SafeList):
 
         self._apply_to_each(request, queryset, resend)
 
-    @admin.action(description=gettext_lazy("Retry messages that were given up or refused"), permissions=["resend"])
+    @admin.action(
+        description=gettext_lazy("Retry messages that were given up or refused, or have an unknown outcome"),
+        permissions=["resend"],
+    )
     def retry(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         self._apply_to_each(request, queryset, outbox.retry)
 

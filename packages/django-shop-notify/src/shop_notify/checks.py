@@ -27,7 +27,7 @@ from shop_notify.notifiers import registry
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_unknown_settings(), *_notifiers(), *_routes(), *_secrets(), *_queue(), *_mail(), *_routers()]
+    return [*_unknown_settings(), *_notifiers(), *_routes(), *_secrets(), *_queue(), *_mail(), *_database_routers()]
 
 
 @register(Tags.database)
@@ -274,13 +274,13 @@ def _mail() -> Iterator[CheckMessage]:
         )
 
 
-def _routers() -> Iterator[CheckMessage]:
+def _database_routers() -> Iterator[CheckMessage]:
     """The models of this app are written to and read from one database, which may differ from that of the senders."""
     home, written, read = app_routing("shop_notify")
     for label, alias in written.items():
         yield Error(
-            f'The routers write {label} to the database "{alias}" and the outbox to "{home}". They belong together: '
-            "no transaction spans two databases.",
+            f'The database routers write {label} to the database "{alias}" and the outbox to "{home}". '
+            "They belong together: no transaction spans two databases.",
             hint=f'Let db_for_write of DATABASE_ROUTERS return "{home}" for all of shop_notify.',
             id="shop_notify.E009",
         )
@@ -288,8 +288,8 @@ def _routers() -> Iterator[CheckMessage]:
     if lagging:
         label, alias = next(iter(lagging.items()))
         yield Error(
-            f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
-            "so messages would be sent again.",
+            f'The database routers read {label} from the database "{alias}" and write it to "{home}": '
+            "a replica lags behind, so messages would be sent again.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_notify.',
             id="shop_notify.E010",
         )

@@ -13,7 +13,7 @@ from shop_notify.models import Notification
 
 
 class Delivery(TypedDict):
-    """One message. ``at`` is when its state was reached; the address is masked."""
+    """One message. ``at`` is when it was delivered, else sent, else created; the address is masked."""
 
     id: str
     event: str

@@ -1,7 +1,7 @@
 """Personal data: the messages of a person, as plain data, and their erasure.
 
 A person is a mapping of plain values: ``user`` (the primary key as text), ``keys`` of recipients, ``emails``,
-``phones`` and ``references`` of what messages are about, such as order numbers. Absent ones are empty.
+``phones`` and ``references`` of what messages are about, such as order numbers. A missing key counts as empty.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def export_personal_data(person: Person) -> dict[str, Any]:
 def erase_personal_data(person: Person) -> list[dict[str, str]]:
     """Delete the person's messages, those to others about their orders, and their preferences.
 
-    Suppressed addresses stay suppressed: they are kept as keyed hashes. Returns what has to wait, as ``{"what",
-    "reason"}``: a worker that sends a message needs its row. A second call changes nothing.
+    Suppressed addresses stay suppressed: they are kept as keyed hashes. Messages that a worker is sending are kept for
+    now, and returned as ``{"what", "reason"}``. A second call changes nothing.
 
     Raises:
         Busy: the database refused a transaction twice.
@@ -67,7 +67,7 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
 
 
 def _delete_messages(person: Person) -> None:
-    """Delete what no worker is sending, a chunk in each transaction. What waits is not sent any more."""
+    """Delete the messages that no worker is sending, one chunk per transaction. Queued ones are then never sent."""
     while True:
         chunk = _about(person).exclude(state=State.SENDING).values_list("pk", flat=True)[:ROWS_AT_A_TIME]
         if not _delete_chunk(list(chunk)):
@@ -97,7 +97,7 @@ def _about(person: Person) -> NotificationQuerySet:
 
 
 def _is_to(person: Person) -> Q:
-    """By key or e-mail address. Nobody has proved that a phone is theirs, so a phone finds no message."""
+    """By key or e-mail address, not by phone: a person's phone numbers are not verified."""
     return Q(recipient_key__in=_keys(person)) | Q(address__in=_emails(person))
 
 

@@ -31,7 +31,7 @@ def check(model: type[Model], **values: Any) -> None:
 
 
 def is_storable(text: str) -> bool:
-    """Whether a database can be asked for a text. No row has one that cannot be stored."""
+    """Whether the database can store a text. A query for any other text finds no row, or raises an error."""
     return not UNSAFE.search(text)
 
 

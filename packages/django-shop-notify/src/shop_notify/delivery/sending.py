@@ -48,8 +48,8 @@ def paused_aliases() -> set[str]:
 
 
 @dataclass
-class _Trial:
-    """What is known of one attempt when it ends, in whatever way: the text to store, and the secret values."""
+class _AttemptData:
+    """Data of one attempt that is needed when it ends, also by an error: the text to store, and the secret values."""
 
     content: dict[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class Batch:
         Raises:
             OverLimit: a limit on paid messages is used up.
         """
-        skipped = self._reason_to_skip(row)
+        skipped = self._skipped_result(row)
         if skipped is not None:
             return skipped
         if self.notifier is None:
@@ -97,18 +97,18 @@ class Batch:
         if row.attempts > self.notifier.max_attempts:
             return Result(state=State.DEAD, detail=_("The worker died at every attempt."))
         started_at = timezone.now()
-        trial = _Trial()
-        result = self._outcome(self.notifier, row, trial)
-        detail = mask(result.detail, secrets=self._all_secrets(trial))
-        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=trial.content)
+        data = _AttemptData()
+        result = self._outcome(self.notifier, row, data)
+        detail = mask(result.detail, secrets=self._all_secrets(data))
+        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=data.content)
 
-    def _all_secrets(self, trial: _Trial) -> tuple[str, ...]:
+    def _all_secrets(self, data: _AttemptData) -> tuple[str, ...]:
         """The notifier's secrets and those of the message."""
-        return (*self.secrets, *trial.secrets.values())
+        return (*self.secrets, *data.secrets.values())
 
-    def _outcome(self, notifier: Notifier, row: Notification, trial: _Trial) -> Result:
+    def _outcome(self, notifier: Notifier, row: Notification, data: _AttemptData) -> Result:
         try:
-            return self._accepted_result(self._send(notifier, row, trial), trial)
+            return self._accepted_result(self._send(notifier, row, data), data)
         except (AddressRefused, PermanentFailure) as error:
             return _permanent(row, error)
         except TemporaryFailure as error:
@@ -127,7 +127,7 @@ class Batch:
             logger.warning("%r raised %s", notifier, type(error).__name__)
             return _unknown(row, UnknownOutcome(f"{type(error).__name__}: {error}"), notifier)
 
-    def _reason_to_skip(self, row: Notification) -> Result | None:
+    def _skipped_result(self, row: Notification) -> Result | None:
         if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
             return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_muted=True)
         if row.expires_at is not None and row.expires_at <= timezone.now():
@@ -136,15 +136,15 @@ class Batch:
             return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
         return None
 
-    def _send(self, notifier: Notifier, row: Notification, trial: _Trial) -> Receipt:
-        message = self._prepare_message(notifier, row, trial)
+    def _send(self, notifier: Notifier, row: Notification, data: _AttemptData) -> Receipt:
+        message = self._prepare_message(notifier, row, data)
         with time_limit(SEND_SECONDS):
             receipt = notifier.send(message)
         if not isinstance(receipt, Receipt):
             raise UnknownOutcome(_("The notifier returned no receipt."))
         return receipt
 
-    def _prepare_message(self, notifier: Notifier, row: Notification, trial: _Trial) -> Message:
+    def _prepare_message(self, notifier: Notifier, row: Notification, data: _AttemptData) -> Message:
         """The message, ready to be sent. Nothing has been sent yet, so every failure here may be retried.
 
         Raises:
@@ -155,9 +155,9 @@ class Batch:
         try:
             with time_limit(SEND_SECONDS):
                 notifier.check_address(row.address)
-                trial.secrets = secret_values.reveal(row.event, row.context)
-                message = message_of(row, notifier, self.renderer, trial.secrets)
-                stored = message_of(row, notifier, self.renderer) if trial.secrets else message
+                data.secrets = secret_values.reveal(row.event, row.context)
+                message = message_of(row, notifier, self.renderer, data.secrets)
+                stored = message_of(row, notifier, self.renderer) if data.secrets else message
             if notifier.is_metered:
                 metering.count(row)
         except (AddressRefused, DeliveryFailure, metering.OverLimit):
@@ -168,11 +168,11 @@ class Batch:
             ) from error
         except (Exception, SystemExit) as error:
             raise TemporaryFailure(f"{type(error).__name__}: {error}") from error
-        trial.content |= {"subject": stored.subject, "text": stored.text, "html": stored.html}
+        data.content |= {"subject": stored.subject, "text": stored.text, "html": stored.html}
         return message
 
-    def _accepted_result(self, receipt: Receipt, trial: _Trial) -> Result:
-        response = mask_values(receipt.response or {}, secrets=self._all_secrets(trial))
+    def _accepted_result(self, receipt: Receipt, data: _AttemptData) -> Result:
+        response = mask_values(receipt.response or {}, secrets=self._all_secrets(data))
         return Result(
             state=State.SENT,
             outcome=Attempt.Outcome.ACCEPTED,

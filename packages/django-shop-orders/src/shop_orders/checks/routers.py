@@ -13,8 +13,8 @@ def check_routers() -> Iterator[checks.CheckMessage]:
     home, written, read = app_routing("shop_orders")
     for label, alias in written.items():
         yield checks.Error(
-            f'The routers write {label} to the database "{alias}" and the orders to "{home}". They belong together: '
-            "neither a transaction nor a foreign key spans two databases.",
+            f'The database routers write {label} to the database "{alias}" and the orders to "{home}". '
+            "They belong together: neither a transaction nor a foreign key spans two databases.",
             hint=f'Let db_for_write of DATABASE_ROUTERS return "{home}" for {label} too, or "{alias}" for all of '
             "shop_orders.",
             id="shop_orders.E024",
@@ -23,8 +23,8 @@ def check_routers() -> Iterator[checks.CheckMessage]:
     if lagging:
         label, alias = next(iter(lagging.items()))
         yield checks.Error(
-            f'The routers read {label} from the database "{alias}" and write it to "{home}": a replica lags behind, '
-            "and payments and stock are decided by what is read.",
+            f'The database routers read {label} from the database "{alias}" and write it to "{home}": '
+            "a replica lags behind, and payments and stock are decided by what is read.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_orders.',
             id="shop_orders.E025",
         )
