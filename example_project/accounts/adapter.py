@@ -16,7 +16,7 @@ from shop_core.addresses import comparable
 from shop_core.exceptions import TooManyRequests
 from shop_orders import customers
 from shop_orders.contrib.allauth import adapter
-from shop_orders.contrib.allauth.emails import equal_lookups
+from shop_orders.contrib.allauth.emails import run_skipped_lookup
 
 from accounts import mails
 from accounts.models import User
@@ -68,7 +68,7 @@ class AccountAdapter(adapter.AccountAdapter):
             except TooManyRequests:
                 logger.warning("Too many requests for new passwords of one address.")
                 return
-            equal_lookups(email)
+            run_skipped_lookup(email)
         seeds = getattr(self.request, "seeds_of_codes", {})
         mails.request_mail(template_prefix, email, context, seed=seeds.get(context.get("code"), ""))
 

@@ -123,7 +123,7 @@ ERRORS = [
     gettext_noop("This e-mail address is not valid."),
     gettext_noop("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
     gettext_noop("This e-mail address is too long."),
-    gettext_noop("Write what follows the @ in full, such as example.org."),
+    gettext_noop("Write the part after the @ in full, such as example.org."),
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),
     gettext_noop("This cart has been ordered already. Start a new one."),
     gettext_noop("%(field)s: enter at most %(most)d characters."),
@@ -161,7 +161,7 @@ ERRORS = [
     gettext_noop("It has not started yet."),
     gettext_noop("Erase personal data"),
     gettext_noop("Export personal data"),
-    gettext_noop("%(what)s: %(reason)s The rest is erased, and this as soon as it can be."),
+    gettext_noop("%(what)s: %(reason)s It will be erased later. Everything else is erased."),
     gettext_noop("The personal data of customer %(customer)s is erased."),
     gettext_noop("An address book holds at most %(most)s addresses. Delete one first."),
 ]

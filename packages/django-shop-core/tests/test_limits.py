@@ -17,7 +17,7 @@ def clock(monkeypatch):
     cache.clear()
     now = [60_000_039.5]
     monkeypatch.setattr(limits.time, "time", lambda: now[0])
-    monkeypatch.setitem(limits._alarm, "due", 0.0)
+    monkeypatch.setitem(limits._next_log, "due", 0.0)
     return now
 
 
@@ -53,7 +53,7 @@ def test_unknown_callers_and_empty_rates_are_not_limited():
     assert [passed(caller=""), passed(rate="")] == [10, 10]
 
 
-def test_while_the_cache_fails_requests_pass_and_one_alarm_is_logged(settings, caplog):
+def test_while_the_cache_fails_requests_pass_and_one_error_is_logged(settings, caplog):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.BrokenCache"}}
     assert passed(50) == 50
     (alarm,) = caplog.records

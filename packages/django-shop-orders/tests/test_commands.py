@@ -46,11 +46,11 @@ def test_announce_events(place):
     order = place()
     OrderEvent.objects.update(next_attempt_at=timezone.now())
     listed = lines("announce_events", dry_run=True)
-    assert listed[-1] == f"{len(listed) - 1} wait."
+    assert listed[-1] == f"{len(listed) - 1} waiting."
     assert all(line.startswith(order.number) for line in listed[:-1])
     waiting = OrderEvent.objects.waiting().count()
     assert waiting == len(listed) - 1
-    assert lines("announce_events")[-1] == f"{waiting} announced, 0 wait for their next attempt."
+    assert lines("announce_events")[-1] == f"{waiting} announced, 0 waiting for their next attempt."
 
 
 def test_announce_events_lists_the_errors_of_waiting_events(place):
@@ -61,7 +61,7 @@ def test_announce_events_lists_the_errors_of_waiting_events(place):
     try:
         place()
         OrderEvent.objects.update(next_attempt_at=timezone.now())
-        assert lines("announce_events")[-1].endswith("1 wait for their next attempt.")
+        assert lines("announce_events")[-1].endswith("1 waiting for their next attempt.")
     finally:
         order_placed.disconnect(fail)
     assert "ValueError: the gateway is away" in lines("announce_events", dry_run=True)[0]
@@ -69,10 +69,10 @@ def test_announce_events_lists_the_errors_of_waiting_events(place):
 
 def test_reconcile_payments(place, memory_provider):
     payment = payments.start(place(provider="memory").pk)
-    assert lines("reconcile_payments", dry_run=True) == ["memory: 1 pending", "0 provider events wait"]
+    assert lines("reconcile_payments", dry_run=True) == ["memory: 1 pending", "0 provider events waiting"]
     memory_provider.outcomes[payment.provider_reference] = "captured"
     Payment.objects.update(next_check_at=timezone.now())
-    assert lines("reconcile_payments") == ["1 changed, 0 wait"]
+    assert lines("reconcile_payments") == ["1 changed, 0 waiting"]
 
 
 def test_reconcile_payments_counts_pending_refunds(place, memory_provider):
@@ -83,7 +83,7 @@ def test_reconcile_payments_counts_pending_refunds(place, memory_provider):
         payments.refund(payment.order_id, amount=Decimal(1))
     assert lines("reconcile_payments", dry_run=True) == [
         "memory: 2 refunds pending",
-        "0 provider events wait",
+        "0 provider events waiting",
     ]
 
 

@@ -279,7 +279,7 @@ def test_command_reports_addresses_that_collide(django_user_model, capsys):
     django_user_model.objects.create(username="a", email="ann@example.org")
     django_user_model.objects.create(username="b", email="bob@example.org")
     call_command("check_email_addresses")
-    assert "No two rows" in capsys.readouterr().out
+    assert "All addresses are different" in capsys.readouterr().out
 
     for name, email in [
         ("c", "Ann@Example.org"),
@@ -295,10 +295,10 @@ def test_command_reports_addresses_that_collide(django_user_model, capsys):
     eve = django_user_model.objects.get(username="f")
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(": ")[2].partition(":")[0] for line in lines] == [
-        "one address",
-        "one address",
+        "the same address",
+        "the same address",
         "It could be mistaken for another address",
-        f"Write what follows the @ in full, such as example.org. 'eve@localhost' ({eve.pk})",
+        f"Write the part after the @ in full, such as example.org. 'eve@localhost' ({eve.pk})",
     ]
     assert "'Ann@Example.org'" in lines[0]
     assert "'\"ann\"@example.org'" in lines[0]

@@ -68,7 +68,7 @@ def account(payment):
     return order.refunded_amount, payment.refunded_amount, order.amount_due, order.refund_due, order.payment_status
 
 
-def notes(payment):
+def event_messages(payment):
     return [event.message for event in payment.order.events.filter(kind="payment_disputed").order_by("id")]
 
 
@@ -77,7 +77,7 @@ def test_money_that_is_taken_back_counts_as_refunded_until_it_is_paid_out_again(
     assert send("created", row) == "applied"
     assert send("funds_withdrawn", row) == "ignored"
     assert account(card) == (25, 25, 25, 0, "refunded")
-    (note,) = notes(card)
+    (note,) = event_messages(card)
     assert note.startswith("The customer disputes this payment with their bank, and 25.00 KES was taken back. Respond")
     assert "on the page of Card until 2026-12-01. Do not refund it, and do not send goods" in note
     with pytest.raises(RefundTooLarge):
@@ -86,7 +86,7 @@ def test_money_that_is_taken_back_counts_as_refunded_until_it_is_paid_out_again(
     send("closed", row)
     send("funds_reinstated", row)
     assert account(card) == (0, 0, 0, 0, "paid")
-    assert notes(card)[1:] == ["The dispute was won: 25.00 KES."]
+    assert event_messages(card)[1:] == ["The dispute was won: 25.00 KES."]
     assert Refund.objects.get().status == "failed"
 
 
@@ -109,13 +109,13 @@ def test_lost_dispute_is_credited_once(card, fake_stripe, send):
     assert account(card) == (10, 10, 0, 0, "part_refunded")
     credit = card.order.credits.get()
     assert (credit.kind, credit.amount, credit.reason) == ("goodwill", 10, "The dispute was lost.")
-    assert [text.split(":")[0] for text in notes(card)][1:] == ["The dispute was lost"]
+    assert [text.split(":")[0] for text in event_messages(card)][1:] == ["The dispute was lost"]
 
 
 def test_inquiry_moves_no_money(card, fake_stripe, send):
     send("created", fake_stripe.dispute(intent(card), 2500, status="warning_needs_response"))
     assert account(card) == (0, 0, 0, 0, "paid")
-    assert "If the customer is right, refund it before that." in notes(card)[0]
+    assert "If the customer is right, refund it before that." in event_messages(card)[0]
     send("closed", fake_stripe.dispute(intent(card), 2500, status="warning_closed"))
     assert (account(card), Refund.objects.count()) == ((0, 0, 0, 0, "paid"), 0)
 
@@ -179,7 +179,7 @@ def test_dispute_that_exceeds_the_payment_is_shown_to_staff(card, fake_stripe, s
     payments.refund(card.order_id, amount=Decimal(20))
     send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500]))
     assert account(card)[:2] == (20, 20)
-    assert "It could not be recorded" in notes(card)[0]
+    assert "It could not be recorded" in event_messages(card)[0]
 
 
 def test_customers_see_no_refund_and_staff_see_the_dispute(card, fake_stripe, send, user):

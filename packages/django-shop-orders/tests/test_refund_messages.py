@@ -21,7 +21,7 @@ def paid(place, memory_provider):
     return Order.objects.get()
 
 
-def told(order):
+def announced(order):
     events = order.events.filter(signal="order_refunded").order_by("id")
     return [(event.payload["refund"]["amount"], event.payload["notify"]) for event in events]
 
@@ -29,7 +29,7 @@ def told(order):
 def test_refund_of_two_payments_is_announced_once_with_the_sum(paid):
     refunds = payments.refund(paid.pk, reason="Sold out")
     assert [(row.amount, row.status) for row in refunds] == [(15, "succeeded"), (10, "succeeded")]
-    assert told(paid) == [("25.00", True)]
+    assert announced(paid) == [("25.00", True)]
     event = paid.events.get(kind="refunded")
     assert (event.message, event.payload["about"]["public_id"]) == ("Sold out", str(refunds[-1].public_id))
     assert event.payload["order"]["account"]["refunded_amount"] == "25.00"
@@ -38,17 +38,17 @@ def test_refund_of_two_payments_is_announced_once_with_the_sum(paid):
 def test_crash_between_two_payments_still_makes_one_message(paid):
     first, _second = payments.queue_refund(paid.pk)
     payments.send_refund(first.pk)
-    assert told(paid) == []
+    assert announced(paid) == []
     payments.send_due_refunds()
-    assert told(paid) == [("25.00", True)]
+    assert announced(paid) == [("25.00", True)]
 
 
 def test_pending_part_is_announced_by_itself(paid, memory_provider):
     memory_provider.refund_status = "pending"
     payments.refund(paid.pk)
-    assert told(paid) == [("10.00", True)]
+    assert announced(paid) == [("10.00", True)]
     payments.resolve_refund(unknown(), succeeded=True)
-    assert told(paid) == [("10.00", True), ("15.00", True)]
+    assert announced(paid) == [("10.00", True), ("15.00", True)]
 
 
 def unknown():
@@ -60,7 +60,7 @@ def unknown():
 def test_refused_part_is_not_in_the_sum(paid, memory_provider):
     memory_provider.refund_status = "failed"
     payments.refund(paid.pk)
-    assert told(paid) == [("10.00", True)]
+    assert announced(paid) == [("10.00", True)]
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -69,17 +69,17 @@ def test_part_whose_provider_is_away_does_not_delay_the_other(paid, memory_provi
     rows = payments.queue_refund(paid.pk)
     for row in rows if is_first else reversed(rows):
         payments.send_refund(row.pk)
-    assert told(paid) == [("10.00", True)]
+    assert announced(paid) == [("10.00", True)]
     memory_provider.is_down = False
     make_due()
     payments.send_due_refunds()
-    assert told(paid) == [("10.00", True), ("15.00", True)]
+    assert announced(paid) == [("10.00", True), ("15.00", True)]
 
 
 def test_refunds_of_two_requests_are_two_messages(paid):
     payments.refund(paid.pk, amount=Decimal(5))
     payments.refund(paid.pk, amount=Decimal(5), notify=False)
-    assert told(paid) == [("5.00", True), ("5.00", False)]
+    assert announced(paid) == [("5.00", True), ("5.00", False)]
 
 
 def test_refund_that_failed_after_its_message_is_announced_when_it_is_made_again(paid, memory_provider):
@@ -87,7 +87,7 @@ def test_refund_that_failed_after_its_message_is_announced_when_it_is_made_again
     for status in ("failed", "pending", "succeeded"):
         state = {"refund_id": str(row.public_id), "amount": Decimal(5), "status": status}
         apply_listed(row.payment_id, state)
-    assert told(paid) == [("5.00", True), ("5.00", True)]
+    assert announced(paid) == [("5.00", True), ("5.00", True)]
 
 
 def apply_listed(payment_id, listed):

@@ -14,8 +14,8 @@ from shop_core.exceptions import TooManyRequests
 logger = logging.getLogger(__name__)
 
 PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-ALARM_SECONDS = 60
-_alarm = {"due": 0.0}
+LOG_INTERVAL_SECONDS = SPARE_SECONDS = 60
+_next_log = {"due": 0.0}
 
 
 def check(kind: str, rate: str, caller: str) -> None:
@@ -33,11 +33,11 @@ def check(kind: str, rate: str, caller: str) -> None:
     window, elapsed = divmod(time.time(), seconds)
     name = hashlib.sha256(f"{kind}:{caller}:{seconds}:{window:.0f}".encode()).hexdigest()
     try:
-        cache.add(f"shop-limit:{name}", 0, seconds + ALARM_SECONDS)
+        cache.add(f"shop-limit:{name}", 0, seconds + SPARE_SECONDS)
         used = cache.incr(f"shop-limit:{name}")
     except Exception:  # each cache backend has errors of its own
-        if time.monotonic() >= _alarm["due"]:
-            _alarm["due"] = time.monotonic() + ALARM_SECONDS
+        if time.monotonic() >= _next_log["due"]:
+            _next_log["due"] = time.monotonic() + LOG_INTERVAL_SECONDS
             logger.exception("The cache failed: requests are not limited until it works again.")
         return
     if used > allowed:

@@ -81,10 +81,10 @@ def for_user(user: Any) -> Customer:
 
 
 def _fitted(fields: Mapping[str, str]) -> dict[str, str]:
-    """What the hook returned, as the columns can hold it: a long name of an account keeps nobody from the shop."""
+    """The hook's values, shortened to what the columns hold, so that a user with a long name can order too."""
     found = {name: texts.fitted(Customer, name, text) for name, text in fields.items()}
     if "email" in found and found["email"] != fields["email"]:
-        found["email"] = ""  # a part of an address would be somebody else's
+        found["email"] = ""  # a shortened address would be another person's
     return found
 
 
@@ -218,8 +218,9 @@ def claim_orders(user: Any) -> int:
 def anonymise(customer: Customer) -> int:
     """Erase the personal data of a customer in every module of PERSONAL_DATA. Returns the number of their orders.
 
-    Amounts, products and dates are kept. A second call changes nothing. With a user, it is as if the user had asked
-    for it: guest orders of their verified addresses are included. ``personal_data`` erases what has to wait later.
+    Amounts, products and dates are kept. A second call changes nothing. If the customer has
+    a user, the guest orders of the user's verified addresses are included. Data that cannot be erased yet is erased by
+    a periodic job.
 
     Raises:
         InvalidTransition: an order is not finished yet and needs its address.

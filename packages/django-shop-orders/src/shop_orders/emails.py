@@ -15,7 +15,7 @@ MESSAGES: Mapping[str, Any] = {
     "invalid": _("This e-mail address is not valid."),
     "not_ascii": _("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
     "too_long": _("This e-mail address is too long."),
-    "domain": _("Write what follows the @ in full, such as example.org."),
+    "domain": _("Write the part after the @ in full, such as example.org."),
 }
 """A sentence for each code of ``shop_core.addresses.delivery_problem``."""
 

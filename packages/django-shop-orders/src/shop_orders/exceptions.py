@@ -191,7 +191,7 @@ class TotalChanged(ShopOrdersError):
 
 
 class CheckoutRefused(ShopOrdersError):
-    """Raised by a validator that refuses the order."""
+    """A validator refused the order, or its payment provider does not accept the total."""
 
     code = "checkout_refused"
 

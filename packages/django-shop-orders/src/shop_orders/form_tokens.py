@@ -51,7 +51,7 @@ def is_valid(token: str) -> bool:
 
 
 def is_current(token: str, seen: str) -> bool:
-    """Whether the page of a valid token shows what it would show now; True for a token without what it showed."""
+    """Whether the object is as the page of a valid token showed it. True for a token that has no ``seen``."""
     shown = TimestampSigner(salt=_SALT).unsign(token).rpartition(".")[2]
     return shown in (_digest(""), _digest(seen))
 

@@ -20,12 +20,12 @@ class _Signer(TimestampSigner):
 
 
 def token_for(order_number: str, *, timestamp: str = "") -> str:
-    """A token that is valid for GUEST_LINK_MAX_AGE: a new one, or the one with this ``timestamp_of`` once more."""
+    """A token that is valid for GUEST_LINK_MAX_AGE. ``timestamp_of`` an earlier token gives that one again."""
     return _Signer(timestamp).sign(order_number).removeprefix(f"{order_number}:")
 
 
 def timestamp_of(token: str) -> str:
-    """The part of a token that is no secret. "" for no token."""
+    """The part of a token that is not secret; "" if there is no token."""
     return token.partition(":")[0]
 
 

@@ -32,7 +32,7 @@ JOBS: tuple[Job, ...] = (
         name="send_refunds",
         function=payments.send_due_refunds,
         every=timedelta(minutes=5),
-        consequence="Refunds that a provider could not make at once, and those of late payments, are never sent.",
+        consequence="Refunds that a provider could not make at once, and those that the shop queues, are never sent.",
     ),
     Job(name="prune_carts", function=carts.prune, every=timedelta(days=1), consequence="Old carts fill the database."),
     Job(
@@ -45,7 +45,7 @@ JOBS: tuple[Job, ...] = (
         name="finish_erasures",
         function=personal_data.finish_erasures,
         every=timedelta(hours=1),
-        consequence="The data of people who asked for its erasure stays, if an order had to be finished first.",
+        consequence="Personal data that an open order needed when its erasure was requested is never erased.",
     ),
 )
 

@@ -16,7 +16,7 @@ ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS = 9
 MAX_CHARACTERS = 40
 """The width of the order's column. A shipment's number is longer by a dash and its position."""
-UNSAFE_IN_ADDRESS = "/\\?#% "
+UNSAFE_IN_URL = "/\\?#% "
 
 
 def order_number(order: Order) -> str:  # noqa: ARG001 - the hook's signature
@@ -32,7 +32,7 @@ def order_number(order: Order) -> str:  # noqa: ARG001 - the hook's signature
 def problem_of(number: object) -> str:
     """The reason why a number of an ORDER_NUMBER hook cannot be used; "" if it can.
 
-    The number is part of web addresses, so it must be one segment of a path that every browser and proxy leaves as it
+    The number is part of URLs, so it must be one segment of a path that every browser and proxy leaves as it
     is (RFC 3986, sections 3.3 and 5.2.4).
     """
     if not isinstance(number, str):
@@ -41,7 +41,7 @@ def problem_of(number: object) -> str:
         return f"It must have 1 to {MAX_CHARACTERS} characters."
     if number in (".", ".."):
         return "Browsers remove it from a URL."
-    if not number.isprintable() or any(character in UNSAFE_IN_ADDRESS for character in number):
+    if not number.isprintable() or any(character in UNSAFE_IN_URL for character in number):
         return "It has a blank, an unprintable character, or one of / \\ ? # %."
     return ""
 

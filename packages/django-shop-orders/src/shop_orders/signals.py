@@ -2,7 +2,8 @@
 
 Every signal has ``sender`` (the class ``Order``) and these keywords:
 
-``order``     the Order, freshly read (for ``shipment_sent`` also ``shipment``, for refunds ``refund``)
+``order``     the Order; also ``shipment`` for ``shipment_sent``, ``payment`` for ``payment_status_changed`` and
+              ``refund`` for ``order_refunded``
 ``payload``   JSON-safe: ``version`` (1), ``order`` (number, status, payment_status, currency, subtotal, total, lines,
               charges, placed_at, url), ``old_status``, ``new_status``, ``at_placement``, ``notify`` and
               ``recipients = {"customer": {"key", "name", "email", "phone", "language"}}``; money is text

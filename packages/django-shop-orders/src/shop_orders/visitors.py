@@ -17,8 +17,8 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import TooManyRequests
 
 HASH_LENGTH = 32
-HOME_BITS = 64
-"""An IPv6 customer has a network with a prefix of this many bits, so its addresses are one visitor."""
+IPV6_PREFIX_BITS = 64
+"""Each IPv6 customer has a network with a prefix of this length; all its addresses are one visitor."""
 
 
 THROTTLED = ("cart", "orders", "payments", "registrations")
@@ -58,9 +58,9 @@ def of(request: HttpRequest) -> str:
 def visitor_address(request: HttpRequest) -> str:
     """The default of VISITOR: the address of the client, or of its network for IPv6.
 
-    Behind TRUSTED_PROXIES proxies, it is the address that the outermost of them saw, as X-Forwarded-For lists it; what
-    a client writes into that header itself stands further left. Without TRUSTED_PROXIES, a private address is not
-    used: it may be that of a proxy, and all visitors would count as one.
+    Behind TRUSTED_PROXIES proxies, it is the address from which the outermost of them was called: this many entries
+    from the right of X-Forwarded-For. Entries that a client made up are left of it and ignored. Without
+    TRUSTED_PROXIES, a private address is not used: it may be that of a proxy, and all visitors would count as one.
     """
     proxies = app_settings.TRUSTED_PROXIES
     forwarded, remote = request.META.get("HTTP_X_FORWARDED_FOR", "").strip(), request.META.get("REMOTE_ADDR", "")
@@ -70,7 +70,7 @@ def visitor_address(request: HttpRequest) -> str:
     if address is None or (proxies is None and (address.is_loopback or _is_local(address))):
         return ""
     if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(address), HOME_BITS), strict=False))
+        return str(ipaddress.ip_network((int(address), IPV6_PREFIX_BITS), strict=False))
     return str(address)
 
 

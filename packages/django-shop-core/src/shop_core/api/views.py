@@ -1,4 +1,4 @@
-"""What the views of a router's paths have in common: no transaction around the network, and what caches may keep."""
+"""Decorators for the views of a router: without a transaction around network calls, and never stored by caches."""
 
 from __future__ import annotations
 

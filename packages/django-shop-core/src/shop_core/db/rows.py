@@ -1,5 +1,5 @@
-"""The SQL of an INSERT, built once from the model's fields: the ORM builds it at each call, which costs more than to
-run it, and does not return which rows an ``INSERT ... ON CONFLICT DO NOTHING`` has written."""
+"""The SQL of an INSERT, built once from the model's fields. The ORM builds it at each call, which takes longer than
+running it, and does not return which rows an ``INSERT ... ON CONFLICT DO NOTHING`` has written."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
 
 
 def app_routing(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """The alias of an app's database, and ``{model: alias}`` of the models written to, and read from, another one.
+    """An app's database, and as ``{model: alias}`` the models written to another one and those read from another one.
 
-    The models of an app, and those that its foreign keys refer to, must be in one database, as a transaction is.
+    The models of an app, and those that its foreign keys refer to, must be in one database, like a transaction.
     """
     models = list(apps.get_app_config(app_label).get_models(include_auto_created=True))
     fields = [field for model in models for field in model._meta.concrete_fields]
@@ -143,7 +143,7 @@ def non_atomic(view: View) -> View:
 
 
 def has_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Whether a transaction is open or autocommit is off. A test case's is ignored, as by ``atomic(durable=True)``."""
+    """Whether a transaction is open or autocommit is off. The transaction of a TestCase is ignored."""
     blocks: list[Any] = connection.atomic_blocks
     return not blocks[-1]._from_testcase if blocks else not connection.get_autocommit()  # noqa: SLF001
 

@@ -99,7 +99,7 @@ class CustomerAdmin(SafeList):
     def _erase(self, request: HttpRequest, customer: Customer) -> None:
         erasure = personal_data.erase_everywhere(personal_data.person_of_customer(customer), by=request.user)
         for entry in erasure.waiting:
-            text = _("%(what)s: %(reason)s The rest is erased, and this as soon as it can be.")
+            text = _("%(what)s: %(reason)s It will be erased later. Everything else is erased.")
             self.message_user(request, text % entry, messages.WARNING)
         if not erasure.waiting:
             done = _("The personal data of customer %(customer)s is erased.")

@@ -19,7 +19,7 @@ from shop_orders.models import Order, OrderLine, Payment
 from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
 
 CONFIRMED = "confirmed_amount"
-"""The box by which staff confirm a refund without credit. Its value is the amount, so that it counts for no other."""
+"""The checkbox that confirms a refund without credit. Its value is the amount, so it confirms this amount only."""
 
 
 class StepForm(forms.Form):
@@ -177,7 +177,7 @@ class RefundForm(NotifyForm):
         )
         self.fields[CONFIRMED] = field
         ticked = field.widget.value_from_datadict(self.data, self.files, self.add_prefix(CONFIRMED))
-        if as_text(amount, self.order.currency) not in (ticked or ()):  # of another amount, it counts for nothing
+        if as_text(amount, self.order.currency) not in (ticked or ()):  # it may have been ticked for another amount
             consequence = _(
                 "The goods stay sold, so %(amount)s %(currency)s will be due again. "
                 "If the customer is to keep the money, clear “Without credit”."

@@ -15,6 +15,6 @@ staff_router.add_decorator(blank_personal_data, mode="view")
 router.add_decorator(keep_private, mode="view")
 staff_router.add_decorator(keep_private, mode="view")
 
-# Payment providers are called here, which no transaction of a request may contain.
+# These operations call payment providers, so they must not run in the transaction of a request.
 make_non_atomic(router, "/orders/{number}/payments/")
 make_non_atomic(staff_router, "/orders/{number}/payments/{payment_id}/capture/", "/orders/{number}/refund/")

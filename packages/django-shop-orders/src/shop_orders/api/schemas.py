@@ -150,7 +150,7 @@ class RefundOut(Schema):
     amount: str
     currency: str
     status: str
-    """queued, pending, succeeded or failed; what failed is still owed."""
+    """queued, pending, succeeded or failed; a failed refund is still owed."""
     created_at: datetime
 
 

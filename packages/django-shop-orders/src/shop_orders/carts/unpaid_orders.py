@@ -1,4 +1,4 @@
-"""Limits the orders and units that one buyer can hold without paying, so that stock cannot be unpaid for nothing."""
+"""Limits the orders and units that one buyer can hold without paying, so that nobody reserves stock without paying."""
 
 from __future__ import annotations
 

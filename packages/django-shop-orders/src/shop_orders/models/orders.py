@@ -33,7 +33,7 @@ class PaymentStatus(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
-UNSHIPPED = Q(status__in=("pending", "confirmed"))
+UNPROCESSED = Q(status__in=("pending", "confirmed"))
 """The condition of the indexes that count a buyer's unpaid orders."""
 
 
@@ -61,8 +61,8 @@ def rate_field(verbose_name: Any, **options: Any) -> models.DecimalField[Decimal
 
 
 def is_taxed(amount: str) -> Q:
-    """A condition on a line or charge: its amount after discounts is at least ``net``, if all tax is added, and at
-    most ``net + tax``, if all is included. Both columns are empty where the tax is not known."""
+    """A condition on a line or charge: its amount after discounts is from ``net`` (all tax is added) to ``net + tax``
+    (all tax is included). Both columns are empty where the tax is not known."""
     tolerance = Decimal("0.00005")
     paid = F(amount) + F("discount")
     is_between = Q(net__lte=paid + tolerance) & Q(net__gte=paid - F("tax") - tolerance)
@@ -154,9 +154,9 @@ class Order(models.Model):
             models.Index(fields=("status", "-placed_at"), name="shop_orders_order_by_status"),
             models.Index(fields=("expires_at",), condition=Q(status="pending"), name="shop_orders_order_expiring"),
             models.Index(fields=("-placed_at", "-id"), condition=OVERPAID, name="shop_orders_order_overpaid"),
-            models.Index(fields=("email_key",), condition=UNSHIPPED, name="shop_orders_order_unpaid_mail"),
-            models.Index(fields=("phone",), condition=UNSHIPPED, name="shop_orders_order_unpaid_tel"),
-            models.Index(fields=("visitor",), condition=UNSHIPPED, name="shop_orders_order_unpaid_from"),
+            models.Index(fields=("email_key",), condition=UNPROCESSED, name="shop_orders_order_unpaid_mail"),
+            models.Index(fields=("phone",), condition=UNPROCESSED, name="shop_orders_order_unpaid_tel"),
+            models.Index(fields=("visitor",), condition=UNPROCESSED, name="shop_orders_order_unpaid_from"),
         ]
         permissions = [
             ("process_order", _("Can confirm, process, ship and deliver orders")),

@@ -1,6 +1,6 @@
 """Texts that people enter: refused before they reach a column that cannot hold them.
 
-SQLite would store a text of any length, and PostgreSQL would answer with an error of its own.
+SQLite would store a text of any length, and PostgreSQL would raise an error of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def is_storable(model: type[Model], name: str, text: str) -> bool:
 
 
 def fitted(model: type[Model], name: str, text: str) -> str:
-    """A text as a column of a model can hold it: without what cannot be stored, and cut."""
+    """A text without characters that cannot be stored, cut to the length of the column."""
     column: Any = model._meta.get_field(name)
     return UNSAFE.sub("", text)[: column.max_length]
 

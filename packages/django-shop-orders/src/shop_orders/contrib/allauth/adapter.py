@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from shop_core.addresses import comparable
 
 from shop_orders import emails
-from shop_orders.contrib.allauth.emails import equal_lookups
+from shop_orders.contrib.allauth.emails import run_skipped_lookup
 
 ALLAUTH = "65.21"
 """The version of allauth whose private methods this package overrides or calls; a test compares it."""
@@ -47,7 +47,7 @@ class AccountAdapter(DefaultAccountAdapter):
         compared = {name: comparable(str(credentials[name] or "")) for name in names}
         user: AbstractBaseUser | None = super().authenticate(request, **{**credentials, **compared})
         if user is None:
-            equal_lookups(compared.get("email") or compared.get("username") or "")
+            run_skipped_lookup(compared.get("email") or compared.get("username") or "")
         return user
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002

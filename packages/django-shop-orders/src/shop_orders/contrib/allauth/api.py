@@ -117,9 +117,9 @@ def refresh(request: HttpRequest, payload: RefreshIn) -> dict[str, Any] | HttpRe
     summary="Log out",
 )
 def logout(request: HttpRequest) -> Any:
-    """End the session: its access and refresh tokens are void at once.
+    """End the session. Its access and refresh tokens are revoked at once.
 
-    A token of an app ends only the tokens of that app.
+    With a token of an app, only the tokens of that app are revoked.
     """
     scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
@@ -127,9 +127,9 @@ def logout(request: HttpRequest) -> Any:
     elif "." in token:
         headless.call(request, "account:current_session", method="DELETE", token=token)
     else:
-        from shop_orders.contrib.allauth.scoped import end_token
+        from shop_orders.contrib.allauth.scoped import revoke_token
 
-        end_token(token)
+        revoke_token(token)
     return Status(204, None)
 
 

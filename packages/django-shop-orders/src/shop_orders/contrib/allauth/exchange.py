@@ -63,7 +63,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     validates the request and then sends the error to its redirect URI (RFC 7636, 4.4.1). In the same way, a redirect
     URI that is not exactly a registered one is replaced by one that no app has.
     """
-    if request.method == "POST":  # the form has the signed request; nothing in the address is read with it
+    if request.method == "POST":  # the form has the signed request; the query string is ignored
         return _with_query(request, QueryDict(), views.authorization)
     requested = request.GET.copy()
     if "code_challenge" in requested and requested.getlist(METHOD) != ["S256"]:
@@ -75,7 +75,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def end_session(request: HttpRequest) -> HttpResponse:
-    """allauth's endpoint, but it redirects only to exactly the addresses that the app registered for this."""
+    """allauth's endpoint, but it redirects only to exactly a URI that the app has registered for this."""
     sent = (request.POST if request.method == "POST" else request.GET).copy()
     wanted = sent.getlist("post_logout_redirect_uri")
     if wanted and not _is_registered(wanted, _client(_audience(sent)), after_logout=True):
@@ -88,7 +88,7 @@ def end_session(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def revoke(request: HttpRequest) -> HttpResponse:
-    """allauth's endpoint, but the token of another app is as one that does not exist (RFC 7009, 2.1)."""
+    """allauth's endpoint, but the token of another app is treated as unknown (RFC 7009, 2.1)."""
     if request.method != "POST":
         return _respond(request, views.revoke)
     caller = _caller(request)
@@ -102,14 +102,14 @@ def revoke(request: HttpRequest) -> HttpResponse:
     return _respond(request, views.revoke)
 
 
-@non_atomic  # what the cache remembers of an exchange is written after its commit
+@non_atomic  # an exchange is recorded in the cache after its commit
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
     """allauth's endpoint, but a code or refresh token can be exchanged only once. The second attempt is
     ``invalid_grant``.
 
     Only ``grant_type`` decides what is exchanged; parameters of other grants are removed. A parameter that is given
-    twice, or in the address, is refused (RFC 6749, 3.2).
+    twice, or in the query string, is refused (RFC 6749, 3.2).
     """
     if request.method != "POST":
         return _respond(request)
@@ -138,7 +138,7 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
     if not cache.add(key, "", timeout=lifetime):
         logger.warning("An authorization code that was exchanged before was presented again.")
         cache.set(f"{key}.again", 1, timeout=lifetime)
-        _end_tokens(key, user_id=cache.get(key))
+        _revoke_tokens(key, user_id=cache.get(key))
         return _error("invalid_grant")
     with transaction.atomic(using=connection_of(Token).alias):
         response = _error("invalid_grant") if _challenge_was_removed(request, code) else _respond(request)
@@ -146,7 +146,7 @@ def _exchange_code(request: HttpRequest, code: str) -> HttpResponse:
     if response.status_code == 200:
         cache.set(key, user_id, timeout=lifetime)
         if f"{key}.again" in cache:
-            _end_tokens(key, user_id=user_id)
+            _revoke_tokens(key, user_id=user_id)
             return _error("invalid_grant")
     else:
         cache.delete_many([key, f"{key}.again"])
@@ -166,7 +166,7 @@ def _store_code(response: HttpResponse, key: str) -> object:
     return next((row.user_id for row in rows), None)
 
 
-def _end_tokens(key: str, *, user_id: object) -> None:
+def _revoke_tokens(key: str, *, user_id: object) -> None:
     """Delete the tokens that were made from a code. ``user_id`` is empty while its first exchange is still running."""
     if not user_id:
         return
@@ -225,7 +225,7 @@ def _audience(sent: QueryDict) -> str:
 
 
 def _is_registered(wanted: list[str], client: Client | None, *, after_logout: bool = False) -> bool:
-    """Whether exactly one address is given, and it is exactly one of the app's (RFC 9700, 2.1).
+    """Whether exactly one URI is given, and the app has registered exactly this one (RFC 9700, 2.1).
 
     On a loopback address an app may use any port (RFC 8252, 7.3); ``localhost`` is a name, not such an address.
     """
@@ -241,7 +241,7 @@ def _without_port(uri: str) -> str:
 
 
 def _with_query(request: HttpRequest, query: QueryDict, view: Callable[[HttpRequest], Any]) -> HttpResponse:
-    """Call a view as if the address had this query."""
+    """Call a view as if the URL had this query string."""
     request.META["QUERY_STRING"] = query.urlencode()
     request.GET = query  # type: ignore[assignment]
     response: HttpResponse = view(request)

@@ -3,7 +3,7 @@
     SOCIALACCOUNT_ADAPTER = "shop_orders.contrib.allauth.openid_login.SocialAccountAdapter"
     urlpatterns = [path("accounts/", include("shop_orders.contrib.allauth.openid_urls")), ..., include("allauth.urls")]
 
-allauth (65.21) fails with an error of the server when a provider sends something else than it expects, takes
+allauth (65.21) responds with a server error when a provider sends something unexpected, takes
 ``"email_verified": "false"`` for true, and gives all users without a ``sub`` one account. Imported only where
 ``allauth.socialaccount.providers.openid_connect`` is installed.
 """
@@ -42,7 +42,7 @@ SUBJECT_LENGTH = 255
 NAME_LENGTH = 150
 """The length of the names in Django's user model."""
 STORED_LENGTH = 10_000
-"""More claims than this, as JSON, are not stored."""
+"""The longest JSON of all claims that is stored; if it is longer, only the claims of NEEDED are."""
 END = "end_session_endpoint"
 NEEDED = ("email", "email_verified", "family_name", "given_name", "iss", "name", "preferred_username", "sub")
 
@@ -62,7 +62,7 @@ FAULTS: Mapping[str, Any] = {
         "This log-in was started too long ago or in another browser, or %(provider)s refused it. Start again."
     ),
 }
-"""What happened, in the words of the page that shows it."""
+"""The messages of the error page, by code."""
 
 
 class ProviderFault(ProviderException):
@@ -108,7 +108,7 @@ class Adapter(OpenIDConnectOAuth2Adapter):
 
 
 class Provider(OpenIDConnectProvider):
-    """allauth's provider, but its claims are read defensively (OpenID Connect Core 1.0, 2, 5.1 and 5.3.2)."""
+    """allauth's provider. Unexpected claims raise ProviderFault (OpenID Connect Core 1.0, 2, 5.1 and 5.3.2)."""
 
     oauth2_adapter_class = Adapter
 
@@ -116,7 +116,7 @@ class Provider(OpenIDConnectProvider):
         """The log-in that a provider's response describes.
 
         Raises:
-            ProviderFault: ``sub`` is missing or no text, or the ID token and the userinfo are about two people.
+            ProviderFault: ``sub`` is missing or not text, or the ID token and the userinfo are about two people.
         """
         if not isinstance(response, dict):
             raise ProviderFault
@@ -142,7 +142,7 @@ class Provider(OpenIDConnectProvider):
         return _subject(claims, self.app.settings.get("uid_field", "sub"))
 
     def extract_extra_data(self, data: Any) -> dict[str, Any]:
-        """The claims, for their account's row; the usual ones only, if they are many."""
+        """The claims to store with the account; only those of NEEDED if all are longer than STORED_LENGTH."""
         is_short = len(json.dumps(data)) <= STORED_LENGTH
         return data if is_short else {"userinfo": {name: _text(_claims(data).get(name)) for name in NEEDED}}
 
@@ -243,7 +243,7 @@ def _subject(claims: Any, name: str = "sub") -> str:
     """Return the user's id at the provider; a hash of it, if it is longer than allauth's column.
 
     Raises:
-        ProviderFault: it is missing, no text, or longer than the 255 letters that are allowed.
+        ProviderFault: it is missing, not text, or longer than the 255 letters that are allowed.
     """
     subject = claims.get(name) if isinstance(claims, Mapping) else None
     if not isinstance(subject, str) or not subject.strip() or not subject.isprintable():
@@ -256,7 +256,7 @@ def _subject(claims: Any, name: str = "sub") -> str:
 
 
 def _text(value: Any) -> str:
-    """A claim as a line of text; "" if it is no text."""
+    """A claim as a line of text; "" if it is not text."""
     if not isinstance(value, str):
         return ""
     return "".join(letter for letter in value if letter.isprintable()).strip()[:NAME_LENGTH]

@@ -1,4 +1,4 @@
-"""What an OpenID Provider decides after a log-in: staff rights by a claim, and the log-out at the provider.
+"""Staff rights from a claim of an OpenID Provider, and the log-out at the provider.
 
 Both are settings of a provider's app in SOCIALACCOUNT_PROVIDERS: ``"staff_claim": "groups=shop-staff"`` and
 ``"end_session": True``. Imported only where ``allauth.socialaccount`` is installed.
@@ -26,7 +26,7 @@ GROUP = "Staff by OpenID Connect"
 STAFF = "is_staff_by_claim"
 """The key in an account's ``extra_data`` under which the claim of its last log-in is stored."""
 SESSION_SECONDS = 12 * 3600
-"""Staff by a claim log in again after this time, so that a claim that goes is noticed."""
+"""Staff by a claim log in again after this time, so that a claim that was removed takes effect."""
 SESSION_KEY = "shop_orders_openid_logout"
 
 
@@ -40,7 +40,7 @@ def connect() -> None:
 def has_claim(claims: Any, wanted: str) -> bool:
     """Whether claims have ``name=value``, or a ``name`` that is true. ``realm_access.roles=shop`` is a nested claim.
 
-    A claim that is a list has each of its items. Only text and true count: 1 is not true.
+    If the claim is a list, one item must match. Only text and true match: 1 is not true.
     """
     name, _equals, value = wanted.partition("=")
     found = claims.get(name) if isinstance(claims, Mapping) else None
@@ -55,8 +55,8 @@ def has_claim(claims: Any, wanted: str) -> bool:
 def update_staff(user: Any) -> None:
     """Give a user staff rights if one of the accounts that are linked has the claim; take them away if none has.
 
-    Only rights that a claim gave are taken away: the group tells them apart. Superusers stay staff, and no claim makes
-    one. A second call changes nothing.
+    Only rights that a claim gave are taken away; members of the group have them. A superuser is always staff, and no
+    claim makes a user a superuser. A second call changes nothing.
     """
     with transaction.atomic(using=connection_of(get_user_model()).alias):
         locked = get_user_model()._default_manager.select_for_update().get(pk=user.pk)
@@ -75,9 +75,9 @@ def update_staff(user: Any) -> None:
 
 
 def logout_url(request: HttpRequest, back: str) -> str:
-    """The address of the provider's log-out (OpenID Connect RP-Initiated Logout 1.0, 2); "" if there is none.
+    """The URL of the provider's log-out (OpenID Connect RP-Initiated Logout 1.0, 2); "" if there is none.
 
-    ``back`` is the path to which the provider sends the browser; the provider must know its full address.
+    ``back`` is the path to which the provider sends the browser; the provider must know its full URL.
     """
     known = request.session.get(SESSION_KEY) if request.user.is_authenticated else None
     if not known:
@@ -91,7 +91,7 @@ def logout_url(request: HttpRequest, back: str) -> str:
 
 
 def logout_origin(request: HttpRequest) -> str:
-    """The origin of the provider's log-out, for ``form-action``; "" if there is none. It starts no session."""
+    """The origin of the provider's log-out, for ``form-action``; "" if there is none. Creates no session."""
     if settings.SESSION_COOKIE_NAME not in request.COOKIES or not hasattr(request, "session"):
         return ""
     known = request.session.get(SESSION_KEY) or {}

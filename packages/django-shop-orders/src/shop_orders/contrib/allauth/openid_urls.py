@@ -1,4 +1,4 @@
-"""The addresses of allauth's OpenID Connect log-in, with the same names. Include them before ``allauth.urls``."""
+"""The URLs of allauth's OpenID Connect log-in, with the same names. Include them before ``allauth.urls``."""
 
 from allauth.socialaccount import app_settings
 from django.urls import path

@@ -18,7 +18,7 @@ def connect() -> None:
     email_changed.connect(_update_address, dispatch_uid=name)
     email_confirmed.connect(_update_confirmed_address, dispatch_uid=name)
     if apps.is_installed("allauth.idp.oidc"):
-        pre_save.connect(_end_tokens_with_password, sender=get_user_model(), dispatch_uid=name)
+        pre_save.connect(_revoke_tokens_of_old_password, sender=get_user_model(), dispatch_uid=name)
 
 
 def _update_address(user: Any, to_email_address: EmailAddress, **_kwargs: Any) -> None:
@@ -30,7 +30,7 @@ def _update_confirmed_address(email_address: EmailAddress, **_kwargs: Any) -> No
         customers.update(customers.for_user(email_address.user), email=email_address.email)
 
 
-def _end_tokens_with_password(
+def _revoke_tokens_of_old_password(
     sender: Any, instance: Any, update_fields: frozenset[str] | None = None, **_kwargs: Any
 ) -> None:
     """Revoke the tokens of the OpenID Provider when the password changes, as stateful validation does for log-ins."""
@@ -38,6 +38,6 @@ def _end_tokens_with_password(
         return
     stored = sender._default_manager.filter(pk=instance.pk).values_list("password", flat=True).first()
     if stored is not None and stored != instance.password:
-        from shop_orders.contrib.allauth.scoped import end_all_tokens
+        from shop_orders.contrib.allauth.scoped import revoke_all_tokens
 
-        end_all_tokens(instance)
+        revoke_all_tokens(instance)

@@ -47,7 +47,7 @@ class ScopedAuth(TokenAuth):
         return token
 
 
-def end_token(value: str) -> None:
+def revoke_token(value: str) -> None:
     """Revoke an access token, and all refresh tokens of its user for the same app."""
     token = Token.objects.lookup(Token.Type.ACCESS_TOKEN, value)
     if token is not None:
@@ -55,6 +55,6 @@ def end_token(value: str) -> None:
         token.delete()
 
 
-def end_all_tokens(user: AbstractBaseUser) -> None:
+def revoke_all_tokens(user: AbstractBaseUser) -> None:
     """Revoke every token of a user, with the codes that were not exchanged yet."""
     Token.objects.filter(user=user).delete()

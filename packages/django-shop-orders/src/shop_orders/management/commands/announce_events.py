@@ -27,7 +27,7 @@ class Command(BaseCommand):
             sent += taken
             self.stdout.write(f"{sent} announced")
         waiting = OrderEvent.objects.waiting().count()
-        self.stdout.write(f"{sent} announced, {waiting} wait for their next attempt.")
+        self.stdout.write(f"{sent} announced, {waiting} waiting for their next attempt.")
 
     def _list(self) -> None:
         waiting = OrderEvent.objects.waiting().select_related("order").order_by("next_attempt_at")
@@ -35,4 +35,4 @@ class Command(BaseCommand):
             why = event.last_error or "not announced yet"
             at = event.next_attempt_at.isoformat(timespec="seconds")
             self.stdout.write(f"{event.order.number} {event.signal}: attempt {event.attempts + 1} at {at}; {why}")
-        self.stdout.write(f"{waiting.count()} wait.")
+        self.stdout.write(f"{waiting.count()} waiting.")

@@ -16,8 +16,8 @@ class Command(BaseCommand):
     help = (
         "Report rows whose e-mail addresses are spellings of one address, and addresses that mail cannot be sent to. "
         "Without arguments it checks the users and, where allauth is installed, its e-mail addresses. Nothing is "
-        "changed; the exit status is 1 if something was found. Run it before the accounts of a site compare addresses "
-        "as the shop does."
+        "changed; the exit status is 1 if something was found. Run it before you set ACCOUNT_ADAPTER to the shop's "
+        "adapter, which compares addresses in this way."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         found = sum(self._check(model, name) for model, name in fields)
         if found:
             raise CommandError(f"Found {found}. Merge or correct these rows.")
-        self.stdout.write("No two rows have one address, and mail can be sent to all.")
+        self.stdout.write("All addresses are different, and mail can be sent to each.")
 
     def _usual_fields(self) -> list[tuple[type[models.Model], str]]:
         user = get_user_model()
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             shown = ", ".join(f"{address!r} ({key})" for key, address in rows)
             owners = self._owners(model, [key for key, _address in rows])
             if owners > 1:
-                lines.append(f"one address: {shown}")
+                lines.append(f"the same address: {shown}")
             lines += [f"{self._reason(address)} {address!r} ({key})" for key, address in rows if self._reason(address)]
         for line in lines:
             self.stdout.write(f"{model._meta.label}.{name}: {line}")

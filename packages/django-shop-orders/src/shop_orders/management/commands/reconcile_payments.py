@@ -25,7 +25,7 @@ class Command(BaseCommand):
             self._count()
             return
         changed = payments.reconcile(limit=options["limit"])
-        self.stdout.write(f"{changed} changed, {Payment.objects.filter(status__in=Payment.OPEN).count()} wait")
+        self.stdout.write(f"{changed} changed, {Payment.objects.filter(status__in=Payment.OPEN).count()} waiting")
 
     def _count(self) -> None:
         waiting = Payment.objects.filter(status__in=Payment.OPEN).values_list("provider", "status")
@@ -35,4 +35,4 @@ class Command(BaseCommand):
         for provider, count in refunds.annotate(Count("pk")).order_by("payment__provider"):
             self.stdout.write(f"{provider}: {count} refunds pending")
         kept = (ProviderEvent.Outcome.WAITING, ProviderEvent.Outcome.UNMATCHED)
-        self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} provider events wait")
+        self.stdout.write(f"{ProviderEvent.objects.filter(outcome__in=kept).count()} provider events waiting")

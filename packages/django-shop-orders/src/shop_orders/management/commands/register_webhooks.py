@@ -1,4 +1,4 @@
-"""``manage.py register_webhooks``: tell a payment provider the URLs to call."""
+"""``manage.py register_webhooks``: register the URLs that a payment provider calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shop_orders.payment_providers import payment_provider
 
 
 class Command(BaseCommand):
-    help = "Tell a payment provider the URLs that it has to call, such as M-Pesa those for payments by hand."
+    help = "Register the URLs of this site at a payment provider, such as those for M-Pesa payments by hand."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("alias", help="the provider's name in SHOP_ORDERS['PAYMENT_PROVIDERS']")

@@ -11,8 +11,8 @@ from shop_orders.testing import races
 
 class Command(BaseCommand):
     help = (
-        "Let many buyers race for few units on this database. With --ref they race for products of your "
-        "PRODUCT_SOURCE, which are sold out for some seconds; otherwise for those of a table that is removed "
+        "Let many buyers order few units on this database at once. With --ref they order products of your "
+        "PRODUCT_SOURCE, which are sold out for some seconds; otherwise those of a table that is removed "
         "afterwards. No signal is sent. Not for a database that is under load."
     )
 
@@ -21,13 +21,13 @@ class Command(BaseCommand):
             "--ref",
             action="append",
             default=[],
-            help="A product of your PRODUCT_SOURCE with stock. Name two or more to race for deadlocks too. All stock "
+            help="A product of your PRODUCT_SOURCE with stock. Name two or more to look for deadlocks too. All stock "
             "is released afterwards; a source with a ledger keeps the movements.",
         )
         parser.add_argument(
             "--buyers", type=int, default=64, help="How many buy at once; each takes a connection (64)."
         )
-        parser.add_argument("--units", type=int, default=50, help="How many buyers the stock is enough for (50).")
+        parser.add_argument("--units", type=int, default=50, help="How many of the buyers can be served (50).")
         parser.add_argument("--orders", type=int, default=640, help="Orders of the second race (640).")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         hot = races.own_product(refs[0], buyers=buyers, units=options["units"])
         self._show(f"{buyers} buyers for all units of {refs[0]}", hot)
         if len(refs) == 1:
-            self.stdout.write("Not raced for deadlocks: that needs a second --ref.")
+            self.stdout.write("Deadlocks were not looked for: that needs a second --ref.")
             return self._is_won(hot)
         mixed = races.own_carts(refs, buyers=buyers, orders=options["orders"])
         self._show(f"{options['orders']} orders of one unit of each of {', '.join(refs)}", mixed)
