@@ -213,4 +213,4 @@ def test_dispute_of_a_cancelled_and_refunded_order_changes_neither_status_nor_st
     send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500]))
     assert (account(card), Book.objects.get().on_hand) == before
     assert card.order.status == "cancelled"
-    assert "It could not be recorded" in notes(card)[0]
+    assert "It could not be recorded" in event_messages(card)[0]
