@@ -1,4 +1,4 @@
-"""Facets, which must be exact at any moment: kept counts before and after folding, and counts of filtered lists."""
+"""Facets, which must be exact at any moment: stored counts before and after folding, and counts of filtered lists."""
 
 from collections import Counter
 from datetime import timedelta

@@ -69,7 +69,7 @@ class AppSettings(BaseSettings):
 
     @property
     def FACETS(self) -> Sequence[str]:
-        """Names of the attributes that lists count by value, at most 20: ``["colour", "size"]``.
+        """Names of the attributes whose values are counted in lists of products, at most 20: ``["colour", "size"]``.
 
         Any attribute can be filtered by. After a change of this setting, a job counts all products again.
         """

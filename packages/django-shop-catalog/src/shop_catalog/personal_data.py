@@ -38,7 +38,7 @@ def export_personal_data(person: Person) -> dict[str, Any]:
 
 
 def erase_personal_data(person: Person) -> list[dict[str, str]]:
-    """Delete the person's reviews with their replies, and update the ratings. Nothing ever has to wait.
+    """Delete the person's reviews with their replies, and update the ratings. Returns an empty list.
 
     A review is the person's own text under their name, so it is deleted, not kept without a name. A second call
     changes nothing.
@@ -59,4 +59,4 @@ def _reviews(person: Person) -> QuerySet[Review]:
     try:
         return Review.objects.filter(author=person.get("user") or None)
     except (ValidationError, ValueError):
-        return Review.objects.none()  # the key of another kind of user
+        return Review.objects.none()  # the user model has primary keys of another type

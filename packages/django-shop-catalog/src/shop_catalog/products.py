@@ -303,7 +303,7 @@ def _update_derived(
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
     is_simple = product.kind == ProductKind.SIMPLE and values.keys() == {"price"}
     if is_simple and facets.are_in_one_band(old_price, product.price):
-        facets.record([listed.pk])
+        facets.mark_changed([listed.pk])
     else:
         facets.refresh([listed.pk])
 

@@ -26,7 +26,7 @@ def connect() -> None:
 
 
 def count_deleted_product(*, instance: ProductTerms, using: str, **_kwargs: Any) -> None:
-    """Take a product that is deleted, by whatever code, out of the kept counts."""
+    """Subtract a product from the stored counts when it is deleted, also if other code deletes it."""
     removed = instance.facets if instance.is_counted else []
     above = [term for term in instance.terms if term < 0]
     FacetChange.objects.using(using).create(categories=above, removed=removed)
@@ -48,6 +48,7 @@ def lock_for_raw_category(*, raw: bool, using: str, **_kwargs: Any) -> None:
 
 
 def recount_for_raw_product(*, raw: bool, using: str, **_kwargs: Any) -> None:
+    """After a fixture with products, fill the search texts and count everything again, once on commit."""
     if raw:
         _once_on_commit(_recount_all, using)
 

@@ -11,7 +11,8 @@ from django.dispatch import Signal
 stock_low = Signal()
 """Availability fell below the product's threshold. Kwargs: ``product``, ``payload``, ``event_id``.
 
-``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "available", "threshold", "recipients": {}}``.
+``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "available", "threshold", "notify": True,
+"recipients": {}}``.
 """
 
 stock_back = Signal()
@@ -21,18 +22,19 @@ price_changed = Signal()
 """A product's price changed. Kwargs: ``product``, ``payload``, ``event_id``.
 
 ``payload`` is ``{"version", "product": {"sku", "name", "slug"}, "old_price", "new_price", "currency",
-"recipients": {}}``. A price is ``None`` if none was given. A bulk upload sends ``products_imported`` instead.
+"notify": True, "recipients": {}}``. A price is ``None`` if none was given. A bulk upload sends ``products_imported``
+instead.
 """
 
 review_submitted = Signal()
 """A customer wrote or changed a review. Kwargs: ``review``, ``payload``, ``event_id``.
 
 ``payload`` is ``{"version", "review": {"id", "rating", "title", "status"}, "product": {"sku", "name", "slug"},
-"recipients": {}}``.
+"notify": True, "recipients": {}}``.
 """
 
 products_imported = Signal()
 """A bulk upload was written. Kwargs: ``payload``, ``event_id``.
 
-``payload`` is ``{"version", "created", "updated", "failed", "recipients": {}}``.
+``payload`` is ``{"version", "created", "updated", "failed", "notify": True, "recipients": {}}``.
 """

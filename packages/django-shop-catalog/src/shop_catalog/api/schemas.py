@@ -132,10 +132,10 @@ class FacetsOut(Schema):
     )
     attributes: dict[str, dict[str, int]] = Field(
         description="Number of matching products by attribute and value, for the attributes that the site counts. "
-        "A filter does not narrow its own counts."
+        "The counts of an attribute ignore the filter by that attribute."
     )
     other: dict[str, int] = Field(
-        description="Number of matching products by attribute, whose values are not counted by themselves."
+        description="For each attribute, the number of matching products with values that are not in attributes."
     )
     in_stock: int
     min_price: MoneyText | None

@@ -72,7 +72,7 @@ class _Numbers(NamedTuple):
 def count_facets(filters: Filters, *, with_categories: bool = True) -> Facets:
     """The facets of the products that match. ``with_categories=False`` leaves out the counts of categories.
 
-    Those of a category, or of the whole shop, are kept. Others are counted, and stay in Django's cache until the
+    Those of a category, or of the whole shop, are stored. Others are counted, and cached until the
     catalogue changes.
 
     Raises:
@@ -131,9 +131,9 @@ def _count(
 def _numbers(filters: Filters, tree: categories.CategoryTree, node: categories.Node | None, now: datetime) -> _Numbers:
     if filters == Filters(category=filters.category):
         below = facets.subtree_terms(tree, node.id) if node is not None else []
-        kept = facets.kept_facets(node.id if node is not None else facets.EVERYTHING, below, now=now)
-        if kept is not None:
-            return _Numbers(kept, is_exact=True)
+        stored = facets.current_counts(node.id if node is not None else facets.EVERYTHING, below, now=now)
+        if stored is not None:
+            return _Numbers(stored, is_exact=True)
     return _counted(filters)
 
 
@@ -147,7 +147,7 @@ def _counted(filters: Filters) -> _Numbers:
 
 def _samples() -> int:
     """The number of samples to read: a power of two, so that few statements serve every size of a shop."""
-    size = (facets.kept_facets(facets.EVERYTHING, [], now=timezone.now()) or {}).get(terms.EVERY, 0)
+    size = (facets.current_counts(facets.EVERYTHING, [], now=timezone.now()) or {}).get(terms.EVERY, 0)
     wanted = max(terms.SAMPLES * SAMPLED // max(size, 1), 1)
     return min(places_for(wanted), terms.SAMPLES)
 
@@ -186,7 +186,7 @@ def _categories(
     shown = [*([node] if node is not None else []), *(child for child in children if child.is_visible)]
     below = {each.id: facets.subtree_terms(tree, each.id) for each in shown}
     if filters == Filters(category=filters.category):
-        totals = facets.kept_totals(below, now=now)
+        totals = facets.current_totals(below, now=now)
         for each in shown:
             if each.id not in totals:
                 totals[each.id] = _counted(Filters(category=each.slug)).by_facet.get(terms.EVERY, 0)

@@ -1,4 +1,4 @@
-"""Folding: adding the recorded changes to the kept counts."""
+"""Folding: adding the recorded changes to the stored counts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from shop_core.db.transactions import in_transaction
 
 from shop_catalog import categories
 from shop_catalog.facets import queries, writing
-from shop_catalog.facets.kept import subtree_terms
 from shop_catalog.facets.queries import EVERYTHING, FOLDED
+from shop_catalog.facets.reading import subtree_terms
 from shop_catalog.facets.values import filterable, store_names
 from shop_catalog.models import Category, FacetChange, FacetCount, FacetValue, Product, ProductTerms
 from shop_catalog.statistics.changes import with_ancestors
@@ -33,10 +33,10 @@ class _Change(NamedTuple):
 
 
 def fold() -> int:
-    """Fold the recorded changes into the kept counts. Returns how many were folded; a second run finds none.
+    """Fold the recorded changes into the stored counts. Returns how many were folded; a second run finds none.
 
-    Runs in transactions of at most ``CHUNK`` changes. Then the categories that were moved are counted again, each in
-    a transaction, and products whose publication began or ended are counted as such.
+    First the products whose publication began or ended are added to the changes. The changes are folded in
+    transactions of at most ``CHUNK``. Then each category that was moved is counted again, in its own transaction.
     """
     apply_publications()
     fill_new_facets()

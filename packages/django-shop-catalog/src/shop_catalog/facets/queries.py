@@ -1,4 +1,4 @@
-"""Statements of the kept counts."""
+"""Statements of the stored counts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ EVERYTHING = 0
 """The ``category_id`` of counts of the whole shop."""
 
 FOLDED = -1
-"""The ``category_id`` of the number of changes that were ever folded."""
+"""The ``category_id`` of a row that is no category's: its ``number`` says how many changes were ever folded."""
 
 
 class Version(NamedTuple):
-    """It changes with every change of the catalogue: the number of changes ever, and of publications that are due."""
+    """Numbers of which one differs after every change of the catalogue: changes folded, changes not folded yet, and
+    products whose publication has begun or ended since.
+    """
 
     folded: int
     unfolded: int
@@ -34,7 +36,7 @@ class Version(NamedTuple):
 
 
 class FacetNumber(NamedTuple):
-    """A row of the union of kept counts and changes. A number of ``None``: the category has to be counted again."""
+    """A row of the union of stored counts and changes. A number of ``None``: the category has to be counted again."""
 
     facet: Any
     number: int | None
@@ -92,7 +94,7 @@ def version(*, now: datetime) -> Version:
 
 
 def facet_numbers(category_id: int, below: list[int], *, now: datetime) -> dict[int, int] | None:
-    """The number of products by facet: kept counts, changes that are not folded, and publications that are due.
+    """The number of products by facet: stored counts, changes that are not folded, and publications that are due.
 
     ``below`` are the terms of the category and all below it, empty for the whole shop. One statement. ``None`` if the
     category has to be counted again.
@@ -112,7 +114,7 @@ def counted_numbers(category_id: int, below: list[int]) -> dict[int, int]:
 
 
 def add_counts(rows: Sequence[tuple[int, int, int]]) -> None:
-    """Add to the kept counts: rows of category, facet and number, in the order of their keys."""
+    """Add to the stored counts: rows of category, facet and number, in the order of their keys."""
     connection = connection_of(FacetCount)
     table = connection.ops.quote_name(FacetCount._meta.db_table)
     add = f"ON CONFLICT (category_id, facet) DO UPDATE SET number = {table}.number + excluded.number"
@@ -137,8 +139,8 @@ def _summed(rows: Iterable[FacetNumber]) -> dict[int, int]:
     return numbers
 
 
-def kept_totals(category_ids: list[int]) -> dict[int, int | None]:
-    """The kept number of products in each category's subtree; ``None`` if it has to be counted again."""
+def stored_totals(category_ids: list[int]) -> dict[int, int | None]:
+    """The stored number of products in each category's subtree; ``None`` if it has to be counted again."""
     if not category_ids:
         return {}
     padded = category_ids + category_ids[-1:] * (-len(category_ids) % 16)
@@ -149,7 +151,7 @@ def kept_totals(category_ids: list[int]) -> dict[int, int | None]:
 
 
 def total_changes(*, now: datetime) -> list[CategoriesNumber]:
-    """What to add to the kept numbers of products: changes that are not folded, and publications that are due."""
+    """What to add to the stored numbers of products: changes that are not folded, and publications that are due."""
     return [row._replace(categories=_as_list(row.categories)) for row in _TOTAL_CHANGES.rows(now=now)]
 
 
@@ -215,7 +217,7 @@ def _due(now: Any, *, is_counted: bool) -> QuerySet[Any, Any]:
 
 def _build_numbers(p: Any, everything: bool) -> QuerySet[Any, Any]:  # noqa: FBT001
     now, category = p("now", ProductTerms._meta.get_field("changes_at")), p("category", BigIntegerField())
-    kept = FacetCount.objects.filter(category_id=category).values_list("facet", "number")
+    stored = FacetCount.objects.filter(category_id=category).values_list("facet", "number")
     recount = FacetChange.objects.filter(category_id=category).order_by()
     stale = recount.annotate(each=Value(EVERY, output_field=BigIntegerField())).annotate(
         number=Value(None, output_field=BigIntegerField())
@@ -228,7 +230,7 @@ def _build_numbers(p: Any, everything: bool) -> QuerySet[Any, Any]:  # noqa: FBT
         if not everything:
             due = due.filter(Overlaps(F("terms"), p("below", NumbersField()), is_set=True))
         parts.append(_counts(due, "facets", sign))
-    rows: QuerySet[Any, Any] = kept.union(*parts, all=True)
+    rows: QuerySet[Any, Any] = stored.union(*parts, all=True)
     return rows
 
 
@@ -256,8 +258,8 @@ def _build_version(p: Any) -> QuerySet[Any, Any]:
 def _build_totals(p: Any, size: int) -> QuerySet[Any, Any]:
     wanted = In(F("category_id"), [p(f"id{place}", BigIntegerField()) for place in range(size)])
     stale = FacetChange.objects.filter(wanted).annotate(number=Value(None, output_field=BigIntegerField())).order_by()
-    kept = FacetCount.objects.filter(wanted, facet=EVERY).values_list("category_id", "number")
-    rows: QuerySet[Any, Any] = kept.union(stale.values_list("category_id", "number"), all=True)
+    stored = FacetCount.objects.filter(wanted, facet=EVERY).values_list("category_id", "number")
+    rows: QuerySet[Any, Any] = stored.union(stale.values_list("category_id", "number"), all=True)
     return rows
 
 

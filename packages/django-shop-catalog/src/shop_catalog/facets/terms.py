@@ -14,7 +14,7 @@ from typing import Any
 
 IN_STOCK, SOLD_OUT = 1, 2
 SAMPLES = 256
-"""Each product is in one of so many samples of about the same size."""
+"""The number of samples. Each product is in one of them, and they have about the same size."""
 
 _FIRST_SAMPLE = 1000
 
@@ -59,7 +59,7 @@ def pairs(*objects: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def attribute_term(name: str, text: str | None) -> int:
-    """The term of an attribute with a value. Without a text it is the key of the name's further values."""
+    """The term of an attribute with a value. With ``None``, the key of all values beyond the limit."""
     content = json.dumps([name, text]).encode()
     return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 2 | 1 << 62
 

@@ -14,10 +14,10 @@ from shop_catalog.models import FacetValue, ProductTerms
 
 MAX_NAMES = 20
 MAX_VALUES = 300
-"""The maximum number of values of one attribute that are counted by themselves. Further values count together."""
+"""The maximum number of values of one attribute that are counted individually. Further values are counted together."""
 
 MAX_LENGTH = 100
-"""Longer texts are not counted by themselves."""
+"""Longer texts are not counted individually."""
 
 
 class Pair(NamedTuple):
@@ -52,7 +52,7 @@ def store_names() -> None:
 
 
 def _store(missing: Mapping[Pair, int], names: set[str]) -> None:
-    """Insert values in the order of their keys, so that two writers do not wait for each other in a circle."""
+    """Insert values in the order of their keys, so that two writers do not deadlock."""
     room = {name: MAX_VALUES + 1 - count for name, count in queries.value_counts().items()}
     rows: dict[int, tuple[int, str, str | None, bool]] = {}
     for name in names - room.keys():

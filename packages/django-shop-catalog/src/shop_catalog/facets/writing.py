@@ -48,8 +48,8 @@ def refresh(listed_ids: Iterable[int]) -> None:
         _refresh(ids[start : start + CHUNK])
 
 
-def record(listed_ids: Iterable[int]) -> None:
-    """Record that products changed in a way that changes no count, so that lists are counted again."""
+def mark_changed(listed_ids: Iterable[int]) -> None:
+    """Record that products changed although no facet did, so that cached counts of filtered lists are discarded."""
     FacetChange.objects.bulk_create(FacetChange() for _pk in listed_ids)
 
 

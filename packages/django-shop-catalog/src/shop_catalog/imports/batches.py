@@ -195,10 +195,10 @@ class Batch:
                 raise InvalidProduct(message % {"reserved": product.reserved_quantity}, field="stock_quantity")
 
     def _categories(self, row: ProductRow) -> list[int]:
-        unknown = [place for place in row.categories if place not in self.lookup]
+        unknown = [name for name in row.categories if name not in self.lookup]
         if unknown:
             raise InvalidProduct(_("There is no category %(name)s.") % {"name": unknown[0]}, field="categories")
-        return list(dict.fromkeys(self.lookup[place] for place in row.categories))
+        return list(dict.fromkeys(self.lookup[name] for name in row.categories))
 
     def _write_products(self) -> None:
         new = [entry for entry in self.entries if entry.is_new]

@@ -102,13 +102,13 @@ def _parse(raw: RawRow, report: Report) -> tuple[int, ProductRow] | None:
         return raw.number, _ROW.validate_python(raw.values)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        report.add(RowError(raw.number, sku, place, first["type"], explain(first["msg"])))
+        column = ".".join(str(part) for part in first["loc"])
+        report.add(RowError(raw.number, sku, column, first["type"], explain(first["msg"])))
         return None
 
 
 def _category_lookup() -> dict[str, int]:
-    """``{slug or path: id}`` of all categories. A path is such as ``"Animals > Birds"``."""
+    """``{slug or path: id}`` of all categories. An example of a path: ``"Animals > Birds"``."""
     by_id: dict[int, str] = {}
     lookup: dict[str, int] = {}
     for pk, parent_id, slug, name in Category.objects.values_list("pk", "parent_id", "slug", "name"):

@@ -210,7 +210,9 @@ def _lock(skus: Iterable[str], *, strict: bool = True) -> dict[str, StockRow]:
     rows = queries.lock_stock(filter(texts.is_storable, wanted))
     if strict and len(rows) != len(wanted):
         unknown = ", ".join(sorted(wanted - rows.keys()))
-        raise UnknownProduct(_("These products have no stock to change: %(skus)s.") % {"skus": unknown})
+        raise UnknownProduct(
+            _("These products do not exist, or are groups, which have no stock: %(skus)s.") % {"skus": unknown}
+        )
     return rows
 
 

@@ -418,8 +418,8 @@ class Migration(migrations.Migration):
                     "crossing",
                     models.CharField(
                         blank=True,
-                        choices=[("low", "Low"), ("back", "Back")],
-                        help_text="Whether the stock fell below its threshold or rose back to it.",
+                        choices=[("low", "Fell below it"), ("back", "Rose to it")],
+                        help_text="Whether the available stock crossed the low-stock threshold.",
                         max_length=4,
                     ),
                 ),

@@ -1,4 +1,4 @@
-"""Changes that are not yet folded into the kept counts of facets."""
+"""Changes that are not yet folded into the stored counts of facets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shop_catalog.models.numbers import NumbersField
 
 
 class FacetChange(models.Model):
-    """A change to fold into the kept counts, written in the transaction of the change.
+    """A change to fold into the stored counts, written in the transaction of the change.
 
     The facets ``added`` and ``removed`` count for all categories above ``categories``. With ``category_id``: that
     category has to be counted again.

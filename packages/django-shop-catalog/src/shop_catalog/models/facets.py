@@ -1,4 +1,4 @@
-"""What lists are filtered and counted by: see ``shop_catalog.facets``."""
+"""The tables by which lists are filtered and counted: see ``shop_catalog.facets``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ProductTerms(models.Model):
     """The terms and facets of a simple product or a group, with those of its variants.
 
     ``terms`` are the numbers that filters look for, ``facets`` those that are counted. ``is_counted``: the product is
-    in the kept counts; ``changes_at`` is the next moment at which its publication changes that.
+    in the stored counts; ``changes_at`` is the next moment at which its publication changes that.
     """
 
     product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="listing_terms")
@@ -37,7 +37,9 @@ class ProductTerms(models.Model):
 
 
 class FacetValue(models.Model):
-    """A value of a filterable attribute, found by ``key``, its term. Without ``value``: all values beyond the limit.
+    """A value of a filterable attribute, found by ``key``, its term.
+
+    A row whose ``value`` is null stands for all values of the attribute beyond the limit.
 
     ``is_complete`` is false while the products with a newly filterable attribute are counted.
     """

@@ -44,8 +44,8 @@ class StockMovement(models.Model):
     crossing = models.CharField(
         max_length=4,
         blank=True,
-        choices=[("low", _("Low")), ("back", _("Back"))],
-        help_text=_("Whether the stock fell below its threshold or rose back to it."),
+        choices=[("low", _("Fell below it")), ("back", _("Rose to it"))],
+        help_text=_("Whether the available stock crossed the low-stock threshold."),
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)
 

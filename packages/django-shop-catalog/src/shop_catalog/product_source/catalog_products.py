@@ -67,7 +67,7 @@ class CatalogProductSource:
         return {row.sku: _product_of(row) for row in rows}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
-        """Reserve stock for all lines or none. Returns ``{}``, or ``{ref: available}`` of those without enough."""
+        """Reserve stock for all lines or none. Returns ``{}``, or ``{ref: available}`` of those that are short."""
         return inventory.reserve(quantities, reference=reference)
 
     def release(self, quantities: Mapping[str, int], *, reference: str) -> None:

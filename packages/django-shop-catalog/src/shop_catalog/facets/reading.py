@@ -1,4 +1,4 @@
-"""Reading the kept counts of a category or of the whole shop."""
+"""Reading the stored counts of a category or of the whole shop."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ def subtree_terms(tree: CategoryTree, category_id: int) -> list[int]:
     return [category_term(category_id), *(category_term(node.id) for node in tree.walk(category_id))]
 
 
-def kept_facets(category_id: int, below: list[int], *, now: datetime) -> dict[int, int] | None:
+def current_counts(category_id: int, below: list[int], *, now: datetime) -> dict[int, int] | None:
     """The number of listed products by facet, exact at any moment. ``None`` if they have to be counted again."""
     numbers = queries.facet_numbers(category_id, below, now=now)
     return None if numbers is None else {facet: number for facet, number in numbers.items() if number}
 
 
-def kept_totals(below: Mapping[int, list[int]], *, now: datetime) -> dict[int, int]:
+def current_totals(below: Mapping[int, list[int]], *, now: datetime) -> dict[int, int]:
     """The number of listed products in each category, given with the terms of its subtree.
 
     Categories that have to be counted again are left out.
     """
-    kept = queries.kept_totals(list(below))
+    stored = queries.stored_totals(list(below))
     changes = queries.total_changes(now=now)
     found = {}
     for pk, terms in below.items():
-        total = kept.get(pk, 0)
+        total = stored.get(pk, 0)
         if total is not None:
             wanted = set(terms)
             changed = sum(change.number for change in changes if not wanted.isdisjoint(change.categories))
