@@ -23,6 +23,10 @@ THINGS = ("teapot", "lamp", "basket", "chair", "blanket", "kettle", "mirror", "c
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
+FACET_TABLES = ("shop_catalog_facetchange", "shop_catalog_facetcount", "shop_catalog_facetvalue")
+"""Filled by the job ``fold_facets``."""
+
+
 class Node(NamedTuple):
     id: int
     parent_id: int | None
@@ -38,7 +42,7 @@ def load(dsn: str, *, scale: int) -> None:
     nodes = tree()
     count = BASE_PRODUCTS * scale
     with psycopg.connect(dsn, autocommit=True) as connection:
-        tables = "shop_catalog_category, shop_catalog_product, auth_user"
+        tables = "shop_catalog_category, shop_catalog_product, auth_user, " + ", ".join(FACET_TABLES)
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         with _unindexed(connection):
             _copy(connection, "shop_catalog_category", CATEGORY_COLUMNS, _categories(nodes))
@@ -115,7 +119,7 @@ PRODUCT_COLUMNS = (
     "created_at",
     "updated_at",
 )
-LINK_COLUMNS = ("product_id", "category_id", "position")
+LINK_COLUMNS = ("product_id", "category_id", "position", "listed_at")
 IMAGE_COLUMNS = (
     "public_id",
     "product_id",
@@ -178,7 +182,7 @@ def _products(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
         colour, material, thing = rng.choice(COLOURS), rng.choice(MATERIALS), rng.choice(THINGS)
         name = f"{colour} {material} {thing} {number}".capitalize()
         words = " ".join(rng.choices((*COLOURS, *MATERIALS, *THINGS), k=60))
-        moment = START + timedelta(seconds=number * 7)
+        moment = _created_at(number)
         yield (
             number,
             f"SKU-{number:07}",
@@ -208,7 +212,11 @@ def _links(rng: random.Random, count: int, nodes: list[Node]) -> Iterator[tuple[
     ids = [node.id for node in nodes]
     for number in range(1, count + 1):
         for position, category in enumerate(rng.sample(ids, 3)):
-            yield number, category, position
+            yield number, category, position, _created_at(number)
+
+
+def _created_at(number: int) -> datetime:
+    return START + timedelta(seconds=number * 7)
 
 
 def _images(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:

@@ -67,7 +67,9 @@ def floor(count: int) -> float:
     _empty()
     products = list(data._products(random.Random(1), count))  # noqa: SLF001
     links = [
-        (number, category, place) for number in range(1, count + 1) for place, category in enumerate(_ids(number))
+        (number, category, place, data.START)
+        for number in range(1, count + 1)
+        for place, category in enumerate(_ids(number))
     ]
     columns = "product_id, kind, stock_change, reserved_change, reference, reason, created_at, event_id, crossing"
     moves = [(n, "receive", 7, 0, "import", "Import", data.START, uuid.uuid4(), "") for n in range(1, count + 1)]
@@ -221,7 +223,8 @@ def _empty() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE shop_catalog_product, shop_catalog_statisticschange RESTART IDENTITY CASCADE")
+        tables = "shop_catalog_product, shop_catalog_statisticschange, shop_catalog_facetchange"
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
 
 
 def _copy(table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:

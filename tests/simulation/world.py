@@ -412,6 +412,7 @@ def clean() -> None:
 @cache
 def _tables() -> tuple[str, ...]:
     kept = {"Product", "ProductCategory", "ProductImage", "Category", "CategoryTreeVersion", "CategoryStatistics"}
+    kept |= {"ProductTerms", "FacetValue", "FacetCount"}
     models = [model for label in ("shop_notify", "shop_orders") for model in apps.get_app_config(label).get_models()]
     models += [model for model in apps.get_app_config("shop_catalog").get_models() if model.__name__ not in kept]
     return tuple(model._meta.db_table for model in models)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_catalog import browsing, categories, facets, inventory, products, reviews
 from shop_catalog.browsing import Filters
+from shop_catalog.browsing import facets as browsing_facets
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.facets import folding
 from shop_catalog.imports import RawRow, import_products
@@ -253,6 +254,25 @@ def test_facets_equal_a_count_of_all_products_through_random_lives(steps, custom
         cache.clear()
         assert_exact()
         transaction.set_rollback(True)
+
+
+def test_many_matching_products_are_estimated_from_samples(shop, monkeypatch):
+    for number in range(60):
+        products.create(
+            f"P{number}", name="X", price=Decimal(number), attributes={"colour": ["red", "blue"][number % 2]}
+        )
+    filters = Filters(min_price=Decimal(10))
+    exact = browsing.count_facets(filters)
+    assert (exact.is_exact, exact.count, exact.attributes["colour"]) == (True, 50, {"red": 25, "blue": 25})
+    cache.clear()
+    monkeypatch.setattr(browsing_facets, "EXACT", 20)
+    monkeypatch.setattr(browsing_facets, "SAMPLED", 16)
+    found = browsing.count_facets(filters)
+    assert not found.is_exact
+    assert 25 <= found.count <= 100
+    assert found.count == browsing_facets._rounded(found.count)
+    assert browsing.count_facets(Filters()).is_exact
+    assert browsing.count_facets(Filters(max_price=Decimal(4))).is_exact
 
 
 AMOUNTS = st.one_of(st.integers(-1, 30).map(str), st.sampled_from(["0.01", "1e3", "NaN", "-0", "9" * 30, ""]))

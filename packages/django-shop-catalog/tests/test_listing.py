@@ -123,7 +123,7 @@ def readings(filters, ordering):
 def assert_compiled_equals_plain(filters, ordering):
     first = browsing.list_products(filters, ordering=ordering, limit=3)
     for after in (None, first.next):
-        values = listing._parameters(filters, after=after)
+        values = listing._parameters(filters, after=after, is_counted=True)
         expected = None
         for reading in readings(filters, ordering):
             shape = (filters.shape, None, reading, ordering, after is not None, 50)

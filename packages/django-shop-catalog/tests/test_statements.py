@@ -126,7 +126,14 @@ def samples():
 def counted(now, bounds):
     """Filters whose products are counted, with values and a number of samples."""
     term = attribute_term("size", "L")
-    values = {"now": now, "min_price": Decimal(2), "stock": IN_STOCK, "attribute0_0": term, **bounds}
+    values = {
+        "now": now,
+        "min_price": Decimal(2),
+        "stock": IN_STOCK,
+        "attribute0_0": term,
+        "below": [-bounds["category_id"]],
+        **bounds,
+    }
     for filters in (Filters(min_price=Decimal(2)), Filters(attributes=(("size", "L"),)), Filters(category="x")):
         yield filters, values, 0
     yield Filters(in_stock=True), values, 256
@@ -141,6 +148,7 @@ def pages(now, bounds):
         "rating": Decimal(4),
         "stock": IN_STOCK,
         "attribute0_0": attribute_term("size", "L"),
+        "below": [-bounds["category_id"]],
         "related_to": "apple-0",
         "after_id": Product.objects.get(sku="P2").pk,
         **bounds,

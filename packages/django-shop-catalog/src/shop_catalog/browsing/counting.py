@@ -9,7 +9,7 @@ from django.db.models import F, QuerySet, Value
 from shop_core.db.compiled import CompiledQuery
 
 from shop_catalog.browsing.filters import Filters
-from shop_catalog.browsing.matching import matching_products
+from shop_catalog.browsing.matching import COLLECTED, matching_products
 from shop_catalog.facets.counting import GroupsQuery, NumbersQuery
 from shop_catalog.facets.queries import FacetNumber
 from shop_catalog.facets.terms import sample_terms
@@ -42,7 +42,9 @@ def _numbers(
 
 
 def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    products = matching_products(p, filters, search=search).filter(listing_terms__isnull=False).order_by()
+    products = (
+        matching_products(p, filters, search=search, reading=COLLECTED).filter(listing_terms__isnull=False).order_by()
+    )
     if samples:
         is_sampled = Overlaps(F("listing_terms__terms"), *map(Value, sample_terms(samples)))
         products = products.filter(is_sampled)

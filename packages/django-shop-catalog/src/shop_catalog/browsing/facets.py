@@ -22,7 +22,7 @@ from shop_catalog.facets import terms
 EXACT = 20_000
 """Up to so many matching products are counted; beyond that, the numbers are estimated from samples."""
 
-SAMPLED = 10_000
+SAMPLED = 5_000
 """The number of products, matching or not, in the samples that are read for an estimate."""
 
 KEPT_FOR = 3600
@@ -138,18 +138,25 @@ def _numbers(filters: Filters, tree: categories.CategoryTree, node: categories.N
 
 
 def _counted(filters: Filters) -> _Numbers:
-    numbers = listing.facet_numbers(filters, samples=0, limit=EXACT + 1)
-    if numbers.get(terms.EVERY, 0) <= EXACT:
-        return _Numbers(numbers, is_exact=True)
-    samples = _samples()
-    return _Numbers(_scaled(listing.facet_numbers(filters, samples=samples), samples), is_exact=False)
+    """In a large shop samples are read first. They show whether it is worth while to count."""
+    samples, estimate = _samples(), None
+    if samples < terms.SAMPLES:
+        estimate = _Numbers(_scaled(listing.facet_numbers(filters, samples=samples), samples), is_exact=False)
+        if estimate.by_facet.get(terms.EVERY, 0) > 3 * EXACT // 2:
+            return estimate
+    numbers = listing.facet_numbers(filters, samples=0, limit=EXACT + 1 if estimate is not None else 0)
+    if estimate is not None and numbers.get(terms.EVERY, 0) > EXACT:
+        return estimate
+    return _Numbers(numbers, is_exact=True)
 
 
 def _samples() -> int:
-    """The number of samples to read: a power of two, so that few statements serve every size of a shop."""
+    """The number of samples to read: a power of two, so that few statements serve every size of a shop.
+
+    All of them in a shop of at most ``EXACT`` products.
+    """
     size = (facets.current_counts(facets.EVERYTHING, [], now=timezone.now()) or {}).get(terms.EVERY, 0)
-    wanted = max(terms.SAMPLES * SAMPLED // max(size, 1), 1)
-    return min(places_for(wanted), terms.SAMPLES)
+    return terms.SAMPLES if size <= EXACT else places_for(max(terms.SAMPLES * SAMPLED // size, 1))
 
 
 def _scaled(numbers: Mapping[int, int], samples: int) -> dict[int, int]:

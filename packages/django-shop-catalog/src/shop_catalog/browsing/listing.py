@@ -13,7 +13,7 @@ from django.db.models import QuerySet, Value
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from shop_catalog import categories, cursors
+from shop_catalog import categories, cursors, facets
 from shop_catalog.browsing import counting, queries
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import (
@@ -79,13 +79,13 @@ def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
 
 def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
     """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
-    values, search = _arguments(filters, after=None)
+    values, search = _arguments(filters, is_counted=True)
     return counting.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
 
 
 def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
     """The number of matching products in each category, given with the terms of its subtree."""
-    values, search = _arguments(filters, after=None)
+    values, search = _arguments(filters, is_counted=True)
     return counting.category_numbers(filters, values, below, search=search, samples=samples)
 
 
@@ -179,9 +179,11 @@ def _page(
     return rows if reading != IN_WINDOW or len(rows) > limit else page(COLLECTED)
 
 
-def _arguments(filters: Filters, *, after: Place | None) -> tuple[dict[str, Any], Hashable]:
+def _arguments(
+    filters: Filters, *, after: Place | None = None, is_counted: bool = False
+) -> tuple[dict[str, Any], Hashable]:
     """The values of the filters, and the shape of a prepared search."""
-    values = _parameters(filters, after=after)
+    values = _parameters(filters, after=after, is_counted=is_counted)
     search = backend(Product).prepare(filters.q) if filters.q else None
     return (values, None) if search is None else ({**values, **search.values}, search.shape)
 
@@ -190,7 +192,7 @@ def _unknown(slug: str) -> UnknownCategory:
     return UnknownCategory(_("There is no category %(slug)s.") % {"slug": slug})
 
 
-def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
+def _parameters(filters: Filters, *, after: Place | None, is_counted: bool = False) -> dict[str, Any]:
     values: dict[str, Any] = {
         "now": timezone.now(),
         "min_price": filters.min_price,
@@ -207,6 +209,8 @@ def _parameters(filters: Filters, *, after: Place | None) -> dict[str, Any]:
         if bounds is None:
             raise _unknown(filters.category)
         values |= bounds._asdict()
+        if filters.number > 1 or is_counted:
+            values["below"] = facets.subtree_terms(categories.current_tree(), bounds.category_id)
     return values
 
 
@@ -240,7 +244,7 @@ def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int
     if newest_first and categories_below == 1:
         return FROM_LEAF
     has_arrays = connections[router.db_for_read(Product)].vendor == "postgresql"
-    most = min(MOST_LEAVES, 4 * in_order / (limit + 1))
+    most = min(MOST_LEAVES, 2 * in_order / (limit + 1))
     if newest_first and has_arrays and categories_below <= most:
         return FROM_LEAVES
     if below is None:

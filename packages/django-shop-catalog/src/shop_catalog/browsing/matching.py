@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import BooleanField, Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from shop_core.db.compiled import LiteralInteger
 
 from shop_catalog.browsing.filters import Filters, places_for
 from shop_catalog.managers import is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
-from shop_catalog.models.numbers import Overlaps
+from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
 
 FREELY, IN_ORDER, IN_WINDOW, COLLECTED, FROM_LEAF, FROM_LEAVES = "free", "order", "window", "all", "leaf", "leaves"
@@ -63,6 +62,8 @@ def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QueryS
     if reading in {IN_ORDER, IN_WINDOW}:
         bounds = {name: p(name, Category._meta.get_field(name)) for name in names}
         return products.filter(is_linked_below(OuterRef("pk"), **bounds))
+    if reading == COLLECTED:
+        return products.filter(Overlaps(F("listing_terms__terms"), p("below", NumbersField()), is_set=True))
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
     links = ProductCategory.objects.filter(product=OuterRef("pk"), category__tree_id=tree_id)
     return products.filter(Exists(links.filter(category__lft__gte=lft, category__lft__lte=rght)))
@@ -82,6 +83,8 @@ def newest_links(p: Any, filters: Filters, *, limit: int, from_all: bool) -> Cal
 
     if not from_all:
         return lambda after: links(p("category_id", Category._meta.get_field("id")), after)
+    from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
+
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght"))
     below = Category.objects.order_by().filter(tree_id=tree_id, lft__gte=lft, lft__lte=rght)
     return lambda after: below.values_list(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -58,6 +59,7 @@ def pairs(*objects: Mapping[str, Any]) -> set[tuple[str, str]]:
     return {(name, text) for values in objects for name, value in values.items() for text in texts(value)}
 
 
+@lru_cache(maxsize=20_000)
 def attribute_term(name: str, text: str | None) -> int:
     """The term of an attribute with a value. With ``None``, the key of all values beyond the limit."""
     content = json.dumps([name, text]).encode()

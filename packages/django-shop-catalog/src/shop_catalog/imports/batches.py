@@ -35,6 +35,7 @@ class _Entry:
     category_ids: list[int] | None
     old_values: list[Any] | None
     old_figures: statistics.Figures
+    is_relinked: bool = False
 
     @property
     def is_new(self) -> bool:
@@ -94,7 +95,12 @@ class Batch:
         after |= {entry.product.pk: statistics.contribution(entry.product) for entry in simple}
         nothing = statistics.Figures()
         statistics.record_many((pk, figures.minus(before.get(pk, nothing))) for pk, figures in after.items())
-        facets.refresh(product.pk for product in listed.values())
+        facets.refresh(self._changed_listed())
+
+    def _changed_listed(self) -> set[int]:
+        """The listed products whose facets may have changed. A change of stock is not included: see ``inventory``."""
+        changed = [entry for entry in self.entries if entry.is_new or entry.is_changed or entry.is_relinked]
+        return {entry.product.listed.pk for entry in changed}
 
     def _lock(self) -> None:
         """Lock the existing products of these SKUs and their groups, in primary-key order."""
@@ -292,6 +298,8 @@ class Batch:
         changed = {pk: ids for pk, ids in wanted.items() if ids != old[pk]}
         listed_at = {entry.product.pk: entry.product.created_at for entry in self.entries}
         moved = existing.intersection(changed)
+        for entry in self.entries:
+            entry.is_relinked = entry.product.pk in changed
         if moved:
             ProductCategory.objects.filter(product__in=moved).delete()
             left_or_entered = {category_id for pk in moved for category_id in {*old[pk]} ^ {*changed[pk]}}
