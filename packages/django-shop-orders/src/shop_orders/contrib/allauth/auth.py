@@ -27,7 +27,7 @@ Auth = Callable[[HttpRequest], Any]
 SCOPES: Mapping[str, str] = {
     "shop:read": "See the products and your reviews",
     "shop:write": "Write reviews in your name",
-    "orders:read": "See your cart, orders, profile and wishes",
+    "orders:read": "See your cart, orders, profile and message preferences",
     "orders:write": "Fill your cart, place and cancel orders, change your profile",
     "staff": "Do what your staff permissions allow",
 }
