@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from shop_orders.testing import PricingHookContract, ValidatorContract, a_draft
+from shop_orders.testing import PricingHookContract, ValidatorContract, make_draft
 
 ADDRESS = {"line1": "1 Test Road", "city": "Nairobi", "country": "KE"}
 
@@ -13,7 +13,7 @@ class TestDeliveryCharge(PricingHookContract):
 
     @pytest.fixture
     def charged_draft(self):
-        return a_draft("10.00", delivery="home", shipping_address=ADDRESS)
+        return make_draft("10.00", delivery="home", shipping_address=ADDRESS)
 
 
 class TestUnknownDeliveryIsRefused(ValidatorContract):
@@ -21,8 +21,8 @@ class TestUnknownDeliveryIsRefused(ValidatorContract):
 
     @pytest.fixture
     def accepted(self):
-        return a_draft("10.00", delivery="home", shipping_address=ADDRESS)
+        return make_draft("10.00", delivery="home", shipping_address=ADDRESS)
 
     @pytest.fixture
     def refused(self):
-        return a_draft("10.00", delivery="no-such", shipping_address=ADDRESS)
+        return make_draft("10.00", delivery="no-such", shipping_address=ADDRESS)

@@ -88,7 +88,7 @@ class Cards(PaymentService):
     def behave(self, mode):
         self.mode = mode
 
-    def asked(self):
+    def requested(self):
         return [
             ServicePayment(reference=row["id"], amount=money(row), currency=row["currency"], key=row["key"])
             for row in self.payments.values()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from shop_orders.testing import OrderNumberContract, PricingHookContract, ValidatorContract, a_draft
+from shop_orders.testing import OrderNumberContract, PricingHookContract, ValidatorContract, make_draft
 from testproject import faulty_hooks
 from testproject.kits import assert_says_what_to_do, failures
 
@@ -28,11 +28,11 @@ class TestMinimumOrderValue(ValidatorContract):
 
     @pytest.fixture
     def accepted(self):
-        return a_draft("5.00")
+        return make_draft("5.00")
 
     @pytest.fixture
     def refused(self):
-        return a_draft("4.99")
+        return make_draft("4.99")
 
 
 class TestOrderNumber(OrderNumberContract):
@@ -114,9 +114,9 @@ def refused_by(kit_class, name):
     faulty_hooks.SEEN.clear()
     kit = type("Kit", (kit_class,), {"hook": f"{HOOKS}.{name}", "max_seconds": 0.2, "__test__": False})()
     fixtures = {
-        "charged_draft": a_draft("600", shipping_address={"country": "KE"}),
-        "accepted": a_draft("100.00", shipping_address={"country": "KE"}),
-        "refused": a_draft("99.99", shipping_address={"country": "UG"}),
+        "charged_draft": make_draft("600", shipping_address={"country": "KE"}),
+        "accepted": make_draft("100.00", shipping_address={"country": "KE"}),
+        "refused": make_draft("99.99", shipping_address={"country": "UG"}),
     }
     return failures(kit, lambda: fixtures, rolls_back=True)
 
@@ -149,7 +149,7 @@ def test_kit_is_tried_with_many_faults(mutants):
 
 
 def test_draft_for_tests_has_what_it_is_given():
-    draft = a_draft("12.5", "7", currency="UGX", quantity=3, line={"tax_class": "books"}, delivery="door")
+    draft = make_draft("12.5", "7", currency="UGX", quantity=3, line={"tax_class": "books"}, delivery="door")
     assert [(line.unit_price, line.quantity, line.tax_class) for line in draft.lines] == [
         (Decimal(13), 3, "books"),
         (Decimal(7), 3, "books"),

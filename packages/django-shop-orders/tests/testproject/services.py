@@ -51,7 +51,7 @@ class RecordingService(PaymentService):
     def behave(self, mode):
         pass
 
-    def asked(self):
+    def requested(self):
         return list(self.payments.values())
 
     def pay(self, reference, *, amount=None):
@@ -121,7 +121,7 @@ class StripeService(LocalPaymentService):
         except (KeyError, StopIteration):
             return 404, {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
 
-    def asked(self):
+    def requested(self):
         return [
             ServicePayment(
                 reference=row["id"],
@@ -209,7 +209,7 @@ class DarajaService(LocalPaymentService):
             self.pushes[response["CheckoutRequestID"]] = body
         return status, response
 
-    def asked(self):
+    def requested(self):
         return [
             ServicePayment(reference=reference, amount=Decimal(push["Amount"]), currency="KES")
             for reference, push in self.pushes.items()

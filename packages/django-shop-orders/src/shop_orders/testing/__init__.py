@@ -15,7 +15,7 @@ from shop_orders.testing.payment_services import (
 )
 
 if TYPE_CHECKING:
-    from shop_orders.testing.drafts import a_draft
+    from shop_orders.testing.drafts import make_draft
     from shop_orders.testing.hook_contracts import OrderNumberContract, PricingHookContract, ValidatorContract
     from shop_orders.testing.payment_contract import PaymentProviderContract
     from shop_orders.testing.source_contract import ProductSourceContract
@@ -26,9 +26,9 @@ LAZY = {
     "PricingHookContract": "shop_orders.testing.hook_contracts",
     "ProductSourceContract": "shop_orders.testing.source_contract",
     "ValidatorContract": "shop_orders.testing.hook_contracts",
-    "a_draft": "shop_orders.testing.drafts",
+    "make_draft": "shop_orders.testing.drafts",
 }
-"""Imported on first use: the kits need pytest, and what is imported before the apps are loaded needs no models."""
+"""Imported on first use: the kits need pytest, and the others need models, which are not loaded yet in settings."""
 
 __all__ = [
     "LocalPaymentService",
@@ -43,7 +43,7 @@ __all__ = [
     "ServicePayment",
     "ServiceRefund",
     "ValidatorContract",
-    "a_draft",
+    "make_draft",
     "signed_call",
 ]
 

@@ -17,7 +17,7 @@ CURRENCIES = ("KES", "UGX", "KWD")
 ADDRESS = {"name": "Test Customer", "line1": "1 Test Road", "city": "Nairobi", "postal_code": "00100", "country": "KE"}
 
 
-def a_draft(
+def make_draft(
     *prices: str, currency: str = "KES", quantity: int = 1, line: Mapping[str, Any] = {}, **changes: Any
 ) -> Draft:
     """A draft with a line for each price. ``line`` and ``changes`` are values of the lines and of the draft."""
@@ -37,7 +37,7 @@ def a_draft(
 
 def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
     """Pairs of a description and a draft."""
-    typical = a_draft("600", "150.50", currency=currency, quantity=2, shipping_address=dict(ADDRESS))
+    typical = make_draft("600", "150.50", currency=currency, quantity=2, shipping_address=dict(ADDRESS))
     yield "with two lines and an address", typical
     yield "without an address", replace(typical, shipping_address={})
     yield "with an address that has a country only", replace(typical, shipping_address={"country": "UG"})
@@ -54,9 +54,9 @@ def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
         replace(typical, lines=[replace(typical.lines[0], price_includes_tax=True), *typical.lines[1:]]),
     )
     yield "with weights", _with_lines(typical, weight=Decimal("1.2500"))
-    yield "with the smallest price", a_draft(str(unit(currency)), currency=currency)
-    yield "with a large total", a_draft("99999.99", currency=currency, quantity=999)
-    yield "that costs nothing", a_draft("0", currency=currency, shipping_address=dict(ADDRESS))
+    yield "with the smallest price", make_draft(str(unit(currency)), currency=currency)
+    yield "with a large total", make_draft("99999.99", currency=currency, quantity=999)
+    yield "that costs nothing", make_draft("0", currency=currency, shipping_address=dict(ADDRESS))
     yield "with earlier charges", replace(typical, charges=_charges(currency))
     yield (
         "with an earlier discount of everything",
@@ -65,7 +65,7 @@ def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
 
 
 def large_draft(currency: str, lines: int = 500) -> Draft:
-    return a_draft(*["12.50"] * lines, currency=currency, shipping_address=dict(ADDRESS))
+    return make_draft(*["12.50"] * lines, currency=currency, shipping_address=dict(ADDRESS))
 
 
 def _with_lines(draft: Draft, **values: Any) -> Draft:

@@ -25,7 +25,7 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import CheckoutRefused
 from shop_orders.models import Order
 from shop_orders.pricing import Charge, Draft, Kind
-from shop_orders.testing.drafts import CURRENCIES, a_draft, drafts, large_draft
+from shop_orders.testing.drafts import CURRENCIES, drafts, large_draft, make_draft
 from shop_orders.testing.failures import expect, fail, outcome_of, result_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -55,11 +55,11 @@ class HookContract:
             call()
         return [query["sql"] for query in made.captured_queries]
 
-    def is_read_only(self, call: Callable[[], Any]) -> None:
+    def check_read_only(self, call: Callable[[], Any]) -> None:
         writes = [sql for sql in self.queries(call) if sql.lstrip().startswith(WRITES)]
         expect(not writes, f"{self.name} wrote to the database: {writes[:1]!r:.200}.", PURE)
 
-    def is_quick(self, call: Callable[[Draft], Any]) -> None:
+    def check_speed(self, call: Callable[[Draft], Any]) -> None:
         currency = CURRENCIES[0]
         few, many = (len(self.queries(partial(call, large_draft(currency, lines)))) for lines in (2, 50))
         expect(
@@ -86,7 +86,7 @@ class PricingHookContract(HookContract):
     @pytest.fixture
     def charged_draft(self) -> Draft:
         """An order for which the hook returns a charge."""
-        return a_draft("600", "150.50", currency=self.currencies[0], quantity=2, shipping_address={"country": "KE"})
+        return make_draft("600", "150.50", currency=self.currencies[0], quantity=2, shipping_address={"country": "KE"})
 
     def test_it_returns_charges_for_every_draft(self) -> None:
         kinds = get_args(Kind)
@@ -192,10 +192,10 @@ class PricingHookContract(HookContract):
             )
 
     def test_it_writes_nothing(self, charged_draft: Draft) -> None:
-        self.is_read_only(lambda: self._charges(charged_draft, "of the fixture `charged_draft`"))
+        self.check_read_only(lambda: self._charges(charged_draft, "of the fixture `charged_draft`"))
 
     def test_many_lines_are_priced_quickly(self) -> None:
-        self.is_quick(lambda draft: self._charges(draft, "with many lines"))
+        self.check_speed(lambda draft: self._charges(draft, "with many lines"))
 
     def test_the_shop_can_price_with_it(self) -> None:
         """With this hook alone, through ``pricing.price``, as a cart does."""
@@ -250,7 +250,7 @@ class ValidatorContract(HookContract):
     """The behaviour of a validator in VALIDATORS.
 
     Fixtures to define: ``accepted`` and ``refused``, which return drafts that the validator accepts and refuses;
-    ``shop_orders.testing.a_draft`` makes them.
+    ``shop_orders.testing.make_draft`` makes them.
     """
 
     @pytest.fixture
@@ -318,10 +318,10 @@ class ValidatorContract(HookContract):
 
     def test_it_writes_nothing(self, accepted: Draft, refused: Draft) -> None:
         for draft in (accepted, refused):
-            self.is_read_only(partial(self._result, draft, "of a fixture"))
+            self.check_read_only(partial(self._result, draft, "of a fixture"))
 
     def test_many_lines_are_checked_quickly(self) -> None:
-        self.is_quick(lambda draft: self._result(draft, "with many lines"))
+        self.check_speed(lambda draft: self._result(draft, "with many lines"))
 
     def _drafts(self) -> Iterator[tuple[str, Draft]]:
         for currency in CURRENCIES:

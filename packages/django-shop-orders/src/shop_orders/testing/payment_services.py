@@ -61,18 +61,18 @@ class ServiceRefund:
 
 
 class PaymentService:
-    """A stand-in for the service behind a payment provider, with books of its own. Subclass it, or
-    LocalPaymentService, which is a server.
+    """A stand-in for the service behind a payment provider, with its own records. Subclass it, or LocalPaymentService,
+    which is a server.
 
     A service that cannot do something raises NotImplementedError there: the checks that need it are skipped, and say
-    so. ``behave``, ``asked``, ``pay``, ``fail`` and ``refunds`` are always needed.
+    so. ``behave``, ``requested``, ``pay``, ``fail`` and ``refunds`` are always needed.
     """
 
     def behave(self, mode: Mode) -> None:
         """Respond in this way from now on: ``accept``, or one of MODES."""
         raise NotImplementedError
 
-    def asked(self) -> Sequence[ServicePayment]:
+    def requested(self) -> Sequence[ServicePayment]:
         """The payments that it was asked for, in order. A request repeated with the same key is one payment."""
         raise NotImplementedError
 
@@ -120,8 +120,8 @@ class PaymentService:
 
 
 class LocalPaymentService(PaymentService):
-    """A stand-in on a local server at ``url``: ``with MyService() as service``. Its subclass writes ``respond``, and
-    the books; the modes are built in."""
+    """A stand-in on a local server at ``url``: ``with MyService() as service``. Its subclass writes ``respond`` and
+    keeps the records; the modes are built in."""
 
     declined: ClassVar[tuple[int, Any]] = (402, {"error": "declined"})
     expired_token: ClassVar[tuple[int, Any]] = (401, {"error": "expired token"})
@@ -215,9 +215,9 @@ class LocalPaymentService(PaymentService):
         return status, json.dumps(response).encode()
 
 
-def signed_call(said: Mapping[str, Any], secret: str, *, event_id: str = "evt-1") -> HttpRequest:
+def signed_call(body: Mapping[str, Any], secret: str, *, event_id: str = "evt-1") -> HttpRequest:
     """A call with this JSON, signed now as https://www.standardwebhooks.com describes."""
-    body, now = json.dumps(said).encode(), int(time.time())
-    signature = signatures.sign(secret, message_id=event_id, timestamp=now, body=body)
+    content, now = json.dumps(body).encode(), int(time.time())
+    signature = signatures.sign(secret, message_id=event_id, timestamp=now, body=content)
     headers = {"webhook-id": event_id, "webhook-timestamp": str(now), "webhook-signature": signature}
-    return RequestFactory(headers=headers).post("/", body, content_type="application/json")
+    return RequestFactory(headers=headers).post("/", content, content_type="application/json")

@@ -133,9 +133,9 @@ class ProductSourceContract(SourceRaces):
     def test_reserve_takes_and_release_gives_back(self, source: ProductSource, make_product: MakeProduct) -> None:
         refs = [make_product(price=Decimal("1.00"), available=5) for _number in range(2)]
         self._reserve(source, {refs[0]: 2, refs[1]: 5}, reference="ORDER-1")
-        self._is_available(source, {refs[0]: 3, refs[1]: 0}, after="reserve took 2 and 5 of 5 units")
+        self._check_available(source, {refs[0]: 3, refs[1]: 0}, after="reserve took 2 and 5 of 5 units")
         self._change(source, "release", {refs[0]: 2, refs[1]: 5}, reference="ORDER-1")
-        self._is_available(source, {refs[0]: 5, refs[1]: 5}, after="release gave them back")
+        self._check_available(source, {refs[0]: 5, refs[1]: 5}, after="release gave them back")
 
     def test_release_gives_back_a_part(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=9)
@@ -146,7 +146,7 @@ class ProductSourceContract(SourceRaces):
             ("ORDER-1", 3, 9),
         ):
             self._change(source, "release", {ref: units}, reference=reference)
-            self._is_available(
+            self._check_available(
                 source,
                 {ref: left},
                 after=f"6 of 9 units were reserved, and release gave back {units} as {reference}",
@@ -163,7 +163,7 @@ class ProductSourceContract(SourceRaces):
             f"reserve was asked for 5, 2 and 3 of {refs}, with 5, 1 and 2 on hand, and returned {short}.",
             "Return what is available of each ref that has too few.",
         )
-        self._is_available(
+        self._check_available(
             source, {refs[0]: 5, refs[1]: 1, refs[2]: 2}, after="reserve was short of two refs", do=ALL_OR_NONE
         )
 
@@ -179,7 +179,7 @@ class ProductSourceContract(SourceRaces):
         ref = make_product(price=Decimal("1.00"), available=5)
         self._reserve(source, {ref: 3}, reference="ORDER-1")
         self._change(source, "release", {ref: 3, NO_SUCH: 1}, reference="ORDER-1")
-        self._is_available(source, {ref: 5}, after="release was called for it and for a product that was deleted")
+        self._check_available(source, {ref: 5}, after="release was called for it and for a product that was deleted")
 
     def test_reserved_stock_cannot_be_reserved_again(self, source: ProductSource, make_product: MakeProduct) -> None:
         if not self.counts_stock:
@@ -192,7 +192,7 @@ class ProductSourceContract(SourceRaces):
             f"5 units are on hand; reserve took 3, and for 3 more it returned {short}.",
             "What is reserved is not available to the next order.",
         )
-        self._is_available(source, {ref: 2}, after="3 of 5 were reserved, and 3 more were refused")
+        self._check_available(source, {ref: 2}, after="3 of 5 were reserved, and 3 more were refused")
 
     def test_reserve_is_rolled_back_with_the_transaction(
         self, source: ProductSource, make_product: MakeProduct
@@ -201,7 +201,7 @@ class ProductSourceContract(SourceRaces):
         with transaction.atomic(using=self._using):
             result_of("reserve", source.reserve, {ref: 2}, reference="ORDER-1")
             transaction.set_rollback(True, using=self._using)
-        self._is_available(
+        self._check_available(
             source,
             {ref: 5 if self.rolls_back else 3},
             after="the transaction in which reserve took 2 of 5 was rolled back",
@@ -215,9 +215,9 @@ class ProductSourceContract(SourceRaces):
         ref = make_product(price=Decimal("1.00"), available=5)
         self._reserve(source, {ref: 3}, reference="ORDER-1")
         self._change(source, "ship", {ref: 3}, reference="ORDER-1-1")
-        self._is_available(source, {ref: 2}, after="ship sent 3 of 5 units, which were reserved")
+        self._check_available(source, {ref: 2}, after="ship sent 3 of 5 units, which were reserved")
         self._change(source, "restock", {ref: 1}, reference="RETURN-1")
-        self._is_available(source, {ref: 3}, after="restock took 1 of 3 shipped units back")
+        self._check_available(source, {ref: 3}, after="restock took 1 of 3 shipped units back")
 
     def test_each_reference_counts(self, source: ProductSource, make_product: MakeProduct) -> None:
         ref = make_product(price=Decimal("1.00"), available=10)
@@ -227,7 +227,7 @@ class ProductSourceContract(SourceRaces):
         for number in (2, 3):
             self._change(source, "ship", {ref: 2}, reference=f"ORDER-{number}-1")
             self._change(source, "restock", {ref: 1}, reference=f"RETURN-{number}")
-        self._is_available(
+        self._check_available(
             source,
             {ref: 8},
             after="3 orders took 2 of 10 units each; one was released, two were shipped, and 1 unit of each returned",
@@ -248,7 +248,7 @@ class ProductSourceContract(SourceRaces):
             for _time in range(2):
                 with transaction.atomic(using=self._using):
                     result_of(method, getattr(source, method), {ref: quantity}, reference=reference)
-            self._is_available(source, {ref: left}, after=f"{method} was called twice with the same reference")
+            self._check_available(source, {ref: left}, after=f"{method} was called twice with the same reference")
 
     def test_reserve_takes_the_same_number_of_queries_for_many(
         self, source: ProductSource, make_product: MakeProduct
@@ -298,7 +298,7 @@ class ProductSourceContract(SourceRaces):
         with transaction.atomic(using=self._using):
             result_of(method, getattr(source, method), quantities, reference=reference)
 
-    def _is_available(self, source: ProductSource, expected: dict[str, int], *, after: str, do: str = "") -> None:
+    def _check_available(self, source: ProductSource, expected: dict[str, int], *, after: str, do: str = "") -> None:
         """A source may omit a product that is sold out."""
         products = self._fetch(source, expected)
         found = {ref: products[ref].available if ref in products else 0 for ref in expected}

@@ -14,7 +14,7 @@ from shop_orders.testing.failures import described, expect, fail, outcome_of, re
 from shop_orders.testing.payment_services import MODES, Mode, PaymentService, ServicePayment
 
 REFUSALS = (PaymentDeclined, ProviderUnavailable)
-ALWAYS_NEEDED = ("behave", "asked", "pay", "fail", "refunds")
+ALWAYS_NEEDED = ("behave", "requested", "pay", "fail", "refunds")
 DOCUMENTED = "PaymentDeclined is a final refusal, ProviderUnavailable means that the result is not known."
 
 
@@ -124,16 +124,16 @@ class PaymentContractBase:
             pytest.skip("The provider calls no service (`service` is None), so this is not checked.")
         return cast("PaymentService", _Service(service))
 
-    def asked(self, service: PaymentService, reference: str) -> list[ServicePayment]:
-        return [payment for payment in service.asked() if payment.reference == reference]
+    def requested(self, service: PaymentService, reference: str) -> list[ServicePayment]:
+        return [payment for payment in service.requested() if payment.reference == reference]
 
-    def in_order(self, *excluded: Mode) -> list[Mode]:
-        """The modes in which a call fails, as far as the service has them."""
+    def failure_modes(self, *excluded: Mode) -> list[Mode]:
+        """The modes of the service, in which calls fail, without the excluded ones."""
         return [mode for mode in MODES if mode in self.modes and mode not in excluded]
 
 
 class _Service:
-    """The stand-in. What it cannot do is skipped; what else it raises fails the check with a sentence."""
+    """The stand-in. NotImplementedError skips the check; any other error fails it with a sentence."""
 
     def __init__(self, service: PaymentService) -> None:
         self._service = service

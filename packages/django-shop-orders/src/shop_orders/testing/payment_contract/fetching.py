@@ -21,7 +21,7 @@ class FetchChecks(PaymentContractBase):
         state = result_of("fetch", provider.fetch, self._state(service, started), reference=started.reference)
         if state is None or started.status == "captured":
             return
-        self._is_about(state, started)
+        self._check_state(state, started)
         expect(
             state.status == "pending",
             f"fetch returned the status {state.status!r} for a payment that nobody has paid or refused yet.",
@@ -43,13 +43,13 @@ class FetchChecks(PaymentContractBase):
                     "be asked, set can_fetch = False.",
                 )
                 return
-            self._is_about(state, started)
+            self._check_state(state, started)
             expect(
                 state.status == "captured",
                 f"fetch returned the status {state.status!r} for a payment that was paid.",
                 "Return “captured”.",
             )
-            self._has_amount(state, request.amount, request.currency)
+            self._check_amount(state, request.amount, request.currency)
 
     def test_another_amount_is_reported_as_it_is(
         self, provider: PaymentProvider, service: PaymentService | None
@@ -60,7 +60,7 @@ class FetchChecks(PaymentContractBase):
         service.pay(started.reference, amount=Decimal(1))
         state = self.fetched(provider, service, started)
         if state is not None:
-            self._has_amount(state, Decimal(1), request.currency)
+            self._check_amount(state, Decimal(1), request.currency)
 
     def test_failed_payment_is_not_captured_or_pending(
         self, provider: PaymentProvider, service: PaymentService | None
@@ -71,7 +71,7 @@ class FetchChecks(PaymentContractBase):
         state = self.fetched(provider, service, started)
         if state is None:
             return
-        self._is_about(state, started)
+        self._check_state(state, started)
         expect(
             state.status in ("failed", "cancelled"),
             f"fetch returned the status {state.status!r} for a payment that failed.",
@@ -108,11 +108,11 @@ class FetchChecks(PaymentContractBase):
     ) -> None:
         service = self.needed(service)
         started = self.paid(provider, service)
-        for mode in self.in_order("declined", "time_out"):
+        for mode in self.failure_modes("declined", "time_out"):
             service.behave(mode)
             for _time in range(2):
                 state = self.fetched(provider, service, started, allowed=(PaymentDeclined, ProviderUnavailable))
-                self._is_no_guess(state, mode)
+                self._check_no_guess(state, mode)
             service.behave("accept")
             after = self.fetched(provider, service, started, allowed=(ProviderUnavailable,))
             expect(
@@ -135,7 +135,7 @@ class FetchChecks(PaymentContractBase):
             reference=started.reference,
             allowed=REFUSALS,
         )
-        self._is_no_guess(state, "time_out")
+        self._check_no_guess(state, "time_out")
 
     def test_authorised_payment_is_captured_once(
         self, provider: PaymentProvider, service: PaymentService | None
@@ -166,12 +166,12 @@ class FetchChecks(PaymentContractBase):
                 "It returns a PaymentState, or raises PaymentDeclined or ProviderUnavailable.",
             )
             if isinstance(captured, PaymentState):
-                self._has_amount(captured, request.amount, request.currency)
+                self._check_amount(captured, request.amount, request.currency)
 
     def _state(self, service: PaymentService | None, started: PaymentStart) -> dict[str, object]:
         return dict(service.state(started) if service else started.data)
 
-    def _is_about(self, state: PaymentState, started: PaymentStart) -> None:
+    def _check_state(self, state: PaymentState, started: PaymentStart) -> None:
         expect(
             isinstance(state, PaymentState) and state.status in get_args(PaymentStatus),
             f"fetch {outcome_of(state)}.",
@@ -183,7 +183,7 @@ class FetchChecks(PaymentContractBase):
             "Return the state of the payment with the given reference: another one is not applied.",
         )
 
-    def _has_amount(self, state: PaymentState, amount: Decimal, currency: str) -> None:
+    def _check_amount(self, state: PaymentState, amount: Decimal, currency: str) -> None:
         expect(
             state.captured is None or (isinstance(state.captured, Decimal) and state.captured == amount),
             f"{amount} {currency} were paid, and captured is {state.captured!r}.",
@@ -196,7 +196,7 @@ class FetchChecks(PaymentContractBase):
             "Return the ISO 4217 code of the payment, in capitals, or leave it empty.",
         )
 
-    def _is_no_guess(self, state: PaymentState | Exception | None, mode: Mode) -> None:
+    def _check_no_guess(self, state: PaymentState | Exception | None, mode: Mode) -> None:
         is_right = state is None or (isinstance(state, PaymentState) and state.status == "captured")
         expect(
             is_right or isinstance(state, ProviderUnavailable),

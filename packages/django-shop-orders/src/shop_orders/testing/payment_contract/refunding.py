@@ -60,7 +60,7 @@ class RefundChecks(PaymentContractBase):
         for result in results:
             if isinstance(result, Exception):
                 return
-            self._is_result("refund", result)
+            self._checked_result("refund", result)
         expect(
             results[0].reference == results[1].reference,
             f"refund with the same refund_id returned the references {results[0].reference!r} and "
@@ -130,7 +130,7 @@ class RefundChecks(PaymentContractBase):
         if provider.refunds_by_hand:
             return
         started = self.paid(provider, service)
-        for mode in self.in_order("declined", "lost", "time_out"):
+        for mode in self.failure_modes("declined", "lost", "time_out"):
             service.behave(mode)
             before = len(service.refunds())
             result = self._attempt(provider, service, started)
@@ -233,7 +233,7 @@ class RefundChecks(PaymentContractBase):
     def _refund(
         self, provider: PaymentProvider, service: PaymentService, started: PaymentStart, number: int, amount: Decimal
     ) -> RefundResult:
-        currency = next((paid.currency for paid in self.asked(service, started.reference)), "").upper()
+        currency = next((paid.currency for paid in self.requested(service, started.reference)), "").upper()
         result = result_of(
             "refund",
             provider.refund,
@@ -241,7 +241,7 @@ class RefundChecks(PaymentContractBase):
             reference=started.reference,
             request=self._request(number, amount, currency),
         )
-        return self._is_result("refund", result)
+        return self._checked_result("refund", result)
 
     def _attempt(self, provider: PaymentProvider, service: PaymentService, started: PaymentStart) -> Any:
         """A refund of 1 that may be refused."""
@@ -253,7 +253,7 @@ class RefundChecks(PaymentContractBase):
             request=self._request(1, Decimal(1)),
             allowed=REFUSALS,
         )
-        return result if isinstance(result, Exception) else self._is_result("refund", result)
+        return result if isinstance(result, Exception) else self._checked_result("refund", result)
 
     def _fetch_refund(
         self, provider: PaymentProvider, service: PaymentService, started: PaymentStart, reference: str
@@ -265,9 +265,9 @@ class RefundChecks(PaymentContractBase):
             reference=started.reference,
             refund_reference=reference,
         )
-        return None if state is None else self._is_result("fetch_refund", state)
+        return None if state is None else self._checked_result("fetch_refund", state)
 
-    def _is_result(self, name: str, result: Any) -> RefundResult:
+    def _checked_result(self, name: str, result: Any) -> RefundResult:
         statuses = get_args(RefundStatus)
         if not isinstance(result, RefundResult) or result.status not in statuses:
             fail(

@@ -22,7 +22,7 @@ class SecretChecks(PaymentContractBase):
         caplog.set_level(logging.DEBUG)
         service = self.needed(service) if service else None
         shown = [repr(provider), str(provider)]
-        for number, mode in enumerate(["accept", *(self.in_order("time_out") if service else [])], start=1):
+        for number, mode in enumerate(["accept", *(self.failure_modes("time_out") if service else [])], start=1):
             if service:
                 service.behave(mode)
             result = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
@@ -33,7 +33,7 @@ class SecretChecks(PaymentContractBase):
             expect(
                 not leaks,
                 f"The value of `{name}` is shown, stored or logged by start or repr: {leaks[:1]!r:.300}.",
-                "Name the secret in no error, log or repr, and put it into no URL and no `data`.",
+                "Keep the secret out of errors, logs, reprs, URLs and `data`.",
             )
 
     @staticmethod

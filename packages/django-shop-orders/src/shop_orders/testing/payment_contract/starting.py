@@ -40,7 +40,7 @@ class StartChecks(PaymentContractBase):
             json.dumps(dict(started.data))
         except (TypeError, ValueError) as error:
             fail(
-                f"start returned data that is no JSON ({error}).",
+                f"start returned data that is not JSON ({error}).",
                 "The data is stored with the payment: use texts, numbers, lists and dicts, and text for a Decimal.",
             )
 
@@ -48,7 +48,9 @@ class StartChecks(PaymentContractBase):
         service = self.needed(service)
         for request in self.requests():
             started = self.started(provider, request)
-            asked = [(payment.amount, payment.currency.upper()) for payment in self.asked(service, started.reference)]
+            asked = [
+                (payment.amount, payment.currency.upper()) for payment in self.requested(service, started.reference)
+            ]
             expect(
                 asked == [(request.amount, request.currency)],
                 f"start was called for {request.amount} {request.currency}, and under the reference "
@@ -63,9 +65,9 @@ class StartChecks(PaymentContractBase):
         service = self.needed(service)
         for number, (amount, currency) in enumerate(UNUSUAL, start=1):
             request = self.request(number, amount=amount, currency=currency)
-            before = len(service.asked())
+            before = len(service.requested())
             result_of("start", provider.start, request, allowed=(PaymentDeclined,))
-            asked = [(payment.amount, payment.currency.upper()) for payment in service.asked()[before:]]
+            asked = [(payment.amount, payment.currency.upper()) for payment in service.requested()[before:]]
             expect(
                 asked in ([], [(request.amount, request.currency)]),
                 f"start was called for {request.amount} {request.currency}, and the service was asked for "
@@ -84,7 +86,7 @@ class StartChecks(PaymentContractBase):
             "It is called again after a crash: send request.payment_id as the idempotency key, or find the payment "
             "by it. If the service has no such key, set start_once_for.",
         )
-        keys = [payment.key for payment in service.asked()] if service else []
+        keys = [payment.key for payment in service.requested()] if service else []
         expect(
             len(keys) <= 1,
             f"start with the same payment_id made {len(keys)} payments, with the keys {keys}.",
@@ -115,7 +117,7 @@ class StartChecks(PaymentContractBase):
             f"Raise ProviderUnavailable: {DOCUMENTED}",
         )
         expect(
-            not (isinstance(lost, ProviderNotReached) and service.asked()),
+            not (isinstance(lost, ProviderNotReached) and service.requested()),
             "start raised ProviderNotReached, but the request had arrived.",
             "Raise it only where the request was certainly not sent, and ProviderUnavailable after that.",
         )
@@ -123,7 +125,7 @@ class StartChecks(PaymentContractBase):
             return
         service.behave("accept")
         started = self.started(provider)
-        references = [payment.reference for payment in service.asked()]
+        references = [payment.reference for payment in service.requested()]
         expect(
             references == [started.reference],
             f"The response to the first start was lost; after the second, which returned {started.reference!r}, the "
@@ -148,11 +150,11 @@ class StartChecks(PaymentContractBase):
         self, provider: PaymentProvider, service: PaymentService | None
     ) -> None:
         service = self.needed(service)
-        for number, mode in enumerate(self.in_order("declined", "lost", "time_out"), start=1):
+        for number, mode in enumerate(self.failure_modes("declined", "lost", "time_out"), start=1):
             service.behave(mode)
-            asked = len(service.asked())
+            asked = len(service.requested())
             result = result_of("start", provider.start, self.request(number), allowed=REFUSALS)
-            is_started = isinstance(result, PaymentStart) and len(service.asked()) > asked
+            is_started = isinstance(result, PaymentStart) and len(service.requested()) > asked
             expect(
                 isinstance(result, ProviderUnavailable) or is_started,
                 f"start {outcome_of(result)} while the service was “{mode}”.",

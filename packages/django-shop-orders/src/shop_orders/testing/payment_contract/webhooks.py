@@ -28,9 +28,9 @@ class WebhookChecks(PaymentContractBase):
             started = self.paid(provider, service, request)
             call = self._call(service, "captured", started.reference, amount=request.amount, currency=request.currency)
             (event,) = self._only(self._read(provider, call), "captured")
-            said = (event.amount, event.currency or request.currency)
+            reported = (event.amount, event.currency or request.currency)
             expect(
-                said == (request.amount, request.currency) and isinstance(event.amount, Decimal),
+                reported == (request.amount, request.currency) and isinstance(event.amount, Decimal),
                 f"{request.amount} {request.currency} were paid, and read_webhook returned "
                 f"{event.amount!r} {event.currency}.",
                 "Return the amount as a Decimal in the currency's main unit, and the ISO 4217 code in capitals: "
@@ -215,7 +215,7 @@ class WebhookChecks(PaymentContractBase):
         request = self.request()
         started = self.started(provider, request)
         call = self._call(service, "captured", started.reference, amount=request.amount, currency=request.currency)
-        for mode in ["accept", *self.in_order("declined", "lost", "time_out")]:
+        for mode in ["accept", *self.failure_modes("declined", "lost", "time_out")]:
             service.behave(mode)
             for event in self._read(provider, call, allowed=(InvalidWebhook,)):
                 expect(
@@ -231,8 +231,8 @@ class WebhookChecks(PaymentContractBase):
             pytest.skip("The service sends no webhooks (has_webhooks = False), so this is not checked.")
         return service
 
-    def _call(self, service: PaymentService, kind: str, reference: str, **said: Any) -> HttpRequest:
-        request: HttpRequest = service.webhook(kind, reference, **said)
+    def _call(self, service: PaymentService, kind: str, reference: str, **details: Any) -> HttpRequest:
+        request: HttpRequest = service.webhook(kind, reference, **details)
         return request
 
     @staticmethod
