@@ -28,7 +28,7 @@ KINDS = {
     "payment_recorded": _("Money was recorded"),
     "payment_amount_unknown": _("A payment was reported without its amount"),
     "recorded_twice": _("The same money is recorded twice"),
-    "same_money": _("Money was reported again"),
+    "recorded_already": _("Money was reported again"),
     "incoming_held": _("Incoming money is held"),
     "incoming_recorded": _("Held money was recorded"),
     "incoming_dismissed": _("Held money was dismissed"),

@@ -28,7 +28,7 @@ shipment_sent = Signal()
 
 units_cancelled = Signal()
 """Units of an order will not be sent: ``payload["cancelled"]`` has the lines, what remains to be sent, the reason, the
-credited amount, and whether they were refunded, which another message says. Not sent for an order that is cancelled as
+credited amount, and ``with_refund``: true if a refund is announced too. Not sent for an order that is cancelled as
 a whole."""
 
 payment_status_changed = Signal()
@@ -37,5 +37,5 @@ payment_status_changed = Signal()
 order_refunded = Signal()
 """Money was refunded: ``payload["refund"]`` has amount, reason and the lines that were refunded, if any.
 
-Refunds of several payments that were requested together are announced together, with their sum, unless one of them is
-not made at the same time. ``refund`` is the last one."""
+Refunds of several payments that were requested together are announced together, with their sum, except those that
+succeed later. ``refund`` is the last one."""

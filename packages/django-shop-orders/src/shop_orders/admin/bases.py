@@ -1,4 +1,4 @@
-"""A base of the admin for rows that belong to orders."""
+"""The base of admin classes for rows that belong to orders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from shop_core.model_admins import ReadOnly, SafeList
 
 
-class OfOrders(ReadOnly, SafeList):
+class OrderRecordAdmin(ReadOnly, SafeList):
     """Rows that name people in orders, such as events with their recipients: viewing them needs ``view_order`` too."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

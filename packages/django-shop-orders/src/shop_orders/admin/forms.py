@@ -243,14 +243,14 @@ class RecordPaymentForm(NotifyForm):
         super().__init__(*args, order=order, **kwargs)
         if order.amount_due:
             self.initial["amount"] = quantise(order.amount_due, order.currency)
-        providers = {provider.alias: provider.label for provider in recorded_providers(order)}
+        providers = {provider.alias: provider.label for provider in manual_providers(order)}
         if list(providers) == [order.payment_provider]:
             del self.fields["provider"]
         else:
             self.fields["provider"].choices = list(providers.items())  # type: ignore[attr-defined]
 
 
-def recorded_providers(order: Order) -> list[PaymentProvider]:
+def manual_providers(order: Order) -> list[PaymentProvider]:
     """The order's providers whose payments staff record by hand; the current one first."""
     known = {order.payment_provider, *order.payments.values_list("provider", flat=True)}
     found = [row for row in payments.available_providers() if row.is_manual and row.alias in known]

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from shop_orders import payments
 from shop_orders.admin.amounts import amount_of
-from shop_orders.admin.bases import OfOrders
+from shop_orders.admin.bases import OrderRecordAdmin
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import IncomingPayment, Order
 from shop_orders.payments import candidates
@@ -55,7 +55,7 @@ class DismissForm(forms.Form):
 
 
 @admin.register(IncomingPayment)
-class IncomingPaymentAdmin(OfOrders):
+class IncomingPaymentAdmin(OrderRecordAdmin):
     list_display = ("receipt", "status", AMOUNT, "account", "payer_name", "payer_phone", "order", "received_at")
     list_filter = ("status", "reason", "provider", "is_confirmed")
     search_fields = ("receipt", "account", "payer_name", "payer_phone", "order__number")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from shop_core.model_admins import ReadOnly
 
 from shop_orders.admin.amounts import amount_of
-from shop_orders.admin.bases import OfOrders
+from shop_orders.admin.bases import OrderRecordAdmin
 from shop_orders.models import Payment, ProviderEvent, Refund
 
 AMOUNTS = tuple(amount_of(Payment, name) for name in ("amount", "captured_amount", "refunded_amount"))
@@ -54,7 +54,7 @@ class RefundInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(OfOrders):
+class PaymentAdmin(OrderRecordAdmin):
     list_display = (
         "order",
         "provider",
@@ -84,7 +84,7 @@ class PaymentAdmin(OfOrders):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(OfOrders):
+class ProviderEventAdmin(OrderRecordAdmin):
     list_display = ("received_at", "provider", "kind", "provider_reference", "outcome", "detail")
     list_filter = ("outcome", "provider", "kind", "is_confirmed")
     search_fields = ("provider_reference", "provider_event_id", "refund_reference", "refund_id")

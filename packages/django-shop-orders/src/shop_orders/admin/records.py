@@ -5,12 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from shop_core.model_admins import ReadOnly, SafeList
 
-from shop_orders.admin.bases import OfOrders
+from shop_orders.admin.bases import OrderRecordAdmin
 from shop_orders.models import IdempotencyKey, JobRun, OrderEvent, Shipment, ShipmentLine
 
 
 @admin.register(OrderEvent)
-class OrderEventAdmin(OfOrders):
+class OrderEventAdmin(OrderRecordAdmin):
     list_display = ("created_at", "order", "kind", "new_status", "signal", "announced_at", "attempts", "last_error")
     list_filter = ("kind", "signal", ("announced_at", admin.EmptyFieldListFilter))
     search_fields = ("order__number",)
@@ -23,7 +23,7 @@ class ShipmentLineInline(ReadOnly, admin.TabularInline):
 
 
 @admin.register(Shipment)
-class ShipmentAdmin(OfOrders):
+class ShipmentAdmin(OrderRecordAdmin):
     list_display = ("number", "carrier", "tracking_number", "shipped_at")
     search_fields = ("number", "tracking_number", "order__number")
     inlines = (ShipmentLineInline,)
@@ -35,6 +35,6 @@ class JobRunAdmin(ReadOnly, SafeList):
 
 
 @admin.register(IdempotencyKey)
-class IdempotencyKeyAdmin(OfOrders):
+class IdempotencyKeyAdmin(OrderRecordAdmin):
     list_display = ("route", "key", "status", "created_at")
     exclude = ("body",)

@@ -24,7 +24,7 @@ from shop_orders.admin.forms import (
     RestockForm,
     ShipForm,
     StepForm,
-    recorded_providers,
+    manual_providers,
 )
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, Refund
@@ -36,8 +36,8 @@ class Step:
     """Something that staff can do with an order on its page: the action, and a form for its options.
 
     ``finish`` is called with the action's result after its transaction, to call a provider. Without
-    ``in_transaction``, the action calls the provider itself, and calling it again must change nothing. A step that
-    ``moves`` nothing can be taken from a page that is out of date.
+    ``in_transaction``, the action calls the provider itself, and calling it again must change nothing. With
+    ``needs_current_page``, the step is refused if money or goods have changed since the page was opened.
     """
 
     label: Any
@@ -46,7 +46,7 @@ class Step:
     form: type[StepForm]
     finish: Callable[[list[str]], None] | None = None
     in_transaction: bool = True
-    moves: bool = True
+    needs_current_page: bool = True
 
 
 def _capture(order_id: int, **options: Any) -> None:
@@ -108,7 +108,7 @@ STEPS: Mapping[str, Step] = {
         gettext_lazy("Cancel goods that are not sent"), "cancel_order", lifecycle.cancel_units, CancelUnitsForm
     ),
     "cancel": Step(gettext_lazy("Cancel the order"), "cancel_order", lifecycle.cancel, CancelForm),
-    "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, moves=False),
+    "note": Step(gettext_lazy("Add a note"), "change_order", lifecycle.add_note, NoteForm, needs_current_page=False),
 }
 
 
@@ -123,7 +123,7 @@ def take_step(name: str, order: Order, form: StepForm, *, by: Any) -> bool:
     step = STEPS[name]
 
     def work() -> list[str] | None:
-        if step.in_transaction and step.moves:
+        if step.in_transaction and step.needs_current_page:
             _check_is_current(order, form)
         result = step.action(order.pk, by=by, **form.options())
         return result if step.finish else None
@@ -170,7 +170,7 @@ def possible_steps(order: Order) -> list[str]:
         names.append("capture")
     if any(payment.needs_decision for payment in attempts):
         names.append("resolve")
-    if recorded_providers(order):
+    if manual_providers(order):
         names.append("pay")
     if order.refundable_amount:
         names.append("refund")

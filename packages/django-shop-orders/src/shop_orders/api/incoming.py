@@ -25,9 +25,9 @@ class CandidateOut(Schema):
 
     order: str
     amount_due: str
-    has_number: bool
-    has_amount: bool
-    has_phone: bool
+    matches_number: bool
+    matches_amount: bool
+    matches_phone: bool
 
 
 class IncomingPaymentOut(Schema):
@@ -109,9 +109,9 @@ def get_incoming(request: HttpRequest, incoming_id: str) -> IncomingPaymentDetai
         CandidateOut(
             order=candidate.order.number,
             amount_due=as_text(candidate.order.amount_due, candidate.order.currency),
-            has_number=candidate.has_number,
-            has_amount=candidate.has_amount,
-            has_phone=candidate.has_phone,
+            matches_number=candidate.matches_number,
+            matches_amount=candidate.matches_amount,
+            matches_phone=candidate.matches_phone,
         )
         for candidate in candidates.of(row)
     ]

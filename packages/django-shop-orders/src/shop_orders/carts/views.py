@@ -28,7 +28,7 @@ class LineView:
     line_total: Decimal | None
     available: int | None
     changes: tuple[str, ...]
-    on_sale: SourceProduct | None
+    source_product: SourceProduct | None
     """The product as its source sells it now; None when it is gone."""
     taxed: Taxed | None
     """Its discount, net amount and tax; None when it is gone, or when pricing failed."""
@@ -36,12 +36,12 @@ class LineView:
     @property
     def url(self) -> str:
         """The URL of the product's page; "" if it has none or is gone."""
-        return self.on_sale.url if self.on_sale else ""
+        return self.source_product.url if self.source_product else ""
 
     @property
     def image(self) -> str:
         """The URL of the product's image; "" if it has none or is gone."""
-        return self.on_sale.image if self.on_sale else ""
+        return self.source_product.image if self.source_product else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,7 @@ def _gone_view(item: CartItem) -> LineView:
         line_total=None,
         available=0,
         changes=("gone",),
-        on_sale=None,
+        source_product=None,
         taxed=None,
     )
 
@@ -175,6 +175,6 @@ def _line_view(item: CartItem, product: SourceProduct, taxed: Taxed | None) -> L
         line_total=product.unit_price * item.quantity,
         available=product.available,
         changes=tuple(changes),
-        on_sale=product,
+        source_product=product,
         taxed=taxed,
     )

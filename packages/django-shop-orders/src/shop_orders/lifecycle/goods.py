@@ -129,7 +129,7 @@ def cancel_refunded_units(
 ) -> None:
     """Cancel the units of a refund that credits them. The caller has locked the order.
 
-    The message about the refund says it, so the event of the units notifies nobody.
+    The customer gets the message about the refund, so the event of the units has ``notify=False``.
     """
     _cancel_units(
         order, _lock_lines(order), units, amount=amount, reason=reason, by=by, notify=notify, with_refund=True

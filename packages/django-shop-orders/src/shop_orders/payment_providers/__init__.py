@@ -85,7 +85,7 @@ def label_of(alias: str) -> str:
 
 
 def awaits_online_payment(order: Order) -> bool:
-    """Whether the customer still has to pay online, of which staff are warned before they accept the order.
+    """Whether the customer still has to pay online. Staff get a warning before they accept such an order.
 
     False for providers whose payments staff record, and for those that confirm an order at once. True for a provider
     that was removed from the settings.
@@ -101,7 +101,7 @@ def awaits_online_payment(order: Order) -> bool:
 
 def refund_needs_decision(refund: Refund) -> bool:
     """Whether staff have to enter the result of a refund: its provider cannot be asked, or the result cannot be
-    booked.
+    recorded.
 
     A refund that was sent to a provider that was removed from the settings is not repeated, but may have succeeded.
     """

@@ -121,7 +121,7 @@ class PaymentEvent:
 
     event_id: str
     kind: EventKind
-    """A status as in ``PaymentStart``, ``refunded`` or ``refund_failed``, or ``disputed`` for any news of a dispute,
+    """A status as in ``PaymentStart``, ``refunded`` or ``refund_failed``, or ``disputed`` for any change of a dispute,
     whose state is then taken from ``fetch``."""
     reference: str = ""
     payment_id: str = ""

@@ -63,7 +63,7 @@ class Mpesa(PaymentProvider):
 
     ``initiator`` and ``initiator_secret`` (Safaricom's "security credential") are an API user of the M-Pesa portal who
     may query transactions: with them money that was sent by hand is confirmed by Safaricom, otherwise by staff.
-    ``site_url`` is the scheme and host of the site, to which Safaricom sends its answers.
+    ``site_url`` is the scheme and host of the site, to which Safaricom sends its responses.
 
     Daraja has no idempotency key, so a push is not repeated while the phone may ring, even if its response was lost.
     The status query does not return the amount: after a lost callback the requested amount is recorded, with an event

@@ -99,7 +99,7 @@ def status_query(
 
 
 def status_result(call: Mapping[str, Any], *, receipt: str, numbers: Sequence[str]) -> list[IncomingPaymentEvent]:
-    """The event in Safaricom's response about a transaction. None if it decides nothing, as after a time-out."""
+    """The event in Safaricom's response about a transaction. Empty if it does not say, as after a time-out."""
     result = call["Result"]
     parameters = result.get("ResultParameters", {}).get("ResultParameter", [])
     values = {str(row["Key"]): row.get("Value") for row in parameters}
@@ -121,7 +121,7 @@ def status_result(call: Mapping[str, Any], *, receipt: str, numbers: Sequence[st
 
 
 def _time(text: str) -> datetime | None:
-    """None for a text that is no time, or one at which there was no M-Pesa."""
+    """The time; None if the text is not a time, or the year is before M-Pesa existed."""
     try:
         found = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
     except ValueError:

@@ -57,7 +57,7 @@ DISPUTE_EVENTS = (
 )
 """https://docs.stripe.com/disputes/how-disputes-work"""
 ENDED_INTENTS: Mapping[str, PaymentStatus] = {"requires_payment_method": "failed", "canceled": "cancelled"}
-"""How a payment whose page was completed has ended, by the status of its PaymentIntent."""
+"""The final status of a payment whose Checkout page was completed, by the status of its PaymentIntent."""
 
 UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
 """What the SDK raises for JSON that is not Stripe's, such as an error of a proxy (stripe 15: AttributeError)."""
@@ -204,8 +204,11 @@ class StripeCheckout(PaymentProvider):
         return diagnosis.of_stripe(self.stripe, self.api, webhook_url=webhook_url, is_test=self._is_test)
 
     def _unpaid(self, session: Any) -> PaymentState:
-        """The state of a session that is not paid. Where the customer has done their part, its payment says it: a bank
-        debit is under way and a voucher waits for days, or the money has failed, while the session stays complete."""
+        """The state of a session that is not paid.
+
+        If the session is complete, the state is that of its payment: a bank debit or a voucher that has not arrived
+        yet, or that has failed.
+        """
         if session.status != "complete" or not session.payment_intent:
             return PaymentState(status="cancelled" if session.status == "expired" else "pending", reference=session.id)
         intent = self._ask(lambda: self.api.payment_intents.retrieve(session.payment_intent))

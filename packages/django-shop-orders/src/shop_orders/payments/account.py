@@ -67,7 +67,7 @@ def apply(
 
 
 def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, notify: bool) -> None:
-    """Record a payment as captured, and refund any excess over the order's total. The caller has locked both."""
+    """Record a payment as captured, and refund what exceeds the amount due. The caller has locked both."""
     payment.status, payment.error, payment.captured_amount = Payment.Status.CAPTURED, "", amount
     save_status(payment, "captured_amount")
     order.paid_amount += amount

@@ -15,11 +15,11 @@ from shop_orders.models import IncomingPayment, Order
 from shop_orders.numbers import MAX_CHARACTERS
 
 LOOK_ALIKES = str.maketrans("OIL", "011")
-SHORTEST_ACCOUNT = 12
-"""Safaricom accepts at most 12 characters as account of a push, so longer numbers are cut there."""
+ACCOUNT_LENGTH = 12
+"""Safaricom takes this many characters as the account of a push; longer order numbers are cut."""
 MAX_COMPARED = 2000
-"""Orders whose number is compared character by character, the newest first."""
-LATE_MONEY = timedelta(days=30)
+"""How many order numbers are compared with what the customer typed, the newest first."""
+RECENT = timedelta(days=30)
 MAX_CANDIDATES = 10
 
 
@@ -28,9 +28,9 @@ class Candidate:
     """An order that the money could be meant for, and which details match."""
 
     order: Order
-    has_number: bool
-    has_amount: bool
-    has_phone: bool
+    matches_number: bool
+    matches_amount: bool
+    matches_phone: bool
 
     @property
     def amount_due(self) -> str:
@@ -50,9 +50,9 @@ def named_orders(account: str) -> list[Order]:
     exact = list(Order.objects.filter(number__in={account.strip(), account.strip().upper()}))
     if len(exact) == 1:
         return exact
-    recent = Order.objects.filter(Q(status="pending") | Q(placed_at__gte=timezone.now() - LATE_MONEY))
+    recent = Order.objects.filter(Q(status="pending") | Q(placed_at__gte=timezone.now() - RECENT))
     numbers = recent.order_by("-placed_at", "-id").values_list("pk", "number")[:MAX_COMPARED]
-    keys = [pk for pk, number in numbers if wanted in (folded(number), folded(number[:SHORTEST_ACCOUNT]))]
+    keys = [pk for pk, number in numbers if wanted in (folded(number), folded(number[:ACCOUNT_LENGTH]))]
     return list(Order.objects.filter(pk__in=keys[:MAX_CANDIDATES]))
 
 
@@ -65,17 +65,19 @@ def of(incoming: IncomingPayment) -> list[Candidate]:
     rated = [
         Candidate(
             order=order,
-            has_number=order.pk in named,
-            has_amount=order.amount_due == incoming.amount,
-            has_phone=is_phone(order.phone, incoming.payer_phone),
+            matches_number=order.pk in named,
+            matches_amount=order.amount_due == incoming.amount,
+            matches_phone=may_be_same_phone(order.phone, incoming.payer_phone),
         )
         for order in found.values()
     ]
-    rated.sort(key=lambda row: (row.has_number, row.has_phone, row.has_amount, row.order.placed_at), reverse=True)
+    rated.sort(
+        key=lambda row: (row.matches_number, row.matches_phone, row.matches_amount, row.order.placed_at), reverse=True
+    )
     return rated[:MAX_CANDIDATES]
 
 
-def is_phone(phone: str, reported: str) -> bool:
+def may_be_same_phone(phone: str, reported: str) -> bool:
     """Whether a phone (E.164) may be the one that was reported: in full, masked (2547*****126), or as SHA-256."""
     digits = phone.lstrip("+")
     if not digits or not reported:

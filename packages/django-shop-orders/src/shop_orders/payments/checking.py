@@ -76,7 +76,7 @@ def _check_state(payment: Payment) -> Payment:
         return payment
     payment, state = states.refetch(payment)
     is_over = payment.status == Status.PENDING and payment.expires_at is not None and not is_running(payment)
-    if payment.is_open and (is_over or not closing.is_wanted(payment.order)):
+    if payment.is_open and (is_over or not closing.needs_payment(payment.order)):
         return closing.close(payment)
     if state is None and not payment.is_open:
         watching.stop(payment)
@@ -92,14 +92,14 @@ def _end_if_never_sent(payment: Payment) -> Payment:
         watching.stop(payment)
         return payment
     is_old = payment.created_at < timezone.now() - NEVER_SENT_AFTER
-    if is_old or not closing.is_wanted(payment.order):
+    if is_old or not closing.needs_payment(payment.order):
         return states.apply_state(payment.pk, PaymentState(status="cancelled"))
     return payment
 
 
 def _check_start(payment: Payment) -> Payment:
-    """Repeat a start whose result is not known. An event may have named another transaction than that of this
-    start."""
+    """Repeat a start whose result is not known. Meanwhile, an event may have reported another
+    transaction for this payment."""
     if payment_provider(payment.provider).start_once_for is not None:
         return _check_push(payment)
     counted = starting.count_repetition(payment.pk)
@@ -113,7 +113,7 @@ def _check_start(payment: Payment) -> Payment:
         if declined.unknown_starts:
             raise ProviderUnavailable from error
         return declined
-    return closing.close(started) if started.is_open and not closing.is_wanted(started.order) else started
+    return closing.close(started) if started.is_open and not closing.needs_payment(started.order) else started
 
 
 def _check_push(payment: Payment) -> Payment:

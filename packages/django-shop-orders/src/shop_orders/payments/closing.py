@@ -14,7 +14,7 @@ from shop_orders.transactions import outside_transaction
 logger = logging.getLogger(__name__)
 
 
-def is_wanted(order: Order) -> bool:
+def needs_payment(order: Order) -> bool:
     """Whether an order still needs a payment."""
     return order.status != OrderStatus.CANCELLED and order.amount_due > 0
 

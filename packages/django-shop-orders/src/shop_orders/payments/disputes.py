@@ -1,8 +1,8 @@
 """Disputes: a customer has asked their bank to return a payment. The provider takes the money back at once, and pays
 it out again if the shop wins.
 
-Money that was taken back counts as refunded, without a credit, so the account agrees with the provider. No customer is
-told of a refund. The callers have locked the order and the payment.
+Money that was taken back counts as refunded, without a credit, so the account agrees with the provider. Customers
+get no message about it. The callers have locked the order and the payment.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_ours: boo
         _give_back(order, payment, taken)
     if listed.status == "lost" and taken is not None and taken.status == Status.SUCCEEDED:
         _credit(order, taken)
-    return _tell(order, payment, listed, problem)
+    return _record_for_staff(order, payment, listed, problem)
 
 
 def _take(order: Order, payment: Payment, listed: DisputeState, row: Refund | None) -> Refund:
@@ -99,8 +99,8 @@ def _credit(order: Order, row: Refund) -> None:
     lifecycle.update_after_credit(order, by=None)
 
 
-def _tell(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
-    """Tell staff about each state of a dispute once, and what to do. Returns whether it is new."""
+def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
+    """Record each state of a dispute once in the timeline, with what staff have to do. Returns whether it is new."""
     state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.respond_by}"
     digest = hashlib.sha256(state.encode()).hexdigest()[:32]
     message = f"{_text(payment, listed)} {problem}".strip()

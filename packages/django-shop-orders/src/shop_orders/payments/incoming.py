@@ -102,7 +102,7 @@ def dismiss_incoming(incoming_id: int, *, comment: str, by: Any = None) -> Incom
 
 
 def due() -> QuerySet[IncomingPayment, int]:
-    """Primary keys of held money about which the provider or the order's payments have to be asked again."""
+    """Primary keys of held money that is due for another attempt to confirm and record it."""
     held = IncomingPayment.objects.filter(status=Status.HELD, reason__in=RETRIED, attempts__lt=MAX_ATTEMPTS)
     return held.filter(next_attempt_at__lte=timezone.now()).order_by("next_attempt_at").values_list("pk", flat=True)
 

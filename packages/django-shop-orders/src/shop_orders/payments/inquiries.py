@@ -20,8 +20,8 @@ def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
     """The state of a payment, or of another transaction for it; None where the provider cannot be asked.
 
     Raises:
-        ProviderUnavailable: the state is not known, because the provider does not respond, refuses the query, or
-        returns the state of another payment. UnknownPaymentProvider: the provider is not in the settings any more.
+        ProviderUnavailable: the provider does not respond, refuses the query, or returns the state of another payment.
+        UnknownPaymentProvider: the provider is not in the settings any more.
     """
     asked = reference or payment.provider_reference
     if not asked:
@@ -29,11 +29,11 @@ def ask(payment: Payment, *, reference: str = "") -> PaymentState | None:
     try:
         state = payment_provider(payment.provider).fetch(payment.data, reference=asked)
     except PaymentDeclined as error:
-        logger.warning("Payment provider %s refused to answer", payment.provider)
+        logger.warning("Payment provider %s refused the query", payment.provider)
         raise ProviderUnavailable from error
     if state is None:
         return None
     if state.status not in get_args(PaymentStatus) or state.reference not in ("", asked):
-        logger.error("Payment provider %s answered about another payment, or with an unknown status", payment.provider)
+        logger.error("Payment provider %s returned another payment, or an unknown status", payment.provider)
         raise ProviderUnavailable
     return state

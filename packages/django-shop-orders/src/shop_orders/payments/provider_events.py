@@ -38,7 +38,7 @@ def store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderE
     """The stored event, locked. Another process that receives the same event waits at the insert.
 
     Raises:
-        InvalidWebhook: a value is too long, not printable, or no amount of money.
+        InvalidWebhook: a value is too long, not printable, or not an amount of money.
     """
     values = values_of(event)
     ProviderEvent.objects.bulk_create(
@@ -89,7 +89,7 @@ def values_of(event: PaymentEvent) -> dict[str, Any]:
     """The values of an event's columns.
 
     Raises:
-        InvalidWebhook: a value is too long, not printable, or no amount of money.
+        InvalidWebhook: a value is too long, not printable, or not an amount of money.
     """
     values = {column: getattr(event, field) for field, column in COLUMNS.items()}
     values |= {"detail": event.error[:500], "data": dict(event.data), "amount": storable_amount(event.amount)}
@@ -107,7 +107,7 @@ def storable_amount(value: Any) -> Decimal | None:
     """An amount with the decimals of its column.
 
     Raises:
-        InvalidWebhook: it is no number, or too large.
+        InvalidWebhook: it is not a number, or too large.
     """
     if value is None:
         return None
@@ -121,7 +121,7 @@ def storable_amount(value: Any) -> Decimal | None:
 
 
 def _uuid(text: str) -> UUID | None:
-    """The text as a UUID; None if it is none, such as the payment id of another shop that uses the same account."""
+    """The text as a UUID; None if it is not one, such as the payment id of another shop that uses the same account."""
     try:
         return UUID(text)
     except ValueError:

@@ -80,7 +80,7 @@ def _close(order: Order, payment: Payment, receipt: str) -> None:
     if counted:
         order.paid_amount -= counted
         order.save(update_fields=["paid_amount", "updated_at"])
-    events.record(order, "same_money", is_public=False, message=message)
+    events.record(order, "recorded_already", is_public=False, message=message)
     order_status.update(order, payment, notify=False)
 
 

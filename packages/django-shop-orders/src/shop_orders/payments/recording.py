@@ -1,4 +1,4 @@
-"""Actions of staff: record payments and refunds, capture a payment, resolve what nobody can be asked about."""
+"""Actions of staff: record payments and refunds, capture a payment, resolve those with an unknown state."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def record_provider_refund(
 def resolve_refund(
     refund_id: int, *, succeeded: bool, reason: str = "", by: Any = None, notify: bool = True
 ) -> Refund:
-    """Record the result of a refund whose provider cannot be asked, or whose result could not be booked.
+    """Record the result of a refund whose provider cannot be asked, or whose result could not be recorded.
 
     If it failed, its money shows as ``refund_due`` again. ``notify=False`` does not notify the customer.
 
@@ -161,7 +161,7 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
 
     ``amount`` is the money that the shop received, in the order's currency, or 0.
 
-    If it is less than the amount due, the customer can pay the rest. If it exceeds the total, the excess is refunded.
+    If it is less than the amount due, the customer can pay the rest. If it is more, the excess is refunded.
 
     Raises:
         NotPayable: the payment needs no decision, or the amount is negative.

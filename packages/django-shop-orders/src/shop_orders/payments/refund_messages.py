@@ -1,4 +1,4 @@
-"""Announces refunds. A request of staff may be a refund of several payments; the customer gets one message of it."""
+"""Announces refunds. Staff may request one over several payments; the customer gets one message about it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Status = Refund.Status
 
 
 def announce(order: Order, refund: Refund) -> None:
-    """Announce the refunds that were made of the same request, with their sum, as soon as none is about to be sent.
+    """Announce the successful refunds of a request together, with their sum, once none is waiting to be sent.
 
-    One that is pending at the provider, or that could not be sent, is announced later by itself. Called whenever the
-    status of a refund changed. The caller has locked the order.
+    A refund that is pending at the provider, or that could not be sent, is announced separately later. Called
+    whenever the status of a refund changed. The caller has locked the order.
     """
     request = Refund.objects.filter(payment__order=order, request_id=refund.request_id)
     if request.filter(status=Status.QUEUED, error="").exists():

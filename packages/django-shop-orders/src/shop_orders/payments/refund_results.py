@@ -1,5 +1,5 @@
 """What a provider reports about refunds. A refund is matched by our id or by the provider's reference, never by its
-amount or by the order in which reports arrive. What cannot be matched or booked is held for staff.
+amount or by the order in which reports arrive. What cannot be matched or recorded is held for staff.
 
 The callers have locked the order and the payment.
 """
@@ -24,7 +24,7 @@ from shop_orders.payments import order_status, provider_events, refund_messages
 Outcome = ProviderEvent.Outcome
 Status = Refund.Status
 
-LATELY = timedelta(days=1)
+RECENTLY = timedelta(days=1)
 """For this long after a refund changed, the provider's total may be out of date."""
 MAX_ATTEMPTS = 6
 """After this many attempts, a reported refund that the provider does not list is held for staff."""
@@ -44,7 +44,7 @@ def apply_event(order: Order, payment: Payment, row: ProviderEvent) -> ProviderE
     if row.kind == "refund_failed":
         return _apply_failure(order, payment, refund, row)
     if refund is None:
-        return Outcome.IGNORED if _is_booked(payment, row) else Outcome.WAITING
+        return Outcome.IGNORED if _is_recorded(payment, row) else Outcome.WAITING
     is_unnamed = not refund.provider_reference
     refund.provider_reference = refund.provider_reference or row.refund_reference
     if refund.status == Status.FAILED:
@@ -81,7 +81,7 @@ def settle_event(
 
 
 def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_at: datetime) -> None:
-    """Apply the refunds that the provider lists. One that changed here after ``fetched_at`` stays as it is."""
+    """Apply the refunds that the provider lists. One that changed here after ``fetched_at`` is left as it is."""
     is_ours = state.currency in ("", payment.currency)
     for listed in state.refunds or ():
         refund = _listed(payment, listed)
@@ -92,32 +92,32 @@ def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_a
 
 
 def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: PaymentState) -> ProviderEvent.Outcome:
-    """Compare a total without ids with the books.
+    """Compare a total without ids with the recorded refunds.
 
-    It waits while a refund is under way or has failed lately. One that differs from the books after that is held until
+    It waits while a refund is under way or has failed lately. One that still differs after that is held until
     staff record what was refunded at the provider.
     """
     if _agrees(payment, state):
         return Outcome.IGNORED
-    lately = timezone.now() - LATELY
-    may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=lately)
+    since = timezone.now() - RECENTLY
+    may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=since)
     if state.refunded is not None and state.refunded < _refunded(payment):
-        may_differ |= Q(updated_at__gt=lately)
+        may_differ |= Q(updated_at__gt=since)
     if payment.refunds.filter(may_differ).exists():
         return Outcome.WAITING
     if state.refunded is not None:
         row.amount, row.currency = state.refunded, state.currency or payment.currency
         row.save(update_fields=["amount", "currency"])
-    return _hold(order, row, _("%(provider)s reports %(total)s as refunded in total; %(booked)s are recorded here."))
+    return _hold(order, row, _("%(provider)s reports %(total)s as refunded in total; %(recorded)s are recorded here."))
 
 
 def differing_total(payment: Payment, state: PaymentState) -> ProviderEvent | None:
-    """The event for a fetched total of refunds that differs from the books; None if they agree."""
+    """The event for a fetched total of refunds that differs from the recorded one; None if they agree."""
     if state.refunds is not None or state.refunded is None or payment.status != Payment.Status.CAPTURED:
         return None
     if _agrees(payment, state):
         return None
-    return _found(payment, f"total:{state.refunded}", amount=state.refunded, currency=state.currency)
+    return _event_of_state(payment, f"total:{state.refunded}", amount=state.refunded, currency=state.currency)
 
 
 def record_made_at_provider(
@@ -137,7 +137,7 @@ def record_made_at_provider(
     more; this refund first takes over their credits.
     """
     make_room(order, payment, amount)
-    _replace_owed(order, amount)
+    _fail_refunds_of_surplus(order, amount)
     above = amount - min(amount, order.refund_due)
     refund = Refund.objects.create(
         payment=payment,
@@ -157,7 +157,7 @@ def record_made_at_provider(
 
 
 def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
-    """Book a refund. False if it exceeds what is left of the payment: then it stays pending with an error."""
+    """Record that a refund was made. If it exceeds what is left of the payment, it stays pending: False."""
     if refund.amount > payment.refundable_amount:
         _keep_pending(order, payment, refund)
         return False
@@ -225,7 +225,7 @@ def _apply_listed(
 
 
 def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_currency: bool) -> None:
-    """Record a refund that is not ours, if it can be told apart from those in the books."""
+    """Record a refund that is not ours, if it cannot be one that is recorded already."""
     if listed.status == "failed" or (not listed.refund_id and _may_be_ours(payment)):
         return
     if not listed.reference or _has_refund_without_reference(payment):
@@ -239,7 +239,7 @@ def _add_listed(order: Order, payment: Payment, listed: RefundState, *, is_our_c
 
 
 def make_room(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Fail refunds that were not sent, the newest first, while the payment's refunds and the amount exceed it."""
+    """Fail unsent refunds, the newest first, until all refunds and this amount fit into the captured amount."""
     reserving = list(payment.refunds.filter(status__in=Refund.RESERVING).order_by("-id"))
     excess = amount + sum((refund.amount for refund in reserving), Decimal(0)) - payment.captured_amount
     for refund in reserving:
@@ -248,10 +248,10 @@ def make_room(order: Order, payment: Payment, amount: Decimal) -> None:
             fail(order, payment, refund, _("The money was refunded at the provider."))
 
 
-def _replace_owed(order: Order, amount: Decimal) -> None:
-    """Fail refunds that were not sent and return only what is owed, as after a double payment, where this amount does.
+def _fail_refunds_of_surplus(order: Order, amount: Decimal) -> None:
+    """Fail unsent refunds of a surplus that this amount returns already, for example after the customer paid twice.
 
-    Otherwise the money would go back twice, once from each payment.
+    Otherwise the surplus would be refunded twice, once from each payment.
     """
     unsent = Refund.objects.filter(payment__order=order, status=Status.QUEUED, attempts=0, credits=None)
     for refund in unsent.select_related("payment").order_by("-id"):
@@ -268,7 +268,7 @@ def _keep_pending(order: Order, payment: Payment, refund: Refund) -> None:
     message = text % {"provider": payment.provider}
     is_new = refund.error != message[:500]
     refund.status, refund.error = Status.PENDING, message[:500]
-    refund.next_attempt_at = timezone.now() + LATELY
+    refund.next_attempt_at = timezone.now() + RECENTLY
     refund.save(update_fields=["status", "error", "provider_reference", "next_attempt_at", "updated_at"])
     refund_messages.announce(order, refund)
     if is_new:
@@ -295,7 +295,7 @@ def _listed(payment: Payment, listed: RefundState) -> Refund | None:
 
 
 def _agrees(payment: Payment, state: PaymentState) -> bool:
-    """Whether a total of refunds agrees with the books. In another currency, only zero and not zero are compared."""
+    """Whether a total of refunds is the recorded one. In another currency, only zero and not zero are compared."""
     if state.refunded is None:
         return False
     if state.currency in ("", payment.currency):
@@ -313,8 +313,8 @@ def _may_be_ours(payment: Payment) -> bool:
     return payment.refunds.filter(UNDER_WAY, provider_reference="").exists()
 
 
-def _is_booked(payment: Payment, row: ProviderEvent) -> bool:
-    """Whether an event that names no refund reports a total that is already in the books."""
+def _is_recorded(payment: Payment, row: ProviderEvent) -> bool:
+    """Whether an event that names no refund reports a total that is already recorded."""
     if row.refund_id or row.refund_reference or row.currency not in ("", payment.currency):
         return False
     return (payment.captured_amount if row.amount is None else row.amount) <= _refunded(payment)
@@ -337,7 +337,7 @@ def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
         "total": ""
         if row.amount is None
         else f"{as_text(row.amount, payment.currency)} {row.currency or payment.currency}",
-        "booked": f"{as_text(_refunded(payment), payment.currency)} {payment.currency}",
+        "recorded": f"{as_text(_refunded(payment), payment.currency)} {payment.currency}",
     }
     row.detail = f"{text % values} {what_to_do}"[:500]
     row.save(update_fields=["detail"])
@@ -348,14 +348,16 @@ def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
 def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str) -> None:
     """Hold a refund from the provider's list for staff, once."""
     name = f"{listed.refund_id}:{listed.reference}:{listed.status}:{listed.amount}"
-    row = _found(payment, name, amount=listed.amount, refund_id=listed.refund_id, refund_reference=listed.reference)
+    row = _event_of_state(
+        payment, name, amount=listed.amount, refund_id=listed.refund_id, refund_reference=listed.reference
+    )
     if row.outcome != Outcome.HELD:
         row.outcome = _hold(order, row, text)
         row.save(update_fields=["outcome"])
 
 
-def _found(payment: Payment, name: str, **values: Any) -> ProviderEvent:
-    """The event that represents a finding in a fetched state. The same finding has the same event."""
+def _event_of_state(payment: Payment, name: str, **values: Any) -> ProviderEvent:
+    """The event for something that was found in a fetched state, made once for each ``name``."""
     digest = hashlib.sha256(name.encode()).hexdigest()[:32]
     row, _is_new = ProviderEvent.objects.get_or_create(
         provider=payment.provider,

@@ -31,8 +31,8 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     """Start a payment of the amount due, with the order's provider or another one.
 
     If such a payment is already waiting, it is returned, and no second one is started. ``phone`` is for providers that
-    send a payment request to a phone. ``base_url`` is the address of the site (``https://example.org``), from which
-    the address of the webhook is built.
+    send a payment request to a phone. ``base_url`` is the URL of the site (``https://example.org``), from which the
+    URL of the webhook is built.
 
     Raises:
         NotPayable: the order is paid, cancelled or free, or its time to pay is over.
@@ -40,7 +40,7 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
         UnknownPaymentProvider, InvalidPhone: ``provider`` is not configured, or ``phone`` is not valid.
         PaymentDeclined: the provider refused; the payment is recorded as failed.
         ProviderUnavailable: the result is not known; repeating the call continues this payment.
-        InvalidInput: an address of a page has a character that cannot be stored.
+        InvalidInput: a URL has a character that cannot be stored.
     """
     texts.check_plain(return_url=return_url, base_url=base_url)
     number = phones.normalise(phone)
@@ -48,7 +48,7 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     if not must_call:
         return payment
     payment = call(payment)
-    if payment.is_open and not closing.is_wanted(payment.order):
+    if payment.is_open and not closing.needs_payment(payment.order):
         closing.close_if_possible(payment)  # the order was cancelled or paid while the call was on its way
         raise NotPayable
     return payment
@@ -75,7 +75,7 @@ def call(payment: Payment) -> Payment:
 
 @in_transaction(Payment, durable=True)
 def count_repetition(payment_id: int) -> Payment | None:
-    """Count that ``call`` is made again, by the periodic job. None if the result is known meanwhile."""
+    """Count the call that the periodic job repeats. Returns None if the result of an earlier one is known by now."""
     _order, payment = account.lock(payment_id)
     if not payment.unknown_starts:
         return None

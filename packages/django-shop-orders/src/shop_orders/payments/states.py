@@ -18,7 +18,7 @@ def refresh(payment: Payment) -> Payment:
     """Fetch the state of a payment from its provider and apply it.
 
     Raises:
-        ProviderUnavailable: the provider does not respond, or refuses to answer.
+        ProviderUnavailable: the provider does not respond, or refuses the query.
         UnknownPaymentProvider: the provider is not in the settings any more.
     """
     return refetch(payment)[0]

@@ -52,7 +52,7 @@ FIELDS = ("checks", "next_check_at")
 def postpone(payment: Payment) -> None:
     """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
     now = timezone.now()
-    if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only answers are counted
+    if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only responses are counted
         _set(payment, payment.checks, now + LONGEST_WAIT)
         return
     later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))
@@ -64,8 +64,10 @@ def postpone(payment: Payment) -> None:
 
 
 def schedule_unchanged(payment: Payment) -> None:
-    """Schedule the next check after the provider has returned a state that changed nothing. Only open and captured
-    payments have one."""
+    """Schedule the next check after the provider has returned a state that changed nothing.
+
+    An open payment has one already; of the others, only captured ones are checked again.
+    """
     if payment.is_open:
         return
     checks = payment.checks + 1

@@ -66,7 +66,7 @@ def _run(erasure: Erasure) -> Erasure:
 
 
 def _not_started() -> dict[str, str]:
-    """What a crash leaves behind, until the job runs."""
+    """The entry of ``waiting`` until the first attempt has ended, also after a crash."""
     return {"what": "", "reason": _("It has not started yet.")}
 
 

@@ -24,7 +24,7 @@ def person_of_user(user: Any) -> dict[str, Any]:
 
 
 def person_of_customer(customer: Customer) -> dict[str, Any]:
-    """One customer: their user, if they have one, else the guest of this row."""
+    """The person of one customer: their user with everything of that user, or a guest."""
     if customer.user is not None:
         return person_of_user(customer.user)
     keys = {customer.email_key, *customer.orders.values_list("email_key", flat=True)} - {""}
@@ -33,7 +33,7 @@ def person_of_customer(customer: Customer) -> dict[str, Any]:
 
 
 def person_with_email(email: str) -> dict[str, Any]:
-    """Every customer with an e-mail address, in any spelling. It is not asked who typed it: only for staff."""
+    """Every customer with an e-mail address, in any spelling. Only for staff: the address is not verified."""
     return _person(Customer.objects.filter(pk__in=_with_emails([email])), verified=[email])
 
 

@@ -113,7 +113,7 @@ def _amount(value: Any, name: str, hook: str) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
-        raise PricingFailed(hook, f"{name}={value!r} is not a Decimal that is a number")
+        raise PricingFailed(hook, f"{name}={value!r} is not a finite Decimal")
     if abs(value) > MAX_AMOUNT:
         raise PricingFailed(hook, f"{name}={value!r} is larger than {MAX_AMOUNT}")
     return value

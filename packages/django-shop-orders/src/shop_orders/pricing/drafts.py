@@ -122,7 +122,7 @@ class Draft:
 
     @cached_property
     def prices_include_tax(self) -> bool:
-        """Whether the price of every line is with tax; not of a draft without lines."""
+        """Whether the price of every line includes tax. False without lines."""
         return bool(self.lines) and all(line.price_includes_tax for line in self.lines)
 
     def _sum(self, amounts: Iterable[Decimal]) -> Decimal:

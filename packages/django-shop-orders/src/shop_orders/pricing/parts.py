@@ -52,10 +52,10 @@ def tax_lines_of(
 ) -> list[TaxLine]:
     """The tax lines of an amount, tax included, that is credited for products, for shipping, or in general.
 
-    Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. The amount is
-    that of ``amount_of_lines`` or another: a part of the products' price has a part of their tax, what exceeds it is
-    spread over all rates, in proportion to what is left of them. No tax line exceeds what is left of the order's, the
-    tax is never more than the amount, and the credit that completes the order's total takes all that is left.
+    Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. Up to the
+    price of the products or the shipping, an amount has the same part of their tax. Above it, the tax is spread over
+    all rates, in proportion to the tax that was not credited yet. The tax is never more than the amount, no tax line
+    is more than the uncredited part of the order's, and the credit that completes the total has all that is left.
     """
     sold = _sold(order)
     left = _left(sold, credited)
@@ -250,7 +250,7 @@ def _scaled(parts: Sequence[_Tax], amount: Decimal, whole: Decimal, sold: _Sold)
 
 
 def _is_divided(sold: _Sold) -> bool:
-    """Whether each thing of the order has one tax, so that the bases and taxes are the total."""
+    """Whether each line and charge has exactly one tax, so that the bases and taxes add up to the total."""
     return _gross(sold.taxes) == sold.order.total
 
 
@@ -259,7 +259,7 @@ def _gross(taxes: Iterable[_Tax]) -> Decimal:
 
 
 def _fitting(found: Sequence[_Tax], left: Sequence[_Tax], amount: Decimal, rest: Decimal, currency: str) -> list[_Tax]:
-    """The taxes so that neither they nor those that are left after them are more than their part of the rest."""
+    """Change taxes so that their sum is at most the amount, and the sum left at most what is left of the total."""
     taxes, most = [tax.amount for tax in found], [tax.amount for tax in left]
     sum_of_taxes, sum_left = sum(taxes, ZERO), sum(most, ZERO)
     if sum_of_taxes > amount:
