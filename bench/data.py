@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,8 +23,20 @@ THINGS = ("teapot", "lamp", "basket", "chair", "blanket", "kettle", "mirror", "c
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
+<<<<<<< HEAD
 FACET_TABLES = ("shop_catalog_facetchange", "shop_catalog_facetcount", "shop_catalog_facetvalue")
 """Filled by the job ``fold_facets``."""
+=======
+class People(NamedTuple):
+    """The user model of a site: its table, the keys of its users, and columns that only some models have."""
+
+    table: str = "auth_user"
+    key: Callable[[int], Any] = int
+    with_username: bool = True
+
+
+USERS = People()
+>>>>>>> 009d6f25 (perf(example): anonymous visitors share their pages, which a CDN may keep for a minute)
 
 
 class Node(NamedTuple):
@@ -36,21 +48,25 @@ class Node(NamedTuple):
     rght: int
 
 
-def load(dsn: str, *, scale: int) -> None:
+def load(dsn: str, *, scale: int, people: People = USERS) -> None:
     """Fill an empty, migrated database with ``scale`` times 10,000 products, then let PostgreSQL gather statistics."""
     rng = random.Random(SEED)
     nodes = tree()
     count = BASE_PRODUCTS * scale
     with psycopg.connect(dsn, autocommit=True) as connection:
+<<<<<<< HEAD
         tables = "shop_catalog_category, shop_catalog_product, auth_user, " + ", ".join(FACET_TABLES)
+=======
+        tables = f"shop_catalog_category, shop_catalog_product, {people.table}"
+>>>>>>> 009d6f25 (perf(example): anonymous visitors share their pages, which a CDN may keep for a minute)
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         with _unindexed(connection):
             _copy(connection, "shop_catalog_category", CATEGORY_COLUMNS, _categories(nodes))
             _copy(connection, "shop_catalog_product", PRODUCT_COLUMNS, _products(rng, count))
             _copy(connection, "shop_catalog_productcategory", LINK_COLUMNS, _links(rng, count, nodes))
             _copy(connection, "shop_catalog_productimage", IMAGE_COLUMNS, _images(rng, count))
-            _copy(connection, "auth_user", USER_COLUMNS, _users())
-            _copy(connection, "shop_catalog_review", REVIEW_COLUMNS, _reviews(rng, count))
+            _copy(connection, people.table, *_users(people))
+            _copy(connection, "shop_catalog_review", REVIEW_COLUMNS, _reviews(rng, count, people))
         for table in ("category", "product", "productcategory", "productimage", "review"):
             name = f"shop_catalog_{table}"
             connection.execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), max(id)) FROM {name}")
@@ -135,7 +151,6 @@ USER_COLUMNS = (
     "id",
     "password",
     "is_superuser",
-    "username",
     "first_name",
     "last_name",
     "email",
@@ -227,17 +242,22 @@ def _images(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
             yield name, number, file, f"Picture {position + 1}", position, position == 0, 1200, 900, True
 
 
-def _users() -> Iterator[tuple[Any, ...]]:
-    for number in range(1, CUSTOMERS + 1):
-        address = f"customer{number}@example.org"
-        yield number, "!", False, address, "Test", f"Customer {number}", address, False, True, START
+def _users(people: People) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+    columns = (*USER_COLUMNS, "username") if people.with_username else USER_COLUMNS
+    return columns, (_user(number, people)[: len(columns)] for number in range(1, CUSTOMERS + 1))
 
 
-def _reviews(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
+def _user(number: int, people: People) -> tuple[Any, ...]:
+    address = f"customer{number}@example.org"
+    return people.key(number), "!", False, "Test", f"Customer {number}", address, False, True, START, address
+
+
+def _reviews(rng: random.Random, count: int, people: People) -> Iterator[tuple[Any, ...]]:
     pairs = {(rng.randint(1, count), rng.randint(1, CUSTOMERS)) for _turn in range(REVIEWS)}
     for product, author in sorted(pairs):
         name = UUID(int=rng.getrandbits(128), version=4)
-        yield name, product, author, rng.randint(1, 5), "Good", "As told.", "published", True, "", START, START
+        key = people.key(author)
+        yield name, product, key, rng.randint(1, 5), "Good", "As told.", "published", True, "", START, START
 
 
 @contextlib.contextmanager

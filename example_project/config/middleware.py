@@ -41,7 +41,7 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
 
 PRIVATE_PATHS = (
     *("/_allauth/", "/accounts/", "/account/", "/admin/", "/api/v1/auth/", "/cart/", "/checkout/", "/demo/"),
-    *("/identity/o/", "/notify/", "/orders/", "/payments/"),
+    *("/identity/o/", "/notify/", "/orders/", "/payments/", "/visitor/"),
 )
 """Pages and operations that show tokens or personal data, of guests too."""
 
@@ -57,6 +57,18 @@ def private_pages(get_response: GetResponse) -> GetResponse:
         is_known = settings.SESSION_COOKIE_NAME in request.COOKIES and request.user.is_authenticated
         is_ours = request.path.startswith("/api/")
         if request.path.startswith(PRIVATE_PATHS) or (is_known and not is_ours):
+            make_private(response)
+        return response
+
+    return middleware
+
+
+def cookies_are_private(get_response: GetResponse) -> GetResponse:
+    """Let no shared cache keep a response that sets a cookie, whatever set it."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if response.cookies and "public" in response.get("Cache-Control", ""):
             make_private(response)
         return response
 

@@ -40,7 +40,6 @@ urlpatterns = [
     path("_allauth/<slug:client>/v1/account/phone", not_offered),
     path("_allauth/<slug:client>/v1/auth/phone/<path:step>", not_offered),
     path("_allauth/", include("allauth.headless.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
     path("admin/r/<path:content_type_id>/<path:object_id>/", admin.site.admin_view(view_on_site)),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),

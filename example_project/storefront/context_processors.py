@@ -10,6 +10,8 @@ from django.utils.functional import SimpleLazyObject
 from shop_catalog import categories
 from shop_orders import pages
 
+from storefront import caching
+
 
 def shop(request: HttpRequest) -> dict[str, Any]:
     """The database is read only if a template uses the value."""
@@ -17,16 +19,35 @@ def shop(request: HttpRequest) -> dict[str, Any]:
         "shop_name": settings.SHOP_NAME,
         "shop_tagline": settings.SHOP_TAGLINE,
         "shop_email": settings.ADMIN_EMAIL,
-        "top_categories": SimpleLazyObject(top_categories),
+        "tree_version": SimpleLazyObject(lambda: tree_of(request).version),
+        "top_categories": SimpleLazyObject(lambda: visible_children(tree_of(request), None)),
         "cart_count": SimpleLazyObject(lambda: cart_count(request)),
+        "is_logged_in": SimpleLazyObject(lambda: is_logged_in(request)),
+        "is_anonymous": caching.is_anonymous(request),
     }
 
 
-def top_categories() -> list[categories.Node]:
-    return [node for node in categories.current_tree().children.get(None, ()) if node.is_visible]
+def tree_of(request: HttpRequest) -> categories.CategoryTree:
+    """The categories, whose version is read once for each request."""
+    if not hasattr(request, "category_tree"):
+        request.category_tree = categories.current_tree()  # type: ignore[attr-defined]
+    tree: categories.CategoryTree = request.category_tree  # type: ignore[attr-defined]
+    return tree
+
+
+def visible_children(tree: categories.CategoryTree, parent_id: int | None) -> list[categories.Node]:
+    return [node for node in tree.children.get(parent_id, ()) if node.is_visible]
+
+
+def is_logged_in(request: HttpRequest) -> bool:
+    """Whether the visitor is a user. Without the cookie no session is opened, so that the page can be shared."""
+    user = getattr(request, "user", None) if settings.SESSION_COOKIE_NAME in request.COOKIES else None
+    return user is not None and user.is_authenticated
 
 
 def cart_count(request: HttpRequest) -> int:
     """The number of units in the visitor's cart; prices and stock are not checked."""
+    if not (pages.COOKIE in request.COOKIES or is_logged_in(request)):
+        return 0
     cart = pages.current_cart(request)
     return sum(cart.items.values_list("quantity", flat=True)) if cart is not None else 0

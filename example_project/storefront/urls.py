@@ -4,7 +4,7 @@ from django.contrib.sitemaps import views as sitemap_views
 from django.urls import path
 
 from storefront.sitemaps import SITEMAPS, robots
-from storefront.views import account, cart, catalogue, checkout, orders, personal_data
+from storefront.views import account, cart, catalogue, checkout, orders, personal_data, visitor
 
 app_name = "storefront"
 urlpatterns = [
@@ -16,6 +16,8 @@ urlpatterns = [
     path("product/<slug:slug>/", catalogue.product, name="product"),
     path("product/<slug:slug>/reviews/", catalogue.reviews, name="reviews"),
     path("product/<slug:slug>/review/", catalogue.review, name="review"),
+    path("visitor/", visitor.tools, name="visitor"),
+    path("language/<str:language>/", visitor.language, name="language"),
     path("cart/", cart.show, name="cart"),
     path("cart/add/", cart.add, name="cart_add"),
     path("cart/change/", cart.change, name="cart_change"),

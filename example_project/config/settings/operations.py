@@ -36,8 +36,16 @@ CACHES: dict[str, dict[str, Any]] = {
         "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 2},
     }
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shop"}
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shop"},
+    "template_fragments": {
+        "BACKEND": f"django.core.cache.backends.{'dummy.DummyCache' if DEBUG else 'locmem.LocMemCache'}",
+        "LOCATION": "template_fragments",
+    },
 }
+"""``template_fragments`` is used by ``{% cache %}``: each process keeps the parts of pages that are the same for all.
+
+With DEBUG they are made each time, so that a changed template shows.
+"""
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
 from django.conf import settings
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from shop_core.money import exponent
 
 from storefront import countries
-from storefront.cards import PriceTag
+from storefront.cards import Card, PriceTag
 from storefront.pictures import Picture
 from storefront.shipping import Delivery
 
@@ -65,6 +68,7 @@ def percent(rate: Decimal) -> str:
 
 
 @register.simple_tag
+@cache
 def icon(name: str) -> SafeString:
     """A decorative symbol of the sprite. The text beside it must say what it means."""
     return format_html(
@@ -77,10 +81,14 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def stars(rating: Decimal | float) -> SafeString:
     """Five stars, and the number as text for screen readers."""
-    halves = round(float(rating) * 2)
-    marks = format_html_join("", "{}", ((_star(halves - 2 * place),) for place in range(5)))
+    marks = _marks(round(float(rating) * 2))
     text = _("%(rating)s of 5 stars") % {"rating": number_format(Decimal(str(rating)).normalize(), use_l10n=True)}
     return format_html('<span class="stars">{}</span><span class="visually-hidden">{}</span>', marks, text)
+
+
+@cache
+def _marks(halves: int) -> SafeString:
+    return format_html_join("", "{}", ((_star(halves - 2 * place),) for place in range(5)))
 
 
 def _star(halves: int) -> SafeString:
@@ -91,6 +99,21 @@ def _star(halves: int) -> SafeString:
         "" if halves > 0 else " off",
         static("storefront/icons.svg"),
     )
+
+
+KEPT_CARDS = 0 if settings.DEBUG else 4096
+"""The number of cards that each process keeps as HTML, about 8 MB."""
+
+
+@register.simple_tag
+def card(card: Card, *, eager: bool = False) -> SafeString:
+    """A product in a list. It is kept under all that it shows, so it is never out of date."""
+    return _card(card, get_language(), eager)
+
+
+@lru_cache(maxsize=KEPT_CARDS)
+def _card(card: Card, _language: str | None, eager: bool) -> SafeString:  # noqa: FBT001
+    return render_to_string("storefront/parts/card.html", {"card": card, "eager": eager})
 
 
 @register.inclusion_tag("storefront/parts/picture.html")

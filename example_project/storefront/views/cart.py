@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from shop_orders.product_sources import product_source
 from storefront import refusals
 from storefront.context_processors import cart_count
 from storefront.limits import limited
+from storefront.origins import confirmed
 
 
 @require_safe
@@ -29,9 +31,11 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@confirmed("storefront/confirm_add.html")
 @limited("cart")
 def add(request: HttpRequest) -> HttpResponse:
     """Add a product and show the cart; htmx gets a short message and the new count instead."""
+    get_token(request)  # sets the cookie by which scripts know that a visitor has a cart (shop.js)
     ref, quantity = ref_of(request), quantity_of(request, default=1)
     is_htmx = request.headers.get("HX-Request") == "true"
     response = HttpResponse() if is_htmx else redirect("storefront:cart")

@@ -20,6 +20,8 @@ from shop_catalog.models import Category, Product, Review
 from shop_orders.conf import app_settings
 
 from storefront import cards, offers, shipping
+from storefront.caching import shared
+from storefront.context_processors import tree_of, visible_children
 from storefront.filters import RATINGS, Choice
 from storefront.forms import ReviewForm
 from storefront.limits import limited
@@ -32,6 +34,7 @@ REVIEWS_PER_PAGE = 20
 
 
 @require_safe
+@shared
 def home(request: HttpRequest) -> HttpResponse:
     featured = cards.of_rows(browsing.list_products(browsing.Filters(featured=True, in_stock=True), limit=8).rows)
     newest = cards.of_rows(browsing.list_products(browsing.Filters(), limit=8).rows)
@@ -39,24 +42,23 @@ def home(request: HttpRequest) -> HttpResponse:
         "featured": featured,
         "newest": newest,
         "pictured": [card for card in featured if card.picture][:3],
-        "top_tiles": _top_categories(),
+        "top_tiles": _top_categories(tree_of(request)),
     }
     return render(request, "storefront/home.html", context)
 
 
 @require_safe
+@shared
 def categories(request: HttpRequest) -> HttpResponse:
-    tree = catalog_categories.current_tree()
-    top_tiles = [
-        (node, image, [child for child in tree.children.get(node.id, ()) if child.is_visible])
-        for node, image in _top_categories()
-    ]
+    tree = tree_of(request)
+    top_tiles = [(node, image, visible_children(tree, node.id)) for node, image in _top_categories(tree)]
     return render(request, "storefront/categories.html", {"top_tiles": top_tiles})
 
 
 @require_safe
+@shared
 def category(request: HttpRequest, slug: str) -> HttpResponse:
-    tree = catalog_categories.current_tree()
+    tree = tree_of(request)
     node = tree.by_slug.get(slug)
     if node is None or not node.is_visible:
         raise Http404
@@ -65,13 +67,15 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
         "category": Category.objects.only("name", "slug", "description").get(pk=node.id),
         "path": path,
         "top_slug": path[0].slug,
-        "children": [child for child in tree.children.get(node.id, ()) if child.is_visible],
+        "is_top": len(path) == 1,
+        "children": visible_children(tree, node.id),
         **_list(request, Choice(request.GET, category=slug)),
     }
     return render(request, "storefront/category.html", context)
 
 
 @require_safe
+@shared
 def search(request: HttpRequest) -> HttpResponse:
     """The products that match ``?q=``; without it, all products."""
     choice = Choice(request.GET)
@@ -80,6 +84,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@shared
 def suggestions(request: HttpRequest) -> HttpResponse:
     """A few categories and products for the text typed so far, as an HTML fragment."""
     text = Choice(request.GET).text
@@ -89,6 +94,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@shared
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     view = browsing.find_product(slug)
     if view is None:
@@ -99,6 +105,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_safe
+@shared
 def reviews(request: HttpRequest, slug: str) -> HttpResponse:
     """All published reviews, newest first."""
     item = _listed(slug)
@@ -133,16 +140,15 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/review.html", context)
 
 
-def _top_categories() -> list[tuple[catalog_categories.Node, str]]:
+def _top_categories(tree: catalog_categories.CategoryTree) -> list[tuple[catalog_categories.Node, str]]:
     """The top categories, each with its own picture or that of a well-rated product below it."""
-    tree = catalog_categories.current_tree()
     page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=PICTURE_SAMPLE)
     pictures: dict[int, str] = {}
     for row, card in zip(page.rows, cards.of_rows(page.rows), strict=True):
         for node in page.categories[row.id]:
             if card.picture is not None:
                 pictures.setdefault(tree.path(node.id)[0].id, card.picture.card)
-    roots = [node for node in tree.children.get(None, ()) if node.is_visible]
+    roots = visible_children(tree, None)
     return [(node, node.renditions.get("card") or node.image or pictures.get(node.id, "")) for node in roots]
 
 

@@ -203,6 +203,7 @@ def paths(world: dict[str, str], people: dict[str, User]) -> dict[str, str]:
         "code": "not_found",
         "content_type_id": str(ContentType.objects.get_for_model(Order).pk),
         "id": str(people["owner"].pk),
+        "language": "de",
         "name": "confirm",
         "number": world["number"],
         "object_id": "1",

@@ -17,10 +17,16 @@ from tests.accounts.test_authorisation_of_pages import PAGES
 pytestmark = pytest.mark.django_db
 
 PUBLIC = {
-    *("i18n/setlang/", "swagger.json", "swagger/", "swagger/oauth2-redirect/", "redoc/", "redoc/redoc.js"),
+    *("swagger.json", "swagger/", "swagger/oauth2-redirect/", "redoc/", "redoc/redoc.js"),
     *("problems/<slug:code>/", ".well-known/openid-configuration", ".well-known/jwks.json", "media/<path:path>"),
     *("", "categories/", "category/<slug:slug>/", "search/", "search/suggestions/", "product/<slug:slug>/"),
-    *("product/<slug:slug>/reviews/", "product/<slug:slug>/review/", "robots.txt", "sitemap.xml"),
+    *(
+        "language/<str:language>/",
+        "product/<slug:slug>/reviews/",
+        "product/<slug:slug>/review/",
+        "robots.txt",
+        "sitemap.xml",
+    ),
     *("sitemap-<slug:section>.xml", "healthz", "readyz", "metrics"),
 }
 """Routes of the pages that show guests nothing of a person. All others are private for guests too."""

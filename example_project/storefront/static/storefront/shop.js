@@ -19,12 +19,12 @@ for (const here of document.querySelectorAll(".nav [aria-current], .side [aria-c
   menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
 }
 
-// A choice that is sent when it is made.
-document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) {
-    event.target.form.requestSubmit();
-  }
-});
+// A page that all visitors share knows none of them. Who was sent a form has its cookie, and may have a cart or an
+// account: then the links to them are asked for.
+const shared = document.querySelector("[data-shared]");
+if (shared && document.cookie.includes("csrftoken=")) {
+  htmx.ajax("GET", shared.dataset.shared, { target: shared, swap: "outerHTML" });
+}
 
 // A form that is sent once: a second click does nothing.
 document.addEventListener("submit", (event) => {

@@ -1,0 +1,58 @@
+"""Posts from the shop's own pages, told by the browser's headers, so that a page without a token can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import render
+from django.views.decorators.csrf import csrf_exempt
+
+View = Callable[..., HttpResponse]
+
+
+def is_from_here(request: HttpRequest) -> bool:
+    """Whether the browser says that a page of this origin sent the request. Scripts cannot set these headers.
+
+    ``Sec-Fetch-Site`` decides if there is one (Fetch Metadata, 2.3). Browsers send it to secure origins only; for
+    others, and from older browsers, ``Origin`` must be this site's.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site == "same-origin"
+    return request.headers.get("Origin") == f"{request.scheme}://{request.get_host()}"
+
+
+def confirmed(template: str) -> Callable[[View], View]:
+    """Decorate a view whose form has no CSRF token.
+
+    A post that is neither from here nor has a valid token gets a page with a token, whose button sends the same form.
+    """
+
+    def decorate(view: View) -> View:
+        @csrf_exempt
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not is_from_here(request):
+                asked: HttpResponse | None = _Check(view, template).process_view(request, view, args, kwargs)
+                if asked is not None:
+                    return asked
+            return view(request, *args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+class _Check(CsrfViewMiddleware):
+    """Django's check of the token, with another refusal."""
+
+    def __init__(self, view: View, template: str) -> None:
+        super().__init__(view)
+        self.template = template
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:  # noqa: ARG002
+        return render(request, self.template)
