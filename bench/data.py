@@ -23,10 +23,10 @@ THINGS = ("teapot", "lamp", "basket", "chair", "blanket", "kettle", "mirror", "c
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-<<<<<<< HEAD
 FACET_TABLES = ("shop_catalog_facetchange", "shop_catalog_facetcount", "shop_catalog_facetvalue")
 """Filled by the job ``fold_facets``."""
-=======
+
+
 class People(NamedTuple):
     """The user model of a site: its table, the keys of its users, and columns that only some models have."""
 
@@ -36,7 +36,6 @@ class People(NamedTuple):
 
 
 USERS = People()
->>>>>>> 009d6f25 (perf(example): anonymous visitors share their pages, which a CDN may keep for a minute)
 
 
 class Node(NamedTuple):
@@ -54,11 +53,7 @@ def load(dsn: str, *, scale: int, people: People = USERS) -> None:
     nodes = tree()
     count = BASE_PRODUCTS * scale
     with psycopg.connect(dsn, autocommit=True) as connection:
-<<<<<<< HEAD
-        tables = "shop_catalog_category, shop_catalog_product, auth_user, " + ", ".join(FACET_TABLES)
-=======
-        tables = f"shop_catalog_category, shop_catalog_product, {people.table}"
->>>>>>> 009d6f25 (perf(example): anonymous visitors share their pages, which a CDN may keep for a minute)
+        tables = ", ".join(("shop_catalog_category", "shop_catalog_product", people.table, *FACET_TABLES))
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         with _unindexed(connection):
             _copy(connection, "shop_catalog_category", CATEGORY_COLUMNS, _categories(nodes))
