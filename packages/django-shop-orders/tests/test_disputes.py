@@ -14,6 +14,7 @@ from shop_orders import lifecycle, payments, tracking
 from shop_orders.exceptions import RefundTooLarge
 from shop_orders.models import OrderEvent, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import PaymentEvent, PaymentState
+from shop_orders.payments import inquiries
 from testproject.books.models import Book
 from testproject.providers import FakeStripe
 
@@ -214,3 +215,63 @@ def test_dispute_of_a_cancelled_and_refunded_order_changes_neither_status_nor_st
     assert (account(card), Book.objects.get().on_hand) == before
     assert card.order.status == "cancelled"
     assert "It could not be recorded" in event_messages(card)[0]
+
+
+def test_state_that_was_fetched_earlier_does_not_undo_a_later_one(card, fake_stripe):
+    """Two workers ask Stripe; the one that asked first is slower."""
+    fake_stripe.dispute(intent(card), 2500, moved=[-2500])
+    old, asked_first = inquiries.ask(card), timezone.now()
+    fake_stripe.dispute(intent(card), 2500, status="won", moved=[-2500, 2500])
+    payments.refresh(card)
+    payments.apply_state(card.pk, old, fetched_at=asked_first)
+    assert account(card) == (0, 0, 0, 0, "paid")
+    assert event_messages(card) == ["The dispute was won: 25.00 KES."]
+    fake_stripe.dispute(intent(card), 2500, moved=[-2500])
+    payments.refresh(card)
+    assert account(card)[:2] == (25, 25)
+
+
+def test_money_of_a_lost_dispute_that_is_paid_out_again_is_not_credited(card, fake_stripe, send):
+    lost = fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500])
+    send("closed", lost)
+    assert account(card) == (25, 25, 0, 0, "refunded")
+    send("funds_reinstated", fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500, 1000]))
+    assert account(card) == (15, 15, 0, 0, "part_refunded")
+    for _time in range(2):
+        send("funds_reinstated", fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500, 2500]))
+    assert account(card) == (0, 0, 0, 0, "paid")
+    assert event_messages(card)[-1].startswith("The dispute was lost, but Card has paid out 25.00 KES again.")
+    credited = card.order.credits.order_by("id")
+    assert [credit.amount for credit in credited] == [25, -10, -15]
+    assert sum(Decimal(line["amount"]) for credit in credited for line in credit.tax_lines) == 0
+    send("closed", lost)
+    fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500])
+    payments.refresh(card)
+    assert account(card) == (25, 25, 0, 0, "refunded")
+
+
+def test_money_that_is_paid_out_again_for_a_cancelled_order_has_to_be_refunded(card, fake_stripe, send):
+    send("closed", fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500]))
+    lifecycle.cancel(card.order_id)
+    send("funds_reinstated", fake_stripe.dispute(intent(card), 2500, status="lost", moved=[-2500, 2500]))
+    assert account(card) == (0, 0, 0, 25, "paid")
+
+
+def test_won_dispute_whose_money_was_converted_at_another_rate_is_paid_out(card, fake_stripe, send):
+    send("created", fake_stripe.dispute(intent(card), 2500, moved=[-1910]))
+    assert account(card)[:2] == (25, 25)
+    send("closed", fake_stripe.dispute(intent(card), 2500, status="won", moved=[-1910, 1893]))
+    assert account(card) == (0, 0, 0, 0, "paid")
+
+
+def test_each_dispute_of_a_payment_is_counted(card, fake_stripe, send):
+    first = fake_stripe.dispute(intent(card), 1000, moved=[-1000])
+    second = {**fake_stripe.dispute(intent(card), 1500, moved=[-1500]), "id": "dp_second"}
+    fake_stripe.disputes = [first, second]
+    for row in (second, first, second):
+        send("created", row)
+    assert account(card) == (25, 25, 25, 0, "refunded")
+    fake_stripe.disputes[1] = {**second, "status": "lost"}
+    fake_stripe.dispute(intent(card), 1000, status="won", moved=[-1000, 1000])
+    send("closed", second)
+    assert account(card) == (15, 15, 0, 0, "part_refunded")

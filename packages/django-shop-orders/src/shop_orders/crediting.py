@@ -140,6 +140,23 @@ def reverse_cancellation(order: Order, *, by: Any = None) -> None:
     order.save(update_fields=["credited_amount", "updated_at"])
 
 
+def take_back(order: Order, refund: Refund, amount: Decimal, *, reason: str) -> None:
+    """Take back a part of the goodwill that was credited with a refund: the customer owes it again."""
+    given = list(order.credits.filter(refund=refund, kind=Credit.Kind.GOODWILL))
+    whole = sum((credit.amount for credit in given), Decimal(0))
+    tax_lines = tax_parts.share_of((credit.tax_lines for credit in given), amount, whole, order.currency)
+    Credit.objects.create(
+        order=order,
+        amount=-amount,
+        kind=Credit.Kind.GOODWILL,
+        tax_lines=tax_parts.negative(tax_lines),
+        reason=reason,
+        refund=refund,
+    )
+    order.credited_amount -= amount
+    order.save(update_fields=["credited_amount", "updated_at"])
+
+
 def due_if_reinstated(order: Order) -> Decimal:
     """The amount that would be due if a cancelled order was reinstated: the whole total if its money was refunded.
 

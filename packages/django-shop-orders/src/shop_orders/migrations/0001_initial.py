@@ -1287,7 +1287,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     models.Q(("amount__gt", 0), models.Q(("kind", "reinstatement"), _negated=True)),
-                    models.Q(("amount__lt", 0), ("kind", "reinstatement")),
+                    models.Q(("amount__lt", 0), ("kind__in", ("reinstatement", "goodwill"))),
                     _connector="OR",
                 ),
                 name="shop_orders_credit_sign",

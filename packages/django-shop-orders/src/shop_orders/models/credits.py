@@ -46,7 +46,8 @@ class Credit(models.Model):
                 name="shop_orders_credit_kind",
             ),
             models.CheckConstraint(
-                condition=Q(amount__gt=0) & ~Q(kind="reinstatement") | Q(amount__lt=0, kind="reinstatement"),
+                condition=Q(amount__gt=0) & ~Q(kind="reinstatement")
+                | Q(amount__lt=0, kind__in=("reinstatement", "goodwill")),
                 name="shop_orders_credit_sign",
             ),
         ]

@@ -37,7 +37,8 @@ https://docs.stripe.com/currencies#minor-units. That page lists UGX as zero-deci
 and UGX are sent with two decimals, which must be 00. The last of three decimals must be 0.
 """
 
-ENDED_DISPUTES: Mapping[str, Literal["won", "lost"]] = {
+DisputeStatus = Literal["open", "won", "lost"]
+ENDED_DISPUTES: Mapping[str, DisputeStatus] = {
     "won": "won",
     "warning_closed": "won",
     "prevented": "won",
@@ -68,12 +69,13 @@ class Settlement:
 
     def dispute(self, row: Any) -> DisputeState:
         due_by = getattr(getattr(row, "evidence_details", None), "due_by", None)
-        moved = sum(entry.amount for entry in getattr(row, "balance_transactions", None) or ())
+        status: DisputeStatus = ENDED_DISPUTES.get(row.status, "open")
+        withdrawn, left = _withdrawn(row, is_won=status == "won")
         return DisputeState(
             reference=str(row.id),
-            amount=self._settled(row.amount),
-            status=ENDED_DISPUTES.get(row.status, "open"),
-            is_withdrawn=moved < 0,
+            amount=self._settled(round(row.amount * Fraction(left, withdrawn)) if left else row.amount),
+            status=status,
+            is_withdrawn=left > 0,
             respond_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
             reason=str(getattr(row, "reason", "") or ""),
         )
@@ -92,6 +94,21 @@ class Settlement:
             reference=result.reference,
             error=result.error,
         )
+
+
+def _withdrawn(dispute: Any, *, is_won: bool) -> tuple[int, int]:
+    """What was withdrawn for a dispute, and what of that was not paid out again, in the currency of Stripe's account.
+
+    Where that is another currency than the customer's, the two are converted at different rates and never add up: any
+    payment counts as the whole.
+    """
+    entries = getattr(dispute, "balance_transactions", None) or ()
+    withdrawn = -sum(entry.amount for entry in entries if entry.amount < 0)
+    paid_out = sum(entry.amount for entry in entries if entry.amount > 0)
+    is_converted = any(getattr(entry, "currency", dispute.currency) != dispute.currency for entry in entries)
+    if paid_out and (is_won or is_converted):
+        return withdrawn, 0
+    return withdrawn, max(withdrawn - paid_out, 0)
 
 
 def refund_id_of(refund: Any) -> str:

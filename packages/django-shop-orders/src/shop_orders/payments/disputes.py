@@ -8,6 +8,7 @@ get no message about it. The callers have locked the order and the payment.
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,21 +16,27 @@ from django.utils.translation import gettext as _
 from shop_core.money import as_text
 
 from shop_orders import crediting, events, lifecycle
-from shop_orders.models import Credit, Order, Payment, ProviderEvent, Refund
+from shop_orders.models import Credit, Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import DisputeState, PaymentState, label_of
 from shop_orders.payments import order_status, refund_results
 
 Outcome = ProviderEvent.Outcome
 Status = Refund.Status
 KIND = "disputed"
+PREFIX = "dispute:"
+"""The ids of the events that represent states of disputes start with it. No provider's event ids do."""
 
 
-def settle_event(order: Order, payment: Payment, row: ProviderEvent, state: PaymentState) -> ProviderEvent.Outcome:
+def settle_event(
+    order: Order, payment: Payment, row: ProviderEvent, state: PaymentState, *, fetched_at: datetime
+) -> ProviderEvent.Outcome:
     """Decide about an event of a dispute by the state that was fetched from the provider."""
     if payment.status != Payment.Status.CAPTURED:
         return Outcome.WAITING
     if any(listed.reference == row.refund_reference for listed in state.disputes or ()):
-        is_changed = apply_list(order, payment, state)
+        if _changed_since(payment, row.refund_reference, fetched_at):
+            return Outcome.WAITING
+        is_changed = apply_list(order, payment, state, fetched_at=fetched_at)
         return Outcome.APPLIED if is_changed else Outcome.IGNORED
     if state.disputes is not None and row.attempts < refund_results.MAX_ATTEMPTS:
         return Outcome.WAITING
@@ -40,11 +47,24 @@ def settle_event(order: Order, payment: Payment, row: ProviderEvent, state: Paym
     return Outcome.HELD
 
 
-def apply_list(order: Order, payment: Payment, state: PaymentState) -> bool:
-    """Apply the disputes that the provider lists. Returns whether anything about them is new."""
+def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_at: datetime) -> bool:
+    """Apply the disputes that the provider lists, except those that changed here after ``fetched_at``.
+
+    Returns whether anything about them is new.
+    """
     is_our_currency = state.currency in ("", payment.currency)
-    are_new = [_apply(order, payment, listed, is_ours=is_our_currency) for listed in state.disputes or ()]
+    current = [row for row in state.disputes or () if not _changed_since(payment, row.reference, fetched_at)]
+    are_new = [_apply(order, payment, listed, is_ours=is_our_currency) for listed in current]
     return any(are_new)
+
+
+def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bool:
+    """Whether another process has applied a state of this dispute that may be newer than the one fetched then."""
+    rows = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=reference, updated_at__gte=fetched_at)
+    known = payment.inbox.filter(
+        kind=KIND, refund_reference=reference, received_at__gte=fetched_at, provider_event_id__startswith=PREFIX
+    )
+    return rows.exists() or known.exists()
 
 
 def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_ours: bool) -> bool:
@@ -57,10 +77,10 @@ def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_ours: boo
             taken = _take(order, payment, listed, taken)
         else:
             problem = _("It could not be recorded: compare the payment with the provider's page, and correct it here.")
-    elif is_taken and not listed.is_withdrawn and taken is not None:
-        _give_back(order, payment, taken)
-    if listed.status == "lost" and taken is not None and taken.status == Status.SUCCEEDED:
-        _credit(order, taken)
+    elif is_taken and taken is not None:
+        _correct(order, payment, taken, listed)
+    if taken is not None:
+        _credit(order, taken, is_lost=listed.status == "lost")
     return _record_for_staff(order, payment, listed, problem)
 
 
@@ -75,10 +95,15 @@ def _take(order: Order, payment: Payment, listed: DisputeState, row: Refund | No
     return row
 
 
-def _give_back(order: Order, payment: Payment, row: Refund) -> None:
-    row.status, row.error = Status.FAILED, _("The money was paid out again.")
-    row.save(update_fields=["status", "error", "updated_at"])
-    _count(order, payment, -row.amount)
+def _correct(order: Order, payment: Payment, row: Refund, listed: DisputeState) -> None:
+    """Stop counting the money of a dispute that the provider has paid out again, all or some of it."""
+    before, row.amount = row.amount, listed.amount if listed.is_withdrawn else row.amount
+    if not listed.is_withdrawn:
+        row.status, row.error = Status.FAILED, _("The money was paid out again.")
+    elif not 0 < row.amount < before:
+        return
+    row.save(update_fields=["amount", "status", "error", "updated_at"])
+    _count(order, payment, row.amount - before if listed.is_withdrawn else -before)
 
 
 def _count(order: Order, payment: Payment, amount: Decimal) -> None:
@@ -88,20 +113,32 @@ def _count(order: Order, payment: Payment, amount: Decimal) -> None:
     order_status.update(order, payment, notify=False, is_public=False)
 
 
-def _credit(order: Order, row: Refund) -> None:
-    """Credit a lost dispute once: the shop does not ask the customer for the money again."""
-    if row.credits.exists():
+def _credit(order: Order, row: Refund, *, is_lost: bool) -> None:
+    """Credit a lost dispute once: the shop does not ask the customer for the money again.
+
+    Money that is paid out again afterwards is no longer credited, except where the order was cancelled: then it has to
+    be refunded.
+    """
+    given = sum(row.credits.values_list("amount", flat=True), Decimal(0))
+    kept = row.amount if row.status == Status.SUCCEEDED else Decimal(0)
+    if is_lost and kept and not given:
+        crediting.add_credit(
+            order,
+            min(kept, order.amount_due),
+            kind=Credit.Kind.GOODWILL,
+            reason=_("The dispute was lost."),
+            refund=row,
+        )
+    elif given > kept and order.status != OrderStatus.CANCELLED:
+        crediting.take_back(order, row, given - kept, reason=_("The money was paid out again."))
+    else:
         return
-    reason = _("The dispute was lost.")
-    crediting.add_credit(
-        order, min(row.amount, order.amount_due), kind=Credit.Kind.GOODWILL, reason=reason, refund=row
-    )
     lifecycle.update_after_credit(order, by=None)
 
 
 def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
     """Record each state of a dispute once in the timeline, with what staff have to do. Returns whether it is new."""
-    state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.respond_by}"
+    state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.amount}:{listed.respond_by}"
     digest = hashlib.sha256(state.encode()).hexdigest()[:32]
     message = f"{_text(payment, listed)} {problem}".strip()
     values: dict[str, Any] = {
@@ -115,7 +152,7 @@ def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, prob
     }
     _row, is_new = ProviderEvent.objects.get_or_create(
         provider=payment.provider,
-        provider_event_id=f"dispute:{payment.public_id}:{digest}",
+        provider_event_id=f"{PREFIX}{payment.public_id}:{digest}",
         defaults=values,
     )
     if is_new:
@@ -128,6 +165,11 @@ def _text(payment: Payment, listed: DisputeState) -> str:
         text = _("The dispute was won: %(amount)s %(currency)s.")
         if listed.is_withdrawn:
             text = _("The dispute was won. %(provider)s will pay out %(amount)s %(currency)s again.")
+    elif listed.status == "lost" and not listed.is_withdrawn:
+        text = _(
+            "The dispute was lost, but %(provider)s has paid out %(amount)s %(currency)s again. Compare the payment "
+            "with its page."
+        )
     elif listed.status == "lost":
         text = _(
             "The dispute was lost: %(amount)s %(currency)s stays with the customer, who owes nothing for it. Do not "

@@ -72,7 +72,7 @@ def confirm(row_id: int, state: PaymentState, *, fetched_at: datetime) -> Provid
     if row.outcome != Outcome.WAITING:
         return row
     if row.kind == disputes.KIND:
-        return _decide(row, disputes.settle_event(order, payment, row, state))
+        return _decide(row, disputes.settle_event(order, payment, row, state, fetched_at=fetched_at))
     if row.kind in REFUND_KINDS:
         return _decide(row, refund_results.settle_event(order, payment, row, state, fetched_at=fetched_at))
     claimed = row.amount if row.kind == state.status else None

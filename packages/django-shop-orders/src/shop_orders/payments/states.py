@@ -60,9 +60,10 @@ def apply_state(
     )
     if payment.status != Payment.Status.CAPTURED:
         return payment
+    fetched_at = fetched_at or timezone.now()
     if state.refunds is not None:
-        refund_results.apply_list(order, payment, state, fetched_at=fetched_at or timezone.now())
-    disputes.apply_list(order, payment, state)
+        refund_results.apply_list(order, payment, state, fetched_at=fetched_at)
+    disputes.apply_list(order, payment, state, fetched_at=fetched_at)
     row = refund_results.differing_total(payment, state)
     if row is not None and row.outcome == ProviderEvent.Outcome.WAITING:
         row.outcome = refund_results.apply_total(order, payment, row, state)

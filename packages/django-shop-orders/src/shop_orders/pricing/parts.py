@@ -94,6 +94,26 @@ def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
     ]
 
 
+def share_of(credited: Iterable[Iterable[TaxLine]], amount: Decimal, whole: Decimal, currency: str) -> list[TaxLine]:
+    """The tax lines of a part of some credits, given those of each. They add up to ``whole``."""
+    sums: dict[int, TaxLine] = {}
+    for line in (line for lines in credited for line in lines):
+        sums[line["position"]] = _plus(sums[line["position"]], line) if line["position"] in sums else line
+
+    def part(text: str) -> str:
+        return as_text(quantise(Decimal(text) * amount / whole, currency), currency)
+
+    return [
+        {**line, "base": None if line["base"] is None else part(line["base"]), "amount": part(line["amount"])}
+        for line in sums.values()
+    ]
+
+
+def _plus(line: TaxLine, other: TaxLine) -> TaxLine:
+    base = None if line["base"] is None else str(Decimal(line["base"]) + Decimal(other["base"] or 0))
+    return {**line, "base": base, "amount": str(Decimal(line["amount"]) + Decimal(other["amount"]))}
+
+
 class _Tax(NamedTuple):
     """A tax of the order, or a part of it."""
 
