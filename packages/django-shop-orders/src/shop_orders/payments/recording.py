@@ -148,6 +148,7 @@ def resolve_refund(
     message = f"{(made if succeeded else not_made) % values} {reason}".strip()
     events.record(order, "refund_resolved", is_public=False, by=by, message=message)
     refund.notify = refund.notify and notify
+    refund.save(update_fields=["notify", "updated_at"])
     if succeeded:
         refund_results.succeed(order, payment, refund)
     else:
