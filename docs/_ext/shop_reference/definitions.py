@@ -54,7 +54,7 @@ def _attributes(class_: type) -> Iterator[tuple[str, str, str]]:
 
 
 def _attribute_docs(class_: type) -> dict[str, str]:
-    """What stands under an attribute, or in the docstring of a property."""
+    """The text below an attribute, or the docstring of a property."""
     body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(class_))).body[0]
     properties = {name: value for name, value in vars(class_).items() if isinstance(value, property | cached_property)}
     texts = {name: inspect.getdoc(value) or "" for name, value in properties.items()}

@@ -49,7 +49,7 @@ def extension_points() -> str:
 
 
 def _parts(class_: type) -> list[type]:
-    """The classes that a kit is put together from, which nobody uses by themselves."""
+    """The base classes of a kit, which are not used directly."""
     named = {name for _path, names in CLASSES.values() for name in names.split()}
     bases = inspect.getmro(class_)[1:] if class_.__name__.endswith("Contract") else ()
     return [

@@ -1,4 +1,4 @@
-"""What the pages are made from."""
+"""The packages from which the pages are generated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mail servers that are cut off or slow: the time is bounded, and a message that may have arrived says so."""
+"""Mail servers that are cut off or slow: the time is bounded, and a message may have an unknown outcome."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def check_database(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -
 
 
 def check_prepared_statements(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    """Say what PostgreSQL's prepared statements save, if they are not used."""
+    """Point out the cost of statements that PostgreSQL does not prepare."""
     alias = router.db_for_read(Product)
     database = settings.DATABASES.get(alias, {})
     if not database.get("ENGINE", "").endswith("postgresql") or database.get("OPTIONS", {}).get("server_side_binding"):
@@ -88,13 +88,13 @@ def check_facet_values(
     databases: Sequence[str] | None = None,
     **_kwargs: Any,
 ) -> list[CheckMessage]:
-    """Name the attributes with more values than are counted by themselves. It reads the database."""
+    """Warn about attributes with more values than are counted individually. It reads the database."""
     has_table = FacetValue._meta.db_table in connection_of(FacetValue).introspection.table_names()
     if router.db_for_write(FacetValue) not in (databases or ()) or not has_table:
         return []
     return [
         CheckWarning(
-            f'The attribute "{name}" has more than {MAX_VALUES} values. Products with further ones count as "other".',
+            f'The attribute "{name}" has more than {MAX_VALUES} values. The rest are counted together as "other".',
             hint=f'Remove "{name}" from SHOP_CATALOG["FACETS"] if nearly every product has a value of its own.',
             id="shop_catalog.W005",
         )

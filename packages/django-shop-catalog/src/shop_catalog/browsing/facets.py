@@ -20,13 +20,13 @@ from shop_catalog.browsing.filters import Filters, places_for
 from shop_catalog.facets import terms
 
 EXACT = 20_000
-"""Up to so many matching products are counted; beyond that, the numbers are estimated from samples."""
+"""The highest number of matching products that is counted. Higher numbers are estimated from samples."""
 
 SAMPLED = 5_000
 """The number of products, matching or not, in the samples that are read for an estimate."""
 
 KEPT_FOR = 3600
-"""Seconds. Counted facets are kept in Django's cache, under the version of the catalogue that they were counted at."""
+"""Seconds. Counted facets are cached, under the version of the catalogue at which they were counted."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class FacetName(NamedTuple):
 
 
 class ListedRow(NamedTuple):
-    """What the terms of a listed product are made of."""
+    """The columns of a listed product from which its terms are made."""
 
     id: int
     kind: str
@@ -151,7 +151,7 @@ def stored_totals(category_ids: list[int]) -> dict[int, int | None]:
 
 
 def total_changes(*, now: datetime) -> list[CategoriesNumber]:
-    """What to add to the stored numbers of products: changes that are not folded, and publications that are due."""
+    """The numbers to add to the stored totals: changes that are not folded, and publications that are due."""
     return [row._replace(categories=_as_list(row.categories)) for row in _TOTAL_CHANGES.rows(now=now)]
 
 
