@@ -86,7 +86,16 @@ def audit(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
     """Check the types of the four packages, the example and the bench with mypy, strictly."""
-    install(session, "-r", "example_project/requirements.txt", "mypy", "django-stubs", "types-requests", "pytest")
+    install(
+        session,
+        "-r",
+        "example_project/requirements.txt",
+        "mypy",
+        "django-stubs",
+        "types-requests",
+        "pytest",
+        "hypothesis",
+    )
     sources = [f"packages/django-shop-{package}/src/shop_{package}" for package in PACKAGES]
     sources += [
         f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
+from shop_catalog.wording import search_text
+
+from bench.texts import Texts
 
 SEED = 20261122
 BASE_PRODUCTS = 10_000
@@ -17,9 +21,6 @@ CATEGORY_FANOUT = (5, 4, 4, 3, 2)
 CATEGORIES = 500
 REVIEWS = 20_000
 CUSTOMERS = 1_000
-COLOURS = ("red", "green", "blue", "black", "white", "yellow", "brown", "grey", "orange", "violet")
-MATERIALS = ("steel", "glass", "cotton", "oak", "wool", "clay", "paper", "leather", "linen", "brass")
-THINGS = ("teapot", "lamp", "basket", "chair", "blanket", "kettle", "mirror", "clock", "vase", "frame", "bowl", "tray")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -188,21 +189,22 @@ def _categories(nodes: Iterable[Node]) -> Iterator[tuple[Any, ...]]:
 
 
 def _products(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
+    texts = Texts(rng)
     for number in range(1, count + 1):
-        colour, material, thing = rng.choice(COLOURS), rng.choice(MATERIALS), rng.choice(THINGS)
-        name = f"{colour} {material} {thing} {number}".capitalize()
-        words = " ".join(rng.choices((*COLOURS, *MATERIALS, *THINGS), k=60))
+        text = texts.next(number)
+        sku = f"SKU-{number:07}"
+        attributes = {"brand": text.brand, "colour": text.colour, "material": text.material}
         moment = _created_at(number)
         yield (
             number,
-            f"SKU-{number:07}",
-            f"{colour}-{material}-{thing}-{number}",
+            sku,
+            f"{text.brand}-{text.colour}-{number}".lower(),
             "simple",
-            name,
-            words,
+            text.name,
+            text.description,
             f"{rng.randint(100, 99_999) / 100:.2f}",
             "standard",
-            f'{{"colour": "{colour}", "material": "{material}"}}',
+            json.dumps(attributes),
             "{}",
             0,
             True,
@@ -212,7 +214,7 @@ def _products(rng: random.Random, count: int) -> Iterator[tuple[Any, ...]]:
             0,
             f"{rng.randint(0, 500) / 100:.2f}",
             rng.randint(0, 9),
-            f"{name} {words}".lower(),
+            search_text(names=[text.name], skus=[sku], others=attributes.values(), description=text.description),
             moment,
             moment,
         )

@@ -19,7 +19,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
-from bench import data, databases, run
+from bench import data, databases, run, texts
 
 SINGLE = 200
 """The number of rows for the way that writes one at a time; its result is scaled."""
@@ -169,7 +169,7 @@ class Lines(io.RawIOBase):
 
 def lines(count: int, *, price: str = "12.50") -> Lines:
     rng = random.Random(2)
-    words = [" ".join(rng.choices((*data.COLOURS, *data.MATERIALS, *data.THINGS), k=60)) for _turn in range(500)]
+    words = [" ".join(rng.choices((*texts.COLOURS, *texts.MATERIALS, *texts.THINGS), k=60)) for _turn in range(500)]
 
     def made() -> Iterator[bytes]:
         for number in range(1, count + 1):
@@ -193,7 +193,7 @@ def _ids(number: int) -> list[int]:
 
 def _values(number: int) -> dict[str, Any]:
     name = f"Product {number}"
-    words = " ".join(random.Random(number).choices((*data.COLOURS, *data.MATERIALS, *data.THINGS), k=60))
+    words = " ".join(random.Random(number).choices((*texts.COLOURS, *texts.MATERIALS, *texts.THINGS), k=60))
     return {
         "sku": f"B-{number}",
         "slug": f"product-{number}",

@@ -54,16 +54,17 @@ LAYERS = {
         GROUND,
     ),
     "shop_catalog": SHARED
-    | dict.fromkeys(["bulk", "cursors", "money", "types", "slugs"], GROUND)
+    | dict.fromkeys(["bulk", "cursors", "money", "types", "wording", "slugs"], GROUND)
     | dict.fromkeys(["search"], EXTENSION_POINTS)
     | dict.fromkeys(
         [
-            *("browsing", "categories", "facets", "images", "imports", "inventory", "media", "products", "receivers"),
+            *("browsing", "categories", "facets", "images", "imports", "inventory", "media", "product_changes"),
+            *("products", "receivers"),
             *("personal_data", "reviews", "statistics"),
         ],
         ACTIONS,
     )
-    | dict.fromkeys(["product_source"], ENTRY_POINTS),
+    | dict.fromkeys(["product_source", "testing"], ENTRY_POINTS),
     "shop_orders": SHARED
     | dict.fromkeys(["emails", "phones", "transactions"], GROUND)
     | dict.fromkeys(["queries"], MODELS)

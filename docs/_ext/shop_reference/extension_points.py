@@ -30,7 +30,8 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "In-memory implementations": ("shop_orders.testing", "MemoryProductSource MemoryProduct MemoryPaymentProvider"),
     "Notifiers": ("shop_notify.notifiers", "Notifier Message Receipt Report"),
     "Kits of shop_notify": ("shop_notify.testing", "NotifierContract ReportContract Transport"),
-    "Search backends": ("shop_catalog.search", "SearchBackend"),
+    "Search backends": ("shop_catalog.search", "SearchBackend Prepared Group"),
+    "Kit of shop_catalog": ("shop_catalog.testing", "SearchContract"),
 }
 """By title, the module and the names of the classes."""
 
@@ -53,5 +54,7 @@ def _parts(class_: type) -> list[type]:
     named = {name for _path, names in CLASSES.values() for name in names.split()}
     bases = inspect.getmro(class_)[1:] if class_.__name__.endswith("Contract") else ()
     return [
-        base for base in bases if base.__module__.startswith("shop_orders.testing.") and base.__name__ not in named
+        base
+        for base in bases
+        if base.__module__.startswith(("shop_orders.testing.", "shop_catalog.testing.")) and base.__name__ not in named
     ]

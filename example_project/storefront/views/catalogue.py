@@ -169,6 +169,7 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
         "total": facets.count,
         "is_exact": facets.is_exact,
         "is_first_page": place is None,
+        "corrected": page.corrected,
         "next_url": choice.url(after=browsing.place_to_cursor(page.next, ordering=choice.sort)) if page.next else "",
     }
 

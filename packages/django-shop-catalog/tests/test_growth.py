@@ -8,8 +8,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from shop_catalog import browsing, bulk, categories, facets, statistics
+from shop_catalog import browsing, bulk, categories, facets, search, statistics
 from shop_catalog.models import Category, Product, ProductCategory
+from shop_catalog.wording import search_text
 
 API = "/api/v1/products"
 SMALL, LARGE = 2_000, 20_000
@@ -60,7 +61,7 @@ def fill(first, last):
             0,
             0,
             0,
-            f"thing p{n}",
+            search_text(names=[f"Thing {n}"], skus=[f"P{n}"], others=[], description=""),
             START + timedelta(seconds=n),
             START,
         )
@@ -79,6 +80,7 @@ def fill(first, last):
     facets.fold()
     statistics.recount_all()
     statistics.fold()
+    search.fix()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 

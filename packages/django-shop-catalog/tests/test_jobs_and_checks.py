@@ -72,7 +72,7 @@ def test_job_without_a_recent_run_is_overdue():
         ({"CURRENCY": "KES", "SEARCH": {"OPTIONS": {}}}, {"shop_catalog.E004"}),
         ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "mysite.nothing"}}, {"shop_catalog.E004"}),
         ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "decimal.Decimal"}}, {"shop_catalog.E004"}),
-        ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "shop_catalog.search.DatabaseSearch"}}, set()),
+        ({"CURRENCY": "KES", "SEARCH": {"BACKEND": "shop_catalog.search.sqlite.SqliteSearch"}}, set()),
     ],
 )
 def test_check_finds_wrong_settings_with_a_hint(settings, values, ids):

@@ -173,12 +173,8 @@ def test_group_without_variants_is_in_no_list(empty_group, food):
             lists.add("count")
         return lists
 
-    from django.db import connection
-
     assert found() == set()
     everywhere = {*LISTS, "queryset", "suggestions", "facets", "count"}
-    if connection.vendor != "postgresql":
-        everywhere.remove("similar words")
     variant = products.create(
         "G-L", kind="variant", parent=empty_group, price=Decimal(4), options={"size": "L"}, stock_quantity=1
     )

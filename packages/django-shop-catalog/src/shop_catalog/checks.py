@@ -166,7 +166,7 @@ def _check_search() -> Iterator[CheckMessage]:
     setting = app_settings.SEARCH
     if not setting:
         return
-    hint = 'SHOP_CATALOG["SEARCH"] = {"BACKEND": "shop_catalog.search.DatabaseSearch", "OPTIONS": {}}'
+    hint = 'SHOP_CATALOG["SEARCH"] = {"BACKEND": "mysite.search.MySearch", "OPTIONS": {}}'
     path = setting.get("BACKEND", "")
     problem = _import_problem(path) if path else "BACKEND is missing."
     if problem:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from PIL import Image, ImageOps, UnidentifiedImageError
 from shop_core.db.transactions import connection_of, in_transaction
 
+from shop_catalog import product_changes
 from shop_catalog.exceptions import ImageTooLarge, InvalidImage, UnknownCategory
 from shop_catalog.models import Category, Product, ProductImage, texts, write_gate
 from shop_catalog.models.image import RENDITION_WIDTHS, rendition_name
@@ -171,8 +172,10 @@ def open_checked(file: IO[bytes]) -> tuple[Image.Image, str]:
 
 
 def _lock(product_id: int) -> None:
-    """Lock the product, so that its images are changed one at a time."""
-    Product.objects.select_for_update().filter(pk=product_id).first()
+    """Lock the product, so that its images are changed one at a time, and record that they change."""
+    product = Product.objects.select_for_update().filter(pk=product_id).first()
+    if product is not None:
+        product_changes.record([product.listed])
 
 
 def _check_header(picture: Image.Image) -> None:

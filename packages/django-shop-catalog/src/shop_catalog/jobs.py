@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 from shop_core.jobs import Job, Schedule
 
-from shop_catalog import categories, facets, images, inventory, products, statistics
+from shop_catalog import categories, facets, images, inventory, products, search, statistics
 from shop_catalog.models import JobRun, ProductUpload, SentForm
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,12 @@ JOBS: tuple[Job, ...] = (
         function=facets.fold,
         every=timedelta(minutes=1),
         consequence="Counting the products of categories gets slower with every change. New facets stay empty.",
+    ),
+    Job(
+        name="fold_search_words",
+        function=search.fold_all,
+        every=timedelta(minutes=1),
+        consequence="Searches get slower with every change of a product's texts.",
     ),
     Job(
         name="announce_stock",

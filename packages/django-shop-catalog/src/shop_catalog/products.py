@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -10,15 +10,14 @@ from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from shop_core.db.transactions import connection_of, in_transaction
 
-from shop_catalog import facets, inventory, money, signals, statistics
+from shop_catalog import facets, inventory, money, product_changes, search, signals, statistics
 from shop_catalog.exceptions import DuplicateValue, InvalidProduct, UnknownProduct
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductKind, texts
-from shop_catalog.search import simplify
 from shop_catalog.slugs import free_slug
 
 DERIVED = ("search_text", "is_scheduled", "updated_at")
@@ -80,6 +79,7 @@ def create(
     before = statistics.contribution(listed) if listed is not None else statistics.Figures()
     _set_values(product, values)
     product.save()
+    _record_text(product, "")
     _update_derived(product, listed or product, values, before=before, is_new=True)
     if stock_quantity:
         inventory.receive({sku: stock_quantity}, reason=_("Initial stock"), by=by)
@@ -102,8 +102,10 @@ def change(product: Product, *, by: AbstractBaseUser | None = None, **values: Un
     before = statistics.contribution(listed)
     product = listed if product.pk == listed.pk else _lock(product.pk)
     old_price = product.price
+    old_text = product.search_text
     _set_values(product, values)
     product.save(update_fields={*values, *DERIVED} - {"categories"})
+    _record_text(product, old_text)
     if product.price != old_price:
         _record_price(product, old_price, by=by)
     _update_derived(product, listed, values, before=before, old_price=old_price)
@@ -123,6 +125,12 @@ def delete(product: Product) -> None:
     is_listed = product.pk == listed.pk
     if is_listed:
         statistics.recount(statistics.ancestors_of(category_ids(listed)))
+    product_changes.record([listed])
+    deleted = Product.objects.filter(Q(pk=product.pk) | Q(parent=product.pk))
+    search.record(
+        search.upkeep.TextChange(row.pk, row.search_text, "", row.parent_id is not None)
+        for row in deleted.only("search_text", "parent")
+    )
     Product.objects.filter(pk=product.pk).delete()
     if not is_listed:
         refresh_groups([listed])
@@ -174,6 +182,7 @@ def apply_schedules() -> int:
 def _update_group(group: Product) -> None:
     refresh_groups(Product.objects.select_for_update().filter(pk=group.pk))
     facets.refresh([group.pk])
+    product_changes.record([group])
 
 
 @in_transaction(Product)
@@ -186,6 +195,7 @@ def _apply_schedule(product: Product) -> int:
     updated = Product.objects.filter(pk=product.pk, is_scheduled=True).update(is_scheduled=False)
     listed.refresh_from_db(fields=["is_scheduled"])
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
+    product_changes.record([listed])
     if product.parent_id is not None:
         refresh_groups([listed])
     facets.refresh([listed.pk])
@@ -230,32 +240,10 @@ def check_priced(product: Product) -> None:
         raise InvalidProduct(message, field="price")
 
 
-def searchable_text(product: Product, variants: Iterable[Product] = ()) -> str:
-    """The text that is searched: see ``SearchBackend.search``."""
-    words = [product.name, product.sku, *_texts(product.attributes), *_texts(product.options)]
-    for variant in variants:
-        words += [variant.name, variant.sku, *_texts(variant.attributes), *_texts(variant.options)]
-    first_line = simplify(" ".join(dict.fromkeys(words)))
-    return f"{first_line}\n{simplify(product.description)}"
-
-
-def fill_search_texts() -> int:
-    """Write the search text of products that have none, such as those of a fixture. Returns how many products."""
-    rows = list(Product.objects.filter(search_text="").select_related("parent"))
-    groups = {row.listed.pk: row.listed for row in rows if row.listed.kind == ProductKind.GROUP}
-    for row in rows:
-        row.search_text = searchable_text(row)
-    Product.objects.bulk_update(rows, ["search_text"], batch_size=500)
-    refresh_groups(groups.values())
-    return len(rows)
-
-
-def _texts(values: Mapping[str, Any]) -> Iterator[str]:
-    for value in values.values():
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            yield str(value)
-        elif isinstance(value, list):
-            yield from (str(item) for item in value if isinstance(item, str | int))
+def fill_search_texts() -> None:
+    """Write the search texts and words of all products again, such as those of a fixture, and the prices of groups."""
+    refresh_groups(Product.objects.filter(Q(search_text="") | Q(variants__search_text=""), kind="group").distinct())
+    search.fix()
 
 
 def _slug_source(sku: str, parent: Product | None, values: ProductValues) -> str:
@@ -281,7 +269,7 @@ def _set_values(product: Product, values: ProductValues) -> None:
         raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
     product.is_scheduled = is_scheduled(product, at=timezone.now())
     if product.kind != ProductKind.GROUP:
-        product.search_text = searchable_text(product)
+        product.search_text = search.searchable_text(product)
 
 
 def _update_derived(
@@ -300,6 +288,7 @@ def _update_derived(
         refresh_groups([listed])
     if "categories" in values and product.pk == listed.pk:
         _link(listed, [category.pk for category in values["categories"]], is_new=is_new)
+    product_changes.record([listed])
     statistics.record(listed.pk, statistics.contribution(listed).minus(before))
     is_simple = product.kind == ProductKind.SIMPLE and values.keys() == {"price"}
     if is_simple and facets.are_in_one_band(old_price, product.price):
@@ -340,10 +329,12 @@ def refresh_groups(groups: Iterable[Product]) -> None:
             variant.parent = by_id[variant.parent_id]
             variants[variant.parent_id].append(variant)
     now = timezone.now()
+    old_texts = {pk: group.search_text for pk, group in by_id.items()}
     for pk, group in by_id.items():
         group.price = _lowest_price(variants[pk], at=now)
-        group.search_text = searchable_text(group, variants[pk])
+        group.search_text = search.searchable_text(group, variants[pk])
         group.updated_at = now
+    search.record(search.upkeep.TextChange(pk, old_texts[pk], group.search_text) for pk, group in by_id.items())
     Product.objects.bulk_update(by_id.values(), ["price", "search_text", "updated_at"], batch_size=500)
 
 
@@ -364,6 +355,13 @@ def _reschedule_variants(group: Product) -> None:
         scheduled = is_scheduled(variant, at=now)
         if scheduled != variant.is_scheduled:
             Product.objects.filter(pk=variant.pk).update(is_scheduled=scheduled)
+
+
+def _record_text(product: Product, old: str) -> None:
+    """Record the words of a simple product or a variant. ``refresh_groups`` records those of a group."""
+    if product.kind != ProductKind.GROUP:
+        is_variant = product.kind == ProductKind.VARIANT
+        search.record([search.upkeep.TextChange(product.pk, old, product.search_text, is_variant)])
 
 
 def _record_price(product: Product, old_price: Decimal | None, *, by: AbstractBaseUser | None) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import AppConfig
 from django.db import connections, transaction
 from django.db.models import F, OuterRef, Subquery
-from django.db.models.signals import post_delete, pre_delete, pre_save
+from django.db.models.signals import post_delete, post_migrate, pre_delete, pre_save
 
-from shop_catalog import categories, facets, images, products, statistics
+from shop_catalog import categories, facets, images, products, search, statistics
 from shop_catalog.models import Category, FacetChange, Product, ProductCategory, ProductImage, ProductTerms, write_gate
 
 
@@ -21,6 +22,7 @@ def connect() -> None:
     for model in (Product, ProductCategory):
         pre_save.connect(recount_for_raw_product, sender=model, dispatch_uid=f"shop_catalog.raw_{model.__name__}")
     pre_delete.connect(count_deleted_product, sender=ProductTerms, dispatch_uid="shop_catalog.deleted_terms")
+    post_migrate.connect(create_full_text_table, dispatch_uid="shop_catalog.full_text_table")
     post_delete.connect(delete_product_files, sender=ProductImage, dispatch_uid="shop_catalog.product_files")
     post_delete.connect(delete_category_files, sender=Category, dispatch_uid="shop_catalog.category_files")
 
@@ -30,6 +32,11 @@ def count_deleted_product(*, instance: ProductTerms, using: str, **_kwargs: Any)
     removed = instance.facets if instance.is_counted else []
     above = [term for term in instance.terms if term < 0]
     FacetChange.objects.using(using).create(categories=above, removed=removed)
+
+
+def create_full_text_table(*, app_config: AppConfig, using: str, **_kwargs: Any) -> None:
+    if app_config.label == Product._meta.app_label:
+        search.queries.create_full_text_table(using)
 
 
 def delete_product_files(*, instance: ProductImage, using: str, **_kwargs: Any) -> None:

@@ -38,3 +38,13 @@ products_imported = Signal()
 
 ``payload`` is ``{"version", "created", "updated", "failed", "notify": True, "recipients": {}}``.
 """
+
+product_changed = Signal()
+"""Listed products were written, changed or deleted: texts, prices, publication, categories or images. Kwargs:
+``payload``, ``event_id``.
+
+Every action sends it, also for the admin, the API and imports. Changes of stock and ratings do not.
+
+``payload`` is ``{"version", "products": [{"id", "sku"}], "recipients": {}}``, at most 1,000 products, each once for a
+transaction; for a variant, its group. Read them again: a product that does not exist was deleted.
+"""

@@ -33,6 +33,7 @@ from shop_catalog.admin.stock import StockFilter, StockPages
 from shop_catalog.admin.uploads import ImportPages
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.models import Product, ProductCategory, ProductImage, ProductKind, StockMovement
+from shop_catalog.search import backend
 
 GENERATED_REFERENCE = re.compile("[0-9a-f]{32}")
 """A reference that the ledger generated because none was given."""
@@ -52,6 +53,9 @@ SELLABLE_FIELDS = {
 
 MAX_NAMED = 10
 """Products named in the message of an action that could not change them."""
+
+MAX_FOUND = 200
+"""The maximum number of products that a search of the list finds."""
 
 HISTORY = 10
 """Price changes and stock movements shown on a product's page."""
@@ -234,6 +238,13 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         obj.pk = written.pk
         obj.refresh_from_db()
         obj._state.adding = False  # noqa: SLF001 - another instance of the same row was saved
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """The best matches of the shop's own search, variants too. So a list with a search has at most these."""
+        if not search_term.strip():
+            return super().get_search_results(request, queryset, search_term)
+        found = backend(Product).suggest(queryset.select_related(None).only("pk"), search_term, limit=MAX_FOUND)
+        return queryset.filter(pk__in=[product.pk for product in found]), False
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Delete a product's stock movements with it, though staff may not delete a movement by itself."""

@@ -203,6 +203,7 @@ def _page(wanted: browsing.Filters, *, order: str, paging: Paging) -> dict[str, 
     return {
         "items": [_item(row, page.categories[row.id], currency) for row in page.rows],
         "next": browsing.place_to_cursor(page.next, ordering=order) if page.next is not None else None,
+        "corrected": page.corrected,
     }
 
 

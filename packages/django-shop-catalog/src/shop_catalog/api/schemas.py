@@ -154,6 +154,7 @@ class ProductPage(Schema):
     count: int | None = Field(None, description="Only with count=true; at most 1000.")
     count_is_exact: bool | None = None
     facets: FacetsOut | None = Field(None, description="Only with facets=true.")
+    corrected: str = Field("", description="The text that was searched instead, if no product has the words of q.")
 
 
 class VariantOut(Schema):

@@ -29,7 +29,7 @@ from shop_catalog.browsing.queries import ListedProduct, Place
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.facets.terms import IN_STOCK, SOLD_OUT
 from shop_catalog.models import Product
-from shop_catalog.search import backend
+from shop_catalog.search import Prepared, backend
 
 COUNT_CAP = 1000
 """Matching products are counted up to this number."""
@@ -41,9 +41,12 @@ MOST_LEAVES = 200
 
 @dataclass(frozen=True)
 class Page:
+    """``corrected`` is the text that was searched, if no product has the words of the given one; otherwise ""."""
+
     rows: list[ListedProduct]
     next: Place | None
     categories: dict[int, list[categories.Node]]
+    corrected: str = ""
 
 
 def list_products(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
@@ -54,14 +57,22 @@ def list_products(filters: Filters, *, ordering: str = "newest", after: Place | 
     Raises:
         UnknownCategory: the category of the filter does not exist.
     """
-    rows = _rows(filters, ordering=ordering, after=after, limit=limit)
+    search = backend(Product).prepare(filters.q) if filters.q else None
+    rows = _rows(filters, search, ordering=ordering, after=after, limit=limit)
     last = rows[limit - 1] if len(rows) > limit else None
     rows = rows[:limit]
     return Page(
         rows=rows,
         next=Place(last.sort_value, last.id) if last is not None else None,
         categories=categories_of([row.id for row in rows]),
+        corrected=_corrected(filters, search),
     )
+
+
+def _corrected(filters: Filters, search: Prepared | None) -> str:
+    if search is not None:
+        return search.corrected
+    return backend(Product).corrected(filters.q) if filters.q else ""
 
 
 def count_products(filters: Filters) -> tuple[int, bool]:
@@ -148,10 +159,24 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     return Place(int(text) if column == "relevance" else text, pk)
 
 
-def _rows(filters: Filters, *, ordering: str, after: Place | None, limit: int) -> list[ListedProduct]:
+def _rows(
+    filters: Filters, search: Prepared | None, *, ordering: str, after: Place | None, limit: int
+) -> list[ListedProduct]:
     """The rows of the page and one more, which shows whether there is a next page."""
-    arguments = _arguments(filters, after=after)
-    return _page(filters, *arguments, ordering=ordering, limit=limit, has_after=after is not None)
+    values = _parameters(filters, after=after) | ({} if search is None else search.values)
+    shape, has_after = None if search is None else search.shape, after is not None
+    if search is None or ordering != "relevance" or not search.groups:
+        return _page(filters, values, shape, ordering=ordering, limit=limit, has_after=has_after)
+    rows: list[ListedProduct] = []
+    for group in search.groups:
+        if after is None or group.relevance <= after.value:
+            is_begun = after is not None and group.relevance == after.value
+            rows += _page(
+                filters, values, group.shape, ordering=queries.GROUP, limit=limit - len(rows), has_after=is_begun
+            )
+        if len(rows) > limit:
+            break
+    return rows
 
 
 def _page(

@@ -47,7 +47,7 @@ def matching_products(
         places = range(places_for(len(texts)))
         products = products.filter(_has_term(*(p(f"attribute{number}_{place}", LiteralInteger()) for place in places)))
     if filters.q and search is not None:
-        products = backend(Product).narrow(products, p, search, by_relevance=by_relevance)
+        products = backend(Product).narrow(products, p, search)
     elif filters.q:
         found = backend(Product).best if by_relevance else backend(Product).search
         products = found(products, filters.q)

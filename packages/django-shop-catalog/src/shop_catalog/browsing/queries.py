@@ -9,9 +9,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import (
-    BooleanField,
     DecimalField,
-    Expression,
     F,
     FilteredRelation,
     IntegerField,
@@ -28,6 +26,7 @@ from shop_core.db.compiled import CompiledQuery
 from shop_core.money import MAX_AMOUNT
 
 from shop_catalog.browsing.filters import ORDERINGS, Filters
+from shop_catalog.browsing.keysets import RowIsAfter
 from shop_catalog.browsing.matching import (
     COLLECTED,
     FROM_LEAF,
@@ -43,6 +42,10 @@ from shop_catalog.categories.queries import version_expression
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
+from shop_catalog.search import backend
+
+GROUP = "group"
+"""The order of products that are equally relevant: newest first."""
 
 _SORT_PRICE: Any = DecimalField(max_digits=16, decimal_places=4)
 
@@ -214,32 +217,6 @@ def path_links(listed_id: int) -> list[PathLink]:
     return _PATHS.rows(product=listed_id)
 
 
-class _RowIsAfter(Expression):
-    """``(a, b) < (c, d)``: the condition of a keyset page, for which there is an index on both columns."""
-
-    def __init__(self, column: Any, key: Any, *, value: Any, id: Any, is_descending: bool) -> None:  # noqa: A002
-        super().__init__(output_field=BooleanField())
-        self.parts = [column, key, value, id]
-        self.operator = "<" if is_descending else ">"
-
-    conditional = True
-
-    def get_source_expressions(self) -> list[Any]:
-        return self.parts
-
-    def set_source_expressions(self, expressions: Any) -> None:
-        self.parts = list(expressions)
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:  # noqa: ARG002
-        texts, parameters = [], []
-        for part in self.parts:
-            sql, values = compiler.compile(part)
-            texts.append(sql)
-            parameters += values
-        column, key, value, pk = texts
-        return f"({column}, {key}) {self.operator} ({value}, {pk})", parameters
-
-
 def _build_page(
     p: Any,
     filters: Filters,
@@ -249,7 +226,7 @@ def _build_page(
     has_after: bool,  # noqa: FBT001
     limit: int,
 ) -> QuerySet[Any, Any]:
-    column, is_descending = ORDERINGS[ordering]
+    column, is_descending = ("relevance", True) if ordering == GROUP else ORDERINGS[ordering]
     products = matching_products(p, filters, search=search, reading=reading, by_relevance=column == "relevance")
     if column == "relevance" and not filters.q:
         column = "created_at"
@@ -260,16 +237,18 @@ def _build_page(
         last = _price_or_last(is_descending=is_descending)
         products, window = (rows.annotate(price_or_last=last) for rows in (products, window))
 
-    def beyond(value: str, key: str) -> _RowIsAfter:
+    def beyond(value: str, key: str) -> RowIsAfter:
         place = {"value": p("after_value", field), "id": p("after_id", IntegerField())}
-        return _RowIsAfter(F(value), F(key), **place, is_descending=is_descending)
+        return RowIsAfter(F(value), F(key), **place, is_descending=is_descending)
 
     sign = "-" if is_descending else ""
-    order: list[Any] = [f"{sign}{column}", f"{sign}pk"]
+    order: list[Any] = [f"{sign}{column}", f"{sign}pk"][ordering == GROUP :]
     if reading in {FROM_LEAF, FROM_LEAVES}:
         links = newest_links(p, filters, limit=limit, from_all=reading == FROM_LEAVES)
         after = beyond("listed_at", "product_id") if has_after else None
         products = products.filter(pk__in=links(after))
+    elif has_after and ordering == GROUP:
+        products = products.filter(pk__lt=p("after_id", IntegerField()))
     elif has_after:
         products = products.filter(beyond(column, "pk"))
     if reading == IN_WINDOW:
@@ -278,6 +257,8 @@ def _build_page(
     if reading == COLLECTED:  # not the column itself, for which there is an index
         value = Coalesce(F(column), F(column), output_field=field)
         order[0] = value.desc() if is_descending else value.asc()
+    if search is not None:
+        products = _found(p, search, products.order_by(*order)[:limit], is_descending=is_descending)
     rows: QuerySet[Any, Any] = (
         products.annotate(
             main_image=FilteredRelation("images", condition=Q(images__is_primary=True)),
@@ -305,6 +286,17 @@ def _build_page(
     )
     limited: QuerySet[Any, Any] = rows[:limit]
     return limited
+
+
+def _found(p: Any, search: Hashable, page: QuerySet[Any, Any], *, is_descending: bool) -> QuerySet[Any, Any]:
+    """The products of a page of matches, by their keys.
+
+    PostgreSQL overestimates the matches, and would read the images of the whole shop for them.
+    """
+    found: QuerySet[Any, Any] = Product.objects.filter(pk__in=page.values("pk"))
+    relevance, price = backend(Product).rank(p, search), _price_or_last(is_descending=is_descending)
+    annotated: QuerySet[Any, Any] = found.annotate(relevance=relevance, price_or_last=price)
+    return annotated
 
 
 def _price_or_last(*, is_descending: bool) -> Coalesce:

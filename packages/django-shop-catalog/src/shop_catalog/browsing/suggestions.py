@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from shop_catalog import categories
 from shop_catalog.models import Product, texts
-from shop_catalog.search import backend, simplify
+from shop_catalog.search import backend
+from shop_catalog.wording import simplify
 
 
 class Suggestions(NamedTuple):

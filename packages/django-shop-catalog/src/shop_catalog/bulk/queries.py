@@ -102,6 +102,17 @@ def analyse(*grown: type[models.Model]) -> None:
             cursor.execute(f"ANALYZE {tables}")
 
 
+def use_one_snapshot(model: type[models.Model]) -> None:
+    """Let all statements of this transaction see the same snapshot of the database.
+
+    On PostgreSQL, a caller's transaction keeps its isolation level.
+    """
+    connection = connection_of(model)
+    if connection.vendor == "postgresql" and not connection.savepoint_ids:
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 def _supports_copy(connection: Any) -> bool:
     return connection.vendor == "postgresql" and hasattr(connection.Database, "Copy")
 

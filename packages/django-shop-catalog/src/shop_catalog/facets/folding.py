@@ -9,14 +9,13 @@ from typing import NamedTuple
 from django.utils import timezone
 from shop_core.db.transactions import in_transaction
 
-from shop_catalog import categories
+from shop_catalog import bulk, categories
 from shop_catalog.facets import queries, writing
 from shop_catalog.facets.queries import EVERYTHING, FOLDED
 from shop_catalog.facets.reading import subtree_terms
 from shop_catalog.facets.values import filterable, store_names
 from shop_catalog.models import Category, FacetChange, FacetCount, FacetValue, Product, ProductTerms
 from shop_catalog.statistics.changes import with_ancestors
-from shop_catalog.statistics.queries import use_one_snapshot
 
 CHUNK = 10_000
 """The number of changes that are folded in one transaction."""
@@ -113,7 +112,7 @@ def _fold_chunk() -> int:
 @in_transaction(FacetChange)
 def _recount_one() -> int:
     """Count a category again. All reads see one snapshot, and the changes that are not folded are left out."""
-    use_one_snapshot()
+    bulk.use_one_snapshot(FacetChange)
     _locked()
     marker = FacetChange.objects.filter(category_id__isnull=False).order_by("pk").first()
     if marker is None or marker.category_id is None:

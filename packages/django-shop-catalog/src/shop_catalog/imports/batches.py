@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from shop_catalog import bulk, facets, inventory, money, products, statistics
+from shop_catalog import bulk, facets, inventory, money, product_changes, products, search, statistics
 from shop_catalog.exceptions import InvalidProduct
 from shop_catalog.imports.columns import PRODUCT_COLUMNS, ProductRow
 from shop_catalog.imports.reports import Report, RowError
@@ -45,6 +45,12 @@ class _Entry:
     def old_price(self) -> Decimal | None:
         """The stored price of an existing product."""
         return None if self.old_values is None else self.old_values[COMPARED.index("price")]
+
+    @property
+    def text_change(self) -> search.upkeep.TextChange:
+        old = "" if self.old_values is None else self.old_values[COMPARED.index("search_text")]
+        is_variant = self.product.kind == ProductKind.VARIANT
+        return search.upkeep.TextChange(self.product.pk, old, self.product.search_text, is_variant)
 
     @property
     def is_changed(self) -> bool:
@@ -88,9 +94,13 @@ class Batch:
         before = statistics.contributions(group.pk for group in groups if group.pk is not None)
         before |= {entry.product.pk: entry.old_figures for entry in simple if not entry.is_new}
         self._write_products()
+        search.record(entry.text_change for entry in self.entries if entry.product.kind != ProductKind.GROUP)
         self._write_prices()
-        self._write_links()
+        moved = self._write_links()
         products.refresh_groups(groups)
+        product_changes.record(
+            entry.product.listed for entry in self.entries if entry.is_changed or entry.product.pk in moved
+        )
         after = statistics.contributions(group.pk for group in groups)
         after |= {entry.product.pk: statistics.contribution(entry.product) for entry in simple}
         nothing = statistics.Figures()
@@ -159,7 +169,7 @@ class Batch:
         self._check_amounts(product, row)
         product.is_scheduled = products.is_scheduled(product, at=self.now)
         if product.kind != ProductKind.GROUP:
-            product.search_text = products.searchable_text(product)
+            product.search_text = search.searchable_text(product)
         category_ids = self._categories(row) if "categories" in given else None
         return _Entry(number, row, product, category_ids, old_values, old_figures)
 
@@ -288,7 +298,8 @@ class Batch:
             ),
         )
 
-    def _write_links(self) -> None:
+    def _write_links(self) -> set[int]:
+        """Returns the keys of the products whose categories changed."""
         wanted = {entry.product.pk: entry.category_ids for entry in self.entries if entry.category_ids is not None}
         existing = {entry.product.pk for entry in self.entries if not entry.is_new}.intersection(wanted)
         old: dict[int, list[int]] = {pk: [] for pk in wanted}
@@ -313,6 +324,7 @@ class Batch:
                 for place, category_id in enumerate(ids)
             ),
         )
+        return set(changed)
 
 
 def _values(product: Product, names: Sequence[str]) -> list[Any]:

@@ -196,7 +196,7 @@ class Migration(migrations.Migration):
                 ("rating_count", models.PositiveIntegerField(default=0, editable=False)),
                 (
                     "search_text",
-                    models.TextField(blank=True, editable=False, help_text="The text to search, simplified."),
+                    models.TextField(blank=True, editable=False, help_text="The words to search."),
                 ),
                 (
                     "created_at",
@@ -219,6 +219,39 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "product",
                 "verbose_name_plural": "products",
+            },
+        ),
+        migrations.CreateModel(
+            name="SearchWord",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("word", models.CharField(max_length=40)),
+                ("products", models.IntegerField()),
+                ("names", models.IntegerField()),
+                ("is_sum", models.BooleanField(default=False)),
+            ],
+            options={
+                "verbose_name": "search word",
+                "verbose_name_plural": "search words",
+                "indexes": [
+                    models.Index(fields=["word"], name="shop_catalog_search_word", opclasses=["varchar_pattern_ops"]),
+                    models.Index(
+                        condition=models.Q(("is_sum", False)), fields=["id"], name="shop_catalog_search_unfolded"
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="SearchSpelling",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.BigIntegerField()),
+                ("word", models.CharField(max_length=40)),
+            ],
+            options={
+                "verbose_name": "spelling of a search word",
+                "verbose_name_plural": "spellings of search words",
+                "indexes": [models.Index(fields=["key"], name="shop_catalog_search_spelling")],
             },
         ),
         migrations.CreateModel(

@@ -9,6 +9,7 @@ from shop_catalog.models.job import JobRun
 from shop_catalog.models.product import PriceChange, Product, ProductCategory, ProductKind
 from shop_catalog.models.product_upload import ProductUpload
 from shop_catalog.models.review import Review, ReviewStatus
+from shop_catalog.models.search import SearchSpelling, SearchWord
 from shop_catalog.models.sent_form import SentForm
 from shop_catalog.models.statistics import CategoryStatistics
 from shop_catalog.models.statistics_change import StatisticsChange
@@ -32,6 +33,8 @@ __all__ = [
     "ProductUpload",
     "Review",
     "ReviewStatus",
+    "SearchSpelling",
+    "SearchWord",
     "SentForm",
     "StatisticsChange",
     "StockMovement",

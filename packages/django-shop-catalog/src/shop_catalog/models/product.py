@@ -81,7 +81,7 @@ class Product(models.Model):
 
     rating_average = models.DecimalField(max_digits=3, decimal_places=2, default=Decimal(0), editable=False)
     rating_count = models.PositiveIntegerField(default=0, editable=False)
-    search_text = models.TextField(blank=True, editable=False, help_text=_("The text to search, simplified."))
+    search_text = models.TextField(blank=True, editable=False, help_text=_("The words to search."))
 
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -15,11 +14,24 @@ from django.utils.module_loading import import_string
 from shop_catalog.conf import app_settings
 
 
+class Group(NamedTuple):
+    """Matches of the same relevance. They are listed newest first, after those of higher relevance."""
+
+    shape: Hashable
+    relevance: int
+
+
 class Prepared(NamedTuple):
-    """A search whose SQL can be compiled once. ``shape`` decides the SQL text, ``values`` are the parameters."""
+    """A search whose SQL can be compiled once. ``shape`` decides the SQL text, ``values`` are the parameters.
+
+    ``corrected`` is the text that is searched instead of the given one, or "". With ``groups``, a list by relevance
+    is made of them, one after the other, and no match is ranked by itself.
+    """
 
     shape: Hashable
     values: dict[str, Any]
+    corrected: str = ""
+    groups: tuple[Group, ...] = ()
 
 
 class SearchBackend:
@@ -31,8 +43,8 @@ class SearchBackend:
     def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
         """The products that match, annotated with ``relevance``: a whole number, higher is better.
 
-        The ``search_text`` of a product is the text to search, as ``simplify`` returns it. The first line has name,
-        SKU and attributes, for a group also those of its variants. The second line has the description.
+        ``products`` has listed products only: no variants. A group is found by the words of its variants. The text
+        may have any length and content. A text without words, such as "%", finds nothing.
         """
         raise NotImplementedError
 
@@ -40,12 +52,23 @@ class SearchBackend:
         """As ``search``, for a list ordered by relevance. The least relevant of very many matches may be omitted."""
         return self.search(products, text)
 
+    def corrected(self, text: str) -> str:  # noqa: ARG002
+        """The text that ``search`` and ``best`` search instead, since no product matches the given one, or ""."""
+        return ""
+
     def prepare(self, text: str) -> Prepared | None:  # noqa: ARG002
         """The arguments of ``narrow``, or ``None`` if the SQL of this backend cannot be compiled once."""
         return None
 
-    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any, *, by_relevance: bool) -> QuerySet[Any, Any]:
-        """``search`` or ``best`` with ``p(name, field)`` in place of each prepared value (see ``CompiledQuery``)."""
+    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Any) -> QuerySet[Any, Any]:
+        """``search``, or one of its groups, with ``p(name, field)`` in place of each prepared value.
+
+        See ``shop_core.db.compiled.CompiledQuery``.
+        """
+        raise NotImplementedError
+
+    def rank(self, p: Any, shape: Any) -> Any:
+        """The ``relevance`` of ``narrow`` as an expression."""
         raise NotImplementedError
 
     def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
@@ -59,20 +82,16 @@ def backend(model: type[Model]) -> SearchBackend:
     if setting:
         return _load(setting["BACKEND"], json.dumps(setting.get("OPTIONS", {}), sort_keys=True))
     vendor = connections[router.db_for_read(model)].vendor
-    if vendor == "postgresql":
-        return _load("shop_catalog.search.postgres.PostgresSearch", "{}")
-    return _load("shop_catalog.search.database.DatabaseSearch", "{}")
+    return _load(_BACKENDS.get(vendor, _BACKENDS["sqlite"]), "{}")
+
+
+_BACKENDS = {
+    "postgresql": "shop_catalog.search.postgres.PostgresSearch",
+    "sqlite": "shop_catalog.search.sqlite.SqliteSearch",
+}
 
 
 @lru_cache(maxsize=8)
 def _load(path: str, options: str) -> SearchBackend:
     made: SearchBackend = import_string(path)(**json.loads(options))
     return made
-
-
-def simplify(text: str) -> str:
-    """Lower case, no accents, one space between words: "Blåbær  Té" becomes "blabaer te"."""
-    if text.isascii():
-        return " ".join(text.lower().split())
-    decomposed = unicodedata.normalize("NFKD", text.casefold().replace("æ", "ae").replace("ø", "o"))
-    return " ".join("".join(part for part in decomposed if not unicodedata.combining(part)).split())

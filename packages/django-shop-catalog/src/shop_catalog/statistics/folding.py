@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from shop_core.db.transactions import in_transaction
 
+from shop_catalog import bulk
 from shop_catalog.models import Category, CategoryStatistics, ProductCategory, StatisticsChange
 from shop_catalog.statistics.changes import with_ancestors
 from shop_catalog.statistics.figures import Figures, count_subtree
-from shop_catalog.statistics.queries import use_one_snapshot
 
 CHUNK = 1000
 
@@ -33,7 +33,7 @@ def fold() -> int:
 
     All reads see one snapshot, so that a recorded change and the product's change are seen together or not at all.
     """
-    use_one_snapshot()
+    bulk.use_one_snapshot(StatisticsChange)
     rows = StatisticsChange.objects.order_by("pk").values_list(*_Change._fields)
     changes = [_Change(*values) for values in rows]
     if not changes:

@@ -10,7 +10,6 @@ from django.db.models import DecimalField, Exists, F, Func, IntegerField, OuterR
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual
 from shop_core.db.compiled import CompiledQuery, LiteralInteger
-from shop_core.db.transactions import connection_of
 
 from shop_catalog.managers import ProductQuerySet, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind, StatisticsChange
@@ -71,17 +70,6 @@ def price_range(tree_id: int, lft: int, rght: int, *, now: datetime) -> PriceRan
     lowest = [row.lowest for row in rows if row.lowest is not None]
     highest = [row.highest for row in rows if row.highest is not None]
     return PriceRange(min(lowest, default=None), max(highest, default=None))
-
-
-def use_one_snapshot() -> None:
-    """Let all statements of this transaction see the same snapshot of the database.
-
-    On PostgreSQL, a caller's transaction keeps its isolation level.
-    """
-    connection = connection_of(StatisticsChange)
-    if connection.vendor == "postgresql" and not connection.savepoint_ids:
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def sellable(products: Any) -> ProductQuerySet:

@@ -1,0 +1,192 @@
+"""Search by the stored words, on PostgreSQL and SQLite. They differ only in how an index is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any, ClassVar, NamedTuple
+
+from django.db.models import Case, F, IntegerField, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan, LessThan
+
+from shop_catalog.search.base import Group, Prepared, SearchBackend
+from shop_catalog.search.matching import values_of
+from shop_catalog.search.planning import FEW, FREQUENT, Plan, Way, plan
+from shop_catalog.wording import NAME, SKU, Term, words_of
+
+BY_SKU, BEGINS, BY_NAME, OTHER = 4, 3, 2, 1
+"""Relevance: the SKU, a name that begins with the words, all words in the name, all words anywhere."""
+
+
+class Part(StrEnum):
+    """Which of the matches are found."""
+
+    NONE = "none"
+    ALL = "all"
+    BY_SKU = "by SKU"
+    BY_NAME = "by name"
+    OTHERS = "others"
+
+
+RELEVANCE = {Part.NONE: 0, Part.BY_SKU: BY_SKU, Part.BY_NAME: BY_NAME, Part.OTHERS: OTHER}
+"""The relevance of parts that are not ranked one by one."""
+
+
+class Shape(NamedTuple):
+    """``structure`` has for each term the numbers of needles of its alternatives.
+
+    At most ``FREQUENT`` products are looked up in the index, with ``is_limited`` at most ``FEW``.
+    """
+
+    part: Part
+    way: Way
+    structure: tuple[tuple[int, ...], ...]
+    has_code: bool
+    is_limited: bool = False
+
+
+class WordSearch(SearchBackend):
+    """Finds the products that have every word, or a longer one that begins with it.
+
+    If no product has them, words with one wrong, missing, additional or swapped letter are corrected. A list by
+    relevance begins with the product whose SKU was given, then come those that have all words in their name.
+    """
+
+    query: ClassVar[Any]
+    """``(terms, mark) -> str``: terms in the language of the index."""
+    code_query: ClassVar[Any]
+    """``(code) -> str``: a whole SKU in this language."""
+
+    def in_index(self, query: Any, *, limit: int) -> Any:
+        """The condition that a product is one of the first ``limit`` that the index of words finds."""
+        raise NotImplementedError
+
+    def in_skus(self, pattern: Any, *, limit: int) -> Any:
+        """The condition that a SKU is LIKE this pattern, or ``None`` if the query of the index has that condition."""
+        raise NotImplementedError
+
+    def search(self, products: QuerySet[Any, Any], text: str) -> QuerySet[Any, Any]:
+        prepared = self.prepare(text)
+        return self._narrowed(products, prepared, prepared.shape)
+
+    def suggest(self, products: QuerySet[Any, Any], text: str, *, limit: int) -> list[Any]:
+        prepared = self.prepare(text)
+        if not prepared.groups:
+            return list(self._narrowed(products, prepared, prepared.shape).order_by("-relevance", "-pk")[:limit])
+        rows: list[Any] = []
+        for group in prepared.groups:
+            found = self._narrowed(products, prepared, group.shape)
+            rows += found.order_by("-pk")[: limit - len(rows)]
+            if len(rows) >= limit:
+                break
+        return rows
+
+    def _narrowed(self, products: QuerySet[Any, Any], prepared: Prepared, shape: Any) -> QuerySet[Any, Any]:
+        return self.narrow(products, lambda name, field: Value(prepared.values[name], output_field=field), shape)
+
+    def corrected(self, text: str) -> str:
+        return plan(text).corrected
+
+    def prepare(self, text: str) -> Prepared:
+        found = plan(text)
+        if not found.terms:
+            return Prepared(Shape(Part.NONE, Way.BY_INDEX, (), has_code=False), {})
+        words = found.terms
+        values = {
+            "search_words": self.query(words),
+            "search_names": self.query(words, mark=NAME),
+            "search_code": self.code_query(found.code),
+            "search_code_text": f" {SKU}{found.code} ",
+            "search_beginning": "\n" + "".join(f" {NAME}{word}" for word in words_of(found.corrected or text)),
+            **dict(values_of(words)),
+        }
+        shape = Shape(Part.ALL, found.way, _structure(words), found.has_code)
+        return Prepared(shape, values, found.corrected, () if found.is_few else tuple(_groups(found, shape)))
+
+    def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Shape) -> QuerySet[Any, Any]:
+        found: QuerySet[Any, Any] = products.filter(*self._conditions(p, shape)).annotate(
+            relevance=self.rank(p, shape)
+        )
+        return found
+
+    def rank(self, p: Any, shape: Shape) -> Any:
+        if shape.part in RELEVANCE:
+            return Value(RELEVANCE[shape.part], output_field=IntegerField())
+        in_names = _compared(p, shape, "name")
+        ranks = [
+            When(_has_text(p, "search_code_text"), then=Value(BY_SKU)),
+            When(_has_text(p, "search_beginning"), then=Value(BEGINS)),
+            *([] if in_names is None else [When(in_names, then=Value(BY_NAME))]),
+        ]
+        return Case(*ranks, default=Value(OTHER), output_field=IntegerField())
+
+    def _conditions(self, p: Any, shape: Shape) -> list[Any]:
+        not_code = [~Q(_has_text(p, "search_code_text"))] if shape.has_code else []
+        match shape.part:
+            case Part.NONE:
+                return [Q(pk=-1)]
+            case Part.BY_SKU:
+                return [self.in_index(p("search_code", TextField()), limit=FEW)]
+            case Part.BY_NAME:
+                return [*self._found(p, shape, "search_names", "name"), *not_code]
+            case Part.OTHERS:
+                in_names = _compared(p, shape, "name")
+                not_names = [] if in_names is None else [~Q(in_names)]
+                return [*self._found(p, shape, "search_words", "word"), *not_code, *not_names]
+        return self._found(p, shape, "search_words", "word")
+
+    def _found(self, p: Any, shape: Shape, query: str, kind: str) -> list[Any]:
+        if shape.way == Way.IN_ORDER:
+            compared = _compared(p, shape, kind)
+            return [] if compared is None else [compared]
+        limit = FEW if shape.is_limited else FREQUENT
+        parts = [
+            self.in_skus(p(f"pattern{index}", TextField()), limit=FREQUENT)
+            for index, alternatives in enumerate(shape.structure)
+            if not alternatives
+        ]
+        has_words = len(parts) < len(shape.structure) or None in parts
+        conditions = [self.in_index(p(query, TextField()), limit=limit)] if has_words else []
+        return [*conditions, *(part for part in parts if part is not None)]
+
+
+def _groups(found: Plan, shape: Shape) -> Iterator[Group]:
+    shape = shape._replace(is_limited=all(term.alternatives for term in found.terms))
+    if found.has_code:
+        yield Group(shape._replace(part=Part.BY_SKU, way=Way.BY_INDEX), BY_SKU)
+    if all(term.alternatives for term in found.terms):
+        yield Group(shape._replace(part=Part.BY_NAME, way=found.way_in_names), BY_NAME)
+    yield Group(shape._replace(part=Part.OTHERS), OTHER)
+
+
+def _structure(terms: Iterable[Term]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(len(needles) for needles in term.alternatives) for term in terms)
+
+
+def _compared(p: Any, shape: Shape, kind: str) -> Q | None:
+    """The terms as comparisons of the search text. ``None`` if only SKUs have them, and names are asked for."""
+    conditions = Q()
+    for term, alternatives in enumerate(shape.structure):
+        if not alternatives:
+            if kind == "name":
+                return None
+            conditions &= _has_part(p, f"part{term}")
+        one_of = Q()
+        for index, size in enumerate(alternatives):
+            needles = Q()
+            for place in range(size):
+                needles &= Q(_has_text(p, f"{kind}{term}_{index}_{place}"))
+            one_of |= needles
+        conditions &= one_of
+    return conditions
+
+
+def _has_text(p: Any, name: str) -> Any:
+    return GreaterThan(StrIndex(F("search_text"), p(name, TextField())), 0)
+
+
+def _has_part(p: Any, name: str) -> Q:
+    """Whether the text is in the first line of the search text, which has the SKUs."""
+    line_break = StrIndex(F("search_text"), Value("\n"))
+    return Q(_has_text(p, name), LessThan(StrIndex(F("search_text"), p(name, TextField())), line_break))
