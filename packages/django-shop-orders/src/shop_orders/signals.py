@@ -4,8 +4,9 @@ Every signal has ``sender`` (the class ``Order``) and these keywords:
 
 ``order``     the Order; also ``shipment`` for ``shipment_sent``, ``payment`` for ``payment_status_changed`` and
               ``refund`` for ``order_refunded``
-``payload``   JSON-safe: ``version`` (1), ``order`` (number, status, payment_status, currency, subtotal, total, lines,
-              charges, placed_at, url), ``old_status``, ``new_status``, ``at_placement``, ``notify`` and
+``payload``   JSON-safe: ``version`` (1), ``order`` (number, status, payment_status, currency, subtotal, net_total,
+              tax_total, total, lines, charges, tax_lines, account, placed_at, url), ``old_status``, ``new_status``,
+              ``at_placement``, ``notify``, ``visitor`` and
               ``recipients = {"customer": {"key", "name", "email", "phone", "language"}}``; money is text
 ``event_id``  a UUID, the same when the signal is sent again
 

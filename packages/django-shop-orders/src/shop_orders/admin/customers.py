@@ -82,7 +82,7 @@ class CustomerAdmin(SafeList):
 
     @admin.action(description=gettext_lazy("Erase personal data"), permissions=["erase"])
     def erase_personal_data(self, request: HttpRequest, queryset: QuerySet[Customer]) -> HttpResponse | None:
-        """Ask first, since it cannot be undone; then erase, and name what has to wait."""
+        """Ask for confirmation, since this cannot be undone. Then erase, and list what is erased later."""
         if "confirmed" in request.POST:
             for customer in queryset:
                 self._erase(request, customer)

@@ -1,4 +1,4 @@
-"""What the staff operations share: finding an order, and running an action once."""
+"""Helpers of the staff operations: find an order, and run an action once."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from shop_orders.transactions import in_transaction
 
 @dataclass(frozen=True, kw_only=True)
 class MergeChange:
-    """What a merge did to one product: ``added``, ``quantity_changed``, ``limited`` or ``dropped``."""
+    """The change of one product by a merge: ``added``, ``quantity_changed``, ``limited`` or ``dropped``."""
 
     product: str
     name: str

@@ -1,5 +1,5 @@
-"""What a provider reports about refunds. A refund is matched by our id or by the provider's reference, never by its
-amount or by the order in which reports arrive. What cannot be matched or recorded is held for staff.
+"""Applies the refunds that a provider reports. A refund is matched by our id or by the provider's reference, never by
+its amount or by the order in which reports arrive. What cannot be matched or recorded is held for staff.
 
 The callers have locked the order and the payment.
 """

@@ -42,8 +42,8 @@ FREE_TEXT_KINDS = (
 def erase_personal_data(person: Person) -> list[dict[str, str]]:
     """Remove names, contact details, addresses and texts from customers, orders, events and payments.
 
-    Users are unlinked, not deleted. Each customer has a transaction of their own. Returns what has to wait, as
-    ``{"what", "reason"}``: a customer with an order that is not finished, and held money from the person's phone. A
+    Users are unlinked, not deleted. Each customer has a transaction of their own. Returns what cannot be erased yet,
+    as ``{"what", "reason"}``: a customer with an order that is not finished, and held money from the person's phone. A
     second call changes nothing.
 
     Raises:

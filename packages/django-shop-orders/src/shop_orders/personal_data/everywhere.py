@@ -26,7 +26,7 @@ def export_everywhere(person: Person) -> dict[str, Any]:
 
 
 def erase_everywhere(person: Person, *, by: Any = None) -> Erasure:
-    """Erase a person's data in all modules. What has to wait is in ``waiting``; a periodic job erases it later.
+    """Erase a person's data in all modules. ``waiting`` lists what cannot be erased yet; a job erases it later.
 
     An error in one module is logged and does not keep the others from erasing. ``by`` is the user who asked for it.
     """
@@ -38,7 +38,7 @@ def erase_everywhere(person: Person, *, by: Any = None) -> Erasure:
 
 
 def finish_erasures() -> int:
-    """Try again what had to wait. Returns how many erasures were finished. Safe to run in parallel."""
+    """Try unfinished erasures again. Returns how many erasures were finished. Safe to run in parallel."""
     now = timezone.now()
     due = Erasure.objects.filter(finished_at=None, next_attempt_at__lte=now)
     finished = 0

@@ -33,7 +33,7 @@ PURE = "It is called each time a cart is shown: it must be a pure function of th
 
 
 class HookContract:
-    """What the kits of hooks share."""
+    """The base of the kits of hooks."""
 
     hook: ClassVar[str | Mapping[str, Any]]
     """The hook as in the settings: a dotted path, or ``{"BACKEND": ..., "OPTIONS": {...}}``."""

@@ -11,7 +11,7 @@ from shop_orders.models import Customer
 class Command(BaseCommand):
     help = (
         "Erase the personal data of a customer, or of everybody with an e-mail address, in every module of "
-        "PERSONAL_DATA. Amounts, products and dates are kept. What has to wait for an order is erased later by "
+        "PERSONAL_DATA. Amounts, products and dates are kept. Data that an open order needs is erased later by "
         "shop_orders_jobs."
     )
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         for entry in waiting:
             self.stdout.write(f"Waiting: {entry['what']}. {entry['reason']}")
         if waiting:
-            self.stdout.write("shop_orders_jobs erases the rest when nothing has to wait any more.")
+            self.stdout.write("shop_orders_jobs erases the rest as soon as possible.")
 
     def _find(self, text: str) -> dict[str, Any]:
         if "@" in text:

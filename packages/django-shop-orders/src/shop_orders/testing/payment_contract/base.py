@@ -1,4 +1,4 @@
-"""What the checks of payment providers share: the attributes and fixtures that an author defines, and the calls."""
+"""The base of the checks of payment providers: the attributes and fixtures that an author defines, and the calls."""
 
 from __future__ import annotations
 
