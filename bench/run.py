@@ -73,6 +73,7 @@ def fill(url: str, *, scale: int) -> None:
     """Migrate an empty database, load the catalogue of that scale and update its statistics."""
     databases.run_python(url, "-m", "django", "migrate", "--verbosity=0", **SETTINGS)
     data.load(url, scale=scale)
+    databases.run_python(url, "-m", "django", "check_search", "--fix", "--verbosity=0", **SETTINGS)
     databases.run_python(url, "-m", "django", "shop_catalog_jobs", "--all", "--verbosity=0", **SETTINGS)
     with psycopg.connect(url, autocommit=True) as loaded:
         loaded.execute("VACUUM ANALYZE")
