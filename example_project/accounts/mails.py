@@ -1,7 +1,8 @@
 """The e-mails of accounts: each is an event of the outbox, so that no page waits for a mail server.
 
 A code is secret, so the outbox has only a random value, the seed. ``code_of`` makes the code from the seed and
-SECRET_KEY, once for the session that waits for it and again when the e-mail is sent (``SHOP_NOTIFY["SECRETS"]``).
+SECRET_KEY, once for the session that waits for it and again when the e-mail is sent (``SHOP_NOTIFY["SECRETS"]``). The
+seed is signed, which shows the key that it belongs to while SECRET_KEY is being changed.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.core.signing import BadSignature, Signer
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -23,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.signals import mail_requested
 
+SALT = "accounts.mails.seed"
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH = 8
 """As in allauth's codes (RFC 8628, 6.1): consonants, so that a code spells no word."""
@@ -58,18 +62,32 @@ CHANGES: Mapping[str, Any] = {
 
 def new_code() -> tuple[str, str]:
     """A new code, and the seed from which it can be made again."""
-    seed = secrets.token_urlsafe(16)
+    seed = Signer(salt=SALT).sign(secrets.token_urlsafe(16))
     return code_of({"seed": seed}), seed
 
 
 def code_of(context: Mapping[str, Any]) -> str:
-    """The code of a seed. Whoever has the seed but not SECRET_KEY cannot find it."""
-    digest = salted_hmac("accounts.mails.code", context["seed"], algorithm="sha256").digest()
+    """The code of a seed. Whoever has the seed but not SECRET_KEY cannot find it.
+
+    Raises:
+        BadSignature: the seed was not signed with SECRET_KEY or one of SECRET_KEY_FALLBACKS.
+    """
+    key = _key_of(context["seed"])
+    digest = salted_hmac("accounts.mails.code", context["seed"], secret=key, algorithm="sha256").digest()
     number, letters = int.from_bytes(digest), ""
     for _position in range(LENGTH):
         number, index = divmod(number, len(LETTERS))
         letters += LETTERS[index]
     return f"{letters[: LENGTH // 2]}-{letters[LENGTH // 2 :]}"
+
+
+def _key_of(seed: str) -> str | bytes:
+    """The key with which a seed was signed."""
+    for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
+        with suppress(BadSignature):
+            Signer(key=key, salt=SALT, fallback_keys=[]).unsign(seed)
+            return key
+    raise BadSignature("The seed was signed with another SECRET_KEY.")
 
 
 def request_mail(prefix: str, email: str, context: Mapping[str, Any], *, seed: str = "") -> None:

@@ -19,6 +19,7 @@ from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.core import mail
+from django.core.signing import BadSignature
 from django.test import Client, override_settings
 from django.utils import timezone
 from django.utils.translation import override
@@ -109,9 +110,10 @@ def values(prefix: str) -> dict[str, Any]:
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_every_mail_has_subject_text_and_html_of_the_shop(language: str) -> None:
     prefixes = [*mails.CODES, *mails.CHANGES, "account/email/unknown_account", "account/email/account_already_exists"]
+    code, seed = mails.new_code()
     with override(language):
         for prefix in prefixes:
-            mails.request_mail(prefix, EMAIL, values(prefix), seed="seed")
+            mails.request_mail(prefix, EMAIL, values(prefix), seed=seed)
 
     messages = sent_mails()
 
@@ -126,11 +128,7 @@ def test_every_mail_has_subject_text_and_html_of_the_shop(language: str) -> None
         assert ("Hello," in message.body) == (language == "en")
         assert "None" not in message.body + html
         if prefix in mails.CODES:
-            assert (
-                code_in(message)
-                == mails.code_of({"seed": "seed"})
-                == CODE.findall(html.replace(">", "\n").replace("<", "\n"))[0]
-            )
+            assert code_in(message) == code == CODE.findall(html.replace(">", "\n").replace("<", "\n"))[0]
         else:
             assert "http://127.0.0.1:8000/accounts/" in message.body
             assert "http://127.0.0.1:8000/accounts/" in html
@@ -186,6 +184,29 @@ def test_code_is_in_no_row_page_response_export_or_log(make_user: Any, caplog: A
     for text in seen:
         assert code not in text
         assert code.replace("-", "") not in text
+
+
+def test_code_that_waits_in_the_outbox_works_after_the_secret_key_was_changed(make_user: Any, settings: Any) -> None:
+    make_user(EMAIL)
+    browser = Client()
+    browser.post("/accounts/password/reset/", {"email": EMAIL})
+    assert mail.outbox == []
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new" * 20, [settings.SECRET_KEY]
+
+    response = browser.post("/accounts/password/reset/confirm/", {"code": code_in(sent_mails()[0])})
+    assert (response.status_code, response["Location"]) == (302, "/accounts/password/reset/complete/")
+
+
+def test_code_of_a_key_that_is_gone_and_of_no_seed_is_not_sent(make_user: Any, settings: Any) -> None:
+    make_user(EMAIL)
+    Client().post("/accounts/password/reset/", {"email": EMAIL})
+    settings.SECRET_KEY = "new" * 20
+    mails.request_mail("account/email/login_code", EMAIL, {})
+
+    assert sent_mails() == []
+    assert {row.state for row in Notification.objects.all()} == {State.QUEUED}
+    with pytest.raises(BadSignature):
+        mails.code_of({"seed": ""})
 
 
 def test_staff_cannot_send_a_code_to_themselves(make_user: Any) -> None:
