@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 # Both begin only where a run of their characters begins: otherwise the time grows with the square of the text.
 _EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]*(@[\w-]+(?:\.[\w-]+)+)")
@@ -16,12 +19,23 @@ def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) ->
     """The text with secrets, e-mail addresses and phone numbers made unreadable, cut to ``limit``."""
     masked = str(text)[: limit * 4].replace("\0", "")
     masked = masked.encode("utf-8", "replace").decode()
-    for secret in secrets:
-        if len(secret) >= 4:
-            masked = masked.replace(secret, "***")
+    masked = hide(masked, secrets)
     masked = _EMAIL.sub(r"\1***\2", masked)
     masked = _PHONE.sub(r"\1***\2", masked)
     return masked[:limit]
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text without secrets: as they are, in other letter case, and as HTML, URLs and JSON have them."""
+    written: set[str] = set()
+    for secret in secrets:
+        if len(secret) >= 4:
+            written |= {secret, html.escape(secret), quote(secret, safe=""), quote(secret), quote_plus(secret)}
+            written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    if not written:
+        return text
+    found = "|".join(re.escape(form) for form in sorted(written, key=len, reverse=True))
+    return re.sub(found, "***", text, flags=re.IGNORECASE)
 
 
 def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
@@ -31,14 +45,18 @@ def mask_values(value: Any, *, secrets: Iterable[str] = ()) -> Any:
 
 def _mask_value(value: Any, secrets: tuple[str, ...], depth: int) -> Any:
     if value is None or (isinstance(value, int | float) and -(2**63) <= value < 2**63):
-        return value
+        is_hidden = secrets and value is not None and hide(str(value), secrets) != str(value)
+        return "***" if is_hidden else value
     if isinstance(value, int | float):
         # PostgreSQL's JSON has neither NaN nor infinity, and Python refuses to write the longest integers.
         return "..."
     if depth >= 5:
         return "..."
     if isinstance(value, Mapping):
-        return {mask(key, limit=100): _mask_value(item, secrets, depth + 1) for key, item in [*value.items()][:50]}
+        return {
+            mask(key, secrets=secrets, limit=100): _mask_value(item, secrets, depth + 1)
+            for key, item in [*value.items()][:50]
+        }
     if isinstance(value, list | tuple):
         return [_mask_value(item, secrets, depth + 1) for item in value[:50]]
     return mask(value, secrets=secrets)

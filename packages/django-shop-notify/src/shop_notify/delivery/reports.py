@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.dispatch import Signal
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from shop_core.db.transactions import connection_of, in_transaction
 
+from shop_notify import secret_values
 from shop_notify.delivery.settling import announce
 from shop_notify.masking import mask
 from shop_notify.models import FORWARD, DeliveryReport, Notification, State
@@ -68,7 +70,7 @@ def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
         provider_id=provider_id,
         status=storable_text(report.status)[:50],
         address=storable_text(report.address)[:500],
-        defaults={"state": report.state, "detail": mask(report.detail, secrets=registry.secrets_of(alias))},
+        defaults={"state": report.state, "detail": _detail(alias, provider_id, report)},
     )
     if stored.notification_id is not None:
         return False
@@ -79,6 +81,23 @@ def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     apply = partial(_apply_if_recorded, alias, provider_id)
     transaction.on_commit(apply, using=connection_of(Notification).alias, robust=True)
     return False
+
+
+def _detail(alias: str, provider_id: str, report: Report) -> str:
+    """The detail of a report without secrets: a provider may quote the message.
+
+    While its message is not known, the report may be about any that is being sent.
+    """
+    secrets = list(registry.secrets_of(alias))
+    if report.detail and (events := secret_values.events()):
+        rows = Notification.objects.filter(alias=alias, event__in=events)
+        try:
+            for row in rows.filter(Q(provider_id=provider_id) | Q(state=State.SENDING)):
+                secrets += secret_values.reveal(row.event, row.context).values()
+        except Exception:
+            logger.exception("The secret values of a message cannot be made, so the detail of its report is not kept")
+            return ""
+    return mask(report.detail, secrets=secrets)
 
 
 def _apply_if_recorded(alias: str, provider_id: str) -> None:

@@ -23,7 +23,7 @@ from shop_notify.exceptions import (
     UnknownNotifier,
     UnknownOutcome,
 )
-from shop_notify.masking import mask, mask_values
+from shop_notify.masking import hide, mask, mask_values
 from shop_notify.messages.rendering import Renderer
 from shop_notify.models import Attempt, Notification, State
 from shop_notify.notifiers import registry
@@ -99,8 +99,15 @@ class Batch:
         started_at = timezone.now()
         data = _AttemptData()
         result = self._outcome(self.notifier, row, data)
-        detail = mask(result.detail, secrets=self._all_secrets(data))
-        return replace(result, detail=detail, started_at=started_at, finished_at=timezone.now(), content=data.content)
+        secrets = self._all_secrets(data)
+        return replace(
+            result,
+            detail=mask(result.detail, secrets=secrets),
+            provider_code=hide(str(result.provider_code or ""), secrets),
+            started_at=started_at,
+            finished_at=timezone.now(),
+            content=data.content,
+        )
 
     def _all_secrets(self, data: _AttemptData) -> tuple[str, ...]:
         """The notifier's secrets and those of the message."""
@@ -172,12 +179,17 @@ class Batch:
         return message
 
     def _accepted_result(self, receipt: Receipt, data: _AttemptData) -> Result:
-        response = mask_values(receipt.response or {}, secrets=self._all_secrets(data))
+        secrets = self._all_secrets(data)
+        response = mask_values(receipt.response or {}, secrets=secrets)
         return Result(
             state=State.SENT,
             outcome=Attempt.Outcome.ACCEPTED,
             provider_code=receipt.provider_code,
-            receipt=replace(receipt, response=response if isinstance(response, dict) else {"response": response}),
+            receipt=replace(
+                receipt,
+                provider_id=hide(str(receipt.provider_id or ""), secrets),
+                response=response if isinstance(response, dict) else {"response": response},
+            ),
         )
 
 

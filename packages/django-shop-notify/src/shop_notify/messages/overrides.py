@@ -28,6 +28,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
 from django.utils.translation import gettext as _
 
+from shop_notify import secret_values
 from shop_notify.exceptions import TemplateRefused
 from shop_notify.models import TemplateOverride
 from shop_notify.storable import storable_text
@@ -149,6 +150,10 @@ Rows = Mapping[tuple[str, str], TemplateOverride]
 
 
 def rows_for(event: str, channel: str) -> Rows:
+    """The templates of the admin. None for an event with secret values: their author could send those elsewhere, for
+    example as a part of the URL of a picture."""
+    if event in secret_values.events():
+        return {}
     found = TemplateOverride.objects.filter(event=event, channel=channel, is_active=True)
     return {(row.audience, row.language.lower()): row for row in found}
 
@@ -183,9 +188,11 @@ def validate_override(row: TemplateOverride, sample: Mapping[str, Any]) -> dict[
     """Render a template with sample data before it is saved, and return the parts.
 
     Raises:
-        TemplateRefused: it is too long, nests loops too deeply, uses a tag or filter that is not allowed, or does not
-            render.
+        TemplateRefused: its event has secret values, it is too long, nests loops too deeply, uses a tag or filter that
+            is not allowed, or does not render.
     """
+    if row.event in secret_values.events():
+        raise TemplateRefused(_("Messages of this event have secret values. Change their template files instead."))
     for part in PARTS:
         source = getattr(row, part)
         if len(source) > MAX_SOURCE:
