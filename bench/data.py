@@ -67,6 +67,8 @@ def load(dsn: str, *, scale: int, people: People = USERS) -> None:
             name = f"shop_catalog_{table}"
             connection.execute(f"SELECT setval(pg_get_serial_sequence('{name}', 'id'), max(id)) FROM {name}")
         connection.execute("INSERT INTO shop_catalog_statisticschange (count_change, sum_change) VALUES (0, 0)")
+        version = "INSERT INTO shop_catalog_categorytreeversion (id, version) VALUES (1, gen_random_uuid())"
+        connection.execute(f"{version} ON CONFLICT DO NOTHING")  # without one the tree is not kept in memory
         connection.execute("VACUUM ANALYZE")
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from shop_catalog.browsing import ProductPage
-from shop_catalog.models import ProductKind, Review
+from shop_catalog.models import ProductKind
 
-from storefront import cards, pictures
+from storefront import cards, pictures, queries
 
 FEW_LEFT = 5
 """At or below this number the page shows how many are left."""
@@ -66,8 +65,7 @@ def pictures_of(view: ProductPage) -> list[pictures.Picture]:
 
 def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
     """For five stars down to one: the stars, the number of reviews, and their percentage."""
-    rows = Review.objects.filter(product=product_id).published().order_by().values_list("rating")
-    counts = dict(rows.annotate(count=Count("pk")))
+    counts = queries.rating_counts(product_id)
     total = sum(counts.values()) or 1
     return [(stars, counts.get(stars, 0), round(100 * counts.get(stars, 0) / total)) for stars in (5, 4, 3, 2, 1)]
 

@@ -13,7 +13,7 @@ import pytest
 from accounts.models import User
 from allauth.account.models import EmailAddress
 from django.core import mail
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
@@ -83,8 +83,9 @@ def sent_mails() -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """The cache holds rate limits and used refresh tokens."""
+    """The caches hold rate limits, used refresh tokens, and parts of pages."""
     cache.clear()
+    caches["template_fragments"].clear()
 
 
 @dataclass

@@ -10,16 +10,18 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from shop_catalog import browsing
+from shop_catalog import browsing, facets
 from shop_catalog import categories as catalog_categories
 from shop_catalog import reviews as review_verbs
 from shop_catalog.exceptions import InvalidCursor, ShopCatalogError
-from shop_catalog.models import Category, Product, Review
+from shop_catalog.models import Product, Review
 from shop_orders.conf import app_settings
 
-from storefront import cards, offers, shipping
+from storefront import cards, offers, queries, shipping
 from storefront.caching import shared
 from storefront.context_processors import tree_of, visible_children
 from storefront.filters import RATINGS, Choice
@@ -36,13 +38,10 @@ REVIEWS_PER_PAGE = 20
 @require_safe
 @shared
 def home(request: HttpRequest) -> HttpResponse:
-    featured = cards.of_rows(browsing.list_products(browsing.Filters(featured=True, in_stock=True), limit=8).rows)
-    newest = cards.of_rows(browsing.list_products(browsing.Filters(), limit=8).rows)
+    """The shelves are read again when the catalogue changes, and once a minute."""
     context = {
-        "featured": featured,
-        "newest": newest,
-        "pictured": [card for card in featured if card.picture][:3],
-        "top_tiles": _top_categories(tree_of(request)),
+        "catalogue_version": facets.version(now=timezone.now()),
+        "shelves": SimpleLazyObject(lambda: _shelves(tree_of(request))),
     }
     return render(request, "storefront/home.html", context)
 
@@ -64,7 +63,8 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     path = tree.path(node.id)
     context = {
-        "category": Category.objects.only("name", "slug", "description").get(pk=node.id),
+        "category": node,
+        "description": queries.category_description(node.id),
         "path": path,
         "top_slug": path[0].slug,
         "is_top": len(path) == 1,
@@ -140,6 +140,20 @@ def review(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/review.html", context)
 
 
+def _shelves(tree: catalog_categories.CategoryTree) -> dict[str, Any]:
+    featured = _cards(browsing.Filters(featured=True, in_stock=True), limit=8)
+    return {
+        "featured": featured,
+        "newest": _cards(browsing.Filters(), limit=8),
+        "pictured": [card for card in featured if card.picture][:3],
+        "top_tiles": _top_categories(tree),
+    }
+
+
+def _cards(filters: browsing.Filters, *, limit: int) -> list[cards.Card]:
+    return cards.of_rows(browsing.list_products(filters, limit=limit, with_categories=False).rows)
+
+
 def _top_categories(tree: catalog_categories.CategoryTree) -> list[tuple[catalog_categories.Node, str]]:
     """The top categories, each with its own picture or that of a well-rated product below it."""
     page = browsing.list_products(browsing.Filters(in_stock=True), ordering="rating", limit=PICTURE_SAMPLE)
@@ -157,7 +171,7 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
     filters = choice.filters()
     facets = browsing.count_facets(filters, with_categories=False)
     place = _place(request.GET.get("after", ""), choice.sort)
-    page = browsing.list_products(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE)
+    page = browsing.list_products(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE, with_categories=False)
     return {
         "cards": cards.of_rows(page.rows),
         "choice": choice,
@@ -190,7 +204,6 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
     chosen = offers.chosen(found, request.GET.get("sku", ""))
     differs = len({offer.price.amount for offer in found}) > 1
     path = view.paths[0] if view.paths else []
-    rows = Review.objects.filter(product=details.id).published().select_related("author")
     price = chosen.price if chosen else cards.price_tag(details.price, details.compare_at_price, is_from=differs)
     return {
         "product": details,
@@ -205,9 +218,9 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
         "deliveries": shipping.choices().values(),
         "path": path,
         "top_slug": path[0].slug if path else "",
-        "reviews": list(rows[:REVIEWS_SHOWN]),
+        "reviews": queries.newest_reviews(details.id, limit=REVIEWS_SHOWN) if details.rating_count else [],
         "bars": offers.rating_bars(details.id) if details.rating_count else [],
-        "related": cards.of_rows(browsing.list_products(browsing.Filters(related_to=details.slug), limit=4).rows),
+        "related": _cards(browsing.Filters(related_to=details.slug), limit=4),
     }
 
 

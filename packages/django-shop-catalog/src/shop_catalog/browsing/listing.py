@@ -49,10 +49,18 @@ class Page:
     corrected: str = ""
 
 
-def list_products(filters: Filters, *, ordering: str = "newest", after: Place | None = None, limit: int = 20) -> Page:
+def list_products(
+    filters: Filters,
+    *,
+    ordering: str = "newest",
+    after: Place | None = None,
+    limit: int = 20,
+    with_categories: bool = True,
+) -> Page:
     """One page of listed products, and where the next one begins.
 
-    Two statements, and one more each for a category and for a search.
+    Two statements, and one more each for a category and for a search. ``with_categories=False`` saves one of them:
+    ``Page.categories`` is empty.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
@@ -64,7 +72,7 @@ def list_products(filters: Filters, *, ordering: str = "newest", after: Place | 
     return Page(
         rows=rows,
         next=Place(last.sort_value, last.id) if last is not None else None,
-        categories=categories_of([row.id for row in rows]),
+        categories=categories_of([row.id for row in rows]) if with_categories else {},
         corrected=_corrected(filters, search),
     )
 
