@@ -97,10 +97,10 @@ class Settlement:
 
 
 def _withdrawn(dispute: Any, *, is_won: bool) -> tuple[int, int]:
-    """What was withdrawn for a dispute, and what of that was not paid out again, in the currency of Stripe's account.
+    """The amount withdrawn for a dispute, and its part that was not paid out again, in the currency of the account.
 
-    Where that is another currency than the customer's, the two are converted at different rates and never add up: any
-    payment counts as the whole.
+    In another currency than the customer's, the withdrawal and the payout are converted at different rates and never
+    equal: any payout counts as the whole amount.
     """
     entries = getattr(dispute, "balance_transactions", None) or ()
     withdrawn = -sum(entry.amount for entry in entries if entry.amount < 0)

@@ -95,7 +95,7 @@ def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
 
 
 def share_of(credited: Iterable[Iterable[TaxLine]], amount: Decimal, whole: Decimal, currency: str) -> list[TaxLine]:
-    """The tax lines of a part of some credits, given those of each. They add up to ``whole``."""
+    """The tax lines of an amount out of some credits, whose amounts add up to ``whole``, in proportion."""
     sums: dict[int, TaxLine] = {}
     for line in (line for lines in credited for line in lines):
         sums[line["position"]] = _plus(sums[line["position"]], line) if line["position"] in sums else line
