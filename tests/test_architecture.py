@@ -87,7 +87,7 @@ LAYERS = {
     )
     | dict.fromkeys(["contrib", "pages", "testing", "urls", "views", "webhooks"], ENTRY_POINTS),
     "shop_notify": SHARED
-    | dict.fromkeys(["masking", "secret_values", "segments", "storable"], GROUND)
+    | dict.fromkeys(["masking", "secret_values", "segments", "smtp", "storable"], GROUND)
     | dict.fromkeys(["notifiers", "queues"], EXTENSION_POINTS)
     | dict.fromkeys(
         [

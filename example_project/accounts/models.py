@@ -12,7 +12,7 @@ from shop_core.addresses import comparable
 from shop_orders import emails
 
 
-class AddressField(models.EmailField):  # type: ignore[type-arg]
+class AddressField(emails.EmailModelField):
     """An e-mail address that is stored, and looked up, in the form in which addresses are compared.
 
     So the unique column holds each address once, in whichever way it is spelt, and no comparison is left to the
@@ -29,11 +29,6 @@ class AddressField(models.EmailField):  # type: ignore[type-arg]
         """Validate the address as it was typed: the form to compare turns some other letters into plain ones."""
         emails.validate(str(value or "").strip())
         return super().clean(value, model_instance)
-
-    def deconstruct(self) -> Any:
-        """Migrations see the plain field."""
-        name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.EmailField", args, kwargs
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:  # noqa: FBT001 - Django's signature
         value = self.to_python(super().pre_save(model_instance, add))

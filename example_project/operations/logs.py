@@ -15,7 +15,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the current request, "" outside of a request."""
 
 PERSONAL = (
-    (re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
+    (re.compile(r"(?<![\w.+\x80-\U0010ffff-])[\w.+\x80-\U0010ffff-]+@[\w-]+(?:\.[\w-]+)+"), "<e-mail>"),
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w.~+/=-]+", re.IGNORECASE), r"\1 <secret>"),
     (re.compile(r"(/webhooks/[\w-]{1,50}/|/notify/reports/[\w-]{1,50}/)[^\s/?]+"), r"\1<secret>"),
     (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), "://<secret>@"),

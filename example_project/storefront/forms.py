@@ -73,10 +73,9 @@ class FindOrderForm(ShopForm):
         autocomplete="off",
         help_text=gettext_lazy("Such as ABCDE-FGHIJ."),
     )
-    email = forms.EmailField(
+    email = emails.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
-        validators=[emails.validate],
         widget=forms.EmailInput({"autocomplete": "email"}),
         help_text=gettext_lazy("The address that you gave when you ordered."),
     )
@@ -114,10 +113,9 @@ class AddressForm(AddressFields):
 class CheckoutForm(AddressFields):
     """Everything an order needs, on one page."""
 
-    email = forms.EmailField(
+    email = emails.EmailField(
         label=gettext_lazy("E-mail address"),
         max_length=254,
-        validators=[emails.validate],
         widget=forms.EmailInput({"autocomplete": "email"}),
     )
     name = text(gettext_lazy("First and last name"), autocomplete="name")

@@ -122,6 +122,7 @@ ERRORS = [
     ),
     gettext_noop("This e-mail address is not valid."),
     gettext_noop("The shop cannot send e-mail to this address. Use one with plain letters (a-z) before the @."),
+    gettext_noop("A letter before the @ could be mistaken for another one. Write it with plain letters (a-z)."),
     gettext_noop("This e-mail address is too long."),
     gettext_noop("Write the part after the @ in full, such as example.org."),
     gettext_noop("This phone number is not valid. Write it with its country code, such as +254 712 345 678."),

@@ -11,7 +11,7 @@ from shop_reference.definitions import call, entry, members
 from shop_reference.markdown import paragraphs, table, words
 
 CORE: Mapping[str, str] = {
-    "addresses": "comparable delivery_problem identity_problem",
+    "addresses": "comparable delivery_problem identity_problem supports_utf8",
     "admin_log": "erase",
     "conf": "BaseSettings",
     "exceptions": "ShopError Busy NotAuthenticated PermissionMissing TooManyRequests",
@@ -84,7 +84,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "pricing": "price tax_at",
         "pricing.parts": "amount_of_lines amount_of_shipping tax_lines_of",
         "events": "order_payload announce_due muted",
-        "emails": "email_key validate",
+        "emails": "EmailField email_key problem validate",
         "phones": "normalise",
         "product_sources": "product_source",
         "payment_providers": "aliases payment_provider minor_units from_minor_units",

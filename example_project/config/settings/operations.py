@@ -83,9 +83,12 @@ EMAIL_SERVER: dict[str, Any] = {
 }
 if EMAIL_SERVER["use_tls"] and EMAIL_SERVER["use_ssl"]:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them to false.")
-EMAIL_BACKEND_CLASS = "django.core.mail.backends.{}.EmailBackend".format(
-    "smtp" if env.text("EMAIL_HOST", "") or not DEBUG else "console"
+EMAIL_BACKEND_CLASS = (
+    "shop_notify.smtp.EmailBackend"
+    if env.text("EMAIL_HOST", "") or not DEBUG
+    else "django.core.mail.backends.console.EmailBackend"
 )
+"""The backend of SMTP also sends to addresses with other letters than a-z before the @."""
 if django.VERSION >= (6, 1):
     MAILERS = {
         "default": {

@@ -6,6 +6,7 @@ Nothing is timed: the statements and the hashed passwords are counted. ``test_en
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -20,9 +21,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.html import escape
+from shop_core.addresses import comparable
 from shop_notify.models import Notification
 from shop_orders.models import Order
-from tests.accounts.test_addresses import LOOK_ALIKES, SAME, VICTIM
+from tests.accounts.test_addresses import LOOK_ALIKES, OTHERS, SAME, VICTIM
 from tests.conftest import AUTH, PASSWORD, Api
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +98,8 @@ RANDOM = r"(?<=[\"'=/:])[A-Za-z0-9_-]{32,}(?=[\"'&/?]|$)|\d+(?=$)"
 
 
 def plain(text: str, email: str) -> str:
-    typed = {escape(spelling) for spelling in (email, email.strip(), email.strip().lower(), VICTIM, STRANGER)}
+    spellings = (email, email.strip(), email.strip().lower(), comparable(email), VICTIM, STRANGER)
+    typed = {form for spelling in spellings for form in (escape(spelling), json.dumps(spelling)[1:-1])}
     for spelling in sorted(typed, key=len, reverse=True):
         text = text.replace(spelling, "the address")
     return re.sub(RANDOM, "random", text)
@@ -128,6 +131,17 @@ def test_look_alikes_are_alike_with_and_without_an_account(make_user: Any, name:
     make_user(VICTIM)
 
     assert [seen(CALLS[name], spelling) for spelling in LOOK_ALIKES[::2]] == before
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_addresses_with_other_letters_are_alike_with_and_without_an_account(make_user: Any, name: str) -> None:
+    """The victim's account changes nothing for them, and their own account no more than anybody's."""
+    make_user(VICTIM)
+    make_user(OTHERS[1])
+
+    found = assert_alike(CALLS[name], [VICTIM, OTHERS[1], OTHERS[0], STRANGER])
+
+    assert found.statements['INSERT "shop_notify_notification"'] == (0 if name.startswith("log") else 1)
 
 
 def test_lost_links_are_alike_for_orders_and_for_guesses(world: dict[str, str]) -> None:

@@ -46,6 +46,8 @@ def lines(stream):
     ("text", "masked"),
     [
         ("to jane.doe+shop@mail.example.org now", "to <e-mail> now"),
+        ("to jörg@bücher.example now", "to <e-mail> now"),
+        ("to हिन्दी.भाषा@example.org now", "to <e-mail> now"),
         ("call +254 712 345 678", "call <phone>"),
         ("call 0712345678", "call <phone>"),
         ("card 4111-1111-1111-1111 paid", "card <number> paid"),

@@ -1,9 +1,10 @@
 import time
+import unicodedata
 
 import django
 import pytest
 from django.core.mail.backends.smtp import EmailBackend
-from shop_core.addresses import comparable, delivery_problem, identity_problem
+from shop_core.addresses import comparable, delivery_problem, identity_problem, supports_utf8
 
 EQUAL = [
     ("Ann@Example.org", "ann@example.org"),
@@ -119,6 +120,106 @@ def test_undeliverable_address_has_a_problem_code(address, code):
     assert delivery_problem(address) == code
 
 
+@pytest.mark.parametrize(
+    ("local_part", "code"),
+    [
+        ("jörg", ""),
+        ("JÖRG.müller+1", ""),
+        ("jose\u0301", ""),
+        ("adm\u0131n", ""),
+        ("иван", ""),
+        ("νικο", ""),
+        ("हिन्दी", ""),
+        ("ผู้ใช้", ""),
+        ("שָׁלוֹם", ""),
+        ("محمد", ""),
+        ("佐々木", ""),
+        ("li李ラーメン", ""),
+        ("김철수", ""),
+        ("é" * 32, ""),
+        ("é" * 33, "too_long"),
+        *((f"adm{letter}n", "look_alike") for letter in LOOK_ALIKES if letter not in "\u0130\u2170\u24d0"),
+        ("adm\u2170n", "invalid"),
+        ("adm\u24d0n", "invalid"),
+        ("\u0130n", "look_alike"),
+        ("stra\u00dfe", "look_alike"),
+        ("νίκος", "look_alike"),
+        ("v\u0456ctim", "look_alike"),
+        ("и\u0432\u0061н", "look_alike"),
+        ("\u02bcann", "look_alike"),
+        ("\u0131\u0307", "invalid"),
+        ("e\u0301\u0302", "invalid"),
+        ("\u0301", "invalid"),
+        ("\u093f", "invalid"),
+        ("a\u093f", "invalid"),
+        ("an\u200bn", "invalid"),
+        ("an\u200dn", "invalid"),
+        ("an\u00adn", "invalid"),
+        ("\u202enna", "invalid"),
+        ("\u2066nna", "invalid"),
+        ("an\ufe0fn", "invalid"),
+        ("\u3164", "invalid"),
+        ("\u115f", "invalid"),
+        ("क\u17b4", "invalid"),
+        ("ann\u00a0b", "invalid"),
+        ("ann\u2028b", "invalid"),
+        ("ann\u0085b", "invalid"),
+        ("\ud800", "invalid"),
+        ("\ue000", "invalid"),
+        ("\U0001f600", "invalid"),
+        ("٣", "invalid"),
+        ("jörg\u3002b", "invalid"),
+        ('"jörg"', "invalid"),
+        ("jö rg", "invalid"),
+        ("jö\nrg", "invalid"),
+        ("jörg,b", "invalid"),
+        ("jörg..b", "invalid"),
+        (".jörg", "invalid"),
+        ("jö@rg", "invalid"),
+    ],
+)
+def test_other_letters_are_judged_where_mail_can_be_sent_to_them(local_part, code):
+    assert delivery_problem(f"{local_part}@example.org", utf8=True) == code
+    assert delivery_problem(f"{local_part}@example.org") in {"not_ascii", "too_long"}
+
+
+def test_no_letter_that_is_accepted_is_stored_as_another():
+    """Folding changes only its case: no two accepted letters are one address unless they are one letter."""
+    letters = [chr(code) for code in range(0x80, 0x30000) if unicodedata.category(chr(code))[0] == "L"]
+    accepted = [letter for letter in letters if not delivery_problem(f"{letter}@example.org", utf8=True)]
+    stored = {letter: comparable(f"{letter}@example.org").partition("@")[0] for letter in accepted}
+
+    assert len(accepted) > 100_000
+    assert [letter for letter in accepted if any(map(str.isascii, stored[letter]))] == []
+    assert [letter for letter in accepted if stored[letter] != unicodedata.normalize("NFC", letter.lower())] == []
+
+
+BACKENDS = {
+    "django.core.mail.backends.locmem.EmailBackend": True,
+    "django.core.mail.backends.console.EmailBackend": True,
+    "django.core.mail.backends.smtp.EmailBackend": False,
+    f"{__name__}.Utf8Backend": True,
+    f"{__name__}.EmailBackend": False,
+    "missing.EmailBackend": False,
+}
+
+
+class Utf8Backend(EmailBackend):
+    supports_utf8_local_parts = True
+
+
+@pytest.mark.filterwarnings("ignore:The EMAIL_BACKEND setting is deprecated")
+@pytest.mark.parametrize(("backend", "can_send"), BACKENDS.items())
+def test_mail_backend_says_whether_it_sends_to_other_letters(settings, backend, can_send):
+    settings.EMAIL_BACKEND = backend
+    if hasattr(settings, "MAILERS"):
+        del settings.MAILERS
+    assert supports_utf8() is can_send
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": backend}, "other": {}}
+        assert (supports_utf8(), supports_utf8("other"), supports_utf8("missing")) == (can_send, False, False)
+
+
 @pytest.mark.skipif(django.VERSION < (6, 0), reason="The function is new in Django 6.0.")
 @pytest.mark.parametrize("address", ["ann@bücher.example", '"ann smith"@example.org', f"{'a' * 64}@example.org"])
 def test_deliverable_address_is_accepted_by_the_mailer_of_django(address):
@@ -129,5 +230,6 @@ def test_deliverable_address_is_accepted_by_the_mailer_of_django(address):
 def test_long_text_is_judged_quickly(text):
     started = time.perf_counter()
     assert delivery_problem(text)
+    assert delivery_problem("\u00e9" * 64 + text, utf8=True)
     comparable(text)
     assert time.perf_counter() - started < 0.05

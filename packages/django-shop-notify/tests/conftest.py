@@ -12,6 +12,8 @@ from shop_notify.delivery import sending
 from shop_notify.notifiers import MemoryNotifier
 from shop_notify.queues import waking
 
+SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+
 
 def pytest_collection_modifyitems(items):
     from django.conf import settings
@@ -72,26 +74,31 @@ class Mailbox:
 
 @pytest.fixture
 def mailbox(settings):
+    yield from mail_server(settings)
+
+
+def mail_server(settings, backend=SMTP_BACKEND, **options):
+    """A server in this process, to which the backend sends. The options are aiosmtpd's."""
     from aiosmtpd.controller import Controller
 
     mailbox = Mailbox()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
     controller.start()
     mailbox.port = port
-    use_smtp(settings, port)
+    use_smtp(settings, port, backend=backend)
     yield mailbox
     controller.stop()
 
 
-def use_smtp(settings, port, timeout=5):
+def use_smtp(settings, port, timeout=5, backend=SMTP_BACKEND):
     if django.VERSION >= (6, 1):
         options = {"host": "127.0.0.1", "port": port, "timeout": timeout}
-        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
+        settings.MAILERS = {"default": {"BACKEND": backend, "OPTIONS": options}}
     else:
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_BACKEND = backend
         settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", port, timeout
 
 

@@ -2,9 +2,12 @@ from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import quote
 
+import django
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.forms import modelform_factory
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 from shop_orders import carts, checkout, customers
 from shop_orders.exceptions import (
@@ -189,7 +192,7 @@ def test_guest_becomes_a_customer_without_user(book):
         {"name": "Nobody"},
         {"email": "not-an-address"},
         {"email": "ann@localhost"},
-        {"email": "adm\u0131n@example.org"},
+        {"email": "adm\u017fn@example.org"},
         {"email": "ann@example.org\x00"},
         {"email": "a" * 65 + "@example.org"},
         {"email": "ann@example.org."},
@@ -203,6 +206,27 @@ def test_guest_must_be_reachable(book, contact):
         checkout.place_order(cart, contact=checkout.Contact(**contact))
     assert nothing_changed(cart)
     assert Customer.objects.count() == 0
+
+
+def test_guest_has_other_letters_before_the_at_if_mail_can_be_sent_to_them(book):
+    cart, _token = carts.find_or_open()
+    carts.add_item(cart, "978-1", 1)
+    contact = checkout.Contact(email="jörg@example.org")
+    with override_settings(**mail_backend("django.core.mail.backends.smtp.EmailBackend")):
+        with pytest.raises(InvalidInput, match="plain letters"):
+            checkout.place_order(cart, contact=contact)
+        with pytest.raises(ValidationError, match="plain letters"):
+            Customer(email="jörg@example.org").full_clean()
+    assert nothing_changed(cart)
+
+    order = checkout.place_order(cart, contact=contact)
+
+    assert (order.email, order.email_key) == ("jörg@example.org", "jörg@example.org")
+    assert modelform_factory(Customer, fields=["email"])({"email": "иван@example.org"}).is_valid()
+
+
+def mail_backend(path):
+    return {"MAILERS": {"default": {"BACKEND": path}}} if django.VERSION >= (6, 1) else {"EMAIL_BACKEND": path}
 
 
 def test_guest_checkout_can_be_switched_off(book, shop_settings):

@@ -21,7 +21,7 @@ from testproject.providers import FakeDaraja, FakeStripe
 stripe_module = pytest.importorskip("stripe", reason="needs the extra [stripe]")
 pytest.importorskip("requests", reason="needs the extra [mpesa]")
 
-from shop_orders.payment_providers import Mpesa, StripeCheckout  # noqa: E402
+from shop_orders.payment_providers import Mpesa, PaymentRequest, StripeCheckout  # noqa: E402
 from shop_orders.payment_providers.stripe_objects import from_stripe, to_stripe  # noqa: E402
 
 SECRETS = ["whsec_new", "whsec_old"]
@@ -94,6 +94,14 @@ def test_stripe_declines_an_amount_that_would_be_rounded(fake_stripe):
     provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
     assert "KWD" in provider.refuses(amount=Decimal("12.345"), currency="KWD")
     assert provider.refuses(amount=Decimal("12.340"), currency="KWD") == ""
+
+
+@pytest.mark.parametrize(("email", "sent"), [("ann@example.org", "ann@example.org"), ("jörg@example.org", None)])
+def test_stripe_asks_for_an_address_itself_if_it_has_other_letters(fake_stripe, email, sent):
+    provider = StripeCheckout(alias="card", api_key="sk_test", webhook_secrets=SECRETS, api_base=fake_stripe.url)
+    amount = {"amount": Decimal(1), "currency": "KES"}
+    provider.start(PaymentRequest(payment_id="1", order_number="A", description="A", email=email, **amount))
+    assert fake_stripe.calls[-1][2].get("customer_email") == sent
 
 
 @pytest.fixture

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import django
+from django.conf import settings
 from django.core.validators import EmailValidator
+from django.utils.module_loading import import_string
 
 MAX_ADDRESS, MAX_LOCAL_PART = 254, 64
 """The lengths that mail servers accept (RFC 5321, 4.5.3.1). The domain is counted in IDNA form."""
 
 _ATOMS = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*", re.ASCII | re.IGNORECASE)
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~]|\\[ -~])+"')
+_HIDDEN = re.compile("COMBINING|FILLER|VARIATION SELECTOR|VOWEL INHERENT")
+_EAST_ASIAN = {"LATIN", "CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO"}
 
 
 def comparable(address: str) -> str:
@@ -41,28 +46,59 @@ def identity_problem(address: str) -> str:
     return "look_alike" if is_look_alike else ""
 
 
-def delivery_problem(address: str) -> str:
+def supports_utf8(mailer: str = "default") -> bool:
+    """Whether mail can be sent to addresses with other letters than a-z before the @ (RFC 6531).
+
+    The class of the mail backend says so: ``supports_utf8_local_parts = True``. Django's console, file, memory and
+    dummy backends send nothing, so they take any address. ``mailer`` is an alias of ``MAILERS``, where that is set.
+    """
+    mailers = getattr(settings, "MAILERS", None) if django.VERSION >= (6, 1) else None
+    config = {"BACKEND": settings.EMAIL_BACKEND} if mailers is None else mailers.get(mailer, {})
+    path = config.get("BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+    if path.startswith("django.core.mail.backends."):
+        return path != "django.core.mail.backends.smtp.EmailBackend"
+    try:
+        return bool(getattr(import_string(path), "supports_utf8_local_parts", False))
+    except ImportError:
+        return False
+
+
+def delivery_problem(address: str, *, utf8: bool = False) -> str:
     """Return why mail cannot be sent to an address, as a code, or an empty string if it can.
 
-    ``invalid``: it is not a single address, or it has a space or a control character. ``not_ascii``: the part before
-    the @ has letters that mail servers accept only with SMTPUTF8 (RFC 6531), which Django does not use. ``too_long``:
-    the address or a part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``.
-    Domains are judged as by Django's ``EmailValidator``. Local parts are not: in quotes, it accepts control characters
-    and refuses spaces.
+    ``invalid``: it is not a single address, or has a space or a control character. ``not_ascii``: the part before the
+    @ has letters that only mail servers with SMTPUTF8 accept (RFC 6531); with ``utf8=True`` letters of one alphabet
+    are accepted. ``look_alike``: one of them could be mistaken for another. ``too_long``: the address or a part of it.
+    ``domain``: the part after the @ is not a name with a dot, such as ``example.org``. Domains are judged as by
+    Django's ``EmailValidator``. Local parts are not: in quotes, it accepts control characters and refuses spaces.
     """
     local, at, domain = address.rpartition("@")
-    if len(address) > MAX_ADDRESS * 2 or len(local) > MAX_LOCAL_PART:
+    if len(address) > MAX_ADDRESS * 2 or len(local.encode(errors="surrogatepass")) > MAX_LOCAL_PART:
         return "too_long"
-    if not local.isascii():
-        return "not_ascii"
-    if not at or not (_ATOMS.fullmatch(local) or _QUOTED.fullmatch(local)):
+    if not local.isascii() and (problem := _letters_problem(local) if utf8 else "not_ascii"):
+        return problem
+    if not at or not (_ATOMS.fullmatch(re.sub(r"[^\0-\x7f]", "x", local)) or _QUOTED.fullmatch(local)):
         return "invalid"
     name = _ascii_domain(domain)
     if " " in domain or not domain.isprintable():
         return "invalid"
-    if len(f"{local}@{name}") > MAX_ADDRESS:
+    if len(local.encode()) + len(f"@{name}") > MAX_ADDRESS:
         return "too_long"
     return "" if name.isascii() and EmailValidator.domain_regex.match(name) else "domain"
+
+
+def _letters_problem(local: str) -> str:
+    """Refuse all but visible letters, letters that folding turns into others, and mixed alphabets (UTS 39, 5.2)."""
+    composed = unicodedata.normalize("NFC", local)
+    scripts: set[str] = set()
+    for before, letter in zip(" " + composed, composed, strict=False):
+        name, kind = unicodedata.name(letter, ""), unicodedata.category(letter)[0]
+        if not letter.isascii() and (kind not in "LM" or (kind == "M" and before.isascii()) or _HIDDEN.search(name)):
+            return "invalid"
+        scripts.update(name.split()[:1] if kind in "LM" else ())
+    is_folded = _folded(composed) != unicodedata.normalize("NFC", composed.lower())
+    is_mixed = len(scripts) > 1 and not scripts <= _EAST_ASIAN
+    return "look_alike" if is_folded or is_mixed or identity_problem(f"{local}@") else ""
 
 
 def _unquoted(local: str) -> str:

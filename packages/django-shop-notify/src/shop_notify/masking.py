@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 # Both begin only where a run of their characters begins: otherwise the time grows with the square of the text.
-_EMAIL = re.compile(r"(?<![\w.+-])([\w.+-])[\w.+-]*(@[\w-]+(?:\.[\w-]+)+)")
+_LETTER = r"[\w.+\x80-\U0010ffff-]"
+_EMAIL = re.compile(rf"(?<!{_LETTER})({_LETTER}){_LETTER}*(@[\w-]+(?:\.[\w-]+)+)")
 _PHONE = re.compile(r"(?<![\w-])(\+?\d{3})\d{4,}(\d{2})(?!\w)")
 MAX_TEXT = 500
 

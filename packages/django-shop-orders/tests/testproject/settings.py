@@ -3,6 +3,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import django
+
 SECRET_KEY = "tests only"
 USE_TZ = True
 ROOT_URLCONF = "testproject.urls"
@@ -95,3 +97,6 @@ SHOP_ORDERS = {
 
 if "CRASH_DATABASE" in os.environ:
     SHOP_ORDERS["PAYMENT_PROVIDERS"] = {"memory": {"BACKEND": "shop_orders.testing.MemoryPaymentProvider"}}
+
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

@@ -13,8 +13,9 @@ import django
 from django.apps import apps
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
-from shop_core.addresses import delivery_problem
+from shop_core.addresses import delivery_problem, supports_utf8
 
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers.base import Message, Notifier, Receipt
@@ -42,18 +43,20 @@ class EmailNotifier(Notifier):
         return apps.is_installed("anymail")
 
     def check_address(self, address: str) -> None:
-        if delivery_problem(address):
+        accepts_utf8 = not address.isascii() and supports_utf8(self.mailer or "default")
+        if delivery_problem(address, utf8=accepts_utf8):
             raise AddressRefused(_("This is not a single valid e-mail address."))
 
     def send(self, message: Message) -> Receipt:
         sender = self.from_email or settings.DEFAULT_FROM_EMAIL
-        message_id = f"<{message.id}@{parseaddr(sender)[1].partition('@')[2] or 'localhost'}>"
         with _as_delivery_failures():
+            domain = punycode(parseaddr(sender)[1].rpartition("@")[2] or "localhost")
+            message_id = f"<{message.id}@{domain}>"
             mail = _Mail(
                 subject=message.subject,
                 body=message.text,
                 from_email=sender,
-                to=[formataddr((message.name, message.to)) if message.name else message.to],
+                to=[_named(message.name, message.to)],
                 reply_to=self.reply_to,
                 headers={"Message-ID": message_id, "Auto-Submitted": "auto-generated", **message.headers},
             )
@@ -66,6 +69,11 @@ class EmailNotifier(Notifier):
         # An anymail backend sets its provider's own id, which its tracking events will name.
         anymail_id = getattr(getattr(mail, "anymail_status", None), "message_id", None)
         return Receipt(provider_id=message_id if anymail_id is None else str(anymail_id))
+
+
+def _named(name: str, address: str) -> str:
+    """``Ann <ann@example.org>``. ``formataddr`` refuses an address that is not ASCII, so it writes only the name."""
+    return f"{formataddr((name, '')).removesuffix('<>')}<{address}>" if name else address
 
 
 class _Mail(EmailMultiAlternatives):

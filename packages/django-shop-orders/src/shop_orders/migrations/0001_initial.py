@@ -5,7 +5,6 @@ import django.db.models.expressions
 import django.db.models.functions.math
 import django.db.models.lookups
 import django.utils.timezone
-import shop_orders.emails
 import uuid
 from decimal import Decimal
 from django.conf import settings
@@ -89,7 +88,6 @@ class Migration(migrations.Migration):
                     models.EmailField(
                         blank=True,
                         max_length=254,
-                        validators=[shop_orders.emails.validate],
                         verbose_name="e-mail address",
                     ),
                 ),

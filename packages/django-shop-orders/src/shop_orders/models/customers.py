@@ -41,7 +41,7 @@ class Customer(models.Model):
     )
     first_name = models.CharField(_("first name"), max_length=150, blank=True)
     last_name = models.CharField(_("last name"), max_length=150, blank=True)
-    email = models.EmailField(_("e-mail address"), max_length=254, blank=True, validators=[emails.validate])
+    email = emails.EmailModelField(_("e-mail address"), max_length=254, blank=True)
     email_key = EmailKeyField(_("e-mail address, to compare"), max_length=320, blank=True, db_index=True)
     phone = models.CharField(_("phone"), max_length=16, blank=True, help_text=_("In E.164, such as +254712345678."))
     language = models.CharField(_("language"), max_length=35, blank=True, help_text=_("BCP 47, such as en or sw."))

@@ -113,7 +113,7 @@ class StripeCheckout(PaymentProvider):
             "success_url": back,
             "cancel_url": back,
         }
-        if request.email:
+        if request.email and request.email.rpartition("@")[0].isascii():  # else Stripe's page asks for an address
             params["customer_email"] = request.email
         session = self._call(
             lambda: self.api.checkout.sessions.create(params, _idempotency(f"start-{request.payment_id}"))

@@ -12,6 +12,10 @@ class AllauthConfig(AppConfig):
 
         receivers.connect()
         checks.register()
+        if apps.is_installed("allauth.account"):
+            from shop_orders.contrib.allauth.emails import accept_other_letters
+
+            accept_other_letters()
         if apps.is_installed("allauth.socialaccount"):
             from shop_orders.contrib.allauth import openid_rights
 

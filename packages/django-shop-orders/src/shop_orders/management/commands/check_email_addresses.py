@@ -7,9 +7,9 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models
-from shop_core.addresses import delivery_problem, identity_problem
+from shop_core.addresses import identity_problem
 
-from shop_orders.emails import MESSAGES, email_key
+from shop_orders.emails import MESSAGES, email_key, problem
 
 
 class Command(BaseCommand):
@@ -74,5 +74,5 @@ class Command(BaseCommand):
     def _reason(self, address: str) -> str:
         if identity_problem(address):
             return "It could be mistaken for another address:"
-        code = delivery_problem(address)
+        code = problem(address)
         return str(MESSAGES[code]) if code else ""

@@ -1,0 +1,86 @@
+"""Django's SMTP backend, which also sends to addresses with other letters than a-z before the @.
+
+    MAILERS = {"default": {"BACKEND": "shop_notify.smtp.EmailBackend", "OPTIONS": {...}}}  # Django 6.1
+    EMAIL_BACKEND = "shop_notify.smtp.EmailBackend"  # older versions
+
+It needs no other part of this package, nor ``shop_notify`` in INSTALLED_APPS.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import secrets
+import smtplib
+import unicodedata
+from collections.abc import Mapping
+from email.utils import parseaddr
+from typing import Any
+
+from django.core.mail import EmailMessage
+from django.core.mail.backends import smtp
+from django.utils.translation import gettext as _
+
+_LOCAL_PART = re.compile(r'[^\s\x00-\x1f\x7f-\x9f"(),:;<>@\[\\\]]+')
+"""No character that could end a header or a command."""
+
+
+class EmailBackend(smtp.EmailBackend):
+    """Uses SMTPUTF8 (RFC 6531) for a message that has such an address; all other messages are sent as by Django.
+
+    A message that the server cannot accept raises ``smtplib.SMTPNotSupportedError``.
+    """
+
+    supports_utf8_local_parts = True
+
+    def _send(self, email_message: EmailMessage) -> bool:
+        """Send one message. Django has no public method for this (5.2, 6.1).
+
+        Django would encode or refuse other letters. So it builds the message with a random word in place of each of
+        these local parts, and the connection puts the local parts back into what is sent.
+        """
+        words: dict[str, str] = {}
+        message = copy.copy(email_message)
+        message.from_email = _with_word(message.from_email, words)
+        for name in ("to", "cc", "bcc"):
+            setattr(message, name, [_with_word(address, words) for address in getattr(message, name)])
+        if not words:
+            return bool(super()._send(email_message))  # type: ignore[misc]
+        message.reply_to = [_with_word(address, words) for address in message.reply_to]
+        connection = self.connection
+        self.connection = _Utf8Connection(connection, words)  # type: ignore[assignment]
+        try:
+            return bool(super()._send(message))  # type: ignore[misc]
+        finally:
+            self.connection = connection
+
+
+class _Utf8Connection:
+    """An SMTP connection that sends the local parts themselves for the words."""
+
+    def __init__(self, connection: Any, words: Mapping[str, str]) -> None:
+        self.connection = connection
+        self.words = words
+
+    def sendmail(self, sender: str, recipients: list[str], content: bytes) -> object:
+        self.connection.ehlo_or_helo_if_needed()
+        if not self.connection.has_extn("smtputf8"):
+            raise smtplib.SMTPNotSupportedError(
+                _("The mail server does not accept addresses with other letters than a-z before the @ (SMTPUTF8).")
+            )
+        for word, local_part in self.words.items():
+            sender = sender.replace(word, local_part)
+            recipients = [recipient.replace(word, local_part) for recipient in recipients]
+            content = content.replace(word.encode(), local_part.encode())
+        return self.connection.sendmail(sender, recipients, content, mail_options=["SMTPUTF8", "BODY=8BITMIME"])
+
+
+def _with_word(address: str, words: dict[str, str]) -> str:
+    """The address, such as ``Ann <ann@example.org>``, with a random word for a local part that is not ASCII."""
+    local_part = parseaddr(str(address))[1].rpartition("@")[0]
+    before, found, after = str(address).rpartition(f"{local_part}@")
+    if local_part.isascii() or not found or not _LOCAL_PART.fullmatch(local_part):
+        return address
+    word = f"utf8-{secrets.token_hex(8)}"
+    words[word] = unicodedata.normalize("NFC", local_part)  # RFC 6532, 3.1
+    return f"{before}{word}@{after}"
