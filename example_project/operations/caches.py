@@ -2,7 +2,7 @@
 
 A Redis that cannot be written to is not read either. What it holds may be out of date: a session that has ended since,
 or a price before its change. So each process looks once a second whether Redis accepts writes, and after an outage it
-first deletes the keys whose changes were dropped.
+first deletes the keys whose changes were dropped, even if it gets no request then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 """How long Redis is not used after a failure, so that an unreachable host costs one time-out instead of hundreds."""
+SHORTEST_PAUSE = 0.05
 CHECK_SECONDS = 1.0
 """How long a process trusts that Redis accepts writes."""
 REPORT_SECONDS = 60.0
@@ -40,6 +42,7 @@ class State:
         self.lock = threading.Lock()
         self.away_until = self.checked_until = self.reported_until = 0.0
         self.dropped: dict[str, None] = {}
+        self.cleaner: threading.Thread | None = None
 
     def drop(self, keys: Iterable[str]) -> None:
         """Remember keys whose values in Redis are out of date."""
@@ -80,6 +83,7 @@ def tolerant(
                 client.state.failed(error)
         if keys := list(changed(*arguments)):
             client.state.drop(keys)
+            client.start_cleaning()
             if is_usable:
                 client.is_usable()  # a Redis without memory deletes the old values at once
         return absent(*arguments)
@@ -115,6 +119,24 @@ class Client(backend.RedisCacheClient):
                 return False
             state.checked_until = time.monotonic() + CHECK_SECONDS
         return True
+
+    def start_cleaning(self) -> None:
+        """Delete the dropped keys as soon as Redis accepts writes, even if this process gets no request by then:
+        another one could read them."""
+        state = self.state
+        with state.lock:
+            if state.cleaner is None:
+                state.cleaner = threading.Thread(target=self._clean, name="dropped-keys", daemon=True)
+                state.cleaner.start()
+
+    def _clean(self) -> None:
+        state = self.state
+        while state.cleaner is not None:
+            time.sleep(max(PAUSE_SECONDS, SHORTEST_PAUSE))
+            with state.lock, suppress(redis.RedisError):  # requests report it
+                if state.dropped:
+                    self._delete_dropped()
+                state.cleaner = None
 
     def _delete_dropped(self) -> None:
         connection = self.get_client(None, write=True)

@@ -2,9 +2,19 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
+from operations import caches
 from PIL import Image
 from shop_catalog import images, inventory, products
 from shop_orders import carts, checkout
+
+
+@pytest.fixture(autouse=True)
+def _forget_dropped_keys():
+    """End the threads that wait for a Redis whose test is over."""
+    known = caches._STATES
+    yield
+    for state in known.values():
+        state.dropped.clear()
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 import redis
 from django.core.cache import cache
+from django.core.cache import caches as configured_caches
 from django.test import Client
 from operations import caches
 from shop_core import limits
-from shop_orders.conf import app_settings
 from tests.conftest import PASSWORD
 from tests.operations.test_caches import NEEDS_REDIS, Redis, Refusing, free_port
 
@@ -106,11 +106,10 @@ def test_changes_that_were_dropped_are_deleted_before_anything_is_read_again(ser
     assert cache.get("a") == "newer"
 
 
-def test_throttles_let_everything_pass_while_redis_refuses_and_it_is_reported(server, settings, caplog):
-    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "THROTTLES": {"cart": "1/d"}}
+def test_throttles_let_everything_pass_while_redis_refuses_and_it_is_reported(server, caplog):
     server.refuse()
     for _request in range(5):
-        limits.check(app_settings, "cart", "a visitor")
+        limits.check("shop_orders.cart", "1/d", "a visitor")
     assert [record for record in caplog.records if record.levelname == "ERROR"]
 
 
@@ -130,3 +129,22 @@ def test_a_process_remembers_a_limited_number_of_dropped_changes(monkeypatch):
     state.drop(["a", "b"])
     state.drop(["c", "d"])
     assert list(state.dropped) == ["b", "c", "d"]
+
+
+def test_another_process_does_not_revive_a_session_that_ended_while_redis_refused(server, user, monkeypatch):
+    """The process that logged the customer out gets no request after Redis accepts writes again."""
+    client = log_in(user)
+    assert is_logged_in(client)
+    kept = Client()
+    kept.cookies = client.cookies.copy()
+    server.refuse()
+    client.post("/accounts/logout/")
+    state = caches._STATES[(f"redis://127.0.0.1:{server.port}/0",)]
+    cleaner = state.cleaner
+    server.accept()
+    if cleaner is not None:
+        cleaner.join(timeout=10)
+    assert not state.dropped
+    monkeypatch.setattr(caches, "_STATES", {})
+    del configured_caches["default"]
+    assert not is_logged_in(kept)
