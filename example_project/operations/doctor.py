@@ -25,6 +25,7 @@ from django.db import DatabaseError, connection
 from django.urls import reverse
 from django.utils import timezone
 from django_q.brokers import get_broker
+from shop_core.addresses import supports_utf8
 from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import Notification
 from shop_notify.notifiers import AfricasTalkingNotifier
@@ -130,14 +131,24 @@ def mail_server() -> Findings:
     if settings.DEBUG and "smtp" not in settings.EMAIL_BACKEND_CLASS:
         yield Finding(what="E-mails are printed, not sent.", fix="Set EMAIL_HOST.", is_warning=True)
         return
+    offers_utf8 = True
     try:
         mailer = mail.mailers["default"] if django.VERSION >= (6, 1) else mail.get_connection()
         mailer.open()
+        if server := getattr(mailer, "connection", None):
+            server.ehlo_or_helo_if_needed()
+            offers_utf8 = server.has_extn("smtputf8")
         mailer.close()
     except Exception as error:  # noqa: BLE001 - smtplib, ssl and socket raise each their own
         yield Finding(
             what=f"The mail server reports an error: {type(error).__name__}.",
             fix="Correct EMAIL_HOST, EMAIL_PORT, EMAIL_USE_TLS, EMAIL_USE_SSL, EMAIL_HOST_USER, EMAIL_HOST_PASSWORD.",
+        )
+    if supports_utf8() and not offers_utf8:
+        yield Finding(
+            what="The mail server does not offer SMTPUTF8: messages to addresses such as jörg@example.org fail.",
+            fix="Set EMAIL_SMTPUTF8=false, so that such addresses are refused when typed, or use another mail server.",
+            is_warning=True,
         )
     if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@example.org") and not (settings.DEBUG or settings.DEMO):
         yield Finding(

@@ -83,12 +83,12 @@ EMAIL_SERVER: dict[str, Any] = {
 }
 if EMAIL_SERVER["use_tls"] and EMAIL_SERVER["use_ssl"]:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL exclude each other: set one of them to false.")
+EMAIL_SMTPUTF8 = env.flag("EMAIL_SMTPUTF8", default=True)
+"""Whether the mail server accepts addresses with other letters before the @. If not, the shop refuses them."""
+SMTP_BACKEND = "shop_notify.smtp.EmailBackend" if EMAIL_SMTPUTF8 else "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_BACKEND_CLASS = (
-    "shop_notify.smtp.EmailBackend"
-    if env.text("EMAIL_HOST", "") or not DEBUG
-    else "django.core.mail.backends.console.EmailBackend"
+    SMTP_BACKEND if env.text("EMAIL_HOST", "") or not DEBUG else "django.core.mail.backends.console.EmailBackend"
 )
-"""The backend of SMTP also sends to addresses with other letters than a-z before the @."""
 if django.VERSION >= (6, 1):
     MAILERS = {
         "default": {

@@ -374,6 +374,12 @@ def test_amounts_that_are_not_given_are_known_outside_the_demo():
     assert settings_of(**{**PRODUCTION, "DEMO": "true"})["SAMPLE_AMOUNTS"] == []
 
 
+def test_mails_are_sent_with_smtputf8_unless_the_server_has_none():
+    plain = "django.core.mail.backends.smtp.EmailBackend"
+    assert settings_of(**PRODUCTION)["EMAIL_BACKEND_CLASS"] == "shop_notify.smtp.EmailBackend"
+    assert settings_of(**PRODUCTION, EMAIL_SMTPUTF8="false")["EMAIL_BACKEND_CLASS"] == plain
+
+
 def settings_error(**values):
     """The error of the settings in an environment with only these values, "" if there is none."""
     try:

@@ -172,17 +172,19 @@ def test_a_mail_server_that_answers_and_one_that_does_not(db, settings):
         port = server.server_address[1]
         with mail_at(port):
             assert run_check("mail server") == []
+        with mail_at(port, "shop_notify.smtp.EmailBackend"):
+            (finding,) = run_check("mail server")
         server.shutdown()
+    assert (finding.is_warning, "Set EMAIL_SMTPUTF8=false" in finding.fix) == (True, True)
     with mail_at(port):
         (finding,) = run_check("mail server")
     assert finding.what == "The mail server reports an error: ConnectionRefusedError."
     assert "EMAIL_HOST" in finding.fix
 
 
-def mail_at(port):
+def mail_at(port, backend="django.core.mail.backends.smtp.EmailBackend"):
     import django
 
-    backend = "django.core.mail.backends.smtp.EmailBackend"
     if django.VERSION >= (6, 1):
         options = {"host": "127.0.0.1", "port": port, "timeout": 5}
         return override_settings(MAILERS={"default": {"BACKEND": backend, "OPTIONS": options}})
