@@ -192,13 +192,14 @@ def bench(session: nox.Session) -> None:
     """Compare frequent reads with hand-written SQL and plain Django; needs wrk. ``-- --help`` lists the options.
 
     ``-- orders`` measures cart and checkout, and compares them with a shop in Django REST framework too; ``--oscar``
-    adds django-oscar and its API to the comparison.
+    adds django-oscar and its API to the comparison. ``-- pages`` measures the pages of the example project.
     """
     tools = ["psycopg[binary,pool]", "granian", "orjson", "djangorestframework"]
     tools += ["django-oscar", "django-oscar-api"] if "--oscar" in session.posargs else []
+    tools += ["-r", "example_project/requirements.txt"] if session.posargs[:1] == ["pages"] else []
     install(session, *editable("catalog", "orders"), *tools)
-    if session.posargs[:1] == ["orders"]:
-        session.run("python", "-m", "bench.orders", *session.posargs[1:])
+    if session.posargs[:1] in (["orders"], ["pages"]):
+        session.run("python", "-m", f"bench.{session.posargs[0]}", *session.posargs[1:])
     else:
         session.run("python", "-m", "bench", *session.posargs)
 

@@ -1,4 +1,4 @@
-"""Goals for the catalogue's reads: ratios within one run, never seconds."""
+"""Goals for the catalogue's reads, which are ratios within one run, and for the pages."""
 
 from __future__ import annotations
 
@@ -63,4 +63,26 @@ def missed(rows: list[dict[str, Any]]) -> list[str]:
         f"{goal.name}: {goal.endpoint}, {goal.peer}: {goal.column} is {row[goal.column]}, wanted {goal.at_least}"
         for goal in GOALS
         if (row := found.get((goal.endpoint, goal.peer))) is not None and 0 < row[goal.column] < goal.at_least
+    ]
+
+
+MOST_CPU_OF_PAGES = {
+    "home": 5,
+    "list": 8,
+    "list, filtered": 8,
+    "category, root": 8,
+    "category, level 1": 8,
+    "category, leaf": 8,
+    "product": 4,
+    "cart, empty": 2,
+}
+"""P14: CPU milliseconds per page. Unlike the other goals it depends on the machine."""
+
+
+def dear_pages(found: dict[str, float]) -> list[str]:
+    """A message for each page that costs more than the goal."""
+    return [
+        f"P14: {page}: {found[page]} ms, wanted at most {most}"
+        for page, most in MOST_CPU_OF_PAGES.items()
+        if found.get(page, 0) > most
     ]
