@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -132,3 +133,17 @@ def test_every_operation_follows_the_mail_backend(settings: Any, world: dict[str
         cache.clear()
         stored = address if can_send and address in ACCEPTED else None
         assert valid_email_or_none(address) == (stored and comparable(stored)), address
+
+
+def test_browsers_do_not_refuse_other_letters_in_the_pages(make_user: Any) -> None:
+    """A field of the type ``email`` refuses them, unless its form has ``novalidate``."""
+    known = Client()
+    known.force_login(make_user(), backend="django.contrib.auth.backends.ModelBackend")
+    pages = ["/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/orders/"]
+    bodies = [Client().get(path).content.decode() for path in pages] + [known.get("/accounts/email/").content.decode()]
+
+    forms = [form for body in bodies for form in re.findall(r"<form.*?</form>", body, re.DOTALL)]
+    typed = [form.partition(">")[0] for form in forms if 'type="email"' in form]
+
+    assert len(typed) == len(bodies)
+    assert [form for form in typed if "novalidate" not in form] == []
