@@ -5,11 +5,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from django.utils.formats import date_format
 from shop_notify.models import Notification
 from shop_orders import guest_links, lifecycle, payments
+from shop_orders.models import OrderLine
 from shop_orders.payment_providers import PaymentState
 from storefront import deliveries, links, purchases
 
@@ -176,6 +178,12 @@ def test_only_an_accepted_order_is_a_purchase(customer, user, mug):
     assert purchases.has_bought(user, ["MUG"])
     assert not purchases.has_bought(user, ["SHIRT-L"])
     lifecycle.cancel(order.pk)
+    assert not purchases.has_bought(user, ["MUG"])
+
+
+def test_units_that_are_not_sent_are_no_purchase(customer, user, mug):
+    order = customer.buy("MUG")
+    OrderLine.objects.filter(order=order).update(cancelled_quantity=F("quantity"))
     assert not purchases.has_bought(user, ["MUG"])
 
 

@@ -102,3 +102,10 @@ def test_version_differs_after_each_change_that_others_decide_about(staff, order
     assert len(set(seen)) == len(seen)
     lifecycle.add_note(order.pk, text="Called back")
     assert version(staff, order) == seen[-1]
+
+
+def test_reinstated_order_has_another_version_than_before_its_cancellation(staff, order):
+    before = version(staff, order)
+    lifecycle.cancel(order.pk)
+    lifecycle.reinstate(order.pk)
+    assert (Order.objects.get().status, version(staff, order) == before) == (order.status, False)

@@ -115,6 +115,13 @@ def test_units_are_limited_over_all_unpaid_orders(order, shop_settings):
     refused(order, quantity=1, **BOTH)
 
 
+def test_units_that_are_not_sent_do_not_count(order, shop_settings):
+    shop_settings(MAX_UNPAID_UNITS=5)
+    lifecycle.cancel_units(order(quantity=5, **BOTH).pk, {"978-1": 4})
+    order(quantity=4, **BOTH)
+    refused(order, quantity=1, **BOTH)
+
+
 def test_one_order_cannot_take_the_whole_stock_by_default(order):
     refused(order, quantity=201, provider="on_delivery", **BOTH)
     assert order(quantity=200, provider="on_delivery", **BOTH).status == "confirmed"

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import FilteredRelation, Func, IntegerField, Model, Q, QuerySet, Subquery, Value
+from django.db.models import F, FilteredRelation, Func, IntegerField, Model, Q, QuerySet, Subquery, Value
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from shop_core.db.compiled import CompiledQuery
 from shop_core.db.transactions import connection_of
@@ -136,6 +137,8 @@ class _Columns:
         return [f"{relation}__{name}" for name in self.names]
 
 
+UNITS_TO_SEND = F("lines__quantity") - F("lines__cancelled_quantity")
+
 _CUSTOMER = _Columns(Customer)
 _CART = _Columns(Cart)
 _ITEM = _Columns(CartItem, start=_CART.width)
@@ -182,14 +185,14 @@ def _items_and_unpaid_queryset(p: Any, names: tuple[str, ...]) -> QuerySet[Any, 
     counts = [
         _one_number(condition, field, function) if condition else Value(0)
         for condition in (own, visitor)
-        for field, function in (("id", "COUNT"), ("lines__quantity", "SUM"))
+        for field, function in ((F("id"), "COUNT"), (UNITS_TO_SEND, "SUM"))
     ]
     named = dict(zip(UnpaidCounts._fields, counts, strict=True))
     rows: QuerySet[Any, Any] = _items_queryset(p).annotate(**named).values_list(*_STORED_ITEM.names, *named)
     return rows
 
 
-def _one_number(condition: Q, field: str, function: str) -> Subquery:
+def _one_number(condition: Q, field: Combinable, function: str) -> Subquery:
     orders = Order.objects.counted_as_unpaid().filter(condition).order_by()
     return Subquery(orders.values_list(Func(field, function=function, output_field=IntegerField())))
 
