@@ -236,7 +236,13 @@ def account(**amounts):
             ("Refunded in total: KES 5.00",),
             ("On its way", "Still to be"),
         ),
-        ("order_cancelled", "cancelled", {"refund_due": "60.00"}, ("You have paid KES 60.00",), ("If you",)),
+        (
+            "order_cancelled",
+            "cancelled",
+            {"refund_due": "60.00"},
+            ("We will refund KES 60.00",),
+            ("If you", "You have paid"),
+        ),
         ("order_cancelled", "cancelled", {}, ("was cancelled.",), ("refund", "paid")),
         (
             "order_cancelled",
