@@ -1,4 +1,4 @@
-"""Errors, each with a stable ``code``. Notifiers raise the three delivery failures; the others are shown to people."""
+"""Errors, each with a stable ``code``. Notifiers raise AddressRefused, ReportRefused and three delivery failures."""
 
 from __future__ import annotations
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-# Both begin only where a run of their characters begins: otherwise the time grows with the square of the text.
+# Both patterns match only at the start of a run of their characters. Otherwise the time would grow with the square
+# of the text's length.
 _LETTER = r"[\w.+\x80-\U0010ffff-]"
 _EMAIL = re.compile(rf"(?<!{_LETTER})({_LETTER}){_LETTER}*(@[\w-]+(?:\.[\w-]+)+)")
 _PHONE = re.compile(r"(?<![\w-])(\+?\d{3})\d{4,}(\d{2})(?!\w)")

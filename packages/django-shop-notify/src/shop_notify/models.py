@@ -16,7 +16,7 @@ from shop_notify.managers import NotificationQuerySet
 
 
 class State(models.TextChoices):
-    """The state of a notification. It moves only forward, except by ``outbox.retry``."""
+    """The state of a notification. Delivery reports change it only as ``FORWARD`` allows."""
 
     QUEUED = "queued", _("queued")
     SENDING = "sending", _("sending")

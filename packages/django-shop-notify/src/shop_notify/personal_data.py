@@ -1,7 +1,7 @@
 """Personal data: the messages of a person, as plain data, and their erasure.
 
 A person is a mapping of plain values: ``user`` (the primary key as text), ``keys`` of recipients, ``emails``,
-``phones`` and ``references`` of what messages are about, such as order numbers. A missing key counts as empty.
+``phones``, and ``references``, such as the numbers of the person's orders. A missing key counts as empty.
 """
 
 from __future__ import annotations

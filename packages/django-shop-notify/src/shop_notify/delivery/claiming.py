@@ -24,7 +24,7 @@ from shop_notify.notifiers import registry
 LEASE = timedelta(seconds=120)
 BATCH = 20
 IDEMPOTENT_BATCH = 200
-"""For idempotent notifiers. They send quickly, so an urgent message does not wait long for the end of a batch."""
+"""For idempotent notifiers. Most send quickly, so an urgent message does not wait long for the end of a batch."""
 SUSPECT_ATTEMPTS = 2
 
 

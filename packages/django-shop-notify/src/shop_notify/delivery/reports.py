@@ -1,4 +1,4 @@
-"""Delivery reports: later reports of a provider, which move a notification forward, never back."""
+"""Delivery reports of providers, and the changes of a notification's state that they may make (``models.FORWARD``)."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ class TimeLimitExceeded(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise ``TimeLimitExceeded`` in the block after ``seconds``.
 
-    In the main thread of a Unix process a signal ends a call that blocks. In other threads, and on Windows, the block
-    ends when the call returns, so a notifier needs a time-out of its own for each read; the limit then holds for many
-    short reads, such as those of a server that sends a byte a second.
+    In the main thread of a Unix process a signal ends a call that blocks. In other threads, and on Windows, the
+    exception is raised when the blocking call returns. So a notifier also needs a time-out for each read. The limit
+    then ends a sequence of short reads, such as those from a server that sends a byte a second.
     """
     if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
         limit = _by_signal(seconds)
@@ -60,7 +60,7 @@ def _by_watcher(seconds: float) -> Iterator[None]:
     def stop() -> None:
         over.set()
         with lock:
-            _raise_in(thread, None)  # one that has not been raised yet
+            _raise_in(thread, None)  # cancel an exception that is not raised yet
 
     threading.Thread(target=watch, name="notifier-time-limit", daemon=True).start()
     try:
