@@ -25,7 +25,7 @@ class AppSettings(BaseSettings):
     def SEARCH(self) -> Mapping[str, Any]:
         """The search backend: ``{"BACKEND": dotted path, "OPTIONS": {...}}``.
 
-        Without it PostgreSQL searches by full text, any other database by plain comparison.
+        Without it, PostgreSQL and SQLite search the stored words by their full-text indexes.
         """
         value: Mapping[str, Any] = self.get("SEARCH", {})
         return value

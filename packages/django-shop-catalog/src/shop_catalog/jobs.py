@@ -36,7 +36,7 @@ def delete_old_uploads() -> int:
 
 
 def delete_sent_forms() -> int:
-    """Delete the tokens of forms that were submitted 90 days ago. No page stays open that long."""
+    """Delete the tokens of forms that were submitted more than 90 days ago. No page stays open that long."""
     return SentForm.objects.filter(created_at__lt=timezone.now() - timedelta(days=90)).delete()[0]
 
 

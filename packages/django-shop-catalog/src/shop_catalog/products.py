@@ -119,7 +119,7 @@ def set_price(product: Product, *, price: Decimal, by: AbstractBaseUser | None =
 
 @in_transaction(Product)
 def delete(product: Product) -> None:
-    """Delete a product, a group with its variants. Orders keep their own copy of its name and price."""
+    """Delete a product, or a group with its variants. Orders keep their own copy of its name and price."""
     listed = _lock_listed(product)
     before = statistics.contribution(listed)
     is_listed = product.pk == listed.pk
@@ -241,7 +241,10 @@ def check_priced(product: Product) -> None:
 
 
 def fill_search_texts() -> None:
-    """Write the search texts and words of all products again, such as those of a fixture, and the prices of groups."""
+    """Write the search texts and words of all products again, as after a fixture.
+
+    Groups that have no search text yet, or whose variants have none, also get their price.
+    """
     refresh_groups(Product.objects.filter(Q(search_text="") | Q(variants__search_text=""), kind="group").distinct())
     search.fix()
 

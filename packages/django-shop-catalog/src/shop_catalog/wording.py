@@ -14,13 +14,13 @@ from itertools import islice, pairwise
 from typing import NamedTuple
 
 NAME, SKU = "=", "#"
-"""What a word of the name, and a whole SKU, begin with in the search text."""
+"""The marks before a word of the name, and before a whole SKU, in the search text."""
 
 MAX_LENGTH = 40
 """Longer words are cut."""
 
 MAX_WORDS = 2000
-"""Different words of one product that are searched."""
+"""The maximum number of different words of one product that are searched."""
 
 MAX_TERMS = 10
 """Words of one search; further ones are ignored."""
@@ -45,7 +45,7 @@ class Needle(NamedTuple):
 
 
 class Term(NamedTuple):
-    """What was typed between two spaces: a product must have all needles of one of the alternatives."""
+    """The text between two spaces of a search. A product must have all needles of one of the alternatives."""
 
     compact: str
     alternatives: tuple[tuple[Needle, ...], ...]
@@ -107,7 +107,7 @@ def search_text(*, names: Iterable[str], skus: Iterable[str], others: Iterable[s
 
 
 def terms_of(text: str) -> list[Term]:
-    """What a search asks for."""
+    """The terms of a search, without repetitions, at most ``MAX_TERMS``."""
     terms: dict[Term, None] = {}
     for typed in simplify(text[: 50 * MAX_TERMS]).split():
         runs = _RUN.findall(typed)

@@ -240,7 +240,7 @@ class ProductAdmin(LabelsAutocomplete, StockPages, ImportPages):
         obj._state.adding = False  # noqa: SLF001 - another instance of the same row was saved
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """The best matches of the shop's own search, variants too. So a list with a search has at most these."""
+        """The ``MAX_FOUND`` best matches of the shop's own search, variants included."""
         if not search_term.strip():
             return super().get_search_results(request, queryset, search_term)
         found = backend(Product).suggest(queryset.select_related(None).only("pk"), search_term, limit=MAX_FOUND)

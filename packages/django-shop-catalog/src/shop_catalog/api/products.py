@@ -162,7 +162,7 @@ def update_product(request: HttpRequest, slug: Path[Slug], payload: ProductPatch
     auth=auth.staff,
     response={204: None, **responses(401, 403, 404)},
     operation_id="delete_product",
-    summary="Delete a product, a group with its variants",
+    summary="Delete a product, or a group with its variants",
 )
 def delete_product(request: HttpRequest, slug: Path[Slug]) -> Any:
     auth.check_permission(request, "shop_catalog.delete_product")

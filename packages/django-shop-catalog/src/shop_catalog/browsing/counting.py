@@ -20,7 +20,11 @@ from shop_catalog.models.numbers import Overlaps
 def facet_numbers(
     filters: Filters, values: Mapping[str, Any], *, search: Hashable, samples: int, limit: int
 ) -> dict[int, int]:
-    """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
+    """The number of matching products by facet.
+
+    ``limit`` is the maximum number of products that are counted, ``samples`` the number of samples to count. 0 means
+    no limit, and all products.
+    """
     return _numbers(_FACETS, filters, values, search, samples, limit)
 
 

@@ -72,8 +72,8 @@ class _Numbers(NamedTuple):
 def count_facets(filters: Filters, *, with_categories: bool = True) -> Facets:
     """The facets of the products that match. ``with_categories=False`` leaves out the counts of categories.
 
-    Those of a category, or of the whole shop, are stored. Others are counted, and cached until the
-    catalogue changes.
+    Without filters other than a category, the counts are stored. With other filters the products are counted, and the
+    result is cached until the catalogue changes.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.

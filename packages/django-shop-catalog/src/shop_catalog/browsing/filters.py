@@ -70,8 +70,8 @@ class Filters:
         return Filters(rating=rating, with_unpublished=self.with_unpublished)
 
     @property
-    def number(self) -> int:
-        """How many conditions there are, besides a search."""
+    def condition_count(self) -> int:
+        """The number of conditions, without the search."""
         given = (self.category, self.related_to, self.min_price, self.max_price, self.in_stock, self.featured)
         return sum(value not in {None, ""} for value in (*given, self.rating)) + len(self.wanted)
 

@@ -97,7 +97,7 @@ def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
 
 
 def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
-    """The number of matching products by facet, of at most ``limit`` products, or of those in so many samples."""
+    """The number of matching products by facet: see ``counting.facet_numbers``."""
     values, search = _arguments(filters, is_counted=True)
     return counting.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
 
@@ -242,7 +242,7 @@ def _parameters(filters: Filters, *, after: Place | None, is_counted: bool = Fal
         if bounds is None:
             raise _unknown(filters.category)
         values |= bounds._asdict()
-        if filters.number > 1 or is_counted:
+        if filters.condition_count > 1 or is_counted:
             values["below"] = facets.subtree_terms(categories.current_tree(), bounds.category_id)
     return values
 
@@ -250,8 +250,8 @@ def _parameters(filters: Filters, *, after: Place | None, is_counted: bool = Fal
 def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
     """How to find the page.
 
-    The database estimates one condition well. Of two it cannot know whether any product has both, and of a range of
-    prices or ratings nothing while the statement is prepared: it might look for them in the whole shop.
+    The database estimates a single condition well. It cannot estimate how many products meet two conditions at once,
+    nor, in a prepared statement, how many are in a range of prices or ratings. It might then search the whole shop.
     """
     if filters.q:
         return FREELY
@@ -260,15 +260,15 @@ def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limi
     column = ORDERINGS[ordering].column
     ranges = {"price": (filters.min_price, filters.max_price), "rating_average": (filters.rating,)}
     has_other_range = any(value is not None for name, given in ranges.items() if name != column for value in given)
-    return IN_WINDOW if filters.number > 1 or has_other_range else FREELY
+    return IN_WINDOW if filters.condition_count > 1 or has_other_range else FREELY
 
 
 def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
     """How to find a page of a category without other filters.
 
-    In list order about ``limit * all / below`` products are read, where ``below`` is the number of products in the
-    subtree, and ``all`` that of the shop, estimated by the newest key. From the leaves ``limit`` of each category. To
-    sort all ``below`` products costs four times as much for each.
+    ``below`` is the number of products in the subtree, ``all`` the number in the shop, estimated by the newest key.
+    ``IN_ORDER`` reads about ``limit * all / below`` products, ``FROM_LEAVES`` reads ``limit`` of each category, and
+    ``FREELY`` sorts all ``below`` products, each of which costs four times as much.
     """
     newest_first = ORDERINGS[ordering].column in {"created_at", "relevance"}
     below, newest = values["product_count"], values["newest_id"] or 0

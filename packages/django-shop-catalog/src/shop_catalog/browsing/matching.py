@@ -17,8 +17,8 @@ from shop_catalog.search import backend
 FREELY, IN_ORDER, IN_WINDOW, COLLECTED, FROM_LEAF, FROM_LEAVES = "free", "order", "window", "all", "leaf", "leaves"
 """How a list finds its page.
 
-``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: as that, among
-the next ``WINDOW`` products only, so that few matching products are not looked for in the whole shop. ``COLLECTED``:
+``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: the same, but
+only among the next ``WINDOW`` products, so that the whole shop is not read if few products match. ``COLLECTED``:
 all matching products, sorted. ``FROM_LEAF`` and ``FROM_LEAVES``: the newest links of a category, or of each category
 of a subtree, by their index.
 """

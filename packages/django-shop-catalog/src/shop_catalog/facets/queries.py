@@ -26,8 +26,9 @@ FOLDED = -1
 
 
 class Version(NamedTuple):
-    """Numbers of which one differs after every change of the catalogue: changes folded, changes not folded yet, and
-    products whose publication has begun or ended since.
+    """The version of the counts. Every change of the catalogue changes one of these numbers: the changes that were
+    folded, those that are not folded yet, and the products whose publication has begun or ended since they were
+    counted.
     """
 
     folded: int

@@ -24,8 +24,8 @@ class Group(NamedTuple):
 class Prepared(NamedTuple):
     """A search whose SQL can be compiled once. ``shape`` decides the SQL text, ``values`` are the parameters.
 
-    ``corrected`` is the text that is searched instead of the given one, or "". With ``groups``, a list by relevance
-    is made of them, one after the other, and no match is ranked by itself.
+    ``corrected`` is the text that is searched instead of the given one, or "". If there are ``groups``, a list by
+    relevance shows one group after the other, and its matches are not ranked one by one.
     """
 
     shape: Hashable

@@ -1,4 +1,4 @@
-"""Search by the stored words, on PostgreSQL and SQLite. They differ only in how an index is asked."""
+"""Search by the stored words, on PostgreSQL and SQLite. They differ only in how an index is queried."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RELEVANCE = {Part.NONE: 0, Part.BY_SKU: BY_SKU, Part.BY_NAME: BY_NAME, Part.OTHE
 
 
 class Shape(NamedTuple):
-    """``structure`` has for each term the numbers of needles of its alternatives.
+    """``structure`` has a tuple for each term: the number of needles in each of its alternatives.
 
     At most ``FREQUENT`` products are looked up in the index, with ``is_limited`` at most ``FEW``.
     """

@@ -1,7 +1,8 @@
-"""What a search asks for: its words, corrected if no product has them, and how the products are found.
+"""The plan of a search: its words, corrected if no product has them, and how the products are found.
 
-The stored frequencies of the words decide how. Products with a rare word are looked up in the index. If all words are
-frequent, a list is read in its order until a page is full, since looking up would read hundreds of thousands of rows.
+The stored frequencies of the words decide how the products are found. Those with a rare word are looked up in the
+index. If all words are frequent, a list is read in its order until a page is full: the index would have hundreds of
+thousands of rows for them.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from shop_catalog.search import queries, spelling
 from shop_catalog.wording import NAME, Needle, Term, compact, terms_of
 
 FEW = 300
-"""So many matches are ranked one by one. More are listed in groups: those by SKU, by name, and the others. A group
-that is looked up in the index has at most as many."""
+"""Up to this number of matches are ranked one by one. More are listed in groups: by SKU, by name, and the others. A
+group that is looked up in the index has at most this number of products."""
 
 FREQUENT = 5000
-"""Products with a word, from which on lists are read in their order: see ``_Reading.frequent``."""
+"""If more products than this have the words, a list is read in its order: see ``_Reading.frequent``."""
 
-SAMPLE, ENOUGH, MOST = 500, 2, 50
-"""A list is only read in its order if ``ENOUGH`` of the newest products match. Of words that are not counted, since
-only SKUs have them, ``MOST`` must."""
+SAMPLE, MIN_MATCHES, MIN_CODE_MATCHES = 500, 2, 50
+"""A list is read in its order only if at least ``MIN_MATCHES`` of the ``SAMPLE`` newest products match. For words that
+only SKUs have, and that are therefore not counted, at least ``MIN_CODE_MATCHES`` must match."""
 
 PAGE = 25
-"""About as many products are read for a page."""
+"""The number of products of a page, for estimates."""
 
 MAX_CORRECTIONS = 3
-"""Similar words that are tried in place of one word."""
+"""The maximum number of similar words that are tried in place of one word."""
 
 UNKNOWN = FREQUENT + 1
 """The estimate for words that are not counted."""
@@ -67,7 +68,7 @@ class _Reading:
 
     @property
     def frequent(self) -> int:
-        """The number of matches from which on it is cheaper to read the list in its order.
+        """With more matches than this, it is cheaper to read the list in its order.
 
         To look up ``n`` of ``total`` products reads ``n`` rows. To read in order, ``PAGE / (n / total)``.
         """
@@ -150,13 +151,13 @@ def _as_code(term: Term) -> tuple[Term, int] | None:
     """A term that only SKUs have: the beginning of a part of one, or else letters within one."""
     part = Term(term.compact, ())
     as_words, as_part = queries.sample(([term], ""), ([part], ""), size=SAMPLE)
-    if as_words >= MOST:
+    if as_words >= MIN_CODE_MATCHES:
         return term, UNKNOWN
     if queries.exists((term,)):
         return term, FEW + 1
     if len(term.compact) < 3:
         return None
-    if as_part >= MOST:
+    if as_part >= MIN_CODE_MATCHES:
         return part, UNKNOWN
     return (part, FEW + 1) if queries.exists((part,)) else None
 
@@ -168,8 +169,8 @@ def _ways(reading: _Reading) -> tuple[Way, Way]:
         return Way.BY_INDEX, Way.BY_INDEX
     found, found_in_names = queries.sample((reading.terms, ""), (reading.terms, NAME), size=SAMPLE)
     return (
-        Way.IN_ORDER if found >= ENOUGH else Way.BY_INDEX,
-        Way.IN_ORDER if in_names > reading.frequent and found_in_names >= ENOUGH else Way.BY_INDEX,
+        Way.IN_ORDER if found >= MIN_MATCHES else Way.BY_INDEX,
+        Way.IN_ORDER if in_names > reading.frequent and found_in_names >= MIN_MATCHES else Way.BY_INDEX,
     )
 
 
@@ -212,7 +213,7 @@ def _corrected_together(terms: tuple[Term, ...]) -> str:
 
 
 def _similar(term: Term) -> Iterator[str]:
-    """Similarly spelt words in place of a term, the best first. Of joined words that are unknown, each for itself."""
+    """Similarly spelt words in place of a term, the best first. In joined words, each unknown part is replaced."""
     yield from _similar_words(term.compact)
     if len(term.alternatives) > 1:
         parts = [needle.word for needle in term.alternatives[-1]]

@@ -26,8 +26,8 @@ class PostgresSearch(WordSearch):
 def _found(condition: str, value: Any, end: str) -> Func:
     """Whether a product is one of those that the index finds.
 
-    The array is filled first, by the index. As a condition of the list, PostgreSQL would rather read the list in its
-    order and compare row by row, since it takes each word for a frequent one.
+    PostgreSQL fills the array first, by the index. Given a plain condition, it would read the list in its order and
+    compare row by row, since it assumes that every word is frequent.
     """
     return Func(
         F("pk"),

@@ -15,7 +15,7 @@ from shop_catalog.search.matching import fts_query, sku_fts_query, sku_tsquery, 
 from shop_catalog.wording import Needle, Term
 
 MANY_ROWS = 1000
-"""Rows of words with the same beginning that are read; with more, the beginning counts as very frequent."""
+"""The maximum number of rows read for words with the same beginning. With more, it counts as very frequent."""
 
 MAX_CHARACTER = "\U0010ffff"
 
@@ -39,7 +39,7 @@ class Frequencies(NamedTuple):
 
 
 def frequencies(needles: Sequence[Needle], *, code: str = "") -> Frequencies:
-    """The frequencies of words, and what else decides how a search is done. One statement."""
+    """The frequencies of words, and whether a product has exactly the SKU ``code``. One statement."""
     connection = _reader()
     is_postgres = connection.vendor == "postgresql"
     at_least, below = ("~>=~", "~<~") if is_postgres else (">=", "<")

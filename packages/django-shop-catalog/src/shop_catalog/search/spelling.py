@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 PREFIX = 7
-"""Letters are left out among the first ones only. One fault further on leaves these letters as they are."""
+"""Only the first letters are used for keys. A fault after them does not change the key."""
 
 MIN_LENGTH = 4
 """Words are corrected to words of at least this length."""
@@ -20,7 +20,7 @@ _SOUNDS = (("qu", "k"), ("ph", "f"), ("ck", "k"), ("th", "t"), ("c", "k"), ("z",
 
 
 def has_keys(word: str) -> bool:
-    """Whether misspellings of a word are corrected: words with digits are codes, and short words are like others."""
+    """Whether a word is a correction: words with digits are codes, and short words are too similar to each other."""
     return len(word) >= MIN_LENGTH and word.isalpha()
 
 

@@ -180,7 +180,10 @@ def _add(products: Counter[str], names: Counter[str], new: str, *, old: str = ""
 
 
 def _words(text: str) -> tuple[set[str], set[str]]:
-    """The words of a search text, and those of the name. Codes that are only in SKUs would be too many."""
+    """The words of a search text, and those of the name.
+
+    Words with digits that are only in SKUs are left out, because there would be too many.
+    """
     if not text:
         return set(), set()
     skus, _line_break, line = text.partition("\n")

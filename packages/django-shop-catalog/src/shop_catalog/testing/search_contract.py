@@ -81,7 +81,9 @@ class SearchContract:
         with self._shop():
             for text, sku in (*CORRECTED, *misspelt_words()):
                 self._check_found(
-                    text, sku, "In words of four letters and more, it must correct one wrong, missing or swapped one."
+                    text,
+                    sku,
+                    "It must correct one wrong, missing, additional or swapped letter in words of four letters.",
                 )
 
     def test_correction_is_reported(self) -> None:
