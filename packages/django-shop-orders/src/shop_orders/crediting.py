@@ -36,7 +36,7 @@ def parts(
     order: Order, lines: Mapping[str, int], *, shipping: bool, unsent: Mapping[str, int] | None = None
 ) -> list[Part]:
     """The price that the customer paid for ``{product_ref: units}`` and, if wanted, for shipping, less earlier
-    credits. ``unsent`` are those of the units that will not be sent; they are a part of their own, the first one.
+    credits. ``unsent`` are the units among them that will not be sent. They become a separate part, which comes first.
 
     Raises:
         InvalidInput: more units of a product than were ordered and not credited yet.

@@ -20,7 +20,7 @@ class _Signer(TimestampSigner):
 
 
 def token_for(order_number: str, *, timestamp: str = "") -> str:
-    """A token that is valid for GUEST_LINK_MAX_AGE. ``timestamp_of`` an earlier token gives that one again."""
+    """A token that is valid for GUEST_LINK_MAX_AGE, or an earlier token again, by its ``timestamp_of``."""
     return _Signer(timestamp).sign(order_number).removeprefix(f"{order_number}:")
 
 

@@ -1,4 +1,4 @@
-"""INSERT and UPDATE of instances, with SQL that is built once from the model's fields; known rows as prefetched.
+"""INSERT and UPDATE of instances, with SQL that is built once from the model's fields. ``set_prefetched`` is here too.
 
 The ORM builds the SQL at each call, which costs more than running it. It also does not say which rows were written by
 an ``INSERT ... ON CONFLICT DO NOTHING``. No ``save()`` runs and no signal of the model is sent. Each function runs in

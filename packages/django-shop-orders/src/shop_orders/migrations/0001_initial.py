@@ -881,7 +881,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[("refund", "refund"), ("dispute", "dispute")],
                         default="refund",
-                        help_text="Of a dispute, the provider took the money back.",
+                        help_text="Dispute: the provider took the money back.",
                         max_length=10,
                         verbose_name="kind",
                     ),

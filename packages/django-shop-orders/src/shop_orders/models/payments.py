@@ -138,7 +138,7 @@ class Refund(models.Model):
         max_length=10,
         choices=Kind,
         default=Kind.REFUND,
-        help_text=_("Of a dispute, the provider took the money back."),
+        help_text=_("Dispute: the provider took the money back."),
     )
     amount = amount_field(_("amount"))
     reason = models.CharField(_("reason"), max_length=500, blank=True)

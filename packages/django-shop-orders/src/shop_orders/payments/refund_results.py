@@ -133,8 +133,8 @@ def record_made_at_provider(
 ) -> Refund:
     """Record a refund that was made on the provider's pages. What exceeds ``refund_due`` is credited.
 
-    The amount is at most what is left of the payment. Refunds that were not sent yet fail where they do not fit any
-    more; this refund first takes over their credits.
+    The amount is at most what is left of the payment. Unsent refunds that no longer fit into the captured amount fail
+    first. Their credits stay, and cover this refund.
     """
     make_room(order, payment, amount)
     _fail_refunds_of_surplus(order, amount)
@@ -157,7 +157,7 @@ def record_made_at_provider(
 
 
 def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
-    """Record that a refund was made. If it exceeds what is left of the payment, it stays pending: False."""
+    """Record that a refund was made. Returns False, and keeps it pending, if the payment has less left."""
     if refund.amount > payment.refundable_amount:
         _keep_pending(order, payment, refund)
         return False
@@ -249,9 +249,9 @@ def make_room(order: Order, payment: Payment, amount: Decimal) -> None:
 
 
 def _fail_refunds_of_surplus(order: Order, amount: Decimal) -> None:
-    """Fail unsent refunds of a surplus that this amount returns already, for example after the customer paid twice.
+    """Fail unsent refunds of a surplus that this amount has returned already.
 
-    Otherwise the surplus would be refunded twice, once from each payment.
+    After the customer paid twice, the surplus would otherwise be refunded twice, once from each payment.
     """
     unsent = Refund.objects.filter(payment__order=order, status=Status.QUEUED, attempts=0, credits=None)
     for refund in unsent.select_related("payment").order_by("-id"):

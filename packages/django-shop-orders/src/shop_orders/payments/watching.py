@@ -20,7 +20,7 @@ ONCE_MORE_AFTER = timedelta(hours=1)
 CAPTURED_EVERY, CAPTURED_CHECKS = timedelta(days=1), 30
 """A captured payment is asked about daily for a month: a refund on the provider's pages may have lost its webhook."""
 MAX_REFUSED_STARTS = 3
-"""After more refusals of a start than this, no earlier call with an unknown result can have started the payment."""
+"""If repeated starts are refused more often than this, no earlier call can have started the payment."""
 MAX_CHECKS = 120
 """After this many checks, about a month, a closed payment without a final state is not checked any more."""
 

@@ -161,7 +161,7 @@ def _sums(first: Mapping[Any, Decimal], second: Mapping[Any, Decimal]) -> dict[A
 
 
 def _check_base(charge: Charge, draft: Draft, hook: str) -> None:
-    """Check that the rate of the base is the amount, except for the rounding of each line and charge."""
+    """Check that base times rate is the amount, except for the rounding of each line and charge."""
     if charge.rate is None or charge.base is None:
         return
     _amount(charge.base, "base", hook)
@@ -172,5 +172,5 @@ def _check_base(charge: Charge, draft: Draft, hook: str) -> None:
         expected = exact.quantize(unit(draft.currency), rounding=ROUND_HALF_UP)
         raise PricingFailed(
             hook,
-            f"the tax {charge.amount} is not the rate {charge.rate} of the base {charge.base}, which is {expected}",
+            f"the tax {charge.amount} is not the base {charge.base} times the rate {charge.rate}, which is {expected}",
         )
