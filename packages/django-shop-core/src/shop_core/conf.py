@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -19,7 +18,7 @@ class BaseSettings:
 
     def get(self, name: str, default: Any) -> Any:
         """The value of a setting as it is now, or the default."""
-        return self._values().get(name, default)
+        return getattr(settings, self.setting, {}).get(name, default)
 
     def require(self, name: str) -> Any:
         """The value of a setting without a default.
@@ -27,15 +26,12 @@ class BaseSettings:
         Raises:
             ImproperlyConfigured: it is missing.
         """
-        values = self._values()
+        values = getattr(settings, self.setting, {})
         if name not in values:
             raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')
         return values[name]
 
     def unknown(self) -> list[str]:
         """Names in the dict that are not settings, such as misspelt ones, for ``manage.py check``."""
-        return sorted(name for name in self._values() if not isinstance(getattr(type(self), name, None), property))
-
-    def _values(self) -> Mapping[str, Any]:
-        values: Mapping[str, Any] = getattr(settings, self.setting, {})
-        return values
+        names = getattr(settings, self.setting, {})
+        return sorted(name for name in names if not isinstance(getattr(type(self), name, None), property))
