@@ -9,8 +9,9 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from shop_core.money import quantise
 
-from shop_catalog import inventory, money
+from shop_catalog import inventory
 from shop_catalog.conf import app_settings
 from shop_catalog.models import Product
 from shop_catalog.models.image import image_url
@@ -85,11 +86,12 @@ class CatalogProductSource:
 
 def _product_of(row: ProductOnSale) -> CatalogProduct:
     options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
+    currency = app_settings.CURRENCY
     return CatalogProduct(
         sku=row.sku,
         name=f"{row.name} ({options})" if options else row.name,
-        unit_price=money.quantise(row.price),
-        currency=app_settings.CURRENCY,
+        unit_price=quantise(row.price, currency),
+        currency=currency,
         tax_class=row.tax_class,
         price_includes_tax=app_settings.PRICES_INCLUDE_TAX,
         available=row.stock_quantity - row.reserved_quantity,
