@@ -12,7 +12,7 @@ from shop_orders import carts, checkout, customers
 from shop_orders.carts import queries
 from shop_orders.exceptions import Busy, CartClosed
 from shop_orders.managers import Word
-from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent
+from shop_orders.models import Cart, CartItem, Charge, Customer, Order, OrderEvent, OrderLine
 from shop_orders.queries import insert, update
 from testproject.books.models import Book
 
@@ -148,6 +148,43 @@ def test_insert_writes_the_same_values_as_the_orm(place):
         n: v for n, v in second.items() if n not in skipped
     }
     assert (inserted.created_at, inserted.event_id) == (first["created_at"], first["event_id"])
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_psycopg_keeps_every_statement_of_a_checkout_of_three_lines(shopper):
+    """It translates a statement anew at each call if it has more parameters, or is longer."""
+    from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH, MAX_CACHED_STATEMENT_PARAMS
+
+    for number in range(3):
+        add(shopper, number)
+    sent = []
+
+    def record_statement(execute, sql, params, *rest):
+        sent.append((len(params or ()) <= MAX_CACHED_STATEMENT_PARAMS, len(sql) <= MAX_CACHED_STATEMENT_LENGTH, sql))
+        return execute(sql, params, *rest)
+
+    with connection.execute_wrapper(record_statement):
+        post(shopper, "orders", {"shipping_address": ADDRESS})
+    assert any("INSERT INTO" in sql and "orderline" in sql for _few, _short, sql in sent)
+    assert not [sql for is_few, is_short, sql in sent if not (is_few and is_short)]
+
+
+@pytest.mark.django_db
+def test_inserted_lines_have_the_values_of_their_instances(place):
+    """Also in the columns that the database sets."""
+    written = place().lines.all()[0]
+    stored = OrderLine.objects.get(pk=written.pk)
+    assert [getattr(written, field.attname) for field in OrderLine._meta.concrete_fields] == [
+        getattr(stored, field.attname) for field in OrderLine._meta.concrete_fields
+    ]
+
+
+@pytest.mark.django_db
+def test_insert_refuses_a_value_that_the_database_would_replace(place):
+    line = place().lines.all()[0]
+    with pytest.raises(ValueError, match="shipped_quantity"):
+        insert([OrderLine(order=line.order, position=9, product_ref="x", shipped_quantity=1)])
 
 
 @pytest.mark.django_db

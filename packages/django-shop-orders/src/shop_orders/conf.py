@@ -16,11 +16,12 @@ class AppSettings(BaseSettings):
     @property
     def CURRENCY(self) -> str:
         """ISO 4217 code of every price in the shop. Required; changing it does not convert stored amounts."""
-        if "CURRENCY" not in self._values():
+        currency = self.get("CURRENCY", None)
+        if currency is None:
             raise ImproperlyConfigured(
                 'SHOP_ORDERS["CURRENCY"] is not set. Paste: SHOP_ORDERS = {"CURRENCY": "KES", ...} (ISO 4217).'
             )
-        return str(self.require("CURRENCY"))
+        return str(currency)
 
     @property
     def PRODUCT_SOURCE(self) -> Mapping[str, Any]:

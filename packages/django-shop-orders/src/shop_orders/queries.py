@@ -74,13 +74,18 @@ def set_prefetched(order: Order, **related: list[Any]) -> None:
 
 def mark_stored(row: models.Model, key: Any, alias: str) -> None:
     """Mark an instance as saved, with the key that the database assigned."""
-    row.pk = key
+    setattr(row, row._meta.pk.attname, key)
     row._state.adding, row._state.db = False, alias  # noqa: SLF001 - as Model.save() does
 
 
 def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     """The values of a new row's columns, converted for the database."""
     plan = _plan(type(row), connection.vendor)
+    for field in plan.left_out:
+        if getattr(row, field.attname) != field.db_default:
+            raise ValueError(
+                f"{field.attname} of a new {type(row).__name__} is {field.db_default}: update it afterwards."
+            )
     for field in plan.generated:
         setattr(row, field.attname, field.pre_save(row, add=True))
     return [
@@ -98,18 +103,26 @@ def insert_sql(model: type[models.Model], alias: str, count: int, on_conflict: s
 
 @lru_cache
 def columns_of(model: type[models.Model]) -> tuple[Any, ...]:
-    """The fields of all columns except the primary key, which the database assigns."""
-    return tuple(field for field in model._meta.concrete_fields if not field.primary_key)
+    """The fields of all columns that a new row sets: not those that the database sets, as a key or a ``db_default``.
+
+    psycopg keeps the translation of a statement with up to 50 parameters, and repeats that of a longer one at each
+    call. Three lines of an order fit because of their ``db_default``.
+    """
+    return tuple(
+        field for field in model._meta.concrete_fields if not field.primary_key and not field.has_db_default()
+    )
 
 
 class _Plan(NamedTuple):
-    """How the values of an instance are read. ``generated`` are fields that set their own value, such as ``auto_now``.
+    """How the values of an instance are read. ``generated`` are fields that set their own value, such as ``auto_now``,
+    ``left_out`` those with a ``db_default``, which is not sent.
 
     The field's conversion is slow, so values of a plain type, which it would not change, skip it.
     """
 
     fields: tuple[Any, ...]
     generated: tuple[Any, ...]
+    left_out: tuple[Any, ...]
     read: Callable[[models.Model], tuple[Any, ...]]
     plain_types: tuple[type | None, ...]
 
@@ -119,10 +132,18 @@ def _plan(model: type[models.Model], vendor: str) -> _Plan:
     fields = columns_of(model)
     return _Plan(
         fields=fields,
-        generated=tuple(field for field in fields if type(field).pre_save is not models.Field.pre_save),
+        generated=tuple(field for field in fields if _sets_its_value(field)),
+        left_out=tuple(field for field in model._meta.concrete_fields if field.has_db_default()),
         read=attrgetter(*(field.attname for field in fields)),
         plain_types=tuple(_plain_type(field.target_field if field.is_relation else field, vendor) for field in fields),
     )
+
+
+def _sets_its_value(field: Any) -> bool:
+    """Whether a new row's value is not that of its instance. Dates and times have a ``pre_save`` for ``auto_now``."""
+    if type(field) in (models.DateField, models.DateTimeField, models.TimeField):
+        return bool(field.auto_now or field.auto_now_add)
+    return type(field).pre_save is not models.Field.pre_save
 
 
 def _plain_type(field: Any, vendor: str) -> type | None:

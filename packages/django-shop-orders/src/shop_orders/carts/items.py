@@ -55,8 +55,10 @@ def add_and_view(known: Contents, ref: str, quantity: int = 1) -> tuple[CartView
     items = {item.product_ref: item for item in known.items}
     cart, new_token = (known.cart, "") if known.cart is not None else new_cart(known.customer)
     items[ref] = _add(cart, product, quantity, in_cart=items[ref].quantity if ref in items else 0)
-    draft = Draft(lines=[], currency=app_settings.CURRENCY, customer=known.customer)
-    return views.show(cart, list(items.values()), products, draft), new_token
+    shown = list(items.values())
+    lines = views.draft_lines(shown, products)
+    draft = Draft(lines=lines, currency=app_settings.CURRENCY, customer=known.customer)
+    return views.show(cart, shown, products, draft), new_token
 
 
 @in_transaction(Cart)

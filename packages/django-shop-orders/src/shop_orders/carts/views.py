@@ -97,7 +97,7 @@ def view(
         items = queries.items_of(cart) if cart is not None else []
     products = product_source().fetch([item.product_ref for item in items], customer=customer) if items else {}
     draft = Draft(
-        lines=[],
+        lines=draft_lines(items, products),
         currency=app_settings.CURRENCY,
         customer=customer,
         shipping_address=shipping_address or {},
@@ -110,10 +110,7 @@ def view(
 def show(
     cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
 ) -> CartView:
-    """``view`` for items and products that were read before. ``draft`` holds the other fields of the order's draft."""
-    draft = replace(
-        draft, lines=[_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
-    )
+    """``view`` for items and products that were read before. ``draft`` has the ``draft_lines``, and no charges yet."""
     pricing_error = None
     if draft.lines:
         try:
@@ -128,6 +125,11 @@ def show(
         for item in items
     )
     return CartView(cart=cart, lines=lines, draft=draft, pricing_error=pricing_error)
+
+
+def draft_lines(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> list[DraftLine]:
+    """The lines of the order's draft: the items that are on sale."""
+    return [_draft_line(products[item.product_ref], item) for item in items if item.product_ref in products]
 
 
 def _draft_line(product: SourceProduct, item: CartItem) -> DraftLine:

@@ -648,16 +648,20 @@ class Migration(migrations.Migration):
                     "weight",
                     models.DecimalField(blank=True, decimal_places=4, max_digits=12, null=True, verbose_name="weight"),
                 ),
-                ("shipped_quantity", models.PositiveIntegerField(default=0, verbose_name="shipped")),
+                ("shipped_quantity", models.PositiveIntegerField(db_default=0, default=0, verbose_name="shipped")),
                 (
                     "cancelled_quantity",
                     models.PositiveIntegerField(
+                        db_default=0,
                         default=0,
                         help_text="The units that are not sent, while the order was not cancelled.",
                         verbose_name="not sent",
                     ),
                 ),
-                ("restocked_quantity", models.PositiveIntegerField(default=0, verbose_name="returned to stock")),
+                (
+                    "restocked_quantity",
+                    models.PositiveIntegerField(db_default=0, default=0, verbose_name="returned to stock"),
+                ),
                 (
                     "order",
                     models.ForeignKey(

@@ -238,11 +238,14 @@ class OrderLine(models.Model):
     net = known_amount_field(_("net"), help_text=_("After discounts and without tax."))
     tax = known_amount_field(_("tax"), help_text=_("Added to the price or included in it."))
     weight = models.DecimalField(_("weight"), max_digits=12, decimal_places=4, null=True, blank=True)
-    shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0)
+    shipped_quantity = models.PositiveIntegerField(_("shipped"), default=0, db_default=0)
     cancelled_quantity = models.PositiveIntegerField(
-        _("not sent"), default=0, help_text=_("The units that are not sent, while the order was not cancelled.")
+        _("not sent"),
+        default=0,
+        db_default=0,
+        help_text=_("The units that are not sent, while the order was not cancelled."),
     )
-    restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0)
+    restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0, db_default=0)
 
     class Meta:
         verbose_name = _("order line")

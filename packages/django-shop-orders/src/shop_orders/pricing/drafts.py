@@ -125,5 +125,11 @@ class Draft:
         """Whether the price of every line includes tax. False without lines."""
         return bool(self.lines) and all(line.price_includes_tax for line in self.lines)
 
+    def with_taxed(self, lines: Sequence[Taxed], charges: Sequence[Taxed] = ()) -> Draft:
+        """The draft with ``taxed_lines`` and ``taxed_charges``. It keeps the sums, which these do not change."""
+        taxed = object.__new__(type(self))
+        vars(taxed).update(vars(self), taxed_lines=lines, taxed_charges=charges)
+        return taxed
+
     def _sum(self, amounts: Iterable[Decimal]) -> Decimal:
         return sum(amounts, quantise(ZERO, self.currency))

@@ -60,8 +60,7 @@ def _priced(draft: Draft) -> Draft:
             draft = replace(draft, charges=tuple(charges))
             _check_size(draft)
     if not charges:
-        untaxed = [Taxed(ZERO, None, line.line_total, ZERO) for line in draft.lines]
-        return replace(draft, taxed_lines=untaxed)
+        return draft.with_taxed([Taxed(ZERO, None, line.line_total, ZERO) for line in draft.lines])
     if _is_free(draft):
         draft = replace(draft, charges=_limited(draft))
         return _taxed(draft, [""] * len(draft.charges))
@@ -144,7 +143,7 @@ def _taxed(draft: Draft, hooks: Sequence[str]) -> Draft:
         else Taxed(ZERO, charge.rate, None, None)
         for place, charge in enumerate(draft.charges)
     ]
-    return replace(draft, taxed_lines=lines, taxed_charges=charges)
+    return draft.with_taxed(lines, charges)
 
 
 class _Part:
