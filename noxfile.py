@@ -113,6 +113,7 @@ def docs(session: nox.Session) -> None:
         "furo",
         "myst-parser",
         "pytest",
+        "hypothesis",
         "-r",
         "example_project/requirements.txt",
         *editable(*APPS),

@@ -10,9 +10,7 @@ from django.utils.module_loading import import_string
 
 
 def load_hook(entry: str | Mapping[str, Any]) -> Callable[..., Any]:
-    """Import a callable from its dotted path, or from ``{"BACKEND": dotted path, "OPTIONS": {...}}``.
-
-    OPTIONS are passed as keywords at each call.
+    """Import a callable from its path, or from ``{"BACKEND": path, "OPTIONS": {keywords of each call}}``.
 
     Raises:
         ImportError: there is nothing at the path.

@@ -83,10 +83,7 @@ class Problem(Schema):
 
 
 def responses(*statuses: int) -> dict[int, type[Problem]]:
-    """The error responses of an operation, declared beside the success one: ``{200: Out, **responses(404, 409)}``.
-
-    The statuses that every operation may return (400, 413, 415, 422, 429, 503) are included.
-    """
+    """The error responses of an operation, for ``{200: Out, **responses(404, 409)}``, and those of every operation."""
     return dict.fromkeys(sorted({400, 413, 415, 422, 429, 503, *statuses}), Problem)
 
 
@@ -215,11 +212,8 @@ class Problems:
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             try:
                 return operation(request, *args, **kwargs)
-            except Exception as error:
-                response = self.from_exception(error)
-                if response is None:
-                    raise
-                return response
+            except Exception as error:  # noqa: BLE001 - unknown errors are raised again
+                return self._handle(request, error)
 
         return wrapped
 
@@ -236,19 +230,15 @@ class Problems:
                 return self._as_problem(run(request, *args, **kwargs))
             except bodies.BodyRefused as refused:
                 return self.response(refused.status, str(self.sentences[refused.reason]))
-            except Exception as error:
-                response = self.from_exception(error)
-                if response is None:
-                    raise
-                return response
+            except Exception as error:  # noqa: BLE001 - unknown errors are raised again
+                return self._handle(request, error)
 
         return wrapped
 
     def _as_problem(self, response: HttpResponseBase) -> HttpResponseBase:
         """Turn an error response of the host's NinjaAPI into a problem document."""
-        if response.status_code < 400 or not isinstance(response, HttpResponse):
-            return response
-        if not response.get("Content-Type", "").startswith("application/json"):
+        is_json = response.get("Content-Type", "").startswith("application/json")
+        if response.status_code < 400 or not is_json or not isinstance(response, HttpResponse):
             return response
         detail = json.loads(response.content).get("detail", "")
         if isinstance(detail, list):

@@ -26,11 +26,7 @@ def _plain_decimal(value: Any) -> Any:
 
 
 def safe_text(value: str) -> str:
-    """Return the text if every database can store it.
-
-    Raises:
-        ValueError: ``unsafe_text``.
-    """
+    """Return the text if every database can store it, otherwise raise a ValueError, ``unsafe_text``."""
     if UNSAFE.search(value):
         raise ValueError("unsafe_text")
     return value

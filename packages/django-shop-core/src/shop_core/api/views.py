@@ -15,10 +15,7 @@ from shop_core.db.transactions import non_atomic
 
 
 def make_non_atomic(router: Router, *paths: str) -> None:
-    """Mark the views of a router's paths as ``non_atomic``. Call it before they have operations (ValueError).
-
-    A decorator on an operation cannot do this: Django reads the mark from the view of the URL, which ninja makes.
-    """
+    """Mark the views of a router's paths as ``non_atomic``. Call it before they have operations (ValueError)."""
     for path in paths:
         if path in router.path_operations:
             raise ValueError(f"{path} has an operation already.")
@@ -26,7 +23,7 @@ def make_non_atomic(router: Router, *paths: str) -> None:
 
 
 class _NonAtomicPathView(PathView):
-    """A path whose view is marked, on each NinjaAPI on which its router is mounted."""
+    """A path whose view is marked on each NinjaAPI: Django reads the mark from the URL's view, which ninja makes."""
 
     def clone(self) -> PathView:
         cloned = _NonAtomicPathView()

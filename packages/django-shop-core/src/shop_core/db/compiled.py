@@ -55,10 +55,7 @@ class Slot(NamedTuple):
     field: Field[Any, Any]
 
     def prepared(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
-        """The value converted for the database.
-
-        The field's conversion is slow. Strings, and times on PostgreSQL, skip it: it would not change them.
-        """
+        """The value converted for the database. Strings, and times on PostgreSQL, skip the field's slow conversion."""
         if type(value) is str and isinstance(self.field, CharField):
             return value
         if type(value) is datetime and value.tzinfo is not None and connection.vendor == "postgresql":
@@ -67,10 +64,7 @@ class Slot(NamedTuple):
 
 
 class LiteralInteger(IntegerField):  # type: ignore[type-arg]
-    """The field of an integer that is written into the SQL text, so that PostgreSQL plans for this value.
-
-    For the bounds of a subtree, a generic plan costs 4 to 13 times as much.
-    """
+    """An integer written into the SQL text. A plan for any value costs 4 to 13 times as much for subtree bounds."""
 
 
 class Parameter(Expression):
@@ -91,7 +85,7 @@ class Statement(NamedTuple):
 
     sql: str
     parameters: tuple[Any, ...]
-    converters: tuple[tuple[int, tuple[Callable[..., Any], ...], Any], ...]
+    converters: tuple[tuple[int, tuple[Any, Any]], ...]
 
     def text(self, values: dict[str, Any]) -> str:
         """The SQL with its literals filled in."""
@@ -104,15 +98,12 @@ class Statement(NamedTuple):
         ]
 
     def converted(self, rows: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
-        if not self.converters:
-            return rows
-        return [self._convert(list(row), connection) for row in rows]
-
-    def _convert(self, row: list[Any], connection: BaseDatabaseWrapper) -> list[Any]:
-        for index, functions, expression in self.converters:
+        rows = [list(row) for row in rows] if self.converters else rows
+        for index, (functions, expression) in self.converters:
             for function in functions:
-                row[index] = function(row[index], expression, connection)
-        return row
+                for row in rows:
+                    row[index] = function(row[index], expression, connection)
+        return rows
 
 
 class CompiledQuery(Generic[Row]):
@@ -159,8 +150,4 @@ class CompiledQuery(Generic[Row]):
         compiler = self.build(Parameter, *shape).using(alias).query.get_compiler(alias)
         sql, parameters = compiler.as_sql()
         converters = compiler.get_converters([column[0] for column in compiler.select])
-        return Statement(
-            sql,
-            tuple(parameters),
-            tuple((index, tuple(functions), expression) for index, (functions, expression) in converters.items()),
-        )
+        return Statement(sql, tuple(parameters), tuple(converters.items()))
