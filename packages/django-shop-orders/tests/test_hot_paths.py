@@ -153,7 +153,7 @@ def test_insert_writes_the_same_values_as_the_orm(place):
 @pytest.mark.pg
 @pytest.mark.django_db(transaction=True)
 def test_psycopg_keeps_every_statement_of_a_checkout_of_three_lines(shopper):
-    """It translates a statement anew at each call if it has more parameters, or is longer."""
+    """It translates a statement again at each call if it has more parameters, or is longer."""
     from psycopg._queries import MAX_CACHED_STATEMENT_LENGTH, MAX_CACHED_STATEMENT_PARAMS
 
     for number in range(3):
