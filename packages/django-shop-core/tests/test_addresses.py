@@ -15,6 +15,7 @@ EQUAL = [
     ("ÅSA@example.org", "åsa@example.org"),
     ("ann@\uff45xample.org", "ann@example.org"),
     ("ann@example\u3002org", "ann@example.org"),
+    ("ann@example.org\u3002", "ann@example.org"),
     ('"ann"@example.org', "ann@example.org"),
     ('"Ann.b"@example.org', "ann.b@example.org"),
     ('"a\\n\\n"@example.org', "ann@example.org"),
@@ -48,6 +49,12 @@ def test_different_addresses_differ(one, other):
 @pytest.mark.parametrize("letter", LOOK_ALIKES)
 def test_letter_that_folds_to_ascii_is_refused(letter):
     assert identity_problem(f"adm{letter}n@example.org") == "look_alike"
+
+
+@pytest.mark.parametrize("at", ["\uff20", "\ufe6b"])
+def test_another_at_is_a_look_alike(at):
+    assert comparable(f"ann{at}example.org") == "ann@example.org"
+    assert identity_problem(f"ann{at}example.org") == "look_alike"
 
 
 @pytest.mark.parametrize(

@@ -31,18 +31,19 @@ def comparable(address: str) -> str:
     domain follows IDNA 2003, as in Django's e-mails.
     """
     local, at, domain = _folded(address.strip()).rpartition("@")
-    return _unquoted(local) + at + _ascii_domain(domain.rstrip("."))
+    return _unquoted(local) + at + _ascii_domain(domain.rstrip(".\u3002"))
 
 
 def identity_problem(address: str) -> str:
     """Return why an address must not identify a user, as a code, or an empty string if it may.
 
     ``look_alike``: the local part has a non-ASCII letter that case folding turns into an ASCII one, such as the long
-    s, the Kelvin sign, the dotted capital I or a full-width letter. Such an address could be mistaken for somebody
-    else's: refuse it, whether a user enters it or an identity provider sends it.
+    s, the Kelvin sign, the dotted capital I or a full-width letter, or the @ is not the ASCII one. Such an address
+    could be mistaken for somebody else's: refuse it, whether a user enters it or an identity provider sends it.
     """
-    local = address.strip().rpartition("@")[0]
-    is_look_alike = any(not letter.isascii() and any(map(str.isascii, _folded(letter))) for letter in local)
+    local, at, rest = address.strip().rpartition("@")
+    letters = local if at else rest
+    is_look_alike = any(not letter.isascii() and any(map(str.isascii, _folded(letter))) for letter in letters)
     return "look_alike" if is_look_alike else ""
 
 
