@@ -8,6 +8,7 @@ first deletes the keys whose changes were dropped, even if it gets no request th
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -61,8 +62,21 @@ class State:
         self.away_until = time.monotonic() + PAUSE_SECONDS
         logger.warning("Redis is unavailable (%s); working without a cache.", type(error).__name__)
 
+    def forget_threads(self) -> None:
+        """For a forked process: it has none of the threads that may hold the lock or clean."""
+        self.lock, self.cleaner = threading.Lock(), None
+
 
 _STATES: dict[tuple[str, ...], State] = {}
+
+
+def _forget_threads() -> None:
+    for state in _STATES.values():
+        state.forget_threads()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_threads)
 
 
 def tolerant(

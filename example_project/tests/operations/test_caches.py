@@ -1,3 +1,4 @@
+import os
 import shutil
 import socket
 import subprocess
@@ -76,6 +77,19 @@ def test_an_unavailable_server_is_not_called_again_at_once(caplog):
     for _time in range(50):
         cache.get("a")
     assert len(caplog.records) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have():
+    """The task queue forks its workers, also while a thread of its main process looks for Redis."""
+    cache = cache_at(free_port())
+    cache.set("a", 1)
+    state = cache._cache.state
+    with state.lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if state.cleaner is None and state.lock.acquire(timeout=1) else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @NEEDS_REDIS
