@@ -64,11 +64,14 @@ def private_pages(get_response: GetResponse) -> GetResponse:
 
 
 def cookies_are_private(get_response: GetResponse) -> GetResponse:
-    """Let no shared cache keep a response that sets a cookie, whatever set it."""
+    """Let no shared cache keep a response that sets a cookie, whatever set it.
+
+    Caches may keep an error page without Cache-Control too (RFC 9110, 15.1), which may show a message.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        if response.cookies and "public" in response.get("Cache-Control", ""):
+        if response.cookies and "private" not in response.get("Cache-Control", ""):
             make_private(response)
         return response
 

@@ -29,7 +29,7 @@ def is_from_here(request: HttpRequest) -> bool:
 def confirmed(template: str) -> Callable[[View], View]:
     """Decorate a view whose form has no CSRF token.
 
-    A post that is neither from here nor has a valid token gets a page with a token, whose button sends the same form.
+    A post that is neither from here nor has a valid token gets a page whose button sends the same form.
     """
 
     def decorate(view: View) -> View:
@@ -55,4 +55,9 @@ class _Check(CsrfViewMiddleware):
         self.template = template
 
     def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:  # noqa: ARG002
-        return render(request, self.template)
+        """Give a token only to browsers that do not send ``Sec-Fetch-Site``.
+
+        Browsers send no cookies with a post from another site. So a new token would replace that of the visitor's
+        other open pages, and their forms would be refused.
+        """
+        return render(request, self.template, {"needs_token": not request.headers.get("Sec-Fetch-Site")})

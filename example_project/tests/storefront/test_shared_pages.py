@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.contrib.messages import SUCCESS
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.http import HttpResponse
 from django.test import Client
 from shop_orders.models import CartItem
 
@@ -67,6 +70,12 @@ def test_anonymous_visitors_share_a_page(path, mug, shirt):
         assert re.fullmatch(r"public, max-age=0, s-maxage=(\d+)", response["Cache-Control"])[1] == "60"
 
 
+def test_head_has_the_headers_of_the_shared_page(mug, client):
+    """Another Content-Length would make caches drop the page that they keep (RFC 9111, 4.3.5)."""
+    path = "/product/market-mug/"
+    assert client.head(path)["Content-Length"] == client.get(path)["Content-Length"]
+
+
 @pytest.mark.parametrize("name", ["sessionid", "shop_cart", "messages", "django_language"])
 def test_a_page_of_a_known_visitor_is_theirs_alone(name, mug, shirt):
     client = Client()
@@ -91,6 +100,19 @@ def test_a_page_that_sets_a_cookie_is_never_shared(mug, monkeypatch):
     assert Client().get("/")["Cache-Control"] == "no-store"
 
 
+def test_an_error_page_with_a_message_is_never_shared(rf):
+    browser = Client()
+    stored = HttpResponse()
+    request = rf.get("/")
+    storage = CookieStorage(request)
+    storage.add(SUCCESS, "Only for you")
+    storage.update(stored)
+    browser.cookies = stored.cookies
+    response = browser.get("/product/nothing/")
+    assert "Only for you" in response.content.decode()
+    assert response["Cache-Control"] == "no-store"
+
+
 def test_errors_and_redirects_are_not_kept(mug, shirt):
     assert "Cache-Control" not in Client().get("/product/nothing/")
     assert "Cache-Control" not in Client().get("/product/acacia-shirt-s/")
@@ -106,6 +128,15 @@ def test_a_post_from_elsewhere_puts_nothing_into_a_cart(headers, mug, visitor):
         assert "Add this to your cart?" in response.content.decode()
         assert response["Cache-Control"] == "no-store"
     assert [item.quantity for item in CartItem.objects.all()] == [1]
+
+
+def test_a_post_from_elsewhere_does_not_replace_the_token_of_open_pages(mug):
+    """Browsers send no cookie with it. A new one would make the forms of the visitor's other tabs fail."""
+    browser = Client(enforce_csrf_checks=True)
+    response = browser.post("/cart/add/", {"product": "MUG"}, headers=ELSEWHERE["another site"])
+    assert not response.cookies
+    fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', response.content.decode().split("<form")[-1]))
+    assert browser.post("/cart/add/", fields, headers=HERE)["Location"] == "/cart/"
 
 
 @pytest.mark.parametrize("headers", [HERE, {"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://testserver"}])
