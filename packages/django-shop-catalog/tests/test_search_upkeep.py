@@ -59,6 +59,14 @@ def test_words_fit_the_products_after_any_changes(seed):
 
 
 @pytest.mark.django_db
+def test_folding_keeps_a_word_that_only_moved_into_a_name():
+    """Its row has no product more. The sum may be locked by another process, which then folds it."""
+    SearchWord.objects.create(word="amber", products=0, names=1)
+    search.fold()
+    assert list(SearchWord.objects.values_list("word", "products", "names", "is_sum")) == [("amber", 0, 1, True)]
+
+
+@pytest.mark.django_db
 def test_folding_keeps_the_sums_and_forgets_words_that_no_product_has():
     products.create("A-1", name="Amber lamp", price=Decimal(1))
     products.create("A-2", name="Amber vase", price=Decimal(1), description="Near a lamp")

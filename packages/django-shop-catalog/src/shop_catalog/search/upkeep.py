@@ -110,7 +110,8 @@ def fold() -> int:
         names[row.word] += row.names
     for part in chunks([row.pk for row in (*new, *old)], CHUNK):
         SearchWord.objects.filter(pk__in=part).delete()
-    queries.insert_words([(word, products[word], names[word], True) for word in words if products[word]])
+    sums = [(word, products[word], names[word], True) for word in words]
+    queries.insert_words(row for row in sums if row[1] or row[2])
     return len(new)
 
 
