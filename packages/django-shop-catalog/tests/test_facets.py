@@ -13,7 +13,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_catalog import browsing, categories, facets, inventory, products, reviews
-from shop_catalog.browsing import Filters
+from shop_catalog.browsing import Filters, listing
 from shop_catalog.browsing import facets as browsing_facets
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.facets import folding
@@ -254,6 +254,13 @@ def test_facets_equal_a_count_of_all_products_through_random_lives(steps, custom
         cache.clear()
         assert_exact()
         transaction.set_rollback(True)
+
+
+def test_a_filter_by_an_attribute_that_is_not_counted_costs_no_second_count(shop):
+    pairs = (("colour", "red"), ("grade", "A"), ("origin", "Kenya"))
+    with mock.patch.object(listing, "facet_numbers", wraps=listing.facet_numbers) as counted:
+        browsing.count_facets(Filters(attributes=pairs))
+    assert counted.call_count == 2  # the matches, and those without the filter by colour
 
 
 def test_many_matching_products_are_estimated_from_samples(shop, monkeypatch):

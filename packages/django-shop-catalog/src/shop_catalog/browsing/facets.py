@@ -106,7 +106,7 @@ def _count(
     names = {pk: row for pk, row in facets.names().items() if row.name in facets.filterable()}
     attributes, other = _attributes(numbers.by_facet, names)
     is_exact = numbers.is_exact
-    for name in filters.wanted:
+    for name in filters.wanted.keys() & facets.filterable():
         others = tuple(pair for pair in filters.attributes if pair[0] != name)
         wider = _numbers(replace(filters, attributes=others), tree, node, now)
         wider_attributes, wider_other = _attributes(wider.by_facet, names)
