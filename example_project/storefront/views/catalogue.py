@@ -170,8 +170,10 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
     """A page of products with filters, for categories and the search."""
     filters = choice.filters()
     facets = browsing.count_facets(filters, with_categories=False)
-    place = _place(request.GET.get("after", ""), choice.sort)
-    page = browsing.list_products(filters, ordering=choice.sort, after=place, limit=PAGE_SIZE, with_categories=False)
+    cursor = request.GET.get("after", "")
+    page = _page_after(cursor, filters, choice.sort) if cursor else None
+    is_first_page = page is None
+    page = page or browsing.list_products(filters, ordering=choice.sort, limit=PAGE_SIZE, with_categories=False)
     return {
         "cards": cards.of_rows(page.rows),
         "choice": choice,
@@ -182,18 +184,17 @@ def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
         "attributes": choice.attribute_facets(facets.attributes),
         "total": facets.count,
         "is_exact": facets.is_exact,
-        "is_first_page": place is None,
+        "is_first_page": is_first_page,
         "corrected": page.corrected,
         "next_url": choice.url(after=browsing.place_to_cursor(page.next, ordering=choice.sort)) if page.next else "",
     }
 
 
-def _place(cursor: str, ordering: str) -> browsing.Place | None:
-    """The place where the previous page ended; the first page if the cursor is not valid (any more)."""
-    if not cursor:
-        return None
+def _page_after(cursor: str, filters: browsing.Filters, ordering: str) -> browsing.Page | None:
+    """The next page after the one with this cursor; ``None`` if the cursor is not valid (any more)."""
     try:
-        return browsing.place_from_cursor(cursor, ordering=ordering)
+        place = browsing.place_from_cursor(cursor, ordering=ordering)
+        return browsing.list_products(filters, ordering=ordering, after=place, limit=PAGE_SIZE, with_categories=False)
     except InvalidCursor:
         return None
 

@@ -4,7 +4,8 @@ import re
 from decimal import Decimal
 
 import pytest
-from shop_catalog import categories, inventory, products, reviews
+from django.utils import timezone
+from shop_catalog import browsing, categories, inventory, products, reviews
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,12 @@ def test_pages_follow_one_another_without_a_number(visitor, kitchen):
     assert "Plate 24" in second
     assert "Plate 29" in second
     assert "Show more" not in second
+
+
+def test_a_cursor_by_relevance_of_a_list_without_words_shows_the_first_page(visitor, mug):
+    place = browsing.Place(timezone.now(), 1)
+    cursor = browsing.place_to_cursor(place, ordering="relevance")
+    assert "Market mug" in visitor.get(f"/search/?q=mug&after={cursor}")
 
 
 def test_search_finds_and_says_when_it_does_not(visitor, mug):

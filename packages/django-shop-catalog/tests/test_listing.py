@@ -9,7 +9,9 @@ from shop_catalog import browsing, categories, cursors, inventory, products, rec
 from shop_catalog.browsing import Filters, listing, queries
 from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
-from shop_catalog.models import Product
+from shop_catalog.imports import RawRow, import_products
+from shop_catalog.models import Product, SearchWord
+from shop_catalog.search.planning import FEW
 from shop_catalog.wording import simplify
 from shop_core.db.compiled import uses_plain_queries
 
@@ -266,6 +268,14 @@ def test_cursor_of_another_sort_order_is_refused(shop):
         browsing.place_from_cursor(cursor, ordering="newest")
 
 
+def test_cursor_by_relevance_is_refused_with_and_without_a_search(shop, anyone):
+    """Without a search, the order by relevance is newest first."""
+    for made, used in (({"q": "product"}, {}), ({}, {"q": "product"})):
+        cursor = anyone.get("/products/", order="relevance", limit=2, **made).json()["next"]
+        answer = anyone.get("/products/", order="relevance", cursor=cursor, **used)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
 LONG_NAMES = {
     "Arabic": "كوب" * 20,
     "Chinese": "茶壶" * 30,
@@ -383,6 +393,17 @@ def test_search_results_by_relevance_can_be_paginated(shop):
     everything = skus(Filters(q="product"), ordering="relevance", limit=100)
     assert len(everything) == 23
     assert skus(Filters(q="product"), ordering="relevance", limit=4) == everything
+
+
+def test_filtered_search_by_relevance_misses_no_match_of_a_common_word():
+    """Unfiltered, it lists the first 300 that the index finds. A filter may leave only others."""
+    rows = (RawRow(number, {"sku": f"H{number}", "name": "Honey", "price": "3"}, "") for number in range(FEW + 1))
+    import_products(rows)
+    products.create("DEAR", name="Honey", price=Decimal(900))
+    SearchWord.objects.create(word="", products=100_000, names=0)  # as in a shop where the index is worth while
+    dear = Filters(q="honey", min_price=Decimal(800))
+    assert skus(dear, ordering="relevance") == skus(dear, ordering="price") == ["DEAR"]
+    assert browsing.count_facets(dear).count == 1
 
 
 def test_search_text_follows_changes(teapots):

@@ -64,7 +64,9 @@ def list_products(
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
+        InvalidCursor: ``after`` is a place in a list with a search, and this one has none, or the other way round.
     """
+    _check_place(filters, ordering=ordering, after=after)
     search = backend(Product).prepare(filters.q) if filters.q else None
     rows = _rows(filters, search, ordering=ordering, after=after, limit=limit)
     last = rows[limit - 1] if len(rows) > limit else None
@@ -75,6 +77,12 @@ def list_products(
         categories=categories_of([row.id for row in rows]) if with_categories else {},
         corrected=_corrected(filters, search),
     )
+
+
+def _check_place(filters: Filters, *, ordering: str, after: Place | None) -> None:
+    """The order "relevance" is newest first without a search, so that its places then have a time."""
+    if after is not None and ordering == "relevance" and isinstance(after.value, datetime) == bool(filters.q):
+        raise _for_other_order()
 
 
 def _corrected(filters: Filters, search: Prepared | None) -> str:
@@ -156,9 +164,7 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     """
     created_for, text, pk = cursors.decode(cursor, of="products")
     if created_for != ordering:
-        raise InvalidCursor(
-            _("The cursor was created for a different sort order. Request the first page again, without a cursor.")
-        )
+        raise _for_other_order()
     column = ORDERINGS[ordering].column
     if column == "created_at" or (column == "relevance" and not text.isdigit()):
         return Place(datetime.fromisoformat(text), pk)
@@ -179,9 +185,8 @@ def _rows(
     for group in search.groups:
         if after is None or group.relevance <= after.value:
             is_begun = after is not None and group.relevance == after.value
-            rows += _page(
-                filters, values, group.shape, ordering=queries.GROUP, limit=limit - len(rows), has_after=is_begun
-            )
+            shape = group.filtered_shape if filters.condition_count else group.shape
+            rows += _page(filters, values, shape, ordering=queries.GROUP, limit=limit - len(rows), has_after=is_begun)
         if len(rows) > limit:
             break
     return rows
@@ -219,6 +224,12 @@ def _arguments(
     values = _parameters(filters, after=after, is_counted=is_counted)
     search = backend(Product).prepare(filters.q) if filters.q else None
     return (values, None) if search is None else ({**values, **search.values}, search.shape)
+
+
+def _for_other_order() -> InvalidCursor:
+    return InvalidCursor(
+        _("The cursor was created for a different sort order. Request the first page again, without a cursor.")
+    )
 
 
 def _unknown(slug: str) -> UnknownCategory:

@@ -15,10 +15,15 @@ from shop_catalog.conf import app_settings
 
 
 class Group(NamedTuple):
-    """Matches of the same relevance. They are listed newest first, after those of higher relevance."""
+    """Matches of the same relevance. They are listed newest first, after those of higher relevance.
+
+    ``shape`` may omit some of very many matches. ``filtered_shape`` is for a list with other filters: the omitted ones
+    might be all that the filters would leave.
+    """
 
     shape: Hashable
     relevance: int
+    filtered_shape: Hashable
 
 
 class Prepared(NamedTuple):

@@ -152,12 +152,17 @@ class WordSearch(SearchBackend):
 
 
 def _groups(found: Plan, shape: Shape) -> Iterator[Group]:
-    shape = shape._replace(is_limited=all(term.alternatives for term in found.terms))
+    has_words_only = all(term.alternatives for term in found.terms)
+
+    def group(part: Part, way: Way) -> Group:
+        whole = shape._replace(part=part, way=way)
+        return Group(whole._replace(is_limited=has_words_only), RELEVANCE[part], filtered_shape=whole)
+
     if found.has_code:
-        yield Group(shape._replace(part=Part.BY_SKU, way=Way.BY_INDEX), BY_SKU)
-    if all(term.alternatives for term in found.terms):
-        yield Group(shape._replace(part=Part.BY_NAME, way=found.way_in_names), BY_NAME)
-    yield Group(shape._replace(part=Part.OTHERS), OTHER)
+        yield group(Part.BY_SKU, Way.BY_INDEX)
+    if has_words_only:
+        yield group(Part.BY_NAME, found.way_in_names)
+    yield group(Part.OTHERS, shape.way)
 
 
 def _structure(terms: Iterable[Term]) -> tuple[tuple[int, ...], ...]:
