@@ -72,7 +72,11 @@ class EmailNotifier(Notifier):
 
 
 def _named(name: str, address: str) -> str:
-    """``Ann <ann@example.org>``. ``formataddr`` refuses an address that is not ASCII, so it writes only the name."""
+    """``Ann <ann@example.org>``, in one line: a line break would end the header.
+
+    ``formataddr`` refuses an address that is not ASCII, so it writes only the name.
+    """
+    name = " ".join(name.split())
     return f"{formataddr((name, '')).removesuffix('<>')}<{address}>" if name else address
 
 
