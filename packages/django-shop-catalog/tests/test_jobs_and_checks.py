@@ -128,7 +128,11 @@ def test_check_names_attributes_with_more_values_than_are_counted(monkeypatch):
     (message,) = checks.check_facet_values(app_configs=None, databases=["default"])
     assert message.id == "shop_catalog.W005"
     assert '"colour"' in message.msg
-    assert checks.check_facet_values(app_configs=None, databases=[]) == []
+
+
+@pytest.mark.parametrize("databases", [None, [], ["archive"]])
+def test_without_its_database_the_check_of_values_asks_nothing(databases):
+    assert checks.check_facet_values(app_configs=None, databases=databases) == []
 
 
 def test_check_says_what_is_lost_without_prepared_statements(monkeypatch):
