@@ -10,7 +10,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model
 from django.utils.translation import gettext as _
-from shop_core.api.types import UNSAFE
+from shop_core.db.rows import UNSAFE
 
 from shop_notify.exceptions import TextRefused
 

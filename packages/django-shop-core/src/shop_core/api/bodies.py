@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
 
-from shop_core.api.types import UNSAFE
+from shop_core.db.rows import UNSAFE
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_FORM_BYTES = 6 * 1024 * 1024

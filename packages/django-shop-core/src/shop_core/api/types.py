@@ -5,15 +5,13 @@ Their errors are codes; the package's table of problems has the sentences.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-UNSAFE = re.compile("[\0\ud800-\udfff]")
-"""Characters that not every database can store: NUL and lone surrogates."""
+from shop_core.db.rows import UNSAFE
 
 
 def _plain_decimal(value: Any) -> Any:

@@ -3,11 +3,14 @@ running it, and does not return which rows an ``INSERT ... ON CONFLICT DO NOTHIN
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.db import connections, models
+
+UNSAFE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates, which not every database can store
 
 MAX_PARAMETERS = 30_000  # of one statement; SQLite's own limit is 32,766
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from shop_core.api.types import UNSAFE
+from shop_core.db.rows import UNSAFE
 from shop_core.money import as_text
 
 from shop_orders import events, lifecycle

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from shop_core.api.types import UNSAFE
+from shop_core.db.rows import UNSAFE
 
 from shop_orders.exceptions import InvalidWebhook
 from shop_orders.models import Payment, ProviderEvent, Refund
