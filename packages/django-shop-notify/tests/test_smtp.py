@@ -88,7 +88,7 @@ def test_other_letters_arrive_with_smtputf8(utf8_server):
 def test_ascii_addresses_are_sent_as_by_django(utf8_server, settings):
     queue("ann@bücher.example", recipient_name="Jörg@Home, Inc")
     delivery.deliver_due()
-    mail("Ann <ann@example.org>", reply_to=["Jörg <jörg@example.org>"]).send()
+    mail("Ann <ann@example.org>", reply_to=["Jörg <ann@bücher.example>"]).send()
 
     for envelope in utf8_server.envelopes:
         assert not envelope.smtp_utf8
@@ -96,6 +96,14 @@ def test_ascii_addresses_are_sent_as_by_django(utf8_server, settings):
         assert head(envelope).isascii()
     assert utf8_server.envelopes[0].rcpt_tos == ["ann@xn--bcher-kva.example"]
     assert utf8_server.envelopes[1].mail_from == "shop@xn--bcher-kva.example"
+
+
+def test_replies_can_go_to_other_letters_alone(utf8_server):
+    mail("Ann <ann@example.org>", reply_to=["Jörg <jörg@bücher.example>"]).send()
+
+    (envelope,) = utf8_server.envelopes
+    assert envelope.smtp_utf8
+    assert line(envelope, "Reply-To").endswith("<jörg@xn--bcher-kva.example>")
 
 
 def test_server_without_smtputf8_fails_the_message_finally_and_no_other(ascii_server):

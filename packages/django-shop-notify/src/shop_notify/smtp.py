@@ -42,11 +42,10 @@ class EmailBackend(smtp.EmailBackend):
         words: dict[str, str] = {}
         message = copy.copy(email_message)
         message.from_email = _with_word(message.from_email, words)
-        for name in ("to", "cc", "bcc"):
+        for name in ("to", "cc", "bcc", "reply_to"):
             setattr(message, name, [_with_word(address, words) for address in getattr(message, name)])
         if not words:
             return bool(super()._send(email_message))  # type: ignore[misc]
-        message.reply_to = [_with_word(address, words) for address in message.reply_to]
         connection = self.connection
         self.connection = _Utf8Connection(connection, words)  # type: ignore[assignment]
         try:
