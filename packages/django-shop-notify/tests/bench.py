@@ -37,7 +37,7 @@ CLAIM = (
 )
 RESULT = (
     "UPDATE shop_notify_notification SET state = 'sent', lease = NULL, updated_at = now(), sent_at = now(), "
-    "provider_id = 'p', subject = 'News', text = 'News: x' WHERE id = ANY(%s)"
+    "provider_id = 'p', subject = 'Offer', text = 'Offer: x' WHERE id = ANY(%s)"
 )
 ATTEMPTS = (
     "INSERT INTO shop_notify_attempt (notification_id, number, started_at, finished_at, outcome, provider_code, "

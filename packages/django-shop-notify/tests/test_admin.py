@@ -48,7 +48,7 @@ def test_every_list_and_page_opens(admin_client, row):
     for model in ("notification", "suppression", "preference", "templateoverride", "jobrun"):
         assert admin_client.get(reverse(f"admin:shop_notify_{model}_changelist")).status_code == 200
     page = admin_client.get(f"{LIST}{row.pk}/change/").content.decode()
-    assert "News: &lt;b&gt;h&lt;/b&gt;" in page
+    assert "Offer: &lt;b&gt;h&lt;/b&gt;" in page
     assert "accepted" in page
     assert has_breadcrumbs_of_this_django(admin_client.get(f"{LIST}notifiers/"), "Notifiers and their health")
     assert has_breadcrumbs_of_this_django(admin_client.get(f"{LIST}{row.pk}/resend/"), "Send again")

@@ -92,11 +92,11 @@ def test_message_is_rendered_sent_and_recorded():
     assert delivery.deliver_due() == 1
     row = only()
     assert row.last_error == ""
-    assert (row.state, row.attempts, row.provider_id, row.text) == ("sent", 1, str(row.public_id), "News: h0")
+    assert (row.state, row.attempts, row.provider_id, row.text) == ("sent", 1, str(row.public_id), "Offer: h0")
     assert row.sent_at is not None
     assert row.lease is None
     (message,) = MemoryNotifier.outbox["memory"]
-    assert (message.id, message.to, message.text) == (str(row.public_id), "0@example.org", "News: h0")
+    assert (message.id, message.to, message.text) == (str(row.public_id), "0@example.org", "Offer: h0")
     attempt = Attempt.objects.get()
     assert (attempt.number, attempt.outcome) == (1, "accepted")
     assert Worker.objects.count() == 0

@@ -75,11 +75,11 @@ def test_only_the_sent_message_has_the_secret():
 
     assert delivery.deliver_due() == 1
 
-    assert [message.text for message in Echoing.sent] == [f"News: {SECRET}"]
+    assert [message.text for message in Echoing.sent] == [f"Offer: {SECRET}"]
     assert SECRET not in stored()
     row.refresh_from_db()
-    assert (row.state, row.text) == (State.SENT, f"News: {MASK}")
-    assert Attempt.objects.get().response == {"received": ["News: ***"]}
+    assert (row.state, row.text) == (State.SENT, f"Offer: {MASK}")
+    assert Attempt.objects.get().response == {"received": ["Offer: ***"]}
     assert SECRET not in json.dumps(personal_data.export_personal_data({"keys": ["user:1"]}))
     assert not hasattr(Echoing.sent[0], "secrets")
     assert SECRET not in str(Echoing.sent[0].context)
@@ -94,7 +94,7 @@ def test_no_error_has_the_secret(error, caplog):
 
     assert len(Echoing.sent) == 1
     assert SECRET not in stored() + caplog.text
-    assert Attempt.objects.get().detail.endswith("News: ***")
+    assert Attempt.objects.get().detail.endswith("Offer: ***")
 
 
 def test_previews_and_samples_mask_the_secret(client):
@@ -108,7 +108,7 @@ def test_previews_and_samples_mask_the_secret(client):
         client.get(f"{STAFF}{row.public_id}/preview/").json()["text"],
     ]
 
-    assert previews == [f"News: {MASK}"] * 3
+    assert previews == [f"Offer: {MASK}"] * 3
     assert sample_values("newsletter")["headline"] == MASK
     assert SECRET not in client.get(f"/admin/shop_notify/notification/{row.pk}/change/").content.decode()
 
@@ -123,7 +123,7 @@ def test_templates_of_the_admin_cannot_send_the_secret_elsewhere():
 
     delivery.deliver_due()
 
-    assert [message.text for message in Echoing.sent] == [f"News: {SECRET}"]
+    assert [message.text for message in Echoing.sent] == [f"Offer: {SECRET}"]
 
 
 @pytest.mark.parametrize(

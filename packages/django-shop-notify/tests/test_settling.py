@@ -96,7 +96,7 @@ def test_every_value_is_stored_unchanged_by_either_way_of_recording(alias, monke
     before = timezone.now()
     delivery.deliver_due()
     for row in Notification.objects.all():
-        assert (row.state, row.lease, row.text, row.provider_id) == ("sent", None, "News: " + odd, odd[:20])
+        assert (row.state, row.lease, row.text, row.provider_id) == ("sent", None, "Offer: " + odd, odd[:20])
         assert (row.segments, row.cost, row.cost_currency) == (2, Decimal("0.8000"), "KES")
         assert before <= row.sent_at <= row.updated_at <= timezone.now()
         attempt = row.attempt_log.get()
