@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -145,12 +144,17 @@ class Client(backend.RedisCacheClient):
 
     def _clean(self) -> None:
         state = self.state
-        while state.cleaner is not None:
+        while True:
             time.sleep(max(PAUSE_SECONDS, SHORTEST_PAUSE))
-            with state.lock, suppress(redis.RedisError):  # requests report it
-                if state.dropped:
-                    self._delete_dropped()
-                state.cleaner = None
+            with state.lock:
+                state.cleaner = None  # if this thread ends with an error, the next dropped key starts another one
+                try:
+                    if state.dropped:
+                        self._delete_dropped()
+                except redis.RedisError:  # requests report it
+                    state.cleaner = threading.current_thread()
+                else:
+                    return
 
     def _delete_dropped(self) -> None:
         connection = self.get_client(None, write=True)

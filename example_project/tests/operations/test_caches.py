@@ -92,6 +92,29 @@ def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have():
     assert os.waitpid(child, 0)[1] == 0
 
 
+def test_an_unexpected_error_does_not_stop_the_deletion_of_dropped_keys_for_ever(monkeypatch):
+    monkeypatch.setattr(caches, "PAUSE_SECONDS", 0)
+    ended = []
+    monkeypatch.setattr(threading, "excepthook", lambda error: ended.append(error.exc_type))
+    client = cache_at(free_port())._cache
+    results = [redis.ConnectionError(), TypeError(), None]
+
+    def delete():
+        if error := results.pop(0):
+            raise error
+        client.state.dropped.clear()
+
+    monkeypatch.setattr(client, "_delete_dropped", delete)
+    client.state.drop(["a"])
+    others = {*threading.enumerate()}
+    for _thread in range(2):
+        client.start_cleaning()
+        for thread in {*threading.enumerate()} - others:
+            thread.join(5)
+    assert (ended, results, client.state.dropped) == ([TypeError], [], {})
+    assert client.state.cleaner is None
+
+
 @NEEDS_REDIS
 def test_with_a_server_it_is_django_s_own(server):
     cache = cache_at(server.port)
