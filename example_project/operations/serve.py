@@ -15,7 +15,7 @@ RESTART_SECONDS = 1
 
 
 class Server(server.Server):  # type: ignore[misc, valid-type]
-    """Granian's server, written for 2.x: ``_respawn_workers`` and ``respawned_wrks`` are private."""
+    """Granian's server, written for 2.8.7: ``_respawn_workers`` and ``respawned_wrks`` are private."""
 
     def _respawn_workers(self, workers: Any, *arguments: Any, **options: Any) -> None:
         time.sleep(RESTART_SECONDS)

@@ -1,6 +1,7 @@
 """The web server of the image, with real processes: a worker that dies twice at once does not end the others."""
 
 import contextlib
+import inspect
 import os
 import re
 import signal
@@ -48,6 +49,20 @@ def wait_for(condition):
                 return found
         time.sleep(0.05)
     raise TimeoutError
+
+
+def test_granian_is_the_version_for_which_the_override_was_written():
+    """Its private methods may change in any version. Before you change this one, read the new ``_respawn_workers`` and
+    its callers, and run the test below."""
+    written_for = "2.8.7"
+    server = pytest.importorskip("granian.server.common")
+    from granian import __version__
+
+    assert __version__ == written_for
+    for pins in ("deploy/requirements.txt", "tests/constraints.txt"):
+        assert re.findall(r"^granian==(\S+)", (ROOT / pins).read_text("utf-8"), re.MULTILINE) == [written_for]
+    method = server.AbstractServer._respawn_workers
+    assert [*inspect.signature(method).parameters] == ["self", "workers", "spawn_target", "target_loader", "delay"]
 
 
 @pytest.mark.slow
