@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -12,6 +13,8 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 
 View = Callable[..., HttpResponse]
+
+logger = logging.getLogger("django.security.csrf")
 
 
 def is_from_here(request: HttpRequest) -> bool:
@@ -54,10 +57,13 @@ class _Check(CsrfViewMiddleware):
         super().__init__(view)
         self.template = template
 
-    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:  # noqa: ARG002
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
         """Give a token only to browsers that do not send ``Sec-Fetch-Site``.
 
         Browsers send no cookies with a post from another site. So a new token would replace that of the visitor's
-        other open pages, and their forms would be refused.
+        other open pages, and their forms would be refused. The log gets Django's reason without the address that
+        follows it, which may hold personal data.
         """
+        what = reason.partition(" - ")[0]
+        logger.warning("A form was not accepted without a confirmation (%s): %s", what, request.path)
         return render(request, self.template, {"needs_token": not request.headers.get("Sec-Fetch-Site")})

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 from shop_catalog import categories
 from shop_catalog.models import Product
 
-PRIVATE = ("account", "cart", "checkout", "orders", "search")
+PRIVATE = ("account", "cart", "checkout", "orders", "search", "visitor")
 """Pages that are private or have endless variants, such as the search."""
-PRIVATE_PATHS = ("/accounts/", "/admin/", "/api/", "/payments/", "/notify/", "/i18n/")
+PRIVATE_PATHS = ("/accounts/", "/admin/", "/api/", "/payments/", "/notify/", "/language/")
 
 
 class PageSitemap(Sitemap):  # type: ignore[type-arg]

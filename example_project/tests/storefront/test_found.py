@@ -53,5 +53,15 @@ def test_robots_may_read_what_is_for_everybody_and_nothing_else(client, db):
         "/static/storefront/styles/base.css",
     ):
         assert rules.can_fetch("*", path)
-    for path in ("/cart/", "/checkout/", "/account/", "/orders/ABC/", "/admin/", "/search/?q=x", "/api/v1/x"):
+    for path in (
+        "/cart/",
+        "/checkout/",
+        "/account/",
+        "/orders/ABC/",
+        "/admin/",
+        "/search/?q=x",
+        "/api/v1/x",
+        "/language/de/?next=/",
+        "/visitor/",
+    ):
         assert not rules.can_fetch("*", path)

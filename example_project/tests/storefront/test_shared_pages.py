@@ -40,7 +40,7 @@ ELSEWHERE = {
     "no header": {},
     "another site": {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
     "another site that claims our origin": {"Sec-Fetch-Site": "cross-site", "Origin": "http://testserver"},
-    "a sister domain": {"Sec-Fetch-Site": "same-site", "Origin": "http://shop.testserver"},
+    "another subdomain": {"Sec-Fetch-Site": "same-site", "Origin": "http://shop.testserver"},
     "an address typed by hand": {"Sec-Fetch-Site": "none"},
     "an unknown value": {"Sec-Fetch-Site": "same-origin, cross-site"},
     "an empty value": {"Sec-Fetch-Site": "", "Origin": "http://testserver"},
@@ -130,6 +130,31 @@ def test_a_post_from_elsewhere_puts_nothing_into_a_cart(headers, mug, visitor):
     assert [item.quantity for item in CartItem.objects.all()] == [1]
 
 
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        (ELSEWHERE["a foreign origin"], "Origin checking failed"),
+        ({"Sec-Fetch-Site": "cross-site", "Referer": "https://testserver/"}, "CSRF cookie not set."),
+        ({"Referer": "https://mail.example/?to=ann@example.org"}, "Referer checking failed"),
+    ],
+)
+def test_a_post_from_elsewhere_is_logged_once_without_addresses(headers, reason, mug, caplog):
+    Client(enforce_csrf_checks=True).post(
+        "/cart/add/?of=ann@example.org", {"product": "MUG"}, headers=headers, secure=True
+    )
+    message = f"A form was not accepted without a confirmation ({reason}): /cart/add/"
+    warnings = [record for record in caplog.records if record.levelname != "INFO"]
+    assert [(record.name, record.levelname, record.getMessage()) for record in warnings] == [
+        ("django.security.csrf", "WARNING", message)
+    ]
+    assert "ann@" not in caplog.text
+
+
+def test_a_post_from_here_is_not_logged(mug, caplog):
+    Client(enforce_csrf_checks=True).post("/cart/add/", {"product": "MUG"}, headers=HERE)
+    assert not [record for record in caplog.records if record.name == "django.security.csrf"]
+
+
 def test_a_post_from_elsewhere_does_not_replace_the_token_of_open_pages(mug):
     """Browsers send no cookie with it. A new one would make the forms of the visitor's other tabs fail."""
     browser = Client(enforce_csrf_checks=True)
@@ -209,6 +234,17 @@ def test_the_language_is_chosen_by_a_link(client, mug):
     page = client.get("/")
     assert '<html lang="de">' in page.content.decode()
     assert "private" in page["Cache-Control"]
+
+
+def test_the_language_cookie_has_the_attributes_of_the_settings(client, db, settings):
+    settings.LANGUAGE_COOKIE_PATH = "/shop/"
+    settings.LANGUAGE_COOKIE_DOMAIN = ".shop.example"
+    settings.LANGUAGE_COOKIE_SECURE = settings.LANGUAGE_COOKIE_HTTPONLY = True
+    settings.LANGUAGE_COOKIE_SAMESITE = "Strict"
+    cookie = client.get("/language/de/").cookies[settings.LANGUAGE_COOKIE_NAME]
+    assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/shop/", ".shop.example", "Strict")
+    assert cookie["secure"]
+    assert cookie["httponly"]
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:x", ""])
