@@ -51,8 +51,8 @@ def tests(session: nox.Session) -> None:
         environment |= {"DATABASE_URL": url} if url else {}
         runner = "uv-venv-runner" if session.venv_backend == "uv" else "virtualenv"
         names = ",".join(["wheels", *environments])
-        # One more than the number of cores: many tests wait for processes that they start.
-        parallel = str((os.cpu_count() or 1) + 1)
+        # Two more than the number of cores: many tests wait for processes that they start.
+        parallel = str((os.cpu_count() or 1) + 2)
         command = ["tox", "run-parallel", "-p", parallel, "--parallel-no-spinner", "--runner", runner, "-e", names]
         session.run(*command, *session.posargs, env=environment)
     if not url:

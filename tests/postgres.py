@@ -37,6 +37,7 @@ OPTIONS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "max_connections": "300",
+    "deadlock_timeout": "100ms",
 }
 
 
