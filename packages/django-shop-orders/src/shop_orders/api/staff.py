@@ -14,7 +14,7 @@ from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.orders import Limit, before, page
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import OrderPage, StaffOrderOut
-from shop_orders.api.staff_calls import as_expected, keyed_call, order_numbered, quantities_of, run_action
+from shop_orders.api.staff_calls import order_numbered, quantities_of, run_action
 from shop_orders.api.staff_schemas import (
     CancelUnitsIn,
     ChangeIn,
@@ -84,9 +84,7 @@ def _add_operation(
     def change(request: HttpRequest, number: str, payload: ChangeIn, idempotency_key: idempotency.Key) -> HttpResponse:
         user = auth.check_permission(request, permission)
         work = partial(action, order_numbered(number).pk, by=user, notify=payload.notify)
-        return run_action(
-            keyed_call(request, number, name, idempotency_key), number, as_expected(number, payload, work)
-        )
+        return run_action(request, number, name, idempotency_key, work, expected=payload)
 
     staff_router.post(
         f"/orders/{{number}}/{name}/",
@@ -108,9 +106,7 @@ def confirm(request: HttpRequest, number: str, payload: ConfirmIn, idempotency_k
     user = auth.check_permission(request, "shop_orders.process_order")
     options = {"accept_unpaid": payload.accept_unpaid, "by": user, "notify": payload.notify}
     work = partial(lifecycle.confirm, order_numbered(number).pk, **options)
-    return run_action(
-        keyed_call(request, number, "confirm", idempotency_key), number, as_expected(number, payload, work)
-    )
+    return run_action(request, number, "confirm", idempotency_key, work, expected=payload)
 
 
 _add_operation("process", lifecycle.start_processing, "Begin to pack an order")
@@ -139,9 +135,7 @@ def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: id
         by=user,
         notify=payload.notify,
     )
-    return run_action(
-        keyed_call(request, number, "ship", idempotency_key), number, as_expected(number, payload, action)
-    )
+    return run_action(request, number, "ship", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -158,9 +152,7 @@ def cancel(
     action = partial(
         lifecycle.cancel, order_numbered(number).pk, by=user, reason=payload.reason, notify=payload.notify
     )
-    return run_action(
-        keyed_call(request, number, "cancel", idempotency_key), number, as_expected(number, payload, action)
-    )
+    return run_action(request, number, "cancel", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -177,9 +169,7 @@ def cancel_units(
     units = quantities_of(payload.lines) or None
     options = {"reason": payload.reason, "by": user, "notify": payload.notify}
     action = partial(lifecycle.cancel_units, order_numbered(number).pk, units, **options)
-    return run_action(
-        keyed_call(request, number, "cancel_units", idempotency_key), number, as_expected(number, payload, action)
-    )
+    return run_action(request, number, "cancel_units", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -199,9 +189,7 @@ def restock(request: HttpRequest, number: str, payload: RestockIn, idempotency_k
         reason=payload.reason,
         by=user,
     )
-    return run_action(
-        keyed_call(request, number, "restock", idempotency_key), number, as_expected(number, payload, action)
-    )
+    return run_action(request, number, "restock", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(

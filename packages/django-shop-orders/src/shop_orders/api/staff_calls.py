@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Schema
 
 from shop_orders import customers, lifecycle, tracking
@@ -22,9 +22,15 @@ def keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idempo
     return idempotency.Call(request, key, owner=f"user:{user.pk}", route=f"staff_{name} {number}")
 
 
+def run_action(
+    request: HttpRequest, number: str, name: str, key: str, action: Callable[[], object], *, expected: ExpectedIn
+) -> HttpResponse:
+    """Run an action once per key, if the order is as the caller has read it. Returns the order as it is afterwards."""
+    return _act(keyed_call(request, number, name, key), number, as_expected(number, expected, action))
+
+
 @idempotency.once()
-def run_action(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
-    """Run an action and return the order as it is afterwards."""
+def _act(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
     action()
     return 200, representations.staff_order(order_numbered(number))
 

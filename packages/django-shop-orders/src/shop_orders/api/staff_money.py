@@ -52,9 +52,7 @@ def record_payment(
         by=user,
         notify=payload.notify,
     )
-    return run_action(
-        keyed_call(request, number, "record_payment", idempotency_key), number, as_expected(number, payload, action)
-    )
+    return run_action(request, number, "record_payment", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -70,8 +68,7 @@ def capture(
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
     check_version(payment.order, payload)  # capturing twice changes nothing, so the order is not locked
-    route = f"staff_capture {payment_id} {number}"
-    call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=route)
+    call = keyed_call(request, number, f"capture {payment_id}", idempotency_key)
     return _capture(call, number, partial(payments.capture, payment.pk, by=user, notify=payload.notify))
 
 
@@ -88,11 +85,7 @@ def resolve(
     user = auth.check_permission(request, "shop_orders.refund_order")
     payment = _payment(number, payment_id)
     action = partial(payments.resolve, payment.pk, amount=payload.amount, by=user, notify=payload.notify)
-    return run_action(
-        keyed_call(request, number, f"resolve {payment_id}", idempotency_key),
-        number,
-        as_expected(number, payload, action),
-    )
+    return run_action(request, number, f"resolve {payment_id}", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -119,8 +112,7 @@ def record_provider_refund(
         by=user,
         notify=payload.notify,
     )
-    call = keyed_call(request, number, f"record_refund {payment_id}", idempotency_key)
-    return run_action(call, number, as_expected(number, payload, action))
+    return run_action(request, number, f"record_refund {payment_id}", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(
@@ -145,7 +137,7 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
         by=user,
         notify=payload.notify,
     )
-    call = idempotency.Call(request, idempotency_key, owner=f"user:{user.pk}", route=f"staff_refund {number}")
+    call = keyed_call(request, number, "refund", idempotency_key)
     return _queue_refunds(call, number, as_expected(number, payload, queue))
 
 
@@ -168,11 +160,7 @@ def resolve_refund(
         by=user,
         notify=payload.notify,
     )
-    return run_action(
-        keyed_call(request, number, f"resolve_refund {refund_id}", idempotency_key),
-        number,
-        as_expected(number, payload, action),
-    )
+    return run_action(request, number, f"resolve_refund {refund_id}", idempotency_key, action, expected=payload)
 
 
 @idempotency.once(in_transaction=False)
