@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 from shop_core.api.auth import ConfiguredAuth
 from shop_core.api.problems import Problems
 from shop_core.conf import BaseSettings
@@ -144,3 +145,12 @@ def test_problem_tables_hold_statuses_and_the_codes_their_texts():
         assert problems.PROBLEMS.sentences is codes.SENTENCES
         assert {code: str(text) for code, text in codes.MEANINGS.items() if not str(text).endswith(".")} == {}
         assert set(codes.MEANINGS) >= {kind.code for kind in problems.PROBLEMS.statuses} - {"not_found", "invalid"}
+
+
+def test_packages_have_the_same_sentence_for_a_code_of_core():
+    """Core has no text, so each package has its own table. A sentence that is in two tables must not differ."""
+    tables = {package: import_module(f"{package}.api.codes").SENTENCES for package in PACKAGES}
+    known = set.intersection(*map(set, tables.values()))
+    assert known == assert_same({package: set(tables[package]) for package in ("shop_orders", "shop_notify")})
+    with translation.override("en"):
+        assert_same({package: {code: str(table[code]) for code in known} for package, table in tables.items()})
