@@ -79,7 +79,7 @@ MOST_CPU_OF_PAGES = {
 """P14: CPU milliseconds per page. Unlike the other goals it depends on the machine."""
 
 
-def dear_pages(found: dict[str, float]) -> list[str]:
+def missed_pages(found: dict[str, float]) -> list[str]:
     """A message for each page that costs more than the goal."""
     return [
         f"P14: {page}: {found[page]} ms, wanted at most {most}"

@@ -52,7 +52,7 @@ def main() -> int:
     moment = datetime.now(UTC).strftime("%Y-%m-%d-%H%M")
     (RESULTS / f"{moment}-pages-{options.scale}x.json").write_text(json.dumps(found, indent=1))
     print("\n".join(["| page | CPU ms |", "| --- | --- |", *(f"| {page} | {cost} |" for page, cost in found.items())]))
-    misses = goals.dear_pages(found)
+    misses = goals.missed_pages(found)
     for miss in misses:
         print(f"MISSED: {miss}")
     return 1 if misses and options.what == "check" else 0
@@ -141,11 +141,11 @@ def _ask(application: Any, path: str, cookie: str = "", *, body: bytes = b"") ->
         "wsgi.input": io.BytesIO(body),
         "wsgi.url_scheme": "http",
     }
-    answers: list[tuple[str, list[tuple[str, str]]]] = []
-    response = application(environ, lambda status, headers, _error=None: answers.append((status, headers)))
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+    response = application(environ, lambda status, headers, _error=None: started.append((status, headers)))
     b"".join(response)
     response.close()
-    [(status, headers)] = answers
+    [(status, headers)] = started
     if not re.match("302" if body else "200", status):
         raise AssertionError(f"{path}: {status}")
     return "; ".join(value.split(";")[0] for name, value in headers if name == "Set-Cookie")
