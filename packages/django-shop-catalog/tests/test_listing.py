@@ -1,16 +1,19 @@
 """Lists: keyset pages, filters, sort orders, facets, search; compiled queries return the same as plain querysets."""
 
+from contextlib import nullcontext
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, inventory, products, receivers
-from shop_catalog.browsing import Filters, listing, queries
+from shop_catalog.browsing import Filters, listing, pages, queries
 from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Product, SearchWord
+from shop_catalog.search import by_words, planning
 from shop_catalog.search.planning import FEW
 from shop_catalog.wording import simplify
 from shop_core.db.compiled import uses_plain_queries
@@ -169,7 +172,7 @@ def test_a_window_limits_the_search_for_products_that_match_several_filters():
 
 def test_products_beyond_the_window_are_found(shop, monkeypatch):
     everything = {name: skus(filters) for name, filters in FILTERS.items()}
-    monkeypatch.setattr(queries, "WINDOW", 2)
+    monkeypatch.setattr(pages, "WINDOW", 2)
     queries._PAGE._statement.cache_clear()
     assert {name: skus(filters) for name, filters in FILTERS.items()} == everything
     queries._PAGE._statement.cache_clear()
@@ -404,6 +407,49 @@ def test_filtered_search_by_relevance_misses_no_match_of_a_common_word():
     dear = Filters(q="honey", min_price=Decimal(800))
     assert skus(dear, ordering="relevance") == skus(dear, ordering="price") == ["DEAR"]
     assert browsing.count_facets(dear).count == 1
+
+
+def test_variants_and_unpublished_products_take_no_room_among_the_matches(monkeypatch):
+    """Of a common word, only the first products are looked up in the index."""
+    group = products.create("G", name="Honey", kind="group")
+    for number in range(4):
+        products.create(f"G-{number}", kind="variant", parent=group, price=Decimal(2), options={"size": number})
+        products.create(f"OFF-{number}", name="Honey", price=Decimal(2), is_active=number % 2 == 0)
+    now = timezone.now()
+    Product.objects.filter(sku__startswith="OFF").update(publish_until=now, publish_from=now - timedelta(days=1))
+    products.create("JAR", name="Honey", price=Decimal(3))
+    SearchWord.objects.create(word="", products=100_000, names=0)
+    search = Filters(q="honey")
+    for name, limit, with_unpublished in (("FEW", 2, 2), ("FREQUENT", 7, 6)):
+        monkeypatch.setattr(planning, name, limit)
+        monkeypatch.setattr(by_words, name, limit)
+        queries._PAGE._statement.cache_clear()
+        assert skus(search, ordering="relevance") == ["JAR", "G"], name
+        assert [row.sku for row in browsing.suggest("honey").products] == ["JAR", "G"], name
+        assert len(skus(Filters(q="honey", with_unpublished=True), ordering="relevance")) == with_unpublished
+        monkeypatch.undo()
+    queries._PAGE._statement.cache_clear()
+
+
+def test_a_search_that_grows_between_two_pages_repeats_no_product(monkeypatch):
+    """Very many matches are listed in groups, few are ranked one by one: the places in one list are none in the
+    other."""
+    monkeypatch.setattr(planning, "FEW", 3)
+    for number in range(3):
+        products.create(f"H{number}", name="Honey", price=Decimal(1))
+    few, search = browsing.list_products(Filters(q="honey"), ordering="relevance", limit=2), Filters(q="honey")
+    products.create("H3", name="Honey", price=Decimal(1))
+    many = browsing.list_products(search, ordering="relevance", limit=2)
+    for page, is_refused in ((few, True), (many, False)):
+        place = browsing.place_from_cursor(
+            browsing.place_to_cursor(page.next, ordering="relevance"), ordering="relevance"
+        )
+        with pytest.raises(InvalidCursor) if is_refused else nullcontext():
+            rest = browsing.list_products(search, ordering="relevance", after=place)
+    assert [row.sku for row in (*many.rows, *rest.rows)] == ["H3", "H2", "H1", "H0"]
+    products.delete(products.get("H3"))
+    with pytest.raises(InvalidCursor):
+        browsing.list_products(search, ordering="relevance", after=many.next)
 
 
 def test_search_text_follows_changes(teapots):

@@ -32,8 +32,12 @@ def decode(cursor: str, *, of: str) -> list[Any]:
     try:
         values: list[Any] = _signer(of).unsign_object(cursor, serializer=_CompactJSON)
     except (BadSignature, ValueError):
-        raise InvalidCursor(_("The cursor is not valid. Request the first page again, without a cursor.")) from None
+        raise not_valid() from None
     return values
+
+
+def not_valid() -> InvalidCursor:
+    return InvalidCursor(_("The cursor is not valid. Request the first page again, without a cursor."))
 
 
 class _CompactJSON:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise
 from typing import NamedTuple
 
+from shop_core.db.rows import UNSAFE
+
 NAME, SKU = "=", "#"
 """The marks before a word of the name, and before a whole SKU, in the search text."""
 
@@ -33,7 +35,6 @@ _SPACELESS = re.compile(
 )
 """Thai, Lao, Burmese, Khmer, Japanese, Korean and Chinese."""
 
-_UNSAFE = re.compile("[\0\ud800-\udfff]")
 _LETTERS = str.maketrans({"æ": "ae", "ø": "o", "đ": "d", "ł": "l", "ı": "i", "þ": "th", "ð": "d", "ħ": "h"})
 
 
@@ -55,7 +56,7 @@ def simplify(text: str) -> str:
     """Lower case, no accents, one space between words: "Blåbær  Té" becomes "blabaer te"."""
     if text.isascii():
         return " ".join(text.lower().replace("\0", " ").split())
-    text = _UNSAFE.sub(" ", text).casefold().translate(_LETTERS)
+    text = UNSAFE.sub(" ", text).casefold().translate(_LETTERS)
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     return " ".join("".join(part for part in decomposed if not unicodedata.combining(part)).split())
 

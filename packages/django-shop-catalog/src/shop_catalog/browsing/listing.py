@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_catalog import categories, cursors, facets
-from shop_catalog.browsing import counting, queries
+from shop_catalog.browsing import counting, pages, queries
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import (
     COLLECTED,
@@ -64,16 +64,20 @@ def list_products(
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
-        InvalidCursor: ``after`` is a place in a list with a search, and this one has none, or the other way round.
+        InvalidCursor: ``after`` is a place in a list with a search, and this one has none, or the other way round;
+            or the search has become one of very many matches, or of few, since ``after`` was made.
     """
     _check_place(filters, ordering=ordering, after=after)
     search = backend(Product).prepare(filters.q) if filters.q else None
+    in_groups = ordering == "relevance" and search is not None and bool(search.groups)
+    if after is not None and after.in_groups != in_groups:
+        raise cursors.not_valid()
     rows = _rows(filters, search, ordering=ordering, after=after, limit=limit)
     last = rows[limit - 1] if len(rows) > limit else None
     rows = rows[:limit]
     return Page(
         rows=rows,
-        next=Place(last.sort_value, last.id) if last is not None else None,
+        next=Place(last.sort_value, last.id, in_groups) if last is not None else None,
         categories=categories_of([row.id for row in rows]) if with_categories else {},
         corrected=_corrected(filters, search),
     )
@@ -153,7 +157,7 @@ def categories_of(product_ids: list[int]) -> dict[int, list[categories.Node]]:
 def place_to_cursor(place: Place, *, ordering: str) -> str:
     """The cursor for a place. It is valid for this sort order only."""
     value = place.value.isoformat() if isinstance(place.value, datetime) else str(place.value)
-    return cursors.encode([ordering, value, place.id], of="products")
+    return cursors.encode([ordering, value, place.id, *([1] if place.in_groups else [])], of="products")
 
 
 def place_from_cursor(cursor: str, *, ordering: str) -> Place:
@@ -162,7 +166,7 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
     Raises:
         InvalidCursor: the cursor was not created by this shop, or it is for another list or sort order.
     """
-    created_for, text, pk = cursors.decode(cursor, of="products")
+    created_for, text, pk, *in_groups = cursors.decode(cursor, of="products")
     if created_for != ordering:
         raise _for_other_order()
     column = ORDERINGS[ordering].column
@@ -170,7 +174,7 @@ def place_from_cursor(cursor: str, *, ordering: str) -> Place:
         return Place(datetime.fromisoformat(text), pk)
     if column in {"price", "rating_average"}:
         return Place(Decimal(text), pk)
-    return Place(int(text) if column == "relevance" else text, pk)
+    return Place(int(text) if column == "relevance" else text, pk, bool(in_groups))
 
 
 def _rows(
@@ -186,7 +190,7 @@ def _rows(
         if after is None or group.relevance <= after.value:
             is_begun = after is not None and group.relevance == after.value
             shape = group.filtered_shape if filters.condition_count else group.shape
-            rows += _page(filters, values, shape, ordering=queries.GROUP, limit=limit - len(rows), has_after=is_begun)
+            rows += _page(filters, values, shape, ordering=pages.GROUP, limit=limit - len(rows), has_after=is_begun)
         if len(rows) > limit:
             break
     return rows

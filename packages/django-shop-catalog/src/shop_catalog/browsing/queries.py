@@ -8,46 +8,18 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import (
-    DecimalField,
-    F,
-    FilteredRelation,
-    IntegerField,
-    Min,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-)
+from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
-from shop_core.money import MAX_AMOUNT
 
-from shop_catalog.browsing.filters import ORDERINGS, Filters
-from shop_catalog.browsing.keysets import RowIsAfter
-from shop_catalog.browsing.matching import (
-    COLLECTED,
-    FROM_LEAF,
-    FROM_LEAVES,
-    IN_WINDOW,
-    WINDOW,
-    has_stock_column,
-    matching_products,
-    newest_links,
-    product_field,
-)
+from shop_catalog.browsing.filters import Filters
+from shop_catalog.browsing.matching import product_field
+from shop_catalog.browsing.pages import build_page
 from shop_catalog.categories.queries import version_expression
 from shop_catalog.managers import published_at
 from shop_catalog.models import Category, PriceChange, Product, ProductCategory, ProductImage
 from shop_catalog.models.image import image_url
-from shop_catalog.search import backend
-
-GROUP = "group"
-"""The order of products that are equally relevant: newest first."""
-
-_SORT_PRICE: Any = DecimalField(max_digits=16, decimal_places=4)
 
 
 class ListedProduct(NamedTuple):
@@ -75,10 +47,14 @@ class ListedProduct(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The place where a page ends: the sort value and the key of its last row."""
+    """The place where a page ends: the sort value and the key of its last row.
+
+    ``in_groups``: the list is by relevance, and of very many matches, which are listed in groups.
+    """
 
     value: Any
     id: int
+    in_groups: bool = False
 
 
 class SubtreeBounds(NamedTuple):
@@ -217,94 +193,6 @@ def path_links(listed_id: int) -> list[PathLink]:
     return _PATHS.rows(product=listed_id)
 
 
-def _build_page(
-    p: Any,
-    filters: Filters,
-    search: Hashable,
-    reading: str,
-    ordering: str,
-    has_after: bool,  # noqa: FBT001
-    limit: int,
-) -> QuerySet[Any, Any]:
-    column, is_descending = ("relevance", True) if ordering == GROUP else ORDERINGS[ordering]
-    products = matching_products(p, filters, search=search, reading=reading, by_relevance=column == "relevance")
-    if column == "relevance" and not filters.q:
-        column = "created_at"
-    field: Any = IntegerField() if column == "relevance" else product_field(column)
-    window = matching_products(p, filters.only_for(column))
-    if column == "price" and filters.with_unpublished:
-        column, field = "price_or_last", _SORT_PRICE
-        last = _price_or_last(is_descending=is_descending)
-        products, window = (rows.annotate(price_or_last=last) for rows in (products, window))
-
-    def beyond(value: str, key: str) -> RowIsAfter:
-        place = {"value": p("after_value", field), "id": p("after_id", IntegerField())}
-        return RowIsAfter(F(value), F(key), **place, is_descending=is_descending)
-
-    sign = "-" if is_descending else ""
-    order: list[Any] = [f"{sign}{column}", f"{sign}pk"][ordering == GROUP :]
-    if reading in {FROM_LEAF, FROM_LEAVES}:
-        links = newest_links(p, filters, limit=limit, from_all=reading == FROM_LEAVES)
-        after = beyond("listed_at", "product_id") if has_after else None
-        products = products.filter(pk__in=links(after))
-    elif has_after and ordering == GROUP:
-        products = products.filter(pk__lt=p("after_id", IntegerField()))
-    elif has_after:
-        products = products.filter(beyond(column, "pk"))
-    if reading == IN_WINDOW:
-        window = window.filter(beyond(column, "pk")) if has_after else window
-        products = products.filter(pk__in=window.order_by(*order).values("pk")[:WINDOW])
-    if reading == COLLECTED:  # not the column itself, for which there is an index
-        value = Coalesce(F(column), F(column), output_field=field)
-        order[0] = value.desc() if is_descending else value.asc()
-    if search is not None:
-        products = _found(p, search, products.order_by(*order)[:limit], is_descending=is_descending)
-    rows: QuerySet[Any, Any] = (
-        products.annotate(
-            main_image=FilteredRelation("images", condition=Q(images__is_primary=True)),
-            has_stock=has_stock_column(),
-        )
-        .order_by(*order)
-        .values_list(
-            "pk",
-            "slug",
-            "sku",
-            "name",
-            "kind",
-            "price",
-            "compare_at_price",
-            "has_stock",
-            "is_featured",
-            "is_active",
-            "rating_average",
-            "rating_count",
-            "main_image__file",
-            "main_image__alt",
-            "main_image__has_renditions",
-            column,
-        )
-    )
-    limited: QuerySet[Any, Any] = rows[:limit]
-    return limited
-
-
-def _found(p: Any, search: Hashable, page: QuerySet[Any, Any], *, is_descending: bool) -> QuerySet[Any, Any]:
-    """The products of a page of matches, by their keys.
-
-    PostgreSQL overestimates the matches, and would read the images of the whole shop for them.
-    """
-    found: QuerySet[Any, Any] = Product.objects.filter(pk__in=page.values("pk"))
-    relevance, price = backend(Product).rank(p, search), _price_or_last(is_descending=is_descending)
-    annotated: QuerySet[Any, Any] = found.annotate(relevance=relevance, price_or_last=price)
-    return annotated
-
-
-def _price_or_last(*, is_descending: bool) -> Coalesce:
-    """The price or, if none is given, a value after all prices, since a comparison with NULL would end the list."""
-    last = Decimal(-1) if is_descending else MAX_AMOUNT + 1
-    return Coalesce(F("price"), Value(last, output_field=_SORT_PRICE), output_field=_SORT_PRICE)
-
-
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
     slug = p("slug", Category._meta.get_field("slug"))
     newest = Subquery(Product.objects.order_by("-pk").values("pk")[:1])
@@ -356,7 +244,7 @@ def _build_paths(p: Any) -> QuerySet[Any, Any]:
     return columns
 
 
-_PAGE = CompiledQuery(Product, _build_page, row=ListedProduct, reads=True)
+_PAGE = CompiledQuery(Product, build_page, row=ListedProduct, reads=True)
 _BOUNDS = CompiledQuery(Category, _build_bounds, row=SubtreeBounds, reads=True)
 _LINKS = CompiledQuery(ProductCategory, _build_links, row=CategoryLink, reads=True)
 _PRODUCT = CompiledQuery(Product, _build_product, row=ProductDetails, reads=True)

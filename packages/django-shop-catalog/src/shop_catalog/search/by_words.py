@@ -10,6 +10,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, TextField, Valu
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan, LessThan
 
+from shop_catalog.models import Product
 from shop_catalog.search.base import Group, Prepared, SearchBackend
 from shop_catalog.search.matching import values_of
 from shop_catalog.search.planning import FEW, FREQUENT, Plan, Way, plan
@@ -36,7 +37,8 @@ RELEVANCE = {Part.NONE: 0, Part.BY_SKU: BY_SKU, Part.BY_NAME: BY_NAME, Part.OTHE
 class Shape(NamedTuple):
     """``structure`` has a tuple for each term: the number of needles in each of its alternatives.
 
-    At most ``FREQUENT`` products are looked up in the index, with ``is_limited`` at most ``FEW``.
+    At most ``FREQUENT`` products are looked up in the index. With ``is_limited`` at most ``FEW``, and only among those
+    of a list that has no other filters.
     """
 
     part: Part
@@ -58,11 +60,11 @@ class WordSearch(SearchBackend):
     code_query: ClassVar[Any]
     """``(code) -> str``: a whole SKU in this language."""
 
-    def in_index(self, query: Any, *, limit: int) -> Any:
-        """The condition that a product is one of the first ``limit`` that the index of words finds."""
+    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int) -> Any:
+        """The condition that a product is one of the first ``limit`` of ``products`` that the index of words finds."""
         raise NotImplementedError
 
-    def in_skus(self, pattern: Any, *, limit: int) -> Any:
+    def in_skus(self, products: QuerySet[Any, Any], pattern: Any, *, limit: int) -> Any:
         """The condition that a SKU is LIKE this pattern, or ``None`` if the query of the index has that condition."""
         raise NotImplementedError
 
@@ -105,7 +107,7 @@ class WordSearch(SearchBackend):
         return Prepared(shape, values, found.corrected, () if found.is_few else tuple(_groups(found, shape)))
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Shape) -> QuerySet[Any, Any]:
-        found: QuerySet[Any, Any] = products.filter(*self._conditions(p, shape)).annotate(
+        found: QuerySet[Any, Any] = products.filter(*self._conditions(products, p, shape)).annotate(
             relevance=self.rank(p, shape)
         )
         return found
@@ -121,33 +123,34 @@ class WordSearch(SearchBackend):
         ]
         return Case(*ranks, default=Value(OTHER), output_field=IntegerField())
 
-    def _conditions(self, p: Any, shape: Shape) -> list[Any]:
+    def _conditions(self, products: QuerySet[Any, Any], p: Any, shape: Shape) -> list[Any]:
+        searched = products if shape.is_limited else Product.objects.filter(parent__isnull=True)
         not_code = [~Q(_has_text(p, "search_code_text"))] if shape.has_code else []
         match shape.part:
             case Part.NONE:
                 return [Q(pk=-1)]
             case Part.BY_SKU:
-                return [self.in_index(p("search_code", TextField()), limit=FEW)]
+                return [self.in_index(searched, p("search_code", TextField()), limit=FEW)]
             case Part.BY_NAME:
-                return [*self._found(p, shape, "search_names", "name"), *not_code]
+                return [*self._found(searched, p, shape, "search_names", "name"), *not_code]
             case Part.OTHERS:
                 in_names = _compared(p, shape, "name")
                 not_names = [] if in_names is None else [~Q(in_names)]
-                return [*self._found(p, shape, "search_words", "word"), *not_code, *not_names]
-        return self._found(p, shape, "search_words", "word")
+                return [*self._found(searched, p, shape, "search_words", "word"), *not_code, *not_names]
+        return self._found(searched, p, shape, "search_words", "word")
 
-    def _found(self, p: Any, shape: Shape, query: str, kind: str) -> list[Any]:
-        if shape.way == Way.IN_ORDER:
+    def _found(self, searched: QuerySet[Any, Any], p: Any, shape: Shape, query: str, kind: str) -> list[Any]:
+        if shape.way == Way.BY_TEXT:
             compared = _compared(p, shape, kind)
             return [] if compared is None else [compared]
         limit = FEW if shape.is_limited else FREQUENT
         parts = [
-            self.in_skus(p(f"pattern{index}", TextField()), limit=FREQUENT)
+            self.in_skus(searched, p(f"pattern{index}", TextField()), limit=FREQUENT)
             for index, alternatives in enumerate(shape.structure)
             if not alternatives
         ]
         has_words = len(parts) < len(shape.structure) or None in parts
-        conditions = [self.in_index(p(query, TextField()), limit=limit)] if has_words else []
+        conditions = [self.in_index(searched, p(query, TextField()), limit=limit)] if has_words else []
         return [*conditions, *(part for part in parts if part is not None)]
 
 

@@ -37,10 +37,10 @@ UNKNOWN = FREQUENT + 1
 
 
 class Way(StrEnum):
-    """How matching products are found."""
+    """How matching products are found: in an index, or in list order, by comparing their search texts."""
 
     BY_INDEX = "by index"
-    IN_ORDER = "in order"
+    BY_TEXT = "by text"
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,8 @@ def _ways(reading: _Reading) -> tuple[Way, Way]:
         return Way.BY_INDEX, Way.BY_INDEX
     found, found_in_names = queries.sample((reading.terms, ""), (reading.terms, NAME), size=SAMPLE)
     return (
-        Way.IN_ORDER if found >= MIN_MATCHES else Way.BY_INDEX,
-        Way.IN_ORDER if in_names > reading.frequent and found_in_names >= MIN_MATCHES else Way.BY_INDEX,
+        Way.BY_TEXT if found >= MIN_MATCHES else Way.BY_INDEX,
+        Way.BY_TEXT if in_names > reading.frequent and found_in_names >= MIN_MATCHES else Way.BY_INDEX,
     )
 
 
