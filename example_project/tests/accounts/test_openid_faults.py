@@ -20,7 +20,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 JSON = "application/json"
 
 
-def page_of_fault(response: Any, caplog: Any) -> str:
+def assert_fault_page(response: Any, caplog: Any) -> str:
     """The text of the page; it names the provider. Nothing is logged that would be mailed to administrators."""
     assert response.status_code == 401, response
     assert [record.getMessage() for record in caplog.records if record.levelname in {"ERROR", "CRITICAL"}] == []
@@ -76,7 +76,7 @@ def test_odd_subject_is_refused(provider, client, caplog, value):
     if value is ...:
         del provider.claims["sub"]
 
-    text = page_of_fault(log_in_with(provider, client), caplog)
+    text = assert_fault_page(log_in_with(provider, client), caplog)
 
     assert "Work did not say which of its accounts is yours" in text
     assert client.get("/api/v1/auth/customers/profile/").status_code == 401
@@ -96,7 +96,7 @@ def test_userinfo_of_another_person_is_refused(provider, client, caplog):
     SocialAccount.objects.create(user=owner, provider="work", uid="2")
     provider.userinfo = {**provider.claims, "sub": "2"}
 
-    page_of_fault(log_in_with(provider, client), caplog)
+    assert_fault_page(log_in_with(provider, client), caplog)
 
     assert client.get("/api/v1/auth/customers/profile/").status_code == 401
 
@@ -188,14 +188,14 @@ def test_broken_response_to_the_code_gets_an_error_page(provider, client, caplog
     if path == "/userinfo" and BROKEN[number] in [(200, JSON, text) for text in (b"[]", b"null", b"{}")]:
         assert response.status_code == 302  # no claims: the ID token has them
     else:
-        assert "Work" in page_of_fault(response, caplog)
+        assert "Work" in assert_fault_page(response, caplog)
 
 
 @pytest.mark.parametrize("number", range(len(BROKEN)))
 def test_broken_discovery_gets_an_error_page(provider, client, caplog, number):
     provider.raw[DISCOVERY] = BROKEN[number]
 
-    text = page_of_fault(client.post("/accounts/oidc/work/login/"), caplog)
+    text = assert_fault_page(client.post("/accounts/oidc/work/login/"), caplog)
 
     assert "Work" in text
 
@@ -208,14 +208,14 @@ def test_broken_id_token_gets_an_error_page(provider, client, caplog, token):
     if not token:  # the userinfo alone says who it is
         assert log_in_with(provider, client).status_code == 302
     else:
-        page_of_fault(log_in_with(provider, client), caplog)
+        assert_fault_page(log_in_with(provider, client), caplog)
 
 
 @pytest.mark.parametrize("body", [{"access_token": 7}, {"access_token": None}, {"access_token": []}, "access_token"])
 def test_broken_access_token_gets_an_error_page(provider, client, caplog, body):
     provider.raw["/token"] = (200, JSON, json.dumps(body).encode())
 
-    page_of_fault(log_in_with(provider, client), caplog)
+    assert_fault_page(log_in_with(provider, client), caplog)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_odd_discovery_gets_an_error_page(provider, client, caplog, changes):
     known = {"issuer": issuer, "authorization_endpoint": f"{issuer}/authorize", "token_endpoint": f"{issuer}/token"}
     provider.raw[DISCOVERY] = (200, JSON, json.dumps({**known, **changes}).encode())
 
-    page_of_fault(client.post("/accounts/oidc/work/login/"), caplog)
+    assert_fault_page(client.post("/accounts/oidc/work/login/"), caplog)
 
 
 @pytest.mark.parametrize("when", ["at the start", "at the return"])
@@ -252,13 +252,13 @@ def test_silent_provider_gets_an_error_page(provider, client, caplog, monkeypatc
         else client.get("/accounts/oidc/work/login/callback/", callback)
     )
 
-    assert "Work does not respond" in page_of_fault(response, caplog)
+    assert "Work does not respond" in assert_fault_page(response, caplog)
 
 
 def test_late_return_gets_an_error_page(provider, client, caplog):
     for query in ({}, {"code": "c", "state": "guessed"}, {"error": "server_error", "state": "x\0"}):
         response = client.get("/accounts/oidc/work/login/callback/", query)
-        assert "Start again" in page_of_fault(response, caplog)
+        assert "Start again" in assert_fault_page(response, caplog)
 
 
 def test_unknown_provider_is_not_found(provider):

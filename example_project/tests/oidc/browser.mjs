@@ -80,5 +80,6 @@ export async function look(page, name) {
 
 export async function end() {
   await browser?.close();
+  console.log(`${faults.length} faults`);
   process.exit(faults.length ? 1 : 0);
 }

@@ -56,13 +56,13 @@ def test_an_app(node, shop, user, make_app, scenario):
     make_app("app")
     make_app("server", secret="serversecret")
 
-    node("app.mjs", scenario, shop)
+    assert node("app.mjs", scenario, shop) == "0 faults\n"
 
 
 def test_an_app_of_the_house_needs_no_consent(node, shop, user, make_app):
     make_app("app", skip_consent=True)
 
-    node("app.mjs", "no consent is requested", shop)
+    assert node("app.mjs", "no consent is requested", shop) == "0 faults\n"
 
 
 def test_a_partner_with_what_the_command_printed(node, shop):
@@ -71,7 +71,8 @@ def test_a_partner_with_what_the_command_printed(node, shop):
     call_command("create_oidc_client", "Partner", "--client-credentials", *scopes, stdout=output)
     printed = dict(line.split(": ") for line in output.getvalue().splitlines())
 
-    node("app.mjs", "client credentials", shop, printed["client_id"], printed["client_secret"])
+    output = node("app.mjs", "client credentials", shop, printed["client_id"], printed["client_secret"])
+    assert output == "0 faults\n"
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def log_in(node, shop, user, discovery, app_port, monkeypatch):
         url, _state = session.create_authorization_url(
             discovery["authorization_endpoint"], code_verifier=verifier, nonce="n"
         )
-        response = node("app.mjs", "click", shop, url, str(app_port)).strip()
+        response, _faults = node("app.mjs", "click", shop, url, str(app_port)).splitlines()
         tokens = session.fetch_token(
             discovery["token_endpoint"], authorization_response=response, code_verifier=verifier
         )

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def click(node, shop, issuer, app_port):
-    """Run one scenario of login.mjs."""
+    """Run one scenario of login.mjs, and return its output."""
     return lambda scenario: node("login.mjs", scenario, shop, issuer, str(app_port))
 
 
@@ -50,7 +50,7 @@ def test_somebody_elses_address_opens_nothing(click, user):
 def test_the_admins_log_in_has_the_button(click, staff):
     SocialAccount.objects.create(user=staff, provider="work", uid="staff")
 
-    click("log-in to the admin")
+    assert click("log-in to the admin") == "0 faults\n"
 
 
 def test_refusal_at_the_provider_leads_back(click):
@@ -89,7 +89,7 @@ def test_a_claim_opens_the_admin_and_its_end_closes_it(click):
 
 
 def test_a_log_out_is_one_at_the_provider_too(click):
-    click("log out")
+    assert click("log out") == "0 faults\n"
 
 
 def test_an_app_logs_in_without_a_browser_of_the_shop(click):

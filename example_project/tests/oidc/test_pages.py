@@ -14,13 +14,13 @@ LOOKED_AT = ["before the log-in", "after the log-in", "the policy is kept", "wit
 
 @pytest.mark.parametrize("scenario", LOOKED_AT)
 def test_the_pages(node, shop, issuer, user, scenario):
-    node("pages.mjs", scenario, shop)
+    assert node("pages.mjs", scenario, shop) == "0 faults\n"
 
 
 def test_the_page_that_asks_for_the_second_factor(node, shop, issuer, user):
     totp.TOTP.activate(user, totp.generate_totp_secret())
 
-    node("pages.mjs", "with a second factor", shop)
+    assert node("pages.mjs", "with a second factor", shop) == "0 faults\n"
 
 
 @pytest.mark.parametrize("scenario", ["a passkey", "a passkey of an app"])

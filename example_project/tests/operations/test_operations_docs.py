@@ -26,7 +26,7 @@ def test_a_command_of_the_documentation_exists_and_takes_these_arguments(page, l
     name, *arguments = words[words.index("manage.py") + 1 :]
     command = get_commands()[name]
     parser = (load_command_class(command, name) if isinstance(command, str) else command).create_parser("", name)
-    parser.parse_args(arguments)
+    assert parser.parse_args(arguments)
 
 
 def test_every_metric_is_in_the_reference(client, settings, db):

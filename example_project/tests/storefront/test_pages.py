@@ -90,7 +90,7 @@ def seen(visitor, mug, shirt) -> Visitor:
     return visitor
 
 
-def check(text: str) -> None:
+def assert_markup_is_sound(text: str) -> None:
     markup = Markup(text)
     assert markup.faults == []
     assert len(markup.ids) == len(set(markup.ids)), sorted(markup.ids)
@@ -101,27 +101,27 @@ def check(text: str) -> None:
 
 @pytest.mark.parametrize("path", GUEST_PAGES)
 def test_pages_of_a_guest_have_no_inline_script_or_style(seen, path):
-    check(seen.get(path))
+    assert_markup_is_sound(seen.get(path))
 
 
 @pytest.mark.parametrize("path", CUSTOMER_PAGES)
 def test_pages_of_a_customer_have_no_inline_script_or_style(customer, mug, path):
     customer.buy("MUG", save_address="on")
-    check(customer.get(path))
+    assert_markup_is_sound(customer.get(path))
     assert customer.path == path
 
 
 def test_pages_of_an_order_have_no_inline_script_or_style(visitor, mug):
     order = visitor.buy("MUG")
     for name in ("order", "order_thanks", "order_pay"):
-        check(visitor.get(links.order_path(order.number, guest_links.token_for(order.number), name=name)))
+        assert_markup_is_sound(visitor.get(links.order_path(order.number, guest_links.token_for(order.number), name=name)))
 
 
 @pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html"])
 def test_error_pages_can_be_shown(rf, name):
     request = rf.get("/")
     request.user = None
-    check(get_template(name).render({"shop_name": "Shop"}, request))
+    assert_markup_is_sound(get_template(name).render({"shop_name": "Shop"}, request))
 
 
 def test_the_page_for_a_crash_asks_nothing_of_the_database(rf, django_assert_num_queries):
@@ -130,7 +130,7 @@ def test_the_page_for_a_crash_asks_nothing_of_the_database(rf, django_assert_num
     with django_assert_num_queries(0):
         response = errors.server_error(rf.get("/"))
     assert response.status_code == 500
-    check(response.content.decode())
+    assert_markup_is_sound(response.content.decode())
 
 
 def test_the_policy_allows_own_scripts_and_styles_only(client, db):

@@ -1,5 +1,6 @@
 """Periodic jobs, system checks, settings."""
 
+import io
 from datetime import timedelta
 from decimal import Decimal
 
@@ -95,7 +96,9 @@ def test_error_of_missing_currency_points_to_the_check(settings):
 
 @pytest.mark.django_db
 def test_models_have_no_changes_without_a_migration():
-    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+    output = io.StringIO()
+    call_command("makemigrations", "--check", "--dry-run", stdout=output)
+    assert output.getvalue() == "No changes detected\n"
 
 
 def test_migrations_depend_on_no_setting_except_the_user_model():

@@ -818,9 +818,6 @@ class UnsignedAndBelieved(Unsigned):
 class UnsignedKit(Kit):
     signs_webhooks = False
 
-    def test_unsigned_call_is_refused(self):
-        """Its calls have no signature."""
-
 
 def test_unsigned_calls_must_be_confirmed():
     assert refused_by(Unsigned, UnsignedKit) == {}

@@ -395,6 +395,7 @@ def test_correct_source_wins_its_races():
     kit = ProductSourceContract()
     kit.test_racing_buyers_get_exactly_the_units(Shelf(), make_product)
     kit.test_racing_orders_of_several_products_do_not_deadlock(Shelf(), make_product)
+    assert min(Book.objects.values_list("on_hand", flat=True)) == 0
 
 
 @pytest.mark.django_db

@@ -32,7 +32,7 @@ def order(book):
     return place
 
 
-def refused(place, **options):
+def assert_refused(place, **options):
     before = Order.objects.count(), Book.objects.get().on_hand
     with pytest.raises(TooManyUnpaidOrders) as caught:
         place(**options)
@@ -57,7 +57,7 @@ def refused(place, **options):
 def test_spelling_of_a_contact_does_not_evade_the_limit(order, shop_settings, contact):
     shop_settings(MAX_UNPAID_ORDERS=1)
     order(**BOTH)
-    refused(order, **contact)
+    assert_refused(order, **contact)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +71,14 @@ def test_spelling_of_a_contact_does_not_evade_the_limit(order, shop_settings, co
 def test_unicode_forms_of_a_domain_are_one_contact(order, shop_settings, first, second):
     shop_settings(MAX_UNPAID_ORDERS=1)
     order(email=first)
-    refused(order, email=second)
+    assert_refused(order, email=second)
 
 
 @pytest.mark.parametrize("provider", ["memory", "bank", "on_delivery"])
 def test_orders_count_until_they_are_paid_or_staff_process_them(order, shop_settings, provider):
     shop_settings(MAX_UNPAID_ORDERS=1)
     first = order(provider=provider, **BOTH)
-    refused(order, provider="on_delivery", **BOTH)
+    assert_refused(order, provider="on_delivery", **BOTH)
     if provider == "on_delivery":
         lifecycle.start_processing(first.pk)
     elif provider == "bank":
@@ -93,7 +93,7 @@ def test_accepted_unpaid_order_still_counts(order, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=1)
     first = order(provider="bank", **BOTH)
     lifecycle.confirm(first.pk)
-    refused(order, **BOTH)
+    assert_refused(order, **BOTH)
     lifecycle.start_processing(first.pk)
     order(**BOTH)
 
@@ -102,28 +102,28 @@ def test_free_orders_hold_stock_too(order, shop_settings):
     shop_settings(MAX_UNPAID_ORDERS=2)
     Book.objects.update(sale_price=0)
     assert {order(**BOTH).payment_status, order(**BOTH).payment_status} == {"paid"}
-    refused(order, **BOTH)
+    assert_refused(order, **BOTH)
 
 
 def test_units_are_limited_over_all_unpaid_orders(order, shop_settings):
     shop_settings(MAX_UNPAID_UNITS=5)
-    assert "At most 5 units" in str(refused(order, quantity=6, **BOTH))
+    assert "At most 5 units" in str(assert_refused(order, quantity=6, **BOTH))
     order(quantity=3, **BOTH)
-    error = refused(order, quantity=3, **BOTH)
+    error = assert_refused(order, quantity=3, **BOTH)
     assert error.extra == {"max_unpaid_orders": 5, "max_unpaid_units": 5}
     order(quantity=2, **BOTH)
-    refused(order, quantity=1, **BOTH)
+    assert_refused(order, quantity=1, **BOTH)
 
 
 def test_units_that_are_not_sent_do_not_count(order, shop_settings):
     shop_settings(MAX_UNPAID_UNITS=5)
     lifecycle.cancel_units(order(quantity=5, **BOTH).pk, {"978-1": 4})
     order(quantity=4, **BOTH)
-    refused(order, quantity=1, **BOTH)
+    assert_refused(order, quantity=1, **BOTH)
 
 
 def test_one_order_cannot_take_the_whole_stock_by_default(order):
-    refused(order, quantity=201, provider="on_delivery", **BOTH)
+    assert_refused(order, quantity=201, provider="on_delivery", **BOTH)
     assert order(quantity=200, provider="on_delivery", **BOTH).status == "confirmed"
 
 
@@ -131,9 +131,9 @@ def test_visitor_is_limited_over_all_contacts_and_accounts(order, shop_settings,
     shop_settings(MAX_UNPAID_ORDERS=2, MAX_UNPAID_UNITS=10)
     order(email="a@example.org", visitor="0a1b")
     order(of=customer, visitor="0a1b")
-    refused(order, email="c@example.org", visitor="0a1b")
+    assert_refused(order, email="c@example.org", visitor="0a1b")
     order(email="c@example.org", visitor="2c3d", quantity=9)
-    refused(order, email="d@example.org", visitor="2c3d", quantity=2)
+    assert_refused(order, email="d@example.org", visitor="2c3d", quantity=2)
     order(email="d@example.org", visitor="4e5f")
     order(email="e@example.org")
 
@@ -142,8 +142,8 @@ def test_strangers_with_a_customers_address_do_not_keep_the_customer_from_orderi
     shop_settings(MAX_UNPAID_ORDERS=1)
     order(email=customer.email)
     order(of=customer)
-    refused(order, email=customer.email.upper())
-    refused(order, of=customer)
+    assert_refused(order, email=customer.email.upper())
+    assert_refused(order, of=customer)
 
 
 def test_api_counts_by_the_address_of_the_connection(client, book, shop_settings):
@@ -243,4 +243,4 @@ def test_orders_of_which_nothing_is_due_do_not_count(order, shop_settings):
     second = order(provider="bank", **BOTH)
     lifecycle.cancel(second.pk)
     payments.refund(first.pk, amount=Decimal(1), credit=False)
-    refused(order, provider="bank", **BOTH)
+    assert_refused(order, provider="bank", **BOTH)
