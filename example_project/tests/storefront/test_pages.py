@@ -114,7 +114,8 @@ def test_pages_of_a_customer_have_no_inline_script_or_style(customer, mug, path)
 def test_pages_of_an_order_have_no_inline_script_or_style(visitor, mug):
     order = visitor.buy("MUG")
     for name in ("order", "order_thanks", "order_pay"):
-        assert_markup_is_sound(visitor.get(links.order_path(order.number, guest_links.token_for(order.number), name=name)))
+        path = links.order_path(order.number, guest_links.token_for(order.number), name=name)
+        assert_markup_is_sound(visitor.get(path))
 
 
 @pytest.mark.parametrize("name", ["400.html", "403.html", "403_csrf.html", "404.html"])
