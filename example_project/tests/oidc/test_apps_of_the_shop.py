@@ -132,9 +132,9 @@ def test_authlib_logs_in(log_in, make_app, discovery, shop, user, method):
     session, tokens = log_in(scope="openid email orders:read", token_endpoint_auth_method=method)
 
     claims = claims_of(tokens["id_token"], discovery)
-    claims = session.get(discovery["userinfo_endpoint"]).json()
     assert (claims["aud"], claims["nonce"], claims["sub"]) == ("server", "n", str(user.pk))
-    assert (claims["sub"], claims["email"]) == (str(user.pk), user.email)
+    userinfo = session.get(discovery["userinfo_endpoint"]).json()
+    assert (userinfo["sub"], userinfo["email"]) == (str(user.pk), user.email)
     assert session.get(shop + PROFILE).json()["email"] == user.email
     newer = session.refresh_token(discovery["token_endpoint"])
     assert newer["access_token"] != tokens["access_token"]
