@@ -263,6 +263,18 @@ def test_a_filter_by_an_attribute_that_is_not_counted_costs_no_second_count(shop
     assert counted.call_count == 2  # the matches, and those without the filter by colour
 
 
+def test_facets_of_a_change_that_was_rolled_back_are_never_shown(shop):
+    red = Filters(attributes=(("colour", "red"),))
+    with transaction.atomic():
+        products.create("plum", name="Plum", price=Decimal(1), attributes={"colour": "red"})
+        assert browsing.count_facets(red).count == 3
+        transaction.set_rollback(True)
+    products.create("pear", name="Pear", price=Decimal(1), attributes={"colour": "green"})
+    assert browsing.count_facets(red).count == 2
+    facets.fold()
+    assert browsing.count_facets(red).count == 2
+
+
 def test_many_matching_products_are_estimated_from_samples(shop, monkeypatch):
     for number in range(60):
         products.create(

@@ -29,6 +29,7 @@ class _Change(NamedTuple):
     categories: list[int]
     added: list[int]
     removed: list[int]
+    random: int
 
 
 def fold() -> int:
@@ -103,7 +104,7 @@ def _fold_chunk() -> int:
             for facet in facets:
                 for category_id in above:
                     numbers[category_id, facet] += sign
-    numbers[FOLDED, 0] += len(changes)
+    numbers[FOLDED, 0] += sum(change.random for change in changes)
     _add(numbers)
     FacetChange.objects.filter(pk__in=[change.pk for change in changes]).delete()
     return len(changes)
@@ -114,19 +115,20 @@ def _recount_one() -> int:
     """Count a category again. All reads see one snapshot, and the changes that are not folded are left out."""
     bulk.use_one_snapshot(FacetChange)
     _locked()
-    marker = FacetChange.objects.filter(category_id__isnull=False).order_by("pk").first()
-    if marker is None or marker.category_id is None:
+    marked = FacetChange.objects.filter(category_id__isnull=False).order_by("pk")
+    category_id = marked.values_list("category_id", flat=True).first()
+    if category_id is None:
         return 0
-    category_id = marker.category_id
     FacetCount.objects.filter(category_id=category_id).delete()
     below = [] if category_id == EVERYTHING else subtree_terms(categories.current_tree(), category_id)
     if below or category_id == EVERYTHING:
         counted = Counter(queries.counted_numbers(category_id, below))
         counted.subtract(queries.unfolded_numbers(category_id, below))
         _add({(category_id, facet): number for facet, number in counted.items()})
-    found: int = FacetChange.objects.filter(category_id=category_id).delete()[0]
-    _add({(FOLDED, 0): found})
-    return found
+    markers = dict(FacetChange.objects.filter(category_id=category_id).values_list("pk", "random"))
+    FacetChange.objects.filter(pk__in=markers).delete()
+    _add({(FOLDED, 0): sum(markers.values())})
+    return len(markers)
 
 
 def _locked() -> list[_Change]:

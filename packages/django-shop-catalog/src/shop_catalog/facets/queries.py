@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Count, F, QuerySet, Value
+from django.db.models import Aggregate, BigIntegerField, Count, F, QuerySet, Sum, Value
 from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
 from shop_core.db.transactions import connection_of
@@ -22,13 +22,15 @@ EVERYTHING = 0
 """The ``category_id`` of counts of the whole shop."""
 
 FOLDED = -1
-"""The ``category_id`` of a row that is no category's: its ``number`` says how many changes were ever folded."""
+"""The ``category_id`` of a row that is no category's: its ``number`` is the sum of ``random`` of all changes
+that were ever folded."""
 
 
 class Version(NamedTuple):
-    """The version of the counts. Every change of the catalogue changes one of these numbers: the changes that were
-    folded, those that are not folded yet, and the products whose publication has begun or ended since they were
-    counted.
+    """The version of the counts. Every change of the catalogue changes one of these numbers.
+
+    The first two are sums of random numbers: of the changes that were folded, and of those that are not folded yet.
+    ``due`` is the number of products whose publication has begun or ended since they were counted.
     """
 
     folded: int
@@ -245,14 +247,14 @@ def _build_counted(p: Any, everything: bool) -> QuerySet[Any, Any]:  # noqa: FBT
 def _build_version(p: Any) -> QuerySet[Any, Any]:
     now = p("now", ProductTerms._meta.get_field("changes_at"))
 
-    def number(rows: QuerySet[Any, Any], place: int) -> QuerySet[Any, Any]:
+    def number(rows: QuerySet[Any, Any], place: int, of_rows: Aggregate) -> QuerySet[Any, Any]:
         named = rows.order_by().annotate(place=Value(place, output_field=BigIntegerField())).values("place")
-        counted: QuerySet[Any, Any] = named.annotate(number=Count("pk")).values_list("place", "number")
-        return counted
+        found: QuerySet[Any, Any] = named.annotate(number=of_rows).values_list("place", "number")
+        return found
 
     folded = FacetCount.objects.filter(category_id=FOLDED).values_list("facet", "number")
-    unfolded = number(FacetChange.objects.all(), 1)
-    due = number(ProductTerms.objects.filter(changes_at__lte=now), 2)
+    unfolded = number(FacetChange.objects.all(), 1, Sum("random"))
+    due = number(ProductTerms.objects.filter(changes_at__lte=now), 2, Count("pk"))
     return folded.union(unfolded, due, all=True)
 
 

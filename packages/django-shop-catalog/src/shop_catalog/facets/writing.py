@@ -13,6 +13,7 @@ from shop_catalog import bulk
 from shop_catalog.facets import queries, terms, values
 from shop_catalog.facets.queries import ListedRow, VariantRow
 from shop_catalog.models import FacetChange, ProductKind, ProductTerms
+from shop_catalog.models.facet_change import random_number
 
 CHUNK = 1000
 COLUMNS = ("product_id", "terms", "facets", "is_counted", "changes_at")
@@ -57,8 +58,8 @@ def _refresh(ids: list[int]) -> None:
     old = {entry.product_id: entry for entry in _locked(ids)}
     new = {entry.product_id: entry for entry in _entries(ids)}
     _write(old, new)
-    changes = [change for pk in ids for change in _changes(old.get(pk), new.get(pk))]
-    bulk.insert(FacetChange, ("categories", "added", "removed"), changes)
+    changes = [(*change, random_number()) for pk in ids for change in _changes(old.get(pk), new.get(pk))]
+    bulk.insert(FacetChange, ("categories", "added", "removed", "random"), changes)
 
 
 def _locked(ids: list[int]) -> list[Entry]:

@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import django.utils.timezone
 import mptt.fields
+import shop_catalog.models.facet_change
 import shop_catalog.models.numbers
 import uuid
 from decimal import Decimal
@@ -753,6 +754,7 @@ class Migration(migrations.Migration):
                 ("categories", shop_catalog.models.numbers.NumbersField(default=list)),
                 ("added", shop_catalog.models.numbers.NumbersField(default=list)),
                 ("removed", shop_catalog.models.numbers.NumbersField(default=list)),
+                ("random", models.BigIntegerField(default=shop_catalog.models.facet_change.random_number)),
             ],
             options={
                 "verbose_name": "facet change",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from shop_catalog.models.numbers import NumbersField
+
+
+def random_number() -> int:
+    return secrets.randbits(31)
 
 
 class FacetChange(models.Model):
@@ -13,12 +19,15 @@ class FacetChange(models.Model):
 
     The facets ``added`` and ``removed`` count for all categories above ``categories``. With ``category_id``: that
     category has to be counted again.
+
+    ``random`` is a part of the version of the counts: no other change reaches the version of one that was rolled back.
     """
 
     category_id = models.BigIntegerField(null=True)
     categories = NumbersField(default=list)
     added = NumbersField(default=list)
     removed = NumbersField(default=list)
+    random = models.BigIntegerField(default=random_number)
 
     class Meta:
         verbose_name = _("facet change")
