@@ -7,10 +7,8 @@ get no message about it. The callers have locked the order and the payment.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.utils.translation import gettext as _
 from shop_core.money import as_text
@@ -18,7 +16,7 @@ from shop_core.money import as_text
 from shop_orders import crediting, events, lifecycle
 from shop_orders.models import Credit, Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import DisputeState, PaymentState, label_of
-from shop_orders.payments import order_status, refund_results
+from shop_orders.payments import order_status, provider_events, refund_results
 
 Outcome = ProviderEvent.Outcome
 Status = Refund.Status
@@ -139,21 +137,16 @@ def _credit(order: Order, row: Refund, *, is_lost: bool) -> None:
 def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
     """Record each state of a dispute once in the timeline, with what staff have to do. Returns whether it is new."""
     state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.amount}:{listed.respond_by}"
-    digest = hashlib.sha256(state.encode()).hexdigest()[:32]
     message = f"{_text(payment, listed)} {problem}".strip()
-    values: dict[str, Any] = {
-        "kind": KIND,
-        "payment": payment,
-        "provider_reference": payment.provider_reference,
-        "refund_reference": listed.reference,
-        "amount": listed.amount,
-        "detail": message[:500],
-        "outcome": Outcome.HELD if problem else Outcome.APPLIED,
-    }
-    _row, is_new = ProviderEvent.objects.get_or_create(
-        provider=payment.provider,
-        provider_event_id=f"{PREFIX}{payment.public_id}:{digest}",
-        defaults=values,
+    _row, is_new = provider_events.record_state(
+        payment,
+        PREFIX,
+        state,
+        kind=KIND,
+        refund_reference=listed.reference,
+        amount=listed.amount,
+        detail=message[:500],
+        outcome=Outcome.HELD if problem else Outcome.APPLIED,
     )
     if is_new:
         events.record(order, "payment_disputed", is_public=False, message=message)

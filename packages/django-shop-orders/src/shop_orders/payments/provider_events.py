@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from decimal import Decimal
 from typing import Any
@@ -55,6 +56,19 @@ def store(alias: str, event: PaymentEvent, payment: Payment | None) -> ProviderE
             setattr(row, column, value)
         row.save(update_fields=list(changes))
     return row
+
+
+def record_state(payment: Payment, prefix: str, state: str, **values: Any) -> tuple[ProviderEvent, bool]:
+    """The event for something that was found in a state fetched from the provider, and whether it is new.
+
+    It is made once for each ``state``, a text. No provider's event ids start with ``prefix``.
+    """
+    digest = hashlib.sha256(state.encode()).hexdigest()[:32]
+    return ProviderEvent.objects.get_or_create(
+        provider=payment.provider,
+        provider_event_id=f"{prefix}{payment.public_id}:{digest}",
+        defaults={"payment": payment, "provider_reference": payment.provider_reference, **values},
+    )
 
 
 def as_event(row: ProviderEvent) -> PaymentEvent:

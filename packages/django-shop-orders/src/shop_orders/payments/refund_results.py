@@ -6,7 +6,6 @@ The callers have locked the order and the payment.
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -357,18 +356,8 @@ def _hold_listed(order: Order, payment: Payment, listed: RefundState, text: str)
 
 
 def _event_of_state(payment: Payment, name: str, **values: Any) -> ProviderEvent:
-    """The event for something that was found in a fetched state, made once for each ``name``."""
-    digest = hashlib.sha256(name.encode()).hexdigest()[:32]
-    row, _is_new = ProviderEvent.objects.get_or_create(
-        provider=payment.provider,
-        provider_event_id=f"fetched:{payment.public_id}:{digest}",
-        defaults={
-            "kind": "refunded",
-            "payment": payment,
-            "provider_reference": payment.provider_reference,
-            "outcome": Outcome.WAITING,
-            **values,
-        },
+    row, _is_new = provider_events.record_state(
+        payment, "fetched:", name, kind="refunded", outcome=Outcome.WAITING, **values
     )
     row.payment = payment
     return row
