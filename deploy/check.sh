@@ -26,8 +26,8 @@ for unit in deploy/server/systemd/*; do
   sed -E -e 's#^ExecStart=[^ ]+#ExecStart=/bin/true#; s#^(WorkingDirectory=).*#\1/#' "$unit" > "$folder/${unit##*/}"
 done
 for unit in "$folder"/*.service "$folder"/*.timer "$folder"/*.target; do
-  told=$(systemd-analyze verify --man=no "$unit" 2>&1 | grep -F "$folder" || true)
-  [ -z "$told" ] || { echo "$told" >&2; exit 1; }
+  found=$(systemd-analyze verify --man=no "$unit" 2>&1 | grep -F "$folder" || true)
+  [ -z "$found" ] || { echo "$found" >&2; exit 1; }
 done
 
 # nginx, on copies whose host and file names exist here.

@@ -1,4 +1,4 @@
-"""Posts from the shop's own pages, told by the browser's headers, so that a page without a token can be shared."""
+"""Recognises posts from the shop's own pages by headers of the browser, so a page without a token can be shared."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def _fill_cart(world: World, shopper: Shopper) -> None:
         cart, token = carts.add_to_cart(sku, quantity, customer=shopper.customer, token=shopper.token)
         return cart, token
 
-    answer = world.run(f"{shopper.name} puts {quantity} × {sku} into the cart", add, documents=function)
-    if answer is not None:
-        cart, token = answer
+    result = world.run(f"{shopper.name} puts {quantity} × {sku} into the cart", add, documents=function)
+    if result is not None:
+        cart, token = result
         shopper.token = token or shopper.token
         shopper.carts.append(cart)
 

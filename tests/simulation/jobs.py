@@ -37,14 +37,14 @@ JOBS = {
 def run(world: World, name: str) -> Any:
     waiting = _waiting() if name == "expire_orders" else set()
     lines, faults, deaths = len(world.story.lines), len(world.faults), world.deaths
-    answer = world.run(f"the job {name} runs", JOBS[name])
-    if not answer and (len(world.story.lines), len(world.faults), world.deaths) == (lines + 1, faults, deaths):
+    result = world.run(f"the job {name} runs", JOBS[name])
+    if not result and (len(world.story.lines), len(world.faults), world.deaths) == (lines + 1, faults, deaths):
         world.story.lines.pop()  # it had nothing to do
     if waiting:
         for order in Order.objects.filter(pk__in=waiting, status=OrderStatus.CANCELLED):
             if order.cancel_reason == "It was not paid in time.":
                 _check_expired(world, order)
-    return answer
+    return result
 
 
 def run_all(world: World) -> None:

@@ -151,15 +151,15 @@ class World:
     # Processes.
 
     def run(self, text: str, work: Callable[[], Any], *, documents: Callable[..., Any] | None = None) -> Any:
-        """Let a process do some work. It may die; a documented error is its answer, any other is a fault."""
+        """Let a process do some work. It may die; it may raise a documented error; any other is a fault."""
         dies_at = self.rng.randint(1, self.rng.choice((6, 15, 45)))
         dies_at = dies_at if self.happens("death", 0.15) else 0
         first = len(self.story.lines)
         self.story.say(text)
-        before, answer, outcome = Counter(self.heard), None, "done"
+        before, result, outcome = Counter(self.heard), None, "done"
         with death.process(dies_at=dies_at) as life:
             try:
-                answer = work()
+                result = work()
             except ShopOrdersError as error:
                 outcome = f"refused: {type(error).__name__}"
                 if documents is not None and not isinstance(error, documented(documents)):
@@ -172,7 +172,7 @@ class World:
             outcome = f"the process died at its moment {dies_at}"
             self.may_repeat.update(set(self.heard - before))
         self.story.lines[first] += f" → {outcome}"
-        return answer
+        return result
 
     def meanwhile(self, when: str, rival: str = "") -> None:
         """Others act while somebody waits for a provider, and often do the same: the step ``rival``."""

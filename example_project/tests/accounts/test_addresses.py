@@ -163,15 +163,15 @@ def test_registering_an_address_like_admin_is_as_any_registration(make_user: Any
         "headless": lambda email: Api(Client()).post("/_allauth/app/v1/auth/signup", registration(email)),
     }
 
-    def answer(email: str) -> tuple[int, Any]:
+    def response_to(email: str) -> tuple[int, Any]:
         cache.clear()
         response = calls[way](email)
         return response.status_code, response.headers.get("Location") or sorted(response.json())
 
-    usual = [answer("fresh@live.example") for _time in range(2)]
+    usual = [response_to("fresh@live.example") for _time in range(2)]
     make_user("admin@live.example", is_staff=True)
 
-    assert [answer(spelling) for _time in range(2)] == usual
+    assert [response_to(spelling) for _time in range(2)] == usual
     assert {status for status, _content in usual} == {{"page": 302, "API": 201, "headless": 401}[way]}
     assert User.objects.count() == 3
     assert {message.to[0] for message in sent_mails()} == {"fresh@live.example", spelling}

@@ -72,7 +72,7 @@ CALLS: dict[str, Call] = {
 
 
 class Seen(NamedTuple):
-    """What a visitor could tell apart."""
+    """What a visitor could see or measure."""
 
     status: int
     body: str

@@ -58,10 +58,10 @@ const scenarios = {
       },
     });
     const claims = tokens.claims();
-    const told = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
-    expect(told.email === "customer@example.org" && told.email_verified, "userinfo does not tell the address");
+    const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub);
+    expect(userinfo.email === "customer@example.org" && userinfo.email_verified, "userinfo does not have the address");
     const profile = await (await call("/auth/customers/profile/", tokens.access_token)).json();
-    expect(profile.email === told.email, "the token does not open the profile");
+    expect(profile.email === userinfo.email, "the token does not open the profile");
     const write = await call("/auth/customers/logout/", tokens.access_token, { method: "POST" });
     const asked = write.headers.get("WWW-Authenticate");
     expect(write.status === 403 && asked.includes("orders:write"), `without the scope: ${write.status} ${asked}`);

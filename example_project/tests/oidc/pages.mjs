@@ -172,7 +172,7 @@ const scenarios = {
       });
       return { status: response.status, content: await response.json() };
     }).catch((error) => ({ status: String(error) }));
-    expect(done.status === 200, `the passkey log-in answered ${done.status} ${JSON.stringify(done.content)}`);
+    expect(done.status === 200, `the passkey log-in responded ${done.status} ${JSON.stringify(done.content)}`);
     const token = done.content?.meta?.access_token;
     const profile = await fetch(`${shop}/api/v1/auth/customers/profile/`, { headers: { Authorization: `Bearer ${token}` } });
     expect(profile.status === 200, "the token of a passkey opens nothing");

@@ -188,7 +188,7 @@ def test_two_processes_of_32_threads_let_exactly_n_requests_through(server):
 
 
 class Refusing:
-    """A server on loopback that speaks RESP and answers every command but the first handshake with one error."""
+    """A server on loopback that speaks RESP and responds to every command but the first handshake with one error."""
 
     def __init__(self, reply):
         self.reply = reply

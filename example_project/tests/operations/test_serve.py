@@ -83,14 +83,14 @@ def test_two_workers_survive_one_that_dies_twice_within_five_seconds(tmp_path):
     try:
         wait_for(lambda: status(port) == 200)
         first = wait_for(lambda: len(found := children(server.pid)) == 2 and found)
-        answers, over = [], threading.Event()
+        responses, over = [], threading.Event()
 
         def visit():
             while not over.wait(0.05):
                 try:
-                    answers.append(status(port))
+                    responses.append(status(port))
                 except OSError:
-                    answers.append("reset")
+                    responses.append("reset")
 
         visitor = threading.Thread(target=visit)
         visitor.start()
@@ -101,13 +101,13 @@ def test_two_workers_survive_one_that_dies_twice_within_five_seconds(tmp_path):
         assert time.monotonic() - started < 5
         third = wait_for(lambda: len(found := children(server.pid)) == 2 and set(found) != set(second) and found)
         assert first[1] in third, "the healthy worker goes on"
-        before = len(answers)
-        wait_for(lambda: len(answers) > before + 20)
+        before = len(responses)
+        wait_for(lambda: len(responses) > before + 20)
         over.set()
         visitor.join()
     finally:
         server.terminate()
         server.wait(30)
     assert server.returncode in {0, -signal.SIGTERM}
-    assert {*answers[before:]} == {200}
-    assert answers.count("reset") <= 2, "only requests that the killed worker had accepted"
+    assert {*responses[before:]} == {200}
+    assert responses.count("reset") <= 2, "only requests that the killed worker had accepted"

@@ -275,8 +275,8 @@ def test_cursor_by_relevance_is_refused_with_and_without_a_search(shop, anyone):
     """Without a search, the order by relevance is newest first."""
     for made, used in (({"q": "product"}, {}), ({}, {"q": "product"})):
         cursor = anyone.get("/products/", order="relevance", limit=2, **made).json()["next"]
-        answer = anyone.get("/products/", order="relevance", cursor=cursor, **used)
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+        response = anyone.get("/products/", order="relevance", cursor=cursor, **used)
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_cursor")
 
 
 LONG_NAMES = {

@@ -78,9 +78,9 @@ def test_money_that_is_taken_back_counts_as_refunded_until_it_is_paid_out_again(
     assert send("created", row) == "applied"
     assert send("funds_withdrawn", row) == "ignored"
     assert account(card) == (25, 25, 25, 0, "refunded")
-    (note,) = event_messages(card)
-    assert note.startswith("The customer disputes this payment with their bank, and 25.00 KES was taken back. Respond")
-    assert "on the page of Card until 2026-12-01. Do not refund it, and do not send goods" in note
+    (message,) = event_messages(card)
+    assert message.startswith("The customer disputes this payment with their bank, and 25.00 KES was taken back.")
+    assert "Respond on the page of Card until 2026-12-01. Do not refund it, and do not send goods" in message
     with pytest.raises(RefundTooLarge):
         payments.refund(card.order_id, amount=Decimal(1))
     row = fake_stripe.dispute(intent(card), 2500, status="won", moved=[-2500, 2500])

@@ -122,7 +122,7 @@ def test_refund_that_is_reported_before_its_payment_makes_nothing_negative(order
 
 
 def test_call_that_fails_on_the_way_is_repeated_and_applied_once(client, order, memory_provider, monkeypatch):
-    """fossasia/eventyay#3447: an error was answered with 200, so the provider did not repeat the call."""
+    """fossasia/eventyay#3447: the response to an error was 200, so the provider did not repeat the call."""
     payment = payments.start(order.pk)
     event = PaymentEvent(
         event_id="evt-1", kind="captured", reference=payment.provider_reference, amount=Decimal(25), currency="KES"

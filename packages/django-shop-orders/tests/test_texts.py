@@ -1,4 +1,4 @@
-"""No public function lets a text reach the database that a column cannot hold: the answer is a documented error."""
+"""No public function lets a text reach the database that a column cannot hold: it raises a documented error."""
 
 import inspect
 from contextlib import suppress

@@ -83,7 +83,7 @@ const staff = await visitor();
 await logIn(staff, "staff");
 await staff.click(".tile:has-text('To pack')");
 await staff.click(`#result_list a:has-text('${number}')`);
-expect((await staff.textContent(".timeline")).includes(GUEST.email), "the time line does not say who was told");
+expect((await staff.textContent(".timeline")).includes(GUEST.email), "the time line does not say who got a message");
 await open(guest, "/demo/inbox/");
 await guest.click("form[action*=fail-next-sms] button");
 await Promise.all([staff.waitForURL("**/step/process/"), pressByKeyboard(staff, "Start processing")]);

@@ -1,4 +1,4 @@
-"""Tells visitors apart by their network address, stored only as a keyed hash, and limits how often they may call."""
+"""Distinguishes visitors by their network address, stored only as a keyed hash, and limits how often they may call."""
 
 from __future__ import annotations
 

@@ -291,7 +291,7 @@ class PaymentProvider:
         return False
 
     def register_webhooks(self, *, base_url: str) -> Iterable[str]:  # noqa: ARG002
-        """Tell the service the URLs to call, where it does not have them from ``start``. Returns the URLs.
+        """Register the URLs that the service calls, where it does not have them from ``start``. Returns the URLs.
 
         ``base_url`` is the site's scheme and host. Needs to be done once, and again when the URLs change.
 

@@ -161,7 +161,7 @@ def queue(
 
 
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
-    """Refund money that exceeds the amount due, or record a private event that tells staff what to do.
+    """Refund money that exceeds the amount due, or record a private event with what staff have to do.
 
     Staff decide where they send refunds by hand, and after an order expired, since they can reinstate it. The caller
     has locked the order.
