@@ -1,5 +1,6 @@
 """Facets, which must be exact at any moment: stored counts before and after folding, and counts of filtered lists."""
 
+import threading
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -8,7 +9,7 @@ from unittest import mock
 import pytest
 from django.conf import settings as site
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,9 @@ from shop_catalog.browsing import Filters, listing
 from shop_catalog.browsing import facets as browsing_facets
 from shop_catalog.exceptions import ShopCatalogError
 from shop_catalog.facets import folding
+from shop_catalog.facets import values as facet_values
 from shop_catalog.imports import RawRow, import_products
-from shop_catalog.models import Category, FacetChange, Product
+from shop_catalog.models import Category, FacetChange, FacetValue, Product
 
 pytestmark = pytest.mark.django_db
 NAMES = site.SHOP_CATALOG["FACETS"]
@@ -273,6 +275,75 @@ def test_facets_of_a_change_that_was_rolled_back_are_never_shown(shop):
     assert browsing.count_facets(red).count == 2
     facets.fold()
     assert browsing.count_facets(red).count == 2
+
+
+def colours():
+    found = browsing.count_facets(Filters())
+    return found.attributes.get("colour", {}), found.other.get("colour", 0)
+
+
+@pytest.fixture
+def room_for_two(monkeypatch):
+    monkeypatch.setattr(facet_values, "MAX_VALUES", 2)
+    monkeypatch.setattr(folding, "MAX_UNUSED", 0)
+    for colour in ("red", "blue", "green", "green"):
+        number = Product.objects.count()
+        products.create(f"C{number}", name="X", price=Decimal(1), attributes={"colour": colour})
+    assert colours() == ({"red": 1, "blue": 1}, 2)
+
+
+@pytest.mark.usefixtures("room_for_two")
+def test_values_that_no_product_has_make_room_for_others():
+    products.change(products.get("C0"), is_active=False)
+    facets.fold()
+    assert facets.delete_unused() == 0  # the product may be published again
+    products.delete(products.get("C0"))
+    facets.fold()
+    assert facets.delete_unused() == 1
+    assert not browsing.count_facets(Filters()).is_complete
+    facets.fold()
+    assert facets.delete_unused() == 0
+    assert colours() == ({"blue": 1, "green": 2}, 0)
+    assert browsing.count_facets(Filters()).is_complete
+
+
+@pytest.mark.usefixtures("room_for_two")
+def test_a_value_that_was_deleted_while_it_was_written_gets_its_name_again():
+    FacetValue.objects.filter(value="blue").delete()
+    facets.fold()
+    assert colours() == ({"red": 1}, 2)
+    facets.delete_unused()
+    assert colours() == ({"red": 1, "blue": 1}, 2)
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_two_transactions_that_add_the_same_values_do_not_wait_for_each_other():
+    both_wrote, failed = threading.Barrier(2, timeout=20), []
+
+    def write(*colours):
+        try:
+            with transaction.atomic():
+                for colour in colours:
+                    sku = "-".join((*colours, colour))
+                    products.create(sku, name=sku, price=Decimal(1), attributes={"colour": colour})
+                    if colour == colours[0]:
+                        both_wrote.wait()
+        except DatabaseError as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=args) for args in (("red", "blue"), ("blue", "red"))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert colours() == ({"red": 2, "blue": 2}, 0)
+    facets.fold()
+    assert colours() == ({"red": 2, "blue": 2}, 0)
+    assert browsing.count_facets(Filters()).is_complete
 
 
 def test_many_matching_products_are_estimated_from_samples(shop, monkeypatch):

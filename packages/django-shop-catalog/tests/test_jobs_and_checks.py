@@ -10,8 +10,9 @@ from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.utils import timezone
-from shop_catalog import checks, jobs, products
+from shop_catalog import checks, facets, jobs, products
 from shop_catalog.conf import app_settings
+from shop_catalog.facets import values as facet_values
 from shop_catalog.models import JobRun
 from shop_core.jobs import Job
 
@@ -123,14 +124,14 @@ def test_wrong_facets_are_reported_with_a_line_to_paste(settings, value):
 
 
 @pytest.mark.django_db
-def test_check_names_attributes_with_more_values_than_are_counted(monkeypatch):
-    for number in range(2):
+def test_check_names_attributes_with_values_that_are_counted_together(monkeypatch):
+    monkeypatch.setattr(facet_values, "MAX_VALUES", 2)
+    for number, is_reported in ((0, False), (1, False), (2, True)):
         products.create(f"{number}", name="X", price=Decimal(1), attributes={"colour": f"c{number}"})
-    assert checks.check_facet_values(app_configs=None, databases=["default"]) == []
-    monkeypatch.setattr(checks, "MAX_VALUES", 1)
-    (message,) = checks.check_facet_values(app_configs=None, databases=["default"])
-    assert message.id == "shop_catalog.W005"
-    assert '"colour"' in message.msg
+        facets.fold()
+        messages = checks.check_facet_values(app_configs=None, databases=["default"])
+        assert [message.id for message in messages] == ["shop_catalog.W005"] * is_reported
+    assert '"colour"' in messages[0].msg
 
 
 @pytest.mark.parametrize("databases", [None, [], ["archive"]])

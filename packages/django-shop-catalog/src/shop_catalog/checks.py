@@ -19,8 +19,8 @@ from shop_core.db.transactions import app_routing, connection_of
 
 from shop_catalog import reviews
 from shop_catalog.conf import app_settings
-from shop_catalog.facets.queries import value_counts
-from shop_catalog.facets.values import MAX_NAMES, MAX_VALUES, filterable
+from shop_catalog.facets.queries import crowded_names
+from shop_catalog.facets.values import MAX_LENGTH, MAX_NAMES, MAX_VALUES, filterable
 from shop_catalog.models import FacetValue, Product
 from shop_catalog.search import SearchBackend
 
@@ -88,19 +88,19 @@ def check_facet_values(
     databases: Sequence[str] | None = None,
     **_kwargs: Any,
 ) -> list[CheckMessage]:
-    """Warn about attributes with more values than are counted individually. It reads the database."""
+    """Warn about attributes with values that are not counted individually. It reads the database."""
     if router.db_for_write(FacetValue) not in (databases or ()):
         return []
     if FacetValue._meta.db_table not in connection_of(FacetValue).introspection.table_names():
         return []
     return [
         CheckWarning(
-            f'The attribute "{name}" has more than {MAX_VALUES} values. The rest are counted together as "other".',
+            f'Some values of the attribute "{name}" are counted together as "other": there are more than '
+            f"{MAX_VALUES}, or they are longer than {MAX_LENGTH} characters.",
             hint=f'Remove "{name}" from SHOP_CATALOG["FACETS"] if nearly every product has a value of its own.',
             id="shop_catalog.W005",
         )
-        for name, number in value_counts().items()
-        if number > MAX_VALUES and name in filterable()
+        for name in sorted(crowded_names() & set(filterable()))
     ]
 
 

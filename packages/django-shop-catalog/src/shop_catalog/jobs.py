@@ -90,6 +90,12 @@ JOBS: tuple[Job, ...] = (
         consequence="The table of submitted forms grows without limit.",
     ),
     Job(
+        name="delete_unused_facets",
+        function=facets.delete_unused,
+        every=timedelta(days=1),
+        consequence="Values that no product has any more keep new ones from being counted individually.",
+    ),
+    Job(
         name="check_tree",
         function=check_tree,
         every=timedelta(days=1),

@@ -103,7 +103,7 @@ def _count(
     with_categories: bool,
 ) -> Facets:
     numbers = _numbers(filters, tree, node, now)
-    names = {pk: row for pk, row in facets.names().items() if row.name in facets.filterable()}
+    names = {facet: row for facet, row in facets.names().items() if row.name in facets.filterable()}
     attributes, other = _attributes(numbers.by_facet, names)
     is_exact = numbers.is_exact
     for name in filters.wanted.keys() & facets.filterable():
@@ -176,7 +176,7 @@ def _attributes(
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     other: dict[str, int] = {}
     for facet, number in sorted(by_facet.items(), key=lambda item: (-item[1], item[0])):
-        row = names.get(terms.value_id_of(facet) or 0)
+        row = names.get(facet)
         if row is None or number <= 0:
             continue
         if row.value is None:

@@ -6,7 +6,7 @@ the stored counts, and a read adds the rows that are not folded yet. Reads are a
 """
 
 from shop_catalog.facets import terms
-from shop_catalog.facets.folding import fold, rebuild, recount_all
+from shop_catalog.facets.folding import delete_unused, fold, rebuild, recount_all
 from shop_catalog.facets.queries import EVERYTHING, FacetName, Version, names, version
 from shop_catalog.facets.reading import current_counts, current_totals, subtree_terms
 from shop_catalog.facets.terms import are_in_one_band
@@ -20,6 +20,7 @@ __all__ = [
     "are_in_one_band",
     "current_counts",
     "current_totals",
+    "delete_unused",
     "filterable",
     "fold",
     "mark_changed",

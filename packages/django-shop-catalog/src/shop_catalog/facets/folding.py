@@ -6,16 +6,22 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from django.db.models import F, Value
 from django.utils import timezone
+from shop_core.db.rows import chunks
 from shop_core.db.transactions import in_transaction
 
 from shop_catalog import bulk, categories
 from shop_catalog.facets import queries, writing
 from shop_catalog.facets.queries import EVERYTHING, FOLDED
 from shop_catalog.facets.reading import subtree_terms
-from shop_catalog.facets.values import filterable, store_names
+from shop_catalog.facets.values import MAX_VALUES, filterable, store_names
 from shop_catalog.models import Category, FacetChange, FacetCount, FacetValue, Product, ProductTerms
+from shop_catalog.models.numbers import Overlaps
 from shop_catalog.statistics.changes import with_ancestors
+
+MAX_UNUSED = MAX_VALUES // 10
+"""The number of unused values that an attribute keeps, since all products are counted again after a deletion."""
 
 CHUNK = 10_000
 """The number of changes that are folded in one transaction."""
@@ -78,11 +84,33 @@ def fill_new_facets() -> None:
     names = filterable()
     others = FacetValue.objects.filter(value__isnull=True)
     others.exclude(name__in=names).update(is_complete=False)
-    if others.filter(name__in=names, is_complete=True).count() == len(set(names)):
-        return
-    rebuild()
-    store_names()
-    others.filter(name__in=names).update(is_complete=True)
+    rows = others.filter(name__in=names)
+    if set(names) - set(rows.filter(is_complete=True).values_list("name", flat=True)):
+        rebuild()
+        store_names()
+    rows.filter(is_complete=False).update(is_complete=True)
+
+
+def delete_unused() -> int:
+    """Delete values that no product has, if they take the room of others. Returns how many were deleted.
+
+    Then the next fold counts all products again, so an attribute keeps up to ``MAX_UNUSED`` of them.
+    """
+    for facet in queries.unnamed_facets():
+        having = ProductTerms.objects.filter(Overlaps(F("terms"), Value(facet))).order_by("pk")
+        for ids in chunks(list(having.values_list("pk", flat=True)), writing.CHUNK):
+            _refresh_in_transaction(list(ids))
+    return sum(_delete_unused_of(name) for name in sorted(queries.crowded_names() & set(filterable())))
+
+
+@in_transaction(FacetValue)
+def _delete_unused_of(name: str) -> int:
+    unused = queries.unused_keys(name)
+    if len(unused) <= MAX_UNUSED:
+        return 0
+    FacetValue.objects.filter(key__in=unused).delete()
+    FacetValue.objects.filter(name=name, value__isnull=True).update(is_complete=False)
+    return len(unused)
 
 
 @in_transaction(ProductTerms)

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Aggregate, BigIntegerField, Count, F, QuerySet, Sum, Value
+from django.db.models import Aggregate, BigIntegerField, Count, Exists, F, OuterRef, QuerySet, Sum, Value
 from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
 from shop_core.db.transactions import connection_of
 
 from shop_catalog.bulk.queries import insert_values
-from shop_catalog.facets.terms import EVERY
+from shop_catalog.facets.terms import EVERY, FIRST_VALUE
 from shop_catalog.managers import published_at
 from shop_catalog.models import FacetChange, FacetCount, FacetValue, Product, ProductCategory, ProductTerms
 from shop_catalog.models.numbers import EachNumber, NumbersField, Overlaps, each_number
@@ -60,7 +60,7 @@ class CategoriesNumber(NamedTuple):
 
 
 class FacetName(NamedTuple):
-    id: int
+    key: int
     name: str
     value: str | None
     is_complete: bool
@@ -159,18 +159,42 @@ def total_changes(*, now: datetime) -> list[CategoriesNumber]:
 
 
 def names() -> dict[int, FacetName]:
-    """The known values of all filterable attributes, by id."""
-    return {row.id: row for row in _NAMES.rows()}
+    """The known values of all filterable attributes, by facet."""
+    return {row.key: row for row in _NAMES.rows()}
 
 
-def values_by_key(keys: list[int]) -> dict[int, int]:
-    """The ids of known values, by term."""
-    return dict(FacetValue.objects.filter(key__in=keys).values_list("key", "id"))
+def known_keys(keys: list[int]) -> set[int]:
+    """Those of the terms that are stored values."""
+    return set(FacetValue.objects.filter(key__in=keys).values_list("key", flat=True))
 
 
 def value_counts() -> dict[str, int]:
-    """The number of stored values of each attribute."""
-    return dict(FacetValue.objects.values_list("name").annotate(number=Count("pk")))
+    """The number of stored values of each attribute, with the row for those beyond the limit."""
+    return dict(FacetValue.objects.values_list("name").annotate(number=Count("key", distinct=True)))
+
+
+def crowded_names() -> set[str]:
+    """The attributes with values that are counted together, by the stored counts."""
+    others = dict(FacetValue.objects.filter(value__isnull=True).values_list("key", "name"))
+    counted = FacetCount.objects.filter(category_id=EVERYTHING, facet__in=others, number__gt=0)
+    return {others[facet] for facet in counted.values_list("facet", flat=True)}
+
+
+def unused_keys(name: str) -> list[int]:
+    """The stored values of an attribute that no product has, whether it is published or not."""
+    values = FacetValue.objects.filter(name=name, value__isnull=False)
+    counted = FacetCount.objects.filter(category_id=EVERYTHING, facet=OuterRef("key"), number__gt=0)
+    having = ProductTerms.objects.filter(Overlaps(F("terms"), OuterRef("key")))
+    keys = values.exclude(Exists(counted)).values_list("key", flat=True).distinct()
+    return list(keys.exclude(Exists(having)))
+
+
+def unnamed_facets() -> list[int]:
+    """The counted values that are not stored."""
+    counted = FacetCount.objects.filter(category_id=EVERYTHING, facet__gte=FIRST_VALUE, number__gt=0)
+    return list(
+        counted.exclude(Exists(FacetValue.objects.filter(key=OuterRef("facet")))).values_list("facet", flat=True)
+    )
 
 
 def listed_rows(ids: list[int]) -> list[ListedRow]:
@@ -285,7 +309,7 @@ def _build_total_changes(p: Any) -> QuerySet[Any, Any]:
 
 
 def _build_names(_p: Any) -> QuerySet[Any, Any]:
-    return FacetValue.objects.values_list(*FacetName._fields)
+    return FacetValue.objects.order_by("is_complete").values_list(*FacetName._fields)
 
 
 _VERSION = CompiledQuery(FacetCount, _build_version, row=FacetNumber, reads=True)

@@ -22,7 +22,10 @@ _FIRST_SAMPLE = 1000
 EVERY, STOCKED = 0, 1
 """Facets: every product, and those in stock."""
 
-_FIRST_RATING, _FIRST_BAND, _FIRST_VALUE = 10, 100, 1000
+_FIRST_RATING, _FIRST_BAND, _LAST_BAND = 10, 100, 999
+FIRST_VALUE = 1 << 62
+"""The facet of an attribute with a value is its term, and at least this number."""
+
 _LOWEST_EXPONENT = -4
 """Amounts have at most four decimals."""
 
@@ -63,7 +66,7 @@ def pairs(*objects: Mapping[str, Any]) -> set[tuple[str, str]]:
 def attribute_term(name: str, text: str | None) -> int:
     """The term of an attribute with a value. With ``None``, the key of all values beyond the limit."""
     content = json.dumps([name, text]).encode()
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 2 | 1 << 62
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big") >> 2 | FIRST_VALUE
 
 
 def category_term(category_id: int) -> int:
@@ -107,17 +110,9 @@ def are_in_one_band(*prices: Decimal | None) -> bool:
 
 def band_of(facet: int) -> tuple[Decimal, Decimal] | None:
     """The lowest price of a band, and the lowest price above it."""
-    if not _FIRST_BAND <= facet < _FIRST_VALUE:
+    if not _FIRST_BAND <= facet <= _LAST_BAND:
         return None
     return _band_start(facet - _FIRST_BAND), _band_start(facet - _FIRST_BAND + 1)
-
-
-def value_facet(value_id: int) -> int:
-    return _FIRST_VALUE + value_id
-
-
-def value_id_of(facet: int) -> int | None:
-    return facet - _FIRST_VALUE if facet > _FIRST_VALUE else None
 
 
 def _band_start(band: int) -> Decimal:

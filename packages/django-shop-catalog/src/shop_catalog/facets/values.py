@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from shop_catalog.bulk.queries import insert_values
+from shop_catalog.bulk.queries import insert
 from shop_catalog.conf import app_settings
 from shop_catalog.facets import queries
-from shop_catalog.facets.terms import attribute_term, value_facet
+from shop_catalog.facets.terms import attribute_term
 from shop_catalog.models import FacetValue, ProductTerms
 
 MAX_NAMES = 20
@@ -31,19 +31,18 @@ def filterable() -> list[str]:
 
 
 def facets_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """The facets of attributes with a value. Unknown values are stored, up to the limit."""
+    """The facets of attributes with a value: its term, or that of all values beyond the limit.
+
+    Unknown values are stored, up to the limit.
+    """
     names = set(filterable())
     wanted = {Pair(*pair): attribute_term(*pair) for pair in pairs if pair[0] in names}
     if not wanted:
         return {}
-    keys = {*wanted.values(), *(attribute_term(name, None) for name in names)}
-    known = queries.values_by_key(sorted(keys))
+    known = queries.known_keys(list(wanted.values()))
     if missing := {pair: key for pair, key in wanted.items() if key not in known}:
-        _store(missing, names)
-        known = queries.values_by_key(sorted(keys))
-    return {
-        pair: value_facet(known.get(key) or known[attribute_term(pair.name, None)]) for pair, key in wanted.items()
-    }
+        known |= _store(missing, names)
+    return {pair: key if key in known else attribute_term(pair.name, None) for pair, key in wanted.items()}
 
 
 def store_names() -> None:
@@ -51,17 +50,17 @@ def store_names() -> None:
     _store({}, set(filterable()))
 
 
-def _store(missing: Mapping[Pair, int], names: set[str]) -> None:
-    """Insert values in the order of their keys, so that two writers do not deadlock."""
+def _store(missing: Mapping[Pair, int], names: set[str]) -> set[int]:
+    """Insert values, and return their keys. No writer waits for another one, as two may insert the same value."""
     room = {name: MAX_VALUES + 1 - count for name, count in queries.value_counts().items()}
-    rows: dict[int, tuple[int, str, str | None, bool]] = {}
-    for name in names - room.keys():
-        key = attribute_term(name, None)
-        rows[key] = (key, name, None, not ProductTerms.objects.exists())
+    rows: list[tuple[int, str, str | None, bool]] = []
+    if new_names := names - room.keys():
+        is_complete = not ProductTerms.objects.exists()
+        rows += [(attribute_term(name, None), name, None, is_complete) for name in new_names]
     added: defaultdict[str, int] = defaultdict(int)
     for pair, key in sorted(missing.items()):
         if added[pair.name] < room.get(pair.name, MAX_VALUES) and len(pair.text) <= MAX_LENGTH:
             added[pair.name] += 1
-            rows[key] = (key, pair.name, pair.text, True)
-    columns = ("key", "name", "value", "is_complete")
-    insert_values(FacetValue, columns, [rows[key] for key in sorted(rows)], on_conflict="ON CONFLICT (key) DO NOTHING")
+            rows.append((key, pair.name, pair.text, True))
+    insert(FacetValue, ("key", "name", "value", "is_complete"), rows)
+    return {key for key, *_columns in rows}

@@ -736,7 +736,7 @@ class Migration(migrations.Migration):
             name="FacetValue",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("key", models.BigIntegerField(unique=True)),
+                ("key", models.BigIntegerField(db_index=True)),
                 ("name", models.TextField(verbose_name="name")),
                 ("value", models.TextField(null=True, verbose_name="value")),
                 ("is_complete", models.BooleanField(default=True)),

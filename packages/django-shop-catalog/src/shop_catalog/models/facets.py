@@ -39,12 +39,13 @@ class ProductTerms(models.Model):
 class FacetValue(models.Model):
     """A value of a filterable attribute, found by ``key``, its term.
 
-    A row whose ``value`` is null stands for all values of the attribute beyond the limit.
+    A row whose ``value`` is null stands for all values of the attribute beyond the limit. ``is_complete`` is false
+    while the products are counted again, since the attribute is newly filterable or unused values were deleted.
 
-    ``is_complete`` is false while the products with a newly filterable attribute are counted.
+    Rows are only inserted and deleted, so that no writer waits for another one: a value may have several.
     """
 
-    key = models.BigIntegerField(unique=True)
+    key = models.BigIntegerField(db_index=True)
     name = models.TextField(_("name"))
     value = models.TextField(_("value"), null=True)
     is_complete = models.BooleanField(default=True)
