@@ -38,6 +38,8 @@ OPTIONS = {
     "synchronous_commit": "off",
     "max_connections": "300",
     "deadlock_timeout": "100ms",
+    "autovacuum": "off",
+    "jit": "off",
 }
 
 

@@ -2,12 +2,15 @@
 
 Django truncates every table after such a test, for which PostgreSQL replaces every table's and every index's file.
 Deleting the few rows of the few tables that have any leaves the same behind and takes about a tenth of the time.
-Where sequences are to start again, Django's own way stays.
+Where sequences are to start again, or a table has many rows, Django's own way stays: deleted rows keep their place in
+a file, and reading them would slow down the tests that follow.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+MANY = 500
 
 
 def pytest_configure() -> None:
@@ -21,11 +24,15 @@ def pytest_configure() -> None:
         if reset_sequences or not tables:
             return truncate(operations, style, tables, reset_sequences=reset_sequences, **options)
         names = [operations.quote_name(table) for table in tables]
-        filled = " UNION ALL ".join(
-            f"SELECT {number} WHERE EXISTS (SELECT FROM {name})" for number, name in enumerate(names)
+        counts = " UNION ALL ".join(
+            f"SELECT {number}, count(*) FROM (SELECT FROM {name} LIMIT {MANY}) AS first"
+            for number, name in enumerate(names)
         )
         with operations.connection.cursor() as cursor:
-            cursor.execute(filled)
-            return [f"DELETE FROM {names[number]};" for (number,) in cursor.fetchall()]
+            cursor.execute(counts)
+            counted = cursor.fetchall()
+        if any(count == MANY for _number, count in counted):
+            return truncate(operations, style, tables, reset_sequences=False, **options)
+        return [f"DELETE FROM {names[number]};" for number, count in counted if count]
 
     DatabaseOperations.sql_flush = sql_flush
