@@ -4,9 +4,9 @@ import os
 from urllib.parse import urlsplit
 
 _url = urlsplit(os.environ["DATABASE_URL"])
-_options: dict[str, object] = {"pool": {"min_size": 4, "max_size": 4}}
+_options: dict[str, object] = {"pool": {"min_size": 4, "max_size": 4}, "options": "-c jit=on"}
 if os.environ.get("BENCH_DATABASE") == "recommended":
-    _options = {"server_side_binding": True, "prepare_threshold": 0, **_options}
+    _options |= {"server_side_binding": True, "prepare_threshold": 0, "options": "-c jit=off"}
 
 DEBUG = False
 SECRET_KEY = "only for the bench"

@@ -95,6 +95,12 @@ def test_statements_are_prepared_unless_a_pooler_stands_between():
     assert not {"server_side_binding", "prepare_threshold"} & set(options)
 
 
+def test_postgresql_limits_the_time_of_statements_and_does_not_compile_them():
+    url = "postgres://shop:password@db.example.org/shop"
+    options = env(DATABASE_URL=url, DB_STATEMENT_TIMEOUT_SECONDS="7").database(NOWHERE)["OPTIONS"]
+    assert options["options"] == "-c statement_timeout=7s -c jit=off"
+
+
 def test_the_database_of_a_url():
     database = env(DATABASE_URL="postgres://shop:p%40ss@db.example.org:5433/shop?sslmode=require").database(NOWHERE)
 

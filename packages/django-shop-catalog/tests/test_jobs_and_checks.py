@@ -1,6 +1,7 @@
 """Periodic jobs, system checks, settings."""
 
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from django.conf import settings as django_settings
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from shop_catalog import checks, facets, jobs, products
 from shop_catalog.conf import app_settings
@@ -137,6 +139,28 @@ def test_check_names_attributes_with_values_that_are_counted_together(monkeypatc
 @pytest.mark.parametrize("databases", [None, [], ["archive"]])
 def test_without_its_database_the_check_of_values_asks_nothing(databases):
     assert checks.check_facet_values(app_configs=None, databases=databases) == []
+
+
+@pytest.mark.pg
+@pytest.mark.django_db
+def test_check_says_what_is_lost_while_postgresql_compiles_statements():
+    def reported(jit, above):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('jit', %s, true), set_config('jit_above_cost', %s, true)", [jit, above])
+        return checks.check_jit(app_configs=None, databases=["default"])
+
+    (message,) = reported("on", "100000")
+    assert message.id == "shop_catalog.W006"
+    paste = re.search("ALTER DATABASE .*;", message.hint)[0]
+    assert paste == f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET jit = off;'
+    with connection.cursor() as cursor:
+        cursor.execute(paste)
+    assert reported("off", "100000") == reported("on", "-1") == []
+
+
+@pytest.mark.parametrize("databases", [None, [], ["archive"]])
+def test_without_its_database_the_check_of_compiled_statements_asks_nothing(databases):
+    assert checks.check_jit(app_configs=None, databases=databases) == []
 
 
 def test_check_says_what_is_lost_without_prepared_statements(monkeypatch):

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Info, Tags
 from django.core.checks import Warning as CheckWarning
 from django.core.checks import register as register_check
-from django.db import router
+from django.db import connections, router
 from django.utils.module_loading import import_string
 from shop_core import limits
 from shop_core.db.compiled import is_newer_than_tested
 from shop_core.db.transactions import app_routing, connection_of
 
 from shop_catalog import reviews
+from shop_catalog.browsing.queries import compiles_statements
 from shop_catalog.conf import app_settings
 from shop_catalog.facets.queries import crowded_names
 from shop_catalog.facets.values import MAX_LENGTH, MAX_NAMES, MAX_VALUES, filterable
@@ -30,6 +31,7 @@ def register() -> None:
     register_check(check_database, "shop_catalog")
     register_check(check_prepared_statements, "performance")
     register_check(check_facet_values, Tags.database)
+    register_check(check_jit, Tags.database)
 
 
 def check_settings(*, app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -101,6 +103,28 @@ def check_facet_values(
             id="shop_catalog.W005",
         )
         for name in sorted(crowded_names() & set(filterable()))
+    ]
+
+
+def check_jit(
+    *,
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    databases: Sequence[str] | None = None,
+    **_kwargs: Any,
+) -> list[CheckMessage]:
+    """Warn if PostgreSQL compiles statements, which takes longer than running them. It reads the database."""
+    alias = router.db_for_read(Product)
+    if alias not in (databases or ()) or not compiles_statements(alias):
+        return []
+    connection = connections[alias]
+    return [
+        CheckWarning(
+            f'PostgreSQL compiles the statements of the database "{alias}" that it expects to be expensive (JIT): '
+            "in a shop of 100,000 products and more, searches and filtered lists take up to a second longer.",
+            hint=f"ALTER DATABASE {connection.ops.quote_name(str(connection.settings_dict['NAME']))} SET jit = off; "
+            "It applies to new connections.",
+            id="shop_catalog.W006",
+        )
     ]
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from django.db import connections
 from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import In
@@ -191,6 +192,16 @@ def product_variants(group_id: int, *, now: datetime, with_unpublished: bool) ->
 def path_links(listed_id: int) -> list[PathLink]:
     """The categories of a listed product in their order, with the tree's version."""
     return _PATHS.rows(product=listed_id)
+
+
+def compiles_statements(alias: str) -> bool:
+    """Whether the database is PostgreSQL and compiles statements with a high estimated cost (JIT)."""
+    connection = connections[alias]
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_jit_available() AND current_setting('jit_above_cost')::float8 >= 0")
+        return bool(cursor.fetchone()[0])
 
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
