@@ -67,11 +67,11 @@ def supports_utf8(mailer: str = "default") -> bool:
 def delivery_problem(address: str, *, utf8: bool = False) -> str:
     """Return why mail cannot be sent to an address, as a code, or an empty string if it can.
 
-    ``invalid``: it is not a single address, or has a space or a control character. ``not_ascii``: the part before the
-    @ has letters that only mail servers with SMTPUTF8 accept (RFC 6531); with ``utf8=True`` letters of one alphabet
-    are accepted. ``look_alike``: one of them could be mistaken for another. ``too_long``: the address or a part of it.
-    ``domain``: the part after the @ is not a name with a dot, such as ``example.org``. Domains are judged as by
-    Django's ``EmailValidator``. Local parts are not: in quotes, it accepts control characters and refuses spaces.
+    ``invalid``: it is not a single address, or has a control character, or a space outside quotes. ``not_ascii``: the
+    part before the @ has letters that only mail servers with SMTPUTF8 accept (RFC 6531); with ``utf8=True`` letters of
+    one alphabet are accepted. ``look_alike``: a letter could be mistaken for another. ``too_long``: the address or a
+    part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``. Only domains are
+    judged as by Django's ``EmailValidator``, which in quotes accepts control characters and refuses spaces.
     """
     local, at, domain = address.rpartition("@")
     if len(address) > MAX_ADDRESS * 2 or len(local.encode(errors="surrogatepass")) > MAX_LOCAL_PART:
@@ -89,7 +89,7 @@ def delivery_problem(address: str, *, utf8: bool = False) -> str:
 
 
 def _letters_problem(local: str) -> str:
-    """Refuse all but visible letters, letters that folding turns into others, and mixed alphabets (UTS 39, 5.2)."""
+    """Return the problem with hidden characters, letters that folding changes, or mixed alphabets (UTS 39, 5.2)."""
     composed = unicodedata.normalize("NFC", local)
     scripts: set[str] = set()
     for before, letter in zip(" " + composed, composed, strict=False):

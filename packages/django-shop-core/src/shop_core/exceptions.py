@@ -1,4 +1,4 @@
-"""The base of every error of the packages."""
+"""The base of every error of the packages, and the errors of core."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 EARLY = 0.9  # A job is due after this fraction of its interval, since cron may start a little early.
 
 MISSED_RUNS, SHORTEST_DELAY = 3, timedelta(minutes=15)
-"""A job is overdue after this many intervals without a finished run, but not before ``shortest_delay`` has passed."""
+"""A job is late after this many intervals since the last finished one, but not before ``shortest_delay``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Schedule:
         return self._run(job)
 
     def overdue(self) -> list[Job]:
-        """The jobs that failed at their last run, or have not finished in time, for health views."""
+        """Jobs that failed at their last run, have never finished one, or are late with the next, for health views."""
         runs, now = self.runs(), timezone.now()
 
         def is_late(job: Job) -> bool:
@@ -92,7 +92,7 @@ class Schedule:
                     yield module
 
     def _claim(self, job: Job, *, run_all: bool) -> bool:
-        """Record the start of a job if it is due. Of two concurrent commands, only one starts it."""
+        """Record the start of a job if it is due or ``run_all`` is set. Only one of two commands starts a due job."""
         now = timezone.now()
         self.rows.get_or_create(name=job.name)
         due = Q() if run_all else Q(last_started_at=None) | Q(last_started_at__lte=now - job.every * EARLY)

@@ -1,4 +1,4 @@
-"""Limits of requests: fixed windows, which all processes count together in the site's default cache."""
+"""Limits of requests in fixed windows of time. The counts are in the site's default cache, for all processes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check(kind: str, rate: str, caller: str) -> None:
 
 
 def are_rates(throttles: object, kinds: tuple[str, ...]) -> bool:
-    """Whether a value of ``THROTTLES`` is a dict with a rate, or "" for no limit, for some of these kinds."""
+    """Whether this ``THROTTLES`` is a dict whose keys are among ``kinds``, each with a rate or "" for no limit."""
     return isinstance(throttles, dict) and all(
         kind in kinds and isinstance(rate, str) and (not rate or re.fullmatch("[1-9][0-9]{0,8}/[smhd]", rate))
         for kind, rate in throttles.items()

@@ -21,7 +21,7 @@ class ReadOnly:
 
 
 class SafeList(admin.ModelAdmin):
-    """Ignores filters that the database refuses, such as a NUL or too large a year, as Django ignores unknown ones."""
+    """Also ignores filters that the database refuses, such as one with a NUL or a year of five digits."""
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         if any("\0" in value for values in dict(request.GET).values() for value in values):

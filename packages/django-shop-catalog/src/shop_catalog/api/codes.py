@@ -31,7 +31,7 @@ SENTENCES: Mapping[str, str | Promise] = {
 
 MEANINGS: Mapping[str, str] = {
     "bad_request": "The request could not be read.",
-    "busy": "Locks were not free in time. Repeat the request after Retry-After.",
+    "busy": "The database refused twice, for example because of locks. Repeat the request after Retry-After.",
     "conflict": "The request conflicts with what is stored.",
     "invalid": "`errors` names each field, a code and a message.",
     "method_not_allowed": "The path does not support this method.",

@@ -83,7 +83,7 @@ class Problem(Schema):
 
 
 def responses(*statuses: int) -> dict[int, type[Problem]]:
-    """The error responses of an operation, for ``{200: Out, **responses(404, 409)}``, and those of every operation."""
+    """Error responses for ``{200: Out, **responses(404, 409)}``: these two, and those that every operation has."""
     return dict.fromkeys(sorted({400, 413, 415, 422, 429, 503, *statuses}), Problem)
 
 

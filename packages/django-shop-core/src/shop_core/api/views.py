@@ -1,4 +1,4 @@
-"""Decorators for the views of a router: without a transaction around network calls, and never stored by caches."""
+"""For the views of a router: exempt them from ATOMIC_REQUESTS, and keep their responses out of caches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make_non_atomic(router: Router, *paths: str) -> None:
 
 
 class _NonAtomicPathView(PathView):
-    """A path whose view is marked on each NinjaAPI: Django reads the mark from the URL's view, which ninja makes."""
+    """A path that marks its views as ``non_atomic``. Ninja copies it and creates one view for each NinjaAPI."""
 
     def clone(self) -> PathView:
         cloned = _NonAtomicPathView()

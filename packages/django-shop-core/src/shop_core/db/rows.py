@@ -25,7 +25,7 @@ def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 def insert_values_sql(
     model: type[models.Model], alias: str, names: tuple[str, ...], count: int, on_conflict: str, returning: str
 ) -> str:
-    """``INSERT ... RETURNING`` of ``count`` rows of the fields ``names``."""
+    """``INSERT ... RETURNING`` for ``count`` rows with values for the fields ``names``."""
     quote = connections[alias].ops.quote_name
     columns_sql = ", ".join(quote(field_of(model, name).column) for name in names)
     row = f"({', '.join(['%s'] * len(names))})"

@@ -35,9 +35,9 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
 
 
 def app_routing(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """An app's database, and as ``{model: alias}`` the models written to another one and those read from another one.
+    """An app's database, the models written to another one and those read from another one, as ``{model: alias}``.
 
-    The models of an app, and those that its foreign keys refer to, must be in one database, like a transaction.
+    Models of an app and those that its foreign keys refer to must be in one database: no transaction spans two.
     """
     models = list(apps.get_app_config(app_label).get_models(include_auto_created=True))
     fields = [field for model in models for field in model._meta.concrete_fields]
@@ -49,12 +49,12 @@ def app_routing(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
 
 
 class CalledInTransaction(RuntimeError):
-    """An action that uses the network was called inside a transaction. Nothing was sent or written."""
+    """An action that must commit by itself was called inside a transaction. Nothing was sent or written."""
 
     def __init__(self, action: str, alias: str) -> None:
         super().__init__(
-            f"{action} was called inside a transaction on the database {alias!r}. It uses the network, and a rollback "
-            "would delete the record of what it sent. If ATOMIC_REQUESTS is on, decorate the view with "
+            f"{action} was called inside a transaction on the database {alias!r}. It must commit by itself: a "
+            "rollback would delete the record of what it did. If ATOMIC_REQUESTS is on, decorate the view with "
             f"django.db.transaction.non_atomic_requests({alias!r}). Otherwise call it after the atomic block, or with "
             "transaction.on_commit."
         )
@@ -79,9 +79,9 @@ def in_transaction(
     """Decorate a function to run in a transaction on the database of ``model``, which the routers choose at each call.
 
     Inside a caller's transaction the function runs once, in a savepoint: only the outermost one can be repeated.
-    Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary error
-    (``is_temporary``), so it must have no effects outside the database. With ``sets_lock_timeout=False`` the function
-    sets the timeout itself, in its first statement, which saves a statement. ``busy`` may be a package's subclass of
+    Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary
+    ``OperationalError``, so it must have no effects outside the database. With ``sets_lock_timeout=False`` it sets
+    the timeout itself, in its first statement, which saves a statement. ``busy`` may be a package's subclass of
     ``Busy``. With ``durable=True`` a caller's transaction is refused, as by Django's ``atomic(durable=True)``.
 
     Raises:
@@ -154,7 +154,7 @@ def _refuse_transaction(connection: BaseDatabaseWrapper, function: Callable[...,
 
 
 def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Result:
-    """Call ``work``, a whole transaction or a single statement, and call it once more after a temporary error.
+    """Call ``work``, a whole transaction or a statement, and once more after a temporary ``OperationalError``.
 
     Raises:
         Busy: the second attempt failed with a temporary error too.

@@ -36,7 +36,7 @@ SENTENCES: Mapping[str, str | Promise] = {
 MEANINGS: Mapping[str, str] = {
     "address_refused": "The notifier cannot send to this address, or is not allowed to.",
     "bad_request": "The body is not JSON in UTF-8, or the request is malformed.",
-    "busy": "Locks were not free in time. Repeat the request after Retry-After.",
+    "busy": "The database refused twice, for example because of locks. Repeat the request after Retry-After.",
     "conflict": "The request conflicts with what is stored.",
     "invalid": "`errors` names each field, a code and a message.",
     "method_not_allowed": "The path does not support this method.",

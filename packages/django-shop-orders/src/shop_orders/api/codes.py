@@ -36,7 +36,7 @@ SENTENCES: Mapping[str, str | Promise] = {
 MEANINGS: Mapping[str, str] = {
     "amount_too_large": "The total exceeds what can be stored. Split the order.",
     "bad_request": "The body is not JSON in UTF-8, or the request is malformed.",
-    "busy": "Locks were not free in time. Repeat the request after Retry-After.",
+    "busy": "The database refused twice, for example because of locks. Repeat the request after Retry-After.",
     "cannot_change_provider": "An order that waits for a payment cannot change to a provider that confirms it unpaid.",
     "cart_closed": "The cart was ordered meanwhile. Fetch the cart again.",
     "cart_empty": "The cart has no items, or was ordered already.",
