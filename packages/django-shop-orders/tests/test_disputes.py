@@ -116,7 +116,7 @@ def test_lost_dispute_is_credited_once(card, fake_stripe, send):
 def test_inquiry_moves_no_money(card, fake_stripe, send):
     send("created", fake_stripe.dispute(intent(card), 2500, status="warning_needs_response"))
     assert account(card) == (0, 0, 0, 0, "paid")
-    assert "If the customer is right, refund it before that." in event_messages(card)[0]
+    assert "If the customer is right, refund the payment instead." in event_messages(card)[0]
     send("closed", fake_stripe.dispute(intent(card), 2500, status="warning_closed"))
     assert (account(card), Refund.objects.count()) == ((0, 0, 0, 0, "paid"), 0)
 

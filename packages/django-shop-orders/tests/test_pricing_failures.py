@@ -91,6 +91,18 @@ def test_charges_that_do_not_add_up_are_refused(refused, charges, named):
     assert named in refused(hook(*charges)).problem
 
 
+@pytest.mark.parametrize(
+    ("kind", "parts", "named"),
+    [
+        ("fee", (5, -1), "of the parts 5, -1 of a fee, none must be negative"),
+        ("discount", (-5, 1), "of the parts -5, 1 of a discount, none must be above zero"),
+    ],
+)
+def test_part_with_the_wrong_sign_is_refused_though_the_sum_is_right(refused, kind, parts, named):
+    divided = charge(kind, Decimal(sum(parts)), lines=dict(zip("ab", map(Decimal, parts), strict=True)))
+    assert named in refused(hook(divided), lines=(LINE, replace(LINE, product_ref="b"))).problem
+
+
 def unreadable():
     raise ValueError
 

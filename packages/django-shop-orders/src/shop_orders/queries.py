@@ -34,7 +34,7 @@ _PLAIN_TYPES_OF_POSTGRESQL: dict[str, type] = {"DateTimeField": datetime, "Decim
 def insert(rows: Sequence[models.Model], *, on_conflict: str = "") -> bool:
     """Insert instances of one model and give them their keys. Returns False when nothing was written.
 
-    With ``on_conflict``, such as ``ON CONFLICT (number) DO NOTHING``, insert one row at a time.
+    With ``on_conflict``, such as ``ON CONFLICT (number) DO NOTHING``, pass a single row.
     """
     if not rows:
         return False
@@ -84,7 +84,8 @@ def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     for field in plan.left_out:
         if getattr(row, field.attname) != field.db_default:
             raise ValueError(
-                f"{field.attname} of a new {type(row).__name__} is {field.db_default}: update it afterwards."
+                f"A new {type(row).__name__} must have {field.attname}={field.db_default}, the default of the database. "
+                "Insert it first, then update it."
             )
     for field in plan.generated:
         setattr(row, field.attname, field.pre_save(row, add=True))
@@ -103,10 +104,10 @@ def insert_sql(model: type[models.Model], alias: str, count: int, on_conflict: s
 
 @lru_cache
 def columns_of(model: type[models.Model]) -> tuple[Any, ...]:
-    """The fields of all columns that a new row sets: not those that the database sets, as a key or a ``db_default``.
+    """The fields whose values an INSERT sends. The database sets the others: the key and those with a ``db_default``.
 
-    psycopg keeps the translation of a statement with up to 50 parameters, and repeats that of a longer one at each
-    call. Three lines of an order fit because of their ``db_default``.
+    psycopg caches the conversion of a statement's placeholders if it has at most 50 parameters, and repeats it at each
+    call otherwise. Three lines of an order have fewer, because columns with a ``db_default`` are left out.
     """
     return tuple(
         field for field in model._meta.concrete_fields if not field.primary_key and not field.has_db_default()
@@ -140,7 +141,7 @@ def _plan(model: type[models.Model], vendor: str) -> _Plan:
 
 
 def _sets_its_value(field: Any) -> bool:
-    """Whether a new row's value is not that of its instance. Dates and times have a ``pre_save`` for ``auto_now``."""
+    """Whether ``pre_save`` of the field makes the value of a new row. Dates and times do so only for ``auto_now``."""
     if type(field) in (models.DateField, models.DateTimeField, models.TimeField):
         return bool(field.auto_now or field.auto_now_add)
     return type(field).pre_save is not models.Field.pre_save

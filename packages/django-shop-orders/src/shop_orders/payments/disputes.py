@@ -52,7 +52,7 @@ def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_a
     """
     is_our_currency = state.currency in ("", payment.currency)
     current = [row for row in state.disputes or () if not _changed_since(payment, row.reference, fetched_at)]
-    are_new = [_apply(order, payment, listed, is_ours=is_our_currency) for listed in current]
+    are_new = [_apply(order, payment, listed, is_our_currency=is_our_currency) for listed in current]
     return any(are_new)
 
 
@@ -65,13 +65,13 @@ def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bo
     return rows.exists() or known.exists()
 
 
-def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_ours: bool) -> bool:
+def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_currency: bool) -> bool:
     taken = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=listed.reference).first()
     is_taken = taken is not None and taken.status == Status.SUCCEEDED
     problem = ""
     if listed.is_withdrawn and not is_taken:
         refund_results.make_room(order, payment, listed.amount)
-        if is_ours and 0 < listed.amount <= payment.refundable_amount:
+        if is_our_currency and 0 < listed.amount <= payment.refundable_amount:
             taken = _take(order, payment, listed, taken)
         else:
             problem = _("It could not be recorded: compare the payment with the provider's page, and correct it here.")
@@ -176,7 +176,7 @@ def _text(payment: Payment, listed: DisputeState) -> str:
     else:
         text = _(
             "The customer's bank asks about %(amount)s %(currency)s of this payment. Respond on the page of "
-            "%(provider)s%(until)s. If the customer is right, refund it before that."
+            "%(provider)s%(until)s. If the customer is right, refund the payment instead."
         )
     until = _(" until %(date)s") % {"date": listed.respond_by.date().isoformat()} if listed.respond_by else ""
     values = {"amount": as_text(listed.amount, payment.currency), "currency": payment.currency, "until": until}

@@ -81,20 +81,20 @@ def settle_event(
 
 def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_at: datetime) -> None:
     """Apply the refunds that the provider lists. One that changed here after ``fetched_at`` is left as it is."""
-    is_ours = state.currency in ("", payment.currency)
+    is_our_currency = state.currency in ("", payment.currency)
     for listed in state.refunds or ():
         refund = _listed(payment, listed)
         if refund is None:
-            _add_listed(order, payment, listed, is_our_currency=is_ours)
+            _add_listed(order, payment, listed, is_our_currency=is_our_currency)
         elif refund.updated_at < fetched_at:
-            _apply_listed(order, payment, refund, listed, is_our_currency=is_ours)
+            _apply_listed(order, payment, refund, listed, is_our_currency=is_our_currency)
 
 
 def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: PaymentState) -> ProviderEvent.Outcome:
     """Compare a total without ids with the recorded refunds.
 
-    It waits while a refund is under way or has failed lately. One that still differs after that is held until
-    staff record what was refunded at the provider.
+    The event waits while a refund is under way or has failed lately. If the total still differs after that, the event
+    is held until staff record what was refunded at the provider.
     """
     if _agrees(payment, state):
         return Outcome.IGNORED

@@ -132,10 +132,13 @@ def _parts(
     if unknown:
         raise PricingFailed(hook, f"lines or charges name {unknown[0]!r}, which the draft does not have")
     raw = [_amount(value, "lines", hook) for value in (*charge.lines.values(), *charge.charges.values())]
-    wrong_sign = max(raw) > 0 if charge.kind == "discount" else min(raw) < 0
-    if wrong_sign or abs(sum(raw, ZERO) - charge.amount) >= unit(draft.currency):
-        values = ", ".join(map(str, raw))
+    values = ", ".join(map(str, raw))
+    if abs(sum(raw, ZERO) - charge.amount) >= unit(draft.currency):
         raise PricingFailed(hook, f"the parts {values} of a {charge.kind} do not add up to its amount {charge.amount}")
+    if charge.kind == "discount" and max(raw) > 0:
+        raise PricingFailed(hook, f"of the parts {values} of a discount, none must be above zero")
+    if charge.kind != "discount" and min(raw) < 0:
+        raise PricingFailed(hook, f"of the parts {values} of a {charge.kind}, none must be negative")
     parts = [quantise(value, draft.currency) for value in raw]
     if sum(parts, ZERO) != amount:
         parts = [part.copy_sign(amount) for part in spread(abs(amount), list(map(abs, raw)), draft.currency)]

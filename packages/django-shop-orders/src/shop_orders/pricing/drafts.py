@@ -16,7 +16,7 @@ Kind = Literal["tax", "shipping", "discount", "fee"]
 
 
 class Taxed(NamedTuple):
-    """What a line, shipping or a fee costs after discounts, without its tax, and the tax.
+    """The net amount and the tax of a line, of shipping or of a fee, after discounts.
 
     ``discount`` is its share of the discounts, not positive. ``net`` is the amount without tax, ``tax`` the tax on it,
     added or included; both are None where a hook does not divide its tax. ``tax_rate`` is the sum of the rates that

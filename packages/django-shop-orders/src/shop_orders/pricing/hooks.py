@@ -45,9 +45,9 @@ def flat_rate_tax(
 def tax_at(draft: Draft, rate_of: Callable[[str], Decimal], *, label: str = "") -> Iterator[Charge]:
     """Tax at the rate of each tax class, as one charge for each rate. Call it after all other hooks.
 
-    Each line is taxed after its share of the discounts and rounded half up. Whether a price includes tax is known for
-    each line. Shipping and fees are taxed by their tax class, else in proportion to the products at each rate; they
-    include tax if all lines do. Earlier taxes are not taxed.
+    Each line is taxed after its share of the discounts and rounded half up. ``price_includes_tax`` of the line says
+    whether its tax is included or added. Shipping and fees are taxed by their tax class, else in proportion to the
+    products at each rate; they include tax if all lines do. Earlier taxes are not taxed.
     """
     goods, others = after_discounts(draft)
     sums: defaultdict[tuple[bool, Decimal], _Sum] = defaultdict(_Sum)

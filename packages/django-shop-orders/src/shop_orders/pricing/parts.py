@@ -52,10 +52,10 @@ def tax_lines_of(
 ) -> list[TaxLine]:
     """The tax lines of an amount, tax included, that is credited for products, for shipping, or in general.
 
-    Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. Up to the
-    price of the products or the shipping, an amount has the same part of their tax. Above it, the tax is spread over
-    all rates, in proportion to the tax that was not credited yet. The tax is never more than the amount, no tax line
-    is more than the uncredited part of the order's, and the credit that completes the total has all that is left.
+    Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. An amount up to
+    the price of the products or the shipping has a proportional part of their tax. What exceeds the price is spread
+    over all rates, in proportion to the tax that was not credited yet. The tax is never more than the amount, and no
+    tax line is credited more than once. The credit that completes the total has all the tax that was not credited yet.
     """
     sold = _sold(order)
     left = _left(sold, credited)
@@ -75,7 +75,7 @@ def tax_lines_of(
         whole, parts = rest, left
     part = min(amount, whole)
     parts = _within(_scaled(parts, part, whole, sold), left)
-    given = _gross(parts) if _is_divided(sold) else part  # less than the part where its taxes were credited before
+    given = _gross(parts) if _is_divided(sold) else part  # less if a part of its tax was credited before
     others = [tax.plus(one, -1) for tax, one in zip(left, parts, strict=True)]
     extra = _within(_scaled(others, amount - given, rest - given, sold), others)
     found = [one.plus(more) for one, more in zip(parts, extra, strict=True)]
@@ -95,7 +95,7 @@ def negative(lines: Iterable[TaxLine]) -> list[TaxLine]:
 
 
 def share_of(credited: Iterable[Iterable[TaxLine]], amount: Decimal, whole: Decimal, currency: str) -> list[TaxLine]:
-    """The tax lines of an amount out of some credits, whose amounts add up to ``whole``, in proportion."""
+    """The part of some credits' tax lines that belongs to ``amount``. The credits add up to ``whole``."""
     sums: dict[int, TaxLine] = {}
     for line in (line for lines in credited for line in lines):
         sums[line["position"]] = _plus(sums[line["position"]], line) if line["position"] in sums else line
@@ -155,7 +155,7 @@ class _Sold(NamedTuple):
     def cost(self, row: OrderLine | Charge, amount: Decimal) -> Decimal:
         """What a line or a charge costs after discounts, with tax. Not rounded.
 
-        An added tax that is not divided counts for each line and charge in proportion.
+        A tax that is added and not divided raises the cost of all lines and charges in proportion.
         """
         known = amount + row.discount if row.net is None or row.tax is None else row.net + row.tax
         added = [tax for tax in self.taxes if not tax.charge.is_included]
@@ -219,8 +219,8 @@ def _of_units(tax: _Tax, sold: _Sold, counts: Mapping[str, _Count], whole: Decim
 def _of_shipping(tax: _Tax, sold: _Sold, whole: Decimal) -> _Tax:
     """The part of a tax on shipping; in proportion if the tax is not divided.
 
-    The part of a tax that is not on lines is on shipping and fees. Charges at its rate have their own tax; charges at
-    several rates share the rest.
+    First, the part on lines is subtracted. The rest belongs to shipping and fees: each charge at the rate of this tax
+    has its stored tax, and the charges at several rates share what is left after these.
     """
     currency = sold.order.currency
     if tax.charge.lines is None:
@@ -279,7 +279,8 @@ def _gross(taxes: Iterable[_Tax]) -> Decimal:
 
 
 def _fitting(found: Sequence[_Tax], left: Sequence[_Tax], amount: Decimal, rest: Decimal, currency: str) -> list[_Tax]:
-    """Change taxes so that their sum is at most the amount, and the sum left at most what is left of the total."""
+    """Adjust the taxes of a credit: at most the amount, and enough that the tax that is not credited yet is at most the
+    rest of the total."""
     taxes, most = [tax.amount for tax in found], [tax.amount for tax in left]
     sum_of_taxes, sum_left = sum(taxes, ZERO), sum(most, ZERO)
     if sum_of_taxes > amount:
