@@ -84,7 +84,7 @@ def prepared(row: models.Model, connection: BaseDatabaseWrapper) -> list[Any]:
     for field in plan.left_out:
         if getattr(row, field.attname) != field.db_default:
             raise ValueError(
-                f"A new {type(row).__name__} must have {field.attname}={field.db_default}, the default of the database. "
+                f"A new {type(row).__name__} must have {field.attname}={field.db_default}, as the database sets it. "
                 "Insert it first, then update it."
             )
     for field in plan.generated:
