@@ -37,7 +37,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def tests(session: nox.Session) -> None:
-    """Run the tests with the oldest and the newest versions of tox.ini that this machine has, and those of the wheels.
+    """Run the tests with the oldest and the newest versions of tox.ini that this machine has, and test the wheels.
 
     The tests of the wheels replace the packages' SQLite tests with the newest versions: they are the same tests with
     the same versions, but each package is installed from its wheel, as users install it.

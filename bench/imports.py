@@ -22,7 +22,7 @@ from typing import Any
 from bench import data, databases, run, texts
 
 SINGLE = 200
-"""The number of rows for the way that writes one at a time; its result is scaled."""
+"""The number of rows for the way that writes one at a time; all results are rows per second."""
 
 
 def main() -> int:

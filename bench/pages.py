@@ -32,7 +32,7 @@ from bench.servers import RESULTS, ROOT, SOURCES
 PEOPLE = data.People("accounts_user", lambda number: UUID(int=number), with_username=False)
 REQUESTS = 300
 SECONDS = 4
-"""A page is requested so many times, or for so long."""
+"""Each page is requested REQUESTS times, or for SECONDS if that ends earlier, but at least 20 times."""
 
 
 def main() -> int:

@@ -155,7 +155,7 @@ def check_equal(servers: Sequence[Server], urls: Mapping[str, Mapping[str, list[
 
 
 def summary(samples: Sequence[Sample]) -> list[dict[str, Any]]:
-    """One row for each endpoint and peer: medians over the rounds, and ratios to the limit."""
+    """One row for each endpoint and peer: medians over the rounds, and ratios to the limit and the naive form."""
     rows = []
     cells: dict[tuple[str, str], list[Sample]] = {}
     for sample in samples:

@@ -1,4 +1,4 @@
-"""Names and descriptions whose words are as frequent as those of a language: few in most rows, most in few rows."""
+"""Names and descriptions. Their words are as frequent as those of a language: a few are common, most are rare."""
 
 from __future__ import annotations
 

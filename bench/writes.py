@@ -19,7 +19,7 @@ from bench import data, databases, run
 ROWS = 10_000
 ROUNDS = 3
 SINGLE = 300
-"""The number of rows for ways that write one at a time; their result is scaled."""
+"""The number of rows for ways that write one at a time; all results are rows per second."""
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
         django.setup()
         for title, ways in (("products", products), ("categories", categories)):
             if title in chosen:
-                print(f"\n10,000 {title}")
+                print(f"\n{title}")
                 compare(ways())
         if "prices" in chosen:
             price_changes()

@@ -2,8 +2,8 @@
 
 Exit code 0: every library was looked up and none is affected; 1: some are, with the versions that repair them; 2: the
 service could not be asked about all of them, which says nothing about their safety. pip-audit itself exits with 0
-after it has skipped a library, and with 1 for both other cases, so its report is read instead. An old Django is looked
-up as well: a service that knows nothing against it does not work.
+after it has skipped a library, and with 1 for both other cases, so its report is read instead. An old Django with
+known vulnerabilities is looked up as well: if the service reports none for it, the service does not work.
 """
 
 from __future__ import annotations

@@ -69,7 +69,10 @@ def _make_environment(python: Path) -> None:
 
 
 def _try_uv(python: Path) -> None:
-    """Install uv, which is much faster than pip. Remove it if it reaches no package index: pip's settings may."""
+    """Install uv, which is much faster than pip, and remove it if it cannot reach a package index.
+
+    pip may still reach one, because uv does not read pip's settings.
+    """
     pip = [str(python), "-m", "pip"]
     probe = ["pip", "install", "--quiet", "--dry-run", "--no-cache", "--python", str(python), "six"]
     for command in ([*pip, "install", "--quiet", "uv"], [str(python), "-m", "uv", *probe]):

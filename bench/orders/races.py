@@ -19,7 +19,7 @@ from bench.servers import Server
 def race(server: Server, url: str, number: int) -> dict[str, Any]:
     """200 customers have one unit of the same product in the cart, and 50 units are in stock.
 
-    All check out at the same time, each twice with the same Idempotency-Key, 64 requests at a time."""
+    All check out at once over 64 connections, each twice with the same Idempotency-Key."""
     sku = f"SKU-{9000 + number:07}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(

@@ -1,7 +1,7 @@
 """Run the shop against slow clients and a PostgreSQL that refuses: ``python deploy/server/refusals.py``.
 
 The same topology as ``smoke.py``. Requests that are slow, too large or odd; a web process that dies twice in five
-seconds; PostgreSQL read-only, stopped, starting and as a standby, while customers ask.
+seconds; PostgreSQL read-only, stopped, starting and as a standby, while customers send requests.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ PostgreSQL, Redis, nginx with TLS, two web processes and two workers run on this
 the files of this folder, in which only ports and folders are replaced. While customers order, a web process, a worker
 and Redis are killed as by ``kill -9`` and started again as systemd would: one at a time, each after the previous one
 is running again. It passes if every confirmed order exists once, every message arrived, and no response was an error
-other than 503.
+other than 503, or 409 with Retry-After.
 
-Needs an environment with deploy/requirements.txt and the three packages, and postgresql, redis-server, nginx and
+Needs an environment with deploy/requirements.txt and the four packages, and postgresql, redis-server, nginx and
 openssl of the distribution. A killed worker's messages wait until their lease expires, so it takes four minutes.
 """
 

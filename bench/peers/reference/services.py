@@ -1,4 +1,4 @@
-"""The actions of the reference shop: rows are locked, checked and saved one by one.
+"""The actions of the reference shop: rows are locked together, then checked and saved one by one.
 
 It never oversells, and writes as many rows to the same tables as ours; its events have no payload.
 """

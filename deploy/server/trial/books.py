@@ -55,4 +55,4 @@ class Books:
         say(f"{what}: {len(arrived)} of {len(self.customers.placed)}, {len(unknown)} unknown, {twice} sent again.")
         expect(lost, [], f"lost {what}")
         if twice > CLIENTS:
-            raise Failed(f"{what}: {twice} were sent again, more than the killed worker had claimed.")
+            raise Failed(f"{what}: {twice} were sent again, more than orders were in progress.")

@@ -38,7 +38,7 @@ class Customers:
         return f"+2547000{index:05d}"
 
     def order(self, faults: Mapping[str, str]) -> None:
-        """Place all orders, an equal part for each fault, which happens after half of its part.
+        """Place all orders. For each fault an equal number of orders is placed; the fault happens after half of them.
 
         So there are orders in progress at each fault, however fast the machine is.
         """

@@ -15,7 +15,7 @@ from trial.tools import free_port
 
 
 class Mailbox:
-    """A mail server that keeps the recipients and the subject of each message."""
+    """A mail server that keeps the recipients, the subject and the text of each message."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str]] = []

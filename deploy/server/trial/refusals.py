@@ -47,16 +47,16 @@ def check_slow_clients(topology: Topology) -> None:
                 if _is_answered(header):
                     break
     seconds = time.monotonic() - started
-    _require(seconds < 20, f"a header of a byte each half second ends, after {seconds:.0f} s")
+    _require(seconds < 20, f"a header that is sent byte by byte is cut off within 20 s (it took {seconds:.0f} s)")
     body, started = _connection(topology), time.monotonic()
     with body:
         body.settimeout(45)
         body.sendall(b"POST / HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\nx" % HOST.encode())
         with contextlib.suppress(OSError):
             body.recv(1000)
-    _require(time.monotonic() - started < 40, "a body that stops ends")
+    _require(time.monotonic() - started < 40, "a body whose client stops sending is cut off within 40 s")
     say(
-        "Slow clients: too large is 413, too many headers 400, too many at once 429; slow ones end, others are served."
+        "Slow clients: 413, 400, 431 and 429 as documented; slow requests are cut off, and others are served."
     )
 
 
@@ -106,7 +106,7 @@ def check_postgres(topology: Topology) -> None:
 
 
 def _expect_outage(topology: Topology, state: str) -> None:
-    """Pages, API and /readyz are 503 in a time that a person waits; /healthz is 200."""
+    """Check that pages, API and /readyz respond 503 within 25 seconds, and /healthz 200."""
     for method, path, body in (("GET", "/", None), ("GET", READS[2], None), ("POST", ITEM, {"product": "SMOKE-1"})):
         started = time.monotonic()
         status, headers, content = topology.request(method, path, body)
@@ -132,7 +132,7 @@ def _expect_reads(topology: Topology, state: str) -> None:
 
 def _require(condition: bool, what: str) -> None:  # noqa: FBT001
     if not condition:
-        raise Failed(f"Not so: {what}.")
+        raise Failed(f"This was expected, but did not happen: {what}.")
 
 
 def _buys(topology: Topology) -> int:

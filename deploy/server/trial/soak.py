@@ -59,7 +59,7 @@ class Watch(threading.Thread):
             self.samples.append((time.monotonic() - self.started, memory, connections))
 
     def growth(self, name: str, warm: float) -> tuple[float, float]:
-        """Mean MB of the first and of the last fifth of the samples after the second ``warm``."""
+        """Mean MB of the first and of the last fifth of the samples that are later than ``warm`` seconds."""
         values = [memory[name] for second, memory, _connections in self.samples if second >= warm]
         part = max(1, len(values) // 5)
         return sum(values[:part]) / part, sum(values[-part:]) / part

@@ -203,7 +203,7 @@ class Topology:
         say(f"Every message was sent {time.monotonic() - started:.1f} s after the last order.")
 
     def check_edges(self) -> None:
-        """Check the responses of nginx and the web processes to machines."""
+        """Check /readyz, /metrics, the redirect to https, the logs, and which processes were started again."""
         expect(self.request("GET", "/readyz")[0], 200, "/readyz at the end")
         expect(self.request("GET", "/metrics")[0], 404, "/metrics from outside")
         bearer = urllib.request.Request(
