@@ -282,7 +282,7 @@ def test_message_that_kills_its_worker_every_time_ends_dead():
         workers.stop_worker(worker)
         Notification.objects.update(due_at=timezone.now())
     delivery.deliver_due()
-    assert (only().state, only().last_error) == ("dead", "The worker died at every attempt.")
+    assert (only().state, only().last_error) == ("dead", "The worker died at the last attempt.")
     assert Scripted.seen == []
 
 

@@ -1,4 +1,4 @@
-"""System checks: wrong settings are found by ``manage.py check``, with a hint that can be pasted."""
+"""System checks: ``manage.py check`` finds wrong settings, and most hints can be pasted."""
 
 from __future__ import annotations
 
@@ -165,7 +165,11 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
         )
     for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
         if path and not _importable(path):
-            yield Error(f"Route {number}: “{path}” cannot be imported.", id="shop_notify.E005")
+            yield Error(
+                f"Route {number}: “{path}” cannot be imported.",
+                hint="Give the dotted path of a function in a module that can be imported, or remove it.",
+                id="shop_notify.E005",
+            )
     for alias in route.via:
         if alias in app_settings.NOTIFIERS and not _has_template(route, alias):
             yield Warning(

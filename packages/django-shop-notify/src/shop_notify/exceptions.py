@@ -48,7 +48,7 @@ class TemplateRefused(ShopNotifyError):
 
 
 class NotRetryable(ShopNotifyError):
-    """The notification is in a state from which it is not sent again."""
+    """The notification is not sent again: its state does not allow it, it has a secret, or the form was sent twice."""
 
     code = "not_retryable"
 

@@ -34,7 +34,7 @@ class NotifierHealth:
 
 
 def notifiers() -> list[NotifierHealth]:
-    """Every configured alias, and aliases that are no longer configured but still have rows waiting."""
+    """Every configured alias, and removed ones with messages that wait, were given up or have an unknown outcome."""
     now = timezone.now()
     rows = Notification.objects.health(now)
     recent = _last_hour(now)

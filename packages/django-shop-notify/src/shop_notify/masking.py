@@ -28,7 +28,10 @@ def mask(text: object, *, secrets: Iterable[str] = (), limit: int = MAX_TEXT) ->
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
-    """The text without secrets: as they are, in other letter case, and as HTML, URLs and JSON have them."""
+    """The text with each secret replaced by ``***``, also in other letter case or encoded for HTML, URLs or JSON.
+
+    A secret of fewer than four characters is not replaced.
+    """
     written: set[str] = set()
     for secret in secrets:
         if len(secret) >= 4:

@@ -144,7 +144,7 @@ class Notification(models.Model):
 
 
 class Attempt(models.Model):
-    """One attempt to send, inserted when it has ended. A gap in the numbers means that a worker died."""
+    """One attempt to send, inserted when it has ended. A gap in the numbers: a worker died or lost the database."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", _("accepted")
@@ -180,7 +180,7 @@ class DeliveryReport(models.Model):
     alias = models.CharField(max_length=50)
     provider_id = models.CharField(max_length=200)
     status = models.CharField(max_length=50, help_text=_("The provider's status."))
-    state = models.CharField(max_length=10, choices=State.choices, help_text=_("The state of the notification."))
+    state = models.CharField(max_length=10, choices=State.choices, help_text=_("The state that this status means."))
     address = models.CharField(max_length=500, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
@@ -245,7 +245,7 @@ class Suppression(models.Model):
 
 
 class TemplateOverride(models.Model):
-    """A template written in the admin. An empty part is taken from the file."""
+    """A template written in the admin. Empty parts are taken from the files, but not the HTML if the text is given."""
 
     event = models.CharField(max_length=100)
     channel = models.CharField(max_length=30)

@@ -68,7 +68,9 @@ def resend(notification: Notification, *, address: str = "") -> Notification:
 
 
 def resend_once(notification: Notification, *, key: str, address: str = "") -> tuple[Notification, bool]:
-    """``resend`` once per key and address, so that a form can be submitted twice. Returns whether this call did it.
+    """``resend`` once per key and address, so that a form can be submitted twice.
+
+    Returns the new notification, and whether this call has created it.
 
     Raises:
         AddressRefused: the notifier cannot send to that address.

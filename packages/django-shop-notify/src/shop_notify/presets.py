@@ -1,4 +1,4 @@
-"""Routes for the catalog and orders apps: at most one message per alias for events that happen at the same moment."""
+"""Routes for the catalog and orders apps. If several events happen at once, each alias sends at most one message."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     SHOP_NOTIFY = {"SECRETS": {"account_code": {"code": "mysite.mails.code_of"}}, ...}
 
-Only the message that goes to the notifier has the values. Everything else shows ``MASK`` in their place: the stored
-text, previews, the admin, the API, errors and the provider's responses.
+Only the message that goes to the notifier has the values. The stored text, previews, the admin and the API show
+``MASK`` in their place, errors and the provider's responses ``***``.
 """
 
 from __future__ import annotations

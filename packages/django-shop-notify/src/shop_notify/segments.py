@@ -21,7 +21,7 @@ class Segments:
 
 
 def count_segments(text: str) -> Segments:
-    """Count a text: one part holds 160 septets or 70 units, each of several parts 153 or 67."""
+    """Count a text. A single part holds 160 septets or 70 units; each part of a longer text holds 153 or 67."""
     if all(character in _BASIC or character in _EXTENDED for character in text):
         sizes = [2 if character in _EXTENDED else 1 for character in text]
         return Segments("GSM-7", sum(sizes), _parts(sizes, single=160, each=153))

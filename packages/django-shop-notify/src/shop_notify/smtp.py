@@ -36,8 +36,8 @@ class EmailBackend(smtp.EmailBackend):
     def _send(self, email_message: EmailMessage) -> bool:
         """Send one message. Django has no public method for this (5.2, 6.1).
 
-        Django would encode or refuse other letters. So it builds the message with a random word in place of each of
-        these local parts, and the connection puts the local parts back into what is sent.
+        Django would encode or refuse other letters. So Django is given the message with a random word in place of each
+        of these local parts, and ``_Utf8Connection`` puts the local parts back before it sends.
         """
         words: dict[str, str] = {}
         message = copy.copy(email_message)
@@ -55,7 +55,7 @@ class EmailBackend(smtp.EmailBackend):
 
 
 class _Utf8Connection:
-    """An SMTP connection that sends the local parts themselves for the words."""
+    """An SMTP connection that replaces each word by its local part before it sends."""
 
     def __init__(self, connection: Any, words: Mapping[str, str]) -> None:
         self.connection = connection

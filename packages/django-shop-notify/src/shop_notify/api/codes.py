@@ -44,7 +44,8 @@ MEANINGS: Mapping[str, str] = {
     "not_found": "It does not exist, or it belongs to another user.",
     "text_refused": "A text is too long, or has a character that cannot be stored.",
     "not_mutable": "Transactional messages are always sent. The group and alias must be in the list of preferences.",
-    "not_retryable": "Only a message that failed or has an unknown outcome can be retried. Resend this one instead.",
+    "not_retryable": "Only a message that failed or has an unknown outcome can be retried; resend any other. "
+    "A message with a secret can be neither retried nor resent.",
     "permission_denied": "The user lacks the Django permission, or the CSRF token is missing.",
     "route_refused": "A route in SHOP_NOTIFY is wrong (`manage.py check` says which), or cannot read the payload.",
     "template_missing": "There is no template for this event and channel. Write the file that `detail` names.",

@@ -18,7 +18,7 @@ class NotifierChoiceOut(Schema):
     label: str
     is_enabled: bool
     is_fixed: bool
-    """It is always sent and cannot be changed."""
+    """Messages of this group are always sent by this notifier."""
 
 
 class GroupOut(Schema):

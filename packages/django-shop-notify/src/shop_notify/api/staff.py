@@ -188,7 +188,7 @@ def preview_signal(request: HttpRequest, payload: PreviewIn) -> list[dict[str, A
     response={200: RetriedOut, **responses(401, 403)},
     auth=auth.staff,
     operation_id="staff_retry_dead_notifications",
-    summary="Retry all messages that were given up, of one notifier or all",
+    summary="Retry up to 1,000 messages that were given up, of one notifier or all",
 )
 def retry_dead(request: HttpRequest, payload: RetryIn) -> dict[str, int]:
     auth.check_permission(request, RESEND)
@@ -266,7 +266,7 @@ def _row(row: Notification) -> dict[str, Any]:
 
 
 def _detail(row: Notification, *, may_view: bool = True) -> dict[str, Any]:
-    """The notification; without the permission to view it, nothing about its recipient or from its provider."""
+    """The notification. A user who may not view it gets no ``PERSONAL`` fields, no attempts and no reports."""
     same = (
         "event_id", "audience", "recipient_key", "recipient_name", "language", "group", "provider_id", "expires_at",
     )  # fmt: skip

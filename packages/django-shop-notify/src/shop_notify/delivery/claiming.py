@@ -42,8 +42,8 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
     """Claim the next due rows of one alias, or return None if there is no row that this worker may claim.
 
     Opens its own transaction and locks the workers' rows, so that one alias never occupies more than half of them.
-    A row that was being sent when two workers died is claimed alone, so that a message that kills its worker at each
-    attempt does not delay the others.
+    A row whose worker died at its second or a later attempt is claimed alone, so that a message that kills its worker
+    at each attempt does not delay the others.
     """
     claimed = _claim(worker, frozenset(without))
     if claimed is not None:
@@ -89,7 +89,7 @@ def _before_first_suspect(rows: list[Notification]) -> list[Notification]:
 
 
 def _is_suspect(row: Notification) -> bool:
-    """Whether at least two workers have died while they were sending this row."""
+    """Whether a worker has died while it was sending this row, at the second or a later attempt."""
     return row.state == State.SENDING and row.attempts >= SUSPECT_ATTEMPTS
 
 

@@ -5,8 +5,8 @@ Two are written by hand, because they run for every message:
 - the update of rows under their leases, since Django takes longer to build it than the database takes to run it;
 - the insert of a batch's attempts on PostgreSQL: without it a message of a batch takes a fifth more CPU.
 
-Django's fields still convert each value. PostgreSQL gets the rows of a batch as one JSON value in one statement:
-otherwise it would plan a statement for each row.
+The driver takes text and whole numbers as they are; Django's fields convert other values. PostgreSQL gets the rows of
+a batch as one JSON value in one statement: otherwise it would plan a statement for each row.
 """
 
 from __future__ import annotations

@@ -84,9 +84,9 @@ def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
 
 
 def _detail(alias: str, provider_id: str, report: Report) -> str:
-    """The detail of a report without secrets: a provider may quote the message.
+    """The detail of a report without secrets, since a provider may quote the message.
 
-    While its message is not known, the report may be about any that is being sent.
+    If no message has this ``provider_id`` yet, the report may be about any message that is being sent.
     """
     secrets = list(registry.secrets_of(alias))
     if report.detail and (events := secret_values.events()):

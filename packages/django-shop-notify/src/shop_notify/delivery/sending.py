@@ -34,7 +34,7 @@ from shop_notify.recipients import preferences, suppressions, unsubscribing
 logger = logging.getLogger(__name__)
 
 SEND_SECONDS = 30.0
-"""The longest time for one message, enforced where a timer can interrupt it. It is much shorter than the lease."""
+"""The longest time for one message, enforced by ``time_limit``. It is much shorter than the lease."""
 PAUSE_SECONDS = 60.0
 REPEAT_UNKNOWN_AFTER = timedelta(minutes=10)
 
@@ -95,7 +95,7 @@ class Batch:
         if self.notifier is None:
             return _temporary(row, TemporaryFailure(self.problem), Notifier.max_attempts)
         if row.attempts > self.notifier.max_attempts:
-            return Result(state=State.DEAD, detail=_("The worker died at every attempt."))
+            return Result(state=State.DEAD, detail=_("The worker died at the last attempt."))
         started_at = timezone.now()
         data = _AttemptData()
         result = self._outcome(self.notifier, row, data)
@@ -243,7 +243,7 @@ def _temporary(row: Notification, error: TemporaryFailure, max_attempts: int) ->
 
 
 def _unknown(row: Notification, error: UnknownOutcome, notifier: Notifier) -> Result:
-    """Retry a free message as after a temporary failure. Retry a paid one once, and only if its options allow it."""
+    """Retry as after a temporary failure if the notifier ``repeats_unknown``; a paid message only once."""
     max_attempts = min(notifier.max_attempts, 2) if notifier.is_metered else notifier.max_attempts
     is_retried = notifier.repeats_unknown and row.attempts < max_attempts
     delay = REPEAT_UNKNOWN_AFTER if notifier.is_metered else backoff(row.attempts)

@@ -75,8 +75,9 @@ def settle(row: Notification, result: Result) -> bool:
 def _record_late_success(row: Notification, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """Record a success that arrives after the lease expired, or after a delivery report. Returns what was changed.
 
-    If no other worker has recorded a sending, the state becomes ``sent`` and the message is not sent again. Otherwise
-    only the provider's id is recorded, so that its delivery reports can be matched.
+    If the message waits for a retry, was given up or has an unknown outcome, its state becomes ``sent`` and it is not
+    sent again. Otherwise, such as while another worker is sending it, only the provider's id is recorded, so that
+    delivery reports can be matched.
     """
     if changes["state"] != State.SENT:
         return {}

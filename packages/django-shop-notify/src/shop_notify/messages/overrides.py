@@ -150,8 +150,10 @@ Rows = Mapping[tuple[str, str], TemplateOverride]
 
 
 def rows_for(event: str, channel: str) -> Rows:
-    """The templates of the admin. None for an event with secret values: their author could send those elsewhere, for
-    example as a part of the URL of a picture."""
+    """The templates of the admin, by audience and language. An event with secret values has none.
+
+    The author of such a template could send a secret elsewhere, for example in the URL of a picture.
+    """
     if event in secret_values.events():
         return {}
     found = TemplateOverride.objects.filter(event=event, channel=channel, is_active=True)

@@ -53,7 +53,8 @@ class Renderer:
 
         Each part comes from the admin's template, else from the file
         ``shop_notify/<event>/[<audience>/][<language>/]<name>`` with the name ``<channel>.txt``, ``message.txt`` or
-        ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``.
+        ``sms.txt``; for e-mail also ``email_subject.txt`` and ``email.html``. If the admin's template has a text but
+        no HTML, the e-mail has no HTML.
 
         Raises:
             TemplateMissing: there is no template; the error names the file to write.

@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
                             ("dead", "given up"),
                             ("skipped", "not sent"),
                         ],
-                        help_text="The state of the notification.",
+                        help_text="The state that this status means.",
                         max_length=10,
                     ),
                 ),

@@ -134,7 +134,7 @@ class Notifier:
 
     @classmethod
     def takes_reports(cls) -> bool:
-        """Whether the class reads delivery reports, so that its URL for them exists."""
+        """Whether the class reads delivery reports. If not, its URL for them responds with 404."""
         return cls.read_report is not Notifier.read_report
 
     def awaits_reports(self) -> bool:

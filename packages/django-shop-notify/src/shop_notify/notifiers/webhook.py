@@ -124,7 +124,7 @@ class WebhookNotifier(Notifier):
             return response.status, response.getheader("Retry-After")
 
     def _dial(self, url: SplitResult, until: float) -> socket.socket:
-        """A connection to a checked address. The name is resolved only once: its address may change."""
+        """A connection to a checked address. The name is resolved only once: a second result could differ."""
         try:
             address = self._resolve(url.hostname or "", _port(url))
             return socket.create_connection((address, _port(url)), timeout=max(0.1, until - time.monotonic()))
@@ -167,7 +167,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the public Internet; an IPv4 address inside an IPv6 one is checked by itself."""
+    """Whether an IP address is on the public Internet. If an IPv6 address contains an IPv4 one, that is checked."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)

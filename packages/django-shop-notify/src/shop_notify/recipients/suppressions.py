@@ -12,7 +12,7 @@ from shop_notify import storable
 from shop_notify.models import Suppression
 
 SALT = "shop_notify.suppression"
-"""Of the hashes that replace the addresses of people whose personal data was erased."""
+"""The salt of the hashes that replace the addresses of people whose personal data was erased."""
 
 
 def suppress(channel: str, address: str, *, reason: str, note: str = "") -> None:
