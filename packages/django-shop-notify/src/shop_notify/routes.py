@@ -1,4 +1,4 @@
-"""Routes: which signal becomes which event, for whom, by which notifiers. They name signals by path and import no app."""
+"""Routes: which signal becomes which event, for whom, by which notifiers. They name signals and import no app."""
 
 from __future__ import annotations
 
