@@ -1,6 +1,6 @@
 """The account of an order: its credits, which are amounts that the customer no longer owes, and its payment status.
 
-Each function is called with the order locked, in the transaction that makes the credit necessary.
+The functions that write are called with the order locked, in the transaction that makes the credit necessary.
 """
 
 from __future__ import annotations

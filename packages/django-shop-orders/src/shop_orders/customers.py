@@ -89,12 +89,12 @@ def _fitted(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def update(customer: Customer, **fields: str) -> Customer:
-    """Change names, phone or language; a phone is normalised.
+    """Change names, e-mail address, phone or language; a phone is normalised.
 
     Raises:
         InvalidPhone: the phone number is not valid.
         InvalidInput: a text is too long, or has a character that cannot be stored.
-        TypeError: a keyword is not a field that customers can change.
+        TypeError: a keyword is none of these fields.
     """
     unknown = set(fields) - set(FIELDS)
     if unknown:
@@ -159,7 +159,10 @@ def save_address(customer: Customer, data: Mapping[str, Any], *, public_id: uuid
 
 
 def delete_address(customer: Customer, public_id: uuid.UUID) -> None:
-    """Delete an address. If it was the default, the oldest of the others becomes it. A second call changes nothing."""
+    """Delete an address. If it was the default, the oldest of the others is made the default.
+
+    A second call changes nothing.
+    """
     with _address_book_of(customer) as book:
         deleted = book.filter(public_id=public_id).delete()[0]
         first = book.order_by("pk").first()

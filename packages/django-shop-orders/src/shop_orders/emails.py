@@ -24,7 +24,7 @@ MESSAGES: Mapping[str, Any] = {
 
 
 def problem(email: str) -> str:
-    """``shop_core.addresses.delivery_problem`` with what the site's default mail backend can send to."""
+    """``delivery_problem`` of ``shop_core.addresses`` for the site's default mail backend, which may support UTF-8."""
     return delivery_problem(email, utf8=not email.isascii() and supports_utf8())
 
 
@@ -39,7 +39,7 @@ def validate(email: str) -> None:
 
 
 class EmailField(forms.EmailField):
-    """Accepts the addresses that mail can be sent to. Django's field refuses all other letters than a-z."""
+    """Accepts the addresses that mail can be sent to. Django's field refuses other letters than a-z before the @."""
 
     default_validators = [validate]
 

@@ -36,7 +36,7 @@ _NOT_COMPARED = {NAME, "csrfmiddlewaretoken"}
 def new_token(seen: str = "") -> str:
     """A token for the hidden field ``form_token`` of one page.
 
-    ``seen`` is what the page shows of the object that its form changes, for ``is_current``.
+    ``seen`` is a text with the values that the page shows; ``is_current`` compares it later.
     """
     return TimestampSigner(salt=_SALT).sign(f"{secrets.token_urlsafe(16)}.{_digest(seen)}")
 

@@ -1,4 +1,7 @@
-"""Processes a repeated request once. Its key is stored in the transaction of the work, so a crash leaves no key."""
+"""Processes a repeated request once. ``run`` stores its key in the transaction of the work, so a crash leaves no key.
+
+``run_outside`` is for work that uses the network: the key is stored first, and after a crash the work runs again.
+"""
 
 from __future__ import annotations
 

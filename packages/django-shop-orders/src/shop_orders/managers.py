@@ -60,7 +60,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
         return self.annotate(account_balance=BALANCE, account_under_way=self._under_way())
 
     def unpaid(self) -> OrderQuerySet:
-        """Pending orders that have reserved stock and of which something is due that is not authorised."""
+        """Pending orders of which something is due. Excludes those with an authorised payment."""
         return self.alias(due=BALANCE).filter(status="pending", due__gt=0).exclude(payment_status="authorised")
 
     def counted_as_unpaid(self) -> OrderQuerySet:

@@ -18,7 +18,7 @@ from shop_orders.exceptions import TooManyRequests
 
 HASH_LENGTH = 32
 IPV6_PREFIX_BITS = 64
-"""Each IPv6 customer has a network with a prefix of this length; all its addresses are one visitor."""
+"""An internet provider assigns an IPv6 network with a prefix of this length to a connection: it is one visitor."""
 
 
 THROTTLED = ("cart", "orders", "payments", "registrations")

@@ -23,7 +23,7 @@ CONFIRMED = "confirmed_amount"
 
 
 class StepForm(forms.Form):
-    """A form about an order, which works once, and not after money or goods of the order have changed."""
+    """A form about an order. It can be sent once. Most steps refuse it if money or goods of the order have changed."""
 
     form_token = FormTokenField()
 
@@ -186,7 +186,7 @@ class RefundForm(NotifyForm):
             self.add_error(CONFIRMED, consequence % values)
 
     def _check_unsent(self) -> None:
-        """Refuse more units that are not sent than are refunded."""
+        """Check that at most the refunded units of a line are cancelled."""
         refunded = self.refunded_lines()
         for name, line in self.unsent_units.items():
             if (self.cleaned_data.get(name) or 0) > refunded.get(line.product_ref, 0):
@@ -279,7 +279,7 @@ class RestockForm(StepForm):
 
 
 class ResolveForm(NotifyForm):
-    """For the payment that the page shows, so that two staff members do not decide about two payments."""
+    """Names the payment that the page shows, so that two staff members do not resolve two payments by mistake."""
 
     payment = forms.UUIDField(widget=forms.HiddenInput)
     amount = forms.DecimalField(label=_("Amount received"), min_value=0, max_digits=14, decimal_places=4)

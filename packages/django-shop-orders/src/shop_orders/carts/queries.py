@@ -293,7 +293,10 @@ def _touch_sql(alias: str, status: str, locks: int) -> str:
 
 @lru_cache
 def _add_sql(alias: str) -> str:
-    """Returns no row if the quantity would exceed the last parameter, or a new row the number of lines."""
+    """Returns no row if a new item would exceed MAX_LINES, or the new quantity of a stored one the last parameter.
+
+    The quantity of a new item was compared before.
+    """
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
     columns = [quote(field.column) for field in columns_of(CartItem)]

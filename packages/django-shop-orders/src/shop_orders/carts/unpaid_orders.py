@@ -1,4 +1,4 @@
-"""Limits the orders and units that one buyer can hold without paying, so that nobody reserves stock without paying."""
+"""Limits the unpaid orders of one buyer and the units in them, so that nobody can reserve all stock without paying."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def _stock_database(source: Any) -> Iterator[checks.CheckMessage]:
         yield checks.Error(
             f'The stock of {label} is in the database "{alias}" and the orders in "{home}": an order that is rolled '
             "back would keep its stock.",
-            hint=f"Let DATABASE_ROUTERS return one alias for {label} and shop_orders. Or sell without counting, and "
-            'leave "stock" out of the OPTIONS of PRODUCT_SOURCE.',
+            hint=f"Let DATABASE_ROUTERS return one alias for {label} and shop_orders. Or do not track stock: leave "
+            '"stock" out of the OPTIONS of PRODUCT_SOURCE.',
             id="shop_orders.E023",
         )
 

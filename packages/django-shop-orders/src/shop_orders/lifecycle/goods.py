@@ -104,7 +104,8 @@ def cancel_units(
 def units_to_cancel(
     order: Order, refunded: Mapping[str, int], *, returned: Mapping[str, int], wanted: Mapping[str, int] | None
 ) -> dict[str, int]:
-    """The units of a refund that are not sent any more: ``wanted``, or as many as are neither shipped nor returned.
+    """The units of a refund that are not sent any more: ``wanted``, or by default all refunded units that were not
+    shipped. ``returned`` are refunded units that came back, so they were shipped.
 
     The caller has locked the order.
 
@@ -146,8 +147,9 @@ def restock(
     was paid for them shows as ``refund_due``.
 
     Raises:
-        InvalidInput: no units, or more than were shipped and are not back yet; with ``credit``, more than were ordered
-            and not credited yet. Or the reason is too long, or has a character that cannot be stored.
+        InvalidInput: no units, or more than the shipped units that have not come back yet. With ``credit``, more than
+            the ordered units that were not credited yet. Or the reason is too long, or has a character that cannot be
+            stored.
     """
     texts.check(Credit, reason=reason)
     texts.check_refs(OrderLine, quantities)
@@ -165,7 +167,7 @@ def return_to_stock(order: Order, quantities: Mapping[str, int], *, reference: s
     """Return shipped goods to stock. Called by an action that has locked the order.
 
     Raises:
-        InvalidInput: no units, or more than were shipped and are not back yet.
+        InvalidInput: no units, or more than the shipped units that have not come back yet.
     """
     lines = {line.product_ref: line for line in _lock_lines(order)}
     if not quantities:

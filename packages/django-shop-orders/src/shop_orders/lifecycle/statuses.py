@@ -87,8 +87,8 @@ def cancel(order_id: int, *, by: Any = None, reason: str = "", notify: bool = Tr
     """Cancel an order and release its stock. No part of it may have been shipped.
 
     Opens its own transaction and locks the order row. Cancelling a cancelled order changes nothing.
-    What is left of the total is credited. No money is refunded: ``refund_due`` is the captured amount until
-    ``payments.refund`` is called.
+    What is left of the total is credited. No money is refunded: what was captured and not refunded yet shows as
+    ``refund_due`` until ``payments.refund`` is called.
 
     Raises:
         InvalidTransition: a part of the order was shipped.
@@ -133,7 +133,7 @@ def reinstate(order_id: int, *, by: Any = None, notify: bool = True) -> Order:
     lines = list(order.lines.all())
     quantities = {line.product_ref: line.open_quantity for line in lines if line.open_quantity}
     if not quantities:
-        raise InvalidTransition(_("All goods of this order were refunded."), old=order.status)
+        raise InvalidTransition(_("Nothing of this order is left to send."), old=order.status)
     crediting.reverse_cancellation(order, by=by)
     order.reservations += 1
     order.stock_released_at, order.cancel_reason = None, ""
@@ -268,4 +268,5 @@ def cancel_locked(order: Order, *, kind: Credit.Kind, by: Any, reason: str, noti
     crediting.credit_remainder(order, kind=kind, reason=reason, by=by)
     set_status(order, OrderStatus.CANCELLED, by=by, notify=notify, message=reason, lines=lines)
     update_after_credit(order, by=by)
-    order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())  # their pages are closed
+    # The periodic job closes their pages.
+    order.payments.filter(status__in=Payment.OPEN).update(next_check_at=timezone.now())

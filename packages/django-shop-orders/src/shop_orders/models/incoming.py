@@ -13,7 +13,7 @@ from shop_orders.models.payments import Payment
 
 
 class IncomingPayment(models.Model):
-    """Money that a customer sent by hand, such as to a paybill or till, and that belongs to no payment yet.
+    """Money that a customer sent by hand, such as to a paybill or till. ``payment`` is empty until it is recorded.
 
     The unique constraint ensures that each transaction is stored once.
     """

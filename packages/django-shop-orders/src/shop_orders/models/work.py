@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class IdempotencyKey(models.Model):
-    """The response to a request that may be repeated, stored in the transaction that handled it."""
+    """The response to a request that may be repeated. ``status`` is empty until the work has ended."""
 
     owner = models.CharField(_("owner"), max_length=100)
     route = models.CharField(_("route"), max_length=200)

@@ -128,8 +128,7 @@ class PaymentEvent:
     payment_id: str = ""
     refund_id: str = ""
     refund_reference: str = ""
-    """The provider's id of a refund, or of a dispute. With ``amount`` it identifies a failed refund that was made on
-    the provider's page."""
+    """The provider's id of a refund, or of a dispute. It identifies a refund that was made on the provider's page."""
     receipt: str = ""
     """The transaction number that the customer also sees, if it differs from ``reference``. Money with the receipt of
     another payment is not counted again."""
@@ -193,10 +192,10 @@ class Problem:
 class PaymentProvider:
     """Base of payment providers. ``OPTIONS`` are passed to the constructor as keywords, in addition to ``alias``.
 
-    Every method is called outside of any transaction and may use the network. ``start``, ``capture``, ``refund`` and
-    ``cancel`` may raise PaymentDeclined (a final refusal) or ProviderUnavailable (the result is not known). ``fetch``
-    and ``fetch_refund`` may raise only ProviderUnavailable: a refused query, such as one with the status 401, 403 or
-    404, says nothing about the payment. Any other exception is a bug.
+    Every method except ``refuses`` is called outside of any transaction and may use the network. ``start``,
+    ``capture``, ``refund`` and ``cancel`` may raise PaymentDeclined (a final refusal) or ProviderUnavailable (the
+    result is not known). ``fetch`` and ``fetch_refund`` should raise only ProviderUnavailable: a refused query, such
+    as one with the status 401, 403 or 404, says nothing about the payment. Any other exception is a bug.
     """
 
     label: ClassVar[Any] = _("Payment")
@@ -210,8 +209,8 @@ class PaymentProvider:
     refunds_by_hand: bool = False
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
-    """For providers on which a repeated ``start`` has a second effect, such as ringing a phone twice. ``start`` is not
-    called again within this time, whatever its result. None: the provider recognises a repeated ``payment_id``."""
+    """For providers on which a repeated ``start`` has a second effect, such as ringing a phone twice. Within this time
+    it is called again only after ProviderNotReached. None: the provider recognises a repeated ``payment_id``."""
     instructions: Any = ""
     """Shown to the customer while the result of ``start`` is not known. Used with ``start_once_for``."""
 
@@ -234,7 +233,7 @@ class PaymentProvider:
 
         Raises:
             PaymentDeclined: the provider refuses, for example because the authorisation has expired.
-            ProviderUnavailable: the result is not known; the call is repeated later.
+            ProviderUnavailable: the result is not known; staff can repeat the call.
         """
         raise NotImplementedError
 
@@ -256,7 +255,7 @@ class PaymentProvider:
     ) -> RefundResult | None:
         """The state of a pending refund, by the ``reference`` of its RefundResult; None where it cannot be fetched.
 
-        The refund does not change if this raises, even PaymentDeclined: the money may still arrive.
+        The refund does not change if this raises an error: the money may still arrive.
         """
         return None
 
@@ -275,7 +274,7 @@ class PaymentProvider:
     def refuses(self, *, amount: Decimal, currency: str) -> str:  # noqa: ARG002
         """Why an amount cannot be paid this way, in a sentence for the customer; "" if it can.
 
-        Asked before an order is placed or paid this way. Does not use the network.
+        Asked before an order is placed or paid this way, also inside a transaction: it must not use the network.
         """
         return ""
 

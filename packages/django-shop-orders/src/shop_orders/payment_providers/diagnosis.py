@@ -155,7 +155,7 @@ def _mpesa_url(webhook_url: str) -> Iterable[Problem]:
     if not webhook_url.startswith("https://"):
         yield Problem(
             what="Safaricom calls only URLs that begin with https://, so it cannot report the results of payments.",
-            fix="Give the site a domain with a certificate, and its https:// address to the settings.",
+            fix="Give the site a domain with a certificate, and write its https:// address into the settings.",
             is_warning=True,
         )
     if word := forbidden_word(webhook_url):

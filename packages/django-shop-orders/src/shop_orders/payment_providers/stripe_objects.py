@@ -52,8 +52,9 @@ FAILED_REFUNDS = ("failed", "canceled")
 class Settlement:
     """The amount of a Checkout Session, in the currency in which it was created.
 
-    Adaptive Pricing shows customers an amount in their own currency. Sessions from before 2025-03-31 have that one in
-    ``amount_total`` and ours in ``currency_conversion``: https://docs.stripe.com/payments/checkout/adaptive-pricing
+    Adaptive Pricing shows customers an amount in their own currency. In sessions from before 2025-03-31, that amount
+    is in ``amount_total``, and the one in the shop's currency in ``currency_conversion``:
+    https://docs.stripe.com/payments/checkout/adaptive-pricing
     """
 
     def __init__(self, session: Any) -> None:
@@ -99,8 +100,8 @@ class Settlement:
 def _withdrawn(dispute: Any, *, is_won: bool) -> tuple[int, int]:
     """The amount withdrawn for a dispute, and its part that was not paid out again, in the currency of the account.
 
-    In another currency than the customer's, the withdrawal and the payout are converted at different rates and never
-    equal: any payout counts as the whole amount.
+    If the account's currency is not the customer's, the withdrawal and the payout are converted at different rates and
+    cannot be compared. Then any payout counts as the whole amount.
     """
     entries = getattr(dispute, "balance_transactions", None) or ()
     withdrawn = -sum(entry.amount for entry in entries if entry.amount < 0)

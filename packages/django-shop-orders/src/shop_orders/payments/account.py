@@ -74,7 +74,7 @@ def capture_amount(order: Order, payment: Payment, amount: Decimal, *, by: Any, 
     order.save(update_fields=["paid_amount", "updated_at"])
     order_status.update(order, payment, by=by, notify=notify)
     if not order.amount_due:
-        watching.check_soon(order)  # pages of other attempts are closed
+        watching.check_soon(order)  # the periodic job closes the pages of other attempts
     if order.refund_due:
         refunds.refund_excess(order, payment, min(order.refund_due, amount))
 

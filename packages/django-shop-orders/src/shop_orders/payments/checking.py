@@ -72,7 +72,7 @@ def _check_state(payment: Payment) -> Payment:
         return _end_if_never_sent(payment)
     before = payment.status
     if before == Status.CAPTURED and payment_provider(payment.provider).refunds_by_hand:
-        watching.stop(payment)  # it makes no refunds that could be missing here
+        watching.stop(payment)  # staff send and record these refunds, so none is missing here
         return payment
     payment, state = states.refetch(payment)
     is_over = payment.status == Status.PENDING and payment.expires_at is not None and not is_running(payment)
@@ -98,8 +98,7 @@ def _end_if_never_sent(payment: Payment) -> Payment:
 
 
 def _check_start(payment: Payment) -> Payment:
-    """Repeat a start whose result is not known. Meanwhile, an event may have reported another
-    transaction for this payment."""
+    """Repeat a start whose result is not known. If an event has reported the result meanwhile, nothing is repeated."""
     if payment_provider(payment.provider).start_once_for is not None:
         return _check_push(payment)
     counted = starting.count_repetition(payment.pk)

@@ -44,7 +44,8 @@ def change(order: Order, provider: PaymentProvider) -> None:
 def deadline(order: Order, provider: PaymentProvider) -> datetime | None:
     """Until when an order can be paid with a provider.
 
-    The time of each provider counts from the placement, so that changing back and forth does not extend it.
+    The time of each provider counts from the placement, so that changing back and forth does not extend it. For an
+    order without a time limit, it counts from now.
     """
     if provider.alias == order.payment_provider or provider.expires_after is None:
         return order.expires_at

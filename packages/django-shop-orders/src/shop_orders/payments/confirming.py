@@ -20,7 +20,7 @@ MAX_ATTEMPTS = 8
 
 def confirm(event: ProviderEvent) -> bool:
     """Ask the provider to confirm an event. True if the event, or the provider's correction of it, was applied."""
-    assert event.payment is not None  # noqa: S101 - such an event waits only once its payment is known
+    assert event.payment is not None  # noqa: S101 - unmatched events are not confirmed
     inbox.postpone(event.pk)
     fetched_at = timezone.now()
     try:

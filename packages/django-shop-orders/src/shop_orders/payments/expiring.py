@@ -19,7 +19,7 @@ from shop_orders.transactions import outside_transaction
 logger = logging.getLogger(__name__)
 
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
-"""The limits of the time after which an order that cannot expire yet is checked again; it grows with the delay."""
+"""An order that cannot expire yet is checked again after a time between these, which grows while it is overdue."""
 
 
 @outside_transaction(Order)

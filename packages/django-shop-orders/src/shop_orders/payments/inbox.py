@@ -35,7 +35,7 @@ def apply_event(alias: str, event: PaymentEvent) -> ProviderEvent:
     Raises:
         InvalidWebhook: a value of the event cannot be stored.
     """
-    provider_events.values_of(event)  # refuses what cannot be stored, before it is looked for
+    provider_events.values_of(event)  # raises InvalidWebhook before a query gets a value that it cannot take
     payment = provider_events.payment_of(alias, event)
     order = None if payment is None else lifecycle.lock(payment.order_id)
     row = provider_events.store(alias, event, payment)
@@ -115,7 +115,7 @@ def postpone(row_id: int) -> None:
 
 
 def close_refunds(payment: Payment, *, were_recorded: bool) -> None:
-    """Close the events about refunds that were held or wait, since staff have looked at the provider's page."""
+    """Close the held and the waiting events about refunds, since staff have looked at the provider's page."""
     undecided = payment.inbox.filter(kind__in=REFUND_KINDS, outcome__in=(Outcome.HELD, Outcome.WAITING))
     undecided.update(outcome=Outcome.APPLIED if were_recorded else Outcome.IGNORED)
 

@@ -37,8 +37,8 @@ MAX_ATTEMPTS = 20
 """Over about four days. Afterwards only staff decide."""
 LONGEST_WAIT = timedelta(hours=6)
 RETRIED = ("", Reason.UNCONFIRMED, Reason.REQUEST_OPEN)
-"""Reasons that can be resolved without staff. Money that was confirmed has none until it is recorded, also if the
-process ends in between."""
+"""Reasons that can be resolved without staff. Confirmed money has the reason "" until it is recorded, so that it is
+retried if the process ends in between."""
 
 
 @outside_transaction(IncomingPayment)
@@ -228,7 +228,7 @@ def _record(order: Order, row: IncomingPayment, *, by: Any, notify: bool) -> Pay
 
 
 def _mark_duplicate(row: IncomingPayment) -> bool:
-    """Whether a payment has this receipt, so that the money is counted already."""
+    """If a payment has this receipt, the money is counted already: mark it as a duplicate and return True."""
     known = Payment.objects.filter(provider=row.provider, receipt=row.receipt).first()
     if known is None:
         return False

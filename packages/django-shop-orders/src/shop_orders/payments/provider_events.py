@@ -1,4 +1,4 @@
-"""The rows of provider events. They have every field of a ``PaymentEvent``, by which their payment is found."""
+"""The rows of provider events. They store every field of a ``PaymentEvent``, so that its payment is found later."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def record_state(payment: Payment, prefix: str, state: str, **values: Any) -> tu
 
 
 def as_event(row: ProviderEvent) -> PaymentEvent:
-    """The event that a row was stored from, or with the values that the provider has confirmed."""
+    """The event of a row, with the values that were reported, or with those that the provider has confirmed."""
     return PaymentEvent(**{field: getattr(row, column) for field, column in COLUMNS.items()})
 
 

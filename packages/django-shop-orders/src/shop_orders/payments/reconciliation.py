@@ -30,8 +30,8 @@ def reconcile(*, limit: int = 200) -> int:
     reconsidered = rows.run(incoming.retry, incoming.due()[:limit])
     reconsidered += rows.run(confirming.reconsider, inbox.to_reconsider().values_list("pk", flat=True)[:limit])
     confirmed = rows.run(confirming.confirm, inbox.to_ask_about()[:limit])
-    changed = _Round().run(watching.to_check(is_captured=False), limit=limit)
-    changed += _Round().run(watching.to_check(is_captured=True), limit=limit)
+    changed = _PaymentChecks().run(watching.to_check(is_captured=False), limit=limit)
+    changed += _PaymentChecks().run(watching.to_check(is_captured=True), limit=limit)
     return reconsidered + confirmed + changed + rows.run(_check_refund, _due(Refund.Status.PENDING, limit))
 
 
@@ -41,7 +41,7 @@ def send_due_refunds(*, limit: int = 200) -> int:
     return rows.run(_send_refund, _due(Refund.Status.QUEUED, limit))
 
 
-class _Round:
+class _PaymentChecks:
     """One run over payments. A provider that does not respond is skipped after MAX_FAILURES attempts."""
 
     def __init__(self) -> None:

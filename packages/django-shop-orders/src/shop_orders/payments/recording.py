@@ -180,7 +180,7 @@ def resolve(payment_id: int, *, amount: Decimal, by: Any = None, notify: bool = 
     else:
         payment.status = Payment.Status.CANCELLED
         account.save_status(payment)
-        watching.stop(payment)  # staff have looked: what the provider reports is known
+        watching.stop(payment)  # staff have entered the result, so the provider is not asked again
         order_status.update(order, payment, by=by, notify=notify)
     return payment
 

@@ -78,7 +78,7 @@ def queue_refund(
     order of which nothing is left to send becomes shipped, or cancelled if no part of it was shipped.
 
     Raises:
-        RefundTooLarge: the amount exceeds the captured money that is not yet refunded or about to be.
+        RefundTooLarge: the amount exceeds the captured money, less what was refunded and the refunds under way.
         InvalidInput: ``lines`` has more units of a product than were ordered and not credited yet, ``restock`` more
             than were shipped, or ``cancel`` more than are left to send. Or the reason is too long, or has a character
             that cannot be stored.
@@ -126,8 +126,8 @@ def queue(
 ) -> list[Refund]:
     """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
 
-    The part of the amount that exceeds ``refund_due`` is credited now, whatever becomes of the refunds. Units that
-    will not be sent are credited first, so that they raise what is due.
+    The part of the amount that exceeds ``refund_due`` is credited now, even if the refunds fail later. Units that will
+    not be sent are credited first, which raises ``refund_due``.
     """
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
@@ -163,8 +163,8 @@ def queue(
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     """Refund money that exceeds the amount due, or record a private event with what staff have to do.
 
-    Staff decide where they send refunds by hand, and after an order expired, since they can reinstate it. The caller
-    has locked the order.
+    It is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired, since they
+    may reinstate it. The caller has locked the order.
     """
     values = {
         "amount": as_text(amount, payment.currency),

@@ -22,7 +22,7 @@ CAPTURED_EVERY, CAPTURED_CHECKS = timedelta(days=1), 30
 MAX_REFUSED_STARTS = 3
 """If repeated starts are refused more often than this, no earlier call can have started the payment."""
 MAX_CHECKS = 120
-"""After this many checks, about a month, a closed payment without a final state is not checked any more."""
+"""After this many checks without a result, about a month, a payment that is not open is not checked any more."""
 
 
 def to_check(*, is_captured: bool) -> QuerySet[Payment]:
@@ -52,7 +52,7 @@ FIELDS = ("checks", "next_check_at")
 def postpone(payment: Payment) -> None:
     """Ask again later: after 2, 4, 8, ... minutes, up to six hours, or when the attempt ends."""
     now = timezone.now()
-    if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only responses are counted
+    if payment.status == Status.CAPTURED and not payment.unknown_starts:  # only responses count as checks
         _set(payment, payment.checks, now + LONGEST_WAIT)
         return
     later: datetime | None = now + min(LONGEST_WAIT, QUIET_PERIOD * 2 ** min(payment.checks, 10))

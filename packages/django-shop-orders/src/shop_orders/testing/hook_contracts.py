@@ -303,7 +303,7 @@ class ValidatorContract(HookContract):
         expect(
             results == [False, True] * 2,
             f"{self.name} was called for `accepted` and `refused`, twice in turn; it refused: {results}.",
-            "Keep nothing between calls: validators are called for the cart, and again at checkout.",
+            "Keep nothing between calls: the same validator decides about every order of a process.",
         )
 
     def test_draft_is_not_changed(self, accepted: Draft, refused: Draft) -> None:

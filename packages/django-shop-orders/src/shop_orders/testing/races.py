@@ -1,6 +1,6 @@
 """Races on a real database, with rows that are deleted afterwards: many buyers, few units.
 
-``own_product`` and ``own_carts`` race the site's own product source, the others one over a table of their own.
+``own_product`` and ``own_carts`` race the site's own product source, and the others race one over their own table.
 ``manage.py shop_orders_race`` runs them on a site's own database; the project's tests run them too, also with a source
 that does not protect the stock, to show that the race detects this.
 """
@@ -286,7 +286,7 @@ def _release(order: Order) -> None:
 
 
 def close_connection() -> None:
-    """Close this thread's connection, after the server has published what it counted for it."""
+    """Close this thread's connection, after the server has published the connection's statistics."""
     if connection_of(Order).vendor == "postgresql":
         with suppress(DatabaseError):
             queries.publish_statistics()

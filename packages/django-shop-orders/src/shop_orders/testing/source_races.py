@@ -19,7 +19,7 @@ from shop_orders.product_sources import ProductSource
 from shop_orders.testing.failures import expect
 
 PAUSE_SECONDS = 0.01
-"""After each statement of a race, so that a look at the stock and the change that follows are apart."""
+"""The pause after each statement of a race: it lets another thread act between reading the stock and changing it."""
 LOCK = "Lock the rows first (`select_for_update`, ordered by key), or change them by one conditional UPDATE."
 SORT = "Lock and change the rows of all lines in the same order, such as that of their keys, in every method."
 

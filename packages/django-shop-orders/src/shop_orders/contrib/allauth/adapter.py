@@ -51,9 +51,9 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:  # noqa: ARG002
-        """Count wrong passwords by the address only.
+        """Count wrong passwords by the address only, in the form in which addresses are compared.
 
-        allauth counts by the Host header too, so that a changed port would begin a new count, and by its own lower
-        case. It has no public hook for this.
+        allauth counts by the Host header too, so that a changed port would begin a new count, and by the address in
+        lower case. It has no public hook for this.
         """
         return comparable(str(credentials.get("email") or credentials.get("username") or ""))

@@ -75,7 +75,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def end_session(request: HttpRequest) -> HttpResponse:
-    """allauth's endpoint, but it redirects only to exactly a URI that the app has registered for this."""
+    """allauth's endpoint, but it redirects only to a URI that equals one that the app has registered for this."""
     sent = (request.POST if request.method == "POST" else request.GET).copy()
     wanted = sent.getlist("post_logout_redirect_uri")
     if wanted and not _is_registered(wanted, _client(_audience(sent)), after_logout=True):

@@ -55,8 +55,8 @@ def has_claim(claims: Any, wanted: str) -> bool:
 def update_staff(user: Any) -> None:
     """Give a user staff rights if one of the accounts that are linked has the claim; take them away if none has.
 
-    Only rights that a claim gave are taken away; members of the group have them. A superuser is always staff, and no
-    claim makes a user a superuser. A second call changes nothing.
+    Users who got their rights from a claim are the members of GROUP; only theirs are taken away. A superuser is always
+    staff, and no claim makes a user a superuser. A second call changes nothing.
     """
     with transaction.atomic(using=connection_of(get_user_model()).alias):
         locked = get_user_model()._default_manager.select_for_update().get(pk=user.pk)

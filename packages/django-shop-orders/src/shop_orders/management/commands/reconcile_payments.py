@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="Only count them; call no provider.")
         parser.add_argument(
-            "--limit", type=int, default=200, help="How many payments are fetched, the oldest first (200)."
+            "--limit", type=int, default=200, help="The most rows of each kind, such as payments or refunds (200)."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -91,7 +91,7 @@ class FetchChecks(PaymentContractBase):
         )
 
     def test_unknown_payment_has_no_final_status(self, provider: PaymentProvider) -> None:
-        """After a crash, a payment without a reference is fetched too."""
+        """Also with an empty reference, so that the result does not depend on the caller."""
         started = self.started(provider)
         for reference in ("", f"{started.reference[:-1]}-unknown"):
             state = result_of("fetch", provider.fetch, {}, reference=reference, allowed=(ProviderUnavailable,))
