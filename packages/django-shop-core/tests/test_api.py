@@ -322,10 +322,20 @@ def test_session_requires_the_csrf_token(settings):
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 
-def test_auth_of_unknown_kind_is_assumed_to_read_the_authorization_header():
-    request = RequestFactory().get("/", headers={"Authorization": "Digest x"})
-    assert has_credential(request, lambda _request: None)
-    assert not has_credential(RequestFactory().get("/"), lambda _request: None)
+def session_of_the_site(request):
+    """A function as an auth: it declares no parameter."""
+    return getattr(request, "user", None)
+
+
+def test_function_is_asked_whatever_the_request_carries(settings):
+    settings.THINGS = {"AUTH": f"{__name__}.session_of_the_site"}
+    guests = ConfiguredAuth(Settings(), "AUTH", guests=True)
+    basic = RequestFactory().get("/", headers={"Authorization": "Basic x"})
+    assert guests(basic) is None
+    basic.user = user = User(username="ann")
+    assert guests(basic) == user
+    assert not has_credential(basic, session_of_the_site)
+    assert guests(RequestFactory().get("/")) == GUEST
 
 
 def test_error_names_the_setting_that_cannot_be_imported(settings):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
-from ninja.security.apikey import APIKeyCookie, APIKeyHeader, APIKeyQuery
+from ninja.security.apikey import APIKeyCookie
 
 from shop_core.conf import BaseSettings
 from shop_core.exceptions import NotAuthenticated, PermissionMissing
@@ -30,6 +33,7 @@ class ConfiguredAuth(Sequence[Auth]):
 
     The setting holds a dotted path or a list of them. Each leads to a callable, an auth object or class of ninja, or a
     list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; wrong ones are refused.
+    A session counts only without another credential. ``request.user`` becomes the user whom an auth returns.
     """
 
     def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:
@@ -38,33 +42,31 @@ class ConfiguredAuth(Sequence[Auth]):
         self.guests = guests
 
     def __call__(self, request: HttpRequest) -> Any:
-        auths = self.load()
-        for auth in auths:
-            # Without a session cookie the request must not be refused for a missing CSRF token.
-            if isinstance(auth, APIKeyCookie) and not has_credential(request, auth):
-                continue
-            caller = auth(request)
-            if caller:
-                return caller
-        is_invalid = any(has_credential(request, auth) and not _is_session(auth) for auth in auths)
-        return None if is_invalid or not self.guests or "Authorization" in request.headers else GUEST
+        auths, session_user = self.load(), getattr(request, "user", None)
+        given = [auth for auth in auths if not _is_session(auth) and has_credential(request, auth)]
+        if given:  # it decides, not the session: otherwise a stranger's key in a URL would act for its user
+            request.user = AnonymousUser()
+        # Without a session cookie the request must not be refused for a missing CSRF token.
+        asked = [auth for auth in auths if not isinstance(auth, APIKeyCookie) or has_credential(request, auth)]
+        caller = None
+        try:
+            caller = next(filter(None, (auth(request) for auth in given or asked)), None)
+        finally:
+            if isinstance(caller, get_user_model()):
+                request.user = caller
+            elif given and not caller:
+                request.user = session_user  # type: ignore[assignment]
+        return caller or (GUEST if self.guests and not given and "Authorization" not in request.headers else None)
 
     def load(self) -> tuple[Auth, ...]:
-        """The auth objects that the setting names now.
-
-        Raises:
-            ImproperlyConfigured: a path cannot be imported.
-        """
+        """The auth objects that the setting names now; ImproperlyConfigured if a path cannot be imported."""
         value: str | Sequence[str] = getattr(self.app_settings, self.name)
         return _load(self.app_settings.setting, (value,) if isinstance(value, str) else tuple(value))
 
     def __iter__(self) -> Iterator[Auth]:
         yield self
-        try:
-            auths = self.load()
-        except ImproperlyConfigured:
-            return
-        yield from (_scheme_of(auth) for auth in auths if hasattr(auth, "openapi_security_schema"))
+        with suppress(ImproperlyConfigured):
+            yield from (_scheme_of(auth) for auth in self.load() if hasattr(auth, "openapi_security_schema"))
 
     def __len__(self) -> int:
         return len(list(iter(self)))
@@ -88,18 +90,10 @@ def check_permission(user: Any, permission: str) -> Any:
 
 
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
-    """Whether the request carries the parameter that this auth reads: a cookie, a query parameter or a header.
-
-    An auth that does not declare a parameter is assumed to read ``Authorization``.
-    """
-    match auth:
-        case APIKeyCookie():
-            return auth.param_name in request.COOKIES
-        case APIKeyQuery():
-            return auth.param_name in request.GET
-        case APIKeyHeader():
-            return auth.param_name in request.headers
-    return getattr(auth, "header", "Authorization") in request.headers
+    """Whether the request carries the parameter that this auth declares: a cookie, a query parameter or a header."""
+    name = getattr(auth, "param_name", getattr(auth, "header", None))
+    places = {"cookie": request.COOKIES, "query": request.GET}
+    return name is not None and name in places.get(getattr(auth, "openapi_in", ""), request.headers)
 
 
 def _is_session(auth: Auth) -> bool:

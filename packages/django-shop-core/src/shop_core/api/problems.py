@@ -1,8 +1,8 @@
 """Errors as RFC 9457 problem documents, made by the router, so that they are the same in any site's NinjaAPI.
 
 Each package has one ``Problems`` object with its tables, and installs it on its routers. Our own errors become
-responses inside the operation, before the host's exception handlers see them. Bodies are checked before they are
-parsed. Error responses of the host's NinjaAPI (401, 403, 422, 429) are rewritten. The *host* is the site's project.
+responses before the host's exception handlers see them. Bodies are checked before they are parsed. Error responses
+that the host's handlers make of its own exceptions are rewritten. The *host* is the site's project.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from ninja import NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
+from ninja.renderers import JSONRenderer
 
 from shop_core.api import bodies
 from shop_core.db.transactions import is_temporary
@@ -168,7 +169,6 @@ class Problems:
 
     def install(self, router: Router) -> None:
         """Make every operation of a router return problem documents. Call it once, where the router is created."""
-        router.add_decorator(self._handle_errors, mode="operation")
         router.add_decorator(self._return_problems, mode="view")
 
     def register(self, api: NinjaAPI) -> None:
@@ -207,16 +207,6 @@ class Problems:
             raise error
         return response
 
-    def _handle_errors(self, operation: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(operation)
-        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return operation(request, *args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - unknown errors are raised again
-                return self._handle(request, error)
-
-        return wrapped
-
     def _return_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         operation: Any = inspect.unwrap(run).__self__
         streams = getattr(operation.view_func, "reads_stream", False)
@@ -224,6 +214,8 @@ class Problems:
 
         @functools.wraps(run)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not isinstance(operation.api, _PlainAPI):
+                operation.api = _PlainAPI(operation.api, self)
             try:
                 if not streams:
                     bodies.check(request, wants_json=wants_json)
@@ -236,15 +228,14 @@ class Problems:
         return wrapped
 
     def _as_problem(self, response: HttpResponseBase) -> HttpResponseBase:
-        """Turn an error response of the host's NinjaAPI into a problem document."""
+        """Turn an error response of the host's exception handlers into a problem document."""
         is_json = response.get("Content-Type", "").startswith("application/json")
         if response.status_code < 400 or not is_json or not isinstance(response, HttpResponse):
             return response
-        detail = json.loads(response.content).get("detail", "")
-        if isinstance(detail, list):
-            problem = self.response(response.status_code, errors=self._field_problems(detail))
-        else:
-            problem = self.response(response.status_code, "" if response.status_code == 401 else str(detail))
+        body = json.loads(response.content)
+        detail = body.get("detail", "") if isinstance(body, dict) else ""
+        is_text = isinstance(detail, str) and response.status_code != 401
+        problem = self.response(response.status_code, detail if is_text else "")
         for name in ("Retry-After", "WWW-Authenticate"):
             if name in response:
                 problem[name] = response[name]
@@ -265,6 +256,21 @@ class Problems:
         """The sentence of one of our reason codes; a message of pydantic unchanged."""
         text = text.removeprefix("Value error, ")
         return str(self.sentences.get(text, text))
+
+
+class _PlainAPI(NinjaAPI):
+    """The host's NinjaAPI as our operations see it: its class, renderer and handlers do not change our responses."""
+
+    def __init__(self, host: NinjaAPI, problems: Problems) -> None:
+        vars(self).update(vars(host), renderer=JSONRenderer())
+        self.host, self.problems = host, problems
+
+    def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
+        """The host's handlers get only its own exceptions, such as a subclass of HttpError that they name."""
+        is_ours = isinstance(exc, ShopError) or type(exc).__module__.startswith(("builtins", "django.", "ninja."))
+        is_hosts = not is_ours and type(exc) in self._exception_handlers
+        response = None if is_hosts else self.problems.from_exception(exc)
+        return response or self.host.on_exception(request, exc)
 
 
 def _declare_media_type(document: Any) -> Any:
