@@ -55,9 +55,7 @@ def check_slow_clients(topology: Topology) -> None:
         with contextlib.suppress(OSError):
             body.recv(1000)
     _require(time.monotonic() - started < 40, "a body whose client stops sending is cut off within 40 s")
-    say(
-        "Slow clients: 413, 400, 431 and 429 as documented; slow requests are cut off, and others are served."
-    )
+    say("Slow clients: 413, 400, 431 and 429 as documented; slow requests are cut off, and others are served.")
 
 
 def check_processes_that_die_twice(topology: Topology) -> None:

@@ -32,12 +32,16 @@ def catalogue(db: None) -> dict[str, Any]:
     return {"kitchen": kitchen, "clothing": clothing}
 
 
-@pytest.fixture
-def sell(db: None) -> Callable[..., Order]:
-    """Write an order with ``{sku: (quantity, unit price)}`` and a delivery for 350."""
-    numbers = itertools.count(1)
+class Batch:
+    """Orders that are sold: ``add`` them, then ``write`` all of them."""
 
-    def write(
+    def __init__(self) -> None:
+        self.numbers = itertools.count(1)
+        self.orders: list[Order] = []
+        self.lines: list[OrderLine] = []
+
+    def add(
+        self,
         lines: Mapping[str, tuple[int, str]],
         *,
         at: datetime | None = None,
@@ -46,12 +50,12 @@ def sell(db: None) -> Callable[..., Order]:
         delivery: str = "350",
         **fields: Any,
     ) -> Order:
-        customer = Customer.objects.create()
+        """An order with ``{sku: (quantity, unit price)}`` and a delivery for 350."""
         subtotal = sum((quantity * Decimal(price) for quantity, price in lines.values()), Decimal(0))
         total = subtotal + Decimal(delivery)
-        order = Order.objects.create(
-            number=f"TEST-{next(numbers):04}",
-            customer=customer,
+        order = Order(
+            number=f"TEST-{next(self.numbers):04}",
+            customer=Customer(),
             status=status,
             currency=currency,
             subtotal=subtotal,
@@ -63,7 +67,8 @@ def sell(db: None) -> Callable[..., Order]:
             placed_at=at or timezone.now(),
             **fields,
         )
-        OrderLine.objects.bulk_create(
+        self.orders.append(order)
+        self.lines += [
             OrderLine(
                 order=order,
                 position=position,
@@ -75,7 +80,28 @@ def sell(db: None) -> Callable[..., Order]:
                 line_total=quantity * Decimal(price),
             )
             for position, (sku, (quantity, price)) in enumerate(lines.items())
-        )
+        ]
+        return order
+
+    def write(self) -> None:
+        Customer.objects.bulk_create([order.customer for order in self.orders])
+        Order.objects.bulk_create(self.orders)
+        OrderLine.objects.bulk_create(self.lines)
+        self.orders, self.lines = [], []
+
+
+@pytest.fixture
+def batch(db: None) -> Batch:
+    return Batch()
+
+
+@pytest.fixture
+def sell(batch: Batch) -> Callable[..., Order]:
+    """Write an order with ``{sku: (quantity, unit price)}`` and a delivery for 350."""
+
+    def write(lines: Mapping[str, tuple[int, str]], **fields: Any) -> Order:
+        order = batch.add(lines, **fields)
+        batch.write()
         return order
 
     return write

@@ -54,7 +54,7 @@ def notify(state="queued", *, at=None, **fields):
 
 
 @pytest.fixture
-def sold(catalogue, sell):
+def sold(catalogue, batch):
     """Two hundred orders of two months, in two currencies and every status, some in the minutes around midnight."""
     chance = random.Random(6)
     skus = ["MUG", "SHIRT-S", "SHIRT-L", "BOOK", "GIFT", "GONE"]
@@ -68,7 +68,8 @@ def sold(catalogue, sell):
             sku: (chance.randint(1, 4), f"{chance.randint(1, 90000) / 100:.2f}")
             for sku in chance.sample(skus, chance.randint(1, 4))
         }
-        sell(lines, at=moment, status=chance.choice(OrderStatus.values), currency=currency)
+        batch.add(lines, at=moment, status=chance.choice(OrderStatus.values), currency=currency)
+    batch.write()
 
 
 def brute_force(period):

@@ -1,7 +1,9 @@
 """Fixtures of the whole suite."""
 
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -32,6 +34,13 @@ def _media():
 def _no_counted_facets():
     """Facets are cached under the version of the catalogue, which begins again in each test's database."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _one_window(monkeypatch):
+    """All requests of a test are counted in one window of time, whenever the test runs."""
+    clock = SimpleNamespace(time=lambda: 1_800_000_030.0, monotonic=time.monotonic)
+    monkeypatch.setattr("shop_core.limits.time", clock)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import time
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -17,6 +19,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("pg"):
             item.add_marker(pytest.mark.skip(reason="needs PostgreSQL: set DATABASE_URL"))
+
+
+@pytest.fixture(autouse=True)
+def _one_window(monkeypatch):
+    """All requests of a test are counted in one window of time, whenever the test runs."""
+    clock = SimpleNamespace(time=lambda: 1_800_000_030.0, monotonic=time.monotonic)
+    monkeypatch.setattr("shop_core.limits.time", clock)
 
 
 @pytest.fixture
