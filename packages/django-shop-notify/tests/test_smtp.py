@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import smtplib
+import socket
 
+import django
 import pytest
 from conftest import mail_server
+from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
 from shop_notify import delivery, outbox
 from shop_notify.exceptions import AddressRefused
@@ -104,6 +107,56 @@ def test_replies_can_go_to_other_letters_alone(utf8_server):
     (envelope,) = utf8_server.envelopes
     assert envelope.smtp_utf8
     assert line(envelope, "Reply-To").endswith("<jörg@xn--bcher-kva.example>")
+
+
+def test_reply_address_is_text_if_the_server_has_no_smtputf8(ascii_server):
+    """RFC 6857, 3.1.8: an empty group with the address as its name."""
+    message = mail("Ann <ann@example.org>", reply_to=["Bob <bob@example.org>", "Jörg <jörg@bücher.example>"])
+    message.send()
+
+    (envelope,) = ascii_server.envelopes
+    assert not envelope.smtp_utf8
+    assert head(envelope).isascii()
+    (received,) = ascii_server.messages
+    named = [
+        (group.display_name, [address.addr_spec for address in group.addresses])
+        for group in received["Reply-To"].groups
+    ]
+    assert named == [(None, ["bob@example.org"]), ("jörg@bücher.example", [])]
+    assert message.reply_to == ["Bob <bob@example.org>", "Jörg <jörg@bücher.example>"]
+
+
+def test_reply_address_of_the_notifier_stops_no_message(ascii_server, settings):
+    options = {"BACKEND": "shop_notify.notifiers.EmailNotifier", "OPTIONS": {"reply_to": "jörg@example.org"}}
+    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": options}}
+    row = queue("ann@example.org")
+
+    delivery.deliver_due()
+
+    row.refresh_from_db()
+    assert (row.state, row.last_error) == ("sent", "")
+
+
+@pytest.mark.parametrize("recipient", ["jörg@example.org", "ann@example.org"])
+def test_lost_connection_is_an_error_unless_it_is_ignored(ascii_server, recipient):
+    message = mail(recipient, reply_to=["jörg@example.org"])
+    for fails_silently in (True, False):
+        backend = django_mail.mailers["default"] if django.VERSION >= (6, 1) else django_mail.get_connection()
+        backend.fail_silently = fails_silently
+        backend.open()
+        backend.connection.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.nullcontext() if fails_silently else pytest.raises(smtplib.SMTPServerDisconnected):
+            assert backend.send_messages([message]) == 0
+    assert ascii_server.envelopes == []
+
+
+@pytest.mark.parametrize("address", ["jö@example.org\r\nBcc: evil@example.org", "jö@example.org\x00", "jö@é\r\nX: y"])
+def test_reply_address_adds_nothing_to_the_header(ascii_server, address):
+    with contextlib.suppress(ValueError, smtplib.SMTPException):
+        mail("ann@example.org", reply_to=[address]).send()
+    for envelope in ascii_server.envelopes:
+        assert head(envelope).isascii()
+        assert not re.search(r"^(bcc|x):", head(envelope), re.IGNORECASE | re.MULTILINE)
 
 
 def test_server_without_smtputf8_fails_the_message_finally_and_no_other(ascii_server):
