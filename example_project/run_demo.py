@@ -101,9 +101,7 @@ def read_options() -> argparse.Namespace:
     )
     parser.add_argument("--fresh", action="store_true", help="delete the demo's data and start again")
     parser.add_argument("--data-dir", type=Path, default=HERE / "var" / "demo", help="where the demo keeps its data")
-    parser.add_argument(
-        "--check", action="store_true", help="place one complete order with a temporary folder, then stop"
-    )
+    parser.add_argument("--check", action="store_true", help="place two orders with a temporary folder, then stop")
     return parser.parse_args()
 
 
@@ -297,17 +295,17 @@ def read(url: str) -> None:
 
 
 def check(port: int) -> int:
-    """Place one order over HTTP and report the result."""
+    """Place two orders over HTTP and report the result."""
     sys.path.insert(0, str(HERE))
     from demo.journey import Failed, Journey
 
-    say("Placing one order:")
+    say("Placing two orders:")
     try:
         Journey(f"http://127.0.0.1:{port}", say=lambda text: say(f"  {text}")).run()
     except Failed as error:
         say(f"FAILED: {error}")
         return 1
-    say("The order was completed.")
+    say("All steps succeeded.")
     return 0
 
 

@@ -129,4 +129,4 @@ def test_demo_check_completes_one_order():
     environment = {**os.environ, "http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     completed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert completed.returncode == 0, completed.stdout[-4000:] + completed.stderr[-4000:]
-    assert "The order was completed." in completed.stdout
+    assert "All steps succeeded." in completed.stdout

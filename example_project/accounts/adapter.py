@@ -58,8 +58,8 @@ class AccountAdapter(adapter.AccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Put the e-mail into the outbox: no page waits for a mail server.
 
-        An address that has asked for too many new passwords gets no e-mail, and the response does not change: in its
-        API, allauth (65.21) counts each spelling by itself.
+        An address for which too many new passwords were requested gets no e-mail; the response stays the same. This
+        limit counts all spellings of an address together; that of allauth's API (65.21) counts each by itself.
         """
         email = comparable(email)
         if template_prefix in mails.RESETS:

@@ -93,7 +93,8 @@ def _key_of(seed: str) -> str | bytes:
 def request_mail(prefix: str, email: str, context: Mapping[str, Any], *, seed: str = "") -> None:
     """Put one of allauth's e-mails into the outbox: the one whose templates begin with ``prefix``.
 
-    Each call reads one row and inserts one, whether or not the address has an account.
+    Without ``account_owner`` in the context, each call reads one row and inserts one, whether or not the address has
+    an account.
 
     Raises:
         KeyError: allauth sends an e-mail that this module does not know.

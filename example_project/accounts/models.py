@@ -26,7 +26,7 @@ class AddressField(emails.EmailModelField):
         return super().get_prep_value(value if value is None else self.to_python(value))
 
     def clean(self, value: Any, model_instance: models.Model | None) -> Any:
-        """Validate the address as it was typed: the form to compare turns some other letters into plain ones."""
+        """Validate the address as it was typed, because ``to_python`` replaces some letters by plain ones (a-z)."""
         emails.validate(str(value or "").strip())
         return super().clean(value, model_instance)
 

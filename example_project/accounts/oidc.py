@@ -35,7 +35,7 @@ class OIDCAdapter(DefaultOIDCAdapter):
 
     def generate_client_secret(self) -> str:
         """Letters and digits: clients encode other characters (RFC 6749, 2.3.1), and allauth (65.21) does not decode
-        it.
+        them.
         """
         return secrets.token_hex(32)
 

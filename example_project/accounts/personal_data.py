@@ -1,4 +1,4 @@
-"""Personal data of accounts: users, their addresses and log-ins, and their sessions. Joined by PERSONAL_DATA."""
+"""Personal data of accounts: users, their addresses and log-ins, and their sessions. Named in PERSONAL_DATA."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ def erase_personal_data(person: Person) -> list[dict[str, str]]:
         return []
     if user.is_staff or user.is_superuser:
         return [
-            {"what": _("The account"), "reason": _("It belongs to staff. An administrator has to end that first.")}
+            {
+                "what": _("The account"),
+                "reason": _("It belongs to staff. An administrator must take away its rights first."),
+            }
         ]
     with transaction.atomic():
         for rows in ([user], EmailAddress.objects.filter(user=user), SocialAccount.objects.filter(user=user)):

@@ -8,12 +8,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 KEYS = frozenset({"account", "allauth_idp_oidc", "auth", "django_q", "mfa", "socialaccount", "usersessions"})
-"""Apps whose rows open accounts, give permissions or run code. Only superusers write them: an e-mail address opens its
-account by a reset, a schedule calls any function."""
+"""Apps whose rows open accounts, give permissions or run code. Only superusers may write them: whoever adds an e-mail
+address to an account can reset its password, and a schedule can call any function."""
 
 
 class GuardedActions(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Actions that name no permission, as those of allauth and django-q2, need the one to change the rows."""
+    """Actions that name no permission, such as those of allauth and django-q2, need the change permission."""
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         options = {} if action_location is None else {"action_location": action_location}

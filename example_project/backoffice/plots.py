@@ -19,7 +19,7 @@ LINES = 4
 """The number of grid lines above zero."""
 MOST_LABELS = 8
 NICE = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3.2", "4", "6", "8", "10"))
-"""Maxima of a scale, times a power of ten, whose quarters are round numbers."""
+"""The maximum of a scale is one of these times a power of ten. A quarter of it is a round number."""
 
 
 @dataclass(frozen=True, kw_only=True)

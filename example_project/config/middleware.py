@@ -66,7 +66,8 @@ def private_pages(get_response: GetResponse) -> GetResponse:
 def cookies_are_private(get_response: GetResponse) -> GetResponse:
     """Let no shared cache keep a response that sets a cookie, whatever set it.
 
-    Caches may keep an error page without Cache-Control too (RFC 9110, 15.1), which may show a message.
+    Caches may also keep an error page without Cache-Control (RFC 9110, 15.1), and such a page may show a message for
+    one visitor.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 
 class PytestRunner:
-    """A Django test runner that calls pytest. Unknown options are passed on to pytest."""
+    """A Django test runner that calls pytest with the options that ``manage.py test`` and pytest both have."""
 
     def __init__(self, *, verbosity: int = 1, failfast: bool = False, keepdb: bool = False, **options: Any) -> None:
         self.arguments = [

@@ -1,4 +1,4 @@
-"""Settings of the example's tests: the site's settings, independent of the machine's environment."""
+"""Settings of the example's tests: the site's settings. Of the machine's environment only DATABASE_URL counts."""
 
 from __future__ import annotations
 

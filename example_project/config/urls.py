@@ -14,8 +14,8 @@ from config.api import api
 admin.site.login = secure_admin_login(require_safe(admin.site.login))  # type: ignore[method-assign]
 """The admin uses the shop's log-in, with its rate limits, second factor and OpenID Providers.
 
-Django's own form is closed to staff too: a user who is logged in could try passwords of other users there without a
-limit.
+Django's own form would still accept a POST from a logged-in user, who could try passwords of other users there without
+a limit. So only GET is allowed.
 """
 
 

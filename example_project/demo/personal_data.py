@@ -1,4 +1,4 @@
-"""Personal data in the demo's inbox. Joined by PERSONAL_DATA where the demo runs."""
+"""Personal data in the demo's inbox. Named in PERSONAL_DATA where the demo runs."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ ADDRESS = {"name": "Test Customer", "line1": "Acacia Court", "city": "Nairobi"}
 
 @transaction.atomic
 def place() -> None:
-    """Place the orders: of two customers for the products they review, with every status, then a month of orders."""
+    """Place orders of two customers for the products they review, one order in each status, then a month of orders."""
     chance = random.Random(2026)  # noqa: S311 - sample data
     buyers = list(User.objects.filter(is_staff=False).order_by("pk"))
     for number, user in enumerate(buyers[:2]):

@@ -96,7 +96,7 @@ def restore(folder: Path, *, overwrite: bool = False) -> None:
     if not overwrite and (connection.introspection.table_names() or _has_files(media)):
         raise BackupError(
             "The database or the folder of uploads is not empty. "
-            "Restore into empty ones, or use --overwrite to delete the existing data."
+            "Restore into empty ones, or use --overwrite to replace the database and the uploads with the same names."
         )
     _check_targets(folder / MEDIA, media)
     _load(folder)

@@ -62,7 +62,7 @@ class State:
         logger.warning("Redis is unavailable (%s); working without a cache.", type(error).__name__)
 
     def forget_threads(self) -> None:
-        """For a forked process: it has none of the threads that may hold the lock or clean."""
+        """For a forked process, which has no other threads: none that holds the lock, and none that deletes keys."""
         self.lock, self.cleaner = threading.Lock(), None
 
 
@@ -98,7 +98,7 @@ def tolerant(
             client.state.drop(keys)
             client.start_cleaning()
             if is_usable:
-                client.is_usable()  # a Redis without memory deletes the old values at once
+                client.is_usable()  # deletes the old values now: a Redis that is out of memory still accepts that
         return absent(*arguments)
 
     return call

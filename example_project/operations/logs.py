@@ -35,7 +35,8 @@ PERSONAL = (
 )
 """What is masked, in this order: addresses, credentials in their usual forms, card-like numbers, phone numbers.
 
-Each begins only where a run of its characters begins, so that the time does not grow with the square of the text.
+Each pattern can match only at the beginning of a run of its characters, so the time does not grow with the square of
+the text's length.
 """
 
 

@@ -92,9 +92,9 @@ READY: Mapping[str, Probe] = {
     "queue": queue,
     "outbox": outbox,
 }
-"""Without one of these the shop is not ready."""
+"""If any of these fails, the shop is not ready."""
 WARNINGS: Mapping[str, Probe] = {"jobs": jobs}
-"""Reported, but the shop is ready without them."""
+"""If one of these fails, it is reported, but the shop is ready."""
 
 
 def run(probes: Mapping[str, Probe]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from storefront import caching
 
 
 def shop(request: HttpRequest) -> dict[str, Any]:
-    """The database is read only if a template uses the value."""
+    """Values of the database are lazy: they are read when a template uses them."""
     return {
         "shop_name": settings.SHOP_NAME,
         "shop_tagline": settings.SHOP_TAGLINE,

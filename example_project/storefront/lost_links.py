@@ -29,7 +29,8 @@ PER_ADDRESS, PER_VISITOR = "3/h", "20/h"
 def send(number: str, email: str, *, visitor: str) -> None:
     """Send the link of an order if it exists, has this e-mail address, and no limit is reached.
 
-    For a guess, the message about the newest order is written and rolled back: the time does not show that it was one.
+    For a wrong number or address, a message about the newest order is written and rolled back, so that the time of the
+    response does not show that it was wrong.
 
     ``visitor`` identifies the visitor, such as an IP address.
     """

@@ -1,4 +1,7 @@
-"""Recognises posts from the shop's own pages by headers of the browser, so a page without a token can be shared."""
+"""Recognises posts from the shop's own pages by headers of the browser.
+
+So their forms need no CSRF token, and shared caches can keep the pages.
+"""
 
 from __future__ import annotations
 

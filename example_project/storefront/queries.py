@@ -1,4 +1,4 @@
-"""The statements of the pages that the packages do not have."""
+"""Statements that the pages need and the packages do not have."""
 
 from __future__ import annotations
 

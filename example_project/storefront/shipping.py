@@ -1,6 +1,8 @@
-"""The delivery options: their choices at checkout, their prices, and the validator that refuses others.
+"""The delivery options: their choices at checkout, their prices, and a validator that refuses others.
 
-They are defined by the setting ``SHOP_DELIVERY``: ``{alias: {"label", "hint", "price", "free_from",
+The checkout form refuses them in any case. The API does so only if ``SHOP_ORDERS["VALIDATORS"]`` names the validator.
+
+The options are defined by the setting ``SHOP_DELIVERY``: ``{alias: {"label", "hint", "price", "free_from",
 "needs_address"}}``.
 """
 

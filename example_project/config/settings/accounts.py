@@ -83,7 +83,7 @@ if OIDC_PROVIDER:
     if not env.pem("OIDC_PROVIDER_KEY"):
         raise ImproperlyConfigured("OIDC_PROVIDER_KEY is not set. Make one with: openssl genrsa -out oidc.pem 2048")
     IDP_OIDC_PRIVATE_KEY = env.pem("OIDC_PROVIDER_OLD_KEY") or env.pem("OIDC_PROVIDER_KEY")
-    """The previous key: its signatures stay valid while it is listed."""
+    """The previous key, whose signatures stay valid while it is listed; without one, the current key."""
     IDP_OIDC_PRIVATE_KEYS = [{"pem": env.pem("OIDC_PROVIDER_KEY"), "issued_at": "2020-01-01T00:00:00+00:00"}]
     IDP_OIDC_ADAPTER = "accounts.oidc.OIDCAdapter"
     IDP_OIDC_ACCESS_TOKEN_EXPIRES_IN = 3600

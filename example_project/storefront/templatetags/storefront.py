@@ -107,7 +107,7 @@ KEPT_CARDS = 0 if settings.DEBUG else 4096
 
 @register.simple_tag
 def card(card: Card, *, eager: bool = False) -> SafeString:
-    """A product in a list. It is kept under all that it shows, so it is never out of date."""
+    """A product in a list. Its HTML is cached by all values that it shows, so it is never out of date."""
     return _card(card, get_language(), eager)
 
 

@@ -226,7 +226,7 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
 
 
 def _lowest_before(price: cards.PriceTag | None, lowest: Decimal | None) -> Decimal | None:
-    """The lowest price of the last 30 days beside a reduced price, if it was lower than the price is now."""
+    """The lowest price of the last 30 days, if the price is reduced and was lower than now in that time."""
     if price is None or price.before is None or lowest is None:
         return None
     return lowest if lowest < price.amount else None

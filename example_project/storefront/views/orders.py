@@ -94,7 +94,7 @@ def waiting(request: HttpRequest, number: str) -> HttpResponse:
 def pay(request: HttpRequest, number: str) -> HttpResponse:
     """Choose a payment provider and start the payment.
 
-    GET right after checkout starts with the provider chosen there.
+    GET shows the form, with the provider that was chosen at checkout already selected.
     """
     order = own_order(request, number)
     if not _awaits_money(order):
@@ -236,7 +236,7 @@ def _look_at_payment(order: Order) -> None:
 
 
 def _waits_until(order: Order) -> datetime | None:
-    """The time until which a request on the customer's phone, or the like, can still be answered; None without one."""
+    """When a payment request, such as one on the customer's phone, ends; None if no request is open."""
     if not _awaits_money(order):
         return None
     payment = order.payments.filter(status=Payment.Status.PENDING, redirect_url="").order_by("-id").first()

@@ -78,7 +78,7 @@ def delete(request: HttpRequest) -> HttpResponse:
         else:
             logout(request)
             for entry in sent.body:
-                text = _("%(what)s: %(reason)s We erase this as soon as it can be.")
+                text = _("%(what)s: %(reason)s We will erase it as soon as possible.")
                 messages.warning(request, text % entry)
             messages.success(request, _("Your account is deleted."))
             return redirect("storefront:home")

@@ -223,11 +223,11 @@ def test_held_money_and_the_labels_of_providers_are_shown_on_the_page(order, sta
         html = staff("everything").get(page(order)).content.decode()
         return " ".join(re.sub(r"<[^>]+>", " ", html).replace("\xa0", " ").split())
 
-    assert "KSh 100.00 to be decided The amount differs from the amount due." in text()
+    assert "KSh 100.00 needs a decision The amount differs from the amount due." in text()
     assert "Pay on delivery captured, KSh 5.00" in text()
     assert "5.00 KES (Pay on delivery)" in text()
     IncomingPayment.objects.filter(pk=row.pk).update(status="dismissed")
-    assert "to be decided" not in text()
+    assert "needs a decision" not in text()
 
 
 def test_tax_is_shown_with_its_rate_and_base(order, staff):

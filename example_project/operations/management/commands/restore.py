@@ -18,7 +18,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, metavar="BACKUP")
         parser.add_argument(
-            "--overwrite", action="store_true", help="Restore even if there is data, which is deleted."
+            "--overwrite",
+            action="store_true",
+            help="Replace the existing database and the uploads with the same names; other uploads stay.",
         )
         parser.add_argument("--verify", action="store_true", help="Only check that the backup is complete.")
 

@@ -1,5 +1,5 @@
 "use strict";
-// Small helps. Every page does its work without them.
+// Small conveniences. Every page works without them.
 
 document.documentElement.classList.add("script");
 
@@ -13,14 +13,14 @@ function enhance(root) {
   showAddressFields();
 }
 
-// On a narrow screen the place where one is may lie outside of its scrolling menu.
+// On a narrow screen the menu scrolls: bring the link of the current page into view.
 for (const here of document.querySelectorAll(".nav [aria-current], .side [aria-current]")) {
   const menu = here.closest("ul");
   menu.scrollLeft = here.offsetLeft - menu.offsetLeft - (menu.clientWidth - here.offsetWidth) / 2;
 }
 
-// A page that all visitors share knows none of them. Who was sent a form has its cookie, and may have a cart or an
-// account: then the links to them are asked for.
+// A page that all visitors share shows nobody's cart or account. A visitor with the cookie csrftoken has used a form,
+// and may have a cart or an account: request the links to them.
 const shared = document.querySelector("[data-shared]");
 if (shared && document.cookie.includes("csrftoken=")) {
   htmx.ajax("GET", shared.dataset.shared, { target: shared, swap: "outerHTML" });
@@ -79,7 +79,7 @@ function showAddressFields() {
 }
 document.addEventListener("change", showAddressFields);
 
-// Notes go after a while; the suggestions close with Escape.
+// Short messages disappear after eight seconds; Escape closes the suggestions.
 document.addEventListener("htmx:afterSwap", (event) => {
   enhance(event.target);
   if (event.target.id === "toast") {
