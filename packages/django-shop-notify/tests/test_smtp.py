@@ -110,7 +110,7 @@ def test_replies_can_go_to_other_letters_alone(utf8_server):
 
 
 def test_reply_address_is_text_if_the_server_has_no_smtputf8(ascii_server):
-    """RFC 6857, 3.1.8: an empty group with the address as its name."""
+    """RFC 6857: an empty group with the address as its name."""
     message = mail("Ann <ann@example.org>", reply_to=["Bob <bob@example.org>", "Jörg <jörg@bücher.example>"])
     message.send()
 

@@ -100,7 +100,7 @@ def _with_word(address: str, words: dict[str, str]) -> str:
 
 
 def _as_text(address: str) -> str:
-    """An empty group with the address as its name, if its local part is not ASCII (RFC 6857, 3.1.8)."""
+    """An empty group with the address as its name, if its local part is not ASCII (RFC 6857)."""
     if not _utf8_local_part(address):
         return address
     return Header(parseaddr(str(address))[1], "utf-8").encode(maxlinelen=75, linesep="") + " :;"

@@ -44,7 +44,7 @@ class ConfiguredAuth(Sequence[Auth]):
     def __call__(self, request: HttpRequest) -> Any:
         auths, session_user = self.load(), getattr(request, "user", None)
         given = [auth for auth in auths if not _is_session(auth) and has_credential(request, auth)]
-        if given:  # it decides, not the session: otherwise a stranger's key in a URL would act for its user
+        if given:  # Otherwise a link with a stranger's key could act for the user of the session.
             request.user = AnonymousUser()
         # Without a session cookie the request must not be refused for a missing CSRF token.
         asked = [auth for auth in auths if not isinstance(auth, APIKeyCookie) or has_credential(request, auth)]
