@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from shop_catalog import categories, inventory, money, products, signals
+from shop_catalog import browsing, categories, inventory, money, products, signals
 from shop_catalog.exceptions import DuplicateValue, InvalidPrice, InvalidProduct, UnknownProduct
 from shop_catalog.models import PriceChange, Product, ProductCategory
 from shop_catalog.product_source import CatalogProductSource
@@ -25,6 +25,14 @@ def shirt():
 def test_variant_takes_its_groups_name_and_a_slug_with_its_options(shirt):
     variant = products.get("SHIRT-L")
     assert (variant.name, variant.slug, variant.listed) == ("Shirt", "shirt-l", shirt)
+
+
+def test_page_of_a_variant_without_a_description_has_that_of_its_group(shirt):
+    products.change(shirt, description="Linen")
+    for own, shown in (("", "Linen"), ("Blue linen", "Blue linen")):
+        products.change(products.get("SHIRT-L"), description=own)
+        assert browsing.find_product(products.get("SHIRT-L").slug).product.description == shown
+    assert browsing.find_product(shirt.slug).product.description == "Linen"
 
 
 def test_price_of_a_group_is_its_lowest_published_variant_price(shirt):

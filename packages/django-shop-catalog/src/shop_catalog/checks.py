@@ -21,7 +21,7 @@ from shop_catalog import reviews
 from shop_catalog.browsing.queries import compiles_statements
 from shop_catalog.conf import app_settings
 from shop_catalog.facets.queries import crowded_names
-from shop_catalog.facets.values import MAX_LENGTH, MAX_NAMES, MAX_VALUES, filterable
+from shop_catalog.facets.values import MAX_LENGTH, MAX_NAMES, MAX_VALUES, counted_names
 from shop_catalog.models import FacetValue, Product
 from shop_catalog.search import SearchBackend
 
@@ -102,7 +102,7 @@ def check_facet_values(
             hint=f'Remove "{name}" from SHOP_CATALOG["FACETS"] if nearly every product has a value of its own.',
             id="shop_catalog.W005",
         )
-        for name in sorted(crowded_names() & set(filterable()))
+        for name in sorted(crowded_names() & set(counted_names()))
     ]
 
 

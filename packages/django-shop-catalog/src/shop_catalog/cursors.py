@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from shop_catalog.exceptions import InvalidCursor
 
 MAX_LENGTH = 2048
-"""Enough for any cursor: the longest value in one is a name of 200 letters, of up to six bytes each."""
+"""Enough for any cursor: the longest value is a name of 200 letters, and JSON takes up to six bytes for a letter."""
 
 
 def encode(values: list[Any], *, of: str) -> str:

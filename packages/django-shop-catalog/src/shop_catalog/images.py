@@ -80,7 +80,7 @@ def make_primary(image: ProductImage) -> None:
 
 @in_transaction(ProductImage)
 def remove(image: ProductImage) -> None:
-    """Delete an image and, after commit, its files. The next one becomes primary."""
+    """Delete an image and, after commit, its files. If it was the primary one, the next image becomes primary."""
     _lock(image.product_id)
     ProductImage.objects.filter(pk=image.pk).delete()
     following = ProductImage.objects.filter(product=image.product_id).order_by("position", "pk").first()

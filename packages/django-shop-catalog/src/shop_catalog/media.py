@@ -2,8 +2,8 @@
 
     path("media/<path:path>", shop_catalog.media.serve)
 
-An uploaded image has a name that is never used again, so browsers and proxies cache it for a year. Other files,
-such as those of a fixture, are cached for an hour.
+An uploaded image has a name that is never used again, so browsers and proxies cache it for a year. Images that
+were not uploaded, such as those of a fixture, are cached for an hour.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def category_ids(product: Product) -> list[int]:
 def apply_schedules() -> int:
     """Update the data that depend on publication times that have passed. Returns how many products were updated.
 
-    Products whose times have all passed are added to the stored figures. Groups get their published variants' price.
+    Products whose times have all passed are added to the stored figures. A group gets its lowest published price.
     """
     now = timezone.now()
     scheduled = Product.objects.filter(is_scheduled=True).select_related("parent").order_by("pk")
@@ -269,7 +269,7 @@ def _set_values(product: Product, values: ProductValues) -> None:
             setattr(product, name, value)
     check_priced(product)
     if product.publish_from and product.publish_until and product.publish_from >= product.publish_until:
-        raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
+        raise InvalidProduct(_("The publication must end after it begins."), field="publish_until")
     product.is_scheduled = is_scheduled(product, at=timezone.now())
     if product.kind != ProductKind.GROUP:
         product.search_text = search.searchable_text(product)

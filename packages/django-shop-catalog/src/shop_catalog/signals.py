@@ -45,6 +45,7 @@ product_changed = Signal()
 
 Every action sends it, also for the admin, the API and imports. Changes of stock and ratings do not.
 
-``payload`` is ``{"version", "products": [{"id", "sku"}], "recipients": {}}``, at most 1,000 products, each once for a
-transaction; for a variant, its group. Read them again: a product that does not exist was deleted.
+``payload`` is ``{"version", "products": [{"id", "sku"}], "recipients": {}}``. It names each product that the
+transaction changed once, and for a variant its group. If there are more than 1,000, several signals are sent. Read the
+products again: one that does not exist was deleted.
 """

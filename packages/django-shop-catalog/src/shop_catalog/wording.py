@@ -1,8 +1,8 @@
 """The words of products and of searches, made in the same way, so that they can be compared as text.
 
 A word is a run of letters and digits in lower case without accents. Parts that are joined by a hyphen, slash or
-another sign are words by themselves and together: "T-Shirt" has "t", "shirt" and "tshirt". Scripts that put no space
-between words are cut into single signs and pairs of signs.
+another sign are words by themselves and together: "T-Shirt" has "t", "shirt" and "tshirt". A text in a script that
+puts no space between words is cut into single characters and pairs of characters.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _term(runs: list[str]) -> Term:
 
 
 def _needles(run: str) -> Iterator[Needle]:
-    """A run as needles. Of a script without spaces, all its pairs of signs."""
+    """The needles for a run. A run in a script without spaces has one for each pair of characters."""
     for part in _by_script(run):
         if not _SPACELESS.fullmatch(part):
             yield _needle(part[:MAX_LENGTH])

@@ -55,7 +55,7 @@ class ProductForm(forms.ModelForm):
             self._clean_price(values)
         start, end = values.get("publish_from"), values.get("publish_until")
         if start and end and start >= end:
-            self.add_error("publish_until", _("The publication ends before it begins."))
+            self.add_error("publish_until", _("The publication must end after it begins."))
         return values
 
     def _clean_price(self, values: dict[str, Any]) -> None:

@@ -56,7 +56,7 @@ MEANINGS: Mapping[str, str] = {
     "movement_conflict": "The ledger already has this reference with a different quantity. Use a new reference.",
     "review_exists": "You have reviewed this product. Change your review instead.",
     "unknown_category": "There is no category with this slug.",
-    "unknown_product": "There is no such product, or it has no stock.",
+    "unknown_product": "There is no such product, or it is a group, which has no stock of its own.",
     "unknown_review": "There is no such review, or it is not yours.",
     "unreadable_file": "The file is not CSV, JSON or JSON lines in UTF-8, or its columns are unknown.",
 }

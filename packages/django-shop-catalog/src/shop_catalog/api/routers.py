@@ -17,9 +17,10 @@ from shop_catalog.api.problems import PROBLEMS
 
 
 def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Decorate the views of the router: caches may store responses to guests, and responses with Cache-Control.
+    """Decorate the views of the router: only responses to guests may be stored in caches.
 
-    Other responses may contain the caller's own review, or data that only staff may see.
+    Other responses may contain the caller's own review, or data that only staff may see. A ``Cache-Control`` that the
+    view has set is kept.
     """
 
     @functools.wraps(run)

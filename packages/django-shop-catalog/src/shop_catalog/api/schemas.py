@@ -120,7 +120,7 @@ class ProductItem(Schema):
 
 class PriceBandOut(Schema):
     start: MoneyText = Field(description="The lowest price of the band.")
-    below: MoneyText = Field(description="The lowest price above the band.")
+    below: MoneyText = Field(description="The end of the band; this price is in the next one.")
     count: int
 
 

@@ -22,8 +22,8 @@ def facet_numbers(
 ) -> dict[int, int]:
     """The number of matching products by facet.
 
-    ``limit`` is the maximum number of products that are counted, ``samples`` the number of samples to count. 0 means
-    no limit, and all products.
+    ``limit`` is the maximum number of products that are counted; 0 means no limit. ``samples`` is the number of
+    samples whose products are counted; 0 means all products.
     """
     return _numbers(_FACETS, filters, values, search, samples, limit)
 
@@ -31,7 +31,7 @@ def facet_numbers(
 def category_numbers(
     filters: Filters, values: Mapping[str, Any], below: Mapping[int, list[int]], *, search: Hashable, samples: int
 ) -> dict[int, int]:
-    """The number of matching products by category, each given with the terms of its subtree."""
+    """The number of matching products by category. ``below`` has the terms of each category's subtree."""
     pairs = [(term, category_id) for category_id, terms in below.items() for term in terms]
     groups = {"members": [term for term, _pk in pairs], "owners": [pk for _term, pk in pairs]}
     return _numbers(_CATEGORIES, filters, {**values, **groups}, search, samples)

@@ -31,7 +31,7 @@ KEPT_FOR = 3600
 
 @dataclass(frozen=True)
 class PriceBand:
-    """A range of prices with the number of products. ``below`` is the lowest price above it."""
+    """The number of products from the price ``start`` to below the price ``below``."""
 
     start: Decimal
     below: Decimal
@@ -90,7 +90,7 @@ def count_facets(filters: Filters, *, with_categories: bool = True) -> Facets:
 
 
 def _cache_key(filters: Filters, version: facets.Version, tree: categories.CategoryTree, *more: object) -> str:
-    content = json.dumps([*version, str(tree.version), facets.filterable(), asdict(filters), *more], default=str)
+    content = json.dumps([*version, str(tree.version), facets.counted_names(), asdict(filters), *more], default=str)
     return f"shop_catalog.facets.{blake2b(content.encode(), digest_size=16).hexdigest()}"
 
 
@@ -103,10 +103,10 @@ def _count(
     with_categories: bool,
 ) -> Facets:
     numbers = _numbers(filters, tree, node, now)
-    names = {facet: row for facet, row in facets.names().items() if row.name in facets.filterable()}
+    names = {facet: row for facet, row in facets.names().items() if row.name in facets.counted_names()}
     attributes, other = _attributes(numbers.by_facet, names)
     is_exact = numbers.is_exact
-    for name in filters.wanted.keys() & facets.filterable():
+    for name in filters.wanted.keys() & facets.counted_names():
         others = tuple(pair for pair in filters.attributes if pair[0] != name)
         wider = _numbers(replace(filters, attributes=others), tree, node, now)
         wider_attributes, wider_other = _attributes(wider.by_facet, names)
@@ -116,7 +116,7 @@ def _count(
     return Facets(
         count=numbers.by_facet.get(terms.EVERY, 0),
         categories=_categories(filters, tree, node, now, is_exact=numbers.is_exact) if with_categories else {},
-        attributes={name: attributes[name] for name in facets.filterable() if attributes.get(name)},
+        attributes={name: attributes[name] for name in facets.counted_names() if attributes.get(name)},
         other={name: number for name, number in other.items() if number},
         in_stock=numbers.by_facet.get(terms.STOCKED, 0),
         min_price=lowest,
@@ -172,7 +172,7 @@ def _rounded(number: int) -> int:
 def _attributes(
     by_facet: Mapping[int, int], names: Mapping[int, facets.FacetName]
 ) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
-    """The numbers of values by attribute, the most frequent first, and those of further values."""
+    """The numbers of products by attribute and value, the most frequent first, and of those with further values."""
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     other: dict[str, int] = {}
     for facet, number in sorted(by_facet.items(), key=lambda item: (-item[1], item[0])):

@@ -63,7 +63,7 @@ class Filters:
         )
 
     def only_for(self, column: str) -> Filters:
-        """The filters that choose a part of a list in the order of this column."""
+        """Only the filters by this column, and by publication."""
         if column == "price":
             return Filters(min_price=self.min_price, max_price=self.max_price, with_unpublished=self.with_unpublished)
         rating = self.rating if column == "rating_average" else None

@@ -1,4 +1,4 @@
-"""Lists of products, one page at a time. Neither the number of statements nor the cost grows with the shop."""
+"""Lists of products, one page at a time. The number of statements does not grow with the page or the shop."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def list_products(
 ) -> Page:
     """One page of listed products, and where the next one begins.
 
-    Two statements, and one more each for a category and for a search. ``with_categories=False`` saves one of them:
-    ``Page.categories`` is empty.
+    Two statements. A category takes one more, a search one or more, several filters one more if few products match.
+    ``with_categories=False`` saves one statement: ``Page.categories`` is then empty.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
-        InvalidCursor: ``after`` is a place in a list with a search, and this one has none, or the other way round;
-            or the search has become one of very many matches, or of few, since ``after`` was made.
+        InvalidCursor: ``after`` does not fit this list. It is from a list with a search and this list has none, or the
+            reverse; or the matches of the search have grown beyond ``FEW``, or fallen below, since ``after`` was made.
     """
     _check_place(filters, ordering=ordering, after=after)
     search = backend(Product).prepare(filters.q) if filters.q else None
@@ -84,7 +84,7 @@ def list_products(
 
 
 def _check_place(filters: Filters, *, ordering: str, after: Place | None) -> None:
-    """The order "relevance" is newest first without a search, so that its places then have a time."""
+    """Refuse a place that fits only a list with a search, or only one without: its value is a relevance or a time."""
     if after is not None and ordering == "relevance" and isinstance(after.value, datetime) == bool(filters.q):
         raise _for_other_order()
 
@@ -115,7 +115,7 @@ def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int
 
 
 def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
-    """The number of matching products in each category, given with the terms of its subtree."""
+    """The number of matching products by category: see ``counting.category_numbers``."""
     values, search = _arguments(filters, is_counted=True)
     return counting.category_numbers(filters, values, below, search=search, samples=samples)
 

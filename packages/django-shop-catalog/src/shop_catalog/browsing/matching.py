@@ -70,7 +70,11 @@ def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QueryS
 
 
 def newest_links(p: Any, filters: Filters, *, limit: int, from_all: bool) -> Callable[[Any], Any]:
-    """The newest products of a category, or of each category of its subtree, after a place: read from an index."""
+    """A function that makes a queryset of the newest products of a category, or of each category of its subtree.
+
+    Its argument is the condition of a keyset page, or ``None`` for the first page. The products are read from an
+    index.
+    """
 
     def links(category: Any, after: Any) -> QuerySet[Any, Any]:
         found = ProductCategory.objects.filter(category=category)

@@ -51,7 +51,7 @@ class _Order(NamedTuple):
 
     @property
     def without_index(self) -> list[Any]:
-        """The same order, but not by the column itself, for which there is an index."""
+        """The same order by an expression, so that the database sorts the matches without the column's index."""
         value = Coalesce(F(self.value), F(self.value), output_field=self.field)
         return [value.desc() if self.is_descending else value.asc(), *self.sort[1:]]
 

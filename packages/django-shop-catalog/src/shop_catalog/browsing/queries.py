@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connections
-from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, TextField, Value
+from django.db.models.functions import Coalesce, NullIf
 from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
 
@@ -50,7 +50,7 @@ class ListedProduct(NamedTuple):
 class Place(NamedTuple):
     """The place where a page ends: the sort value and the key of its last row.
 
-    ``in_groups``: the list is by relevance, and of very many matches, which are listed in groups.
+    ``in_groups``: the place is in a list by relevance with so many matches that they are listed in groups.
     """
 
     value: Any
@@ -83,7 +83,8 @@ class PathLink(NamedTuple):
 class ProductDetails(NamedTuple):
     """A product's columns. ``listed_id`` is its own id, or that of its group.
 
-    ``lowest_price`` is that of the last 30 days. A product without a price is not for sale.
+    ``lowest_price`` is that of the last 30 days. A product without a price is not for sale. A variant without a
+    description has that of its group.
     """
 
     id: int
@@ -229,7 +230,11 @@ def _build_product(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # noq
     rows: QuerySet[Any, Any] = products.annotate(
         listed_id=listed_id, group_slug=F("parent__slug"), lowest_price=Coalesce(Subquery(lowest), F("price"))
     )
-    columns: QuerySet[Any, Any] = rows.values_list(*ProductDetails._fields)
+    own = NullIf(F("description"), Value("", output_field=TextField()))
+    shown = Coalesce(own, F("parent__description"), Value(""), output_field=TextField())
+    columns: QuerySet[Any, Any] = rows.values_list(
+        *(shown if name == "description" else name for name in ProductDetails._fields)
+    )
     return columns
 
 

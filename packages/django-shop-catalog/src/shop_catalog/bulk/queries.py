@@ -105,7 +105,7 @@ def analyse(*grown: type[models.Model]) -> None:
 def use_one_snapshot(model: type[models.Model]) -> None:
     """Let all statements of this transaction see the same snapshot of the database.
 
-    On PostgreSQL, a caller's transaction keeps its isolation level.
+    Inside the transaction of a caller this does nothing on PostgreSQL: its isolation level is fixed by then.
     """
     connection = connection_of(model)
     if connection.vendor == "postgresql" and not connection.savepoint_ids:

@@ -10,7 +10,7 @@ from shop_catalog.facets.folding import delete_unused, fold, rebuild, recount_al
 from shop_catalog.facets.queries import EVERYTHING, FacetName, Version, names, version
 from shop_catalog.facets.reading import current_counts, current_totals, subtree_terms
 from shop_catalog.facets.terms import are_in_one_band
-from shop_catalog.facets.values import filterable
+from shop_catalog.facets.values import counted_names
 from shop_catalog.facets.writing import mark_changed, refresh
 
 __all__ = [
@@ -18,10 +18,10 @@ __all__ = [
     "FacetName",
     "Version",
     "are_in_one_band",
+    "counted_names",
     "current_counts",
     "current_totals",
     "delete_unused",
-    "filterable",
     "fold",
     "mark_changed",
     "names",

@@ -15,13 +15,13 @@ from shop_catalog import bulk, categories
 from shop_catalog.facets import queries, writing
 from shop_catalog.facets.queries import EVERYTHING, FOLDED
 from shop_catalog.facets.reading import subtree_terms
-from shop_catalog.facets.values import MAX_VALUES, filterable, store_names
+from shop_catalog.facets.values import MAX_VALUES, counted_names, store_names
 from shop_catalog.models import Category, FacetChange, FacetCount, FacetValue, Product, ProductTerms
 from shop_catalog.models.numbers import Overlaps
 from shop_catalog.statistics.changes import with_ancestors
 
 MAX_UNUSED = MAX_VALUES // 10
-"""The number of unused values that an attribute keeps, since all products are counted again after a deletion."""
+"""The number of unused values that an attribute keeps. After a deletion all products are counted again."""
 
 CHUNK = 10_000
 """The number of changes that are folded in one transaction."""
@@ -81,7 +81,7 @@ def apply_publications() -> None:
 
 def fill_new_facets() -> None:
     """Count the values of attributes that the setting names since the last run."""
-    names = filterable()
+    names = counted_names()
     others = FacetValue.objects.filter(value__isnull=True)
     others.exclude(name__in=names).update(is_complete=False)
     rows = others.filter(name__in=names)
@@ -92,15 +92,16 @@ def fill_new_facets() -> None:
 
 
 def delete_unused() -> int:
-    """Delete values that no product has, if they take the room of others. Returns how many were deleted.
+    """Delete values that no product has, if they keep others from being counted individually. Returns how many.
 
-    Then the next fold counts all products again, so an attribute keeps up to ``MAX_UNUSED`` of them.
+    After a deletion the next fold counts all products again. To avoid this for a few values, an attribute keeps up to
+    ``MAX_UNUSED`` unused ones.
     """
     for facet in queries.unnamed_facets():
         having = ProductTerms.objects.filter(Overlaps(F("terms"), Value(facet))).order_by("pk")
         for ids in chunks(list(having.values_list("pk", flat=True)), writing.CHUNK):
             _refresh_in_transaction(list(ids))
-    return sum(_delete_unused_of(name) for name in sorted(queries.crowded_names() & set(filterable())))
+    return sum(_delete_unused_of(name) for name in sorted(queries.crowded_names() & set(counted_names())))
 
 
 @in_transaction(FacetValue)

@@ -159,7 +159,7 @@ def total_changes(*, now: datetime) -> list[CategoriesNumber]:
 
 
 def names() -> dict[int, FacetName]:
-    """The known values of all filterable attributes, by facet."""
+    """The known values of all counted attributes, by facet."""
     return {row.key: row for row in _NAMES.rows()}
 
 

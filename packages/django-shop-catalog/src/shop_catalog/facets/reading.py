@@ -24,7 +24,7 @@ def current_counts(category_id: int, below: list[int], *, now: datetime) -> dict
 
 
 def current_totals(below: Mapping[int, list[int]], *, now: datetime) -> dict[int, int]:
-    """The number of listed products in each category, given with the terms of its subtree.
+    """The number of listed products by category. ``below`` has the terms of each category's subtree.
 
     Categories that have to be counted again are left out.
     """

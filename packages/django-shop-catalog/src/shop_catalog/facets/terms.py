@@ -109,7 +109,7 @@ def are_in_one_band(*prices: Decimal | None) -> bool:
 
 
 def band_of(facet: int) -> tuple[Decimal, Decimal] | None:
-    """The lowest price of a band, and the lowest price above it."""
+    """The first price of a band, and the first price of the next one."""
     if not _FIRST_BAND <= facet <= _LAST_BAND:
         return None
     return _band_start(facet - _FIRST_BAND), _band_start(facet - _FIRST_BAND + 1)

@@ -1,4 +1,4 @@
-"""The values of filterable attributes that are counted, and their facets."""
+"""The values of the counted attributes, and their facets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pair(NamedTuple):
     text: str
 
 
-def filterable() -> list[str]:
+def counted_names() -> list[str]:
     """The names of the attributes that are counted."""
     return list(app_settings.FACETS)[:MAX_NAMES]
 
@@ -35,7 +35,7 @@ def facets_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
 
     Unknown values are stored, up to the limit.
     """
-    names = set(filterable())
+    names = set(counted_names())
     wanted = {Pair(*pair): attribute_term(*pair) for pair in pairs if pair[0] in names}
     if not wanted:
         return {}
@@ -46,8 +46,8 @@ def facets_of(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
 
 
 def store_names() -> None:
-    """Store a row for the further values of each filterable attribute."""
-    _store({}, set(filterable()))
+    """Store a row for the further values of each counted attribute."""
+    _store({}, set(counted_names()))
 
 
 def _store(missing: Mapping[Pair, int], names: set[str]) -> set[int]:

@@ -58,7 +58,7 @@ class _Entry:
 
 
 class Batch:
-    """Rows that are written together. Each step takes one or two statements, whatever the number of rows."""
+    """Rows that are written together. The number of statements does not depend on the number of rows."""
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class Batch:
         if product.compare_at_price is not None:
             money.check(product.compare_at_price, field="compare_at_price")
         if product.publish_from and product.publish_until and product.publish_from >= product.publish_until:
-            raise InvalidProduct(_("The publication ends before it begins."), field="publish_until")
+            raise InvalidProduct(_("The publication must end after it begins."), field="publish_until")
         if row.stock_quantity is not None:
             if product.kind == ProductKind.GROUP:
                 message = _("A group has no stock of its own. Set the stock of its variants.")

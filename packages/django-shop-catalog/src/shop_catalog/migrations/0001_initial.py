@@ -261,7 +261,9 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "position",
-                    models.PositiveIntegerField(default=0, help_text="The first category determines the breadcrumbs."),
+                    models.PositiveIntegerField(
+                        default=0, help_text="Order of a product's categories and breadcrumbs."
+                    ),
                 ),
                 ("listed_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
@@ -452,7 +454,7 @@ class Migration(migrations.Migration):
                     "crossing",
                     models.CharField(
                         blank=True,
-                        choices=[("low", "Fell below it"), ("back", "Rose to it")],
+                        choices=[("low", "Fell below the threshold"), ("back", "Rose to the threshold")],
                         help_text="Whether the available stock crossed the low-stock threshold.",
                         max_length=4,
                     ),

@@ -17,10 +17,11 @@ def random_number() -> int:
 class FacetChange(models.Model):
     """A change to fold into the stored counts, written in the transaction of the change.
 
-    The facets ``added`` and ``removed`` count for all categories above ``categories``. With ``category_id``: that
-    category has to be counted again.
+    The facets ``added`` and ``removed`` count for ``categories``, all categories above them, and the whole shop.
+    With ``category_id``: that category has to be counted again.
 
-    ``random`` is a part of the version of the counts: no other change reaches the version of one that was rolled back.
+    The version of the counts is a sum of these ``random`` numbers. A counter would not do: after a rollback, the next
+    change would get the same version, and find the counts that were cached in the transaction that was rolled back.
     """
 
     category_id = models.BigIntegerField(null=True)

@@ -37,10 +37,10 @@ class ProductTerms(models.Model):
 
 
 class FacetValue(models.Model):
-    """A value of a filterable attribute, found by ``key``, its term.
+    """A value of a counted attribute, found by ``key``, its term.
 
     A row whose ``value`` is null stands for all values of the attribute beyond the limit. ``is_complete`` is false
-    while the products are counted again, since the attribute is newly filterable or unused values were deleted.
+    while the products are counted again, since the attribute is newly counted or unused values were deleted.
 
     Rows are only inserted and deleted, so that no writer waits for another one: a value may have several.
     """

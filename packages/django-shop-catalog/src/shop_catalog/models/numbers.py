@@ -41,7 +41,7 @@ class NumbersIndex(models.Index):
 
 
 class Overlaps(Expression):
-    """Whether a set of numbers has one of the given numbers, which are expressions, or one expression of a set."""
+    """Whether a set has one of the numbers, each an expression. With ``is_set``, one expression has all numbers."""
 
     conditional = True
 

@@ -29,8 +29,8 @@ class Product(models.Model):
     """A product to sell, or a group of variants.
 
     A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
-    lowest of its published variants ("from"). A variant without a name, description or images of its own has those of
-    its group. It always has its group's categories.
+    lowest of its published variants ("from"). A variant that is created without a name gets its group's. Its
+    page has its group's description if it has none of its own, and the images of both. It has its group's categories.
 
     A ``price`` of zero means free of charge. ``None`` means that no price is given: the product is not for sale, and
     cannot be active. A group without a published variant has no price.
@@ -220,7 +220,7 @@ class ProductCategory(models.Model):
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
-    position = models.PositiveIntegerField(default=0, help_text=_("The first category determines the breadcrumbs."))
+    position = models.PositiveIntegerField(default=0, help_text=_("Order of a product's categories and breadcrumbs."))
     listed_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

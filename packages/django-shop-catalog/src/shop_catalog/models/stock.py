@@ -44,7 +44,7 @@ class StockMovement(models.Model):
     crossing = models.CharField(
         max_length=4,
         blank=True,
-        choices=[("low", _("Fell below it")), ("back", _("Rose to it"))],
+        choices=[("low", _("Fell below the threshold")), ("back", _("Rose to the threshold"))],
         help_text=_("Whether the available stock crossed the low-stock threshold."),
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)

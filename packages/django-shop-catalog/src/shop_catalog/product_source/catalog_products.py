@@ -60,7 +60,7 @@ class CatalogProductSource:
     """The model whose rows are changed in the caller's transaction, which must be on the same database."""
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, CatalogProduct]:  # noqa: ARG002
-        """The products that can be bought, by reference. Unknown or unpublished products and groups are left out."""
+        """The published simple products and variants, by reference, also those without stock. Others are left out."""
         wanted = {ref for ref in refs if "\x00" not in ref}  # PostgreSQL refuses NUL, and no SKU contains it
         if not wanted:
             return {}

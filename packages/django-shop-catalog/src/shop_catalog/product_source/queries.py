@@ -35,10 +35,7 @@ class ProductOnSale(NamedTuple):
 
 
 def products_on_sale(skus: Iterable[str], *, now: datetime) -> list[ProductOnSale]:
-    """The products among some SKUs (at least one) that can be bought. Unknown and unpublished ones are left out.
-
-    One statement.
-    """
+    """The published simple products and variants among some SKUs (at least one). One statement."""
     parameters = sku_parameters(skus)
     return _ON_SALE.rows(len(parameters), now=now, **parameters)
 

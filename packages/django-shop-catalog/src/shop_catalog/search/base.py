@@ -17,8 +17,8 @@ from shop_catalog.conf import app_settings
 class Group(NamedTuple):
     """Matches of the same relevance. They are listed newest first, after those of higher relevance.
 
-    ``shape`` may omit some of very many matches. ``filtered_shape`` is for a list with other filters: the omitted ones
-    might be all that the filters would leave.
+    ``shape`` may omit some of very many matches. ``filtered_shape`` omits fewer, for a list with other filters: they
+    might exclude all matches that ``shape`` finds.
     """
 
     shape: Hashable

@@ -37,8 +37,8 @@ RELEVANCE = {Part.NONE: 0, Part.BY_SKU: BY_SKU, Part.BY_NAME: BY_NAME, Part.OTHE
 class Shape(NamedTuple):
     """``structure`` has a tuple for each term: the number of needles in each of its alternatives.
 
-    At most ``FREQUENT`` products are looked up in the index. With ``is_limited`` at most ``FEW``, and only among those
-    of a list that has no other filters.
+    At most ``FREQUENT`` products are looked up in the index. If the shape ``is_limited``, at most ``FEW``, and only
+    products of the list: this is for lists without other filters, and for suggestions.
     """
 
     part: Part
@@ -173,7 +173,7 @@ def _structure(terms: Iterable[Term]) -> tuple[tuple[int, ...], ...]:
 
 
 def _compared(p: Any, shape: Shape, kind: str) -> Q | None:
-    """The terms as comparisons of the search text. ``None`` if only SKUs have them, and names are asked for."""
+    """The terms as comparisons of the search text. ``None`` for names if a term is a part of a SKU: no name has it."""
     conditions = Q()
     for term, alternatives in enumerate(shape.structure):
         if not alternatives:

@@ -25,7 +25,7 @@ def tsquery(terms: Iterable[Term], *, mark: str = "") -> str:
 
 
 def fts_query(terms: Iterable[Term], *, mark: str = "") -> str:
-    """The terms as a query of SQLite's FTS5, whose rows have words between spaces and are indexed by three letters."""
+    """The terms as a query of SQLite's FTS5. Its rows have a space before and after each word, and a trigram index."""
     return " AND ".join(
         "("
         + " OR ".join(
@@ -48,7 +48,7 @@ def sku_fts_query(code: str) -> str:
 
 
 def written(needle: Needle, mark: str = "") -> str:
-    """The needle as it is written in a search text: after a space and, unless it is a prefix, before one."""
+    """The needle as the search text has it: with a space before it and, unless it is a prefix, one behind it."""
     return f" {mark}{needle.word}" + ("" if needle.is_prefix else " ")
 
 

@@ -70,7 +70,8 @@ class _Reading:
     def frequent(self) -> int:
         """With more matches than this, it is cheaper to read the list in its order.
 
-        To look up ``n`` of ``total`` products reads ``n`` rows. To read in order, ``PAGE / (n / total)``.
+        Looking up ``n`` of ``total`` products reads ``n`` rows. Reading the list in its order until a page is full
+        reads about ``PAGE * total / n`` rows.
         """
         return min(FREQUENT, isqrt(PAGE * self.total))
 
@@ -80,7 +81,10 @@ class _Reading:
 
 
 def plan(text: str) -> Plan:
-    """The plan for a text of any length and content. One statement for words that are rare and spelt correctly."""
+    """The plan for a text of any length and content.
+
+    It takes one statement for a rare word that is spelt correctly, and two for several such words.
+    """
     terms = terms_of(text)
     if not terms:
         return Plan()
@@ -133,7 +137,7 @@ def _estimate(term: Term, found: dict[Needle, queries.Frequency], column: str) -
 
 
 def _resolved(reading: _Reading) -> _Reading | None:
-    """The reading with codes that are not counted looked up among the SKUs. ``None`` if a word is unknown."""
+    """Look up terms that are not counted and have a digit among the SKUs. ``None`` if no product has a term."""
     terms, products = list(reading.terms), list(reading.products)
     for index in reading.unknown:
         if reading.has_code and len(terms) == 1:
@@ -148,7 +152,7 @@ def _resolved(reading: _Reading) -> _Reading | None:
 
 
 def _as_code(term: Term) -> tuple[Term, int] | None:
-    """A term that only SKUs have: the beginning of a part of one, or else letters within one."""
+    """Look for a term at the beginning of a part of a SKU, or else anywhere in a SKU. ``None`` if no SKU has it."""
     part = Term(term.compact, ())
     as_words, as_part = queries.sample(([term], ""), ([part], ""), size=SAMPLE)
     if as_words >= MIN_CODE_MATCHES:

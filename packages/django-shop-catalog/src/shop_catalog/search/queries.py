@@ -15,7 +15,7 @@ from shop_catalog.search.matching import fts_query, sku_fts_query, sku_tsquery, 
 from shop_catalog.wording import Needle, Term
 
 MANY_ROWS = 1000
-"""The maximum number of rows read for words with the same beginning. With more, it counts as very frequent."""
+"""The maximum number of rows read for words with the same beginning. A beginning with more rows counts as frequent."""
 
 MAX_CHARACTER = "\U0010ffff"
 

@@ -20,7 +20,7 @@ _SOUNDS = (("qu", "k"), ("ph", "f"), ("ck", "k"), ("th", "t"), ("c", "k"), ("z",
 
 
 def has_keys(word: str) -> bool:
-    """Whether a word is a correction: words with digits are codes, and short words are too similar to each other."""
+    """Whether a word can replace a misspelt one: those with digits are codes, and short words are too similar."""
     return len(word) >= MIN_LENGTH and word.isalpha()
 
 

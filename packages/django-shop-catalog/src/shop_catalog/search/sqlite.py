@@ -1,4 +1,4 @@
-"""Search on SQLite: words and SKUs of products in a full-text table (FTS5) that is indexed by three letters."""
+"""Search on SQLite: words and SKUs of products in a full-text table (FTS5) with a trigram index."""
 
 from __future__ import annotations
 

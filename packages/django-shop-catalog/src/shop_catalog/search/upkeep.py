@@ -87,7 +87,7 @@ def record(changes: Iterable[TextChange]) -> None:
     for change in changed:
         if not change.is_variant:
             _add(products, names, change.new, old=change.old)
-    # In one order, so that two writers that add the same words do not wait for each other.
+    # Sorted, since neighbouring words share pages of the index.
     counted = sorted(word for word in products.keys() | names.keys() if products[word] or names[word])
     queries.insert_words([(word, products[word], names[word], False) for word in counted])
     _add_spellings(word for word in counted if products[word] > 0)

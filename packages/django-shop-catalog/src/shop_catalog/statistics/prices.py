@@ -25,7 +25,8 @@ class PriceStatistics:
 def for_category(slug: str) -> PriceStatistics | None:
     """The figures of a category with its subtree, ``None`` for an unknown slug.
 
-    Takes one statement, and two more if the subtree has none of the shop's lowest or highest prices.
+    Takes one statement. Two more read the lowest and the highest price if the subtree is small, or has none of the
+    lowest or none of the highest prices of the shop. Two more count a subtree that has to be counted again.
     """
     now = timezone.now()
     row = queries.subtree_figures(slug, now=now)

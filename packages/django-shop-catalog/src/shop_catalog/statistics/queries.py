@@ -27,8 +27,8 @@ SUM_FIELD = DecimalField(max_digits=24, decimal_places=4)
 class SubtreeFigures(NamedTuple):
     """The stored figures of a category's subtree, and the unfolded and scheduled ones to add.
 
-    ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` if they are not among
-    the lowest and highest prices of the whole shop.
+    ``is_stale``: the subtree has to be counted again. ``lowest`` and ``highest`` are ``None`` if the subtree is small,
+    or if they are not among the lowest and highest prices of the whole shop.
     """
 
     tree_id: int

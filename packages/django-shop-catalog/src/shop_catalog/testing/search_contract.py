@@ -176,7 +176,7 @@ class SearchContract:
             for text, skus in expected:
                 found = self._found(text)
                 expect(
-                    found == skus, f"After changes, search({text!r}) found {found}, not {skus}.", "Follow each change."
+                    found == skus, f"After changes, search({text!r}) found {found}, not {skus}.", "Update the index."
                 )
 
     def test_only_published_products_are_found_and_other_filters_hold(self) -> None:

@@ -74,7 +74,7 @@ UGLY = (
     "\u0301", "ﷺ" * 20, "𝔞", "🫖 teapot", "a" * 10_000, "a " * 5_000, "ab-" * 3_000, "電" * 5_000, "1" * 100,
     "'" * 1_000, "\\" * 1_000, "é" * 10_000, "ß", "İ", "=blue", "#tb1234", "= # :", "\N{COMBINING ACUTE ACCENT}a",
 )  # fmt: skip
-"""Texts of which none may be an error."""
+"""Texts that must not raise an error."""
 
 
 def misspelt_words() -> Iterator[tuple[str, str]]:

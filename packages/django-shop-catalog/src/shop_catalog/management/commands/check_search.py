@@ -21,8 +21,8 @@ class Command(BaseCommand):
         faults = search.check()
         if any(faults):
             raise CommandError(
-                f"{faults.texts} products have an outdated search text, {faults.words} words a wrong count and"
-                f" {faults.spellings} no spellings; {faults.rows} full-text rows are wrong."
+                f"Products with an outdated search text: {faults.texts}. Words with a wrong count: {faults.words},"
+                f" without spellings: {faults.spellings}. Wrong full-text rows: {faults.rows}."
                 " Run `manage.py check_search --fix`."
             )
         self.stdout.write(self.style.SUCCESS("The stored words of the search fit the products."))
