@@ -102,7 +102,7 @@ STEPS = [
     gettext_noop("%(provider)s, not paid yet"),
     gettext_noop("Confirm it although it is not paid"),
     gettext_noop("%(amount)s %(currency)s are still to be paid by %(provider)s. A confirmed order does not expire."),
-    gettext_noop("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm it on the order's page."),
+    gettext_noop("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm the order on its page."),
     gettext_noop("To collect: %(to_collect)s %(currency)s"),
 ]
 ERRORS = [

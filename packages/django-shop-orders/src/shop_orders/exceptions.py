@@ -257,7 +257,7 @@ class OrderUnpaid(ShopOrdersError):
     code = "order_unpaid"
 
     def __init__(self, *, provider: str, amount: str, currency: str) -> None:
-        message = _("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm it on the order's page.")
+        message = _("%(amount)s %(currency)s are still to be paid by %(provider)s. Confirm the order on its page.")
         super().__init__(
             message % {"amount": amount, "currency": currency, "provider": provider},
             extra={"payment_provider": provider, "amount_due": amount, "currency": currency},

@@ -45,7 +45,7 @@ MEANINGS: Mapping[str, str] = {
     "conflict": "The request conflicts with what is stored.",
     "goods_gone": "`shortages` has each product and its available quantity. Receive stock, or refund the order.",
     "form_expired": "Only on pages of the site, not in the API: the form has no token, or is older than a day.",
-    "form_outdated": "A page of the site, not the API: money or goods of the order have changed since it was opened.",
+    "form_outdated": "Only on pages of the site, not in the API: money or goods of the order have changed meanwhile.",
     "form_sent_before": "Only on pages of the site, not in the API: the form was sent before, with other values.",
     "idempotency_key_reused": "The Idempotency-Key was used with another request. Use a new key.",
     "insufficient_stock": "`shortages` has each product and its available quantity, `cart` the cart as it is now.",

@@ -28,7 +28,7 @@ Parameters = ParamSpec("Parameters")
 
 Key = Annotated[
     ShortText,
-    Header("", alias="Idempotency-Key", description="Repeat a request with the same key: it is done once."),
+    Header("", alias="Idempotency-Key", description="A request that is repeated with the same key takes effect once."),
 ]
 
 

@@ -26,8 +26,8 @@ from shop_orders.models import Cart, Customer, Order
 
 PAGE_LIMIT = 100
 
-OrderTokenQuery = Annotated[ShortText, Query("", alias="token", description="A guest's order link.")]
-OrderTokenHeader = Annotated[ShortText, Header("", alias="X-Order-Token", description="A guest's order link.")]
+OrderTokenQuery = Annotated[ShortText, Query("", alias="token", description="The token of a guest's order.")]
+OrderTokenHeader = Annotated[ShortText, Header("", alias="X-Order-Token", description="The token of a guest's order.")]
 Limit = Annotated[int, Query(20, ge=1, le=PAGE_LIMIT)]
 
 

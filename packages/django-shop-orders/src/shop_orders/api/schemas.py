@@ -143,7 +143,7 @@ class OrderLineOut(TaxedOut):
     line_total: str
     shipped_quantity: int
     cancelled_quantity: int
-    """The units that are not sent, though the order was not cancelled."""
+    """The units that will not be sent. If the whole order is cancelled, its other units do not count."""
 
 
 class RefundOut(Schema):

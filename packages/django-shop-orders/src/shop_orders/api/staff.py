@@ -160,7 +160,7 @@ def cancel(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_cancel_units",
-    summary="Do not send units of an order, or nothing more of it",
+    summary="Cancel units that were not shipped, or all of them",
 )
 def cancel_units(
     request: HttpRequest, number: str, payload: CancelUnitsIn, idempotency_key: idempotency.Key
@@ -177,7 +177,7 @@ def cancel_units(
     response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
     auth=auth.staff,
     operation_id="staff_restock_order",
-    summary="Return goods to stock that came back, refunded or not",
+    summary="Put returned goods back into stock, refunded or not",
 )
 def restock(request: HttpRequest, number: str, payload: RestockIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.process_order")

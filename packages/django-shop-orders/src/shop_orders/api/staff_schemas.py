@@ -50,8 +50,8 @@ class RefundIn(ChangeIn):
 
     A refund first uses up ``refund_due``. What exceeds it is credited. With ``credit: false`` it is not, and the
     customer owes it again. ``restock`` lists returned goods that can be sold again. ``cancel`` lists the units of
-    ``lines`` that will not be sent; without it, these are as many as are not shipped. Send ``[]`` to send them all
-    nevertheless.
+    ``lines`` that will not be sent. Without it, these are all units of ``lines`` that were not shipped, or none with
+    ``credit: false``. With ``[]``, all units are sent although they are refunded.
     """
 
     amount: Money | None = None
@@ -64,7 +64,7 @@ class RefundIn(ChangeIn):
 
 
 class CancelUnitsIn(ChangeIn):
-    """Without ``lines``, nothing more of the order is sent."""
+    """Without ``lines``, all units that were not shipped are cancelled."""
 
     lines: Annotated[list[ItemIn], Field(max_length=500)] = []
     reason: ShortText = ""
@@ -90,7 +90,7 @@ class ResolvePaymentIn(ChangeIn):
 
 
 class RecordProviderRefundIn(ChangeIn):
-    """``amount`` was refunded at the provider and is not recorded here, in the order's currency; 0 for none."""
+    """``amount``, in the order's currency, was refunded at the provider but is not recorded. Send 0 for none."""
 
     amount: Money
     reference: Annotated[ShortText, Field(max_length=255)] = ""

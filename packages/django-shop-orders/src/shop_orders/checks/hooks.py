@@ -14,6 +14,12 @@ from ninja.security.apikey import APIKeyCookie
 from shop_orders.conf import app_settings
 
 HOOKS = ("ORDER_NUMBER", "REQUEST_USER", "VISITOR", "NEW_CUSTOMER", "VERIFIED_EMAILS", "ORDER_URL", "DELIVERIES")
+LISTS = {
+    "PRICING": "mysite.pricing.loyalty",
+    "VALIDATORS": "mysite.shop.minimum_order",
+    "PERSONAL_DATA": "mysite.personal_data",
+}
+"""An example of an entry for each of the settings that are lists."""
 MIDDLEWARE = (
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -39,9 +45,14 @@ def check_hooks() -> Iterator[checks.CheckMessage]:
         if problem:
             yield checks.Error(
                 f'SHOP_ORDERS["{name}"] names {path!r}, {problem}',
-                hint=f'Write the dotted path of a callable: "{name}": "mysite.shop.{name.lower()}".',
+                hint=f'Write the dotted path of a callable, in PERSONAL_DATA of a module: "{name}": {_example(name)}.',
                 id="shop_orders.E007",
             )
+
+
+def _example(name: str) -> str:
+    """A value of the setting to paste."""
+    return f'["{LISTS[name]}"]' if name in LISTS else f'"mysite.shop.{name.lower()}"'
 
 
 def _problem_of(hook: Any, options: Mapping[str, Any]) -> str:

@@ -654,7 +654,7 @@ class Migration(migrations.Migration):
                     models.PositiveIntegerField(
                         db_default=0,
                         default=0,
-                        help_text="The units that are not sent, while the order was not cancelled.",
+                        help_text="The units that will not be sent. If the whole order is cancelled, its other units do not count.",
                         verbose_name="not sent",
                     ),
                 ),

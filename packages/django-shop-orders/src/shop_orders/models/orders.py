@@ -243,7 +243,7 @@ class OrderLine(models.Model):
         _("not sent"),
         default=0,
         db_default=0,
-        help_text=_("The units that are not sent, while the order was not cancelled."),
+        help_text=_("The units that will not be sent. If the whole order is cancelled, its other units do not count."),
     )
     restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0, db_default=0)
 

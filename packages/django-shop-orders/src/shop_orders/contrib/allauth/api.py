@@ -67,7 +67,8 @@ needs."""
 def register(request: HttpRequest, payload: RegisterIn) -> Any:
     """Make an account and mail a code to its address.
 
-    The response is the same whether or not the address has an account; its owner learns that by mail.
+    If addresses must be verified, the response is the same whether or not the address has an account: an e-mail tells
+    the owner of the address. Otherwise the account is ready at once, and an address that has an account is refused.
     """
     result = headless.call(request, "account:signup", payload.model_dump())
     if result.status == 200:
