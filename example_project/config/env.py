@@ -19,6 +19,11 @@ from django.core.validators import validate_email
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 LAST_PORT = 65535
+POOL = {"min_size": 1, "timeout": 10, "reconnect_timeout": 5}
+"""Options of psycopg's pool, in seconds. It doubles the pause between attempts to connect until ``reconnect_timeout``.
+
+Then the next request connects again at once. With the default, five minutes, the shop stays down long after an outage.
+"""
 ENCODE = "Write characters such as / @ : # in a name or password as %2F %40 %3A %23."
 
 
@@ -265,7 +270,7 @@ class Env:
             **parameters,
             "OPTIONS": {
                 "options": f"-c statement_timeout={timeout_seconds}s -c jit=off",
-                **({"pool": {"min_size": 1, "max_size": pool_size, "timeout": 10}} if pool_size else {}),
+                **({"pool": {**POOL, "max_size": pool_size}} if pool_size else {}),
                 **(prepared if self.flag("DB_PREPARE", default=True) else {}),
                 **(options or {}),
             },

@@ -107,7 +107,7 @@ def test_the_database_of_a_url():
     wanted = {"HOST": "db.example.org", "NAME": "shop", "USER": "shop", "PASSWORD": "p@ss", "PORT": "5433"}
     assert {name: database[name] for name in wanted} == wanted
     assert database["OPTIONS"]["sslmode"] == "require"
-    assert database["OPTIONS"]["pool"]["max_size"] == 8
+    assert database["OPTIONS"]["pool"] == {"min_size": 1, "max_size": 8, "timeout": 10, "reconnect_timeout": 5}
 
 
 def test_the_database_of_single_variables():

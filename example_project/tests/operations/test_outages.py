@@ -1,5 +1,12 @@
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
 import pytest
 import redis
+from config.env import Env
 from django.db import InternalError, OperationalError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -119,3 +126,61 @@ def test_a_read_only_postgresql_is_503_for_writes_and_for_the_probe(client, prod
     assert [response.status_code for response in (page, api, ready)] == [503] * 3
     assert all(int(response["Retry-After"]) >= 1 for response in (page, api, ready))
     assert ready.json()["failed"]["database"] == "it is read-only"
+
+
+FEW_CONNECTIONS = {"max_connections": "3", "superuser_reserved_connections": "0", "max_wal_senders": "0"}
+
+
+@pytest.fixture(scope="module")
+def small_postgres():
+    """A real server that accepts three connections."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "tests"))
+    import postgres
+
+    with tempfile.TemporaryDirectory(prefix="shop-postgres-") as folder:
+        server = postgres.Server(Path(folder))
+        server.start(**FEW_CONNECTIONS)
+        yield server
+        server.stop("immediate")
+
+
+@pytest.fixture(params=["pool", "no pool"])
+def on_small_postgres(request, small_postgres, monkeypatch, django_db_blocker):
+    """Connect Django to it with the options of production, but a tenth of their times. It has no tables."""
+    of_production = Env(Path("missing"), {"DATABASE_URL": small_postgres.url}).database(Path("unused"))
+    pool = of_production["OPTIONS"]["pool"]
+    pool = {**pool, "timeout": 0.2, "reconnect_timeout": pool.get("reconnect_timeout", 300) / 10}
+    monkeypatch.setattr("psycopg_pool.base.AttemptWithBackoff.DELAY_BACKOFF", 1000)  # as after a long outage
+    options = {**of_production["OPTIONS"], "pool": pool if request.param == "pool" else None}
+    with django_db_blocker.unblock():
+        connection.close()
+        for name in ("HOST", "PORT", "NAME", "USER", "PASSWORD"):
+            monkeypatch.setitem(connection.settings_dict, name, of_production[name])
+        monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+        yield small_postgres
+        connection.close()
+        connection.close_pool()
+
+
+@pytest.mark.pg
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs PostgreSQL")
+def test_a_postgresql_out_of_connections_is_503_until_it_has_some(client, on_small_postgres):
+    client.raise_request_exception = False
+    item = {"product": "MUG"}
+    with ExitStack() as stack:
+        for _number in range(int(FEW_CONNECTIONS["max_connections"])):
+            stack.enter_context(psycopg.connect(on_small_postgres.url))
+        responses = {
+            "/": client.get("/"),
+            "/api/v1/products/products/": client.get("/api/v1/products/products/"),
+            "/api/v1/orders/cart/add_item/": client.post("/api/v1/orders/cart/add_item/", item, "application/json"),
+            "/readyz": client.get("/readyz?only=database"),
+        }
+        assert client.get("/healthz").status_code == 200
+    assert {name: response.status_code for name, response in responses.items()} == dict.fromkeys(responses, 503)
+    for address, response in responses.items():
+        assert int(response["Retry-After"]) >= 1
+        assert b"too many clients" not in response.content
+        assert response["Content-Type"].startswith("application/problem+json") is address.startswith("/api/")
+    # With the pool each request waits for a connection.
+    assert any(client.get("/readyz?only=database").status_code == 200 for _attempt in range(20))
