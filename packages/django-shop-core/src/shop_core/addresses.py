@@ -70,8 +70,8 @@ def delivery_problem(address: str, *, utf8: bool = False) -> str:
     ``invalid``: it is not a single address, or has a control character, or a space outside quotes. ``not_ascii``: the
     part before the @ has letters that only mail servers with SMTPUTF8 accept (RFC 6531); with ``utf8=True`` letters of
     one alphabet are accepted. ``look_alike``: a letter could be mistaken for another. ``too_long``: the address or a
-    part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``. Only domains are
-    judged as by Django's ``EmailValidator``, which in quotes accepts control characters and refuses spaces.
+    part of it. ``domain``: the part after the @ is not a name with a dot, such as ``example.org``. Domains are judged
+    as by Django's ``EmailValidator``. Local parts are not, since it accepts control characters in quotes.
     """
     local, at, domain = address.rpartition("@")
     if len(address) > MAX_ADDRESS * 2 or len(local.encode(errors="surrogatepass")) > MAX_LOCAL_PART:

@@ -101,7 +101,7 @@ def release(claimed: Claim, rows: Iterable[Notification]) -> None:
 
 
 def postpone(row: Notification, *, due_at: datetime, reason: str) -> None:
-    """Release one row until later, without counting an attempt."""
+    """Release one row, to be claimed at ``due_at``, without counting an attempt."""
     Notification.objects.filter(pk=row.pk, lease=row.lease, state=State.SENDING).update(
         state=State.QUEUED, lease=None, due_at=due_at, attempts=F("attempts") - 1, last_error=reason[:500]
     )

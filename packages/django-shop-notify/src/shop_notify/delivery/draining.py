@@ -40,7 +40,7 @@ def deliver_due(*, for_seconds: float = CLAIM_SECONDS, keep_going: Callable[[], 
     Returns how many messages were attempted.
 
     Raises:
-        CalledInTransaction: a rollback would delete the record of what was sent.
+        CalledInTransaction: it runs in a transaction, whose rollback would delete the record of what was sent.
     """
     if not Notification.objects.due(timezone.now()).exists():
         return 0
