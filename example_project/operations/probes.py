@@ -23,6 +23,7 @@ from operations import task_queue
 LATE_SECONDS = 300
 """Work that has waited longer than this counts as stuck."""
 
+FAILED = "failed"
 PACKAGES: tuple[Any, ...] = (catalog_jobs, orders_jobs, notify_jobs)
 Probe = Callable[[], str]
 
@@ -97,13 +98,24 @@ WARNINGS: Mapping[str, Probe] = {"jobs": jobs}
 """If one of these fails, it is reported, but the shop is ready."""
 
 
+NOT_CHECKED = "not checked, because the database failed"
+
+
 def run(probes: Mapping[str, Probe]) -> dict[str, str]:
-    """The result of each probe. For a probe that raises it is the error's class: its text may contain a secret."""
-    return {name: _run(probe) for name, probe in probes.items()}
+    """The result of each probe. For a probe that raises it is the error's class: its text may contain a secret.
+
+    If the database cannot be queried, the probes that follow it are NOT_CHECKED, except for the cache: each would wait
+    for a connection too.
+    """
+    found: dict[str, str] = {}
+    for name, probe in probes.items():
+        is_lost = found.get("database", "").startswith(FAILED)
+        found[name] = NOT_CHECKED if is_lost and probe is not caching else _run(probe)
+    return found
 
 
 def _run(probe: Probe) -> str:
     try:
         return probe()
     except Exception as error:  # noqa: BLE001 - a probe must report every kind of failure
-        return f"failed with {type(error).__name__}"
+        return f"{FAILED} with {type(error).__name__}"

@@ -30,17 +30,15 @@ def readyz(request: HttpRequest) -> JsonResponse:
     only = {name for name in request.GET.get("only", "").split(",") if name}
     if unknown := sorted(only - probes.READY.keys()):
         return JsonResponse({"status": "unknown", "known": sorted(probes.READY), "unknown": unknown}, status=400)
-    failed = {name: text for name, text in _ready(only).items() if text}
-    warnings = {} if only else {name: text for name, text in probes.run(probes.WARNINGS).items() if text}
+    asked = {name: probe for name, probe in probes.READY.items() if not only or name in only}
+    found = probes.run({**asked, **({} if only else probes.WARNINGS)})
+    failed = {name: text for name, text in found.items() if text and name in probes.READY}
+    warnings = {name: text for name, text in found.items() if text and name in probes.WARNINGS}
     content = {"status": "failed" if failed else "ok", "failed": failed, "warnings": warnings}
     response = JsonResponse(content, status=503 if failed else 200)
     if failed:
         response["Retry-After"] = "5"
     return response
-
-
-def _ready(only: set[str]) -> dict[str, str]:
-    return probes.run({name: probe for name, probe in probes.READY.items() if not only or name in only})
 
 
 @require_safe

@@ -57,6 +57,25 @@ def test_a_lost_database_is_named_without_its_address(client, db):
     assert response.json()["failed"] == {"database": "failed with OperationalError"}
 
 
+def test_a_lost_database_is_asked_once(client, db):
+    """Each further query would wait for a connection too, and the prober would give up before the response."""
+    asked = []
+
+    def broken(*_arguments):
+        asked.append(1)
+        raise OperationalError("away")
+
+    with connection.execute_wrapper(broken):
+        response = client.get("/readyz")
+    assert len(asked) == 1
+    assert response.status_code == 503
+    assert response.json()["failed"] == {
+        "database": "failed with OperationalError",
+        **dict.fromkeys(["migrations", "queue", "outbox"], "not checked, because the database failed"),
+    }
+    assert response.json()["warnings"] == {"jobs": "not checked, because the database failed"}
+
+
 def test_missing_migrations_are_counted(client, db):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'shop_notify'")
