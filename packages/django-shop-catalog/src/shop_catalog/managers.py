@@ -132,20 +132,26 @@ def published_at(moment: Any, *, prefix: str = "") -> Q:
     )
 
 
+def exists_for_row(rows: models.QuerySet[Any, Any], column: str = "pk") -> IsNull:
+    """Whether one of the rows exists, looked up for each outer row when it is needed. ``column`` is not null.
+
+    PostgreSQL may turn an EXISTS into a join, or into a table of all rows, which it reads before the first outer row.
+    """
+    return IsNull(Subquery(rows.values(column)[:1]), False)  # noqa: FBT003
+
+
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:
     """Whether a product is in a category's subtree, for a list that is read in order until a page is full.
 
-    PostgreSQL turns an EXISTS into a join, and reads the whole subtree before the first row. Two scalar subqueries are
-    evaluated row by row: the few links of the product, and the category of each.
+    The few links of the product are read, and the category of each.
     """
     from shop_catalog.models import Category, ProductCategory
 
     categories = Category.objects.order_by().filter(
         pk=OuterRef("category"), tree_id=tree_id, lft__gte=lft, lft__lte=rght
     )
-    is_below = IsNull(Subquery(categories.values("pk")[:1]), False)  # noqa: FBT003
-    links = ProductCategory.objects.filter(is_below, product=product)
-    return IsNull(Subquery(links.values("product")[:1]), False)  # noqa: FBT003
+    links = ProductCategory.objects.filter(exists_for_row(categories), product=product)
+    return exists_for_row(links, "product")
 
 
 class ReviewQuerySet(models.QuerySet[Any]):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from django.db.models import F, QuerySet, Value
+from django.db.models import F, OuterRef, Q, QuerySet, Value
 from shop_core.db.compiled import CompiledQuery
 
 from shop_catalog.browsing.filters import Filters
-from shop_catalog.browsing.matching import COLLECTED, matching_products
+from shop_catalog.browsing.matching import matching_products, one_by_one, product_field, wanted_terms
 from shop_catalog.facets.counting import GroupsQuery, NumbersQuery
 from shop_catalog.facets.queries import FacetNumber
 from shop_catalog.facets.terms import sample_terms
-from shop_catalog.models import Product
-from shop_catalog.models.numbers import Overlaps
+from shop_catalog.managers import exists_for_row, published_at
+from shop_catalog.models import Product, ProductTerms
+from shop_catalog.models.numbers import NumbersField, Overlaps
 
 
 def facet_numbers(
@@ -46,23 +48,42 @@ def _numbers(
 
 
 def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    products = (
-        matching_products(p, filters, search=search, reading=COLLECTED).filter(listing_terms__isnull=False).order_by()
-    )
+    """The rows of ``ProductTerms`` of the matching products. A product is read only for what its terms do not say."""
+    rows = ProductTerms.objects.order_by()
+    if not filters.with_unpublished:
+        rows = rows.filter(_is_listed(p("now", product_field("publish_from"))))
+    if filters.category:
+        rows = rows.filter(Overlaps(F("terms"), p("below", NumbersField()), is_set=True))
+    for wanted in wanted_terms(p, filters):
+        rows = rows.filter(Overlaps(F("terms"), *wanted))
     if samples:
-        is_sampled = Overlaps(F("listing_terms__terms"), *map(Value, sample_terms(samples)))
-        products = products.filter(is_sampled)
-    return products
+        rows = rows.filter(Overlaps(F("terms"), *map(Value, sample_terms(samples))))
+    rest = filters.without_terms
+    if not rest.condition_count and not rest.q:
+        return rows
+    products = matching_products(p, replace(rest, with_unpublished=True), search=search).order_by()
+    if not filters.with_unpublished:
+        products = products.filter(is_active=True)  # for the indexes that have this condition
+    if samples:
+        return ProductTerms.objects.filter(product__in=products.filter(one_by_one(rows.values("pk"))).values("pk"))
+    return rows.filter(product__in=products.values("pk"))
+
+
+def _is_listed(now: Any) -> Q:
+    """Whether a product is published and has a price, by its terms, or by itself if its publication changed since."""
+    is_current = Q(changes_at__isnull=True) | Q(changes_at__gt=now)
+    published = Product.objects.filter(published_at(now), pk=OuterRef("pk"), price__isnull=False)
+    return Q(is_current, is_counted=True) | Q(exists_for_row(published), changes_at__lte=now)
 
 
 def _build_facets(p: Any, filters: Filters, search: Hashable, samples: int, limit: int) -> QuerySet[Any, Any]:
-    rows = _matching_terms(p, filters, search, samples).values_list("listing_terms__facets")
+    rows = _matching_terms(p, filters, search, samples).values_list("facets")
     return rows[:limit] if limit else rows
 
 
 def _build_categories(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    return _matching_terms(p, filters, search, samples).values_list("pk", "listing_terms__terms")
+    return _matching_terms(p, filters, search, samples).values_list("pk", "terms")
 
 
-_FACETS = NumbersQuery(Product, _build_facets, row=FacetNumber, reads=True)
-_CATEGORIES = GroupsQuery(Product, _build_categories, row=FacetNumber, reads=True)
+_FACETS = NumbersQuery(ProductTerms, _build_facets, row=FacetNumber, reads=True)
+_CATEGORIES = GroupsQuery(ProductTerms, _build_categories, row=FacetNumber, reads=True)

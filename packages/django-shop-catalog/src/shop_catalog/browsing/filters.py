@@ -70,6 +70,11 @@ class Filters:
         return Filters(rating=rating, with_unpublished=self.with_unpublished)
 
     @property
+    def without_terms(self) -> Filters:
+        """The filters that the terms of a product do not answer."""
+        return replace(self, category="", in_stock=None, attributes=())
+
+    @property
     def condition_count(self) -> int:
         """The number of conditions, without the search."""
         given = (self.category, self.related_to, self.min_price, self.max_price, self.in_stock, self.featured)

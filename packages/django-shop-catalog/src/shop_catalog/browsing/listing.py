@@ -103,20 +103,20 @@ def count_products(filters: Filters) -> tuple[int, bool]:
 
 def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
     """The lowest and the highest price of the products that match."""
-    arguments = _arguments(filters, after=None)
+    arguments = _arguments(filters)
     lowest, highest = (_page(filters, *arguments, ordering=order, limit=0) for order in ("price", "-price"))
     return (lowest[0].price, highest[0].price) if lowest and highest else (None, None)
 
 
 def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
     """The number of matching products by facet: see ``counting.facet_numbers``."""
-    values, search = _arguments(filters, is_counted=True)
+    values, search = _arguments_of_count(filters, samples=samples)
     return counting.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
 
 
 def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
     """The number of matching products by category: see ``counting.category_numbers``."""
-    values, search = _arguments(filters, is_counted=True)
+    values, search = _arguments_of_count(filters, samples=samples)
     return counting.category_numbers(filters, values, below, search=search, samples=samples)
 
 
@@ -221,13 +221,21 @@ def _page(
     return rows if reading != IN_WINDOW or len(rows) > limit else page(COLLECTED)
 
 
-def _arguments(
-    filters: Filters, *, after: Place | None = None, is_counted: bool = False
-) -> tuple[dict[str, Any], Hashable]:
+def _arguments(filters: Filters) -> tuple[dict[str, Any], Hashable]:
     """The values of the filters, and the shape of a prepared search."""
-    values = _parameters(filters, after=after, is_counted=is_counted)
+    values = _parameters(filters, after=None)
     search = backend(Product).prepare(filters.q) if filters.q else None
     return (values, None) if search is None else ({**values, **search.values}, search.shape)
+
+
+def _arguments_of_count(filters: Filters, *, samples: int) -> tuple[dict[str, Any], Hashable]:
+    """As ``_arguments``. All matches of a search are looked up in its index, unless there are samples or filters."""
+    values = _parameters(filters, after=None, is_counted=True)
+    search = backend(Product).prepare(filters.q) if filters.q else None
+    if search is None:
+        return values, None
+    finds_all = not samples and not filters.condition_count
+    return {**values, **search.values}, (finds_all and search.counted_shape) or search.shape
 
 
 def _for_other_order() -> InvalidCursor:

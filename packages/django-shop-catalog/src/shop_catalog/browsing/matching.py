@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
+from django.db import connections, router
 from django.db.models import BooleanField, Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from shop_core.db.compiled import LiteralInteger
 
 from shop_catalog.browsing.filters import Filters, places_for
-from shop_catalog.managers import is_linked_below, published_at
+from shop_catalog.managers import exists_for_row, is_linked_below, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
@@ -39,13 +40,10 @@ def matching_products(
     if filters.category:
         products = _in_subtree(p, products, reading=reading)
     products = products.filter(*_conditions(p, filters))
-    if filters.in_stock is not None:
-        products = products.filter(_has_term(p("stock", LiteralInteger())))
     if filters.related_to:
         products = _related(p, products)
-    for number, texts in enumerate(filters.wanted.values()):
-        places = range(places_for(len(texts)))
-        products = products.filter(_has_term(*(p(f"attribute{number}_{place}", LiteralInteger()) for place in places)))
+    for wanted in wanted_terms(p, filters):
+        products = products.filter(Overlaps(F("listing_terms__terms"), *wanted))
     if filters.q and search is not None:
         products = backend(Product).narrow(products, p, search)
     elif filters.q:
@@ -114,15 +112,31 @@ def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
     return products.filter(Exists(shared)).exclude(Q(slug=slug))
 
 
-def _has_term(*numbers: Any) -> Overlaps:
-    """Whether the product, or one of its variants, has one of these terms."""
-    return Overlaps(F("listing_terms__terms"), *numbers)
+def wanted_terms(p: Any, filters: Filters) -> Iterator[list[Any]]:
+    """Sets of terms: of each set, the product, or one of its variants, must have one."""
+    if filters.in_stock is not None:
+        yield [p("stock", LiteralInteger())]
+    for number, texts in enumerate(filters.wanted.values()):
+        yield [p(f"attribute{number}_{place}", LiteralInteger()) for place in range(places_for(len(texts)))]
+
+
+def one_by_one(keys: QuerySet[Any, Any]) -> Any:
+    """Whether a product has one of these keys. On PostgreSQL they are collected first, and then looked up.
+
+    Given a subquery, it might read all products instead, since it overestimates the keys.
+    """
+    if connections[router.db_for_read(Product)].vendor != "postgresql":
+        return Q(pk__in=keys)
+    from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
+
+    array = ArraySubquery(keys)
+    return Func(F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY (", output_field=BooleanField())
 
 
 def has_stock() -> Q:
     """Whether the product has stock; for a group, whether an active variant has."""
     variants = Product.objects.filter(parent=OuterRef("pk"), is_active=True, stock_quantity__gt=F("reserved_quantity"))
-    return Q(stock_quantity__gt=F("reserved_quantity")) | Q(Q(kind=ProductKind.GROUP), Exists(variants))
+    return Q(stock_quantity__gt=F("reserved_quantity")) | Q(Q(kind=ProductKind.GROUP), exists_for_row(variants))
 
 
 def has_stock_column() -> Case:

@@ -30,13 +30,15 @@ class Prepared(NamedTuple):
     """A search whose SQL can be compiled once. ``shape`` decides the SQL text, ``values`` are the parameters.
 
     ``corrected`` is the text that is searched instead of the given one, or "". If there are ``groups``, a list by
-    relevance shows one group after the other, and its matches are not ranked one by one.
+    relevance shows one group after the other, and its matches are not ranked one by one. ``counted_shape`` finds all
+    matches, for their count; ``None`` means that ``shape`` is as fast.
     """
 
     shape: Hashable
     values: dict[str, Any]
     corrected: str = ""
     groups: tuple[Group, ...] = ()
+    counted_shape: Hashable = None
 
 
 class SearchBackend:

@@ -37,15 +37,15 @@ RELEVANCE = {Part.NONE: 0, Part.BY_SKU: BY_SKU, Part.BY_NAME: BY_NAME, Part.OTHE
 class Shape(NamedTuple):
     """``structure`` has a tuple for each term: the number of needles in each of its alternatives.
 
-    At most ``FREQUENT`` products are looked up in the index. If the shape ``is_limited``, at most ``FEW``, and only
-    products of the list: this is for lists without other filters, and for suggestions.
+    At most ``limit`` products are looked up in the index; ``None`` means all. With ``FEW``, only products of the list:
+    this is for lists without other filters, and for suggestions.
     """
 
     part: Part
     way: Way
     structure: tuple[tuple[int, ...], ...]
     has_code: bool
-    is_limited: bool = False
+    limit: int | None = FREQUENT
 
 
 class WordSearch(SearchBackend):
@@ -60,7 +60,7 @@ class WordSearch(SearchBackend):
     code_query: ClassVar[Any]
     """``(code) -> str``: a whole SKU in this language."""
 
-    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int) -> Any:
+    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int | None) -> Any:
         """The condition that a product is one of the first ``limit`` of ``products`` that the index of words finds."""
         raise NotImplementedError
 
@@ -104,7 +104,9 @@ class WordSearch(SearchBackend):
             **dict(values_of(words)),
         }
         shape = Shape(Part.ALL, found.way, _structure(words), found.has_code)
-        return Prepared(shape, values, found.corrected, () if found.is_few else tuple(_groups(found, shape)))
+        groups = () if found.is_few else tuple(_groups(found, shape))
+        counted = shape._replace(way=Way.BY_INDEX, limit=None) if _has_words_only(found) else None
+        return Prepared(shape, values, found.corrected, groups, counted)
 
     def narrow(self, products: QuerySet[Any, Any], p: Any, shape: Shape) -> QuerySet[Any, Any]:
         found: QuerySet[Any, Any] = products.filter(*self._conditions(products, p, shape)).annotate(
@@ -124,7 +126,7 @@ class WordSearch(SearchBackend):
         return Case(*ranks, default=Value(OTHER), output_field=IntegerField())
 
     def _conditions(self, products: QuerySet[Any, Any], p: Any, shape: Shape) -> list[Any]:
-        searched = products if shape.is_limited else Product.objects.filter(parent__isnull=True)
+        searched = products if shape.limit == FEW else Product.objects.filter(parent__isnull=True)
         not_code = [~Q(_has_text(p, "search_code_text"))] if shape.has_code else []
         match shape.part:
             case Part.NONE:
@@ -143,29 +145,33 @@ class WordSearch(SearchBackend):
         if shape.way == Way.BY_TEXT:
             compared = _compared(p, shape, kind)
             return [] if compared is None else [compared]
-        limit = FEW if shape.is_limited else FREQUENT
         parts = [
             self.in_skus(searched, p(f"pattern{index}", TextField()), limit=FREQUENT)
             for index, alternatives in enumerate(shape.structure)
             if not alternatives
         ]
         has_words = len(parts) < len(shape.structure) or None in parts
-        conditions = [self.in_index(searched, p(query, TextField()), limit=limit)] if has_words else []
+        conditions = [self.in_index(searched, p(query, TextField()), limit=shape.limit)] if has_words else []
         return [*conditions, *(part for part in parts if part is not None)]
 
 
 def _groups(found: Plan, shape: Shape) -> Iterator[Group]:
-    has_words_only = all(term.alternatives for term in found.terms)
+    has_words_only = _has_words_only(found)
 
     def group(part: Part, way: Way) -> Group:
         whole = shape._replace(part=part, way=way)
-        return Group(whole._replace(is_limited=has_words_only), RELEVANCE[part], filtered_shape=whole)
+        limited = whole._replace(limit=FEW) if has_words_only else whole
+        return Group(limited, RELEVANCE[part], filtered_shape=whole)
 
     if found.has_code:
         yield group(Part.BY_SKU, Way.BY_INDEX)
     if has_words_only:
         yield group(Part.BY_NAME, found.way_in_names)
     yield group(Part.OTHERS, shape.way)
+
+
+def _has_words_only(found: Plan) -> bool:
+    return all(term.alternatives for term in found.terms)
 
 
 def _structure(terms: Iterable[Term]) -> tuple[tuple[int, ...], ...]:

@@ -17,7 +17,7 @@ class PostgresSearch(WordSearch):
     query = staticmethod(tsquery)
     code_query = staticmethod(sku_tsquery)
 
-    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int) -> Func:
+    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int | None) -> Func:
         return _in_first(products, _compared("words", "@@", query, "::tsquery"), limit=limit)
 
     def in_skus(self, products: QuerySet[Any, Any], pattern: Any, *, limit: int) -> Func:
@@ -30,7 +30,7 @@ def _compared(indexed: str, operator: str, value: Any, cast: str = "") -> Func:
     return Func(F("search_text"), value, template=template, arg_joiner=f") {operator} ", output_field=BooleanField())
 
 
-def _in_first(products: QuerySet[Any, Any], is_found: Func, *, limit: int) -> Func:
+def _in_first(products: QuerySet[Any, Any], is_found: Func, *, limit: int | None) -> Func:
     """Whether a product is one of the first of ``products`` that the index finds.
 
     PostgreSQL fills the array first, by the index. Given a plain condition, it would read the list in its order and

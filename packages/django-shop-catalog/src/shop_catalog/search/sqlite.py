@@ -16,7 +16,7 @@ class SqliteSearch(WordSearch):
     query = staticmethod(fts_query)
     code_query = staticmethod(sku_fts_query)
 
-    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int) -> Q:
+    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int | None) -> Q:
         is_found = Func(
             F("pk"),
             query,
