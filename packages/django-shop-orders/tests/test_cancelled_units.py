@@ -101,6 +101,15 @@ def test_refund_of_everything_before_shipping_cancels_the_order(paid):
         lifecycle.reinstate(order.pk)
 
 
+def test_order_of_which_no_unit_is_left_is_not_reinstated_though_some_were_not_refunded(paid):
+    order = paid({A: 2})
+    lifecycle.cancel_units(order.pk, {A: 1})
+    payments.refund(order.pk, amount=Decimal(1), lines={A: 1})
+    assert (fresh(order).status, fresh(order).refundable_amount > 0) == ("cancelled", True)
+    with pytest.raises(InvalidTransition, match=r"Nothing of this order is left to send\."):
+        lifecycle.reinstate(order.pk)
+
+
 def test_returned_units_of_a_refund_are_not_taken_out_of_what_is_sent(paid):
     order = paid({A: 3})
     lifecycle.ship(order.pk, quantities={A: 1})

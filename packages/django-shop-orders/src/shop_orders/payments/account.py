@@ -1,4 +1,7 @@
-"""Applies changes to a payment. They come from its start, a provider's event, a fetched state, or staff."""
+"""Applies changes to a payment. They come from its start, a provider's event, a fetched state, or staff.
+
+The account of an order, which is its amounts, is in ``crediting``.
+"""
 
 from __future__ import annotations
 
