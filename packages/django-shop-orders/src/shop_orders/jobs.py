@@ -20,7 +20,7 @@ JOBS: tuple[Job, ...] = (
         name="reconcile_payments",
         function=payments.reconcile,
         every=timedelta(minutes=5),
-        consequence="If a webhook is lost, a payment is found only when its order expires, a refund never.",
+        consequence="If a webhook is lost, a payment is found only when its order expires. A refund is never found.",
     ),
     Job(
         name="expire_orders",

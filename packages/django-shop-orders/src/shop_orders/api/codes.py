@@ -37,7 +37,7 @@ MEANINGS: Mapping[str, str] = {
     "amount_too_large": "The total exceeds what can be stored. Split the order.",
     "bad_request": "The body is not JSON in UTF-8, or the request is malformed.",
     "busy": "The database refused twice, for example because of locks. Repeat the request after Retry-After.",
-    "cannot_change_provider": "An order that waits for a payment cannot change to a provider that confirms it unpaid.",
+    "cannot_change_provider": "The order cannot change to a provider that confirms it unpaid or refuses its amount.",
     "cart_closed": "The cart was ordered meanwhile. Fetch the cart again.",
     "cart_empty": "The cart has no items, or was ordered already.",
     "cart_not_found": "The cart token is unknown or was merged. Leave X-Cart-Token out to start a new cart.",

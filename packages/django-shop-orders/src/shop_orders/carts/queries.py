@@ -45,7 +45,7 @@ class Contents(NamedTuple):
 
 
 class UnpaidCounts(NamedTuple):
-    """The numbers of orders and units in the unpaid orders of a buyer and of a visitor."""
+    """The numbers of unpaid orders, and of the units in them, of a buyer and of a visitor."""
 
     own_orders: int = 0
     own_units: int = 0

@@ -57,8 +57,8 @@ def _stock_database(source: Any) -> Iterator[checks.CheckMessage]:
     if stock_model is not None and (alias := router.db_for_write(stock_model)) != home:
         label = stock_model._meta.label
         yield checks.Error(
-            f'The stock of {label} is in the database "{alias}" and the orders in "{home}": an order that is rolled '
-            "back would keep its stock.",
+            f'The stock of {label} is in the database "{alias}" and the orders in "{home}": if an order is rolled '
+            "back, its stock would remain reserved.",
             hint=f"Let DATABASE_ROUTERS return one alias for {label} and shop_orders. Or do not track stock: leave "
             '"stock" out of the OPTIONS of PRODUCT_SOURCE.',
             id="shop_orders.E023",

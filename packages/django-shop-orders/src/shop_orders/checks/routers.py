@@ -24,7 +24,7 @@ def check_routers() -> Iterator[checks.CheckMessage]:
         label, alias = next(iter(lagging.items()))
         yield checks.Error(
             f'The database routers read {label} from the database "{alias}" and write it to "{home}": '
-            "a replica lags behind, and payments and stock are decided by what is read.",
+            "a replica lags behind, so payments and stock would be changed by outdated values.",
             hint=f'Let db_for_read of DATABASE_ROUTERS return "{home}" for all of shop_orders.',
             id="shop_orders.E025",
         )

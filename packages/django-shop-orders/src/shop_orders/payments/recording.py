@@ -93,9 +93,10 @@ def record_provider_refund(
     by: Any = None,
     notify: bool = True,
 ) -> Refund | None:
-    """Record money that was refunded on the provider's own pages and is not recorded here, or 0 if there is none.
+    """Record money that was refunded on the provider's own pages and is not recorded here.
 
-    ``reference`` is the provider's id of the refund. Events about refunds of the payment that were held are closed.
+    ``reference`` is the provider's id of the refund. Held and waiting events about refunds of the payment are closed;
+    with an ``amount`` of 0, nothing else is done.
 
     Raises:
         NotPayable: the payment was not captured.

@@ -294,7 +294,7 @@ def _listed(payment: Payment, listed: RefundState) -> Refund | None:
 
 
 def _agrees(payment: Payment, state: PaymentState) -> bool:
-    """Whether a total of refunds is the recorded one. In another currency, only zero and not zero are compared."""
+    """Whether a total of refunds is the recorded one. In another currency, only whether both are zero is compared."""
     if state.refunded is None:
         return False
     if state.currency in ("", payment.currency):

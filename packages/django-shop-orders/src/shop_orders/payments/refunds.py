@@ -189,7 +189,7 @@ def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
 
 
 def _refunds_by_hand(payment: Payment) -> bool:
-    """Whether staff send the refunds of a payment, also because its provider was removed from the settings."""
+    """Whether staff send the refunds of a payment. True if its provider was removed from the settings."""
     try:
         return payment_provider(payment.provider).refunds_by_hand
     except UnknownPaymentProvider:

@@ -147,7 +147,7 @@ def _parts(
 
 
 def _merged(first: Charge, second: Charge) -> Charge:
-    """Merge two taxes of one hook at one rate. A value that only one of them has is not known for the sum."""
+    """Merge two taxes of one hook at one rate. If one of them lacks a base or its parts, the sum has none."""
     is_known = first.base is not None and second.base is not None
     is_divided = all(tax.lines or tax.charges for tax in (first, second))
     return replace(

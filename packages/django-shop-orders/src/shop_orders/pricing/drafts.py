@@ -57,9 +57,9 @@ class Charge:
     net amount that is taxed. ``charges``: its part on earlier charges, by their position in ``draft.charges``.
 
     ``lines`` says which part of the amount belongs to which product: ``{product_ref: amount}``. Without it, a discount
-    lowers all products in proportion, shipping and fees are taxed like all products in proportion, and a tax is not
-    divided. ``tax_class``: shipping or a fee is taxed like products of this class, a discount lowers products of this
-    class.
+    lowers all products in proportion, shipping and fees are taxed at the rates of all products, in proportion, and a
+    tax is not divided. ``tax_class``: shipping or a fee is taxed like products of this class, a discount lowers
+    products of this class.
     """
 
     kind: Kind

@@ -188,7 +188,7 @@ def _key(field: Any, ref: str) -> Any:
 
 
 def _price(value: Any) -> Decimal | None:
-    """The value as a price; None for no value, a negative one, and a float that is not finite."""
+    """The value as a price; None for no value, and for one that is negative, too large or not finite."""
     if value is None:
         return None
     price = Decimal(str(value))

@@ -239,7 +239,7 @@ class PricingHookContract(HookContract):
             expect(
                 isinstance(charge.amount, Decimal) and charge.amount.is_finite(),
                 f"{self.name} returned the amount {charge.amount!r} for an order {case}.",
-                'Money is a finite Decimal: write Decimal("0.16"), and never use floats on the way.',
+                'Money is a finite Decimal: write Decimal("0.16"), and compute without floats.',
             )
         found: list[Charge] = charges
         return found
