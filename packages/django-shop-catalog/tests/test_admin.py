@@ -9,6 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from PIL import Image
 from shop_catalog import categories, images, inventory, jobs, products, reviews, statistics
 from shop_catalog.models import Category, Product, ProductUpload, Review, SentForm, StockMovement
@@ -384,8 +385,12 @@ def test_product_form_shows_only_the_fields_of_its_kind(admin, shop):
     stock = {"on_hand", "reserved", "available", "low_stock_threshold", "stock_history"}
     assert fields("A") - fields("S") == stock | {"price", "is_free", "compare_at_price", "price_history"}
     assert fields("S") - fields("A") == {"price_now"}
-    page = admin.get(url("product", "add") + f"?kind=variant&parent={products.get('S').pk}")
-    assert page.context["adminform"].form.initial == {"kind": "variant", "parent": str(products.get("S").pk)}
+    group = products.change(products.get("S"), tax_class="reduced")
+    query = f"?kind=variant&parent={group.pk}&tax_class=reduced"
+    assert escape(query) in admin.get(url("product", "change", group.pk)).content.decode()
+    page = admin.get(url("product", "add") + query)
+    initial = {"kind": "variant", "parent": str(group.pk), "tax_class": "reduced"}
+    assert page.context["adminform"].form.initial == initial
 
 
 def test_amounts_have_the_decimals_of_the_currency(admin, shop, settings):

@@ -326,11 +326,12 @@ def test_stock_can_be_changed_through_the_api(shop, staff_api):
 
 
 def test_variants_can_be_changed_through_the_api(staff_api):
-    assert staff_api.post("/products/", {"sku": "S", "name": "Shirt", "kind": "group"}).status_code == 201
+    group = {"sku": "S", "name": "Shirt", "kind": "group", "tax_class": "reduced"}
+    assert staff_api.post("/products/", group).status_code == 201
     made = staff_api.post(
         "/products/", {"sku": "S-L", "kind": "variant", "parent": "S", "price": "5", "options": {"size": "L"}}
     )
-    assert made.json()["group"] == "shirt"
+    assert (made.json()["group"], made.json()["tax_class"]) == ("shirt", "reduced")
     body = staff_api.get("/products/shirt/").json()
     assert (body["price"], [variant["sku"] for variant in body["variants"]]) == ("5.00", ["S-L"])
     assert [item["sku"] for item in staff_api.get("/products/").json()["items"]] == ["S"]

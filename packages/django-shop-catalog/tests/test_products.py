@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from shop_catalog import browsing, categories, inventory, money, products, signals
 from shop_catalog.exceptions import DuplicateValue, InvalidPrice, InvalidProduct, UnknownProduct
+from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import PriceChange, Product, ProductCategory
 from shop_catalog.product_source import CatalogProductSource
 
@@ -27,12 +28,26 @@ def test_variant_takes_its_groups_name_and_a_slug_with_its_options(shirt):
     assert (variant.name, variant.slug, variant.listed) == ("Shirt", "shirt-l", shirt)
 
 
-def test_page_of_a_variant_without_a_description_has_that_of_its_group(shirt):
-    products.change(shirt, description="Linen")
-    for own, shown in (("", "Linen"), ("Blue linen", "Blue linen")):
-        products.change(products.get("SHIRT-L"), description=own)
-        assert browsing.find_product(products.get("SHIRT-L").slug).product.description == shown
-    assert browsing.find_product(shirt.slug).product.description == "Linen"
+def test_variant_without_a_description_or_weight_has_those_of_its_group(shirt):
+    products.change(shirt, description="Linen", weight=Decimal("0.5"))
+    for given, shown in ((("", None), ("Linen", Decimal("0.5"))), (("Blue", Decimal(0)), ("Blue", Decimal(0)))):
+        variant = products.change(products.get("SHIRT-L"), description=given[0], weight=given[1])
+        page = browsing.find_product(variant.slug).product
+        assert (page.description, page.weight) == shown
+        assert CatalogProductSource().fetch(["SHIRT-L"])["SHIRT-L"].weight == shown[1]
+    page = browsing.find_product(shirt.slug).product
+    assert (page.description, page.weight) == ("Linen", Decimal("0.5"))
+
+
+def test_variant_is_created_with_the_tax_class_of_its_group():
+    book = products.create("BOOK", name="Book", kind="group", tax_class="reduced")
+    products.create("BOOK-1", kind="variant", parent=book, price=Decimal(9))
+    products.create("BOOK-2", kind="variant", parent=book, price=Decimal(9), tax_class="standard")
+    rows = [{"sku": "BOOK-3", "parent": "BOOK", "price": "9"}, {"sku": "BOOK-4", "parent": "BOOK", "price": "9"}]
+    rows[1]["tax_class"] = "zero"
+    import_products(RawRow(number, row) for number, row in enumerate(rows, start=1))
+    found = dict(Product.objects.filter(parent=book).values_list("sku", "tax_class"))
+    assert found == {"BOOK-1": "reduced", "BOOK-2": "standard", "BOOK-3": "reduced", "BOOK-4": "zero"}
 
 
 def test_price_of_a_group_is_its_lowest_published_variant_price(shirt):

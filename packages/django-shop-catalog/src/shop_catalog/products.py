@@ -57,7 +57,7 @@ def create(
     by: AbstractBaseUser | None = None,
     **values: Unpack[ProductValues],
 ) -> Product:
-    """Add a product. A variant needs its group as ``parent``, whose name it takes if none is given.
+    """Add a product. A variant needs its group as ``parent``. If not given, it takes its group's name and tax class.
 
     ``stock_quantity`` is recorded as the first stock movement. Without a price it is not for sale, and must not be
     active. A price of zero means free of charge.
@@ -69,8 +69,8 @@ def create(
     texts.check(Product, sku=sku, **values)
     if Product.objects.filter(sku=sku).exists():
         raise DuplicateValue(_("The SKU %(sku)s is already used by another product.") % {"sku": sku}, field="sku")
-    if parent is not None and not values.get("name"):
-        values["name"] = parent.name
+    if parent is not None:
+        values |= {"name": values.get("name") or parent.name, "tax_class": values.get("tax_class", parent.tax_class)}
     if not values.get("slug"):
         values["slug"] = free_slug(Product, _slug_source(sku, parent, values))
     product = Product(sku=sku, kind=kind, parent=parent)

@@ -222,6 +222,9 @@ class ProductIn(ProductFields):
     slug: Slug | None = None
     kind: Literal["simple", "group", "variant"] = "simple"
     parent: Sku | None = Field(None, description="For a variant, the SKU of its group.")
+    tax_class: ShortText = Field(
+        "standard", min_length=1, max_length=32, description="Optional for a variant, which then takes its group's."
+    )
     price: Money | None = Field(None, description=PRICE_HELP)
     stock_quantity: int | None = Field(
         None, strict=True, ge=1, le=2**31 - 1, description="Initial stock, recorded as a stock movement."

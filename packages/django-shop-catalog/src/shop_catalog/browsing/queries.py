@@ -84,7 +84,7 @@ class ProductDetails(NamedTuple):
     """A product's columns. ``listed_id`` is its own id, or that of its group.
 
     ``lowest_price`` is that of the last 30 days. A product without a price is not for sale. A variant without a
-    description has that of its group.
+    description or weight has that of its group.
     """
 
     id: int
@@ -231,10 +231,11 @@ def _build_product(p: Any, with_unpublished: bool) -> QuerySet[Any, Any]:  # noq
         listed_id=listed_id, group_slug=F("parent__slug"), lowest_price=Coalesce(Subquery(lowest), F("price"))
     )
     own = NullIf(F("description"), Value("", output_field=TextField()))
-    shown = Coalesce(own, F("parent__description"), Value(""), output_field=TextField())
-    columns: QuerySet[Any, Any] = rows.values_list(
-        *(shown if name == "description" else name for name in ProductDetails._fields)
-    )
+    from_group = {
+        "description": Coalesce(own, F("parent__description"), Value(""), output_field=TextField()),
+        "weight": Coalesce(F("weight"), F("parent__weight")),
+    }
+    columns: QuerySet[Any, Any] = rows.values_list(*(from_group.get(name, name) for name in ProductDetails._fields))
     return columns
 
 

@@ -181,7 +181,8 @@ class Batch:
         if not name:
             raise InvalidProduct(_("The name is missing."), field="name")
         kind = row.kind or (ProductKind.VARIANT if parent is not None else ProductKind.SIMPLE)
-        return Product(sku=row.sku, kind=kind, parent=parent, name=name)
+        tax_class = row.tax_class if parent is None else parent.tax_class
+        return Product(sku=row.sku, kind=kind, parent=parent, name=name, tax_class=tax_class)
 
     def _check_slug(self, product: Product, row: ProductRow, taken: set[str]) -> None:
         if row.slug:

@@ -29,8 +29,9 @@ class Product(models.Model):
     """A product to sell, or a group of variants.
 
     A simple product has its own price and stock. A group is not sold: its variants are, and its ``price`` is the
-    lowest of its published variants ("from"). A variant that is created without a name gets its group's. Its
-    page has its group's description if it has none of its own, and the images of both. It has its group's categories.
+    lowest of its published variants ("from"). A variant that is created without a name or tax class gets
+    its group's. Without a description or weight of its own it has its group's. Its page shows the images of both. Its
+    categories are those of its group.
 
     A ``price`` of zero means free of charge. ``None`` means that no price is given: the product is not for sale, and
     cannot be active. A group without a published variant has no price.

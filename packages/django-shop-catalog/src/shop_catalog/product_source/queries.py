@@ -18,8 +18,10 @@ from shop_catalog.models import Product, ProductImage
 
 
 class ProductOnSale(NamedTuple):
-    """The columns of a product on sale. ``picture`` is the name of the image's file, and whether the image has
-    smaller copies."""
+    """The columns of a product on sale. A variant without a weight or an image has that of its group.
+
+    ``picture`` is the name of the image's file, and whether the image has smaller copies.
+    """
 
     sku: str
     name: str
@@ -45,6 +47,7 @@ def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
     named = In(F("sku"), [p(f"sku{place}", sku) for place in range(places)])
     pictures = ProductImage.objects.order_by("-is_primary", "position", "id")
     picture = pictures.values(json=JSONObject(file="file", has_renditions="has_renditions"))
+    weight = Coalesce(F("weight"), F("parent__weight"))
     rows: QuerySet[Any, Any] = (
         Product.objects.filter(named)
         .sellable()
@@ -56,7 +59,7 @@ def _build_on_sale(p: Any, places: int) -> QuerySet[Any, Any]:
             )
         )
         .annotate(parent_slug=F("parent__slug"))
-        .values_list(*ProductOnSale._fields)
+        .values_list(*(weight if name == "weight" else name for name in ProductOnSale._fields))
     )
     return rows
 
