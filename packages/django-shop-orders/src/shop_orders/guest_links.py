@@ -20,7 +20,7 @@ class _Signer(TimestampSigner):
 
 
 def token_for(order_number: str, *, timestamp: str = "") -> str:
-    """A token that is valid for GUEST_LINK_MAX_AGE. With the ``timestamp_of`` an earlier token, that token."""
+    """A token that is valid for GUEST_LINK_MAX_AGE. With the ``timestamp`` of an earlier token, the same token."""
     return _Signer(timestamp).sign(order_number).removeprefix(f"{order_number}:")
 
 

@@ -18,7 +18,7 @@ from shop_orders.exceptions import TooManyRequests
 
 HASH_LENGTH = 32
 IPV6_PREFIX_BITS = 64
-"""An internet provider assigns an IPv6 network with a prefix of this length to a connection: it is one visitor."""
+"""A connection to the internet has an IPv6 network with a prefix of this length, so a network is one visitor."""
 
 
 THROTTLED = ("cart", "orders", "payments", "registrations")

@@ -293,10 +293,8 @@ def _touch_sql(alias: str, status: str, locks: int) -> str:
 
 @lru_cache
 def _add_sql(alias: str) -> str:
-    """Returns no row if a new item would exceed MAX_LINES, or the new quantity of a stored one the last parameter.
-
-    The quantity of a new item was compared before.
-    """
+    """Returns no row if a new item would exceed MAX_LINES, or if the quantity of a stored item would exceed the last
+    parameter. The quantity of a new item was compared before."""
     quote = connections[alias].ops.quote_name
     table = quote(CartItem._meta.db_table)
     columns = [quote(field.column) for field in columns_of(CartItem)]

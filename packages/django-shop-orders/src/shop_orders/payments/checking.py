@@ -98,7 +98,7 @@ def _end_if_never_sent(payment: Payment) -> Payment:
 
 
 def _check_start(payment: Payment) -> Payment:
-    """Repeat a start whose result is not known. If an event has reported the result meanwhile, nothing is repeated."""
+    """Repeat a start whose result is not known, unless another process has recorded the result meanwhile."""
     if payment_provider(payment.provider).start_once_for is not None:
         return _check_push(payment)
     counted = starting.count_repetition(payment.pk)

@@ -163,8 +163,8 @@ def queue(
 def refund_excess(order: Order, payment: Payment, amount: Decimal) -> None:
     """Refund money that exceeds the amount due, or record a private event with what staff have to do.
 
-    It is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired, since they
-    may reinstate it. The caller has locked the order.
+    The decision is left to staff in two cases: if they send the provider's refunds by hand, and if the order expired,
+    since they may reinstate it. The caller has locked the order.
     """
     values = {
         "amount": as_text(amount, payment.currency),

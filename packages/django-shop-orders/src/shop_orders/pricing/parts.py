@@ -54,8 +54,9 @@ def tax_lines_of(
 
     Call it before ``credited_amount`` is raised; ``credited`` are the tax lines of the earlier credits. An amount up
     to the price of the products or the shipping has a proportional part of their tax. What exceeds the price is spread
-    over all rates, in proportion to the tax that was not credited yet. The tax is never more than the amount, and no
-    tax line is credited more than once. The credit that completes the total has all the tax that was not credited yet.
+    over all rates, in proportion to the tax that was not credited yet. The tax is never more than the amount, and the
+    credits of a tax line are never more than the tax line. The credit that completes the total has all the tax that
+    was not credited yet.
     """
     sold = _sold(order)
     left = _left(sold, credited)
@@ -279,8 +280,8 @@ def _gross(taxes: Iterable[_Tax]) -> Decimal:
 
 
 def _fitting(found: Sequence[_Tax], left: Sequence[_Tax], amount: Decimal, rest: Decimal, currency: str) -> list[_Tax]:
-    """Adjust the taxes of a credit: at most the amount, and enough that the tax that is not credited yet is at most
-    the rest of the total."""
+    """Adjust the taxes of a credit, so that their sum is not above the amount, and the tax that remains uncredited is
+    not above the rest of the total."""
     taxes, most = [tax.amount for tax in found], [tax.amount for tax in left]
     sum_of_taxes, sum_left = sum(taxes, ZERO), sum(most, ZERO)
     if sum_of_taxes > amount:
