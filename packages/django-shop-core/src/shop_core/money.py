@@ -30,10 +30,15 @@ def unit(currency: str) -> Decimal:
 
 def quantise(amount: Decimal, currency: str) -> Decimal:
     """The amount with the currency's decimals, rounded half up."""
-    return amount.quantize(unit(currency), rounding=ROUND_HALF_UP)
+    return amount.quantize(unit(currency), ROUND_HALF_UP)
+
+
+def as_text(amount: Decimal, currency: str) -> str:
+    """The amount as APIs send it: plain digits with the currency's decimals, no sign for zero."""
+    return _as_text(str(amount), currency)
 
 
 @lru_cache(maxsize=4096)
-def as_text(amount: Decimal, currency: str) -> str:
-    """The amount as APIs send it: plain digits with the currency's decimals, no sign for zero. Cached, for speed."""
-    return f"{quantise(amount, currency) + 0:f}"
+def _as_text(digits: str, currency: str) -> str:
+    """Cached by the digits: to hash a Decimal takes longer than to write it."""
+    return f"{quantise(Decimal(digits), currency) + 0:f}"

@@ -66,7 +66,7 @@ class _Choices:
     provider: PaymentProvider
     note: str
     language: str
-    visitor: str
+    buyer: Buyer
 
 
 @in_transaction(Cart, sets_lock_timeout=False)
@@ -124,9 +124,9 @@ def place_order(
         provider=chosen_provider,
         note=note,
         language=language or get_language() or "",
-        visitor=visitor,
+        buyer=buyer,
     )
-    cart_view, unpaid = _view(cart, choices, buyer)
+    cart_view, unpaid = _view(cart, choices)
     draft = cart_view.draft
     try:
         _check_lines(cart_view)
@@ -173,8 +173,9 @@ def _order_of(cart: Cart) -> Order:
     return order
 
 
-def _view(cart: Cart, choices: _Choices, buyer: Buyer) -> tuple[carts.CartView, UnpaidCounts]:
+def _view(cart: Cart, choices: _Choices) -> tuple[carts.CartView, UnpaidCounts]:
     """The cart as it would be ordered, and the counts of unpaid orders."""
+    buyer = choices.buyer
     items, unpaid = items_and_unpaid(cart, {name: getattr(buyer, name) for name in buyer.counted_fields()})
     view = carts.view(
         cart,
@@ -305,7 +306,7 @@ def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) 
         payment_status=PaymentStatus.UNPAID if total else PaymentStatus.PAID,
         contact_name=choices.contact.name,
         email=choices.contact.email,
-        email_key=emails.email_key(choices.contact.email),
+        email_key=choices.buyer.email,
         phone=choices.contact.phone,
         language=choices.language,
         shipping_address=choices.shipping_address,
@@ -313,7 +314,7 @@ def _new_order(customer: Customer, cart: Cart, choices: _Choices, draft: Draft) 
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
         customer_note=choices.note,
-        visitor=choices.visitor,
+        visitor=choices.buyer.visitor,
         currency=draft.currency,
         subtotal=draft.subtotal,
         charges_total=draft.charges_total,
