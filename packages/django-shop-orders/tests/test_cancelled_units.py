@@ -152,11 +152,24 @@ def test_units_that_are_not_sent_are_credited_although_a_surplus_is_due(paid):
     assert (credit.kind, credit.lines, credit.refund.amount) == ("lines", {A: 1}, Decimal("12.50"))
 
 
-def test_lower_amount_keeps_the_rest_for_the_shop(paid):
-    order = paid({A: 2})
+@pytest.mark.parametrize(("ordered", "credited"), [(1, Decimal("12.50")), (2, Decimal("12.50"))])
+def test_price_of_goods_that_are_not_sent_is_credited_in_full_if_less_is_refunded(paid, ordered, credited):
+    """The customer does not owe goods that never come: the rest is shown to staff as money to refund."""
+    order = paid({A: ordered})
     payments.refund(order.pk, lines={A: 1}, amount=Decimal(10))
     order = fresh(order)
-    assert (order.credited_amount, order.balance, order.lines.get().cancelled_quantity) == (10, 0, 1)
+    assert (order.credited_amount, order.refunded_amount) == (credited, 10)
+    assert (order.refund_due, order.amount_due, order.lines.get().open_quantity) == (Decimal("2.50"), 0, ordered - 1)
+    event = order.events.get(kind="units_cancelled")
+    assert event.payload["cancelled"]["credited_amount"] == "12.50"
+
+
+def test_refund_above_what_goods_that_are_not_sent_leave_due_is_credited_too(paid):
+    order = paid({A: 2}, paid=False)
+    payments.record_payment(order.pk, amount=Decimal(15))
+    payments.refund(order.pk, lines={A: 1}, amount=Decimal(5))
+    order = fresh(order)
+    assert (order.credited_amount, order.balance) == (Decimal(15), 0)
 
 
 def test_nothing_more_is_sent_of_a_part_shipped_order(paid, announced, django_capture_on_commit_callbacks):

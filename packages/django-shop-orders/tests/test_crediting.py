@@ -137,7 +137,7 @@ def test_amount_above_the_chosen_goods_is_goodwill(order):
 
 
 def test_less_than_the_goods_cost_can_be_refunded(order):
-    payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal(5))
+    payments.refund(order.pk, lines={"978-2": 1}, amount=Decimal(5), cancel={})
     assert credits_of(order) == [("lines", Decimal(5), {"978-2": 1})]
 
 

@@ -73,9 +73,10 @@ def queue_refund(
     Without an amount, what they cost the customer is refunded. A refund first uses up the order's ``refund_due``. What
     exceeds it is credited; with ``credit=False`` it is not, and the customer owes it again.
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again. ``cancel`` is
-    ``{product_ref: units}`` of ``lines`` that will not be sent: their stock is released, and their price is always
-    credited. The default is as many as are not shipped, without those in ``restock``; with ``credit=False``, none. An
-    order of which nothing is left to send becomes shipped, or cancelled if no part of it was shipped.
+    ``{product_ref: units}`` of ``lines`` that will not be sent: their stock is released, and their whole price is
+    credited, so with a lower amount the rest shows as ``refund_due``. The default is as many as are not shipped,
+    without those in ``restock``; with ``credit=False``, none. An order of which nothing is left to send becomes
+    shipped, or cancelled if no part of it was shipped.
 
     Raises:
         RefundTooLarge: the amount exceeds the captured money, less what was refunded and the refunds under way.
@@ -89,11 +90,12 @@ def queue_refund(
     parts = crediting.parts(order, lines or {}, shipping=shipping, unsent=unsent)
     if amount is None and parts:
         amount = sum((part.amount for part in parts), Decimal(0))
+    uncredited = order.total - order.credited_amount
     refunds = queue(order, amount, parts=parts, credit=credit, reason=reason, by=by, notify=notify)
     if restock:
         lifecycle.return_to_stock(order, restock, reference=str(refunds[0].public_id))
     if unsent:
-        credited = min(parts[0].amount, sum((row.amount for row in refunds), Decimal(0)))
+        credited = min(parts[0].amount, uncredited)
         lifecycle.cancel_refunded_units(order, unsent, amount=credited, reason=reason, by=by, notify=notify)
     return refunds
 
@@ -127,7 +129,7 @@ def queue(
     """Store refunds of one or more payments that add up to the amount. The caller has locked the order.
 
     The part of the amount that exceeds ``refund_due`` is credited now, even if the refunds fail later. Units that will
-    not be sent are credited first, which raises ``refund_due``.
+    not be sent are credited first and in full, which raises ``refund_due``.
     """
     is_waiting = Q(refunds__status__in=(Refund.Status.QUEUED, Refund.Status.PENDING))
     payments = order.payments.filter(status=Payment.Status.CAPTURED).annotate(
@@ -139,7 +141,7 @@ def queue(
     if not 0 < wanted <= refundable:
         raise RefundTooLarge(refundable=quantise(refundable, order.currency), currency=order.currency)
     unsent = sum((part.amount for part in parts if part.is_unsent), Decimal(0))
-    unsent = min(unsent, wanted, order.total - order.credited_amount)
+    unsent = min(unsent, order.total - order.credited_amount)
     due = max(unsent - order.balance - order.refunds_under_way, Decimal(0))
     above = wanted - min(wanted, due)
     refunds, request_id = [], uuid4()
