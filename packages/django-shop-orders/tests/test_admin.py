@@ -323,6 +323,17 @@ def test_export_escapes_spreadsheet_formulas(place, text):
     assert rows[0]["name"] == f"'{text}"
 
 
+def test_export_names_the_units_that_are_not_sent(place, other_book):
+    order = place(quantity=3)
+    lifecycle.cancel_units(order.pk, {"978-1": 2})
+    place(quantity=1)
+    rows = list(csv.DictReader(io.StringIO("".join(exports.orders_csv(Order.objects.order_by("id"))))))
+    assert [(row["products"], row["products_not_sent"]) for row in rows] == [
+        ("3 x 978-1", "2 x 978-1"),
+        ("1 x 978-1", ""),
+    ]
+
+
 def test_export_streams_all_orders(shopkeeper, place, shop_settings, django_assert_num_queries):
     tax = {"BACKEND": "shop_orders.pricing.flat_rate_tax", "OPTIONS": {"rate": "0.16"}}
     shop_settings(PRICING=[tax, {"BACKEND": "testproject.hooks.returned", "OPTIONS": {"charges": [LEVY]}}])

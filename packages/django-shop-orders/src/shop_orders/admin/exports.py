@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,7 @@ COLUMNS = (
     "city",
     "country",
     "products",
+    "products_not_sent",
     "currency",
     "subtotal",
     "net_total",
@@ -57,7 +58,7 @@ def orders_csv(orders: OrderQuerySet) -> Iterator[str]:
 
 def _row(order: Any) -> list[str]:
     currency = order.currency
-    products = "; ".join(f"{line.quantity} x {line.sku or line.product_ref}" for line in order.lines.all())
+    lines = order.lines.all()
     return [
         order.number,
         order.placed_at.isoformat(),
@@ -69,7 +70,8 @@ def _row(order: Any) -> list[str]:
         order.phone,
         order.shipping_address.get("city", ""),
         order.shipping_address.get("country", ""),
-        products,
+        _units((line, line.quantity) for line in lines),
+        _units((line, line.cancelled_quantity) for line in lines),
         currency,
         as_text(order.subtotal, currency),
         as_text(order.net_total, currency),
@@ -77,6 +79,11 @@ def _row(order: Any) -> list[str]:
         "; ".join(_tax_text(charge, currency) for charge in order.tax_lines),
         *(as_text(amount, currency) for amount in _account(order)),
     ]
+
+
+def _units(counts: Iterable[tuple[Any, int]]) -> str:
+    """Units of products, such as ``2 x TREE-1; 1 x TREE-2``."""
+    return "; ".join(f"{count} x {line.sku or line.product_ref}" for line, count in counts if count)
 
 
 def _account(order: Any) -> tuple[Decimal, ...]:
