@@ -25,6 +25,7 @@ KINDS = {
     "units_cancelled": _("Goods are not sent"),
     "payment_held": _("A payment is held"),
     "payment_disputed": _("A payment is disputed"),
+    "dispute_resolved": _("A dispute was reviewed"),
     "payment_recorded": _("Money was recorded"),
     "payment_amount_unknown": _("A payment was reported without its amount"),
     "recorded_twice": _("The same money is recorded twice"),

@@ -68,7 +68,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "lifecycle": "allowed confirm start_processing ship deliver cancel cancel_units restock reinstate add_note",
         "payments": (
             "available_providers start record_payment capture resolve refund queue_refund record_provider_refund "
-            "resolve_refund refresh apply_state "
+            "resolve_refund resolve_dispute refresh apply_state "
             "receive assign_incoming dismiss_incoming reconcile expire_due"
         ),
         "customers": (

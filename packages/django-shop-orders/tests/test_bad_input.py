@@ -71,6 +71,7 @@ GOOD = {
         "restock": [{"product": "978-1", "quantity": 1}],
         "cancel": [{"product": "978-1", "quantity": 1}],
     },
+    "staff_resolve_dispute": {"amount": "5.00", "reason": "Seen there", "reference": "dp-1", "is_lost": True},
     "staff_resolve_refund": {**NOTIFY, "succeeded": True, "reason": "Seen on the statement"},
     "staff_assign_incoming_payment": {**NOTIFY, "order": "K7MXQ-4T29P"},
     "staff_dismiss_incoming_payment": {"comment": "Sent back"},

@@ -150,7 +150,7 @@ def test_key_that_may_not_read_disputes_still_fetches_payments(card, fake_stripe
     fake_stripe.disputes_refused = True
     assert payments.refresh(card).status == "captured"
     assert send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500])) == "held"
-    assert "Look at it on the provider's page." in card.order.events.filter(kind="payment_held").last().message
+    assert "Look at it on the provider's page, then" in card.order.events.filter(kind="payment_held").last().message
     assert account(card)[0] == 0
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from shop_orders import form_tokens, idempotency, lifecycle, payments
 from shop_orders.admin import STEPS
 from shop_orders.exceptions import FormExpired, FormSentBefore, NotPayable
-from shop_orders.models import IdempotencyKey, OrderEvent, Payment, Refund, Shipment
+from shop_orders.models import IdempotencyKey, OrderEvent, Payment, ProviderEvent, Refund, Shipment
 from shop_orders.payment_providers import PaymentEvent, PaymentState
 from testproject.books.models import Book
 
@@ -33,6 +33,7 @@ BRING = {
     "refund": ("memory", ["paid"]),
     "record_refund": ("memory", ["paid"]),
     "resolve_refund": ("memory", ["paid", "unknown refund"]),
+    "resolve_dispute": ("memory", ["paid", "held dispute"]),
     "cancel_units": ("bank", []),
     "cancel": ("bank", []),
     "note": ("bank", []),
@@ -48,6 +49,7 @@ VALUES = {
     "refund": {"amount": "5.00", "reason": "Torn cover"},
     "record_refund": {"amount": "5.00"},
     "resolve_refund": {"outcome": "succeeded"},
+    "resolve_dispute": {"amount": "5.00", "reason": "Seen on the provider's page"},
     "note": {"text": "Called back"},
 }
 
@@ -63,6 +65,13 @@ def refund_that_nobody_knows(order_id):
     Refund.objects.filter(pk=refund.pk).update(status="pending", error="memory cannot be asked about this refund.")
 
 
+def dispute_that_is_held(order_id):
+    payment = Payment.objects.get(order_id=order_id)
+    ProviderEvent.objects.create(
+        provider="memory", provider_event_id="d-1", kind="disputed", payment=payment, outcome="held"
+    )
+
+
 @pytest.fixture
 def prepared(place, memory_provider):
     def bring(name):
@@ -76,6 +85,7 @@ def prepared(place, memory_provider):
         actions = {"process": lifecycle.start_processing, "ship": lifecycle.ship, "cancel": lifecycle.cancel}
         actions["record"] = partial(payments.record_payment, amount=order.total)
         actions["unknown refund"] = refund_that_nobody_knows
+        actions["held dispute"] = dispute_that_is_held
         payment = payments.start(order.pk) if provider == "memory" else None
         for word in earlier:
             if word in actions:

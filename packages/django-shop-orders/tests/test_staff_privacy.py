@@ -47,6 +47,7 @@ BODIES = {
     "staff_record_payment": {"payment_provider": "bank"},
     "staff_resolve_payment": {"amount": "25.00"},
     "staff_record_provider_refund": {"amount": "5.00", "reason": "Canary was not content"},
+    "staff_resolve_dispute": {"amount": "5.00", "reason": "Canary disputes it"},
     "staff_resolve_refund": {"succeeded": True, "reason": "Canary has it"},
     "staff_refund_order": {"amount": "5.00", "reason": "Canary was not content"},
     "staff_restock_order": {"lines": [{"product": "978-1", "quantity": 1}], "reason": "Canary refused it"},
@@ -107,10 +108,15 @@ def reach(name, order):
         "staff_resolve_payment": PaymentState(status="captured", captured=20),
         "staff_refund_order": PaymentState(status="captured", captured=25),
         "staff_record_provider_refund": PaymentState(status="captured", captured=25),
+        "staff_resolve_dispute": PaymentState(status="captured", captured=25),
         "staff_resolve_refund": PaymentState(status="captured", captured=25),
     }
     if name in states:
         payments.apply_state(payment.pk, states[name])
+    if name == "staff_resolve_dispute":
+        ProviderEvent.objects.create(
+            provider="memory", provider_event_id="d-1", kind="disputed", payment=payment, outcome="held"
+        )
     if name == "staff_resolve_refund":
         (refund,) = payments.queue_refund(order.pk, amount=Decimal(5))
         Refund.objects.filter(pk=refund.pk).update(status="pending", error="Canary's bank does not respond.")

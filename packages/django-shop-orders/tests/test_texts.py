@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from shop_orders import carts, checkout, customers, lifecycle, payments
 from shop_orders.exceptions import ShopOrdersError
-from shop_orders.models import Customer, IncomingPayment, Order, OrderEvent, Payment, Refund, Shipment
+from shop_orders.models import Customer, IncomingPayment, Order, OrderEvent, Payment, ProviderEvent, Refund, Shipment
 from shop_orders.payment_providers import IncomingPaymentEvent, PaymentEvent, PaymentState
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,12 @@ def act(place, book, customer, memory_provider, guest_order):
         Refund.objects.update(status="pending", error="It cannot be asked about.")
         return refund.pk
 
+    def disputed():
+        payment = paid()
+        held = {"provider": "memory", "provider_event_id": f"d-{payment.pk}", "kind": "disputed", "outcome": "held"}
+        ProviderEvent.objects.create(payment=payment, **held)
+        return payment.pk
+
     def incoming():
         receipt = f"R{IncomingPayment.objects.count()}"
         return IncomingPayment.objects.create(provider="memory", receipt=receipt, amount=1, currency="KES").pk
@@ -84,6 +90,9 @@ def act(place, book, customer, memory_provider, guest_order):
         "payments.queue_refund": lambda **names: payments.queue_refund(paid().order_id, amount=Decimal(1), **names),
         "payments.record_provider_refund": lambda **names: payments.record_provider_refund(
             paid().pk, amount=Decimal(1), **names
+        ),
+        "payments.resolve_dispute": lambda **names: payments.resolve_dispute(
+            disputed(), amount=Decimal(1), **{"reason": "Seen there", **names}
         ),
         "payments.resolve_refund": lambda **names: payments.resolve_refund(undecided(), succeeded=True, **names),
         "payments.dismiss_incoming": lambda **names: payments.dismiss_incoming(incoming(), **names),

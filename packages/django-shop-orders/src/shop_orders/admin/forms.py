@@ -17,6 +17,7 @@ from shop_orders.exceptions import InvalidInput
 from shop_orders.form_tokens import NAME, FormTokenField, new_token
 from shop_orders.models import Order, OrderLine, Payment
 from shop_orders.payment_providers import PaymentProvider, awaits_online_payment, label_of, refund_needs_decision
+from shop_orders.payments import disputes
 
 CONFIRMED = "confirmed_amount"
 """The checkbox that confirms a refund without credit. Its value is the amount, so it confirms this amount only."""
@@ -339,6 +340,31 @@ class ResolveRefundForm(NotifyForm):
         values = super().options()
         outcome = values.pop("outcome")
         return {**values, "succeeded": outcome == "succeeded"}
+
+
+class ResolveDisputeForm(StepForm):
+    """What the provider's page shows about a dispute that is held."""
+
+    dispute = forms.ChoiceField(label=_("Dispute"))
+    amount = forms.DecimalField(
+        label=_("Amount taken back"),
+        min_value=0,
+        max_digits=14,
+        decimal_places=4,
+        help_text=_("Enter 0 if the provider took nothing back, or paid it out again."),
+    )
+    is_lost = forms.BooleanField(
+        label=_("The dispute was lost"), required=False, help_text=_("The customer owes nothing for this amount.")
+    )
+    reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("What you saw on the provider's page."))
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, order=order, **kwargs)
+        names = {(row.payment_id, row.refund_reference): row for row in disputes.held(order)}
+        self.fields["dispute"].choices = [  # type: ignore[attr-defined]
+            (str(row.pk), f"{row.payment} {row.refund_reference}".strip()) for row in names.values()
+        ]
+        self.fields["dispute"].help_text = " ".join(escape(row.detail) for row in [*names.values()][:1])
 
 
 class CancelUnitsForm(NotifyForm):

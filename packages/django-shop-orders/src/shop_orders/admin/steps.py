@@ -19,6 +19,7 @@ from shop_orders.admin.forms import (
     ProviderRefundForm,
     RecordPaymentForm,
     RefundForm,
+    ResolveDisputeForm,
     ResolveForm,
     ResolveRefundForm,
     RestockForm,
@@ -27,8 +28,9 @@ from shop_orders.admin.forms import (
     manual_providers,
 )
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
-from shop_orders.models import Order, OrderStatus, Payment, Refund
+from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import refund_needs_decision
+from shop_orders.payments import disputes
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,13 @@ def _resolve_refund(order_id: int, *, refund: str, **options: Any) -> None:
     payments.resolve_refund(row.pk, **options)
 
 
+def _resolve_dispute(order_id: int, *, dispute: str, **options: Any) -> None:
+    row = ProviderEvent.objects.filter(payment__order_id=order_id, pk=dispute, kind=disputes.KIND).first()
+    if row is None or row.payment_id is None:
+        raise NotFound
+    payments.resolve_dispute(row.payment_id, reference=row.refund_reference, **options)
+
+
 STEPS: Mapping[str, Step] = {
     "confirm": Step(gettext_lazy("Confirm"), "process_order", lifecycle.confirm, ConfirmForm),
     "process": Step(gettext_lazy("Start processing"), "process_order", lifecycle.start_processing, NotifyForm),
@@ -103,6 +112,9 @@ STEPS: Mapping[str, Step] = {
     ),
     "resolve_refund": Step(
         gettext_lazy("Enter the result of a refund"), "refund_order", _resolve_refund, ResolveRefundForm
+    ),
+    "resolve_dispute": Step(
+        gettext_lazy("Enter the state of a dispute"), "refund_order", _resolve_dispute, ResolveDisputeForm
     ),
     "cancel_units": Step(
         gettext_lazy("Cancel goods that are not sent"), "cancel_order", lifecycle.cancel_units, CancelUnitsForm
@@ -184,6 +196,14 @@ def possible_steps(order: Order) -> list[str]:
     by_hand = {provider.alias for provider in payments.available_providers() if provider.refunds_by_hand}
     if any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts):
         names.append("record_refund")
+    return [*names, *_steps_to_decide(order), "note"]
+
+
+def _steps_to_decide(order: Order) -> list[str]:
+    """The steps for what staff have to look up on the provider's page."""
+    names = []
     if any(refund_needs_decision(refund) for refund in tracking.refunds_of(order)):
         names.append("resolve_refund")
-    return [*names, "note"]
+    if disputes.held(order).exists():
+        names.append("resolve_dispute")
+    return names

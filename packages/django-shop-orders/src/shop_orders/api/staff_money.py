@@ -26,6 +26,7 @@ from shop_orders.api.staff_schemas import (
     RecordPaymentIn,
     RecordProviderRefundIn,
     RefundIn,
+    ResolveDisputeIn,
     ResolvePaymentIn,
     ResolveRefundIn,
 )
@@ -113,6 +114,29 @@ def record_provider_refund(
         notify=payload.notify,
     )
     return run_action(request, number, f"record_refund {payment_id}", idempotency_key, action, expected=payload)
+
+
+@staff_router.post(
+    "/orders/{number}/payments/{payment_id}/resolve-dispute/",
+    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+    auth=auth.staff,
+    operation_id="staff_resolve_dispute",
+    summary="Decide about a dispute of a payment that is held for review",
+)
+def resolve_dispute(
+    request: HttpRequest, number: str, payment_id: str, payload: ResolveDisputeIn, idempotency_key: idempotency.Key
+) -> HttpResponse:
+    user = auth.check_permission(request, "shop_orders.refund_order")
+    action = partial(
+        payments.resolve_dispute,
+        _payment(number, payment_id).pk,
+        amount=payload.amount,
+        reason=payload.reason,
+        reference=payload.reference,
+        is_lost=payload.is_lost,
+        by=user,
+    )
+    return run_action(request, number, f"resolve_dispute {payment_id}", idempotency_key, action, expected=payload)
 
 
 @staff_router.post(

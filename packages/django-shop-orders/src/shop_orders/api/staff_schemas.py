@@ -97,6 +97,19 @@ class RecordProviderRefundIn(ChangeIn):
     reason: ShortText = ""
 
 
+class ResolveDisputeIn(ExpectedIn):
+    """``amount`` is the money that the provider has taken back for the dispute, in the order's currency; 0 for none.
+
+    ``reference`` is the provider's id of the dispute; it is needed where several disputes of the payment are held.
+    With ``is_lost`` the customer owes nothing for the amount.
+    """
+
+    amount: Money
+    reason: Annotated[ShortText, Field(min_length=1)]
+    reference: Annotated[ShortText, Field(max_length=255)] = ""
+    is_lost: bool = False
+
+
 class ResolveRefundIn(ChangeIn):
     """``succeeded`` says whether the customer got the money, as the provider's page shows."""
 

@@ -8,7 +8,14 @@ from shop_orders.payments.expiring import expire_due
 from shop_orders.payments.inbox import apply_event
 from shop_orders.payments.incoming import assign_incoming, dismiss_incoming, receive
 from shop_orders.payments.reconciliation import reconcile, send_due_refunds
-from shop_orders.payments.recording import capture, record_payment, record_provider_refund, resolve, resolve_refund
+from shop_orders.payments.recording import (
+    capture,
+    record_payment,
+    record_provider_refund,
+    resolve,
+    resolve_dispute,
+    resolve_refund,
+)
 from shop_orders.payments.refunds import queue_refund, refund
 from shop_orders.payments.sending import send_refund
 from shop_orders.payments.starting import add_data, start
@@ -32,6 +39,7 @@ __all__ = [
     "refresh",
     "refund",
     "resolve",
+    "resolve_dispute",
     "resolve_refund",
     "send_due_refunds",
     "send_refund",

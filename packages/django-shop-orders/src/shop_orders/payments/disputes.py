@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from shop_core.money import as_text
+from shop_core.money import as_text, quantise
 
 from shop_orders import crediting, events, lifecycle
+from shop_orders.exceptions import RefundTooLarge
 from shop_orders.models import Credit, Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import DisputeState, PaymentState, label_of
 from shop_orders.payments import order_status, provider_events, refund_results
@@ -38,7 +41,10 @@ def settle_event(
         return Outcome.APPLIED if is_changed else Outcome.IGNORED
     if state.disputes is not None and row.attempts < refund_results.MAX_ATTEMPTS:
         return Outcome.WAITING
-    text = _("%(provider)s reports a dispute of this payment, but not its state. Look at it on the provider's page.")
+    text = _(
+        "%(provider)s reports a dispute of this payment, but not its state. Look at it on the provider's page, then "
+        "enter its state here."
+    )
     row.detail = (text % {"provider": label_of(payment.provider)})[:500]
     row.save(update_fields=["detail"])
     events.record(order, "payment_held", is_public=False, message=row.detail)
@@ -54,6 +60,41 @@ def apply_list(order: Order, payment: Payment, state: PaymentState, *, fetched_a
     current = [row for row in state.disputes or () if not _changed_since(payment, row.reference, fetched_at)]
     are_new = [_apply(order, payment, listed, is_our_currency=is_our_currency) for listed in current]
     return any(are_new)
+
+
+def held(order: Order) -> QuerySet[ProviderEvent]:
+    """The events of disputes about which staff have to decide."""
+    rows = ProviderEvent.objects.filter(payment__order=order, kind=KIND, outcome=Outcome.HELD)
+    return rows.select_related("payment").order_by("id")
+
+
+def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, is_lost: bool, reason: str) -> None:
+    """Record what staff have seen on the provider's page about a dispute.
+
+    Raises:
+        RefundTooLarge: the amount exceeds what is left of the payment.
+    """
+    row = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=reference).first()
+    before = row.amount if row is not None and row.status == Status.SUCCEEDED else Decimal(0)
+    if amount > before:
+        refund_results.make_room(order, payment, amount - before)
+    if amount > payment.refundable_amount + before:
+        left = quantise(payment.refundable_amount + before, payment.currency)
+        raise RefundTooLarge(refundable=left, currency=payment.currency)
+    status: Literal["lost", "open"] = "lost" if is_lost else "open"
+    listed = DisputeState(reference=reference, amount=amount, status=status, is_withdrawn=bool(amount), reason=reason)
+    if row is not None and amount and before:
+        row.amount = amount
+        row.save(update_fields=["amount", "updated_at"])
+        _count(order, payment, amount - before)
+    elif amount:
+        row = _take(order, payment, listed, row)
+    elif row is not None and before:
+        _correct(order, payment, row, listed)
+    if row is not None:
+        _credit(order, row, is_lost=is_lost)
+    decided = payment.inbox.filter(kind=KIND, refund_reference=reference, outcome=Outcome.HELD)
+    decided.update(outcome=Outcome.APPLIED if amount else Outcome.IGNORED)
 
 
 def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bool:
@@ -74,7 +115,9 @@ def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_curre
         if is_our_currency and 0 < listed.amount <= payment.refundable_amount:
             taken = _take(order, payment, listed, taken)
         else:
-            problem = _("It could not be recorded: compare the payment with the provider's page, and correct it here.")
+            problem = _(
+                "It could not be recorded: compare the payment with the provider's page, then enter its state here."
+            )
     elif is_taken and taken is not None:
         _correct(order, payment, taken, listed)
     if taken is not None:

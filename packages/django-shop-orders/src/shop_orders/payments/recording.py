@@ -19,7 +19,7 @@ from shop_orders.exceptions import (
 )
 from shop_orders.models import Order, OrderStatus, Payment, Refund, texts
 from shop_orders.payment_providers import label_of, payment_provider, refund_needs_decision
-from shop_orders.payments import account, amounts, inbox, order_status, refund_results, states, watching
+from shop_orders.payments import account, amounts, disputes, inbox, order_status, refund_results, states, watching
 from shop_orders.transactions import in_transaction, outside_transaction
 
 
@@ -155,6 +155,40 @@ def resolve_refund(
     else:
         refund_results.fail(order, payment, refund, message)
     return refund
+
+
+@in_transaction(Refund)
+def resolve_dispute(
+    payment_id: int, *, amount: Decimal, reason: str, reference: str = "", is_lost: bool = False, by: Any = None
+) -> None:
+    """Decide about a dispute that is held for review, as the provider's page shows it. The customer gets no message.
+
+    ``amount`` is the money that the provider has taken back and not paid out again, or 0. It counts as refunded;
+    with ``is_lost`` it is also credited, so that the customer owes nothing for it. ``reference`` is the provider's id
+    of the dispute. It can be left out while only one dispute of the payment is held. ``reason`` says what staff saw.
+
+    Raises:
+        InvalidInput: there is no reason, the amount is negative, or several disputes are held and none is named.
+        InvalidTransition: no such dispute is held.
+        RefundTooLarge: the amount exceeds what is left of the payment.
+    """
+    texts.check(Refund, reason=reason, provider_reference=reference)
+    order, payment = account.lock(payment_id)
+    taken = amounts.exact(amount, payment.currency)
+    if not reason.strip() or taken < 0:
+        raise InvalidInput(_("Enter an amount of at least 0, and what the provider's page shows as the reason."))
+    held = disputes.held(order).filter(payment=payment)
+    known = sorted(set(held.values_list("refund_reference", flat=True)))
+    if len(known) > 1 and not reference and "" not in known:
+        raise InvalidInput(_("Several disputes are held. Enter the reference of one: %s") % ", ".join(known))
+    if not reference and len(known) == 1:
+        reference = known[0]
+    if reference not in known:
+        raise InvalidTransition(_("This dispute is not held for review, or was resolved already."))
+    disputes.resolve(order, payment, reference, taken, is_lost=is_lost, reason=reason)
+    text = _("Dispute resolved: %(amount)s %(currency)s is with the customer. %(reason)s")
+    values = {"amount": as_text(taken, payment.currency), "currency": payment.currency, "reason": reason}
+    events.record(order, "dispute_resolved", is_public=False, by=by, message=text % values)
 
 
 @in_transaction(Payment)

@@ -34,7 +34,7 @@ ORDERS_AT_A_TIME = 100
 
 FREE_TEXT_KINDS = (
     *("note", "status_changed", "refunded", "refund_failed", "refund_resolved", "restocked", "units_cancelled"),
-    "incoming_dismissed",
+    *("dispute_resolved", "incoming_dismissed"),
 )
 """Kinds of events whose message was written by a person, such as a note or a reason."""
 

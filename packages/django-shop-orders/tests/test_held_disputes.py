@@ -1,0 +1,149 @@
+"""Disputes that are held for review: staff enter what the provider's page shows."""
+
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.urls import reverse
+from shop_orders import payments
+from shop_orders.admin import possible_steps
+from shop_orders.exceptions import InvalidInput, InvalidTransition, RefundTooLarge
+from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent
+from shop_orders.payment_providers import DisputeState, PaymentState
+
+pytestmark = pytest.mark.django_db
+SEEN = "Seen on the provider's page"
+
+
+@pytest.fixture
+def paid(place, memory_provider):
+    """A payment of 25.00 that was captured."""
+    payment = payments.start(place(provider="memory").pk)
+    return payments.apply_state(payment.pk, PaymentState(status="captured", captured=Decimal(25)))
+
+
+def hold(payment, reference="dp-1", name="d-1"):
+    row = {"provider": "memory", "provider_event_id": name, "kind": "disputed", "outcome": "held"}
+    return ProviderEvent.objects.create(payment=payment, refund_reference=reference, **row)
+
+
+def outcomes():
+    return list(ProviderEvent.objects.filter(kind="disputed").order_by("id").values_list("outcome", flat=True))
+
+
+def books(payment):
+    order = Order.objects.get(pk=payment.order_id)
+    return order.refunded_amount, order.credited_amount, order.amount_due
+
+
+def test_money_that_was_taken_back_is_recorded_and_the_event_closed(paid, user):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN, by=user)
+    assert (books(paid), outcomes()) == ((20, 0, 20), ["applied"])
+    refund = paid.refunds.get()
+    assert (refund.kind, refund.provider_reference, refund.reason, refund.notify) == ("dispute", "dp-1", SEEN, False)
+    event = OrderEvent.objects.get(kind="dispute_resolved")
+    assert (event.is_public, event.actor) == (False, user)
+    assert event.message == f"Dispute resolved: 20.00 KES is with the customer. {SEEN}"
+
+
+def test_lost_dispute_is_credited(paid):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN, is_lost=True)
+    assert books(paid) == (20, 20, 0)
+
+
+def test_dispute_that_moved_no_money_is_dismissed(paid):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(0), reason="A question of the bank only")
+    assert (books(paid), outcomes()) == ((0, 0, 0), ["ignored"])
+
+
+@pytest.mark.parametrize("amount", [0, 5, 25])
+def test_recorded_amount_is_corrected(paid, amount):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN, is_lost=True)
+    hold(paid, name="d-2")
+    payments.resolve_dispute(paid.pk, amount=Decimal(amount), reason=SEEN)
+    assert books(paid)[0] == amount
+    paid.refresh_from_db()
+    assert paid.refunded_amount == amount
+    assert paid.refunds.count() == 1
+
+
+def test_provider_that_reports_the_dispute_later_counts_it_once(paid):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN)
+    listed = DisputeState(reference="dp-1", amount=Decimal(20), status="open", is_withdrawn=True)
+    payments.apply_state(paid.pk, PaymentState(status="captured", captured=Decimal(25), disputes=[listed]))
+    assert books(paid)[0] == 20
+
+
+def test_each_dispute_is_resolved_by_its_reference(paid):
+    hold(paid)
+    hold(paid, "dp-2", "d-2")
+    with pytest.raises(InvalidInput, match="dp-1, dp-2"):
+        payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN, reference="dp-2")
+    assert outcomes() == ["held", "applied"]
+    payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    assert (outcomes(), books(paid)[0]) == (["applied", "applied"], 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"amount": Decimal("25.01")}, RefundTooLarge),
+        ({"amount": Decimal(-1)}, InvalidInput),
+        ({"reason": " "}, InvalidInput),
+        ({"reference": "dp-9"}, InvalidTransition),
+    ],
+)
+def test_what_cannot_be_recorded_changes_nothing(paid, options, error):
+    hold(paid)
+    with pytest.raises(error):
+        payments.resolve_dispute(paid.pk, **{"amount": Decimal(5), "reason": SEEN, **options})
+    assert (books(paid), outcomes(), paid.refunds.count()) == ((0, 0, 0), ["held"], 0)
+
+
+def test_dispute_that_was_resolved_is_not_resolved_again(paid):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    with pytest.raises(InvalidTransition):
+        payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    assert books(paid)[0] == 5
+
+
+def test_dispute_of_a_payment_without_money_can_only_be_dismissed(place, memory_provider):
+    payment = payments.start(place(provider="memory").pk)
+    hold(payment)
+    with pytest.raises(RefundTooLarge):
+        payments.resolve_dispute(payment.pk, amount=Decimal(5), reason=SEEN)
+    payments.resolve_dispute(payment.pk, amount=Decimal(0), reason=SEEN)
+    assert (outcomes(), Payment.objects.get().status) == (["ignored"], "pending")
+
+
+def test_step_is_offered_while_a_dispute_is_held(paid, client):
+    client.force_login(get_user_model().objects.create_superuser("test-admin", "admin@example.org", "pw"))
+    assert "resolve_dispute" not in possible_steps(paid.order)
+    row = hold(paid)
+    assert "resolve_dispute" in possible_steps(paid.order)
+    address = reverse("admin:shop_orders_step", args=[paid.order_id, "resolve_dispute"])
+    page = client.get(address).content.decode()
+    assert "dp-1" in page
+    token = page.split('name="form_token" value="')[1].split('"')[0]
+    client.post(address, {"form_token": token, "dispute": row.pk, "amount": "5", "reason": SEEN})
+    assert (books(paid)[0], outcomes()) == (5, ["applied"])
+
+
+def test_api_resolves_a_dispute_once_per_key(paid):
+    hold(paid)
+    staff = get_user_model().objects.create_superuser("test-staff", "staff@example.org", "pw")
+    headers = {"Authorization": f"Bearer user-{staff.pk}", "Idempotency-Key": "k-1"}
+    address = f"/api/orders/staff/orders/{paid.order.number}/payments/{paid.public_id}/resolve-dispute/"
+    values = {"amount": "5.00", "reason": SEEN, "is_lost": True}
+    for _attempt in range(2):
+        response = Client(headers=headers).post(address, values, "application/json")
+        assert response.json()["refunds"][0]["amount"] == "5.00"
+    assert books(paid) == (5, 5, 0)
