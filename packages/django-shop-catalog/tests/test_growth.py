@@ -100,6 +100,7 @@ def requests():
         "subtree, root": (f"{products}?category=root", 3),
         "subtree, below": (f"{products}?category=shelf-1", 3),
         "leaf": (f"{products}?category=leaf-1-1", 3),
+        "related products": (f"{products}?related_to=p1234", 2),
         "attribute of one product": (f"{products}?attributes=serial:S1234", 2),
         "attribute of no product": (f"{products}?attributes=colour:none", 1),
         "attributes that no product has together": (f"{products}?attributes=colour:c1&attributes=serial:S2", 2),
@@ -138,6 +139,7 @@ def measure_reads():
 PLANS = {
     "category=leaf-1-1": "shop_catalog_links_newest",
     "category=shelf-1": "shop_catalog_list_newest",
+    "related_to=p1234": "shop_catalog_links_newest",
     "attributes=serial:S1234": "shop_catalog_terms",
     "attributes=colour:none": "shop_catalog_terms",
     "attributes=colour:c1&attributes=serial:S2": "shop_catalog_terms",

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, pages, queries
-from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
+from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, FROM_RELATED, IN_ORDER, IN_WINDOW
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Product, SearchWord
@@ -123,6 +123,8 @@ def readings(filters, ordering):
         yield FROM_LEAF
     if filters == Filters(category=filters.category) and filters.category and ordering == "newest" and HAS_ARRAYS:
         yield FROM_LEAVES
+    if filters == FILTERS["related"] and ordering == "newest" and HAS_ARRAYS:
+        yield FROM_RELATED
 
 
 def assert_compiled_equals_plain(filters, ordering):
@@ -150,6 +152,14 @@ def test_newest_products_of_a_category_are_read_from_its_links():
     assert reading(Filters(category="food"), categories_below=8, **few) == (FROM_LEAVES if HAS_ARRAYS else IN_ORDER)
     most = {"product_count": 40_000, "newest_id": 50_000}
     assert reading(Filters(category="food"), categories_below=200, **most) == IN_ORDER
+
+
+def test_newest_related_products_are_read_from_the_links_of_each_category():
+    related = Filters(related_to="apple")
+    assert reading(related) == (FROM_RELATED if HAS_ARRAYS else FREELY)
+    assert reading(related, ordering="price") == FREELY
+    assert reading(Filters(related_to="apple", in_stock=True)) == IN_WINDOW
+    assert reading(Filters(related_to="apple", category="food")) == IN_WINDOW
 
 
 def test_large_categories_are_read_in_list_order():

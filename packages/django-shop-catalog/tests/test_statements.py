@@ -17,7 +17,7 @@ from django.utils import timezone
 from shop_catalog import bulk, categories, facets, inventory, products, reviews
 from shop_catalog.browsing import Filters, counting
 from shop_catalog.browsing import queries as browsing_queries
-from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, IN_ORDER, IN_WINDOW
+from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, FROM_RELATED, IN_ORDER, IN_WINDOW
 from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.facets import queries as facet_queries
@@ -174,10 +174,12 @@ def pages(now, bounds):
     for filters in narrowed:
         for reading in (FREELY, IN_ORDER, IN_WINDOW, COLLECTED):
             yield (filters.shape, None, reading, "price", False, 50), values
-    for reading in (FROM_LEAF, FROM_LEAVES) if connection.vendor == "postgresql" else (FROM_LEAF,):
+    by_links = {FROM_LEAF: Filters(category="x")}
+    if connection.vendor == "postgresql":
+        by_links |= {FROM_LEAVES: Filters(category="x"), FROM_RELATED: Filters(related_to="x")}
+    for reading, filters in by_links.items():
         for has_after in (False, True):
-            shape = (Filters(category="x").shape, None, reading, "newest", has_after, 50)
-            yield shape, {**values, "after_value": now}
+            yield (filters.shape, None, reading, "newest", has_after, 50), {**values, "after_value": now}
     search = backend(Product).prepare("apple")
     if search is not None:
         shape = (Filters(q="x").shape, search.shape, FREELY, "relevance", False, 50)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from shop_catalog.browsing.matching import (
     FREELY,
     FROM_LEAF,
     FROM_LEAVES,
+    FROM_RELATED,
     IN_ORDER,
     IN_WINDOW,
     matching_products,
@@ -278,8 +279,11 @@ def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limi
     """
     if filters.q:
         return FREELY
-    if filters == Filters(category=filters.category, with_unpublished=filters.with_unpublished) and filters.category:
+    others = replace(filters, category="", related_to="", with_unpublished=False)
+    if others == Filters() and filters.category and not filters.related_to:
         return _reading_of_category(values, ordering=ordering, limit=limit)
+    if others == Filters() and filters.related_to and not filters.category:
+        return FROM_RELATED if _is_newest_first(ordering) and _has_arrays() else FREELY
     column = ORDERINGS[ordering].column
     ranges = {"price": (filters.min_price, filters.max_price), "rating_average": (filters.rating,)}
     has_other_range = any(value is not None for name, given in ranges.items() if name != column for value in given)
@@ -293,16 +297,24 @@ def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int
     ``IN_ORDER`` reads about ``limit * all / below`` products, ``FROM_LEAVES`` reads ``limit`` of each category, and
     ``FREELY`` sorts all ``below`` products, each of which costs four times as much.
     """
-    newest_first = ORDERINGS[ordering].column in {"created_at", "relevance"}
+    newest_first = _is_newest_first(ordering)
     below, newest = values["product_count"], values["newest_id"] or 0
     categories_below = (values["rght"] - values["lft"] + 1) // 2
     in_order = (limit + 1) * newest / below if below else float("inf")
     if newest_first and categories_below == 1:
         return FROM_LEAF
-    has_arrays = connections[router.db_for_read(Product)].vendor == "postgresql"
     most = min(MOST_LEAVES, 2 * in_order / (limit + 1))
-    if newest_first and has_arrays and categories_below <= most:
+    if newest_first and _has_arrays() and categories_below <= most:
         return FROM_LEAVES
     if below is None:
         return FREELY
     return IN_ORDER if 4 * below >= in_order else FREELY
+
+
+def _is_newest_first(ordering: str) -> bool:
+    """Whether a list without a search is in the order in which an index has the links of each category."""
+    return ORDERINGS[ordering].column in {"created_at", "relevance"}
+
+
+def _has_arrays() -> bool:
+    return connections[router.db_for_read(Product)].vendor == "postgresql"

@@ -15,13 +15,14 @@ from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
 
-FREELY, IN_ORDER, IN_WINDOW, COLLECTED, FROM_LEAF, FROM_LEAVES = "free", "order", "window", "all", "leaf", "leaves"
+FREELY, IN_ORDER, IN_WINDOW, COLLECTED = "free", "order", "window", "all"
+FROM_LEAF, FROM_LEAVES, FROM_RELATED = FROM_LINKS = "leaf", "leaves", "related"
 """How a list finds its page.
 
 ``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: the same, but
 only among the next ``WINDOW`` products, so that the whole shop is not read if few products match. ``COLLECTED``:
-all matching products, sorted. ``FROM_LEAF`` and ``FROM_LEAVES``: the newest links of a category, or of each category
-of a subtree, by their index.
+all matching products, sorted. ``FROM_LINKS``: the newest links of a category, of each category of a subtree, or of
+each category of a product, by their index.
 """
 
 WINDOW = 1000
@@ -40,7 +41,7 @@ def matching_products(
     if filters.category:
         products = _in_subtree(p, products, reading=reading)
     products = products.filter(*_conditions(p, filters))
-    if filters.related_to:
+    if filters.related_to and reading != FROM_RELATED:
         products = _related(p, products)
     for wanted in wanted_terms(p, filters):
         products = products.filter(Overlaps(F("listing_terms__terms"), *wanted))
@@ -55,7 +56,7 @@ def matching_products(
 def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QuerySet[Any, Any]:
     """Unless the list is read in order, the bounds are literals, so that the plan suits the size of this subtree."""
     names = ("tree_id", "lft", "rght")
-    if reading in {FROM_LEAF, FROM_LEAVES}:
+    if reading in FROM_LINKS:
         return products  # the list begins with the links of the category
     if reading in {IN_ORDER, IN_WINDOW}:
         bounds = {name: p(name, Category._meta.get_field(name)) for name in names}
@@ -67,8 +68,8 @@ def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QueryS
     return products.filter(Exists(links.filter(category__lft__gte=lft, category__lft__lte=rght)))
 
 
-def newest_links(p: Any, filters: Filters, *, limit: int, from_all: bool) -> Callable[[Any], Any]:
-    """A function that makes a queryset of the newest products of a category, or of each category of its subtree.
+def newest_links(p: Any, filters: Filters, *, limit: int, reading: str) -> Callable[[Any], Any]:
+    """A function that makes a queryset of the newest products of a category, or of each of several categories.
 
     Its argument is the condition of a keyset page, or ``None`` for the first page. The products are read from an
     index.
@@ -79,19 +80,32 @@ def newest_links(p: Any, filters: Filters, *, limit: int, from_all: bool) -> Cal
         if not filters.with_unpublished:
             now = p("now", product_field("publish_from"))
             found = found.filter(published_at(now, prefix="product__"), product__price__isnull=False)
+        if reading == FROM_RELATED:
+            found = found.exclude(product__slug=p("related_to", product_field("slug")))
         if after is not None:
             found = found.filter(after)
         return found.order_by("-listed_at", "-product_id").values("product_id")[:limit]
 
-    if not from_all:
+    if reading == FROM_LEAF:
         return lambda after: links(p("category_id", Category._meta.get_field("id")), after)
     from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
 
-    tree_id, lft, rght = (p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght"))
-    below = Category.objects.order_by().filter(tree_id=tree_id, lft__gte=lft, lft__lte=rght)
-    return lambda after: below.values_list(
-        Func(ArraySubquery(links(OuterRef("pk"), after)), function="unnest", output_field=product_field("id"))
+    categories, key = _categories_of_product(p) if reading == FROM_RELATED else _categories_below(p)
+    return lambda after: categories.values_list(
+        Func(ArraySubquery(links(OuterRef(key), after)), function="unnest", output_field=product_field("id"))
     )
+
+
+def _categories_below(p: Any) -> tuple[QuerySet[Any, Any], str]:
+    """The categories of a subtree, and the column of their keys."""
+    tree_id, lft, rght = (p(name, LiteralInteger()) for name in ("tree_id", "lft", "rght"))
+    return Category.objects.order_by().filter(tree_id=tree_id, lft__gte=lft, lft__lte=rght), "pk"
+
+
+def _categories_of_product(p: Any) -> tuple[QuerySet[Any, Any], str]:
+    """The categories of a product, and the column of their keys."""
+    slug = p("related_to", product_field("slug"))
+    return ProductCategory.objects.order_by().filter(product__slug=slug), "category_id"
 
 
 def _conditions(p: Any, filters: Filters) -> Iterator[Q]:

@@ -14,8 +14,7 @@ from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.keysets import RowIsAfter
 from shop_catalog.browsing.matching import (
     COLLECTED,
-    FROM_LEAF,
-    FROM_LEAVES,
+    FROM_LINKS,
     IN_WINDOW,
     WINDOW,
     has_stock_column,
@@ -68,7 +67,7 @@ def build_page(
     order = _order(filters, ordering)
     found = matching_products(p, filters, search=search, reading=reading, by_relevance=order.column == "relevance")
     products = _sortable(found, order)
-    if reading in {FROM_LEAF, FROM_LEAVES}:
+    if reading in FROM_LINKS:
         products = _from_links(p, products, filters, order, reading=reading, has_after=has_after, limit=limit)
     elif has_after:
         products = _after(p, products, order)
@@ -123,9 +122,9 @@ def _from_links(
     has_after: bool,
     limit: int,
 ) -> QuerySet[Any, Any]:
-    """The products of the newest links of a category, or of each category of its subtree."""
+    """The products of the newest links of a category, or of each of several categories."""
     after = _is_after(p, order, value="listed_at", key="product_id") if has_after else None
-    links = newest_links(p, filters, limit=limit, from_all=reading == FROM_LEAVES)
+    links = newest_links(p, filters, limit=limit, reading=reading)
     return products.filter(pk__in=links(after))
 
 
