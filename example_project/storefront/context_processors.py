@@ -30,9 +30,14 @@ def shop(request: HttpRequest) -> dict[str, Any]:
 def tree_of(request: HttpRequest) -> categories.CategoryTree:
     """The categories, whose version is read once for each request."""
     if not hasattr(request, "category_tree"):
-        request.category_tree = categories.current_tree()  # type: ignore[attr-defined]
+        keep_tree(request, categories.current_tree())
     tree: categories.CategoryTree = request.category_tree  # type: ignore[attr-defined]
     return tree
+
+
+def keep_tree(request: HttpRequest, tree: categories.CategoryTree) -> None:
+    """Keep the categories that were read for this request."""
+    request.category_tree = tree  # type: ignore[attr-defined]
 
 
 def visible_children(tree: categories.CategoryTree, parent_id: int | None) -> list[categories.Node]:

@@ -42,6 +42,7 @@ class Chip:
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
+    id: str
     value: str
     label: str
     count: int
@@ -120,7 +121,7 @@ class Choice:
 
     def attribute_facets(self, counted: Mapping[str, Mapping[str, int]]) -> list[Facet]:
         """The attributes to choose from, without those that have a single value."""
-        facets = []
+        facets: list[Facet] = []
         for name, counts in counted.items():
             chosen = {value for key, value in self.attributes if key == name}
             values = {**counts, **{value: 0 for value in chosen if value not in counts}}
@@ -128,12 +129,13 @@ class Choice:
                 continue
             options = [
                 Option(
+                    id=f"facet-{len(facets) + 1}-{place}",
                     value=browsing.attribute_to_text(name, value),
                     label=capfirst(value),
                     count=count,
                     is_chosen=value in chosen,
                 )
-                for value, count in sorted(values.items(), key=_rank)[:MAX_OPTIONS]
+                for place, (value, count) in enumerate(sorted(values.items(), key=_rank)[:MAX_OPTIONS], 1)
             ]
             facets.append(Facet(name=name.replace("_", " ").capitalize(), options=options))
         return facets

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from shop_catalog.browsing import ProductPage
 from shop_catalog.models import ProductKind
 
@@ -63,11 +64,18 @@ def pictures_of(view: ProductPage) -> list[pictures.Picture]:
     return [pictures.of_image(image, alt=view.product.name) for image in view.images]
 
 
-def rating_bars(product_id: int) -> list[tuple[int, int, int]]:
-    """For five stars down to one: the stars, the number of reviews, and their percentage."""
+def rating_bars(product_id: int) -> list[tuple[int, str, int, int]]:
+    """For five stars down to one: the stars, the same in words, the number of reviews, and their percentage."""
     counts = queries.rating_counts(product_id)
     total = sum(counts.values()) or 1
-    return [(stars, counts.get(stars, 0), round(100 * counts.get(stars, 0) / total)) for stars in (5, 4, 3, 2, 1)]
+    return [
+        (stars, _in_words(stars), counts.get(stars, 0), round(100 * counts.get(stars, 0) / total))
+        for stars in (5, 4, 3, 2, 1)
+    ]
+
+
+def _in_words(stars: int) -> str:
+    return ngettext("%(stars)s star", "%(stars)s stars", stars) % {"stars": stars}
 
 
 def facts(view: ProductPage) -> list[tuple[str, str]]:

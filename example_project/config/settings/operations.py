@@ -40,6 +40,7 @@ CACHES: dict[str, dict[str, Any]] = {
     "template_fragments": {
         "BACKEND": f"django.core.cache.backends.{'dummy.DummyCache' if DEBUG else 'locmem.LocMemCache'}",
         "LOCATION": "template_fragments",
+        "OPTIONS": {"MAX_ENTRIES": 4096},
     },
 }
 """``template_fragments`` is used by ``{% cache %}``: each process keeps the parts of pages that are the same for all.

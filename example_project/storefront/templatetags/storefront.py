@@ -13,8 +13,9 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+from django.utils.translation import get_language, get_language_info
 from django.utils.translation import gettext as _
 from shop_core.money import exponent
 
@@ -24,6 +25,9 @@ from storefront.pictures import Picture
 from storefront.shipping import Delivery
 
 register = template.Library()
+
+KEPT = 0 if settings.DEBUG else 4096
+"""The number of cards and of ratings that each process keeps as HTML, about 9 MB."""
 
 SYMBOLS = {
     "KES": "KSh",
@@ -68,6 +72,17 @@ def percent(rate: Decimal) -> str:
 
 
 @register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """The languages of the shop, each with its own name for itself."""
+    return [(code, _own_name(code)) for code, _name in settings.LANGUAGES]
+
+
+@cache
+def _own_name(code: str) -> str:
+    return str(capfirst(get_language_info(code)["name_local"]))
+
+
+@register.simple_tag
 @cache
 def icon(name: str) -> SafeString:
     """A decorative symbol of the sprite. The text beside it must say what it means."""
@@ -101,8 +116,15 @@ def _star(halves: int) -> SafeString:
     )
 
 
-KEPT_CARDS = 0 if settings.DEBUG else 4096
-"""The number of cards that each process keeps as HTML, about 8 MB."""
+@register.simple_tag
+def rating(average: Decimal, count: int) -> SafeString:
+    """The stars of a product with its number of reviews."""
+    return _rating(average, count, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _rating(average: Decimal, count: int, _language: str | None) -> SafeString:
+    return render_to_string("storefront/parts/rating.html", {"rating": average, "count": count})
 
 
 @register.simple_tag
@@ -111,18 +133,37 @@ def card(card: Card, *, eager: bool = False) -> SafeString:
     return _card(card, get_language(), eager)
 
 
-@lru_cache(maxsize=KEPT_CARDS)
+@lru_cache(maxsize=KEPT)
 def _card(card: Card, _language: str | None, eager: bool) -> SafeString:  # noqa: FBT001
     return render_to_string("storefront/parts/card.html", {"card": card, "eager": eager})
 
 
-@register.inclusion_tag("storefront/parts/picture.html")
-def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> dict[str, Any]:
+@register.simple_tag
+def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> SafeString:
     """A picture in the sizes that exist, or a placeholder.
 
     ``sizes`` is the HTML attribute: the width at which it is shown.
     """
-    return {"picture": picture, "sizes": sizes, "eager": eager}
+    if picture is None:
+        return _no_picture(get_language())
+    return format_html(
+        '<img src="{card}" srcset="{thumb} 240w, {card} 480w, {large} 1200w" sizes="{sizes}" alt="{alt}"'
+        ' width="{width}" height="{height}"{loading}>',
+        **vars(picture),
+        sizes=sizes,
+        loading=FIRST if eager else LATER,
+    )
+
+
+FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
+
+
+@cache
+def _no_picture(_language: str | None) -> SafeString:
+    text = _("There is no picture yet.")
+    return format_html(
+        '<span class="no-picture">{}<span class="visually-hidden">{}</span></span>', icon("image"), text
+    )
 
 
 @register.inclusion_tag("storefront/parts/price.html")

@@ -23,7 +23,7 @@ from shop_orders.conf import app_settings
 
 from storefront import cards, offers, queries, shipping
 from storefront.caching import shared
-from storefront.context_processors import tree_of, visible_children
+from storefront.context_processors import keep_tree, tree_of, visible_children
 from storefront.filters import RATINGS, Choice
 from storefront.forms import ReviewForm
 from storefront.limits import limited
@@ -169,7 +169,7 @@ def _top_categories(tree: catalog_categories.CategoryTree) -> list[tuple[catalog
 def _list(request: HttpRequest, choice: Choice) -> dict[str, Any]:
     """A page of products with filters, for categories and the search."""
     filters = choice.filters()
-    facets = browsing.count_facets(filters, with_categories=False)
+    facets = browsing.count_facets(filters, with_categories=False, tree=tree_of(request))
     cursor = request.GET.get("after", "")
     page = _page_after(cursor, filters, choice.sort) if cursor else None
     is_first_page = page is None
@@ -201,6 +201,8 @@ def _page_after(cursor: str, filters: browsing.Filters, ordering: str) -> browsi
 
 def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]:
     details = view.product
+    if view.tree is not None:
+        keep_tree(request, view.tree)
     found = offers.of_product(view)
     chosen = offers.chosen(found, request.GET.get("sku", ""))
     differs = len({offer.price.amount for offer in found}) > 1
@@ -216,7 +218,7 @@ def _product(request: HttpRequest, view: browsing.ProductPage) -> dict[str, Any]
         "pictures": offers.pictures_of(view),
         "facts": offers.facts(view),
         "max_quantity": app_settings.MAX_QUANTITY,
-        "deliveries": shipping.choices().values(),
+        "deliveries": shipping.choices,
         "path": path,
         "top_slug": path[0].slug if path else "",
         "reviews": queries.newest_reviews(details.id, limit=REVIEWS_SHOWN) if details.rating_count else [],

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.django_db
 PAGES = {
     "/": 2,  # the versions of categories and catalogue
     "/categories/": 3,
-    "/category/kitchen/": 6,
-    "/category/kitchen/?sort=price": 6,
-    "/category/kitchen/?attr=colour:red&in_stock=1&min_price=10": 8,
-    "/search/": 4,
-    "/product/market-mug/": 7,
-    "/product/acacia-shirt/": 6,
+    "/category/kitchen/": 5,
+    "/category/kitchen/?sort=price": 5,
+    "/category/kitchen/?attr=colour:red&in_stock=1&min_price=10": 7,
+    "/search/": 3,
+    "/product/market-mug/": 6,
+    "/product/acacia-shirt/": 5,
     "/product/market-mug/reviews/": 3,
     "/cart/": 1,
     "/orders/": 1,

@@ -69,17 +69,19 @@ class _Numbers(NamedTuple):
     is_exact: bool
 
 
-def count_facets(filters: Filters, *, with_categories: bool = True) -> Facets:
+def count_facets(
+    filters: Filters, *, with_categories: bool = True, tree: categories.CategoryTree | None = None
+) -> Facets:
     """The facets of the products that match. ``with_categories=False`` leaves out the counts of categories.
 
     Without filters other than a category, the counts are stored. With other filters the products are counted, and the
-    result is cached until the catalogue changes.
+    result is cached until the catalogue changes. ``tree`` is the category tree, if it was read for this request.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.
     """
     now = timezone.now()
-    tree = categories.current_tree()
+    tree = tree or categories.current_tree()
     node = listing.node_of(filters, tree)
     key = _cache_key(filters, facets.version(now=now), tree, with_categories)
     found: Facets | None = cache.get(key)

@@ -16,12 +16,16 @@ from shop_catalog.products import LOWEST_PRICE_WINDOW
 
 @dataclass(frozen=True)
 class ProductPage:
-    """A product with its images, variants and breadcrumbs. A variant has its group's images and paths."""
+    """A product with its images, variants and breadcrumbs. A variant has its group's images and paths.
+
+    ``tree`` is the tree that the paths are from, ``None`` if the product has no categories.
+    """
 
     product: ProductDetails
     images: list[Image]
     variants: list[Variant]
     paths: list[list[categories.Node]]
+    tree: categories.CategoryTree | None = None
 
     @property
     def available(self) -> int:
@@ -44,11 +48,14 @@ def find_product(slug: str, *, with_unpublished: bool = False) -> ProductPage | 
         variants = queries.product_variants(product.id, now=now, with_unpublished=with_unpublished)
         if not with_unpublished:
             product = product._replace(price=_lowest_variant_price(variants), lowest_price=None)
+    links = queries.path_links(product.listed_id)
+    tree = categories.tree_at(links[0].tree_version) if links else None
     return ProductPage(
         product=product._replace(lowest_price=_lowest(product)),
         images=queries.product_images(product.id, product.listed_id),
         variants=variants,
-        paths=_paths(product.listed_id),
+        paths=_paths(tree, [link.category_id for link in links]),
+        tree=tree,
     )
 
 
@@ -64,10 +71,6 @@ def _lowest(product: ProductDetails) -> Decimal | None:
     return min(product.price, product.lowest_price)
 
 
-def _paths(listed_id: int) -> list[list[categories.Node]]:
-    links = queries.path_links(listed_id)
-    if not links:
-        return []
-    tree = categories.tree_at(links[0].tree_version)
-    paths = [tree.path(link.category_id) for link in links]
+def _paths(tree: categories.CategoryTree | None, category_ids: list[int]) -> list[list[categories.Node]]:
+    paths = [tree.path(category_id) for category_id in category_ids] if tree is not None else []
     return [path for path in paths if path and path[-1].is_visible]
