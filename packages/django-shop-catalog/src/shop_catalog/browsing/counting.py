@@ -48,7 +48,7 @@ def _numbers(
 
 
 def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) -> QuerySet[Any, Any]:
-    """The rows of ``ProductTerms`` of the matching products. A product is read only for what its terms do not say."""
+    """The rows of ``ProductTerms`` of the matching products. Products are read only for filters without terms."""
     rows = ProductTerms.objects.order_by()
     if not filters.with_unpublished:
         rows = rows.filter(_is_listed(p("now", product_field("publish_from"))))
@@ -70,7 +70,7 @@ def _matching_terms(p: Any, filters: Filters, search: Hashable, samples: int) ->
 
 
 def _is_listed(now: Any) -> Q:
-    """Whether a product is published and has a price, by its terms, or by itself if its publication changed since."""
+    """Whether a product is listed. Its terms say so, unless a publication time has passed since they were written."""
     is_current = Q(changes_at__isnull=True) | Q(changes_at__gt=now)
     published = Product.objects.filter(published_at(now), pk=OuterRef("pk"), price__isnull=False)
     return Q(is_current, is_counted=True) | Q(exists_for_row(published), changes_at__lte=now)

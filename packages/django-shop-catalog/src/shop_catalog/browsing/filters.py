@@ -71,7 +71,7 @@ class Filters:
 
     @property
     def without_terms(self) -> Filters:
-        """The filters that the terms of a product do not answer."""
+        """The filters for which a product has no terms."""
         return replace(self, category="", in_stock=None, attributes=())
 
     @property

@@ -127,7 +127,7 @@ def _related(p: Any, products: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
 
 
 def wanted_terms(p: Any, filters: Filters) -> Iterator[list[Any]]:
-    """Sets of terms: of each set, the product, or one of its variants, must have one."""
+    """Sets of terms. The product, or one of its variants, must have at least one term of each set."""
     if filters.in_stock is not None:
         yield [p("stock", LiteralInteger())]
     for number, texts in enumerate(filters.wanted.values()):

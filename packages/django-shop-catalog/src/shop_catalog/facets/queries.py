@@ -22,8 +22,8 @@ EVERYTHING = 0
 """The ``category_id`` of counts of the whole shop."""
 
 FOLDED = -1
-"""The ``category_id`` of a row that is no category's: its ``number`` is the sum of ``random`` of all changes
-that were ever folded."""
+"""The ``category_id`` of one row that belongs to no category. Its ``number`` is the sum of ``random`` of all changes
+that were folded."""
 
 
 class Version(NamedTuple):

@@ -134,7 +134,7 @@ def _write(old: Mapping[int, Entry], new: Mapping[int, Entry]) -> None:
 
 
 def _changes(old: Entry | None, new: Entry | None) -> list[tuple[Sequence[int], Sequence[int], Sequence[int]]]:
-    """The rows of ``FacetChange``: one, or two if the categories changed: for the old ones and for the new ones."""
+    """One row of ``FacetChange``, or two if the categories changed: one for the old ones and one for the new ones."""
     before, after = (entry.counted if entry is not None else set() for entry in (old, new))
     above_before, above_after = (entry.categories if entry is not None else [] for entry in (old, new))
     if before and after and above_before != above_after:

@@ -137,7 +137,7 @@ def _estimate(term: Term, found: dict[Needle, queries.Frequency], column: str) -
 
 
 def _resolved(reading: _Reading) -> _Reading | None:
-    """Look up terms that are not counted and have a digit among the SKUs. ``None`` if no product has a term."""
+    """Look up among the SKUs the terms that have a digit and no count. ``None`` if no product has one of the terms."""
     terms, products = list(reading.terms), list(reading.products)
     for index in reading.unknown:
         if reading.has_code and len(terms) == 1:
