@@ -94,7 +94,7 @@ STEPS = [
     gettext_noop("The dispute was lost"),
     gettext_noop("The customer owes nothing for this amount."),
     gettext_noop("What you saw on the provider's page."),
-    gettext_noop("Dispute resolved: %(amount)s %(currency)s is with the customer. %(reason)s"),
+    gettext_noop("Dispute resolved: the provider took back %(amount)s %(currency)s. %(reason)s"),
     gettext_noop("This dispute is not held for review, or was resolved already."),
     gettext_noop("Several disputes are held. Enter the reference of one: %s"),
     gettext_noop("Enter an amount of at least 0, and what the provider's page shows as the reason."),

@@ -180,7 +180,7 @@ def test_dispute_that_exceeds_the_payment_is_shown_to_staff(card, fake_stripe, s
     payments.refund(card.order_id, amount=Decimal(20))
     send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500]))
     assert account(card)[:2] == (20, 20)
-    assert "It could not be recorded" in event_messages(card)[0]
+    assert "The dispute could not be recorded" in event_messages(card)[0]
 
 
 def test_customers_see_no_refund_and_staff_see_the_dispute(card, fake_stripe, send, user):
@@ -214,7 +214,7 @@ def test_dispute_of_a_cancelled_and_refunded_order_changes_neither_status_nor_st
     send("created", fake_stripe.dispute(intent(card), 2500, moved=[-2500]))
     assert (account(card), Book.objects.get().on_hand) == before
     assert card.order.status == "cancelled"
-    assert "It could not be recorded" in event_messages(card)[0]
+    assert "The dispute could not be recorded" in event_messages(card)[0]
 
 
 def test_state_that_was_fetched_earlier_does_not_undo_a_later_one(card, fake_stripe):

@@ -45,7 +45,7 @@ def test_money_that_was_taken_back_is_recorded_and_the_event_closed(paid, user):
     assert (refund.kind, refund.provider_reference, refund.reason, refund.notify) == ("dispute", "dp-1", SEEN, False)
     event = OrderEvent.objects.get(kind="dispute_resolved")
     assert (event.is_public, event.actor) == (False, user)
-    assert event.message == f"Dispute resolved: 20.00 KES is with the customer. {SEEN}"
+    assert event.message == f"Dispute resolved: the provider took back 20.00 KES. {SEEN}"
 
 
 def test_lost_dispute_is_credited(paid):

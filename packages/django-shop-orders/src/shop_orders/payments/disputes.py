@@ -116,7 +116,7 @@ def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_curre
             taken = _take(order, payment, listed, taken)
         else:
             problem = _(
-                "It could not be recorded: compare the payment with the provider's page, then enter its state here."
+                "The dispute could not be recorded: look at it on the provider's page, then enter its state here."
             )
     elif is_taken and taken is not None:
         _correct(order, payment, taken, listed)

@@ -195,7 +195,7 @@ def give_up(row_id: int, *, with_payment: bool = False) -> None:
 
 
 def _payment_with_reference(order: Order, payment: Payment, row: ProviderEvent) -> Payment | None:
-    """The payment with the event's reference, which is not that of the given payment. None if the event is decided.
+    """The payment with the event's reference, which the given payment does not have. None if the event was decided.
 
     The reference of a payment never changes. Money of another transaction becomes a separate payment; the end of
     another attempt does not end this one.

@@ -186,7 +186,7 @@ def resolve_dispute(
     if reference not in known:
         raise InvalidTransition(_("This dispute is not held for review, or was resolved already."))
     disputes.resolve(order, payment, reference, taken, is_lost=is_lost, reason=reason)
-    text = _("Dispute resolved: %(amount)s %(currency)s is with the customer. %(reason)s")
+    text = _("Dispute resolved: the provider took back %(amount)s %(currency)s. %(reason)s")
     values = {"amount": as_text(taken, payment.currency), "currency": payment.currency, "reason": reason}
     events.record(order, "dispute_resolved", is_public=False, by=by, message=text % values)
 

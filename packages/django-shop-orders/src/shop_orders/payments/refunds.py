@@ -74,7 +74,7 @@ def queue_refund(
     exceeds it is credited; with ``credit=False`` it is not, and the customer owes it again.
     ``restock`` is ``{product_ref: units}`` of shipped goods that came back and can be sold again. ``cancel`` is
     ``{product_ref: units}`` of ``lines`` that will not be sent: their stock is released, and their whole price is
-    credited, so with a lower amount the rest shows as ``refund_due``. The default is as many as are not shipped,
+    credited, so with a lower amount the rest shows as ``refund_due``. The default is all that are not shipped,
     without those in ``restock``; with ``credit=False``, none. An order of which nothing is left to send becomes
     shipped, or cancelled if no part of it was shipped.
 
