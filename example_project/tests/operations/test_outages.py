@@ -83,6 +83,7 @@ class Refused(Exception):
         (OperationalError, "57P03"),  # starting up
         (OperationalError, "57P01"),  # shutting down
         (OperationalError, "53300"),  # out of connections
+        (OperationalError, "57014"),  # a statement took longer than statement_timeout
         (OperationalError, None),  # no connection
     ],
 )

@@ -9,13 +9,25 @@ from django.db import connection
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, pages, queries
-from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, FROM_RELATED, IN_ORDER, IN_WINDOW
+from shop_catalog.browsing.matching import (
+    COLLECTED,
+    COLLECTED_BELOW,
+    FREELY,
+    FROM_LEAF,
+    FROM_LEAVES,
+    FROM_RELATED,
+    IN_ORDER,
+    IN_WINDOW,
+    IN_WINDOW_OF_4,
+    IN_WINDOW_OF_16,
+    WINDOWS,
+)
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Product, SearchWord
 from shop_catalog.search import by_words, planning
 from shop_catalog.search.planning import FEW
-from shop_catalog.wording import simplify
+from shop_catalog.wording import Needle, simplify, terms_of
 from shop_core.db.compiled import uses_plain_queries
 
 pytestmark = pytest.mark.django_db
@@ -116,9 +128,9 @@ def test_compiled_page_query_returns_the_rows_of_the_plain_queryset(shop):
 
 def readings(filters, ordering):
     """The ways in which a page can be found."""
-    yield from (FREELY, IN_WINDOW, COLLECTED)
+    yield from (FREELY, *WINDOWS, COLLECTED)
     if filters.category:
-        yield IN_ORDER
+        yield from (IN_ORDER, COLLECTED_BELOW)
     if filters == Filters(category="fruit") and ordering == "newest":
         yield FROM_LEAF
     if filters == Filters(category=filters.category) and filters.category and ordering == "newest" and HAS_ARRAYS:
@@ -178,6 +190,20 @@ def test_a_window_limits_the_search_for_products_that_match_several_filters():
     assert reading(Filters(min_price=Decimal(1))) == IN_WINDOW
     assert reading(Filters(category="food", featured=True)) == IN_WINDOW
     assert reading(Filters(attributes=(("colour", "red"), ("size", "L")))) == IN_WINDOW
+    assert reading(Filters(attributes=(("brand", "Zeta"),)), ordering="-name") == IN_WINDOW
+    assert reading(Filters(in_stock=False), ordering="price") == IN_WINDOW
+    assert reading(Filters(min_price=Decimal(1), max_price=Decimal(2)), ordering="-price") == FREELY
+
+
+def test_if_some_products_of_the_window_match_a_wider_one_is_searched():
+    wider = [listing._wider_window(found, limit=20) for found in (0, 1, 2, 7, 8, 20)]
+    assert wider == ["", "", IN_WINDOW_OF_16, IN_WINDOW_OF_16, IN_WINDOW_OF_4, IN_WINDOW_OF_4]
+
+
+def test_a_large_category_is_looked_up_for_each_product():
+    assert not listing._is_large({})
+    assert not listing._is_large({"product_count": 499, "newest_id": 10_000})
+    assert listing._is_large({"product_count": 500, "newest_id": 10_000})
 
 
 def test_products_beyond_the_window_are_found(shop, monkeypatch):
@@ -491,3 +517,19 @@ def test_suggestions_include_products_and_categories(teapots):
 
 def test_simplify_removes_case_accents_and_extra_blanks():
     assert simplify("  Blåbær   TÉ\n") == "blabaer te"
+
+
+def test_only_the_last_of_joined_words_may_be_the_beginning_of_a_word():
+    """Every SKU may begin with the same letters: the beginning of all of them is not looked up in the index."""
+    [term] = terms_of("SKU-00")
+    assert term.alternatives == ((Needle("sku00", True),), (Needle("sku", False), Needle("00", True)))
+
+
+def test_names_are_not_searched_for_a_word_that_no_name_has():
+    products.create("A-7", name="Apple", description="The best", price=Decimal(1))
+    assert [planning.plan(text).is_in_names for text in ("the", "best apple", "apple", "7")] == [
+        False,
+        False,
+        True,
+        True,
+    ]

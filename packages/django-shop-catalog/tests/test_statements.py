@@ -17,7 +17,16 @@ from django.utils import timezone
 from shop_catalog import bulk, categories, facets, inventory, products, reviews
 from shop_catalog.browsing import Filters, counting
 from shop_catalog.browsing import queries as browsing_queries
-from shop_catalog.browsing.matching import COLLECTED, FREELY, FROM_LEAF, FROM_LEAVES, FROM_RELATED, IN_ORDER, IN_WINDOW
+from shop_catalog.browsing.matching import (
+    COLLECTED,
+    COLLECTED_BELOW,
+    FREELY,
+    FROM_LEAF,
+    FROM_LEAVES,
+    FROM_RELATED,
+    IN_ORDER,
+    WINDOWS,
+)
 from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.facets import queries as facet_queries
@@ -172,7 +181,7 @@ def pages(now, bounds):
         Filters(with_unpublished=True), Filters(attributes=(("size", "L"),)),
     ]  # fmt: skip
     for filters in narrowed:
-        for reading in (FREELY, IN_ORDER, IN_WINDOW, COLLECTED):
+        for reading in (FREELY, IN_ORDER, *WINDOWS, COLLECTED, COLLECTED_BELOW):
             yield (filters.shape, None, reading, "price", False, 50), values
     by_links = {FROM_LEAF: Filters(category="x")}
     if connection.vendor == "postgresql":

@@ -120,7 +120,7 @@ def check_jit(
     return [
         CheckWarning(
             f'PostgreSQL compiles the statements of the database "{alias}" that it expects to be expensive (JIT): '
-            "in a shop of 100,000 products and more, searches and filtered lists take up to a second longer.",
+            "in a large shop, filtered lists can take twice as long or longer.",
             hint=f"ALTER DATABASE {connection.ops.quote_name(str(connection.settings_dict['NAME']))} SET jit = off; "
             "It applies to new connections.",
             id="shop_catalog.W006",

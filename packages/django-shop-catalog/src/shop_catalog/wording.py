@@ -46,7 +46,10 @@ class Needle(NamedTuple):
 
 
 class Term(NamedTuple):
-    """The text between two spaces of a search. A product must have all needles of one of the alternatives."""
+    """The text between two spaces of a search. A product must have all needles of one of the alternatives.
+
+    Of words joined by a hyphen or another sign, only the last one may be the beginning of a longer word.
+    """
 
     compact: str
     alternatives: tuple[tuple[Needle, ...], ...]
@@ -123,8 +126,9 @@ def _term(runs: list[str]) -> Term:
     if len(runs) == 1:
         return Term(runs[0][:MAX_LENGTH], (tuple(_needles(runs[0])),))
     joined = "".join(runs)[:MAX_LENGTH]
-    apart = tuple(dict.fromkeys(needle for run in runs[:MAX_TERMS] for needle in _needles(run)))
-    return Term(joined, ((_needle(joined),), apart))
+    *whole, last = runs[:MAX_TERMS]
+    apart = [needle._replace(is_prefix=False) for run in whole for needle in _needles(run)]
+    return Term(joined, ((_needle(joined),), tuple(dict.fromkeys([*apart, *_needles(last)]))))
 
 
 def _needles(run: str) -> Iterator[Needle]:

@@ -18,12 +18,14 @@ from shop_catalog.browsing import counting, pages, queries
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.matching import (
     COLLECTED,
+    COLLECTED_BELOW,
     FREELY,
     FROM_LEAF,
     FROM_LEAVES,
     FROM_RELATED,
     IN_ORDER,
     IN_WINDOW,
+    WINDOWS,
     matching_products,
 )
 from shop_catalog.browsing.queries import ListedProduct, Place
@@ -35,6 +37,9 @@ from shop_catalog.search import Prepared, backend
 COUNT_CAP = 1000
 """Matching products are counted up to this number."""
 
+
+LARGE = 20
+"""A category is large if at least one of so many products is in it."""
 
 MOST_LEAVES = 200
 """The maximum number of categories whose newest products are read one by one."""
@@ -219,7 +224,25 @@ def _page(
 
     reading = _reading(filters, values, ordering=ordering, limit=limit)
     rows = page(reading)
-    return rows if reading != IN_WINDOW or len(rows) > limit else page(COLLECTED)
+    if reading != IN_WINDOW or len(rows) > limit:
+        return rows
+    wider = _wider_window(len(rows), limit=limit)
+    rows = page(wider) if wider else []
+    return rows if len(rows) > limit else page(COLLECTED_BELOW if _is_large(values) else COLLECTED)
+
+
+def _is_large(values: Mapping[str, Any]) -> bool:
+    """Whether the category of the filter, if there is one, has so many products that its index is of no use."""
+    below, newest = values.get("product_count") or 0, values.get("newest_id") or 0
+    return bool(LARGE * below >= newest > 0)
+
+
+def _wider_window(found: int, *, limit: int) -> str:
+    """The smallest window that probably has a page, if the first one had ``found`` products; "" if none has.
+
+    Then so few products match that all of them can be collected and sorted.
+    """
+    return next((each for each, size in WINDOWS.items() if 2 * size * found >= 3 * (limit + 1)), "")
 
 
 def _arguments(filters: Filters) -> tuple[dict[str, Any], Hashable]:
@@ -275,7 +298,8 @@ def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limi
     """How to find the page.
 
     The database estimates a single condition well. It cannot estimate how many products meet two conditions at once,
-    nor, in a prepared statement, how many are in a range of prices or ratings. It might then search the whole shop.
+    nor, in a prepared statement, how many are in a range of prices or ratings, nor that a brand is in one part of the
+    list because its name begins the products' names. It might then search the whole shop.
     """
     if filters.q:
         return FREELY
@@ -285,9 +309,14 @@ def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limi
     if others == Filters() and filters.related_to and not filters.category:
         return FROM_RELATED if _is_newest_first(ordering) and _has_arrays() else FREELY
     column = ORDERINGS[ordering].column
+    if filters == filters.only_for(column):
+        return FREELY
     ranges = {"price": (filters.min_price, filters.max_price), "rating_average": (filters.rating,)}
     has_other_range = any(value is not None for name, given in ranges.items() if name != column for value in given)
-    return IN_WINDOW if filters.condition_count > 1 or has_other_range else FREELY
+    has_terms = bool(filters.attributes) or filters.in_stock is not None
+    if filters.condition_count > 1 or has_other_range or (has_terms and not _is_newest_first(ordering)):
+        return IN_WINDOW
+    return FREELY
 
 
 def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int) -> str:

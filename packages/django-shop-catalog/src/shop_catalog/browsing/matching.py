@@ -15,17 +15,21 @@ from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
 
-FREELY, IN_ORDER, IN_WINDOW, COLLECTED = "free", "order", "window", "all"
+FREELY, IN_ORDER, COLLECTED, COLLECTED_BELOW = "free", "order", "all", "all, checked"
+IN_WINDOW, IN_WINDOW_OF_4, IN_WINDOW_OF_16 = "window", "window of 4", "window of 16"
 FROM_LEAF, FROM_LEAVES, FROM_RELATED = FROM_LINKS = "leaf", "leaves", "related"
 """How a list finds its page.
 
 ``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: the same, but
-only among the next ``WINDOW`` products, so that the whole shop is not read if few products match. ``COLLECTED``:
-all matching products, sorted. ``FROM_LINKS``: the newest links of a category, of each category of a subtree, or of
-each category of a product, by their index.
+only among the next ``WINDOW`` products, so that the whole shop is not read if few products match. ``IN_WINDOW_OF_4``
+and ``IN_WINDOW_OF_16``: among so many times more, if some of the first match. ``COLLECTED``: all matching products,
+sorted. ``COLLECTED_BELOW``: the same, but the category is large, so it is looked up for each of them. ``FROM_LINKS``:
+the newest links of a category, of each category of a subtree, or of each category of a product, by their index.
 """
 
 WINDOW = 1000
+WINDOWS = {IN_WINDOW: 1, IN_WINDOW_OF_4: 4, IN_WINDOW_OF_16: 16}
+"""How many times ``WINDOW`` products are searched."""
 
 
 def matching_products(
@@ -58,7 +62,7 @@ def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QueryS
     names = ("tree_id", "lft", "rght")
     if reading in FROM_LINKS:
         return products  # the list begins with the links of the category
-    if reading in {IN_ORDER, IN_WINDOW}:
+    if reading in {IN_ORDER, COLLECTED_BELOW, *WINDOWS}:
         bounds = {name: p(name, Category._meta.get_field(name)) for name in names}
         return products.filter(is_linked_below(OuterRef("pk"), **bounds))
     if reading == COLLECTED:

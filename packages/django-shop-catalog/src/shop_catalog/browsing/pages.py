@@ -14,12 +14,14 @@ from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.keysets import RowIsAfter
 from shop_catalog.browsing.matching import (
     COLLECTED,
+    COLLECTED_BELOW,
     FROM_LINKS,
-    IN_WINDOW,
     WINDOW,
+    WINDOWS,
     has_stock_column,
     matching_products,
     newest_links,
+    one_by_one,
     product_field,
 )
 from shop_catalog.models import Product
@@ -71,9 +73,9 @@ def build_page(
         products = _from_links(p, products, filters, order, reading=reading, has_after=has_after, limit=limit)
     elif has_after:
         products = _after(p, products, order)
-    if reading == IN_WINDOW:
-        products = _in_window(p, products, filters, order, has_after=has_after)
-    sort = order.without_index if reading == COLLECTED else order.sort
+    if reading in WINDOWS:
+        products = _in_window(p, products, filters, order, size=WINDOW * WINDOWS[reading], has_after=has_after)
+    sort = order.without_index if reading in {COLLECTED, COLLECTED_BELOW} else order.sort
     if search is not None:
         products = _found(p, search, products.order_by(*sort)[:limit], order)
     rows: QuerySet[Any, Any] = _columns(products, order).order_by(*sort)[:limit]
@@ -129,12 +131,12 @@ def _from_links(
 
 
 def _in_window(
-    p: Any, products: QuerySet[Any, Any], filters: Filters, order: _Order, *, has_after: bool
+    p: Any, products: QuerySet[Any, Any], filters: Filters, order: _Order, *, size: int, has_after: bool
 ) -> QuerySet[Any, Any]:
-    """Those of the products that are among the next ``WINDOW`` of the list."""
+    """Those of the products that are among the next ``size`` of the list."""
     window = _sortable(matching_products(p, filters.only_for(order.column)), order)
     window = _after(p, window, order) if has_after else window
-    return products.filter(pk__in=window.order_by(*order.sort).values("pk")[:WINDOW])
+    return products.filter(one_by_one(window.order_by(*order.sort).values("pk")[:size]))
 
 
 def _columns(products: QuerySet[Any, Any], order: _Order) -> QuerySet[Any, Any]:

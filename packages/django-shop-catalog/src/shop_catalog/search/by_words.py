@@ -165,7 +165,7 @@ def _groups(found: Plan, shape: Shape) -> Iterator[Group]:
 
     if found.has_code:
         yield group(Part.BY_SKU, Way.BY_INDEX)
-    if has_words_only:
+    if has_words_only and found.is_in_names:
         yield group(Part.BY_NAME, found.way_in_names)
     yield group(Part.OTHERS, shape.way)
 

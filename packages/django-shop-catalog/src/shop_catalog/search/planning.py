@@ -45,7 +45,10 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """``terms`` is empty if nothing can be found. ``corrected`` is the text that is searched instead, or ""."""
+    """``terms`` is empty if nothing can be found. ``corrected`` is the text that is searched instead, or "".
+
+    ``is_in_names`` is false if no product has all words in its name.
+    """
 
     terms: tuple[Term, ...] = ()
     corrected: str = ""
@@ -54,6 +57,7 @@ class Plan:
     way: Way = Way.BY_INDEX
     way_in_names: Way = Way.BY_INDEX
     is_few: bool = True
+    is_in_names: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,11 @@ class _Reading:
         reads about ``PAGE * total / n`` rows.
         """
         return min(FREQUENT, isqrt(PAGE * self.total))
+
+    @property
+    def is_in_names(self) -> bool:
+        """Whether each word is in a name. Words with digits may be, since those of SKUs are not counted."""
+        return all(number or not term.compact.isalpha() for term, number in zip(self.terms, self.names, strict=True))
 
     @property
     def unknown(self) -> list[int]:
@@ -110,6 +119,7 @@ def plan(text: str) -> Plan:
         way=way,
         way_in_names=way_in_names,
         is_few=min(reading.products) <= FEW,
+        is_in_names=reading.is_in_names,
     )
 
 

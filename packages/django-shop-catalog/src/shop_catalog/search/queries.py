@@ -83,7 +83,10 @@ def exists(terms: Sequence[Term]) -> bool:
 
 
 def sample(*searches: tuple[Sequence[Term], str], size: int) -> list[int]:
-    """How many of the newest listed products match each search, given as terms and mark. Compares their texts."""
+    """How many of the newest listed products match each search, given as terms and mark. Compares their texts.
+
+    Newest by their keys, as the groups of a search are listed.
+    """
     connection = _reader()
     position = "strpos" if connection.vendor == "postgresql" else "instr"
     columns, values = [], []
@@ -96,7 +99,7 @@ def sample(*searches: tuple[Sequence[Term], str], size: int) -> list[int]:
         columns.append(f"coalesce(sum(CASE WHEN {' AND '.join(conditions)} THEN 1 ELSE 0 END), 0)")
     sql = (
         f"SELECT {', '.join(columns)} FROM (SELECT search_text FROM shop_catalog_product"  # noqa: S608
-        f" WHERE parent_id IS NULL AND is_active ORDER BY created_at DESC, id DESC LIMIT {size}) AS newest"
+        f" WHERE parent_id IS NULL AND is_active ORDER BY id DESC LIMIT {size}) AS newest"
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
