@@ -95,6 +95,11 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
         staff(409),
         {"amount": "1.00"},
     ),
+    ("POST", "/orders/staff/orders/{number}/payments/{payment_id}/resolve-dispute/"): (
+        "staff",
+        staff(409),
+        {"amount": "1.00", "reason": "Seen"},
+    ),
     ("POST", "/orders/staff/orders/{number}/process/"): ("staff", staff(200), {}),
     ("POST", "/orders/staff/orders/{number}/refund/"): ("staff", staff(409), {}),
     ("POST", "/orders/staff/orders/{number}/reinstate/"): ("staff", staff(409), {}),

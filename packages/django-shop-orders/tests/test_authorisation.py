@@ -45,6 +45,7 @@ MATRIX = {
     ("POST", "/staff/orders/{number}/payments/"): (401, 403, 403, 403, 422, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/capture/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/resolve/"): (401, 403, 403, 403, 409, 401),
+    ("POST", "/staff/orders/{number}/payments/{payment_id}/resolve-dispute/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/payments/{payment_id}/record-refund/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/refund/"): (401, 403, 403, 403, 409, 401),
     ("POST", "/staff/orders/{number}/refunds/{refund_id}/resolve/"): (401, 403, 403, 403, 404, 401),
@@ -61,6 +62,7 @@ BODIES = {
     "/staff/orders/{number}/note/": {"text": "Called back"},
     "/staff/orders/{number}/restock/": {"lines": [{"product": "978-1", "quantity": 1}]},
     "/staff/orders/{number}/payments/{payment_id}/resolve/": {"amount": "1.00"},
+    "/staff/orders/{number}/payments/{payment_id}/resolve-dispute/": {"amount": "1.00", "reason": "Seen"},
     "/staff/orders/{number}/payments/{payment_id}/record-refund/": {"amount": "1.00"},
     "/staff/orders/{number}/refunds/{refund_id}/resolve/": {"succeeded": True},
 }
