@@ -9,9 +9,9 @@ from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from shop_notify import delivery
-from shop_notify.delivery import claiming, draining, queries, settling, workers
+from shop_notify.delivery import claiming, draining, queries, reports, settling, workers
 from shop_notify.models import Attempt, Notification
-from shop_notify.notifiers import MemoryNotifier, Notifier, Receipt
+from shop_notify.notifiers import MemoryNotifier, Notifier, Receipt, Report
 from shop_notify.signals import notification_sent
 
 pytestmark = pytest.mark.django_db
@@ -241,3 +241,15 @@ def test_only_the_list_of_workers_is_written_without_waiting_for_the_disk():
         transaction = statements[index - 1 : statements.index("COMMIT", index) + 1]
         assert transaction[0] == "BEGIN"
         assert not any("shop_notify_notification" in sql for sql in transaction)
+
+
+def test_reports_find_messages_whose_long_provider_ids_differ_at_the_end(monkeypatch):
+    ids = ["p" * 250 + end for end in "ab"]
+    for event_id, provider_id in zip("ab", ids, strict=True):
+        monkeypatch.setattr(Watching, "receipt", Receipt(provider_id=provider_id))
+        Notification.objects.create(
+            event_id=event_id, event="loan_made", alias="world", channel="memory", address="a@example.org", text="t"
+        )
+        delivery.deliver_due()
+    reports.receive_reports("world", [Report(provider_id=ids[1], status="Success", state="delivered")])
+    assert list(Notification.objects.order_by("event_id").values_list("state", flat=True)) == ["sent", "delivered"]

@@ -33,7 +33,7 @@ def deliveries(reference: str, *, audience: str = "customer") -> list[Delivery]:
     """
     if not storable.is_storable(reference + audience):
         return []
-    rows = Notification.objects.about(reference).filter(audience=audience)
+    rows = Notification.objects.about(storable.stored_id(reference)).filter(audience=audience)
     return [_delivery(row) for row in rows]
 
 

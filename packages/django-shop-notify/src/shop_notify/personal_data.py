@@ -17,6 +17,7 @@ from shop_core.db.transactions import in_transaction
 from shop_notify.managers import NotificationQuerySet
 from shop_notify.models import DeliveryReport, Notification, Preference, State
 from shop_notify.recipients import suppressions
+from shop_notify.storable import stored_id
 
 Person = Mapping[str, Any]
 
@@ -92,7 +93,7 @@ def _sent_to(person: Person) -> NotificationQuerySet:
 
 def _about(person: Person) -> NotificationQuerySet:
     """The messages to a person, and those to others about their orders."""
-    references = [reference for reference in person.get("references", ()) if reference]
+    references = [stored_id(reference) for reference in person.get("references", ()) if reference]
     return Notification.objects.filter(_is_to(person) | Q(reference__in=references))
 
 
@@ -104,7 +105,7 @@ def _is_to(person: Person) -> Q:
 def _keys(person: Person) -> list[str]:
     """The keys of recipients, with the one that the default of REQUEST_RECIPIENT gives to a user."""
     user = person.get("user")
-    return [key for key in person.get("keys", ()) if key] + ([f"user:{user}"] if user else [])
+    return [stored_id(key) for key in (*person.get("keys", ()), f"user:{user}" if user else "") if key]
 
 
 def _emails(person: Person) -> list[str]:

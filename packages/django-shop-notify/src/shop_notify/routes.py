@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache, partial
@@ -27,7 +28,7 @@ from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Notifier
-from shop_notify.storable import storable_payload, storable_text
+from shop_notify.storable import storable_payload, storable_text, stored_id
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,12 @@ class Route:
     when: Mapping[str, Any] = field(default_factory=dict)
     """``{payload key: value}``; dots reach into nested mappings, a list matches any of its values. All must match."""
     context: str = ""
-    """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``."""
+    """For a signal without payload: dotted path of ``(sender, **kwargs) -> payload``; None: no message."""
     event_id: str = ""
     """For a signal without ``event_id``: dotted path of ``(sender, **kwargs) -> text``.
 
-    Without it a signal that is sent twice becomes two messages.
+    If it is missing or returns nothing, the id of the signal counts. Without any, a signal that is sent twice becomes
+    two messages.
     """
     reference: str = "order.number"
     """Payload key whose value is stored with the notification, so that it can be found."""
@@ -86,10 +88,58 @@ class Route:
             )
         if isinstance(entry["via"], str) or isinstance(entry.get("to", ()), str):
             raise RouteRefused(_("“via” and “to” of a route must be lists."))
-        return cls(**entry)
+        route = cls(**entry)
+        for name, is_right in _RIGHT.items():
+            if not is_right(getattr(route, name)):
+                raise RouteRefused(
+                    _("“%(name)s” of a route cannot be %(value)r.") % {"name": name, "value": getattr(route, name)}
+                )
+        return route
+
+    @property
+    def hooks(self) -> list[str]:
+        """Dotted paths of the site's functions that this route calls."""
+        return [path for path in (self.context, self.event_id, *(name for name in self.to if "." in name)) if path]
 
     def matches(self, payload: Mapping[str, Any]) -> bool:
         return all(_is_wanted(_value_at(payload, key), wanted) for key, wanted in self.when.items())
+
+
+def _is_text(value: Any, longest: int = 200) -> bool:
+    return isinstance(value, str) and len(value) <= longest
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= MOST_MINUTES
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, Iterable) and all(_is_text(item) for item in value)
+
+
+def _is_fallback(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(wanted, Mapping) and _is_text(wanted.get("via")) and _is_number(wanted.get("after_minutes", 0))
+        for wanted in value.values()
+    )
+
+
+MOST_MINUTES = 366 * 24 * 60
+
+_RIGHT: Mapping[str, Callable[[Any], bool]] = {
+    "event": lambda value: bool(value) and _is_text(value, 100),
+    "via": _are_texts,
+    "to": _are_texts,
+    "when": lambda value: isinstance(value, Mapping) and _are_texts(value),
+    "context": _is_text,
+    "event_id": _is_text,
+    "reference": _is_text,
+    "group": lambda value: _is_text(value, 50),
+    "priority": lambda value: isinstance(value, int) and 1 <= value <= 9,
+    "expires_after_minutes": lambda value: value is None or _is_number(value),
+    "fallback": _is_fallback,
+}
+"""What the columns and the delivery can use: ``{key of a route: whether a value is right}``."""
 
 
 def connect() -> None:
@@ -116,16 +166,63 @@ def _connect_again(*, setting: str, enter: bool, **kwargs: Any) -> None:  # noqa
 @cache
 def _receiver(path: str) -> Callable[..., None]:
     def receive(sender: Any, **kwargs: Any) -> None:
+        """Put the messages of the signal's routes. A route that fails stops no other.
+
+        An error reaches the sender only if the signal has an ``event_id``: such a sender uses ``send_robust`` and
+        repeats the signal. Any other sender, such as a log-in, must not fail because of a message.
+        """
         kwargs.pop("signal", None)
-        put = partial(outbox.put, plan(path, sender, **kwargs))
-        origin = _connection_of_sender(sender)
-        if origin.alias != connection_of(Notification).alias and has_transaction(origin):
-            # The outbox is in another database: a rollback of the sender would not remove a message from it.
-            transaction.on_commit(put, using=origin.alias, robust=True)
-        else:
-            put()
+        planned, errors = _plan_each(path, sender, kwargs)
+        if kwargs.get("event_id"):
+            _put(planned, sender)
+            if errors:
+                raise errors[0]
+            return
+        try:
+            with _savepoints(sender):
+                _put(planned, sender)
+        except Exception:
+            logger.exception("The messages of the signal %s could not be put into the outbox.", path)
 
     return receive
+
+
+def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[Notification], list[Exception]]:
+    """The notifications of the routes that work, and the errors of the others, which are logged."""
+    planned: list[Notification] = []
+    errors: list[Exception] = []
+    for number, entry in _entries_of(path):
+        try:
+            route = Route.read(entry)
+            with _savepoints(sender) if route.hooks else nullcontext():
+                planned += _planned(route, sender, kwargs)
+        except Exception as error:
+            logger.exception("Route %s (signal %s, event %s) failed.", number, path, entry.get("event"))
+            errors.append(error)
+    return planned, errors
+
+
+def _put(planned: Sequence[Notification], sender: Any) -> None:
+    put = partial(outbox.put, planned)
+    origin = _connection_of_sender(sender)
+    if origin.alias != connection_of(Notification).alias and has_transaction(origin):
+        # The outbox is in another database: a rollback of the sender would not remove a message from it.
+        transaction.on_commit(put, using=origin.alias, robust=True)
+    else:
+        put()
+
+
+@contextmanager
+def _savepoints(sender: Any) -> Iterator[None]:
+    """A savepoint in the transaction of the sender and in that of the outbox, as far as there are any.
+
+    A statement that fails inside it does not end the transaction.
+    """
+    used = (_connection_of_sender(sender), connection_of(Notification))
+    with ExitStack() as stack:
+        for alias in sorted({connection.alias for connection in used if connection.in_atomic_block}):
+            stack.enter_context(transaction.atomic(using=alias))
+        yield
 
 
 def _connection_of_sender(sender: Any) -> BaseDatabaseWrapper:
@@ -135,40 +232,49 @@ def _connection_of_sender(sender: Any) -> BaseDatabaseWrapper:
 
 def plan(signal: str, sender: Any = None, **kwargs: Any) -> list[Notification]:
     """The notifications that a signal would send, as rows that are not saved."""
-    planned: list[Notification] = []
-    for route in _routes_of(signal):
-        payload = load_hook(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
-        if payload.get("notify") is not False and route.matches(payload):
-            planned += _rows(route, payload, _event_id(route, sender, kwargs))
-    return planned
+    return [row for _number, entry in _entries_of(signal) for row in _planned(Route.read(entry), sender, kwargs)]
 
 
-def _routes_of(signal: str) -> Iterator[Route]:
-    return (Route.read(entry) for entry in app_settings.ROUTES if entry.get("signal") == signal)
+def _entries_of(signal: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The routes of a signal in the settings, with their numbers as ``check`` shows them."""
+    return ((number, entry) for number, entry in enumerate(app_settings.ROUTES) if entry.get("signal") == signal)
+
+
+def _planned(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> list[Notification]:
+    payload = load_hook(route.context)(sender, **kwargs) if route.context else kwargs.get("payload", {})
+    if payload is None:
+        return []
+    if not isinstance(payload, Mapping):
+        raise RouteRefused(_("The payload must be a mapping, or None for no message."))
+    if payload.get("notify") is False or not route.matches(payload):
+        return []
+    return list(_rows(route, payload, _event_id(route, sender, kwargs)))
 
 
 def _event_id(route: Route, sender: Any, kwargs: Mapping[str, Any]) -> str:
-    if route.event_id:
-        return str(load_hook(route.event_id)(sender, **kwargs))
-    return str(kwargs.get("event_id") or uuid.uuid4())
+    own = load_hook(route.event_id)(sender, **kwargs) if route.event_id else None
+    for found in (own, kwargs.get("event_id")):
+        if found is not None and str(found):
+            return str(found)
+    return str(uuid.uuid4())
 
 
 def _rows(route: Route, payload: Mapping[str, Any], event_id: str) -> Iterator[Notification]:
     context = storable_payload({key: value for key, value in payload.items() if key not in {"recipients", "notify"}})
-    reference = str(_value_at(payload, route.reference) or "")[:100]
+    reference = stored_id(_value_at(payload, route.reference) or "")
     now = timezone.now()
     for audience, recipient in _recipients(route, payload):
         for alias, notifier, address in _addresses(route.via, recipient):
             expires = route.expires_after_minutes
             lifetime = notifier.expires_after if expires is None else timedelta(minutes=expires)
             yield Notification(
-                event_id=event_id[:100],
+                event_id=stored_id(event_id),
                 event=route.event,
                 alias=alias,
                 channel=notifier.channel,
                 address=address,
                 audience=audience[:100],
-                recipient_key=_text(recipient, "key", 100),
+                recipient_key=stored_id(recipient.get("key") or ""),
                 recipient_name=_text(recipient, "name", 200),
                 language=_text(recipient, "language", 20),
                 group=route.group,
@@ -192,8 +298,12 @@ def _recipients(route: Route, payload: Mapping[str, Any]) -> Iterator[tuple[str,
         elif "." in name:
             found = load_hook(name)(payload)
         else:
-            found = payload.get("recipients", {}).get(name, ())
-        for recipient in [found] if isinstance(found, Mapping) else found:
+            found = (payload.get("recipients") or {}).get(name)
+        for recipient in [found] if isinstance(found, Mapping) else found or ():
+            if not isinstance(recipient, Mapping):
+                raise RouteRefused(
+                    _("A recipient must be a mapping, and “%(name)s” has another value.") % {"name": name}
+                )
             yield name, recipient
 
 

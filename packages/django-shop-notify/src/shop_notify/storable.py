@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -60,6 +61,17 @@ def is_storable(text: str) -> bool:
 def storable_text(text: object) -> str:
     """The text without NUL characters and lone surrogates, which PostgreSQL refuses."""
     return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def stored_id(identifier: object, longest: int = 100) -> str:
+    """An identifier as its column stores it. One that is too long, or has a character that databases refuse, keeps its
+    beginning and gets a digest of the whole, so that two different ones never become one.
+    """
+    text = str(identifier)
+    if len(text) <= longest and is_storable(text):
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{storable_text(text)[: longest - len(digest) - 1]}:{digest}"
 
 
 def storable_count(value: object) -> int | None:

@@ -21,7 +21,7 @@ from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
 from shop_notify.recipients import suppressions
 from shop_notify.signals import notification_delivered, notification_failed
-from shop_notify.storable import storable_text
+from shop_notify.storable import storable_text, stored_id
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def receive_reports(alias: str, reports: Iterable[Report]) -> int:
 def _receive(alias: str, report: Report) -> bool:
     if report.suppress and report.address:
         suppressions.suppress(registry.notifier_class(alias).channel, report.address, reason=report.suppress)
-    provider_id = storable_text(report.provider_id)[:200]
+    provider_id = stored_id(report.provider_id, 200)
     if not provider_id:
         return False
     return _store_and_apply(alias, provider_id, report)

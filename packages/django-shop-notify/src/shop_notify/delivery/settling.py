@@ -19,7 +19,7 @@ from shop_notify.delivery import queries
 from shop_notify.models import Notification, State
 from shop_notify.notifiers.base import Receipt
 from shop_notify.signals import notification_failed, notification_sent
-from shop_notify.storable import storable_cost, storable_count, storable_text
+from shop_notify.storable import storable_cost, storable_count, storable_text, stored_id
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ def _changes(row: Notification, result: Result, now: datetime) -> dict[str, Any]
     if receipt is not None:
         changes |= {
             "sent_at": result.finished_at or now,
-            "provider_id": storable_text(receipt.provider_id or "")[:200],
+            "provider_id": stored_id(receipt.provider_id or "", 200),
             "segments": storable_count(receipt.segments),
             "cost": storable_cost(receipt.cost),
             "cost_currency": storable_text(receipt.currency or "")[:3],

@@ -112,7 +112,7 @@ class AfricasTalkingNotifier(Notifier):
             raise ReportRefused(_("The report lacks an id, a phone number or a known status."))
         return [
             Report(
-                provider_id=data["id"][:200],
+                provider_id=data["id"],
                 status=status,
                 state=state,
                 address=phone,
@@ -185,7 +185,7 @@ def _read_recipient(recipient: Any, *, text: str) -> Receipt:
         currency, cost = _read_cost(str(recipient.get("cost", "")))
         parts = recipient.get("messageParts")
         return Receipt(
-            provider_id=str(recipient.get("messageId", ""))[:200],
+            provider_id=str(recipient.get("messageId", "")),
             provider_code=str(code),
             segments=parts if isinstance(parts, int) and 0 < parts < 100 else count_segments(text).parts,
             cost=cost,

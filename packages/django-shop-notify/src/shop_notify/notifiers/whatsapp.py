@@ -71,7 +71,7 @@ class AfricasTalkingWhatsAppNotifier(Notifier):
             provider_id, status = str(data["messageId"]), str(data.get("status", ""))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnknownOutcome(_("The gateway's response could not be read.")) from error
-        return Receipt(provider_id=provider_id[:200], provider_code=status[:50], response={"status": status})
+        return Receipt(provider_id=provider_id, provider_code=status[:50], response={"status": status})
 
 
 def text_at(context: Mapping[str, Any], path: str) -> str:
