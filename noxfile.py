@@ -137,6 +137,18 @@ def simulate(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST)
+def hosts(session: nox.Session) -> None:
+    """Run the story of tests/hosts on sites of each kind, on SQLite and on PostgreSQL."""
+    install(
+        session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "pytest", "pytest-django", "celery"
+    )
+    command = ["python", "-m", "pytest", "-c", "tests/pytest.ini", "tests/test_hosts.py", *session.posargs]
+    session.run(*command, env={"DATABASE_URL": ""})
+    with database(session) as url:
+        session.run(*command, env={"DATABASE_URL": url, "SHOP_TEST_HOSTS": "all"})
+
+
+@nox.session(python=NEWEST)
 def proofs(session: nox.Session) -> None:
     """Run the tests of races, crashes, outages and random sequences at full size: ``-- catalog orders notify``.
 

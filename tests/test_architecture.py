@@ -314,3 +314,18 @@ def test_migrations_use_no_setting_except_the_user_model(package):
 def test_no_module_has_a_catch_all_name():
     forbidden = {"utils.py", "services.py", "common.py", "helpers.py"}
     assert [str(path) for package in PACKAGES for path in modules(package) if path.name in forbidden] == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_links_of_the_admin_name_their_admin_site(package):
+    """Without ``current_app``, a page of a second AdminSite leads to the first one, or to none."""
+    strays = []
+    for path in modules(package):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and "admin:" in ast.unparse(node.args[0] if node.args else node.func):
+                is_reverse = ast.unparse(node.func) == "reverse"
+                if is_reverse and not any(keyword.arg == "current_app" for keyword in node.keywords):
+                    strays.append(f"{path.name}:{node.lineno}")
+                if ast.unparse(node.func) in {"redirect", "reverse_lazy", "resolve_url"}:
+                    strays.append(f"{path.name}:{node.lineno}")
+    assert strays == []

@@ -21,14 +21,14 @@ CORE: Mapping[str, str] = {
     "model_admins": "ReadOnly SafeList",
     "money": "exponent unit quantise as_text",
     "db.compiled": "CompiledQuery LiteralInteger is_newer_than_tested uses_plain_queries",
-    "db.rows": "insert_values_sql field_of chunks",
+    "db.rows": "insert_values_sql field_of chunks as_stored",
     "db.transactions": (
         "in_transaction outside_transaction CalledInTransaction non_atomic has_transaction repeat_once is_temporary "
-        "connection_of app_routing"
+        "connection_of app_routing outside_event_loop"
     ),
     "api.auth": "ConfiguredAuth check_permission has_credential",
     "api.bodies": "BodyRefused check check_value refuse_constant unique_keys",
-    "api.problems": "Problems Problem FieldProblem responses reads_stream",
+    "api.problems": "Problems Problem FieldProblem responses",
     "api.types": "In safe_text",
     "api.views": "keep_private make_non_atomic make_private",
 }

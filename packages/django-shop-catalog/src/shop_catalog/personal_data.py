@@ -6,6 +6,7 @@ A person is a mapping of plain values, of which this package reads ``user``, the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -30,7 +31,7 @@ def export_personal_data(person: Person) -> dict[str, Any]:
                 "body": review.body,
                 "status": review.status,
                 "reply": review.reply,
-                "created_at": review.created_at.isoformat(),
+                "created_at": review.created_at.astimezone(UTC).isoformat(),
             }
             for review in _reviews(person).select_related("product").order_by("pk")
         ]

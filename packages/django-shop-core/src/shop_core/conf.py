@@ -21,11 +21,7 @@ class BaseSettings:
         return getattr(settings, self.setting, {}).get(name, default)
 
     def require(self, name: str) -> Any:
-        """The value of a setting without a default.
-
-        Raises:
-            ImproperlyConfigured: it is missing.
-        """
+        """The value of a setting without a default; ImproperlyConfigured if it is missing."""
         values = getattr(settings, self.setting, {})
         if name not in values:
             raise ImproperlyConfigured(f'{self.setting}["{name}"] is not set. See `manage.py check`.')

@@ -99,7 +99,7 @@ class NotificationAdmin(ReadOnly, SafeList):
     @admin.display(description=gettext_lazy("As sent, or as it would be sent now"))
     def content(self, row: Notification) -> str:
         shown = preview_notification(row)
-        url = reverse("admin:shop_notify_notification_html", args=[row.pk]) if shown.html else ""
+        url = self._url("html", row) if shown.html else ""
         page = format_html('<p><a href="{}" target="_blank" rel="noopener">{}</a></p>', url, _("See the HTML"))
         return format_html(
             '<p><strong>{}</strong></p><pre style="white-space:pre-wrap">{}</pre>{}{}',
@@ -108,6 +108,9 @@ class NotificationAdmin(ReadOnly, SafeList):
             page if url else "",
             shown.problem,
         )
+
+    def _url(self, name: str, row: Notification) -> str:
+        return reverse(f"admin:shop_notify_notification_{name}", args=[row.pk], current_app=self.admin_site.name)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -144,7 +147,7 @@ class NotificationAdmin(ReadOnly, SafeList):
                 text = _("It will be sent to %(to)s.") if is_new else again
                 level = messages.SUCCESS if is_new else messages.WARNING
                 self.message_user(request, text % {"to": mask(resent.address)}, level)
-                return HttpResponseRedirect(reverse("admin:shop_notify_notification_change", args=[resent.pk]))
+                return HttpResponseRedirect(self._url("change", resent))
         context = {**self._page(request, _("Send again")), "form": form, "original": row}
         return TemplateResponse(request, "admin/shop_notify/notification/resend.html", context)
 

@@ -7,6 +7,7 @@ A person is a mapping of plain values: ``user`` (the primary key as text), ``key
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from django.db.models import Q
@@ -37,7 +38,7 @@ def export_personal_data(person: Person) -> dict[str, Any]:
                 "state": row.state,
                 "subject": row.subject,
                 "text": row.text,
-                "created_at": row.created_at.isoformat(),
+                "created_at": row.created_at.astimezone(UTC).isoformat(),
                 "reports": [report.status for report in row.reports.all()],
             }
             for row in rows

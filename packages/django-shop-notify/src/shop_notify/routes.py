@@ -19,7 +19,7 @@ from django.dispatch import Signal, receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from shop_core.db.transactions import connection_of, has_transaction
+from shop_core.db.transactions import connection_of, has_transaction, outside_event_loop
 from shop_core.hooks import load_hook
 
 from shop_notify import outbox
@@ -172,6 +172,9 @@ def _receiver(path: str) -> Callable[..., None]:
         repeats the signal. Any other sender, such as a log-in, must not fail because of a message.
         """
         kwargs.pop("signal", None)
+        outside_event_loop(lambda: write(sender, kwargs))
+
+    def write(sender: Any, kwargs: Mapping[str, Any]) -> None:
         planned, errors = _plan_each(path, sender, kwargs)
         if kwargs.get("event_id"):
             _put(planned, sender)

@@ -40,7 +40,7 @@ def request_user(request: HttpRequest) -> Any:
 
 def fields_from_user(user: Any) -> Mapping[str, str]:
     """The default of NEW_CUSTOMER: names and e-mail address if the user model has them, and the active language."""
-    email_field = getattr(type(user), "EMAIL_FIELD", "email")
+    email_field = getattr(user, "EMAIL_FIELD", "email")
     return {
         "first_name": getattr(user, "first_name", "") or "",
         "last_name": getattr(user, "last_name", "") or "",

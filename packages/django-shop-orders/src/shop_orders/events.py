@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import UTC, timedelta
 from functools import partial
 from typing import Any
 
@@ -176,7 +176,7 @@ def order_payload(
             ],
             "tax_lines": [_tax_line(charge, currency) for charge in charges if charge.kind == Charge.Kind.TAX],
             "account": _account(order),
-            "placed_at": order.placed_at.isoformat(),
+            "placed_at": order.placed_at.astimezone(UTC).isoformat(),
             "url": order_url(order),
         },
         "visitor": order.visitor,

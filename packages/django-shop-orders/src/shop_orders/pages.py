@@ -11,6 +11,7 @@ from django.core.signing import BadSignature
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
+from shop_core.db.transactions import outside_event_loop
 
 from shop_orders import carts, customers, guest_links
 from shop_orders.exceptions import Busy, CartNotFound
@@ -92,8 +93,8 @@ def forget(response: HttpResponseBase) -> None:
 
 
 def cart(request: HttpRequest) -> dict[str, Any]:
-    """A context processor: ``{{ cart.item_count }}``, read when a template asks for it."""
-    return {"cart": SimpleLazyObject(lambda: current_view(request))}
+    """A context processor: ``{{ cart.item_count }}``, read when a template asks for it, also in an async view."""
+    return {"cart": SimpleLazyObject(lambda: outside_event_loop(lambda: current_view(request)))}
 
 
 def connect() -> None:

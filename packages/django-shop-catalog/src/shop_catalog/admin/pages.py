@@ -7,8 +7,9 @@ from typing import Any, cast
 import django
 from django.contrib.admin import helpers
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from shop_core.model_admins import SafeList
 
 
@@ -22,6 +23,11 @@ class PageAdmin(SafeList):
             form = context["form"]
             base["adminform"] = helpers.AdminForm(form, [(None, {"fields": list(form.fields)})], {})
         return TemplateResponse(request, f"admin/shop_catalog/product/{name}.html", {**base, **context})
+
+    def redirect_to_page(self, name: str, *args: Any, query: str = "") -> HttpResponseRedirect:
+        """To a page of the product admin, on the admin site that shows this one."""
+        page = reverse(f"admin:shop_catalog_product_{name}", args=args, current_app=self.admin_site.name)
+        return HttpResponseRedirect(page + query)
 
 
 def staff_user(request: HttpRequest) -> AbstractBaseUser:

@@ -11,8 +11,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from shop_core.db.transactions import in_transaction
@@ -55,7 +55,7 @@ class StockPages(PageAdmin):
     @admin.action(description=_("Receive, adjust or count stock"), permissions=["change"])
     def change_stock(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:  # noqa: ARG002
         ids = ",".join(str(pk) for pk in queryset.values_list("pk", flat=True))
-        return HttpResponseRedirect(f"{reverse('admin:shop_catalog_product_stock')}?ids={ids}")
+        return self.redirect_to_page("stock", query=f"?ids={ids}")
 
     def stock_view(self, request: HttpRequest) -> HttpResponse:
         """A form for quantity and reason; POST changes the stock of the products named in ``ids``."""
@@ -65,7 +65,7 @@ class StockPages(PageAdmin):
         chosen = list(Product.objects.filter(pk__in=ids[:1000]).exclude(kind=ProductKind.GROUP).order_by("name"))
         form = StockForm(request.POST or None)
         if chosen and form.is_valid() and self._change_stock(request, form, chosen):
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
+            return self.redirect_to_page("changelist")
         return self.render_page(
             request, "stock", gettext("Receive, adjust or count stock"), {"form": form, "products": chosen}
         )

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 
 from shop_catalog import imports
@@ -41,7 +41,7 @@ class ImportPages(PageAdmin):
                 content=file.read(),
                 created_by_id=staff_user(request).pk,
             )
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import_confirm", args=[upload.public_id]))
+            return self.redirect_to_page("import_confirm", upload.public_id)
         return self.render_page(request, "import", gettext("Import products"), {"form": form})
 
     def confirm_view(self, request: HttpRequest, public_id: Any) -> HttpResponse:
@@ -54,17 +54,17 @@ class ImportPages(PageAdmin):
         # Deleted before the import, so that pressing the button twice imports once.
         if upload is None or (request.method == "POST" and not own.delete()[0]):
             self.message_user(request, gettext("This was already done. Nothing was changed."), messages.WARNING)
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
+            return self.redirect_to_page("changelist")
         try:
             report = self._import(request, upload, dry_run=request.method != "POST")
         except ShopCatalogError as error:
             self.message_user(request, str(error), messages.ERROR)
             own.delete()
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_import"))
+            return self.redirect_to_page("import")
         if request.method == "POST":
             done = gettext("%(created)d created, %(updated)d updated, %(failed)d failed.")
             self.message_user(request, done % vars(report), messages.SUCCESS)
-            return HttpResponseRedirect(reverse("admin:shop_catalog_product_changelist"))
+            return self.redirect_to_page("changelist")
         context = {"report": report, "upload": upload}
         return self.render_page(request, "import_preview", gettext("Import products: preview"), context)
 

@@ -1,6 +1,6 @@
 """Create and update many products in one upload: a JSON array, JSON lines or CSV, as raw body or as a form."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import IO, Any, Literal
 
@@ -10,7 +10,7 @@ from ninja import Query, Schema
 from ninja.errors import HttpError
 from ninja.responses import Status
 from pydantic import Field
-from shop_core.api.problems import reads_stream, responses
+from shop_core.api.problems import responses
 
 from shop_catalog import imports
 from shop_catalog.api import auth
@@ -66,6 +66,12 @@ class BulkReport(Schema):
 class BulkOptions(Schema):
     dry_run: bool = Field(default=False, description="Check all rows, write nothing.")
     on_error: Literal["stop", "report"] = Field("report", description="stop: all rows or none.")
+
+
+def reads_stream(operation: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark an operation that reads its body as a stream and has a size limit of its own."""
+    operation.reads_stream = True  # type: ignore[attr-defined]
+    return operation
 
 
 @router.post(

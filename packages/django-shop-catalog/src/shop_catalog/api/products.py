@@ -1,6 +1,7 @@
 """Products: lists, a single product, featured products, and changes by staff."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -269,8 +270,8 @@ def _detail(page: browsing.ProductPage | None, slug: str) -> dict[str, Any]:
         "in_stock": page.available > 0,
         "is_active": product.is_active,
         "is_featured": product.is_featured,
-        "publish_from": product.publish_from,
-        "publish_until": product.publish_until,
+        "publish_from": _in_utc(product.publish_from),
+        "publish_until": _in_utc(product.publish_until),
         "rating": str(product.rating_average),
         "rating_count": product.rating_count,
         "images": [image_out(image) for image in page.images],
@@ -299,6 +300,10 @@ def _values(payload: ProductIn | ProductPatch, *, without: set[str]) -> dict[str
     if "categories" in values:
         values["categories"] = [categories.get(slug) for slug in values["categories"]]
     return values
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
 
 
 def _json(value: Any) -> HttpResponse:

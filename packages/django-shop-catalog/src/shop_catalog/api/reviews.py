@@ -13,7 +13,7 @@ from ninja.responses import Status
 from pydantic import Field
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
-from shop_core.api.types import In, ShortText, Text
+from shop_core.api.types import In, ShortText, Text, Time
 from shop_core.exceptions import NotAuthenticated
 
 from shop_catalog import cursors, reviews
@@ -35,7 +35,7 @@ class ReviewOut(Schema):
     status: Literal["pending", "published", "rejected"]
     verified_purchase: bool
     reply: str
-    created_at: datetime
+    created_at: Time
     is_mine: bool
 
 

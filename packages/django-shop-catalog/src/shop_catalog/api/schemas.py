@@ -1,13 +1,12 @@
 """Bodies of requests and responses."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
 from ninja import Schema
 from pydantic import Field
-from shop_core.api.types import In, Money, ShortText, Text, When
+from shop_core.api.types import In, Money, ShortText, Text, Time, When
 
 from shop_catalog.types import UNSET, JSONObject, Sku, Slug
 
@@ -191,8 +190,8 @@ class ProductDetail(Schema):
     in_stock: bool
     is_active: bool
     is_featured: bool
-    publish_from: datetime | None
-    publish_until: datetime | None
+    publish_from: Time | None
+    publish_until: Time | None
     rating: str
     rating_count: int
     images: list[ImageOut]
@@ -245,7 +244,7 @@ class MovementOut(Schema):
     reserved_change: int
     reference: str
     reason: str
-    created_at: datetime
+    created_at: Time
 
 
 class StockOut(Schema):

@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, InternalError, OperationalError
@@ -32,7 +32,6 @@ from shop_core.db.transactions import is_temporary
 from shop_core.exceptions import Busy, NotAuthenticated, PermissionMissing, ShopError, TooManyRequests
 
 logger = logging.getLogger(__name__)
-Operation = TypeVar("Operation", bound=Callable[..., Any])
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -86,12 +85,6 @@ class Problem(Schema):
 def responses(*statuses: int) -> dict[int, type[Problem]]:
     """Error responses for ``{200: Out, **responses(404, 409)}``: these two, and those that every operation has."""
     return dict.fromkeys(sorted({400, 413, 415, 422, 429, 503, *statuses}), Problem)
-
-
-def reads_stream(operation: Operation) -> Operation:
-    """Mark an operation that reads its body as a stream, with its own size limit."""
-    operation.reads_stream = True  # type: ignore[attr-defined]
-    return operation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,10 +165,7 @@ class Problems:
         router.add_decorator(self._return_problems, mode="view")
 
     def register(self, api: NinjaAPI) -> None:
-        """Return problem documents from a host's own operations too, and declare their media type in its OpenAPI.
-
-        One call is enough, with any package's ``register``. Further calls do not change the responses.
-        """
+        """Return problem documents from a host's own operations too. Further calls do not change the responses."""
         for kind in HANDLED:
             api.add_exception_handler(kind, self._handle)
         make_document = api.get_openapi_schema
@@ -209,7 +199,7 @@ class Problems:
 
     def _return_problems(self, run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         operation: Any = inspect.unwrap(run).__self__
-        streams = getattr(operation.view_func, "reads_stream", False)
+        streams = getattr(operation.view_func, "reads_stream", False)  # and has a size limit of its own
         wants_json = any(getattr(model, "__ninja_param_source__", None) == "body" for model in operation.models)
 
         @functools.wraps(run)

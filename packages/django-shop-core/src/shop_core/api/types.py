@@ -1,17 +1,14 @@
-"""Annotated types of request schemas. They refuse values that the database cannot store, with status 422.
-
-Their errors are codes; the package's table of problems has the sentences.
-"""
+"""Annotated types of request schemas. They refuse values that the database cannot store, by a code and status 422."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
-from shop_core.db.rows import UNSAFE
+from shop_core.db.rows import UNSAFE, as_stored
 
 
 def _plain_decimal(value: Any) -> Any:
@@ -35,13 +32,15 @@ def _plausible_time(value: datetime) -> datetime:
         raise ValueError("time_without_offset")
     if not 1900 <= value.year <= 2200:
         raise ValueError("time_out_of_range")
-    return value
+    return as_stored(value)
 
 
 Money = Annotated[Decimal, BeforeValidator(_plain_decimal), Field(ge=0, max_digits=14, decimal_places=4)]
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(safe_text)]
 ShortText = Annotated[str, Field(max_length=200), AfterValidator(safe_text)]
 SearchText = Annotated[str, Field(max_length=100), AfterValidator(safe_text)]
+Time = Annotated[datetime, PlainSerializer(lambda moment: moment.astimezone(UTC), return_type=datetime)]
+"""A time in a response: in UTC with its offset, also with ``USE_TZ = False``."""
 When = Annotated[datetime, AfterValidator(_plausible_time)]
 
 

@@ -47,8 +47,5 @@ def keep_private(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpResp
 def make_private(response: HttpResponseBase) -> HttpResponseBase:
     """Keep a response out of every cache (RFC 9111, 5.2.2.5), and name the headers on which it depends."""
     response["Cache-Control"] = "no-store"
-    if response.has_header("Vary"):
-        patch_vary_headers(response, ("Authorization", "Cookie"))
-    else:
-        response["Vary"] = "Authorization, Cookie"
+    patch_vary_headers(response, ("Authorization", "Cookie"))
     return response

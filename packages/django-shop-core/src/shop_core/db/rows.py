@@ -5,14 +5,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.db import connections, models
 
 UNSAFE = re.compile("[\0\ud800-\udfff]")  # NUL and lone surrogates, which not every database can store
 
 MAX_PARAMETERS = 30_000  # of one statement; SQLite's own limit is 32,766
+
+
+def as_stored(moment: datetime) -> datetime:
+    """A time with an offset as the database stores it: with ``USE_TZ = False``, the local time without one."""
+    return moment if settings.USE_TZ else moment.astimezone().replace(tzinfo=None)
 
 
 def chunks(rows: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -117,11 +120,8 @@ def outside_transaction(
 ) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
     """Decorate an action that uses the network: a caller's transaction on the database of ``model`` is refused.
 
-    A rollback would delete the record of what was sent, and locks would be held while a service responds. The
-    transaction in which Django's ``TestCase`` runs a test is allowed.
-
-    Raises:
-        CalledInTransaction: before anything is sent or written.
+    A rollback would delete the record of what was sent, and locks would be held while a service responds. Raises
+    CalledInTransaction before anything is sent or written, but not in the transaction of a ``TestCase``.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -142,6 +142,19 @@ def non_atomic(view: View) -> View:
     return view
 
 
+def outside_event_loop(work: Callable[[], Result]) -> Result:
+    """Call ``work``; where an event loop runs, in a thread with its own connections: Django refuses queries there."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            return pool.submit(copy_context().run, work).result()
+        finally:
+            pool.submit(connections.close_all)
+
+
 def has_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Whether a transaction is open or autocommit is off. The transaction of a TestCase is ignored."""
     blocks: list[Any] = connection.atomic_blocks
@@ -159,14 +172,12 @@ def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Resul
     Raises:
         Busy: the second attempt failed with a temporary error too.
     """
-    try:
-        return work()
-    except OperationalError as error:
-        if not is_temporary(error):
-            raise
-    try:
-        return work()
-    except OperationalError as error:
-        if not is_temporary(error):
-            raise
-        raise busy from error
+    for is_first in (True, False):
+        try:
+            return work()
+        except OperationalError as error:
+            if not is_temporary(error):
+                raise
+            if not is_first:
+                raise busy from error
+    raise AssertionError

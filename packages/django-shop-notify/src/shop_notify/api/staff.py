@@ -1,6 +1,5 @@
 """The outbox for staff. Each operation checks a Django model permission."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Schema, Status
 from pydantic import Field
 from shop_core.api.problems import responses
-from shop_core.api.types import In, SearchText, ShortText
+from shop_core.api.types import In, SearchText, ShortText, Time
 
 from shop_notify import health, messages, outbox
 from shop_notify.api import auth
@@ -34,10 +33,10 @@ class NotificationOut(Schema):
     state: str
     attempts: int
     last_error: str
-    created_at: datetime
-    due_at: datetime
-    sent_at: datetime | None
-    delivered_at: datetime | None
+    created_at: Time
+    due_at: Time
+    sent_at: Time | None
+    delivered_at: Time | None
     segments: int | None
     cost: str | None
     currency: str
@@ -51,8 +50,8 @@ class NotificationPage(Schema):
 
 class AttemptOut(Schema):
     number: int
-    started_at: datetime
-    finished_at: datetime
+    started_at: Time
+    finished_at: Time
     outcome: str
     provider_code: str
     detail: str
@@ -60,7 +59,7 @@ class AttemptOut(Schema):
 
 
 class ReportOut(Schema):
-    received_at: datetime
+    received_at: Time
     status: str
     state: str
     detail: str
@@ -74,7 +73,7 @@ class NotificationDetail(NotificationOut):
     language: str
     group: str
     provider_id: str
-    expires_at: datetime | None
+    expires_at: Time | None
     origin: str | None
     attempt_log: list[AttemptOut]
     reports: list[ReportOut]
@@ -123,7 +122,7 @@ class NotifierOut(Schema):
     sending: int
     dead: int
     unknown: int
-    oldest_due_at: datetime | None
+    oldest_due_at: Time | None
     sent_last_hour: int
     failed_last_hour: int
 

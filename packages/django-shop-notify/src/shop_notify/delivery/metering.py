@@ -10,6 +10,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from shop_core.db.rows import as_stored
 from shop_core.db.transactions import connection_of, in_transaction
 
 from shop_notify.conf import app_settings
@@ -70,7 +71,7 @@ def _keys(notification: Notification) -> dict[str, str]:
 
 def _count_one(limit: str, key: str, now: datetime) -> None:
     seconds = PERIOD_SECONDS[limit]
-    starts_at = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC)
+    starts_at = as_stored(datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, UTC))
     period = {"key": key, "seconds": seconds, "starts_at": starts_at}
     SendCount.objects.bulk_create([SendCount(**period)], ignore_conflicts=True)
     allowed = app_settings.SMS_LIMITS[limit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
+from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
@@ -61,7 +62,7 @@ def _row(order: Any) -> list[str]:
     lines = order.lines.all()
     return [
         order.number,
-        order.placed_at.isoformat(),
+        order.placed_at.astimezone(UTC).isoformat(),
         order.status,
         order.payment_status,
         order.payment_provider,

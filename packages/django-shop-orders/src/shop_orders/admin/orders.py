@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_core.db.transactions import non_atomic
@@ -180,14 +180,15 @@ class OrderAdmin(SafeList):
         step = STEPS[name]
         if not self._may(request, step):
             raise PermissionDenied
+        page = reverse("admin:shop_orders_order_change", args=[order_id], current_app=self.admin_site.name)
         form = step.form(request.POST if request.method == "POST" else None, order=order)
         if form.is_bound:
             try:
                 if self.take_step(request, name, order, form):
-                    return redirect("admin:shop_orders_order_change", order_id)
+                    return redirect(page)
             except ShopOrdersError as error:
                 self.message_user(request, str(error), messages.ERROR)
-                return redirect("admin:shop_orders_order_change", order_id)
+                return redirect(page)
         context = {**self.admin_site.each_context(request), "order": order, "form": form, "title": step.label}
         return render(request, "admin/shop_orders/order/step.html", {**context, "opts": self.opts})
 

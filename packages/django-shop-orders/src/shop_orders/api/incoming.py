@@ -1,6 +1,5 @@
 """Money that customers sent by hand, for staff."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -8,7 +7,7 @@ from django.http import HttpRequest
 from ninja import Query, Schema
 from pydantic import Field
 from shop_core.api.problems import responses
-from shop_core.api.types import In, ShortText
+from shop_core.api.types import In, ShortText, Time
 from shop_core.money import as_text
 
 from shop_orders import payments
@@ -42,8 +41,8 @@ class IncomingPaymentOut(Schema):
     account: str
     payer_name: str
     payer_phone: str
-    paid_at: datetime | None
-    received_at: datetime
+    paid_at: Time | None
+    received_at: Time
     is_confirmed: bool
     status: str
     reason: str

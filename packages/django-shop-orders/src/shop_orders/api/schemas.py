@@ -1,12 +1,11 @@
 """Request and response bodies. Money is text with the currency's decimals; no response holds a database key."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from ninja import Schema
 from pydantic import Field
-from shop_core.api.types import In, Money, ShortText, Text
+from shop_core.api.types import In, Money, ShortText, Text, Time
 
 ProductRef = Annotated[ShortText, Field(min_length=1)]
 
@@ -151,15 +150,15 @@ class RefundOut(Schema):
     currency: str
     status: str
     """queued, pending, succeeded or failed; a failed refund is still owed."""
-    created_at: datetime
+    created_at: Time
 
 
 class OrderOut(Schema):
     number: str
     status: str
     payment_status: str
-    placed_at: datetime
-    expires_at: datetime | None
+    placed_at: Time
+    expires_at: Time | None
     currency: str
     subtotal: str
     net_total: str
@@ -201,7 +200,7 @@ class OrderSummaryOut(Schema):
     status: str
     payment_status: str
     payment_provider: str
-    placed_at: datetime
+    placed_at: Time
     currency: str
     total: str
     balance: str
@@ -216,7 +215,7 @@ class OrderPage(Schema):
 
 
 class EventOut(Schema):
-    at: datetime
+    at: Time
     kind: str
     old_status: str
     new_status: str
@@ -234,7 +233,7 @@ class ShipmentOut(Schema):
     carrier: str
     tracking_number: str
     tracking_url: str
-    shipped_at: datetime
+    shipped_at: Time
     lines: list[ShipmentLineOut]
 
 
@@ -256,8 +255,8 @@ class PaymentOut(Schema):
     redirect_url: str
     instructions: str
     error: str
-    created_at: datetime
-    expires_at: datetime | None
+    created_at: Time
+    expires_at: Time | None
 
 
 class StaffEventOut(EventOut):
@@ -297,7 +296,7 @@ class CreditOut(Schema):
     tax_lines: list[TaxLineOut]
     reason: str
     actor: str
-    created_at: datetime
+    created_at: Time
 
 
 class StaffOrderOut(OrderOut):

@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
+from shop_core.db.rows import as_stored
 
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderUnavailable
 from shop_orders.payment_providers.base import IncomingPaymentEvent
@@ -126,4 +127,4 @@ def _time(text: str) -> datetime | None:
         found = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
     except ValueError:
         return None
-    return found if found.year >= 2007 else None
+    return as_stored(found) if found.year >= 2007 else None

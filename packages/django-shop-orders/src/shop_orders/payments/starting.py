@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from shop_core.db.rows import as_stored
 from shop_core.money import quantise
 
 from shop_orders import lifecycle, phones
@@ -215,7 +216,7 @@ def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     payment = _started_payment(order, payment, started)
     payment.redirect_url = started.redirect_url
     payment.instructions = started.instructions
-    payment.expires_at = started.expires_at
+    payment.expires_at = as_stored(started.expires_at) if started.expires_at else None
     payment.data = {**payment.data, **started.data}
     payment.save()
     amount = payment.amount if started.status == "captured" else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from shop_core.money import as_text
@@ -26,7 +27,7 @@ def _customer(customer: Customer) -> dict[str, Any]:
         "email": customer.email,
         "phone": customer.phone,
         "language": customer.language,
-        "created_at": customer.created_at.isoformat(),
+        "created_at": customer.created_at.astimezone(UTC).isoformat(),
         "addresses": [{**row.as_data(), "label": row.label} for row in customer.addresses.all()],
         "cart": [
             {"product": item.product_ref, "name": item.name, "quantity": item.quantity}
@@ -43,7 +44,7 @@ def _order(order: Order) -> dict[str, Any]:
         "number": order.number,
         "status": order.status,
         "payment_status": order.payment_status,
-        "placed_at": order.placed_at.isoformat(),
+        "placed_at": order.placed_at.astimezone(UTC).isoformat(),
         "name": order.contact_name,
         "email": order.email,
         "phone": order.phone,
@@ -68,7 +69,7 @@ def _order(order: Order) -> dict[str, Any]:
                 "status": payment.status,
                 "amount": as_text(payment.amount, currency),
                 "receipt": payment.receipt,
-                "created_at": payment.created_at.isoformat(),
+                "created_at": payment.created_at.astimezone(UTC).isoformat(),
                 "refunds": [
                     {"amount": as_text(refund.amount, currency), "status": refund.status, "reason": refund.reason}
                     for refund in payment.refunds.all()
@@ -81,11 +82,15 @@ def _order(order: Order) -> dict[str, Any]:
             for row in order.incoming_payments.all()
         ],
         "shipments": [
-            {"carrier": row.carrier, "tracking_number": row.tracking_number, "shipped_at": row.shipped_at.isoformat()}
+            {
+                "carrier": row.carrier,
+                "tracking_number": row.tracking_number,
+                "shipped_at": row.shipped_at.astimezone(UTC).isoformat(),
+            }
             for row in order.shipments.all()
         ],
         "events": [
-            {"kind": event.kind, "message": event.message, "at": event.created_at.isoformat()}
+            {"kind": event.kind, "message": event.message, "at": event.created_at.astimezone(UTC).isoformat()}
             for event in order.events.all()
         ],
     }

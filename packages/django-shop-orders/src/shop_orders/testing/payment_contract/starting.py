@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import get_args
 
+from django.conf import settings
+
 from shop_orders.exceptions import PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentStart
 from shop_orders.payment_providers.base import PaymentStatus
@@ -32,7 +34,7 @@ class StartChecks(PaymentContractBase):
             "Return what the customer does next: a page to go to, or a text to follow.",
         )
         expect(
-            started.expires_at is None or started.expires_at.tzinfo is not None,
+            started.expires_at is None or started.expires_at.tzinfo is not None or not settings.USE_TZ,
             f"start returned expires_at={started.expires_at!r}, which has no time zone.",
             "Use django.utils.timezone.now() plus a timedelta.",
         )

@@ -1,0 +1,69 @@
+"""The URLs of the sites: an admin, an API, payments, and two views of the site's own, one of them async."""
+
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template import engines
+from django.urls import include, path
+from ninja import NinjaAPI
+
+from hosts.mailbox import cup_washed
+
+PAGE = "{% if cart.item_count %}{{ cart.item_count }}{% else %}0{% endif %} in the cart"
+
+
+def mount(api: NinjaAPI) -> NinjaAPI:
+    """The packages' routers on one of the site's APIs."""
+    api.add_router("/orders/", "shop_orders.api.router")
+    api.add_router("/orders/staff/", "shop_orders.api.staff_router")
+    api.add_router("/notifications/", "shop_notify.api.router")
+    api.add_router("/notifications/staff/", "shop_notify.api.staff_router")
+    if "shop_catalog" in settings.INSTALLED_APPS:
+        api.add_router("/products/", "shop_catalog.api.router")
+    return api
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(engines["django"].from_string(PAGE).render({}, request))
+
+
+@transaction.non_atomic_requests
+async def async_page(request: HttpRequest) -> HttpResponse:
+    """Renders at once, in the thread of the event loop."""
+    return page(request)
+
+
+@transaction.non_atomic_requests
+async def documented_page(request: HttpRequest) -> HttpResponse:
+    return await sync_to_async(render)(request, "hosts/cart.html")
+
+
+@transaction.non_atomic_requests
+async def wash(request: HttpRequest, way: str) -> HttpResponse:
+    """Sends the site's signal in the documented way, and in the old way."""
+    words: dict[str, Any] = {"payload": PAYLOAD, "event_id": f"washed-{way}"}
+    if way == "async":
+        await cup_washed.asend_robust(sender=None, **words)
+    else:
+        cup_washed.send_robust(sender=None, **words)
+    return HttpResponse("washed")
+
+
+PAYLOAD = {"cup": "MUG", "recipients": {"customer": {"key": "guest", "email": "guest@example.org"}}}
+
+api = mount(NinjaAPI(title="A site"))
+
+common = [
+    path("pay/", include("shop_orders.urls")),
+    path("notify/", include("shop_notify.urls")),
+    path("page/", page),
+    path("async-page/", async_page),
+    path("documented-page/", documented_page),
+    path("wash/<str:way>/", wash),
+]
+urlpatterns = [path("admin/", admin.site.urls), path("api/", api.urls), *common]
