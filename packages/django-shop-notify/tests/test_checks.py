@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from shop_notify.checks import check_periodic_delivery, check_settings
 from shop_notify.models import JobRun, Notification
-from shop_notify.notifiers import MemoryNotifier
+from shop_notify.notifiers import MemoryNotifier, Notifier, registry
 from shop_notify.presets import ORDER_ROUTES, SHOP_ROUTES, STOCK_ROUTES
 
 ROUTE = {
@@ -267,3 +267,119 @@ def test_reading_from_a_replica_is_an_error(settings):
     settings.DATABASE_ROUTERS = [Elsewhere(read=["shop_notify.Notification"])]
     (message,) = [found for found in check_settings(None) if found.id == "shop_notify.E010"]
     assert 'read shop_notify.Notification from the database "replica" and write it to "default"' in message.msg
+
+
+class TextNotifier(Notifier):
+    """An SMS notifier of a site. Each subclass has one mistake."""
+
+    channel = "sms"
+    address_field = "phone"
+
+    def read_report(self, request):
+        return []
+
+
+class WithoutPhone(TextNotifier):
+    address_field = ""
+
+
+class WithoutExtra(TextNotifier):
+    def check_address(self, address):
+        import no_such_library  # noqa: F401
+
+
+class Strict(TextNotifier):
+    @classmethod
+    def address_of(cls, recipient, options):
+        return recipient["phone"]
+
+
+class WithoutChannel(Notifier):
+    pass
+
+
+class LongChannel(Notifier):
+    channel = "x" * 31
+
+
+@pytest.mark.parametrize(
+    ("notifier", "ids"),
+    [
+        (TextNotifier, []),
+        (WithoutPhone, ["W013"]),
+        (WithoutExtra, ["E013"]),
+        (Strict, ["E014"]),
+        (WithoutChannel, ["E001"]),
+        (LongChannel, ["E001"]),
+    ],
+)
+def test_mistake_in_a_notifier_of_the_site_is_found(notifier, ids, settings):
+    notifiers = {"email": {"BACKEND": "email"}, "sms": {"BACKEND": f"{__name__}.{notifier.__name__}"}}
+    assert found(settings, NOTIFIERS=notifiers) == ids
+    for message in check_settings(None):
+        assert "“sms”" in message.msg
+        assert message.hint
+
+
+def test_notifier_with_reports_but_without_their_url_is_found(settings):
+    notifiers = {"email": {"BACKEND": "email"}, "text": {"BACKEND": f"{__name__}.TextNotifier"}}
+    assert found(settings, NOTIFIERS=notifiers) == []
+    settings.ROOT_URLCONF = "shop_notify.urls"  # without the namespace, as if it were mounted wrongly
+    assert found(settings, NOTIFIERS=notifiers) == ["W012"]
+    settings.ROOT_URLCONF = "testproject.urls"
+    notifiers["my.text"] = notifiers["text"]
+    assert found(settings, NOTIFIERS=notifiers) == ["W012"]
+    assert "“my.text”" in check_settings(None)[0].msg
+
+
+@pytest.mark.parametrize(
+    ("fallback", "ids"),
+    [
+        ({"email": {"via": "memory"}}, []),
+        ({"email": {"via": "pigeon"}}, ["W014"]),
+        ({"memory": {"via": "email"}}, ["W015"]),
+    ],
+)
+def test_fallback_that_never_starts_is_found(fallback, ids, settings):
+    assert (
+        found(settings, ROUTES=[{**ROUTE, "fallback": fallback}, {**ROUTE, "fallback": fallback}])[: len(ids)] == ids
+    )
+    message = next(iter(check_settings(None)), None)
+    assert (message is None) == (ids == [])
+    if ids == ["W014"]:
+        assert message.msg.count("loan_made") == 1
+
+
+def install(folder, distribution, name, value):
+    """What pip leaves of a distribution with one notifier."""
+    home = folder / f"{distribution.replace('-', '_')}-1.dist-info"
+    home.mkdir(parents=True)
+    (home / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n")
+    (home / "entry_points.txt").write_text(f"[shop_notify.notifiers]\n{name} = {value}\n")
+
+
+@pytest.fixture
+def site_packages(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.offered.cache_clear()
+    yield tmp_path
+    registry.offered.cache_clear()
+
+
+def test_two_distributions_with_one_name_are_found_and_both_are_named(settings, site_packages):
+    install(site_packages, "acme-pager", "pager", "acme:Pager")
+    assert found(settings) == []
+    registry.offered.cache_clear()
+    install(site_packages, "other-pager", "pager", "acme:Pager")
+    assert found(settings) == ["E012"]
+    (message,) = check_settings(None)
+    assert "acme-pager (acme:Pager)" in message.msg
+    assert "other-pager (acme:Pager)" in message.msg
+
+
+def test_name_of_ours_stays_ours_and_the_other_distribution_is_found(settings, site_packages):
+    install(site_packages, "acme-mail", "email", "acme:Mail")
+    assert found(settings) == ["E012"]
+    assert "acme-mail" in check_settings(None)[0].msg
+    assert "django-shop-notify" in check_settings(None)[0].msg
+    assert registry.installed()["email"].value == "shop_notify.notifiers:EmailNotifier"

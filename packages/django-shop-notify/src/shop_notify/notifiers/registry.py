@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -25,14 +26,30 @@ SHIPPED = {
     "whatsapp": "shop_notify.notifiers:AfricasTalkingWhatsAppNotifier",
 }
 """Listed here so that they are known even if the package is not installed and has no metadata."""
+MOST_OF_ALIAS, MOST_OF_CHANNEL = 50, 30
+"""As many characters as the columns hold."""
 _built: dict[str, tuple[Mapping[str, Any], Notifier]] = {}
 
 
 @functools.cache
+def offered() -> Mapping[str, Sequence[EntryPoint]]:
+    """``{name: entry points}`` of every notifier that an installed distribution offers: ours first, then by
+    distribution. Two for one name are an error of ``check``.
+    """
+    found: dict[str, list[EntryPoint]] = {name: [EntryPoint(name, value, GROUP)] for name, value in SHIPPED.items()}
+    for point in sorted(entry_points(group=GROUP), key=distribution_of):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def distribution_of(point: EntryPoint) -> str:
+    """The name of the distribution, spelled as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", point.dist.name).lower() if point.dist else "django-shop-notify"
+
+
 def installed() -> Mapping[str, EntryPoint]:
-    """``{name: entry point}`` of every notifier that an installed package offers."""
-    shipped = [EntryPoint(name, value, GROUP) for name, value in SHIPPED.items()]
-    return {point.name: point for point in [*shipped, *entry_points(group=GROUP)]}
+    """``{name: entry point}`` of every notifier that can be named in the settings."""
+    return {name: points[0] for name, points in offered().items()}
 
 
 def aliases() -> Iterator[str]:
@@ -68,6 +85,15 @@ def notifier_class(alias: str) -> type[Notifier]:
         raise UnknownNotifier(
             _("BACKEND “%(backend)s” of “%(alias)s” is not a subclass of shop_notify.notifiers.Notifier.")
             % {"backend": backend, "alias": alias}
+        )
+    if not (isinstance(channel := getattr(found, "channel", None), str) and 0 < len(channel) <= MOST_OF_CHANNEL):
+        raise UnknownNotifier(
+            _("BACKEND “%(backend)s” of “%(alias)s” needs a “channel”: a text of at most %(most)d characters.")
+            % {"backend": backend, "alias": alias, "most": MOST_OF_CHANNEL}
+        )
+    if len(alias) > MOST_OF_ALIAS:
+        raise UnknownNotifier(
+            _("The alias “%(alias)s” is longer than %(most)d characters.") % {"alias": alias, "most": MOST_OF_ALIAS}
         )
     return found
 

@@ -18,6 +18,7 @@ from django.utils.module_loading import import_string
 from shop_core.db.transactions import app_routing, connection_of
 
 from shop_notify import jobs, queues, routes
+from shop_notify.checks.notifiers import check_notifiers
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
 from shop_notify.messages import rendering
@@ -27,7 +28,15 @@ from shop_notify.notifiers import registry
 
 @register(Tags.compatibility)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:  # noqa: ARG001
-    return [*_unknown_settings(), *_notifiers(), *_routes(), *_secrets(), *_queue(), *_mail(), *_database_routers()]
+    return [
+        *_unknown_settings(),
+        *check_notifiers(),
+        *_routes(),
+        *_secrets(),
+        *_queue(),
+        *_mail(),
+        *_database_routers(),
+    ]
 
 
 @register(Tags.database)
@@ -67,29 +76,6 @@ def _unknown_settings() -> Iterator[CheckMessage]:
         yield Warning(f'SHOP_NOTIFY["{name}"] is not a setting.', hint=hint, id="shop_notify.W001")
 
 
-def _notifiers() -> Iterator[CheckMessage]:
-    for alias in app_settings.NOTIFIERS:
-        try:
-            notifier = registry.get_notifier(alias)
-        except UnknownNotifier as error:
-            line = f'"{alias}": {{"BACKEND": "dotted.path.or.name", "OPTIONS": {{...}}}}'
-            hint = f"Write {line}; `manage.py list_notifiers` shows the names."
-            yield Error(str(error), hint=hint, id="shop_notify.E001")
-            continue
-        if notifier.is_metered and not app_settings.PHONE_REGIONS:
-            yield Error(
-                f"“{alias}” cannot send to any country, because PHONE_REGIONS is empty.",
-                hint='SHOP_NOTIFY = {"PHONE_REGIONS": ["KE"], ...}',
-                id="shop_notify.E002",
-            )
-        if notifier.takes_reports() and getattr(notifier, "report_secret", None) == "":
-            yield Warning(
-                f"“{alias}” refuses delivery reports, because it has no secret for their URL.",
-                hint='"OPTIONS": {..., "report_secret": env("REPORT_SECRET")}, a long random text.',
-                id="shop_notify.W002",
-            )
-
-
 def _notifier_hint(alias: str) -> str:
     """Settings of a notifier to paste: ``EmailNotifier`` for e-mail, otherwise one that needs no account."""
     backend = "EmailNotifier" if alias == "email" else "ConsoleNotifier"
@@ -127,6 +113,19 @@ def _undeliverable_events(read: Sequence[routes.Route]) -> Iterator[CheckMessage
                 hint=f"{_notifier_hint(alias)} If this is intended, add this check to SILENCED_SYSTEM_CHECKS.",
                 id="shop_notify.W004",
             )
+    for alias in dict.fromkeys(other for route in read for other in _missing_fallbacks(route)):
+        without = _events([route for route in read if alias in _missing_fallbacks(route)])
+        yield Warning(
+            f"“{alias}” is not configured, so these events have no fallback: {without}.",
+            hint=f"{_notifier_hint(alias)} Or remove the route's “fallback”.",
+            id="shop_notify.W014",
+        )
+
+
+def _missing_fallbacks(route: routes.Route) -> list[str]:
+    """The unknown aliases to which messages of this route would fall back."""
+    used = [wanted["via"] for alias, wanted in route.fallback.items() if alias in app_settings.NOTIFIERS]
+    return [other for other in used if other not in app_settings.NOTIFIERS]
 
 
 def _secrets() -> Iterator[CheckMessage]:
@@ -163,12 +162,19 @@ def _route(number: int, route: routes.Route) -> Iterator[CheckMessage]:
             f"{_preset_hint(route.signal)}",
             id="shop_notify.E004",
         )
-    for path in [route.context, route.event_id, *(name for name in route.to if "." in name)]:
-        if path and not _importable(path):
+    for path in route.hooks:
+        if not _importable(path):
             yield Error(
                 f"Route {number}: “{path}” cannot be imported.",
                 hint="Give the dotted path of a function in a module that can be imported, or remove it.",
                 id="shop_notify.E005",
+            )
+    for alias in route.fallback:
+        if alias not in route.via:
+            yield Warning(
+                f"Route {number}: the fallback of “{alias}” never starts, because “via” does not have this alias.",
+                hint=f'"via": [..., "{alias}"], or remove it from “fallback”.',
+                id="shop_notify.W015",
             )
     for alias in route.via:
         if alias in app_settings.NOTIFIERS and not _has_template(route, alias):
@@ -194,10 +200,9 @@ def _has_template(route: routes.Route, alias: str) -> bool:
 
 def _importable(path: str) -> bool:
     try:
-        import_string(path)
+        return callable(import_string(path))
     except ImportError:
         return False
-    return True
 
 
 def _queue() -> Iterator[CheckMessage]:
