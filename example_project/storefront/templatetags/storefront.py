@@ -15,7 +15,7 @@ from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
-from django.utils.translation import get_language, get_language_info
+from django.utils.translation import get_language, get_language_info, ngettext
 from django.utils.translation import gettext as _
 from shop_core.money import exponent
 
@@ -26,8 +26,8 @@ from storefront.shipping import Delivery
 
 register = template.Library()
 
-KEPT = 0 if settings.DEBUG else 4096
-"""The number of cards and of ratings that each process keeps as HTML, about 9 MB."""
+KEPT_CARDS = 0 if settings.DEBUG else 4096
+"""The number of cards that each process keeps as HTML, about 8 MB."""
 
 SYMBOLS = {
     "KES": "KSh",
@@ -119,12 +119,13 @@ def _star(halves: int) -> SafeString:
 @register.simple_tag
 def rating(average: Decimal, count: int) -> SafeString:
     """The stars of a product with its number of reviews."""
-    return _rating(average, count, get_language())
-
-
-@lru_cache(maxsize=KEPT)
-def _rating(average: Decimal, count: int, _language: str | None) -> SafeString:
-    return render_to_string("storefront/parts/rating.html", {"rating": average, "count": count})
+    text = ngettext("%(count)s review", "%(count)s reviews", count) % {"count": count}
+    return format_html(
+        '<span class="rating">{}<span aria-hidden="true">({})</span><span class="visually-hidden">{}</span></span>',
+        stars(average),
+        count,
+        text,
+    )
 
 
 @register.simple_tag
@@ -133,7 +134,7 @@ def card(card: Card, *, eager: bool = False) -> SafeString:
     return _card(card, get_language(), eager)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_CARDS)
 def _card(card: Card, _language: str | None, eager: bool) -> SafeString:  # noqa: FBT001
     return render_to_string("storefront/parts/card.html", {"card": card, "eager": eager})
 
@@ -166,9 +167,22 @@ def _no_picture(_language: str | None) -> SafeString:
     )
 
 
-@register.inclusion_tag("storefront/parts/price.html")
-def price_tag(tag: PriceTag | None) -> dict[str, Any]:
-    return {"tag": tag}
+@register.simple_tag
+def price_tag(tag: PriceTag | None) -> SafeString:
+    """The price, and for a reduced one the price before. Screen readers are told which is which."""
+    if tag is None:
+        return SafeString()
+    now = _("from %(amount)s") % {"amount": price(tag.amount)} if tag.is_from else price(tag.amount)
+    if tag.before is None:
+        return format_html('<span class="price"><span class="now">{}</span></span>', now)
+    return format_html(
+        '<span class="price reduced"><span class="now"><span class="visually-hidden">{} </span>{}</span>'
+        ' <span class="visually-hidden">{}</span> <del>{}</del></span>',
+        _("Now"),
+        now,
+        _("before:"),
+        price(tag.before),
+    )
 
 
 @register.filter

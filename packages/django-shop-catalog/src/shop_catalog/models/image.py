@@ -57,10 +57,11 @@ class ProductImage(models.Model):
 
 def image_url(name: str, rendition: str = "") -> str:
     """URL of an image or of its smaller copy, from its name alone: no file is opened."""
-    file = rendition_name(name, rendition) if rendition else name
     storage = _storage()
-    # Only URLs of Django's own storage are cached. Other storages may return signed URLs that expire.
-    return _cached_url(storage.base_url, file) if storage.__class__.url is FileSystemStorage.url else storage.url(file)
+    if storage.__class__.url is not FileSystemStorage.url:  # other storages may return signed URLs, which expire
+        return str(storage.url(rendition_name(name, rendition) if rendition else name))
+    url = _cached_url(storage.base_url, name)
+    return rendition_name(url, rendition) if rendition else url
 
 
 @lru_cache(maxsize=MAX_URLS)
