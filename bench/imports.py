@@ -19,6 +19,8 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from shop_catalog.wording import search_text
+
 from bench import data, databases, run, texts
 
 SINGLE = 200
@@ -202,7 +204,7 @@ def _values(number: int) -> dict[str, Any]:
         "price": Decimal("12.50"),
         "attributes": {"colour": "red", "material": "oak"},
         "stock_quantity": 7,
-        "search_text": f"{name} {words}".lower(),
+        "search_text": search_text(names=[name], skus=[f"B-{number}"], others=["red", "oak"], description=words),
     }
 
 

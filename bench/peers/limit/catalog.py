@@ -54,12 +54,10 @@ SELECT count(*), avg(p.price), min(p.price), max(p.price) FROM shop_catalog_prod
  WHERE p.kind <> 'group' AND {PUBLISHED} AND p.id IN (
    SELECT l.product_id FROM shop_catalog_productcategory l JOIN shop_catalog_category c ON c.id = l.category_id
     WHERE c.tree_id = %s AND c.lft BETWEEN %s AND %s)"""
-LINE = "(' ' || split_part(p.search_text, E'\\n', 1))"
+HAS_WORDS = "shop_catalog_search_words(p.search_text) @@ %s::tsquery"
 SEARCH = f"""
-SELECT f.* FROM ({ITEM} AND to_tsvector('simple', p.search_text) @@ to_tsquery('simple', %s)
- ORDER BY (strpos({LINE}, %s) > 0)::integer * 20 + starts_with({LINE}, %s)::integer * 50
-   + 100 * (SELECT count(*) FROM unnest(%s::text[]) AS word WHERE strpos({LINE}, word) > 0) DESC, p.id DESC
- LIMIT 21) f"""
+SELECT f.* FROM ({ITEM} AND {HAS_WORDS}
+ ORDER BY (strpos(p.search_text, %s) > 0) DESC, ({HAS_WORDS}) DESC, p.id DESC LIMIT 21) f"""
 
 Result = tuple[str, bytes]
 
@@ -85,9 +83,8 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
 def listed(query: dict[str, str]) -> Result:
     if "q" in query:
         words = query["q"].split()
-        phrase = f" {query['q']}"
-        found = " & ".join(f"'{word}':*" for word in words)
-        rows = _rows(SEARCH, found, phrase, phrase, [f" {word}" for word in words])
+        anywhere, in_name = (" & ".join(f"'{mark}{word}':*" for word in words) for mark in ("", "="))
+        rows = _rows(SEARCH, anywhere, f" #{''.join(words)} ", in_name)
     elif "category" in query:
         bounds = _rows(BOUNDS, query["category"])
         rows = _rows(ITEM + SUBTREE + ORDER, *bounds[0])
