@@ -200,6 +200,16 @@ def test_if_some_products_of_the_window_match_a_wider_one_is_searched():
     assert wider == ["", "", IN_WINDOW_OF_16, IN_WINDOW_OF_16, IN_WINDOW_OF_4, IN_WINDOW_OF_4]
 
 
+def test_in_a_small_shop_all_matches_are_collected_instead_of_a_wider_window():
+    """20 of the first 1,000 products match: 200 of 10,000 are sorted, or 20,000 of a million."""
+    assert [listing._is_wider_cheaper(IN_WINDOW_OF_4, 20, size) for size in (10_000, 99_999, 100_000, 1_000_000)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
 def test_a_large_category_is_looked_up_for_each_product():
     assert not listing._is_large({})
     assert not listing._is_large({"product_count": 499, "newest_id": 10_000})
@@ -209,6 +219,7 @@ def test_a_large_category_is_looked_up_for_each_product():
 def test_products_beyond_the_window_are_found(shop, monkeypatch):
     everything = {name: skus(filters) for name, filters in FILTERS.items()}
     monkeypatch.setattr(pages, "WINDOW", 2)
+    monkeypatch.setattr(listing, "WINDOW", 2)
     queries._PAGE._statement.cache_clear()
     assert {name: skus(filters) for name, filters in FILTERS.items()} == everything
     queries._PAGE._statement.cache_clear()

@@ -98,6 +98,7 @@ def samples():
     return {
         browsing._PAGE: list(pages(now, bounds)),
         browsing._BOUNDS: [((), {"slug": "food"}), ((), {"slug": "none"})],
+        browsing._NEWEST: [((), {})],
         browsing._LINKS: [((5,), ids)],
         browsing._PRODUCT: [
             ((shows_all,), {"slug": slug, "now": now, "since": now - timedelta(days=30)})
@@ -107,12 +108,10 @@ def samples():
         browsing._IMAGES: [((), {"own": group.pk, "listed": group.pk})],
         browsing._VARIANTS: [((shows_all,), {"group": group.pk, "now": now}) for shows_all in (False, True)],
         browsing._PATHS: [((), {"product": group.pk})],
-        counting._FACETS: [
-            ((filters.shape, None, samples, 50), values) for filters, values, samples in counted(now, bounds)
-        ],
+        counting._FACETS: [((filters.shape, how, 50), values) for filters, values, how in counted(now, bounds)],
         counting._CATEGORIES: [
-            ((filters.shape, None, samples), {**values, "members": [-pk, -pk - 1], "owners": [7, 7]})
-            for filters, values, samples in counted(now, bounds)
+            ((filters.shape, how), {**values, "members": [-pk, -pk - 1], "owners": [7, 7]})
+            for filters, values, how in counted(now, bounds)
         ],
         category_queries._VERSION: [((), {})],
         facet_queries._VERSION: [((), {"now": now})],
@@ -133,7 +132,7 @@ def samples():
 
 
 def counted(now, bounds):
-    """Filters whose products are counted, with values and a number of samples."""
+    """Filters whose products are counted, with values and how they are counted."""
     term = attribute_term("size", "L")
     values = {
         "now": now,
@@ -144,8 +143,10 @@ def counted(now, bounds):
         **bounds,
     }
     for filters in (Filters(min_price=Decimal(2)), Filters(attributes=(("size", "L"),)), Filters(category="x")):
-        yield filters, values, 0
-    yield Filters(in_stock=True), values, 256
+        yield filters, values, counting.How()
+    yield Filters(in_stock=True), values, counting.How(samples=256)
+    yield Filters(in_stock=True, min_price=Decimal(2)), values, counting.How(samples=256)
+    yield Filters(category="x"), values, counting.How(checks_links=True)
 
 
 def pages(now, bounds):

@@ -25,6 +25,7 @@ from shop_catalog.browsing.matching import (
     FROM_RELATED,
     IN_ORDER,
     IN_WINDOW,
+    WINDOW,
     WINDOWS,
     matching_products,
 )
@@ -116,14 +117,14 @@ def price_range(filters: Filters) -> tuple[Decimal | None, Decimal | None]:
 
 def facet_numbers(filters: Filters, *, samples: int, limit: int = 0) -> dict[int, int]:
     """The number of matching products by facet: see ``counting.facet_numbers``."""
-    values, search = _arguments_of_count(filters, samples=samples)
-    return counting.facet_numbers(filters, values, search=search, samples=samples, limit=limit)
+    values, how = _arguments_of_count(filters, samples=samples)
+    return counting.facet_numbers(filters, values, how=how, limit=limit)
 
 
 def category_numbers(filters: Filters, below: Mapping[int, list[int]], *, samples: int) -> dict[int, int]:
     """The number of matching products by category: see ``counting.category_numbers``."""
-    values, search = _arguments_of_count(filters, samples=samples)
-    return counting.category_numbers(filters, values, below, search=search, samples=samples)
+    values, how = _arguments_of_count(filters, samples=samples)
+    return counting.category_numbers(filters, values, below, how=how)
 
 
 def node_of(filters: Filters, tree: categories.CategoryTree) -> categories.Node | None:
@@ -227,7 +228,8 @@ def _page(
     if reading != IN_WINDOW or len(rows) > limit:
         return rows
     wider = _wider_window(len(rows), limit=limit)
-    rows = page(wider) if wider else []
+    if wider and _is_wider_cheaper(wider, len(rows), values.get("newest_id") or queries.newest_key()):
+        rows = page(wider)
     return rows if len(rows) > limit else page(COLLECTED_BELOW if _is_large(values) else COLLECTED)
 
 
@@ -238,11 +240,13 @@ def _is_large(values: Mapping[str, Any]) -> bool:
 
 
 def _wider_window(found: int, *, limit: int) -> str:
-    """The smallest window that probably has a page, if the first one had ``found`` products; "" if none has.
-
-    Then so few products match that all of them can be collected and sorted.
-    """
+    """The smallest window that probably has a page, if the first one had ``found`` products; "" if none has."""
     return next((each for each, size in WINDOWS.items() if 2 * size * found >= 3 * (limit + 1)), "")
+
+
+def _is_wider_cheaper(wider: str, found: int, newest: int) -> bool:
+    """Whether a wider window costs less than to collect all matches, of which each costs as much as two products."""
+    return 2 * found * newest >= WINDOW**2 * WINDOWS[wider]
 
 
 def _arguments(filters: Filters) -> tuple[dict[str, Any], Hashable]:
@@ -252,14 +256,19 @@ def _arguments(filters: Filters) -> tuple[dict[str, Any], Hashable]:
     return (values, None) if search is None else ({**values, **search.values}, search.shape)
 
 
-def _arguments_of_count(filters: Filters, *, samples: int) -> tuple[dict[str, Any], Hashable]:
-    """As ``_arguments``. All matches of a search are looked up in its index, unless there are samples or filters."""
+def _arguments_of_count(filters: Filters, *, samples: int) -> tuple[dict[str, Any], counting.How]:
+    """The values of the filters, and how they are counted.
+
+    All matches of a search are looked up in its index, unless there are samples or filters.
+    """
     values = _parameters(filters, after=None, is_counted=True)
+    how = counting.How(samples=samples, checks_links=samples > 0 and _is_large(values))
     search = backend(Product).prepare(filters.q) if filters.q else None
     if search is None:
-        return values, None
+        return values, how
     finds_all = not samples and not filters.condition_count
-    return {**values, **search.values}, (finds_all and search.counted_shape) or search.shape
+    shape = (finds_all and search.counted_shape) or search.shape
+    return {**values, **search.values}, how._replace(search=shape)
 
 
 def _for_other_order() -> InvalidCursor:

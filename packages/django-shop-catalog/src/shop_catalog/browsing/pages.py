@@ -136,7 +136,8 @@ def _in_window(
     """Those of the products that are among the next ``size`` of the list."""
     window = _sortable(matching_products(p, filters.only_for(order.column)), order)
     window = _after(p, window, order) if has_after else window
-    return products.filter(one_by_one(window.order_by(*order.sort).values("pk")[:size]))
+    keys = window.order_by(*order.sort).values("pk")[:size]
+    return products.filter(Q(pk__in=keys) if size == WINDOW else one_by_one(keys))
 
 
 def _columns(products: QuerySet[Any, Any], order: _Order) -> QuerySet[Any, Any]:

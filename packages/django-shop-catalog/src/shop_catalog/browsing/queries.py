@@ -69,6 +69,10 @@ class SubtreeBounds(NamedTuple):
     newest_id: int | None
 
 
+class NewestKey(NamedTuple):
+    id: int
+
+
 class CategoryLink(NamedTuple):
     product_id: int
     category_id: int
@@ -171,6 +175,11 @@ def subtree_bounds(slug: str) -> SubtreeBounds | None:
     return _BOUNDS.first(slug=slug)
 
 
+def newest_key() -> int:
+    """The key of the newest product, as an estimate of the number of products. 0 if there is none."""
+    return next((row.id for row in _NEWEST.rows()), 0)
+
+
 def category_links(product_ids: list[int]) -> list[CategoryLink]:
     """The categories of listed products, with the tree's version. One statement."""
     padded = product_ids + product_ids[-1:] * (-len(product_ids) % 10)
@@ -207,9 +216,14 @@ def compiles_statements(alias: str) -> bool:
 
 def _build_bounds(p: Any) -> QuerySet[Any, Any]:
     slug = p("slug", Category._meta.get_field("slug"))
-    newest = Subquery(Product.objects.order_by("-pk").values("pk")[:1])
+    newest = Subquery(_build_newest(p))
     rows: QuerySet[Any, Any] = Category.objects.order_by().filter(slug=slug)
     return rows.values_list("pk", "tree_id", "lft", "rght", "statistics__product_count", newest)
+
+
+def _build_newest(_p: Any) -> QuerySet[Any, Any]:
+    keys: QuerySet[Any, Any] = Product.objects.order_by("-pk").values_list("pk")[:1]
+    return keys
 
 
 def _build_links(p: Any, size: int) -> QuerySet[Any, Any]:
@@ -263,6 +277,7 @@ def _build_paths(p: Any) -> QuerySet[Any, Any]:
 
 _PAGE = CompiledQuery(Product, build_page, row=ListedProduct, reads=True)
 _BOUNDS = CompiledQuery(Category, _build_bounds, row=SubtreeBounds, reads=True)
+_NEWEST = CompiledQuery(Product, _build_newest, row=NewestKey, reads=True)
 _LINKS = CompiledQuery(ProductCategory, _build_links, row=CategoryLink, reads=True)
 _PRODUCT = CompiledQuery(Product, _build_product, row=ProductDetails, reads=True)
 _IMAGES = CompiledQuery(ProductImage, _build_images, row=Image, reads=True)
