@@ -14,6 +14,7 @@ from shop_notify.notifiers import (
     PermanentFailure,
     Receipt,
     Report,
+    ReportRefused,
     TemporaryFailure,
     UnknownOutcome,
 )
@@ -84,7 +85,7 @@ class ReportKit(ReportContract, Kit):
         return self.post({"id": provider_id}, secret="s")
 
     def forged_reports(self, *, provider_id, address):
-        return [self.post({"id": provider_id}, secret="guessed")]
+        return [self.post({"id": provider_id}, secret=secret) for secret in ("guessed", "")]
 
 
 class LeaksInRepr(Good):
@@ -186,9 +187,117 @@ class ReturnsRetryAfterAsText(Good):
             raise TemporaryFailure(str(error), retry_after="soon") from error
 
 
-class AcceptsForgedReports(Good):
+class GoodReports(Good):
+    """Its reports are ``{"id", "status"}``, and each request has the secret in its address."""
+
     def read_report(self, request):
+        self.authenticate(request)
+        return self.reports(request)
+
+    def authenticate(self, request):
+        if request.resolver_match.kwargs["secret"] != "s":
+            raise ReportRefused("wrong secret")
+
+    def reports(self, request):
         return [Report(provider_id=request.POST["id"], status="ok", state="delivered")]
+
+    def changed(self, request, **values):
+        (report,) = GoodReports.reports(self, request)
+        return [dataclasses.replace(report, **values)]
+
+
+class ReportsNothing(GoodReports):
+    def reports(self, request):
+        return []
+
+
+class ReportsTwice(GoodReports):
+    def reports(self, request):
+        return super().reports(request) * 2
+
+
+class ReturnsOneReportWithoutAList(GoodReports):
+    def reports(self, request):
+        return super().reports(request)[0]
+
+
+class ReturnsNone(GoodReports):
+    def reports(self, request):
+        return None
+
+
+class ReturnsPlainDictionaries(GoodReports):
+    def reports(self, request):
+        return [{"provider_id": request.POST["id"], "state": "delivered"}]
+
+
+class ReportsAnotherMessage(GoodReports):
+    def reports(self, request):
+        return self.changed(request, provider_id="id-0")
+
+
+class ReportsTheProvidersWordAsState(GoodReports):
+    def reports(self, request):
+        return self.changed(request, state="Success")
+
+
+class ReportsSentInsteadOfDelivered(GoodReports):
+    def reports(self, request):
+        return self.changed(request, state="sent")
+
+
+class ReportsAnotherAddress(GoodReports):
+    def reports(self, request):
+        return self.changed(request, address="4712")
+
+
+class ReportsANumberAsStatus(GoodReports):
+    def reports(self, request):
+        return self.changed(request, status=200)
+
+
+class CountsItsReports(GoodReports):
+    seen = 0
+
+    def reports(self, request):
+        self.seen += 1
+        return self.changed(request, detail=f"report {self.seen}")
+
+
+class NeedsAnotherHeader(GoodReports):
+    def authenticate(self, request):
+        if "X-Signature" not in request.headers:
+            raise ReportRefused("no signature")
+
+
+class RaisesOnAGoodReport(GoodReports):
+    def reports(self, request):
+        return [Report(provider_id=request.POST["MessageSid"], status="ok", state="delivered")]
+
+
+class IgnoresForgedReportsSilently(GoodReports):
+    def read_report(self, request):
+        try:
+            return super().read_report(request)
+        except ReportRefused:
+            return []
+
+
+class RaisesAnotherErrorForForgedReports(GoodReports):
+    def authenticate(self, request):
+        if request.resolver_match.kwargs["secret"] != "s":
+            raise PermissionError("wrong secret")
+
+
+class AcceptsAnEmptySecretInTheAddress(GoodReports):
+    def authenticate(self, request):
+        if request.resolver_match.kwargs["secret"] not in ("s", ""):
+            raise ReportRefused("wrong secret")
+
+
+class AcceptsForgedReports(GoodReports):
+    def authenticate(self, request):
+        pass
 
 
 EVERY_FAILURE, NO_SECRETS = "test_every_failure_is_one_of_the_three", "test_secrets_are_in_no_repr_error_or_log"
@@ -255,9 +364,41 @@ def test_kit_finds_lost_emoji(caplog):
         run(DropsEmoji, check, caplog, text="🦩")
 
 
-def test_kit_finds_a_notifier_that_accepts_forged_reports(caplog):
-    with pytest.raises(pytest.fail.Exception, match="Forged report 0 was accepted"):
-        run(AcceptsForgedReports, "test_forged_report_is_refused", caplog, kit=ReportKit)
+READ, FORGED = "test_report_of_the_provider_is_read", "test_forged_report_is_refused"
+REPORT_FAULTS = [
+    (ReportsNothing, READ, "read_report returned 0 reports"),
+    (ReportsTwice, READ, "read_report returned 2 reports"),
+    (ReturnsOneReportWithoutAList, READ, "It must return a list of Reports"),
+    (ReturnsNone, READ, "It must return a list of Reports"),
+    (ReturnsPlainDictionaries, READ, "It must return a list of Reports"),
+    (ReportsAnotherMessage, READ, "Take provider_id from the request"),
+    (ReportsTheProvidersWordAsState, READ, "Translate the provider's word"),
+    (ReportsSentInsteadOfDelivered, READ, "was read as ('id-1', 'sent')"),
+    (ReportsAnotherAddress, READ, "It names the address 4712"),
+    (ReportsANumberAsStatus, READ, "status must be text"),
+    (NeedsAnotherHeader, READ, "Let `report` build it as the provider does"),
+    (RaisesOnAGoodReport, READ, "Read the fields that the provider sends"),
+    (CountsItsReports, "test_same_report_twice_reads_the_same", "leave out times and counters"),
+    (AcceptsForgedReports, FORGED, "Forged report 0 was accepted"),
+    (IgnoresForgedReportsSilently, FORGED, "Forged report 0 was accepted"),
+    (RaisesAnotherErrorForForgedReports, FORGED, "Raise ReportRefused instead"),
+    (AcceptsAnEmptySecretInTheAddress, FORGED, "Forged report 1 was accepted"),
+]
+
+
+def test_report_kit_is_tried_with_many_faults():
+    assert len({broken for broken, _check, _says in REPORT_FAULTS}) >= 12
+
+
+@pytest.mark.parametrize(("broken", "check", "says"), REPORT_FAULTS)
+def test_report_kit_finds_the_fault_and_says_what_to_do(broken, check, says, caplog):
+    run(GoodReports, check, caplog, kit=ReportKit)
+    with pytest.raises((AssertionError, pytest.fail.Exception)) as caught:
+        run(broken, check, caplog, kit=ReportKit)
+    assert says in str(caught.value)
+
+
+def test_kit_finds_a_class_with_the_wrong_contract(caplog):
     with pytest.raises(AssertionError, match="remove ReportContract"):
         run(MemoryLike, "test_notifier_with_delivery_reports_has_the_report_contract", caplog, kit=ReportKit)
 
