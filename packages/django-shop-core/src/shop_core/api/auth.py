@@ -92,8 +92,12 @@ def check_permission(user: Any, permission: str) -> Any:
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth declares: a cookie, a query parameter or a header."""
     name = getattr(auth, "param_name", getattr(auth, "header", None))
-    places = {"cookie": request.COOKIES, "query": request.GET}
-    return name is not None and name in places.get(getattr(auth, "openapi_in", ""), request.headers)
+    if name is None:
+        return False
+    place = getattr(auth, "openapi_in", "")
+    if place == "cookie":
+        return name in request.COOKIES
+    return name in (request.GET if place == "query" else request.headers)
 
 
 def _is_session(auth: Auth) -> bool:
