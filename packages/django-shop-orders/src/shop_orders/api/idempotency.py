@@ -6,7 +6,7 @@ def cancel_order(request, number: str, payload: CancelIn, idempotency_key: idemp
     return _cancel(call, order, payload)
 
 @idempotency.once()
-def _cancel(order: Order, payload: CancelIn) -> tuple[int, Schema]:
+def _cancel(order: Order, payload: CancelIn) -> tuple[int, BaseModel]:
     return 200, representations.order(lifecycle.cancel(order.pk, reason=payload.reason))
 """
 
@@ -18,7 +18,8 @@ from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from ninja import Header, Schema
+from ninja import Header
+from pydantic import BaseModel
 from shop_core.api.types import ShortText
 
 from shop_orders import idempotency
@@ -49,7 +50,7 @@ class Call:
 def once(
     *,
     in_transaction: bool = True,
-    then: Callable[[Any], Schema] | None = None,
+    then: Callable[[Any], BaseModel] | None = None,
     store: Callable[[Any], Any] = lambda body: body,
     restore: Callable[[Any], Any] = lambda stored: stored,
 ) -> Callable[[Callable[Parameters, tuple[int, Any]]], Callable[Concatenate[Call, Parameters], HttpResponse]]:
@@ -89,4 +90,4 @@ def once(
 
 def _plain(body: Any) -> Any:
     """The body as plain JSON values, which can be stored."""
-    return body.model_dump(mode="json") if isinstance(body, Schema) else body
+    return body.model_dump(mode="json") if isinstance(body, BaseModel) else body

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Query, Schema
-from pydantic import Field
+from ninja import Query
+from pydantic import BaseModel, Field
 from shop_core.api.problems import responses
 from shop_core.api.types import In, ShortText, Time
 from shop_core.money import as_text
@@ -19,7 +19,7 @@ from shop_orders.models import IncomingPayment, Order
 from shop_orders.payments import candidates
 
 
-class CandidateOut(Schema):
+class CandidateOut(BaseModel):
     """An order that the money could be meant for, and which details match."""
 
     order: str
@@ -29,7 +29,7 @@ class CandidateOut(Schema):
     matches_phone: bool
 
 
-class IncomingPaymentOut(Schema):
+class IncomingPaymentOut(BaseModel):
     """``order`` is the order that the account names, or for which it was recorded. Without the permission view_order
     ``account``, ``payer_name``, ``payer_phone`` and ``comment`` are empty."""
 
@@ -54,7 +54,7 @@ class IncomingPaymentDetailOut(IncomingPaymentOut):
     candidates: list[CandidateOut]
 
 
-class IncomingPaymentPage(Schema):
+class IncomingPaymentPage(BaseModel):
     """``next`` is the value of ``after`` for the next page; null on the last page."""
 
     items: list[IncomingPaymentOut]

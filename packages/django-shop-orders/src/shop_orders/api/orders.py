@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
-from ninja import Header, Query, Schema
+from ninja import Header, Query
+from pydantic import BaseModel
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import ShortText
@@ -164,7 +165,7 @@ def _signed_again(stored: dict[str, Any]) -> dict[str, Any]:
 @idempotency.once(store=_without_signature, restore=_signed_again)
 def _place(
     customer: Customer | None, cart: Cart | None, token: str, payload: PlaceOrderIn, visitor: str
-) -> tuple[int, Schema]:
+) -> tuple[int, BaseModel]:
     if cart is None:
         raise CartNotFound if token and customer is None else CartEmpty
     try:
@@ -185,10 +186,10 @@ def _place(
             error.extra = {**error.extra, "cart": representations.cart(error.cart_view).model_dump(mode="json")}
         raise
     guest_token = guest_links.token_for(order.number) if order.customer.is_guest else ""
-    return 201, PlacedOrderOut.model_construct(**representations.order_fields(order), guest_token=guest_token)
+    return 201, PlacedOrderOut(**representations.order_fields(order), guest_token=guest_token)
 
 
 @idempotency.once()
-def _cancel(order: Order, payload: CancelIn) -> tuple[int, Schema]:
+def _cancel(order: Order, payload: CancelIn) -> tuple[int, BaseModel]:
     cancelled = lifecycle.cancel(order.pk, by=order.customer.user, reason=payload.reason)
     return 200, representations.order(cancelled)

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import url_has_allowed_host_and_scheme
-from ninja import Schema
+from pydantic import BaseModel
 from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 
@@ -49,7 +49,7 @@ def start_payment(
 
 
 @idempotency.once(in_transaction=False)
-def _start(request: HttpRequest, order: Order, payload: StartPaymentIn) -> tuple[int, Schema]:
+def _start(request: HttpRequest, order: Order, payload: StartPaymentIn) -> tuple[int, BaseModel]:
     is_ours = url_has_allowed_host_and_scheme(payload.return_url, {request.get_host()})
     payment = payments.start(
         order.pk,

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from ninja import Schema
-from pydantic import Field
+from pydantic import BaseModel, Field
 from shop_core.api.types import In, Money, ShortText, Text, Time
 
 ProductRef = Annotated[ShortText, Field(min_length=1)]
@@ -62,7 +61,7 @@ class StartPaymentIn(In):
     return_url: Annotated[ShortText, Field(max_length=500)] = ""
 
 
-class TaxedOut(Schema):
+class TaxedOut(BaseModel):
     """The net amount and the tax of a line, shipping or a fee, after its share of the discounts. The tax is added to
     the price or included in it. Null if not known.
     """
@@ -95,7 +94,7 @@ class ChargeOut(TaxedOut):
     is_included: bool
 
 
-class TaxLineOut(Schema):
+class TaxLineOut(BaseModel):
     """The tax at one rate. ``rate`` is null for an amount of tax without a rate, ``base`` if it is not known."""
 
     label: str
@@ -105,7 +104,7 @@ class TaxLineOut(Schema):
     is_included: bool
 
 
-class CartOut(Schema):
+class CartOut(BaseModel):
     currency: str
     item_count: int
     lines: list[CartLineOut]
@@ -120,7 +119,7 @@ class CartOut(Schema):
     """Why the total could not be computed, in which case the charges are missing; otherwise ""."""
 
 
-class MergeChangeOut(Schema):
+class MergeChangeOut(BaseModel):
     product: str
     name: str
     code: str
@@ -128,7 +127,7 @@ class MergeChangeOut(Schema):
     was: int
 
 
-class MergeOut(Schema):
+class MergeOut(BaseModel):
     cart: CartOut
     changes: list[MergeChangeOut]
 
@@ -145,7 +144,7 @@ class OrderLineOut(TaxedOut):
     """The units that will not be sent. If the whole order is cancelled, its other units do not count."""
 
 
-class RefundOut(Schema):
+class RefundOut(BaseModel):
     amount: str
     currency: str
     status: str
@@ -153,7 +152,7 @@ class RefundOut(Schema):
     created_at: Time
 
 
-class OrderOut(Schema):
+class OrderOut(BaseModel):
     number: str
     status: str
     payment_status: str
@@ -195,7 +194,7 @@ class PlacedOrderOut(OrderOut):
     """Opens a guest's order: ``?token=`` on GET, ``X-Order-Token`` on POST. "" for customers."""
 
 
-class OrderSummaryOut(Schema):
+class OrderSummaryOut(BaseModel):
     number: str
     status: str
     payment_status: str
@@ -208,13 +207,13 @@ class OrderSummaryOut(Schema):
     item_count: int
 
 
-class OrderPage(Schema):
+class OrderPage(BaseModel):
     items: list[OrderSummaryOut]
     next: str | None
     """Send it as ``after`` to get the next page; null on the last one."""
 
 
-class EventOut(Schema):
+class EventOut(BaseModel):
     at: Time
     kind: str
     old_status: str
@@ -222,13 +221,13 @@ class EventOut(Schema):
     message: str
 
 
-class ShipmentLineOut(Schema):
+class ShipmentLineOut(BaseModel):
     product: str
     name: str
     quantity: int
 
 
-class ShipmentOut(Schema):
+class ShipmentOut(BaseModel):
     number: str
     carrier: str
     tracking_number: str
@@ -237,7 +236,7 @@ class ShipmentOut(Schema):
     lines: list[ShipmentLineOut]
 
 
-class TrackingOut(Schema):
+class TrackingOut(BaseModel):
     number: str
     status: str
     payment_status: str
@@ -246,7 +245,7 @@ class TrackingOut(Schema):
     deliveries: list[dict[str, Any]]
 
 
-class PaymentOut(Schema):
+class PaymentOut(BaseModel):
     id: str
     provider: str
     status: str
@@ -286,7 +285,7 @@ class StaffRefundOut(RefundOut):
     """Whether staff have to enter its result: ``error`` says why."""
 
 
-class CreditOut(Schema):
+class CreditOut(BaseModel):
     """An amount that the customer no longer owes. Negative where it is owed again."""
 
     amount: str

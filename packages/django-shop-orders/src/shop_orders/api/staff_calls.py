@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Schema
+from pydantic import BaseModel
 
 from shop_orders import customers, lifecycle, tracking
 from shop_orders.api import idempotency, representations
@@ -30,7 +30,7 @@ def run_action(
 
 
 @idempotency.once()
-def _act(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
+def _act(number: str, action: Callable[[], object]) -> tuple[int, BaseModel]:
     action()
     return 200, representations.staff_order(order_numbered(number))
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Schema
+from pydantic import BaseModel
 from shop_core.api.problems import responses
 
 from shop_orders import payments
@@ -188,7 +188,7 @@ def resolve_refund(
 
 
 @idempotency.once(in_transaction=False)
-def _capture(number: str, action: Callable[[], object]) -> tuple[int, Schema]:
+def _capture(number: str, action: Callable[[], object]) -> tuple[int, BaseModel]:
     action()
     return 200, representations.staff_order(order_numbered(number))
 
