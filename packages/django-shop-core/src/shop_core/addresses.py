@@ -112,8 +112,6 @@ def _unquoted(local: str) -> str:
 
 def _folded(text: str) -> str:
     """Normalise to NFKC and fold case, twice, since folding can produce letters that NFKC composes again."""
-    if text.isascii():
-        return text.lower()
     for _round in range(2):
         text = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", text)

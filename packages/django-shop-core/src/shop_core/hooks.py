@@ -10,11 +10,7 @@ from django.utils.module_loading import import_string
 
 
 def load_hook(entry: str | Mapping[str, Any]) -> Callable[..., Any]:
-    """Import a callable from its path, or from ``{"BACKEND": path, "OPTIONS": {keywords of each call}}``.
-
-    Raises:
-        ImportError: there is nothing at the path.
-    """
+    """Import a callable from a path or ``{"BACKEND": path, "OPTIONS": {keywords of each call}}``, or ImportError."""
     if isinstance(entry, str):
         hook: Callable[..., Any] = import_string(entry)
         return hook

@@ -38,7 +38,6 @@ def as_text(amount: Decimal, currency: str) -> str:
     return _as_text(str(amount), currency)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # by the digits: to hash a Decimal takes longer than to write it
 def _as_text(digits: str, currency: str) -> str:
-    """Cached by the digits: to hash a Decimal takes longer than to write it."""
     return f"{quantise(Decimal(digits), currency) + 0:f}"

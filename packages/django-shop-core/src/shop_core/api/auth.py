@@ -92,12 +92,8 @@ def check_permission(user: Any, permission: str) -> Any:
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
     """Whether the request carries the parameter that this auth declares: a cookie, a query parameter or a header."""
     name = getattr(auth, "param_name", getattr(auth, "header", None))
-    if name is None:
-        return False
-    place = getattr(auth, "openapi_in", "")
-    if place == "cookie":
-        return name in request.COOKIES
-    return name in (request.GET if place == "query" else request.headers)
+    attribute = {"cookie": "COOKIES", "query": "GET"}.get(getattr(auth, "openapi_in", ""), "headers")
+    return name is not None and name in getattr(request, attribute)
 
 
 def _is_session(auth: Auth) -> bool:
