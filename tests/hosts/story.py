@@ -7,10 +7,12 @@ from decimal import Decimal
 from html import unescape
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.management import call_command
+from django.db import connections
 from django.test import AsyncClient, Client
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
@@ -229,6 +231,7 @@ def test_async_views_send_signals_and_show_the_cart(mug, staff):
         client.cookies.update(staff.cookies)
         pages = [await client.get(f"/{name}/") for name in ("page", "async-page", "documented-page")]
         washed = [await client.get(f"/wash/{way}/") for way in ("async", "old")]
+        await sync_to_async(connections.close_all)()  # otherwise the test database cannot be deleted
         return [response.content.decode().strip() for response in [*pages, *washed]]
 
     assert asyncio.run(visit()) == [*["3 in the cart"] * 3, "washed", "washed"]

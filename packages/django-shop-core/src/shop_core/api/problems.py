@@ -1,8 +1,7 @@
 """Errors as RFC 9457 problem documents, made by the router, so that they are the same in any site's NinjaAPI.
 
-Each package has one ``Problems`` object with its tables, and installs it on its routers. Our own errors become
-responses before the host's exception handlers see them. Bodies are checked before they are parsed. Error responses
-that the host's handlers make of its own exceptions are rewritten. The *host* is the site's project.
+Each package installs its ``Problems`` on its routers. Its errors become responses, and bodies are checked, before the
+*host*, the site's project, sees them. Error responses of the host's handlers to its own exceptions are rewritten.
 """
 
 from __future__ import annotations

@@ -172,12 +172,13 @@ def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Resul
     Raises:
         Busy: the second attempt failed with a temporary error too.
     """
-    for is_first in (True, False):
+    is_second = False
+    while True:
         try:
             return work()
         except OperationalError as error:
             if not is_temporary(error):
                 raise
-            if not is_first:
+            if is_second:
                 raise busy from error
-    raise AssertionError
+            is_second = True

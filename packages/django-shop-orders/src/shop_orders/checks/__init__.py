@@ -16,7 +16,7 @@ from shop_core.db.compiled import is_newer_than_tested
 
 from shop_orders.checks.hooks import check_auth, check_hooks
 from shop_orders.checks.numbers import check_number, check_number_with_database
-from shop_orders.checks.products import check_source
+from shop_orders.checks.products import check_row_with_database, check_source
 from shop_orders.checks.providers import check_providers, has_webhooks, working_providers
 from shop_orders.checks.routers import check_routers
 from shop_orders.checks.shapes import check_shapes
@@ -47,6 +47,7 @@ def register() -> None:
     checks.register(check_databases, "shop_orders")
     checks.register(check_django, "shop_orders")
     checks.register(check_number_with_database, "shop_orders", checks.Tags.database)
+    checks.register(check_row_with_database, "shop_orders", checks.Tags.database)
     checks.register(check_urls, "shop_orders")
     checks.register(check_deployment, "shop_orders", deploy=True)
 

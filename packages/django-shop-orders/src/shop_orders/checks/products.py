@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.apps import AppConfig, apps
 from django.conf import settings
+from django.contrib.admin.utils import flatten, flatten_fieldsets
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, FieldError, ValidationError
 from django.db import models, router
@@ -73,7 +75,7 @@ def _model_source(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             yield _no_field(source, option, name)
     for option in ("name", "price", "sku", "tax_class", "weight", "image"):
         name = getattr(source, option)
-        if (name or option in ("name", "price")) and not hasattr(source.model, name or " "):
+        if (name or option in ("name", "price")) and not hasattr(source.model, name.partition(".")[0] or " "):
             yield _no_field(source, option, name)
     yield from _model_filters(source)
     if source.price in names:
@@ -123,6 +125,63 @@ def _model_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
             hint='Name one that is: "OPTIONS": {"stock": "..."}, or leave it out where stock is not tracked.',
             id="shop_orders.E018",
         )
+    elif apps.is_installed("django.contrib.admin"):
+        yield from _editable_stock(source)
+
+
+def _editable_stock(source: ModelProductSource) -> Iterator[checks.CheckMessage]:
+    """A form that was opened before a sale writes the old number back: 10 in the form, 4 sold, saved: 10 again."""
+    from django.contrib.admin.sites import all_sites
+
+    for site in all_sites:
+        for model, model_admin in site._registry.items():  # noqa: SLF001 - the only list of what it shows
+            shown: list[Any] = [model_admin] if issubclass(model, source.stock_model) else []
+            shown += [inline for inline in model_admin.inlines if issubclass(inline.model, source.stock_model)]
+            if any(_shows_editable(each, source.stock) for each in shown):
+                yield checks.Warning(
+                    f"{type(model_admin).__name__} lets staff edit {model._meta.label}.{source.stock}: a form that "
+                    "was opened before a sale writes the old number back.",
+                    hint=f'Paste into it: readonly_fields = ["{source.stock}"]. Change the stock by an action, or '
+                    "keep it in a table of its own. docs/howto/orders-sell-your-own-model.md has both.",
+                    id="shop_orders.W013",
+                )
+
+
+def _shows_editable(model_admin: Any, name: str) -> bool:
+    if name in getattr(model_admin, "list_editable", ()):
+        return True
+    if name in model_admin.readonly_fields or name in (model_admin.exclude or ()):
+        return False
+    listed: Any = flatten_fieldsets(model_admin.fieldsets) if model_admin.fieldsets else model_admin.fields
+    return listed is None or name in flatten(listed)
+
+
+def check_row_with_database(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001 - the signature of checks
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,  # noqa: ARG001
+) -> list[checks.CheckMessage]:
+    """Read one row of the model as a product: options may name a property that raises an error."""
+    try:
+        source: Any = product_source()
+        if not isinstance(source, ModelProductSource) or router.db_for_read(source.model) not in (databases or ()):
+            return []
+        row = source.model._default_manager.order_by("pk").first()
+        ref = "" if row is None else str(getattr(row, source.ref))
+    except Exception:  # noqa: BLE001 - the other checks say what is wrong with the setting, or migrations are missing
+        return []
+    try:
+        source.fetch([ref])
+    except Exception as error:  # noqa: BLE001 - a property of the site's model may raise anything
+        return [
+            checks.Error(
+                f"{source.model._meta.label} with {source.ref} {ref!r} cannot be read: {type(error).__name__}: "
+                f"{error}",
+                hint="Correct the OPTIONS of PRODUCT_SOURCE, or the property or method that they name.",
+                id="shop_orders.E026",
+            )
+        ]
+    return []
 
 
 def _no_field(source: ModelProductSource, option: str, name: str) -> checks.CheckMessage:

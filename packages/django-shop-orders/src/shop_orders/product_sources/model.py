@@ -89,7 +89,15 @@ class ModelProductSource:
 
     def fetch(self, refs: Iterable[str], *, customer: object | None = None) -> Mapping[str, ModelProduct]:  # noqa: ARG002
         rows = self._rows(refs).filter(**self.filters)
+        if relations := self._relations():
+            rows = rows.select_related(*relations)
         return {product.ref: product for row in rows if (product := self._product(row)) is not None}
+
+    def _relations(self) -> list[str]:
+        """The foreign keys that options follow, such as ``picture`` of ``picture.file``."""
+        options = (self.name, self.price, self.sku, self.tax_class, self.weight, self.url, self.image)
+        names = {option.partition(".")[0] for option in options}
+        return [field.name for field in self.model._meta.concrete_fields if field.is_relation and field.name in names]
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:  # noqa: ARG002
         locked = self._lock(quantities)
@@ -157,7 +165,7 @@ class ModelProductSource:
     def _product(self, row: Any) -> ModelProduct | None:
         """The row as a product, None while it has no price."""
         currency = app_settings.CURRENCY
-        price = _price(_value(row, self.price))
+        price = _price(_value(row, self.price), currency)
         if price is None:
             return None
         weight = _value(row, self.weight)
@@ -187,10 +195,14 @@ def _key(field: Any, ref: str) -> Any:
     return key if str(key) == ref and "\x00" not in ref else None
 
 
-def _price(value: Any) -> Decimal | None:
-    """The value as a price; None for no value, and for one that is negative, too large or not finite."""
-    if value is None:
+def _price(value: Any, currency: str) -> Decimal | None:
+    """The value as a price; None for no value, and for one that is negative, too large or not finite.
+
+    It may have a currency, as the ``Money`` of django-money: an amount in another one is not a price of this shop.
+    """
+    if value is None or str(getattr(value, "currency", currency)) != currency:
         return None
+    value = getattr(value, "amount", value)
     price = Decimal(str(value))
     return price if price.is_finite() and 0 <= price <= MAX_AMOUNT else None
 
@@ -200,9 +212,15 @@ def _available(stock: int | None) -> int | None:
 
 
 def _value(row: Any, name: str) -> Any:
-    value = getattr(row, name, None) if name else None
-    return value() if callable(value) else value
+    """The value of a column, property or method; ``picture.file`` is that of a row that a foreign key leads to."""
+    for part in name.split(".") if name else [""]:
+        value = getattr(row, part, None) if part else None
+        row = value() if callable(value) else value
+    return row
 
 
 def _image_url(value: Any) -> str:
+    """The URL of a file, of a row with a ``file``, or a text."""
+    if isinstance(value, models.Model) and not hasattr(value, "url"):
+        value = getattr(value, "file", None)
     return str(getattr(value, "url", value)) if value else ""

@@ -14,7 +14,8 @@ NO_PRICES = ("cost", "purchase", "old", "compare", "discount", "tax", "vat", "ra
 """A number field with one of these words in its name is not the price to pay."""
 STOCKS = ("stock", "on_hand", "quantity", "in_stock", "inventory", "stock_quantity", "available", "units")
 REFS = ("sku", "isbn", "ean", "code", "article_number", "reference", "slug")
-FLAGS = ("is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
+IMAGES = ("image", "picture", "photo", "cover", "thumbnail")
+FLAGS = ("live", "is_active", "is_listed", "is_published", "active", "published", "available", "visible", "enabled")
 
 
 class Command(BaseCommand):
@@ -66,7 +67,8 @@ SHOP_ORDERS = {{
             raise CommandError(f"{model._meta.label} has no {price}.")
         found: dict[str, Any] = {
             "model": model._meta.label,
-            "ref": _pick(unique, REFS) or model._meta.pk.name,
+            # Another unique column may be a position, such as the path of a tree: it then names another row.
+            "ref": _pick(unique, REFS, only_known=True) or model._meta.pk.name,
             "name": _pick(texts, NAMES) or _pick([*long_texts, *unique], NAMES, only_known=True) or "__str__",
             "price": price,
         }
@@ -75,12 +77,21 @@ SHOP_ORDERS = {{
         return {
             **found,
             **({"stock": stock} if stock else {}),
+            **({"image": image} if (image := _image(model)) else {}),
             **({"filters": {flag: True}} if flag else {}),
         }
 
     def _hints(self, model: type[models.Model], found: dict[str, Any]) -> Iterable[str]:
         if "stock" not in found:
             yield 'No field looks like a stock, so stock is not tracked. Add "stock": "<field>" if there is one.'
+        fields = {field.name: field for field in model._meta.concrete_fields}
+        if found["price"] in fields and hasattr(fields[found["price"]], "currency_field_name"):
+            yield f"{found['price']} has a currency of its own: only amounts in the shop's currency are sold."
+        if "stock" in found and found["stock"] in fields and fields[found["stock"]].editable:
+            yield (
+                f"A form or a revision that was opened before a sale writes {found['stock']} back to the old number. "
+                'Make it read-only in forms, or keep the stock in a table of its own: see "Sell your own model".'
+            )
         if found["ref"] == model._meta.pk.name:
             yield "The primary key is the products' reference: it will be visible in carts and orders."
 
@@ -115,6 +126,20 @@ def _price(model: type[models.Model], fields: list[Any]) -> str:
             f"{model._meta.label} has no field that looks like a price. It has: {names}. Name it with --price."
         )
     return found
+
+
+def _image(model: type[models.Model]) -> str:
+    """The file of the product's picture, which may be in a table of its own: ``picture.file``."""
+    for field in model._meta.concrete_fields:
+        if not any(name in field.name for name in IMAGES):
+            continue
+        if isinstance(field, models.FileField):
+            return field.name
+        related: Any = field.related_model._meta.concrete_fields if isinstance(field, models.ForeignKey) else []
+        for file in related:
+            if isinstance(file, models.FileField):
+                return f"{field.name}.{file.name}"
+    return ""
 
 
 def _pick(fields: list[Any], names: tuple[str, ...], *, only_known: bool = False, part: str = "") -> str:
