@@ -39,6 +39,7 @@ MODELS: dict[str, tuple[int, ...]] = {
     "shop_notify.jobrun": READ,
     "shop_notify.notification": READ,
     "shop_notify.preference": EDITED,
+    "shop_notify.routefailure": READ,
     "shop_notify.suppression": EDITED,
     "shop_notify.templateoverride": EDITED,
     "shop_orders.cart": READ,

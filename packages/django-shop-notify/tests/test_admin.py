@@ -45,7 +45,7 @@ def has_breadcrumbs_of_this_django(response, title):
 
 def test_every_list_and_page_opens(admin_client, row):
     delivery.deliver_due()
-    for model in ("notification", "suppression", "preference", "templateoverride", "jobrun"):
+    for model in ("notification", "suppression", "preference", "templateoverride", "jobrun", "routefailure"):
         assert admin_client.get(reverse(f"admin:shop_notify_{model}_changelist")).status_code == 200
     page = admin_client.get(f"{LIST}{row.pk}/change/").content.decode()
     assert "Offer: &lt;b&gt;h&lt;/b&gt;" in page
@@ -189,7 +189,9 @@ def test_second_template_for_the_same_message_is_refused_with_a_message(admin_cl
     assert TemplateOverride.objects.count() == 1
 
 
-@pytest.mark.parametrize("model", ["notification", "suppression", "preference", "templateoverride", "jobrun"])
+@pytest.mark.parametrize(
+    "model", ["notification", "suppression", "preference", "templateoverride", "jobrun", "routefailure"]
+)
 def test_odd_filters_of_a_list_are_no_error(admin_client, row, model):
     page = reverse(f"admin:shop_notify_{model}_changelist")
     names = {"notification": ("state", "alias", "event__exact", "created_at__year"), "suppression": ("channel",)}

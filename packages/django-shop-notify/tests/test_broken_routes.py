@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
-from shop_notify import personal_data, routes
-from shop_notify.checks import check_settings
+from django.utils import timezone
+from shop_notify import personal_data, pruning, routes
+from shop_notify.checks import check_failed_routes, check_settings
 from shop_notify.exceptions import RouteRefused
-from shop_notify.models import Notification
+from shop_notify.models import Notification, RouteFailure
 from testproject.library import signals
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +30,19 @@ def good(sender, **kwargs):
 
 def raises(sender, **kwargs):
     raise KeyError("no such thing")
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise KeyError("no text")
+
+
+def unprintable(sender, **kwargs):
+    raise Unprintable
+
+
+def leaks(sender, **kwargs):
+    raise ValueError("no book for member@example.org")
 
 
 def nothing(sender, **kwargs):
@@ -86,6 +102,7 @@ def rows():
 
 WRONG = [
     {"context": f"{__name__}.raises"},
+    {"context": f"{__name__}.unprintable"},
     {"context": f"{__name__}.a_row"},
     {"context": f"{__name__}.a_text"},
     {"context": f"{__name__}.endless"},
@@ -184,3 +201,29 @@ def test_values_that_cannot_be_stored_or_used_are_found_by_check(wrong, route):
         routes.Route.read({**LOAN, **wrong})
     route({**LOAN, **wrong})
     assert [message.id for message in check_settings(None)] == ["shop_notify.E003"]
+
+
+def test_failure_is_shown_to_staff_and_by_check_for_a_day(route, django_capture_on_commit_callbacks):
+    route({**FOREIGN, "context": f"{__name__}.leaks"})
+    for _ in range(2):
+        with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+            signals.newsletter_published.send(None)
+    failure = RouteFailure.objects.get()
+    assert (failure.event, failure.last_error) == ("loan_made", "ValueError: no book for m***@example.org")
+    (message,) = check_failed_routes(None, databases=["default"])
+    assert (message.id, "loan_made" in message.msg) == ("shop_notify.W016", True)
+    assert check_failed_routes(None, databases=[]) == []
+    RouteFailure.objects.update(failed_at=timezone.now() - timedelta(days=2))
+    assert check_failed_routes(None, databases=["default"]) == []
+    pruning.prune(days=1)
+    assert not RouteFailure.objects.exists()
+
+
+def test_database_that_is_gone_after_the_commit_does_not_break_the_sender(
+    route, django_capture_on_commit_callbacks, monkeypatch, caplog
+):
+    route({**FOREIGN, "context": f"{__name__}.raises"})
+    monkeypatch.setattr(RouteFailure.objects, "update_or_create", raises)
+    with django_capture_on_commit_callbacks(execute=True):
+        signals.newsletter_published.send(None)
+    assert "Route 0" in caplog.text

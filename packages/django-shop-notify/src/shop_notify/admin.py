@@ -24,7 +24,16 @@ from shop_notify import health, outbox
 from shop_notify.exceptions import NotRetryable, ShopNotifyError, TemplateRefused
 from shop_notify.masking import mask
 from shop_notify.messages import overrides, preview_notification, sample_values
-from shop_notify.models import Attempt, DeliveryReport, JobRun, Notification, Preference, Suppression, TemplateOverride
+from shop_notify.models import (
+    Attempt,
+    DeliveryReport,
+    JobRun,
+    Notification,
+    Preference,
+    RouteFailure,
+    Suppression,
+    TemplateOverride,
+)
 
 RESEND = "shop_notify.resend_notification"
 
@@ -264,3 +273,9 @@ class TemplateOverrideAdmin(SafeList):
 @admin.register(JobRun)
 class JobRunAdmin(ReadOnly, SafeList):
     list_display = ["name", "last_started_at", "last_finished_at", "last_error"]
+
+
+@admin.register(RouteFailure)
+class RouteFailureAdmin(ReadOnly, SafeList):
+    list_display = ["event", "last_error", "failed_at"]
+    ordering = ["-failed_at"]

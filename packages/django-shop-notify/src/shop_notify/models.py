@@ -318,3 +318,18 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RouteFailure(models.Model):
+    """The last time that the routes of an event failed, so that a message was not written."""
+
+    event = models.CharField(max_length=100, unique=True)
+    last_error = models.CharField(max_length=500)
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("failed route")
+        verbose_name_plural = _("failed routes")
+
+    def __str__(self) -> str:
+        return self.event

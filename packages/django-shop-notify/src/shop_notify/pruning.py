@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from shop_notify.conf import app_settings
-from shop_notify.models import DeliveryReport, Notification, SendCount
+from shop_notify.models import DeliveryReport, Notification, RouteFailure, SendCount
 
 CHUNK = 1000
 
@@ -28,5 +28,6 @@ def prune(*, days: int | None = None) -> int:
         Notification.objects.filter(pk__in=chunk).delete()
         pruned += len(chunk)
     DeliveryReport.objects.filter(notification=None, received_at__lt=before).delete()
+    RouteFailure.objects.filter(failed_at__lt=before).delete()
     SendCount.objects.filter(starts_at__lt=now - timedelta(days=2)).delete()
     return pruned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache, partial
@@ -25,7 +25,8 @@ from shop_core.hooks import load_hook
 from shop_notify import outbox
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused
-from shop_notify.models import Notification
+from shop_notify.masking import mask
+from shop_notify.models import Notification, RouteFailure
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Notifier
 from shop_notify.storable import storable_payload, storable_text, stored_id
@@ -201,8 +202,17 @@ def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[
                 planned += _planned(route, sender, kwargs)
         except Exception as error:
             logger.exception("Route %s (signal %s, event %s) failed.", number, path, entry.get("event"))
+            with suppress(Exception):  # it is in the log already
+                _record_failure(str(entry.get("event") or ""), error)
             errors.append(error)
     return planned, errors
+
+
+def _record_failure(event: str, error: Exception) -> None:
+    """Show the failure to staff. Written after the sender's commit, so that the row blocks no other sender."""
+    values = {"last_error": mask(f"{type(error).__name__}: {error}"), "failed_at": timezone.now()}
+    write = partial(RouteFailure.objects.update_or_create, event=stored_id(event), defaults=values)
+    transaction.on_commit(write, using=connection_of(RouteFailure).alias, robust=True)
 
 
 def _put(planned: Sequence[Notification], sender: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -14,6 +15,7 @@ from django.db import connections, router
 from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from shop_core.db.transactions import app_routing, connection_of
 
@@ -22,7 +24,7 @@ from shop_notify.checks.notifiers import check_notifiers
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
 from shop_notify.messages import rendering
-from shop_notify.models import JobRun, Notification
+from shop_notify.models import JobRun, Notification, RouteFailure
 from shop_notify.notifiers import registry
 
 
@@ -66,6 +68,29 @@ def check_periodic_delivery(
             "--loop`.",
             id="shop_notify.W011",
         )
+    ]
+
+
+@register(Tags.database)
+def check_failed_routes(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Warn of routes that failed in the last day: only running the site's functions shows it."""
+    alias = router.db_for_read(RouteFailure)
+    if alias not in (databases or ()):
+        return []
+    if RouteFailure._meta.db_table not in connections[alias].introspection.table_names():
+        return []
+    return [
+        Warning(
+            f"A message of the event “{row.event}” was not written at "
+            f"{row.failed_at.isoformat(timespec='minutes')}: {row.last_error}",
+            hint="Mend the functions that its routes name in “context”, “event_id” and “to”. The log has the trace.",
+            id="shop_notify.W016",
+        )
+        for row in RouteFailure.objects.filter(failed_at__gte=timezone.now() - timedelta(days=1)).order_by("event")
     ]
 
 

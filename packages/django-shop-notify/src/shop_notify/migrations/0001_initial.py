@@ -27,6 +27,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="RouteFailure",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("event", models.CharField(max_length=100, unique=True)),
+                ("last_error", models.CharField(max_length=500)),
+                ("failed_at", models.DateTimeField()),
+            ],
+            options={
+                "verbose_name": "failed route",
+                "verbose_name_plural": "failed routes",
+            },
+        ),
+        migrations.CreateModel(
             name="Worker",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
