@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, pages, queries
@@ -26,6 +27,7 @@ from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Product, SearchWord
 from shop_catalog.search import by_words, planning
+from shop_catalog.search import queries as search_queries
 from shop_catalog.search.planning import FEW
 from shop_catalog.wording import Needle, simplify, terms_of
 from shop_core.db.compiled import uses_plain_queries
@@ -534,6 +536,18 @@ def test_only_the_last_of_joined_words_may_be_the_beginning_of_a_word():
     """Every SKU may begin with the same letters: the beginning of all of them is not looked up in the index."""
     [term] = terms_of("SKU-00")
     assert term.alternatives == ((Needle("sku00", True),), (Needle("sku", False), Needle("00", True)))
+
+
+@pytest.mark.pg
+@pytest.mark.parametrize(("text", "expected"), [("apple", True), ("app", True), ("apple ap", True), ("pple", False)])
+def test_whole_words_are_looked_up_before_the_beginnings_of_words(text, expected):
+    products.create("A-7", name="Apple", price=Decimal(1))
+    with CaptureQueriesContext(connection) as context:
+        assert search_queries.exists(terms_of(text)) is expected
+    [statement] = [query["sql"] for query in context.captured_queries]
+    whole, begins = statement.split(" OR EXISTS ")
+    assert ":*" in begins
+    assert ":*" not in whole
 
 
 def test_names_are_not_searched_for_a_word_that_no_name_has():

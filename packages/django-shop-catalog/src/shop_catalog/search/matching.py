@@ -24,6 +24,12 @@ def tsquery(terms: Iterable[Term], *, mark: str = "") -> str:
     )
 
 
+def whole_words(term: Term) -> Term:
+    """The same term without longer words that begin with its words."""
+    alternatives = (tuple(needle._replace(is_prefix=False) for needle in needles) for needles in term.alternatives)
+    return term._replace(alternatives=tuple(alternatives))
+
+
 def fts_query(terms: Iterable[Term], *, mark: str = "") -> str:
     """The terms as a query of SQLite's FTS5. Its rows have a space before and after each word, and a trigram index."""
     return " AND ".join(

@@ -11,7 +11,7 @@ from shop_core.db.transactions import connection_of
 
 from shop_catalog import bulk
 from shop_catalog.models import Product, SearchSpelling, SearchWord
-from shop_catalog.search.matching import fts_query, sku_fts_query, sku_tsquery, tsquery, written
+from shop_catalog.search.matching import fts_query, sku_fts_query, sku_tsquery, tsquery, whole_words, written
 from shop_catalog.wording import Needle, Term
 
 MANY_ROWS = 1000
@@ -66,15 +66,20 @@ def frequencies(needles: Sequence[Needle], *, code: str = "") -> Frequencies:
 
 
 def exists(terms: Sequence[Term]) -> bool:
-    """Whether a product matches all terms. Looked up in the index."""
+    """Whether a product matches all terms. Looked up in the index.
+
+    PostgreSQL first looks for the words themselves: for the beginning of a frequent word it reads every place of it.
+    """
     connection = _reader()
     if connection.vendor == "postgresql":
         words, parts = tsquery(terms), [term.compact for term in terms if not term.alternatives]
         where = ["shop_catalog_search_words(search_text) @@ %s::tsquery"] * bool(words)
         where += ["shop_catalog_search_skus(search_text) LIKE %s"] * len(parts)
         conditions = " AND ".join(["parent_id IS NULL", *where])
-        sql = f"SELECT EXISTS (SELECT FROM shop_catalog_product WHERE {conditions})"  # noqa: S608
-        values = [*([words] * bool(words)), *(f"%{part}%" for part in parts)]
+        queries = dict.fromkeys([tsquery(map(whole_words, terms)), words])
+        found = f"EXISTS (SELECT FROM shop_catalog_product WHERE {conditions})"
+        sql = f"SELECT {' OR '.join([found] * len(queries))}"
+        values = [value for query in queries for value in (*([query] * bool(words)), *(f"%{part}%" for part in parts))]
     else:
         sql, values = f"SELECT EXISTS ({_matching(connection)})", [fts_query(terms)]
     with connection.cursor() as cursor:
