@@ -43,6 +43,18 @@ def test_all_jobs_run_on_request():
     assert calls == [1, 1]
 
 
+def test_all_says_what_it_ran_and_the_call_of_cron_says_nothing(capsys):
+    class Command(JobsCommand):
+        schedule = schedule(job("bad", fail), job("good"))
+
+    with pytest.raises(CommandError, match="Failed: bad"):
+        call_command(Command())
+    assert capsys.readouterr().out == ""
+    with pytest.raises(CommandError, match="Failed: bad"):
+        call_command(Command(), "--all")
+    assert capsys.readouterr().out == "bad: failed\ngood: done\n"
+
+
 def test_failing_job_is_recorded_and_the_others_still_run():
     calls = []
     due = schedule(job("bad", fail), job("good", lambda: calls.append(1)))

@@ -59,9 +59,15 @@ class Schedule:
         """The package's own jobs, then those of installed apps whose ``RUN_BY`` is the package."""
         return (*self.own, *(job for module in self._contributed_modules() for job in module.JOBS))
 
-    def run_due(self, *, run_all: bool = False) -> list[str]:
-        """Run the jobs that are due, or all. Returns the names of those that failed."""
-        return [job.name for job in self.all() if self._claim(job, run_all=run_all) and not self._run(job)]
+    def run_due(self, *, run_all: bool = False, tell: Callable[[str], object] = logger.debug) -> list[str]:
+        """Run the jobs that are due, or all. Returns the names of those that failed. ``tell`` hears of each job."""
+        failed = []
+        for job in self.all():
+            if self._claim(job, run_all=run_all):
+                is_done = self._run(job)
+                tell(f"{job.name}: {'done' if is_done else 'failed'}")
+                failed += [] if is_done else [job.name]
+        return failed
 
     def run(self, job: Job) -> bool:
         """Run one job now and record the run. Returns False if it raised an error, which is logged and recorded."""
@@ -117,13 +123,14 @@ class JobsCommand(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--list", action="store_true", help="show the jobs and when they last ran; run nothing")
-        parser.add_argument("--all", action="store_true", help="run every job now, due or not")
+        parser.add_argument("--all", action="store_true", help="run every job now, due or not, and say which")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["list"]:
             self._list()
             return
-        if failed := self.schedule.run_due(run_all=options["all"]):
+        tell = self.stdout.write if options["all"] else logger.debug  # cron sends an e-mail of each output
+        if failed := self.schedule.run_due(run_all=options["all"], tell=tell):
             raise CommandError(f"Failed: {', '.join(failed)}. See the log or --list for the errors.")
 
     def _list(self) -> None:
