@@ -111,6 +111,8 @@ def unreadable():
     ("fields", "named"),
     [
         ({"label": lazy(unreadable, str)()}, "ValueError"),
+        ({"label": None}, "label=None is not text"),
+        ({"kind": "tax", "is_included": "no"}, "is_included='no' is not True or False"),
         ({"label": "Levy\0"}, "label='Levy\\x00'"),
         ({"label": "Levy\ud800"}, "label='Levy\\ud800'"),
         ({"kind": ["tax"]}, "kind=['tax']"),

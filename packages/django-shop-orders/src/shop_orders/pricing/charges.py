@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, get_args
 
+from django.utils.functional import Promise
 from shop_core.money import MAX_AMOUNT, quantise, unit
 
 from shop_orders.exceptions import PricingFailed
@@ -50,6 +51,8 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
         raise PricingFailed(hook, f"{charge!r} is not a Charge")
     if not isinstance(charge.kind, str) or charge.kind not in KINDS:
         raise PricingFailed(hook, f"kind={charge.kind!r} is none of {', '.join(sorted(KINDS))}")
+    if not isinstance(charge.is_included, bool):
+        raise PricingFailed(hook, f"is_included={charge.is_included!r} is not True or False")
     if charge.kind != "tax":
         _check_not_tax(charge, hook)
     if not isinstance(charge.tax_class, str | None):
@@ -66,7 +69,7 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
         kind=charge.kind,
         label=_label(charge, hook),
         amount=amount,
-        is_included=bool(charge.is_included),
+        is_included=charge.is_included,
         rate=_rate(charge, hook),
         base=_base(charge, draft, hook),
         tax_class=charge.tax_class,
@@ -77,6 +80,8 @@ def _charge(charge: Any, draft: Draft, refs: set[str], hook: str) -> Charge:
 
 def _label(charge: Charge, hook: str) -> str:
     """The label as text that the databases store."""
+    if not isinstance(charge.label, str | Promise):
+        raise PricingFailed(hook, f"label={charge.label!r} is not text")
     label = str(charge.label)
     if "\0" in label or (not label.isascii() and any("\ud800" <= character <= "\udfff" for character in label)):
         raise PricingFailed(hook, f"label={label!r} has a character that cannot be stored")
