@@ -86,3 +86,12 @@ def missed_pages(found: dict[str, float]) -> list[str]:
         for page, most in MOST_CPU_OF_PAGES.items()
         if found.get(page, 0) > most
     ]
+
+
+def overgrown_pages(small: dict[str, float], large: dict[str, float]) -> list[str]:
+    """A message for each page with a goal that costs more than ``MOST_GROWTH`` times the smaller scale's."""
+    return [
+        f"P14: {page}: {large[page] / small[page]:.2f} times the CPU, wanted at most {MOST_GROWTH}"
+        for page in MOST_CPU_OF_PAGES
+        if small.get(page) and large.get(page, 0) > MOST_GROWTH * small[page]
+    ]

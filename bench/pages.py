@@ -1,7 +1,9 @@
-"""``python -m bench.pages [check] [--scale 1] [--rounds 3]``: the CPU time of the storefront's pages.
+"""``python -m bench.pages [check] [--scale 1] [--rounds 3] [--against FILE]``: the CPU time of the storefront's pages.
 
 The example project as in production, one request at a time in one process: CPU milliseconds per request, web and
-database together. django-oscar's pages are not among the peers; its API is one in ``bench.orders``.
+database together. Each product page is requested once in a round, so that no part of it was made before.
+``--against`` computes the growth from a smaller scale. django-oscar's pages are not among the peers; its API is one in
+``bench.orders``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any
 from uuid import UUID
@@ -30,6 +33,7 @@ from bench.cpu import tree_ms
 from bench.servers import RESULTS, ROOT, SOURCES
 
 PEOPLE = data.People("accounts_user", lambda number: UUID(int=number), with_username=False)
+WARM_UP = 30
 REQUESTS = 300
 SECONDS = 4
 """Each page is requested REQUESTS times, or for SECONDS if that ends earlier, but at least 20 times."""
@@ -40,6 +44,7 @@ def main() -> int:
     parser.add_argument("what", nargs="?", choices=["run", "check"], default="run", help="check: exit 1 at a miss")
     parser.add_argument("--scale", type=int, default=1, help="factor of 10,000 products (default: 1)")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path, help="the result of another scale, to compute the growth")
     parser.add_argument("--measure", action="store_true", help="measure in this process, and print the costs")
     options = parser.parse_args()
     if options.measure:
@@ -53,6 +58,8 @@ def main() -> int:
     (RESULTS / f"{moment}-pages-{options.scale}x.json").write_text(json.dumps(found, indent=1))
     print("\n".join(["| page | CPU ms |", "| --- | --- |", *(f"| {page} | {cost} |" for page, cost in found.items())]))
     misses = goals.missed_pages(found)
+    if options.against:
+        misses = goals.overgrown_pages(json.loads(options.against.read_text()), found)
     for miss in misses:
         print(f"MISSED: {miss}")
     return 1 if misses and options.what == "check" else 0
@@ -88,11 +95,11 @@ def costs(url: str) -> dict[str, float]:
     application = importlib.import_module("config.wsgi").application
     postmaster, found = databases.postmaster_of(url), {}
     for page, (paths, cookie) in _pages(application, url).items():
-        for path in paths[:30]:
+        for path in paths[:WARM_UP]:
             _ask(application, path, cookie)
         own, database, until, count = time.process_time(), tree_ms(postmaster), time.perf_counter() + SECONDS, 0
         while count < 20 or (count < REQUESTS and time.perf_counter() < until):
-            _ask(application, paths[count % len(paths)], cookie)
+            _ask(application, paths[(WARM_UP + count) % len(paths)], cookie)
             count += 1
         found[page] = ((time.process_time() - own) * 1000 + tree_ms(postmaster) - database) / count
     databases.close_pool()
@@ -102,7 +109,8 @@ def costs(url: str) -> dict[str, float]:
 def _pages(application: Any, url: str) -> dict[str, tuple[list[str], str]]:
     """The paths of each page, and the visitor's cookie."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT slug FROM shop_catalog_product WHERE id % 47 = 0 LIMIT 200").fetchall()
+        spread = "SELECT slug FROM shop_catalog_product ORDER BY id * 7919 %% 10007, id LIMIT %s"
+        rows = connection.execute(spread, [WARM_UP + REQUESTS]).fetchall()
         nodes = connection.execute("SELECT slug, level FROM shop_catalog_category ORDER BY id").fetchall()
         stocked = "SELECT sku FROM shop_catalog_product WHERE stock_quantity > 5 LIMIT 1"
         [[sku]] = connection.execute(stocked).fetchall()
