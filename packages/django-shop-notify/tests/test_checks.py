@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import django
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -298,6 +299,13 @@ class WithoutChannel(Notifier):
     pass
 
 
+class Refusing(Notifier):
+    channel = "sms"
+
+    def __init__(self, *, alias):
+        raise ImproperlyConfigured("set PAGER_KEY")
+
+
 class LongChannel(Notifier):
     channel = "x" * 31
 
@@ -311,6 +319,7 @@ class LongChannel(Notifier):
         (Strict, ["E014"]),
         (WithoutChannel, ["E001"]),
         (LongChannel, ["E001"]),
+        (Refusing, ["E001"]),
     ],
 )
 def test_mistake_in_a_notifier_of_the_site_is_found(notifier, ids, settings):
@@ -319,6 +328,14 @@ def test_mistake_in_a_notifier_of_the_site_is_found(notifier, ids, settings):
     for message in check_settings(None):
         assert "“sms”" in message.msg
         assert message.hint
+
+
+def test_notifier_whose_module_raises_is_found_and_named(settings, tmp_path, monkeypatch):
+    (tmp_path / "unready_pager.py").write_text("raise KeyError('no licence')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    notifiers = {"email": {"BACKEND": "email"}, "pager": {"BACKEND": "unready_pager.Pager"}}
+    assert found(settings, NOTIFIERS=notifiers) == ["E001"]
+    assert "“pager” cannot be imported: 'no licence'" in check_settings(None)[0].msg
 
 
 def test_notifier_with_reports_but_without_their_url_is_found(settings):

@@ -68,15 +68,15 @@ def notifier_class(alias: str) -> type[Notifier]:
         UnknownNotifier: the alias is not in the settings, or its BACKEND cannot be imported.
     """
     backend = str(_config(alias).get("BACKEND", ""))
-    try:
-        found = import_string(backend) if "." in backend else installed()[backend].load()
-    except KeyError:
+    if "." not in backend and backend not in installed():
         names = ", ".join(sorted(installed()))
         raise UnknownNotifier(
             _("BACKEND “%(backend)s” of “%(alias)s” is not an installed notifier. Installed: %(names)s.")
             % {"backend": backend, "alias": alias, "names": names}
-        ) from None
-    except (ImportError, AttributeError) as error:
+        )
+    try:
+        found = import_string(backend) if "." in backend else installed()[backend].load()
+    except Exception as error:  # a module of the site or of a plugin may raise anything when it is imported
         raise UnknownNotifier(
             _("BACKEND “%(backend)s” of “%(alias)s” cannot be imported: %(error)s")
             % {"backend": backend, "alias": alias, "error": error}
@@ -110,7 +110,9 @@ def get_notifier(alias: str) -> Notifier:
         return built[1]
     try:
         notifier = notifier_class(alias)(alias=alias, **options_of(alias))
-    except (TypeError, ValueError) as error:
+    except UnknownNotifier:
+        raise
+    except Exception as error:  # the constructor is the site's
         raise UnknownNotifier(
             _("The notifier “%(alias)s” cannot be created: %(error)s") % {"alias": alias, "error": error}
         ) from error
