@@ -143,7 +143,7 @@ def hosts(session: nox.Session) -> None:
         session, "-r", "example_project/requirements.txt", "psycopg[binary,pool]", "pytest", "pytest-django", "celery"
     )
     command = ["python", "-m", "pytest", "-c", "tests/pytest.ini", "tests/test_hosts.py", *session.posargs]
-    session.run(*command, env={"DATABASE_URL": ""})
+    session.run(*command, env={"DATABASE_URL": "", "SHOP_TEST_HOSTS": "all"})
     with database(session) as url:
         session.run(*command, env={"DATABASE_URL": url, "SHOP_TEST_HOSTS": "all"})
 

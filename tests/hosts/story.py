@@ -1,6 +1,7 @@
 """A guest orders, pays and is told; staff ship and refund. ``test_hosts.py`` runs this on each site, in a process."""
 
 import asyncio
+import os
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,9 +11,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.core import mail
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections
 from django.test import AsyncClient, Client
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
@@ -272,3 +274,20 @@ def test_page_that_moves_and_is_published_again_keeps_cart_price_and_stock(mug):
     assert product_source().fetch([mug])[mug].image.endswith("pictures/mug.jpg")
     CupPage.objects.filter(pk=page.pk).update(live=False)
     assert product_source().fetch([mug]) == {}
+
+
+@pytest.mark.skipif(KIND != "old", reason="the other sites make their tables without migrations")
+@pytest.mark.skipif(os.environ.get("SHOP_TEST_HOSTS") != "all", reason="takes four seconds: run by `nox -s hosts`")
+def test_packages_are_removed_with_their_data_and_come_back_empty(mug, staff):
+    """docs/howto/operations-existing-site.md says what stays."""
+    order_as_guest(mug)
+    try:
+        for package in reversed(PACKAGES):
+            call_command("migrate", package, "zero", verbosity=0)
+        assert [name for name in connection.introspection.table_names() if name.startswith("shop_")] == []
+        assert get_user_model().objects.count() == 1
+        assert set(ContentType.objects.values_list("app_label", flat=True)) >= {*PACKAGES, "auth"}
+    finally:
+        call_command("migrate", verbosity=0)
+    assert Order.objects.count() == 0
+    order_as_guest(make_product())

@@ -155,10 +155,15 @@ def has_full_text_table() -> bool:
 
 
 def create_full_text_table(using: str) -> None:
-    """Create the full-text table of SQLite if a database was made without migrations, as tests may do."""
+    """Create the full-text table of SQLite if a database was made without migrations, as tests may do.
+
+    Not after ``migrate shop_catalog zero``, which has removed the products.
+    """
     connection = connections[using]
     if connection.vendor == "sqlite" and router.allow_migrate_model(using, Product):
         with connection.cursor() as cursor:
+            if Product._meta.db_table not in connection.introspection.table_names(cursor):
+                return
             cursor.execute(
                 "CREATE VIRTUAL TABLE IF NOT EXISTS shop_catalog_search"
                 """ USING fts5 (skus, words, tokenize = "trigram case_sensitive 1")"""
