@@ -227,12 +227,13 @@ def _page(
     rows = page(reading)
     if reading != IN_WINDOW or len(rows) > limit:
         return rows
-    newest = values.get("newest_id") or queries.newest_key()
-    if newest <= WINDOW:
-        return rows  # the window was the whole shop
-    wider = _wider_window(len(rows), limit=limit)
-    if wider and _is_wider_cheaper(wider, len(rows), newest):
-        rows = page(wider)
+    if rows:
+        newest = values.get("newest_id") or queries.newest_key()
+        if newest <= WINDOW:
+            return rows  # the window was the whole shop
+        wider = _wider_window(len(rows), limit=limit)
+        if wider and _is_wider_cheaper(wider, len(rows), newest):
+            rows = page(wider)
     return rows if len(rows) > limit else page(COLLECTED_BELOW if _is_large(values) else COLLECTED)
 
 
