@@ -91,3 +91,19 @@ def test_log_in_succeeds_while_the_guest_cart_is_locked(user, book, monkeypatch)
     assert Cart.objects.get(customer=None).is_open
     user_logged_in.send(type(user), request=request, user=user)
     assert Cart.objects.get(customer__user=user).items.get().quantity == 2
+
+
+def broken_hook(_user):
+    raise ValueError("a bug of the site")
+
+
+@pytest.mark.parametrize("hook", ["VERIFIED_EMAILS", "NEW_CUSTOMER"])
+def test_log_in_succeeds_while_a_hook_of_the_site_fails(settings, client, user, book, caplog, hook):
+    client.post("/shop/add/", {"product": "978-1", "quantity": 2})
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, hook: f"{__name__}.broken_hook"}
+    request = RequestFactory().get("/")
+    request.COOKIES[pages.COOKIE] = client.cookies[pages.COOKIE].value
+    user_logged_in.send(type(user), request=request, user=user)
+    assert hook in caplog.text
+    assert "a bug of the site" in caplog.text
+    assert Cart.objects.open().count() == 1

@@ -103,7 +103,13 @@ def connect() -> None:
 
 
 def _merge_and_claim(sender: Any, request: HttpRequest | None, user: Any, **kwargs: Any) -> None:  # noqa: ARG001
-    customers.claim_orders(user)
+    """A log-in never fails because of the cart, whose token can be merged later, or of a hook of the site."""
+    try:
+        customers.claim_orders(user)
+    except Exception:
+        logger.exception(
+            "Guest orders were not claimed at log-in. It uses the hooks VERIFIED_EMAILS and NEW_CUSTOMER."
+        )
     token = cart_token(request) if request is not None else ""
     if not token:
         return
@@ -112,5 +118,6 @@ def _merge_and_claim(sender: Any, request: HttpRequest | None, user: Any, **kwar
     except CartNotFound:
         return
     except Busy:
-        # The log-in does not fail because of the cart, whose token can be merged later.
         logger.warning("A guest's cart was not merged at log-in: its row was locked for too long")
+    except Exception:
+        logger.exception("A guest's cart was not merged at log-in. It uses the hook NEW_CUSTOMER and PRODUCT_SOURCE.")
