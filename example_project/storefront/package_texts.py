@@ -93,6 +93,7 @@ STEPS = [
     gettext_noop("Enter 0 if the provider took nothing back, or paid it out again."),
     gettext_noop("The dispute was lost"),
     gettext_noop("The customer owes nothing for this amount."),
+    gettext_noop("Reason"),
     gettext_noop("What you saw on the provider's page."),
     gettext_noop("Dispute resolved: the provider took back %(amount)s %(currency)s. %(reason)s"),
     gettext_noop("This dispute is not held for review, or was resolved already."),
