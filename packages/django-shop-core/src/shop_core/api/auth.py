@@ -76,12 +76,7 @@ class ConfiguredAuth(Sequence[Auth]):
 
 
 def check_permission(user: Any, permission: str) -> Any:
-    """Return the user if they are active and have the model permission.
-
-    Raises:
-        NotAuthenticated: there is no user, or the user is not active.
-        PermissionMissing: the user lacks the permission.
-    """
+    """Return the user if they are active (NotAuthenticated) and have the model permission (PermissionMissing)."""
     if user is None or not user.is_active:
         raise NotAuthenticated
     if not user.has_perm(permission):
