@@ -161,6 +161,7 @@ ERRORS = [
         "Money or goods of this order have changed since you opened this form. Look at the order, then open it again."
     ),
     gettext_noop("Check the form and send it again."),
+    gettext_noop("Done: %(step)s."),
     gettext_noop("This was already done: %(step)s."),
     gettext_noop("At most %(most)d different products can be in a cart. Order some of them first."),
     gettext_noop("Amounts in %(currency)s have at most %(decimals)d decimals."),
