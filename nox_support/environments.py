@@ -79,7 +79,11 @@ def editable(*apps: str) -> list[str]:
 
 
 def corners(session: nox.Session) -> tuple[list[str], list[str]]:
-    """The environments of both corners, without those that the wheels' tests cover, and the interpreters' folders."""
+    """The environments of both corners, and the interpreters' folders.
+
+    Those that the wheels' tests cover are left out. With two corners, so is the oldest suite on PostgreSQL, which
+    ``tox`` runs: there the packages run alone with the oldest versions, and the suite with the newest.
+    """
     missing = [version for version in SUPPORTED if version not in INTERPRETERS]
     if missing:
         session.warn(f"Not installed here, and therefore not tested: Python {', '.join(missing)}.")
@@ -92,8 +96,10 @@ def corners(session: nox.Session) -> tuple[list[str], list[str]]:
         if newest != "3.11":
             pairs.append(f"py{newest.replace('.', '')}-django61")
     names = [f"{pair}-{suite}-{database}" for suite in SUITES for pair in pairs for database in ("postgres", "sqlite")]
-    by_wheels = {f"{pairs[-1]}-{package}-sqlite" for package in PACKAGES}
-    names = [name for name in names if name not in by_wheels]
+    left_out = {f"{pairs[-1]}-{package}-sqlite" for package in PACKAGES}
+    if len(pairs) > 1:
+        left_out.add(f"{pairs[0]}-suite-postgres")
+    names = [name for name in names if name not in left_out]
     return names, [str(Path(python).parent) for python in INTERPRETERS.values()]
 
 

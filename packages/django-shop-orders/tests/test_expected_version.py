@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import cache
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -17,6 +18,7 @@ OTHERS = {"staff_note_order", "staff_assign_incoming_payment", "staff_dismiss_in
 """A note changes nothing that others decide about. Incoming money is decided once, whoever decides."""
 
 
+@cache
 def operations():
     """``{operation id: path}`` of the staff operations that change an order."""
     return {
