@@ -280,6 +280,22 @@ def test_every_transaction_names_its_database(package):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
+def test_what_runs_after_a_commit_is_a_function(package):
+    """Django 5.2 logs the failure of such a call with its qualified name, which a ``partial`` or an object lacks."""
+    strays = []
+    for path in modules(package):
+        functions = {node.name for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef)}
+        for node in ast.walk(parsed(path)):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="on_commit"), args=[function, *_], keywords=[*words]):
+                    is_function = isinstance(function, ast.Lambda | ast.Attribute)
+                    is_function |= isinstance(function, ast.Name) and function.id in functions
+                    is_robust = "robust" in {word.arg for word in words}
+                    strays += [f"{path.name}:{node.lineno}"] if is_robust and not is_function else []
+    assert strays == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize(("library", "room"), EXTRAS.items())
 def test_an_optional_library_is_imported_in_one_room_only(package, library, room):
     strays = [

@@ -10,7 +10,6 @@ import io
 import logging
 import uuid
 import warnings
-from functools import partial
 from typing import IO, Any
 
 from django.core.files.base import ContentFile
@@ -126,7 +125,7 @@ def remove_category_image(category: Category) -> Category:
 def delete_on_commit(image: Any, *, using: str) -> None:
     """Delete an image's files, smaller copies included, after commit."""
     storage, names = image.storage, _names(image.name) if image.name else []
-    transaction.on_commit(partial(_delete_files, storage, names), using=using, robust=True)
+    transaction.on_commit(lambda: _delete_files(storage, names), using=using, robust=True)
 
 
 def make_renditions() -> int:

@@ -27,7 +27,7 @@ class _Announcement:
         self.changed = changed
         self.is_sent = False
 
-    def __call__(self) -> None:
+    def send(self) -> None:
         self.is_sent = True
         found = list(self.changed.items())
         self.changed.clear()
@@ -42,12 +42,9 @@ def record(listed: Iterable[Product]) -> None:
     if not new:
         return
     connection = connection_of(Product)
-    waiting = [
-        (entry[0], entry[1])
-        for entry in connection.run_on_commit
-        if isinstance(entry[1], _Announcement) and not entry[1].is_sent
-    ]
+    registered = [(entry[0], getattr(entry[1], "__self__", None)) for entry in connection.run_on_commit]
+    waiting = [(ids, other) for ids, other in registered if isinstance(other, _Announcement) and not other.is_sent]
     changed = waiting[0][1].changed if waiting else {}
     changed |= new
-    if not any(savepoints <= set(connection.savepoint_ids) for savepoints, _function in waiting):
-        transaction.on_commit(_Announcement(changed), using=connection.alias, robust=True)
+    if not any(savepoints <= set(connection.savepoint_ids) for savepoints, _announcement in waiting):
+        transaction.on_commit(_Announcement(changed).send, using=connection.alias, robust=True)

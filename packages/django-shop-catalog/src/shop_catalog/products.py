@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -372,7 +371,7 @@ def _record_price(product: Product, old_price: Decimal | None, *, by: AbstractBa
         product=product, old_price=old_price, new_price=product.price, changed_by_id=None if by is None else by.pk
     )
     using = connection_of(PriceChange).alias
-    transaction.on_commit(partial(_announce_price, product, change), using=using, robust=True)
+    transaction.on_commit(lambda: _announce_price(product, change), using=using, robust=True)
 
 
 def _announce_price(product: Product, change: PriceChange) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from decimal import ROUND_HALF_UP, Decimal
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -173,8 +172,8 @@ def _has_bought(user: AbstractBaseUser, listed: Product) -> bool:
 
 
 def _announce_on_commit(review: Review) -> None:
-    using = connection_of(Review).alias
-    transaction.on_commit(partial(_announce, review, uuid.uuid4()), using=using, robust=True)
+    using, event_id = connection_of(Review).alias, uuid.uuid4()
+    transaction.on_commit(lambda: _announce(review, event_id), using=using, robust=True)
 
 
 def _announce(review: Review, event_id: uuid.UUID) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from django.core.signals import setting_changed
@@ -211,18 +211,20 @@ def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[
 def _record_failure(event: str, error: Exception) -> None:
     """Show the failure to staff. Written after the sender's commit, so that the row blocks no other sender."""
     values = {"last_error": mask(f"{type(error).__name__}: {error}"), "failed_at": timezone.now()}
-    write = partial(RouteFailure.objects.update_or_create, event=stored_id(event), defaults=values)
+
+    def write() -> None:
+        RouteFailure.objects.update_or_create(event=stored_id(event), defaults=values)
+
     transaction.on_commit(write, using=connection_of(RouteFailure).alias, robust=True)
 
 
 def _put(planned: Sequence[Notification], sender: Any) -> None:
-    put = partial(outbox.put, planned)
     origin = _connection_of_sender(sender)
     if origin.alias != connection_of(Notification).alias and has_transaction(origin):
         # The outbox is in another database: a rollback of the sender would not remove a message from it.
-        transaction.on_commit(put, using=origin.alias, robust=True)
+        transaction.on_commit(lambda: outbox.put(planned), using=origin.alias, robust=True)
     else:
-        put()
+        outbox.put(planned)
 
 
 @contextmanager

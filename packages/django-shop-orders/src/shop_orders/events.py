@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import router, transaction
@@ -91,7 +90,7 @@ def record(
         next_attempt_at=timezone.now() + GRACE,
     )
     if signal:
-        transaction.on_commit(partial(announce, event, about=about), using=router.db_for_write(Order), robust=True)
+        transaction.on_commit(lambda: announce(event, about=about), using=router.db_for_write(Order), robust=True)
     return event
 
 
@@ -127,7 +126,7 @@ def record_placement(
         )
     queries.insert(events)
     if is_announced:
-        transaction.on_commit(partial(_announce_together, events), using=router.db_for_write(Order), robust=True)
+        transaction.on_commit(lambda: _announce_together(events), using=router.db_for_write(Order), robust=True)
 
 
 def _change_payload(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:

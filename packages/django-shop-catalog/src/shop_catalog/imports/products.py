@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
 from itertools import islice
 from typing import Any, Literal
 
@@ -55,7 +54,7 @@ def import_products(
         _import(rows, report, by=by, progress=progress)
     report.errors.sort(key=lambda error: error.row)
     if report.is_written and (report.created or report.updated):
-        transaction.on_commit(partial(_announce, report), using=using, robust=True)
+        transaction.on_commit(lambda: _announce(report), using=using, robust=True)
     return report
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,7 +22,7 @@ GRACE_PERIOD = timedelta(minutes=1)
 def announce_on_commit(event_id: uuid.UUID) -> None:
     """Announce a crossing as soon as the transaction has committed."""
     using = connection_of(StockMovement).alias
-    transaction.on_commit(partial(_announce_event, event_id), using=using, robust=True)
+    transaction.on_commit(lambda: _announce_event(event_id), using=using, robust=True)
 
 
 def announce_pending() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 from django.db import transaction
 from django.db.models import Q
@@ -78,8 +77,8 @@ def _store_and_apply(alias: str, provider_id: str, report: Report) -> bool:
     if row is not None:
         return _apply(stored, row)
     # The result may be recorded between this query and the commit. Then neither transaction sees the other's row.
-    apply = partial(_apply_if_recorded, alias, provider_id)
-    transaction.on_commit(apply, using=connection_of(Notification).alias, robust=True)
+    using = connection_of(Notification).alias
+    transaction.on_commit(lambda: _apply_if_recorded(alias, provider_id), using=using, robust=True)
     return False
 
 

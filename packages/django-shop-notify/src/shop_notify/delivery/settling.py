@@ -7,7 +7,6 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
@@ -185,7 +184,7 @@ def announce(row: Notification, signals: Mapping[str, Signal] = _SIGNALS) -> Non
     """Send the signal of a row's new state, after commit."""
     signal = signals.get(row.state)
     if signal is not None and signal.has_listeners(Notification):
-        transaction.on_commit(partial(_send, signal, row), using=connection_of(Notification).alias, robust=True)
+        transaction.on_commit(lambda: _send(signal, row), using=connection_of(Notification).alias, robust=True)
 
 
 def _send(signal: Signal, row: Notification) -> None:
