@@ -1,5 +1,6 @@
 """Disputes that are held for review: staff enter what the provider's page shows."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -147,3 +148,28 @@ def test_api_resolves_a_dispute_once_per_key(paid):
         response = Client(headers=headers).post(address, values, "application/json")
         assert response.json()["refunds"][0]["amount"] == "5.00"
     assert books(paid) == (5, 5, 0)
+
+
+@pytest.mark.parametrize(("status", "credited"), [("open", 0), ("lost", 20)])
+@pytest.mark.parametrize(("amount", "currency"), [(1, "USD"), (25, "KES")])
+def test_provider_never_replaces_the_amount_that_staff_entered_by_another(paid, status, credited, amount, currency):
+    """By one in another currency, or by one that was held because it is larger than what is left."""
+    payments.refund(paid.order_id, amount=Decimal(5), credit=False)
+    state = PaymentState(status="captured", captured=Decimal(25), currency=currency)
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN)
+    listed = DisputeState(reference="dp-1", amount=Decimal(amount), status=status, is_withdrawn=True)
+    for _check in range(2):
+        payments.apply_state(paid.pk, replace(state, disputes=[listed]))
+    assert books(paid) == (25, credited, 25 - credited)
+    assert paid.refunds.get(kind="dispute").amount == 20
+    payments.apply_state(paid.pk, replace(state, disputes=[replace(listed, is_withdrawn=False)]))
+    assert books(paid) == (5, 0, 5)
+
+
+def test_larger_amount_of_a_lost_dispute_is_credited_too(paid):
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(20), reason=SEEN, is_lost=True)
+    hold(paid, name="d-2")
+    payments.resolve_dispute(paid.pk, amount=Decimal(25), reason=SEEN, is_lost=True)
+    assert books(paid) == (25, 25, 0)

@@ -92,7 +92,7 @@ def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, 
     elif row is not None and before:
         _correct(order, payment, row, listed)
     if row is not None:
-        _credit(order, row, is_lost=is_lost)
+        _credit(order, row, is_lost=is_lost, is_raised=amount > before)
     decided = payment.inbox.filter(kind=KIND, refund_reference=reference, outcome=Outcome.HELD)
     decided.update(outcome=Outcome.APPLIED if amount else Outcome.IGNORED)
 
@@ -118,8 +118,8 @@ def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_curre
             problem = _(
                 "The dispute could not be recorded: look at it on the provider's page, then enter its state here."
             )
-    elif is_taken and taken is not None:
-        _correct(order, payment, taken, listed)
+    elif is_taken and taken is not None and (is_our_currency or not listed.is_withdrawn):
+        _correct(order, payment, taken, listed)  # an amount in another currency was entered by staff, and stays
     if taken is not None:
         _credit(order, taken, is_lost=listed.status == "lost")
     return _record_for_staff(order, payment, listed, problem)
@@ -138,10 +138,12 @@ def _take(order: Order, payment: Payment, listed: DisputeState, row: Refund | No
 
 def _correct(order: Order, payment: Payment, row: Refund, listed: DisputeState) -> None:
     """Stop counting the money of a dispute that the provider has paid out again, all or some of it."""
-    before, row.amount = row.amount, listed.amount if listed.is_withdrawn else row.amount
+    before = row.amount
     if not listed.is_withdrawn:
         row.status, row.error = Status.FAILED, _("The money was paid out again.")
-    elif not 0 < row.amount < before:
+    elif 0 < listed.amount < before:
+        row.amount = listed.amount
+    else:
         return
     row.save(update_fields=["amount", "status", "error", "updated_at"])
     _count(order, payment, row.amount - before if listed.is_withdrawn else -before)
@@ -154,18 +156,19 @@ def _count(order: Order, payment: Payment, amount: Decimal) -> None:
     order_status.update(order, payment, notify=False, is_public=False)
 
 
-def _credit(order: Order, row: Refund, *, is_lost: bool) -> None:
-    """Credit a lost dispute once: the shop does not ask the customer for the money again.
+def _credit(order: Order, row: Refund, *, is_lost: bool, is_raised: bool = False) -> None:
+    """Credit a lost dispute once: the shop does not ask the customer for the money again. ``is_raised``: staff have
+    entered more than before, so that the rest is credited too.
 
     Money that is paid out again afterwards is no longer credited, except where the order was cancelled: then it has to
     be refunded.
     """
     given = sum(row.credits.values_list("amount", flat=True), Decimal(0))
     kept = row.amount if row.status == Status.SUCCEEDED else Decimal(0)
-    if is_lost and kept and not given:
+    if is_lost and kept > given and (is_raised or not given):
         crediting.add_credit(
             order,
-            min(kept, order.amount_due),
+            min(kept - given, order.amount_due),
             kind=Credit.Kind.GOODWILL,
             reason=_("The dispute was lost."),
             refund=row,
