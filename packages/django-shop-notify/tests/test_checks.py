@@ -7,7 +7,7 @@ import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command, load_command_class
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from shop_notify.checks import check_periodic_delivery, check_settings
@@ -295,6 +295,34 @@ class Strict(TextNotifier):
         return recipient["phone"]
 
 
+class OnlyNicknames(TextNotifier):
+    @classmethod
+    def address_of(cls, recipient, options):
+        return recipient["nickname"]
+
+
+class WithTable(TextNotifier):
+    """Its tables are made by the migration that the check would stop."""
+
+    @classmethod
+    def address_of(cls, recipient, options):
+        raise ProgrammingError("no such table")
+
+    def check_address(self, address):
+        raise ProgrammingError("no such table")
+
+
+class RaisesForPhones(TextNotifier):
+    @classmethod
+    def address_of(cls, recipient, options):
+        return recipient["name"] if recipient else ""
+
+
+class Unready(TextNotifier):
+    def check_address(self, address):
+        raise ValueError("no list of countries")
+
+
 class WithoutChannel(Notifier):
     pass
 
@@ -317,6 +345,10 @@ class LongChannel(Notifier):
         (WithoutPhone, ["W013"]),
         (WithoutExtra, ["E013"]),
         (Strict, ["E014"]),
+        (OnlyNicknames, ["E014"]),
+        (RaisesForPhones, ["E014"]),
+        (WithTable, []),
+        (Unready, ["E013"]),
         (WithoutChannel, ["E001"]),
         (LongChannel, ["E001"]),
         (Refusing, ["E001"]),

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
-from django.db import models
+from django.db import connection, models, transaction
 from django.test.utils import isolate_apps
 from shop_orders import checks
 from shop_orders.checks.products import check_row_with_database
@@ -127,3 +127,17 @@ def test_check_reads_one_row(settings, monkeypatch):
     [found] = check_row_with_database(None, databases=["default"])
     assert (found.id, "ZeroDivisionError" in found.msg) == ("shop_orders.E026", True)
     assert check_row_with_database(None) == []
+
+
+@pytest.mark.django_db
+def test_check_does_not_stop_the_migration_that_makes_a_table(settings, monkeypatch):
+    """`migrate` runs the checks first: a property that reads a table of the same release would stop it for ever."""
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PRODUCT_SOURCE": source(**{**BOOKS, "price": "later"})}
+
+    def later(_book):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT price FROM table_of_the_next_migration")
+
+    monkeypatch.setattr(Book, "later", property(later), raising=False)
+    Book.objects.create(isbn="1", title="Atlas", sale_price=1)
+    assert check_row_with_database(None, databases=["default"]) == []
