@@ -11,6 +11,7 @@ from anymail.signals import AnymailTrackingEvent, tracking
 from shop_notify import delivery
 from shop_notify.models import DeliveryReport, Notification, Suppression
 from shop_notify.notifiers import email as email_notifier
+from shop_notify.storable import stored_id
 
 pytestmark = pytest.mark.django_db
 BACKEND = "anymail.backends.test.EmailBackend"
@@ -97,3 +98,10 @@ def test_http_status_of_the_provider_decides(monkeypatch, status, state):
     delivery.deliver_due()
     row.refresh_from_db()
     assert row.state == state
+
+
+def test_long_id_of_the_provider_is_found(row):
+    """Also if another alias than the first one has sent the message."""
+    long = "m" * 250
+    Notification.objects.filter(pk=row.pk).update(alias="letters", provider_id=stored_id(long, 200))
+    assert send_tracking_event(row, "delivered", message_id=long) == "delivered"

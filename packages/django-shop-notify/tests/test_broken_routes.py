@@ -12,6 +12,8 @@ from shop_notify import personal_data, pruning, routes
 from shop_notify.checks import check_failed_routes, check_settings
 from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification, RouteFailure
+from shop_notify.notifiers import EmailNotifier
+from shop_notify.recipients import preferences
 from testproject.library import signals
 
 pytestmark = pytest.mark.django_db
@@ -227,3 +229,25 @@ def test_database_that_is_gone_after_the_commit_does_not_break_the_sender(
     with django_capture_on_commit_callbacks(execute=True):
         signals.newsletter_published.send(None)
     assert "Route 0" in caplog.text
+
+
+def test_long_key_and_reference_are_found_as_they_were_given(route):
+    key, reference = "k" * 101, "n" * 101
+    route({**LOAN, "reference": "number", "group": "news"})
+    preferences.write_preferences(key, {"news": {"email": False}})
+    assert preferences.read_preferences(key) == {"news": {"email": False}}
+    payload = {"number": reference, "recipients": {"member": {**MEMBER, "key": key}}}
+    signals.loan_made.send_robust(sender=None, payload=payload, event_id="e-1")
+    row = Notification.objects.get()
+    assert preferences.muted([row.recipient_key]) == {(row.recipient_key, "news", "email")}
+    assert [*Notification.objects.about(reference), *Notification.objects.search(key)] == [row, row]
+
+
+def test_recipient_whose_address_is_none_gets_no_message(route, monkeypatch):
+    """As a notifier has it that returns `recipient.get("email")`."""
+    monkeypatch.setattr(
+        EmailNotifier, "address_of", classmethod(lambda _cls, recipient, _options: recipient.get("post"))
+    )
+    route(LOAN)
+    signals.loan_made.send_robust(sender=None, payload=good(None), event_id="e-1")
+    assert rows() == []

@@ -13,6 +13,7 @@ from shop_notify.delivery import receive_reports
 from shop_notify.models import Notification
 from shop_notify.notifiers import registry
 from shop_notify.notifiers.base import Report
+from shop_notify.storable import stored_id
 
 STATES: Mapping[str, str] = {
     "queued": "sent",
@@ -55,7 +56,9 @@ def apply_event(sender: Any, *, event: Any, **kwargs: Any) -> None:  # noqa: ARG
 def _alias_of(message_id: str) -> str:
     """The alias that sent a message, or the first e-mail alias if the sending is not recorded yet."""
     known = (
-        Notification.objects.filter(channel="email", provider_id=message_id).values_list("alias", flat=True).first()
+        Notification.objects.filter(channel="email", provider_id=stored_id(message_id, 200))
+        .values_list("alias", flat=True)
+        .first()
     )
     return known or next(
         alias for alias in app_settings.NOTIFIERS if registry.notifier_class(alias).channel == "email"

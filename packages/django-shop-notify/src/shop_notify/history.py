@@ -31,9 +31,9 @@ def deliveries(reference: str, *, audience: str = "customer") -> list[Delivery]:
 
     It can be used as the orders app's hook: ``SHOP_ORDERS = {"DELIVERIES": "shop_notify.history.deliveries"}``.
     """
-    if not storable.is_storable(reference + audience):
+    if not storable.is_storable(audience):
         return []
-    rows = Notification.objects.about(storable.stored_id(reference)).filter(audience=audience)
+    rows = Notification.objects.about(reference).filter(audience=audience)
     return [_delivery(row) for row in rows]
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from django.db import connections, models
 from django.db.models import Count, Min, Q
 
+from shop_notify.storable import stored_id
+
 if TYPE_CHECKING:
     from shop_notify.models import Notification
 
@@ -32,11 +34,12 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
 
     def about(self, reference: str) -> NotificationQuerySet:
         """Notifications about one thing, such as an order by its number, the oldest first."""
-        return self.filter(reference=reference).order_by("created_at", "id") if reference else self.none()
+        return self.filter(reference=stored_id(reference)).order_by("created_at", "id") if reference else self.none()
 
     def search(self, text: str) -> NotificationQuerySet:
         """Rows whose address, reference or recipient key equals the text."""
-        return self.filter(Q(address__iexact=text) | Q(reference=text) | Q(recipient_key=text))
+        stored = stored_id(text)
+        return self.filter(Q(address__iexact=text) | Q(reference=stored) | Q(recipient_key=stored))
 
     def newest_first(self) -> NotificationQuerySet:
         return self.order_by("-created_at", "-id")

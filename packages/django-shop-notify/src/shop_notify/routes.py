@@ -338,7 +338,7 @@ def _addresses(via: Iterable[str], recipient: Mapping[str, Any]) -> Iterator[tup
         if alias not in configured:
             continue
         notifier = registry.notifier_class(alias)
-        address = storable_text(notifier.address_of(recipient, registry.options_of(alias))).strip()
+        address = storable_text(notifier.address_of(recipient, registry.options_of(alias)) or "").strip()
         if address and len(address) <= 500:
             yield alias, notifier, address
 

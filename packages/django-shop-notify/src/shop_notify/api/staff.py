@@ -14,6 +14,7 @@ from shop_notify.api import auth
 from shop_notify.api.routers import staff_router
 from shop_notify.exceptions import NotFound
 from shop_notify.models import Attempt, DeliveryReport, Notification
+from shop_notify.storable import stored_id
 
 VIEW = "shop_notify.view_notification"
 RESEND = "shop_notify.resend_notification"
@@ -145,7 +146,7 @@ def list_notifications(
     q: Annotated[SearchText, Query("", description="The complete address, reference or recipient key.")],
 ) -> dict[str, Any]:
     auth.check_permission(request, VIEW)
-    wanted = {"state": state, "alias": alias, "event": event, "reference": reference}
+    wanted = {"state": state, "alias": alias, "event": event, "reference": stored_id(reference)}
     rows = Notification.objects.filter(**{name: value for name, value in wanted.items() if value})
     if q:
         rows = rows.search(q)

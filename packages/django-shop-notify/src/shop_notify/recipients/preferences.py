@@ -79,11 +79,8 @@ def _choice(alias: str, *, is_enabled: bool, is_fixed: bool) -> NotifierChoice:
 
 def read_preferences(recipient_key: str) -> dict[str, dict[str, bool]]:
     """``{group: {alias: is wanted}}`` of one recipient."""
-    if not storable.is_storable(recipient_key):
-        recipient_key = ""
-    changes = {
-        (row.group, row.alias): row.is_enabled for row in Preference.objects.filter(recipient_key=recipient_key)
-    }
+    stored = Preference.objects.filter(recipient_key=storable.stored_id(recipient_key))
+    changes = {(row.group, row.alias): row.is_enabled for row in stored}
     return {
         group: {alias: changes.get((group, alias), True) for alias in aliases}
         for group, aliases in mutable_groups().items()
@@ -96,9 +93,8 @@ def write_preferences(recipient_key: str, changes: dict[str, dict[str, bool]]) -
 
     Raises:
         NotMutable: a group or alias cannot be muted.
-        TextRefused: the key is too long, or has a character that cannot be stored.
     """
-    storable.check(Preference, recipient_key=recipient_key)
+    recipient_key = storable.stored_id(recipient_key)
     known = mutable_groups()
     for group, by_alias in changes.items():
         for alias, is_enabled in by_alias.items():
