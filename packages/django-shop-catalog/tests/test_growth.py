@@ -5,12 +5,13 @@ from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from shop_catalog import browsing, bulk, categories, facets, search, statistics
 from shop_catalog.models import Category, Product, ProductCategory
-from shop_catalog.wording import search_text
+from shop_catalog.search import queries as search_queries
+from shop_catalog.wording import search_text, terms_of
 
 API = "/api/v1/products"
 SMALL, LARGE = 2_000, 20_000
@@ -180,6 +181,25 @@ def assert_counts_read_only_the_terms_of_products():
         assert read == {"shop_catalog_productterms"}, count
 
 
+def assert_reads_skip_new_drafts():
+    """After an import of drafts, the newest products by their keys are not listed."""
+    drafts = list(Product.objects.order_by("-pk").values_list("pk", flat=True)[:2_000])
+    with transaction.atomic():
+        Product.objects.filter(pk__in=drafts).update(is_active=False)
+        facets.refresh(drafts)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE shop_catalog_product")
+    assert_counts_read_only_the_terms_of_products()
+    with CaptureQueriesContext(connection) as context:
+        search_queries.sample((terms_of("thing"), ""), size=500)
+        browsing.list_products(browsing.Filters(q="thing"), ordering="relevance")
+    wanted = [query["sql"] for query in context.captured_queries if "search_text" in query["sql"]]
+    nodes = [node for statement in wanted for node in plan_nodes(statement)]
+    read = [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in nodes if "Relation Name" in node]
+    assert len(wanted) > 1
+    assert max(read) <= 500, read
+
+
 def plan_nodes(statement):
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
@@ -210,6 +230,7 @@ def test_frequent_reads_cost_the_same_with_ten_times_the_products():
     assert_plans_use_the_indexes()
     assert_no_list_reads_all_products_to_know_whether_a_group_has_stock()
     assert_counts_read_only_the_terms_of_products()
+    assert_reads_skip_new_drafts()
     small.pop("search")  # its cost grows with the number of matches
     grown = {name: (small[name], large[name]) for name in small if large[name] > 1.3 * small[name] + 20}
     assert grown == {}

@@ -86,10 +86,15 @@ def _is_below(p: Any, *, checks_links: bool) -> Any:
 
 
 def _is_listed(now: Any) -> Q:
-    """Whether a product is listed. Its terms say so, unless a publication time has passed since they were written."""
+    """Whether a product is listed. Its terms say so, unless a publication time has passed since they were written.
+
+    PostgreSQL evaluates the conditions below an OR in this order, up to one that is false. One that is NULL does not
+    end it. So the product is read only if a publication time has passed.
+    """
     is_current = Q(changes_at__isnull=True) | Q(changes_at__gt=now)
     published = Product.objects.filter(published_at(now), pk=OuterRef("pk"), price__isnull=False)
-    return Q(is_current, is_counted=True) | Q(exists_for_row(published), changes_at__lte=now)
+    is_due = Q(changes_at__isnull=False) & Q(changes_at__lte=now)
+    return Q(is_current, is_counted=True) | (is_due & Q(exists_for_row(published)))
 
 
 def _build_facets(p: Any, filters: Filters, how: How, limit: int) -> QuerySet[Any, Any]:

@@ -66,8 +66,8 @@ def list_products(
 ) -> Page:
     """One page of listed products, and where the next one begins.
 
-    Two statements. A category takes one more, a search one or more, several filters one more if few products match.
-    ``with_categories=False`` saves one statement: ``Page.categories`` is then empty.
+    Two statements. A category takes one more, a search one or more, several filters up to three more if few of the
+    first products match. ``with_categories=False`` saves one statement: ``Page.categories`` is then empty.
 
     Raises:
         UnknownCategory: the category of the filter does not exist.

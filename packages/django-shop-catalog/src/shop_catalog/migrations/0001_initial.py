@@ -584,6 +584,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="product",
             index=models.Index(
+                condition=models.Q(("is_active", True), ("parent__isnull", True)),
+                fields=["id"],
+                name="shop_catalog_list_keys",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="product",
+            index=models.Index(
                 condition=models.Q(("parent__isnull", False)),
                 fields=["parent", "position"],
                 name="shop_catalog_variants",

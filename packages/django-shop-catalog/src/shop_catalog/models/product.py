@@ -157,6 +157,9 @@ class Product(models.Model):
                 condition=Q(parent__isnull=True, is_active=True, is_featured=True),
             ),
             models.Index(
+                fields=["id"], name="shop_catalog_list_keys", condition=Q(parent__isnull=True, is_active=True)
+            ),
+            models.Index(
                 fields=["parent", "position"], name="shop_catalog_variants", condition=Q(parent__isnull=False)
             ),
             models.Index(fields=["price"], name="shop_catalog_active_price", condition=Q(is_active=True)),
