@@ -259,19 +259,20 @@ class Env:
         """PostgreSQL with a connection pool. No statement may run for more than DB_STATEMENT_TIMEOUT_SECONDS.
 
         The server prepares statements, which saves a third of its CPU time, and does not compile them (JIT), which
-        takes longer than running them. A pooler in transaction mode cannot keep prepared statements: set
-        DB_PREPARE=false there. PgBouncer must also have ``ignore_startup_parameters = options``.
+        takes longer than running them. A pooler in transaction mode can keep neither prepared statements nor, for long
+        exports, cursors: set DB_PREPARE=false there. PgBouncer must also have ``ignore_startup_parameters = options``.
         """
         timeout_seconds = self.number("DB_STATEMENT_TIMEOUT_SECONDS", 30)
         pool_size = self.number("DB_POOL_SIZE", 8)
-        prepared = {"server_side_binding": True, "prepare_threshold": 5}
+        is_prepared = self.flag("DB_PREPARE", default=True)
         return {
             "ENGINE": "django.db.backends.postgresql",
+            "DISABLE_SERVER_SIDE_CURSORS": not is_prepared,
             **parameters,
             "OPTIONS": {
                 "options": f"-c statement_timeout={timeout_seconds}s -c jit=off",
                 **({"pool": {**POOL, "max_size": pool_size}} if pool_size else {}),
-                **(prepared if self.flag("DB_PREPARE", default=True) else {}),
+                **({"server_side_binding": True, "prepare_threshold": 5} if is_prepared else {}),
                 **(options or {}),
             },
         }

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from shop_catalog import browsing, facets
 from shop_catalog import categories as catalog_categories
 from shop_catalog import reviews as review_verbs
-from shop_catalog.exceptions import InvalidCursor, ShopCatalogError
+from shop_catalog.exceptions import InvalidCursor, ShopCatalogError, UnknownCategory
 from shop_catalog.models import Product, Review
 from shop_orders.conf import app_settings
 
@@ -62,6 +62,10 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     if node is None or not node.is_visible:
         raise Http404
     path = tree.path(node.id)
+    try:
+        listed = _list(request, Choice(request.GET, category=slug))
+    except UnknownCategory:  # deleted in the meantime
+        raise Http404 from None
     context = {
         "category": node,
         "description": queries.category_description(node.id),
@@ -69,7 +73,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
         "top_slug": path[0].slug,
         "is_top": len(path) == 1,
         "children": visible_children(tree, node.id),
-        **_list(request, Choice(request.GET, category=slug)),
+        **listed,
     }
     return render(request, "storefront/category.html", context)
 

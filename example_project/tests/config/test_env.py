@@ -95,6 +95,13 @@ def test_statements_are_prepared_unless_a_pooler_stands_between():
     assert not {"server_side_binding", "prepare_threshold"} & set(options)
 
 
+def test_an_export_keeps_no_cursor_behind_a_pooler():
+    """The next part of its rows may be asked for on another connection, which has no such cursor."""
+    url = "postgres://shop:password@db.example.org/shop"
+    found = [env(DATABASE_URL=url, DB_PREPARE=prepare).database(NOWHERE) for prepare in ("true", "false")]
+    assert [database.get("DISABLE_SERVER_SIDE_CURSORS", False) for database in found] == [False, True]
+
+
 def test_postgresql_limits_the_time_of_statements_and_does_not_compile_them():
     url = "postgres://shop:password@db.example.org/shop"
     options = env(DATABASE_URL=url, DB_STATEMENT_TIMEOUT_SECONDS="7").database(NOWHERE)["OPTIONS"]

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from urllib.parse import urlencode
 
 import pytest
 from django.utils import timezone
-from shop_catalog import browsing, categories, inventory, products, reviews
+from shop_catalog import browsing, categories, facets, inventory, products, reviews
+from shop_catalog.models import ProductImage
+from storefront.views import catalogue
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +34,45 @@ def test_category_shows_its_products_with_the_way_to_it(visitor, mug, kitchen):
     assert "Market mug" not in text
     assert '<a href="/category/kitchen/">Kitchen</a>' in text
     assert '<span aria-current="page">Cups</span>' in text
+
+
+def test_a_category_that_is_deleted_meanwhile_is_not_found(visitor, kitchen, monkeypatch):
+    tree = categories.current_tree()
+    monkeypatch.setattr(catalogue, "tree_of", lambda _request: tree)
+    categories.delete(kitchen)
+    visitor.client.raise_request_exception = False
+    for query in ("", "?in_stock=1", "?after=x"):
+        assert visitor.client.get(f"/category/kitchen/{query}").status_code == 404
+
+
+HOSTILE = "\"'><script>alert(1)</script>&"
+
+
+def test_whatever_the_shop_and_customers_type_is_text_on_a_page(visitor, kitchen, user):
+    categories.change(kitchen, name=HOSTILE)
+    product = products.create(
+        sku="MUG", name=HOSTILE, price=Decimal(90), compare_at_price=Decimal(100), categories=[kitchen],
+        attributes={HOSTILE: HOSTILE, "colour": HOSTILE}, description=HOSTILE, is_featured=True, slug="mug",
+    )  # fmt: skip
+    group = products.create(sku="CUP", name="Cup", kind="group", categories=[kitchen], slug="cup")
+    products.create(sku=HOSTILE, name="Cup", kind="variant", parent=group, price=Decimal(9), options={"size": HOSTILE})
+    inventory.receive({"MUG": 10, HOSTILE: 1}, reference="first")
+    picture = ProductImage(product=product, file="products/a.webp", alt=HOSTILE, width=9, height=9, is_primary=True)
+    picture.save()
+    review = reviews.submit(product, user=user, rating=5, title=HOSTILE, body=HOSTILE)
+    reviews.moderate(review, status="published")
+    reviews.reply(review, text=HOSTILE)
+    facets.fold()
+    addresses = [
+        "/", "/categories/", "/category/kitchen/", "/search/",
+        "/product/mug/", "/product/cup/", "/product/mug/reviews/", "/search/suggestions/?q=alert",
+    ]  # fmt: skip
+    addresses += [f"/search/?{urlencode({'q': HOSTILE, 'attr': f'colour:{HOSTILE}', 'min_price': HOSTILE})}"]
+    for address in addresses:
+        text = visitor.get(address)
+        assert "alert(1)&lt;/script&gt;" in text, address
+        assert "<script>alert" not in text, address
+        assert "\"'>" not in text, address
 
 
 def test_unknown_and_hidden_categories_are_not_found(visitor, kitchen):
