@@ -69,7 +69,7 @@ def endless(sender, **kwargs):
     return payload
 
 
-def wrong_statement(sender, **kwargs):
+def wrong_statement(sender, *args, **kwargs):
     with connection.cursor() as cursor:
         cursor.execute("SELECT no_such_column FROM shop_notify_notification")
 
@@ -130,6 +130,14 @@ def test_log_in_works_with_a_broken_route_and_the_other_route_too(wrong, route, 
     assert list(Notification.objects.values_list("event", flat=True)) == ["welcome"]
     (record,) = [record for record in caplog.records if record.name == "shop_notify.routes"]
     assert "Route 0 (signal django.contrib.auth.signals.user_logged_in" in record.getMessage()
+
+
+def test_notifier_of_the_site_that_cannot_read_its_table_does_not_end_the_transaction(route, monkeypatch):
+    monkeypatch.setattr(EmailNotifier, "address_of", classmethod(wrong_statement))
+    route(FOREIGN)
+    with transaction.atomic():
+        signals.newsletter_published.send(None, payload=good(None))
+        assert not Notification.objects.exists()  # on PostgreSQL, otherwise no statement would work
 
 
 def test_context_that_returns_none_or_no_recipients_is_no_message(route, caplog):
