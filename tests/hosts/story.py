@@ -16,6 +16,8 @@ from django.core import mail
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import AsyncClient, Client
+from django.utils.formats import date_format
+from django.utils.timezone import template_localtime
 from shop_notify.models import Notification
 from shop_notify.notifiers import MemoryNotifier
 from shop_orders.models import Order, Refund
@@ -189,6 +191,9 @@ def test_admin_forms_lead_to_pages_of_their_own_site(mug, staff):
         words = {"action": "change_stock", "_selected_action": [product.pk]}
         chosen = staff.post(f"{settings.ADMIN_PATH}shop_catalog/product/", words)
         assert chosen["Location"].startswith(f"{settings.ADMIN_PATH}shop_catalog/product/stock/")
+        shown = staff.get(f"{settings.ADMIN_PATH}shop_catalog/product/{product.pk}/change/").content.decode()
+        moved_at = template_localtime(product.stock_movements.earliest("pk").created_at)
+        assert date_format(moved_at, "SHORT_DATETIME_FORMAT") in shown
 
 
 def test_jobs_find_nothing_left_and_cancelling_gives_goods_back(mug, staff):

@@ -341,7 +341,8 @@ def _page_url(product: Product | None) -> str | None:
 
 def _time(moment: datetime) -> str:
     """The time in the site's time zone, as in the forms."""
-    return date_format(timezone.localtime(moment), "SHORT_DATETIME_FORMAT")
+    local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
+    return date_format(local, "SHORT_DATETIME_FORMAT")
 
 
 def _lines(rows: Iterable[tuple[Any, ...]]) -> SafeString | str:
