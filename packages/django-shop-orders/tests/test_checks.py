@@ -2,6 +2,7 @@ import pytest
 from django.core.checks import ERROR, WARNING
 from django.core.management import call_command
 from django.db import connection
+from ninja.security.apikey import APIKeyCookie
 from shop_orders import checks
 from shop_orders.testing import MemoryProductSource
 from testproject import hooks
@@ -216,10 +217,22 @@ def test_settings_that_are_not_a_dict_are_reported(settings):
     assert (message.id, "SHOP_ORDERS = {" in message.hint) == ("shop_orders.E013", True)
 
 
+class PartnerCookie(APIKeyCookie):
+    param_name = "partner"
+
+    def authenticate(self, request, key):
+        return None
+
+
 def test_session_auth_without_the_middleware_is_reported(settings, shop_settings):
     shop_settings(API_AUTH="ninja.security.django_auth")
     assert run_checks() == []
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "auth" not in name]
+    shop_settings(API_AUTH=f"{__name__}.PartnerCookie")
+    assert run_checks() == []
+    shop_settings(API_AUTH="ninja.security.SessionAuth")
+    assert [message.id for message in run_checks()] == ["shop_orders.E015"]
+    shop_settings(API_AUTH="ninja.security.django_auth")
     (message,) = run_checks()
     assert message.id == "shop_orders.E015"
     assert message.hint == 'Paste into MIDDLEWARE:\n    "django.contrib.auth.middleware.AuthenticationMiddleware",'

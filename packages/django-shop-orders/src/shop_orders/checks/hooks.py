@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
-from ninja.security.apikey import APIKeyCookie
 
 from shop_orders.conf import app_settings
 
@@ -101,7 +100,8 @@ def _session(path: str, found: Any) -> Iterator[checks.CheckMessage]:
     """Session authentication needs the session and authentication middleware."""
     auths = found if isinstance(found, (list, tuple)) else [found]
     missing = [name for name in MIDDLEWARE if name not in settings.MIDDLEWARE]
-    if missing and any(isinstance(auth, APIKeyCookie) for auth in auths):
+    cookies = {getattr(auth, "param_name", "") for auth in auths if getattr(auth, "openapi_in", "") == "cookie"}
+    if missing and settings.SESSION_COOKIE_NAME in cookies:
         lines = "\n".join(f'    "{name}",' for name in missing)
         yield checks.Error(
             f"{path} reads the session, but MIDDLEWARE lacks what it needs: no request could be authenticated.",
