@@ -77,8 +77,12 @@ class KeyExpired(Exception):
     """An exception of the site, which only its own handlers know."""
 
 
-class KeyBlocked(HttpError):
+class KeyRefused(HttpError):
     """An exception of the site, for which it has a better handler than for other errors of HTTP."""
+
+
+class KeyBlocked(KeyRefused):
+    """Has the handler of its base."""
 
 
 class Key(APIKeyHeader):
@@ -100,7 +104,7 @@ for site_api in HOSTS.values():
 expired_api = NinjaAPI(urls_namespace="expired")
 expired_api.add_exception_handler(KeyExpired, lambda _request, _error: JsonResponse({"expired": True}, status=401))
 expired_api.add_exception_handler(
-    KeyBlocked, lambda _request, error: JsonResponse({"detail": f"Blocked: {error.status_code}"}, status=429)
+    KeyRefused, lambda _request, error: JsonResponse({"detail": f"Blocked: {error.status_code}"}, status=429)
 )
 for package in PACKAGES:
     expired_api.add_router(f"/{package}/", f"shop_{package}.api.router")

@@ -62,6 +62,13 @@ class Basic(HttpBasicAuth):
         return owner(password)
 
 
+class StrangersKey(APIKeyHeader):
+    param_name = "X-Staff-Key"
+
+    def authenticate(self, request, key):
+        return get_user_model().objects.filter(email__startswith=key).first()
+
+
 instance = Header()
 everything = [Header, Query(), Cookie, Bearer(), TokenHeader]
 
@@ -200,3 +207,46 @@ def test_refused_key_leaves_the_user_of_the_request(site, rf):
     accepted = rf.get("/", headers={"X-Partner-Key": "program"})
     accepted.user = site.someone
     assert (auth.optional(accepted), accepted.user) == ("app", AnonymousUser())
+
+
+def test_cookie_beside_a_customers_key_does_not_make_it_a_staff_key(site, settings):
+    """A partner's key counts only for API_AUTH, and any value of the cookie is a credential for the session's auth."""
+    from shop_catalog import products
+
+    site.use(AUTHS["class"])
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "STAFF_API_AUTH": "ninja.security.django_auth"}
+    products.create("DRAFT", name="Draft", price=Decimal(5), is_active=False)
+    client = Client(headers=WAYS["header"]("good")["headers"])
+    client.cookies[settings.SESSION_COOKIE_NAME] = "x"
+    for login in (lambda: None, lambda: client.force_login(site.someone)):
+        login()
+        assert client.get("/first/catalog/products/?include_inactive=true").status_code == 403
+        assert client.get("/first/catalog/products/draft/").status_code == 404
+
+
+def test_staff_key_of_another_user_does_not_count_for_the_caller(site, settings):
+    from shop_catalog import products
+
+    site.use(AUTHS["class"])
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "STAFF_API_AUTH": f"{__name__}.StrangersKey"}
+    products.create("DRAFT", name="Draft", price=Decimal(5), is_active=False)
+    client = Client(headers=WAYS["header"]("good")["headers"])
+    assert client.get("/first/catalog/products/draft/", headers={"X-Staff-Key": "someone"}).status_code == 404
+    assert client.get("/first/catalog/products/draft/", headers={"X-Staff-Key": "partner"}).status_code == 200
+
+
+def test_session_that_api_auth_does_not_name_counts_nowhere(site, settings):
+    """Otherwise it would count without a CSRF token, and a response to a guest would hold a user's rows."""
+    from shop_catalog import products, reviews
+    from shop_orders.models import Cart
+
+    site.use(AUTHS["class"])
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "PRODUCT_URL": ""}
+    mug = products.create("MUG", name="Mug", price=Decimal(5), stock_quantity=5)
+    reviews.submit(mug, user=site.someone, rating=5, title="Mine", body="")
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(site.someone)
+    added = client.post("/first/orders/cart/add_item/", {"product": "MUG", "quantity": 1}, "application/json")
+    assert added["X-Cart-Token"]
+    assert Cart.objects.filter(customer__isnull=False).count() == 0
+    assert client.get("/first/catalog/reviews/").json()["items"] == []

@@ -4,7 +4,8 @@ import json
 from http import HTTPStatus
 
 import pytest
-from django.contrib.auth.models import User
+from django.conf import settings as django_settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import ImproperlyConfigured, RequestDataTooBig, SuspiciousOperation
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404
@@ -336,6 +337,28 @@ def test_function_is_asked_whatever_the_request_carries(settings):
     assert guests(basic) == user
     assert not has_credential(basic, session_of_the_site)
     assert guests(RequestFactory().get("/")) == GUEST
+
+
+class Session(BaseSettings):
+    setting = "THINGS"
+    AUTH = (f"{__name__}.Bearer", "ninja.security.django_auth")
+
+
+def test_password_of_the_web_server_is_no_credential_unless_an_auth_reads_it():
+    """Browsers send it with everything, as on a staging site."""
+    guests = ConfiguredAuth(Session(), "AUTH", guests=True)
+    request = RequestFactory().get("/", headers={"Authorization": "Basic eDp5"})
+    assert guests(request) == GUEST
+    request.COOKIES[django_settings.SESSION_COOKIE_NAME], request.user = "x", User(username="ann")
+    assert guests(request).username == "ann"
+
+
+def test_session_that_the_setting_does_not_name_is_a_guests(settings):
+    settings.THINGS = {"AUTH": f"{__name__}.KeyHeader"}
+    request = RequestFactory().post("/")
+    request.COOKIES[django_settings.SESSION_COOKIE_NAME], request.user = "x", User(username="ann")
+    assert ConfiguredAuth(Settings(), "AUTH", guests=True)(request) == GUEST
+    assert request.user == AnonymousUser()
 
 
 def test_error_names_the_setting_that_cannot_be_imported(settings):

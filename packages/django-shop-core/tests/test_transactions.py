@@ -1,5 +1,7 @@
+import asyncio
 import sqlite3
 import threading
+from contextlib import suppress
 
 import psycopg.errors
 import pytest
@@ -12,6 +14,7 @@ from shop_core.db.transactions import (
     app_routing,
     in_transaction,
     is_temporary,
+    outside_event_loop,
     outside_transaction,
     repeat_once,
 )
@@ -252,3 +255,18 @@ def test_actions_that_use_the_network_run_after_a_commit():
     with transaction.atomic():
         transaction.on_commit(lambda: ran.append(write_durably()))
     assert ran == [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_django_allows_queries_in_an_event_loop_they_stay_in_the_callers_transaction(monkeypatch):
+    """As in a notebook. Otherwise a message would be sent about a row that was rolled back."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+    async def cell():
+        with suppress(ZeroDivisionError), transaction.atomic():
+            outside_event_loop(lambda: Thing.objects.create(name="mug"))
+            raise ZeroDivisionError
+        connection.close()  # an event loop has a connection of its own
+
+    asyncio.run(cell())
+    assert not Thing.objects.exists()

@@ -19,10 +19,9 @@ _next_log = {"due": 0.0}
 
 
 def check(kind: str, rate: str, caller: str) -> None:
-    """Count a request of a caller: the rate ``"60/m"`` allows 60 a minute of each kind, such as ``shop_orders.cart``.
+    """Count a request of a caller, or TooManyRequests: ``"60/m"`` allows 60 a minute of a kind, as ``cart``.
 
     An empty rate or caller is not limited. Requests pass while the cache fails, which each process logs once a minute.
-    TooManyRequests is raised when the caller has used up the current window.
     """
     if not rate or not caller:
         return

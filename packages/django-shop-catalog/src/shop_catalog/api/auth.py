@@ -37,7 +37,7 @@ def check_staff(request: HttpRequest, permission: str) -> Any:
         HttpError: STAFF_API_AUTH raised it, for example because a scope is missing.
     """
     user = check_permission(request, permission)
-    if not staff(request):
+    if not _is_accepted(request, user):
         raise PermissionMissing(permission)
     return user
 
@@ -48,6 +48,13 @@ def is_staff(request: HttpRequest, permission: str) -> bool:
     if user is None or not user.is_active or not user.has_perm(permission):
         return False
     try:
-        return bool(staff(request))
+        return _is_accepted(request, user)
     except HttpError:  # for example, a scope is missing
         return False
+
+
+def _is_accepted(request: HttpRequest, user: Any) -> bool:
+    """Whether STAFF_API_AUTH accepts a credential of this user, not that of somebody else beside it."""
+    is_theirs = bool(staff(request)) and request.user == user
+    request.user = user
+    return is_theirs

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from ninja.security.apikey import APIKeyCookie
+from ninja.security.base import AuthBase
 
 from shop_core.conf import BaseSettings
 from shop_core.exceptions import NotAuthenticated, PermissionMissing
@@ -33,7 +34,7 @@ class ConfiguredAuth(Sequence[Auth]):
 
     The setting holds a dotted path or a list of them. Each leads to a callable, an auth object or class of ninja, or a
     list of these. With ``guests=True`` a caller without credentials is a ``GUEST``; wrong ones are refused.
-    A session counts only without another credential. ``request.user`` becomes the user whom an auth returns.
+    A session counts only without another credential. ``request.user`` is then the user of an auth, or of a ``GUEST``.
     """
 
     def __init__(self, app_settings: BaseSettings, name: str, *, guests: bool = False) -> None:
@@ -42,7 +43,7 @@ class ConfiguredAuth(Sequence[Auth]):
         self.guests = guests
 
     def __call__(self, request: HttpRequest) -> Any:
-        auths, session_user = self.load(), getattr(request, "user", None)
+        auths, before = self.load(), getattr(request, "user", None)
         given = [auth for auth in auths if not _is_session(auth) and has_credential(request, auth)]
         if given:  # Otherwise a link with a stranger's key could act for the user of the session.
             request.user = AnonymousUser()
@@ -55,8 +56,14 @@ class ConfiguredAuth(Sequence[Auth]):
             if isinstance(caller, get_user_model()):
                 request.user = caller
             elif given and not caller:
-                request.user = session_user  # type: ignore[assignment]
-        return caller or (GUEST if self.guests and not given and "Authorization" not in request.headers else None)
+                request.user = before  # type: ignore[assignment]
+        if caller and (given or getattr(request, "user", None) != before):
+            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # nor does it count for another setting
+        is_unknown = "Authorization" in request.headers and not _is_for_web_server(request, auths)
+        if caller or given or is_unknown or not self.guests:
+            return caller
+        request.user = AnonymousUser()  # a session that the setting does not name would count without CSRF
+        return GUEST
 
     def load(self) -> tuple[Auth, ...]:
         """The auth objects that the setting names now; ImproperlyConfigured if a path cannot be imported."""
@@ -85,10 +92,18 @@ def check_permission(user: Any, permission: str) -> Any:
 
 
 def has_credential(request: HttpRequest, auth: Auth) -> bool:
-    """Whether the request carries the parameter that this auth declares: a cookie, a query parameter or a header."""
-    name = getattr(auth, "param_name", getattr(auth, "header", None))
+    """Whether the request carries the parameter that this auth declares; other auths of ninja read Authorization."""
+    standard = "Authorization" if isinstance(auth, AuthBase) else ""
+    name: str = getattr(auth, "param_name", getattr(auth, "header", standard))
     attribute = {"cookie": "COOKIES", "query": "GET"}.get(getattr(auth, "openapi_in", ""), "headers")
-    return name is not None and name in getattr(request, attribute)
+    is_there = name in getattr(request, attribute)
+    return is_there and (name.lower() != "authorization" or not _is_for_web_server(request, [auth]))
+
+
+def _is_for_web_server(request: HttpRequest, auths: Sequence[Auth]) -> bool:
+    """Whether Authorization has the scheme Basic, and none of these auths may read it. Browsers send it everywhere."""
+    may_be_ours = (not isinstance(auth, AuthBase) or getattr(auth, "openapi_scheme", "") == "basic" for auth in auths)
+    return request.headers["Authorization"][:6].lower() == "basic " and not any(may_be_ours)
 
 
 def _is_session(auth: Auth) -> bool:

@@ -27,12 +27,7 @@ class BodyRefused(Exception):
 
 
 def check(request: HttpRequest, *, wants_json: bool) -> None:
-    """Read the body of a request and refuse it if it is too large, not JSON, or has values that cannot be stored.
-
-    Raises:
-        BodyRefused: 413 ``body_too_large`` or ``form_too_large``, 415 ``not_json``, 400 ``unreadable_json``, or 422
-            with a reason listed at ``check_value``.
-    """
+    """Read the body of a request and check that it is JSON, not too large, and can be stored (BodyRefused)."""
     if request.method in {"GET", "HEAD", "OPTIONS"}:
         return
     length = int(request.META.get("CONTENT_LENGTH") or 0)
@@ -53,11 +48,7 @@ def check(request: HttpRequest, *, wants_json: bool) -> None:
 
 
 def check_value(value: Any, depth: int = 0) -> None:
-    """Refuse parsed JSON with a value that cannot be stored.
-
-    Raises:
-        BodyRefused: 422 ``too_deep``, ``unsafe_text``, ``integer_too_large`` or ``number_not_finite``.
-    """
+    """Check that each value of parsed JSON can be stored (BodyRefused with 422)."""
     if depth > MAX_JSON_DEPTH:
         raise BodyRefused(422, "too_deep")
     match value:

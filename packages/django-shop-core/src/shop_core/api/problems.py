@@ -256,9 +256,9 @@ class _PlainAPI(NinjaAPI):
 
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
         """The host's handlers get only its own exceptions, such as a subclass of HttpError that they name."""
-        is_ours = isinstance(exc, ShopError) or type(exc).__module__.startswith(("builtins", "django.", "ninja."))
-        is_hosts = not is_ours and type(exc) in self._exception_handlers
-        response = None if is_hosts else self.problems.from_exception(exc)
+        handled = next((kind for kind in type(exc).__mro__ if kind in self._exception_handlers), object)
+        is_ours = isinstance(exc, ShopError) or handled.__module__.startswith(("builtins", "django.", "ninja."))
+        response = self.problems.from_exception(exc) if is_ours else None
         return response or self.host.on_exception(request, exc)
 
 

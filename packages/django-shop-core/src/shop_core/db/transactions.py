@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -85,11 +86,7 @@ def in_transaction(
     Otherwise it waits at most ``LOCK_TIMEOUT`` for a lock on PostgreSQL, and runs once more after a temporary
     ``OperationalError``, so it must have no effects outside the database. With ``sets_lock_timeout=False`` it sets
     the timeout itself, in its first statement, which saves a statement. ``busy`` may be a package's subclass of
-    ``Busy``. With ``durable=True`` a caller's transaction is refused, as by Django's ``atomic(durable=True)``.
-
-    Raises:
-        Busy: the second attempt failed with a temporary error too.
-        CalledInTransaction: only with ``durable=True``.
+    ``Busy``. With ``durable=True`` a caller's transaction is refused, with CalledInTransaction.
     """
 
     def decorate(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -148,6 +145,8 @@ def outside_event_loop(work: Callable[[], Result]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return work()
+    if os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE"):  # as in a notebook: stay in the caller's transaction
+        return work()
     with ThreadPoolExecutor(1) as pool:
         try:
             return pool.submit(copy_context().run, work).result()
@@ -167,11 +166,7 @@ def _refuse_transaction(connection: BaseDatabaseWrapper, function: Callable[...,
 
 
 def repeat_once(work: Callable[[], Result], *, busy: type[Busy] = Busy) -> Result:
-    """Call ``work``, a whole transaction or a statement, and once more after a temporary ``OperationalError``.
-
-    Raises:
-        Busy: the second attempt failed with a temporary error too.
-    """
+    """Call ``work``, a transaction or a statement, and again after a temporary ``OperationalError``; then Busy."""
     is_second = False
     while True:
         try:
