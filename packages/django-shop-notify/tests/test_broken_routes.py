@@ -241,13 +241,13 @@ def test_database_that_is_gone_after_the_commit_does_not_break_the_sender(
 
 def test_long_key_and_reference_are_found_as_they_were_given(route):
     key, reference = "k" * 101, "n" * 101
-    route({**LOAN, "reference": "number", "group": "news"})
-    preferences.write_preferences(key, {"news": {"email": False}})
-    assert preferences.read_preferences(key) == {"news": {"email": False}}
+    route({**LOAN, "reference": "number", "group": "offers"})
+    preferences.write_preferences(key, {"offers": {"email": False}})
+    assert preferences.read_preferences(key) == {"offers": {"email": False}}
     payload = {"number": reference, "recipients": {"member": {**MEMBER, "key": key}}}
     signals.loan_made.send_robust(sender=None, payload=payload, event_id="e-1")
     row = Notification.objects.get()
-    assert preferences.muted([row.recipient_key]) == {(row.recipient_key, "news", "email")}
+    assert preferences.muted([row.recipient_key]) == {(row.recipient_key, "offers", "email")}
     assert [*Notification.objects.about(reference), *Notification.objects.search(key)] == [row, row]
 
 
