@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
-from shop_notify import personal_data, pruning, routes
+from shop_notify import outbox, personal_data, pruning, routes
 from shop_notify.checks import check_failed_routes, check_settings
 from shop_notify.exceptions import RouteRefused
 from shop_notify.models import Notification, RouteFailure
@@ -154,6 +154,16 @@ def test_signal_with_an_id_is_told_so_that_its_sender_repeats_it(route):
             (result,) = [result for _, result in signals.loan_made.send_robust(sender=None, event_id="e-1")]
         assert isinstance(result, KeyError)
     assert rows() == ["e-1"]
+
+
+@pytest.mark.parametrize("event_id", [None, "e-1"])
+def test_outbox_that_refuses_does_not_end_the_transaction(event_id, route, monkeypatch):
+    monkeypatch.setattr(outbox, "put", wrong_statement)
+    route(LOAN)
+    with transaction.atomic():
+        ((_receiver, result),) = signals.loan_made.send_robust(None, payload=good(None), event_id=event_id)
+        assert not Notification.objects.exists()  # on PostgreSQL, otherwise no statement would work
+    assert isinstance(result, DatabaseError) is bool(event_id)
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty"])

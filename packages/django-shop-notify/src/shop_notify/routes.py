@@ -177,16 +177,14 @@ def _receiver(path: str) -> Callable[..., None]:
 
     def write(sender: Any, kwargs: Mapping[str, Any]) -> None:
         planned, errors = _plan_each(path, sender, kwargs)
-        if kwargs.get("event_id"):
-            _put(planned, sender)
-            if errors:
-                raise errors[0]
-            return
         try:
             with _savepoints(sender):
                 _put(planned, sender)
-        except Exception:
+        except Exception as error:
             logger.exception("The messages of the signal %s could not be put into the outbox.", path)
+            errors.append(error)
+        if errors and kwargs.get("event_id"):
+            raise errors[0]
 
     return receive
 
