@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from functools import cache
@@ -24,7 +24,7 @@ from shop_core.hooks import load_hook
 
 from shop_notify import outbox
 from shop_notify.conf import app_settings
-from shop_notify.exceptions import RouteRefused, UnknownNotifier
+from shop_notify.exceptions import RouteRefused
 from shop_notify.masking import mask
 from shop_notify.models import Notification, RouteFailure
 from shop_notify.notifiers import registry
@@ -196,7 +196,7 @@ def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[
     for number, entry in _entries_of(path):
         try:
             route = Route.read(entry)
-            with _savepoints(sender) if _calls_site(route) else nullcontext():
+            with _savepoints(sender):  # functions of the site or of a plugin may run a statement that fails
                 planned += _planned(route, sender, kwargs)
         except Exception as error:
             logger.exception("Route %s (signal %s, event %s) failed.", number, path, entry.get("event"))
@@ -204,18 +204,6 @@ def _plan_each(path: str, sender: Any, kwargs: Mapping[str, Any]) -> tuple[list[
                 _record_failure(str(entry.get("event") or ""), error)
             errors.append(error)
     return planned, errors
-
-
-def _calls_site(route: Route) -> bool:
-    """Whether a route calls functions of the site or of a plugin, which may run a statement that fails."""
-    aliases = (*route.via, *(wanted["via"] for wanted in route.fallback.values()))
-    return bool(route.hooks) or any(_has_own_addresses(alias) for alias in aliases if alias in app_settings.NOTIFIERS)
-
-
-def _has_own_addresses(alias: str) -> bool:
-    with suppress(UnknownNotifier):  # planning the route raises it, if the notifier is used
-        return not registry.notifier_class(alias).address_of.__module__.startswith("shop_notify.")
-    return False
 
 
 def _record_failure(event: str, error: Exception) -> None:
