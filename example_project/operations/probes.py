@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
 from django.utils import timezone
@@ -23,7 +23,6 @@ from operations import task_queue
 LATE_SECONDS = 300
 """Work that has waited longer than this counts as stuck."""
 
-FAILED = "failed"
 PACKAGES: tuple[Any, ...] = (catalog_jobs, orders_jobs, notify_jobs)
 Probe = Callable[[], str]
 
@@ -97,25 +96,24 @@ READY: Mapping[str, Probe] = {
 WARNINGS: Mapping[str, Probe] = {"jobs": jobs}
 """If one of these fails, it is reported, but the shop is ready."""
 
-
 NOT_CHECKED = "not checked, because the database failed"
 
 
 def run(probes: Mapping[str, Probe]) -> dict[str, str]:
     """The result of each probe. For a probe that raises it is the error's class: its text may contain a secret.
 
-    If the database cannot be queried, the probes that follow it are NOT_CHECKED, except for the cache: each would wait
+    After a probe that could not query the database, the others are NOT_CHECKED, except for the cache: each would wait
     for a connection too.
     """
     found: dict[str, str] = {}
+    is_lost = False
     for name, probe in probes.items():
-        is_lost = found.get("database", "").startswith(FAILED)
-        found[name] = NOT_CHECKED if is_lost and probe is not caching else _run(probe)
+        if is_lost and probe is not caching:
+            found[name] = NOT_CHECKED
+            continue
+        try:
+            found[name] = probe()
+        except Exception as error:  # noqa: BLE001 - a probe must report every kind of failure
+            found[name] = f"failed with {type(error).__name__}"
+            is_lost = is_lost or isinstance(error, InterfaceError | OperationalError)
     return found
-
-
-def _run(probe: Probe) -> str:
-    try:
-        return probe()
-    except Exception as error:  # noqa: BLE001 - a probe must report every kind of failure
-        return f"{FAILED} with {type(error).__name__}"
