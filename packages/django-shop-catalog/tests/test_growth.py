@@ -138,9 +138,9 @@ def measure_reads():
 
 
 PLANS = {
-    "category=leaf-1-1": "shop_catalog_links_newest",
+    "category=leaf-1-1": "shop_catalog_links_listed",
     "category=shelf-1": "shop_catalog_list_newest",
-    "related_to=p1234": "shop_catalog_links_newest",
+    "related_to=p1234": "shop_catalog_links_listed",
     "attributes=serial:S1234": "shop_catalog_terms",
     "attributes=colour:none": "shop_catalog_terms",
     "attributes=colour:c1&attributes=serial:S2": "shop_catalog_terms",
@@ -182,7 +182,7 @@ def assert_counts_read_only_the_terms_of_products():
 
 
 def assert_reads_skip_new_drafts():
-    """After an import of drafts, the newest products by their keys are not listed."""
+    """After an import of drafts, the newest products are not listed. Returns the pages read by each request."""
     drafts = list(Product.objects.order_by("-pk").values_list("pk", flat=True)[:2_000])
     with transaction.atomic():
         Product.objects.filter(pk__in=drafts).update(is_active=False)
@@ -198,6 +198,9 @@ def assert_reads_skip_new_drafts():
     read = [node["Actual Rows"] + node.get("Rows Removed by Filter", 0) for node in nodes if "Relation Name" in node]
     assert len(wanted) > 1
     assert max(read) <= 500, read
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return measure_reads()
 
 
 def plan_nodes(statement):
@@ -230,7 +233,8 @@ def test_frequent_reads_cost_the_same_with_ten_times_the_products():
     assert_plans_use_the_indexes()
     assert_no_list_reads_all_products_to_know_whether_a_group_has_stock()
     assert_counts_read_only_the_terms_of_products()
-    assert_reads_skip_new_drafts()
+    with_drafts = assert_reads_skip_new_drafts()
     small.pop("search")  # its cost grows with the number of matches
-    grown = {name: (small[name], large[name]) for name in small if large[name] > 1.3 * small[name] + 20}
-    assert grown == {}
+    for more in (large, with_drafts):
+        grown = {name: (small[name], more[name]) for name in small if more[name] > 1.3 * small[name] + 20}
+        assert grown == {}

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from shop_catalog import browsing, categories, cursors, inventory, products, receivers
+from shop_catalog import browsing, categories, cursors, facets, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, pages, queries
 from shop_catalog.browsing.matching import (
     COLLECTED,
@@ -25,7 +25,7 @@ from shop_catalog.browsing.matching import (
 )
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
-from shop_catalog.models import Product, SearchWord
+from shop_catalog.models import Product, ProductCategory, ProductTerms, SearchWord
 from shop_catalog.search import by_words, planning
 from shop_catalog.search import queries as search_queries
 from shop_catalog.search.planning import FEW
@@ -62,7 +62,7 @@ def shop(make_user):
     products.create("OFF", name="Off", price=Decimal(1), categories=[food], is_active=False)
     same = timezone.now()
     Product.objects.filter(sku__lt="P12").update(created_at=same, rating_average=Decimal("4.50"))
-    receivers.fill_listing_times()
+    receivers.fix_links()
     return food
 
 
@@ -174,6 +174,50 @@ def test_newest_related_products_are_read_from_the_links_of_each_category():
     assert reading(related, ordering="price") == FREELY
     assert reading(Filters(related_to="apple", in_stock=True)) == IN_WINDOW
     assert reading(Filters(related_to="apple", category="food")) == IN_WINDOW
+
+
+def test_links_are_hidden_exactly_while_their_product_is_not_listed_and_will_not_be():
+    """Whatever changes the product: actions, imports, passing times, new variants, categories and fixtures."""
+    jars, caps = categories.create("Jars"), categories.create("Caps")
+    jar = products.create("JAR", name="Jar", is_active=False, categories=[jars])
+    group = products.create("CAP", name="Cap", kind="group", categories=[jars, caps])
+    now = timezone.now()
+
+    def assert_listed(*expected, hidden):
+        facets.fold()
+        products.apply_schedules()
+        links = ProductCategory.objects.filter(is_hidden=True)
+        assert set(links.values_list("product__sku", flat=True)) == set(hidden)
+        for node in (jars, caps):
+            own = [sku for sku in expected if sku == "CAP" or node == jars]
+            assert skus(Filters(category=node.slug)) == own
+        assert skus(Filters(category="jars", with_unpublished=True)) == ["CAP", "JAR"]
+
+    assert_listed(hidden=["CAP", "JAR"])
+    products.change(products.get("JAR"), price=Decimal(2), is_active=True)
+    variant = products.create("CAP-S", kind="variant", parent=group, price=Decimal(1), options={"size": "S"})
+    assert_listed("CAP", "JAR", hidden=[])
+    products.change(variant, is_active=False)
+    import_products([RawRow(1, {"sku": "JAR", "is_active": "false"}, "")])
+    assert_listed(hidden=["CAP", "JAR"])
+    import_products([RawRow(1, {"sku": "JAR", "is_active": "true"}, "")])
+    products.change(jar, publish_from=now + timedelta(days=1))
+    assert_listed(hidden=["CAP"])
+    Product.objects.filter(pk=jar.pk).update(publish_from=now)
+    products.change(group, categories=[jars])
+    assert skus(Filters(category="jars")) == ["JAR"]
+    products.change(variant, is_active=True)
+    products.change(group, categories=[caps, jars])
+    assert_listed("CAP", "JAR", hidden=[])
+    products.change(jar, publish_until=now + timedelta(days=1))
+    for table, column in ((Product, "publish_until"), (ProductTerms, "changes_at")):
+        table.objects.filter(pk=jar.pk).update(**{column: timezone.now()})
+    assert skus(Filters(category="jars")) == ["CAP"]
+    assert_listed("CAP", hidden=["JAR"])
+    products.change(jar, publish_until=None)
+    ProductCategory.objects.update(is_hidden=True)
+    receivers.fix_links()
+    assert_listed("CAP", "JAR", hidden=[])
 
 
 def test_large_categories_are_read_in_list_order():

@@ -68,16 +68,17 @@ def _rebuild_tree() -> None:
 
 def _recount_all() -> None:
     products.fill_search_texts()
-    fill_listing_times()
+    fix_links()
     statistics.recount_all()
     facets.rebuild()
 
 
-def fill_listing_times() -> None:
-    """Write the times of links that differ from their product's, such as those of a fixture."""
+def fix_links() -> None:
+    """Write the columns of links that do not fit their products, such as those of a fixture."""
     wrong = ProductCategory.objects.exclude(listed_at=F("product__created_at"))
     created = Product.objects.filter(pk=OuterRef("product")).values("created_at")
     wrong.update(listed_at=Subquery(created))
+    ProductCategory.objects.filter(is_hidden=True, product__is_active=True).update(is_hidden=False)
 
 
 def _once_on_commit(function: Any, using: str) -> None:

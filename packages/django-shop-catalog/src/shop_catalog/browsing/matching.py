@@ -83,7 +83,8 @@ def newest_links(p: Any, filters: Filters, *, limit: int, reading: str) -> Calla
         found = ProductCategory.objects.filter(category=category)
         if not filters.with_unpublished:
             now = p("now", product_field("publish_from"))
-            found = found.filter(published_at(now, prefix="product__"), product__price__isnull=False)
+            is_listed = Q(published_at(now, prefix="product__"), product__price__isnull=False)
+            found = found.filter(is_listed, is_hidden=False)
         if reading == FROM_RELATED:
             found = found.exclude(product__slug=p("related_to", product_field("slug")))
         if after is not None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from shop_catalog import bulk
 from shop_catalog.facets import queries, terms, values
 from shop_catalog.facets.queries import ListedRow, VariantRow
-from shop_catalog.models import FacetChange, ProductKind, ProductTerms
+from shop_catalog.models import FacetChange, ProductCategory, ProductKind, ProductTerms
 from shop_catalog.models.facet_change import random_number
 
 CHUNK = 1000
@@ -32,6 +32,11 @@ class Entry(NamedTuple):
     def categories(self) -> list[int]:
         """The terms of its categories."""
         return [term for term in self.terms if term < 0]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether the product is not listed, and will not be without a change."""
+        return not self.is_counted and self.changes_at is None
 
     @property
     def counted(self) -> set[int]:
@@ -58,6 +63,7 @@ def _refresh(ids: list[int]) -> None:
     old = {entry.product_id: entry for entry in _locked(ids)}
     new = {entry.product_id: entry for entry in _entries(ids)}
     _write(old, new)
+    _hide_links(old, new)
     changes = [(*change, random_number()) for pk in ids for change in _changes(old.get(pk), new.get(pk))]
     bulk.insert(FacetChange, ("categories", "added", "removed", "random"), changes)
 
@@ -131,6 +137,16 @@ def _publication(row: ListedRow, now: datetime) -> tuple[bool, datetime | None]:
 def _write(old: Mapping[int, Entry], new: Mapping[int, Entry]) -> None:
     bulk.insert(ProductTerms, COLUMNS, [entry for pk, entry in new.items() if pk not in old])
     bulk.update(ProductTerms, COLUMNS, [entry for pk, entry in new.items() if pk in old and old[pk] != entry])
+
+
+def _hide_links(old: Mapping[int, Entry], new: Mapping[int, Entry]) -> None:
+    """Write ``is_hidden`` of the links of products that are hidden, or were. New links are not hidden."""
+    hidden = [pk for pk, entry in new.items() if entry.is_hidden and old.get(pk) != entry]
+    shown = [pk for pk, entry in new.items() if pk in old and old[pk].is_hidden and not entry.is_hidden]
+    for ids, is_hidden in ((hidden, True), (shown, False)):
+        if ids:
+            links = ProductCategory.objects.filter(product__in=ids, is_hidden=not is_hidden)
+            links.update(is_hidden=is_hidden)
 
 
 def _changes(old: Entry | None, new: Entry | None) -> list[tuple[Sequence[int], Sequence[int], Sequence[int]]]:

@@ -266,6 +266,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("listed_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("is_hidden", models.BooleanField(db_default=False, default=False, editable=False)),
                 (
                     "category",
                     models.ForeignKey(
@@ -533,6 +534,16 @@ class Migration(migrations.Migration):
                 models.OrderBy(models.F("listed_at"), descending=True),
                 models.OrderBy(models.F("product"), descending=True),
                 name="shop_catalog_links_newest",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="productcategory",
+            index=models.Index(
+                models.F("category"),
+                models.OrderBy(models.F("listed_at"), descending=True),
+                models.OrderBy(models.F("product"), descending=True),
+                condition=models.Q(("is_hidden", False)),
+                name="shop_catalog_links_listed",
             ),
         ),
         migrations.AddConstraint(

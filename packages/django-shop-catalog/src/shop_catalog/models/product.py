@@ -220,12 +220,15 @@ class ProductCategory(models.Model):
     """A product in a category. Variants are in the categories of their group.
 
     ``listed_at`` is the product's ``created_at``, so that an index has the newest products of each category.
+    ``is_hidden``: the product is not listed, and will not be at any of its publication times. The index for shoppers
+    leaves these links out. ``facets.refresh`` writes it.
     """
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="category_links", db_index=False)
     category = models.ForeignKey(Category, models.CASCADE, related_name="product_links", db_index=False)
     position = models.PositiveIntegerField(default=0, help_text=_("Order of a product's categories and breadcrumbs."))
     listed_at = models.DateTimeField(default=timezone.now, editable=False)
+    is_hidden = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         verbose_name = _("product's category")
@@ -236,6 +239,13 @@ class ProductCategory(models.Model):
         indexes = [
             models.Index(fields=["product", "category"], name="shop_catalog_links_of_product"),
             models.Index(F("category"), F("listed_at").desc(), F("product").desc(), name="shop_catalog_links_newest"),
+            models.Index(
+                F("category"),
+                F("listed_at").desc(),
+                F("product").desc(),
+                name="shop_catalog_links_listed",
+                condition=Q(is_hidden=False),
+            ),
         ]
 
     def __str__(self) -> str:
