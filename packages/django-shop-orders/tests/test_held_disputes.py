@@ -173,3 +173,15 @@ def test_larger_amount_of_a_lost_dispute_is_credited_too(paid):
     hold(paid, name="d-2")
     payments.resolve_dispute(paid.pk, amount=Decimal(25), reason=SEEN, is_lost=True)
     assert books(paid) == (25, 25, 0)
+
+
+def test_dispute_without_an_id_is_never_taken_for_another(paid):
+    """Two staff resolve it; the second finds only another dispute."""
+    hold(paid, "")
+    hold(paid, "dp-2", "d-2")
+    with pytest.raises(InvalidInput, match='"", dp-2'):
+        payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN, reference="")
+    with pytest.raises(InvalidTransition):
+        payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN, reference="")
+    assert (outcomes(), books(paid)[0]) == (["applied", "held"], 5)

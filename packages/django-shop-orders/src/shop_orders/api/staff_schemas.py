@@ -100,13 +100,13 @@ class RecordProviderRefundIn(ChangeIn):
 class ResolveDisputeIn(ExpectedIn):
     """``amount`` is the money that the provider has taken back for the dispute, in the order's currency; 0 for none.
 
-    ``reference`` is the provider's id of the dispute; it is needed where several disputes of the payment are held.
-    With ``is_lost`` the customer owes nothing for the amount.
+    ``reference`` is the provider's id of the dispute, empty for one without an id. It is needed where several disputes
+    of the payment are held. With ``is_lost`` the customer owes nothing for the amount.
     """
 
     amount: Money
     reason: Annotated[ShortText, Field(min_length=1)]
-    reference: Annotated[ShortText, Field(max_length=255)] = ""
+    reference: Annotated[ShortText, Field(max_length=255)] | None = None
     is_lost: bool = False
 
 

@@ -159,30 +159,38 @@ def resolve_refund(
 
 @in_transaction(Refund)
 def resolve_dispute(
-    payment_id: int, *, amount: Decimal, reason: str, reference: str = "", is_lost: bool = False, by: Any = None
+    payment_id: int,
+    *,
+    amount: Decimal,
+    reason: str,
+    reference: str | None = None,
+    is_lost: bool = False,
+    by: Any = None,
 ) -> None:
     """Decide about a dispute that is held for review, as the provider's page shows it. The customer gets no message.
 
     ``amount`` is the money that the provider has taken back and not paid out again, or 0. It counts as refunded;
     with ``is_lost`` it is also credited, so that the customer owes nothing for it. ``reference`` is the provider's id
-    of the dispute. It can be left out while only one dispute of the payment is held. ``reason`` says what staff saw.
+    of the dispute, empty for one without an id. It can be left out while only one dispute of the payment is held.
+    ``reason`` says what staff saw.
 
     Raises:
         InvalidInput: there is no reason, the amount is negative, or several disputes are held and none is named.
         InvalidTransition: no such dispute is held.
         RefundTooLarge: the amount exceeds what is left of the payment.
     """
-    texts.check(Refund, reason=reason, provider_reference=reference)
+    texts.check(Refund, reason=reason, provider_reference=reference or "")
     order, payment = account.lock(payment_id)
     taken = amounts.exact(amount, payment.currency)
     if not reason.strip() or taken < 0:
         raise InvalidInput(_("Enter an amount of at least 0, and what the provider's page shows as the reason."))
     held = disputes.held(order).filter(payment=payment)
     known = sorted(set(held.values_list("refund_reference", flat=True)))
-    if len(known) > 1 and not reference and "" not in known:
-        raise InvalidInput(_("Several disputes are held. Enter the reference of one: %s") % ", ".join(known))
-    if not reference and len(known) == 1:
-        reference = known[0]
+    if len(known) > 1 and reference is None:
+        names = ", ".join(name or '""' for name in known)
+        raise InvalidInput(_("Several disputes are held. Enter the reference of one: %s") % names)
+    if reference is None:
+        reference = known[0] if known else ""
     if reference not in known:
         raise InvalidTransition(_("This dispute is not held for review, or was resolved already."))
     disputes.resolve(order, payment, reference, taken, is_lost=is_lost, reason=reason)
