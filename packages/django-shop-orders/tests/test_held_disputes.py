@@ -11,7 +11,7 @@ from shop_orders import payments
 from shop_orders.admin import possible_steps
 from shop_orders.exceptions import InvalidInput, InvalidTransition, RefundTooLarge
 from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent
-from shop_orders.payment_providers import DisputeState, PaymentState
+from shop_orders.payment_providers import DisputeState, PaymentState, RefundState
 
 pytestmark = pytest.mark.django_db
 SEEN = "Seen on the provider's page"
@@ -185,3 +185,12 @@ def test_dispute_without_an_id_is_never_taken_for_another(paid):
     with pytest.raises(InvalidTransition):
         payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN, reference="")
     assert (outcomes(), books(paid)[0]) == (["applied", "held"], 5)
+
+
+def test_dispute_without_an_id_is_no_refund_without_a_reference(paid):
+    """Otherwise it might be any refund that the provider lists, and none would be recorded."""
+    hold(paid, "")
+    payments.resolve_dispute(paid.pk, amount=Decimal(5), reason=SEEN)
+    made = RefundState(status="succeeded", amount=Decimal(10), reference="r-1")
+    payments.apply_state(paid.pk, PaymentState(status="captured", captured=Decimal(25), refunds=[made]))
+    assert books(paid)[0] == 15

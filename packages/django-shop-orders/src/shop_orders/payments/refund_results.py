@@ -304,7 +304,8 @@ def _agrees(payment: Payment, state: PaymentState) -> bool:
 
 def _has_refund_without_reference(payment: Payment) -> bool:
     """Whether staff recorded a refund made at the provider without its reference: it could be any that is listed."""
-    return payment.refunds.filter(status=Status.SUCCEEDED, attempts=0, provider_reference="").exists()
+    recorded = payment.refunds.filter(kind=Refund.Kind.REFUND, status=Status.SUCCEEDED, attempts=0)
+    return recorded.filter(provider_reference="").exists()
 
 
 def _may_be_ours(payment: Payment) -> bool:
