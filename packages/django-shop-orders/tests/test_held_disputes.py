@@ -11,7 +11,7 @@ from shop_orders import payments
 from shop_orders.admin import possible_steps
 from shop_orders.exceptions import InvalidInput, InvalidTransition, RefundTooLarge
 from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent
-from shop_orders.payment_providers import DisputeState, PaymentState, RefundState
+from shop_orders.payment_providers import DisputeState, PaymentEvent, PaymentState, RefundState
 
 pytestmark = pytest.mark.django_db
 SEEN = "Seen on the provider's page"
@@ -194,3 +194,41 @@ def test_dispute_without_an_id_is_no_refund_without_a_reference(paid):
     made = RefundState(status="succeeded", amount=Decimal(10), reference="r-1")
     payments.apply_state(paid.pk, PaymentState(status="captured", captured=Decimal(25), refunds=[made]))
     assert books(paid)[0] == 15
+
+
+def listed_as(amount=25, status="open"):
+    return DisputeState(reference="dp-1", amount=Decimal(amount), is_withdrawn=True, status=status)
+
+
+def check(payment, *disputes, currency="KES"):
+    state = PaymentState(status="captured", captured=Decimal(25), currency=currency, disputes=list(disputes))
+    payments.apply_state(payment.pk, state)
+
+
+@pytest.mark.parametrize("currency", ["KES", "USD"])
+def test_dispute_that_cannot_be_recorded_leaves_queued_refunds(paid, currency):
+    payments.refund(paid.order_id, amount=Decimal(20), credit=False)
+    for _check in range(2):
+        check(paid, listed_as(), currency=currency)
+    (queued,) = payments.queue_refund(paid.order_id, amount=Decimal(5), credit=False)
+    check(paid, listed_as(), currency=currency)
+    queued.refresh_from_db()
+    assert (queued.status, outcomes()) == ("queued", ["held"])
+
+
+def test_held_dispute_that_is_counted_later_needs_no_decision(paid):
+    refund = payments.refund(paid.order_id, amount=Decimal(20), credit=False)[0]
+    hold(paid)
+    check(paid, listed_as())
+    assert outcomes() == ["held", "held"]
+    event = PaymentEvent(event_id="f-1", kind="refund_failed", refund_id=str(refund.public_id), amount=Decimal(20))
+    payments.apply_event("memory", event)
+    check(paid, listed_as())
+    assert (outcomes(), books(paid)[0]) == (["applied", "applied"], 25)
+
+
+@pytest.mark.parametrize("status", ["open", "lost"])
+def test_provider_that_takes_back_more_is_counted(paid, status):
+    for amount in (25, 10, 15, 15):
+        check(paid, listed_as(amount, status=status))
+        assert books(paid) == (amount, amount if status == "lost" else 0, 0 if status == "lost" else amount)

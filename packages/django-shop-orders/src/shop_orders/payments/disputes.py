@@ -74,27 +74,15 @@ def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, 
     Raises:
         RefundTooLarge: the amount exceeds what is left of the payment.
     """
-    row = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=reference).first()
-    before = row.amount if row is not None and row.status == Status.SUCCEEDED else Decimal(0)
-    if amount > before:
-        refund_results.make_room(order, payment, amount - before)
-    if amount > payment.refundable_amount + before:
-        left = quantise(payment.refundable_amount + before, payment.currency)
+    row = _recorded(payment, reference)
+    before = _counted(row)
+    if amount > before + payment.refundable_amount:
+        left = quantise(before + payment.refundable_amount, payment.currency)
         raise RefundTooLarge(refundable=left, currency=payment.currency)
     status: Literal["lost", "open"] = "lost" if is_lost else "open"
-    listed = DisputeState(reference=reference, amount=amount, status=status, is_withdrawn=bool(amount), reason=reason)
-    if row is not None and amount and before:
-        row.amount = amount
-        row.save(update_fields=["amount", "updated_at"])
-        _count(order, payment, amount - before)
-    elif amount:
-        row = _take(order, payment, listed, row)
-    elif row is not None and before:
-        _correct(order, payment, row, listed)
-    if row is not None:
-        _credit(order, row, is_lost=is_lost, is_raised=amount > before)
-    decided = payment.inbox.filter(kind=KIND, refund_reference=reference, outcome=Outcome.HELD)
-    decided.update(outcome=Outcome.APPLIED if amount else Outcome.IGNORED)
+    seen = DisputeState(reference=reference, amount=amount, status=status, is_withdrawn=bool(amount), reason=reason)
+    _count(order, payment, row, seen)
+    _close(payment, reference, Outcome.APPLIED if amount else Outcome.IGNORED)
 
 
 def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bool:
@@ -107,58 +95,61 @@ def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bo
 
 
 def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_currency: bool) -> bool:
-    taken = payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=listed.reference).first()
-    is_taken = taken is not None and taken.status == Status.SUCCEEDED
-    problem = ""
-    if listed.is_withdrawn and not is_taken:
-        refund_results.make_room(order, payment, listed.amount)
-        if is_our_currency and 0 < listed.amount <= payment.refundable_amount:
-            taken = _take(order, payment, listed, taken)
-        else:
-            problem = _(
-                "The dispute could not be recorded: look at it on the provider's page, then enter its state here."
-            )
-    elif is_taken and taken is not None and (is_our_currency or not listed.is_withdrawn):
-        _correct(order, payment, taken, listed)  # an amount in another currency was entered by staff, and stays
-    if taken is not None:
-        _credit(order, taken, is_lost=listed.status == "lost")
+    row = _recorded(payment, listed.reference)
+    before, problem = _counted(row), ""
+    if not listed.is_withdrawn or (is_our_currency and 0 < listed.amount <= before + payment.refundable_amount):
+        _count(order, payment, row, listed)
+        _close(payment, listed.reference, Outcome.APPLIED)
+    elif row is not None and before:  # the amount that was counted stays, such as one that staff entered
+        _credit(order, row, is_lost=listed.status == "lost", is_raised=False)
+    else:
+        problem = _("The dispute could not be recorded: look at it on the provider's page, then enter its state here.")
     return _record_for_staff(order, payment, listed, problem)
 
 
-def _take(order: Order, payment: Payment, listed: DisputeState, row: Refund | None) -> Refund:
-    """Count the money of a dispute as refunded."""
-    if row is None:
+def _recorded(payment: Payment, reference: str) -> Refund | None:
+    return payment.refunds.filter(kind=Refund.Kind.DISPUTE, provider_reference=reference).first()
+
+
+def _counted(row: Refund | None) -> Decimal:
+    """The money of a dispute that counts as refunded."""
+    return row.amount if row is not None and row.status == Status.SUCCEEDED else Decimal(0)
+
+
+def _count(order: Order, payment: Payment, row: Refund | None, state: DisputeState) -> None:
+    """Count as refunded what the provider has taken back and not paid out again, and credit it if the dispute is lost.
+
+    The caller has checked that the amount is not more than is left of the payment.
+    """
+    before, after = _counted(row), state.amount if state.is_withdrawn else Decimal(0)
+    if after > before:
+        refund_results.make_room(order, payment, after - before)
+    if row is None and after:
         row = Refund(payment=payment, kind=Refund.Kind.DISPUTE, notify=False, is_announced=True)
-        row.provider_reference, row.reason = listed.reference, listed.reason[:500]
-    row.amount, row.status, row.error = listed.amount, Status.SUCCEEDED, ""
-    row.save()
-    _count(order, payment, row.amount)
-    return row
-
-
-def _correct(order: Order, payment: Payment, row: Refund, listed: DisputeState) -> None:
-    """Stop counting the money of a dispute that the provider has paid out again, all or some of it."""
-    before = row.amount
-    if not listed.is_withdrawn:
-        row.status, row.error = Status.FAILED, _("The money was paid out again.")
-    elif 0 < listed.amount < before:
-        row.amount = listed.amount
-    else:
+        row.provider_reference, row.reason = state.reference, state.reason[:500]
+    if row is None:
         return
-    row.save(update_fields=["amount", "status", "error", "updated_at"])
-    _count(order, payment, row.amount - before if listed.is_withdrawn else -before)
+    if after != before:
+        if after:
+            row.amount, row.status, row.error = after, Status.SUCCEEDED, ""
+        else:
+            row.status, row.error = Status.FAILED, _("The money was paid out again.")
+        row.save()
+        for each in (payment, order):
+            each.refunded_amount += after - before
+            each.save(update_fields=["refunded_amount", "updated_at"])
+        order_status.update(order, payment, notify=False, is_public=False)
+    _credit(order, row, is_lost=state.status == "lost", is_raised=after > before)
 
 
-def _count(order: Order, payment: Payment, amount: Decimal) -> None:
-    for row in (payment, order):
-        row.refunded_amount += amount
-        row.save(update_fields=["refunded_amount", "updated_at"])
-    order_status.update(order, payment, notify=False, is_public=False)
+def _close(payment: Payment, reference: str, outcome: ProviderEvent.Outcome) -> None:
+    """Close the events of a dispute that staff no longer have to decide about."""
+    payment.inbox.filter(kind=KIND, refund_reference=reference, outcome=Outcome.HELD).update(outcome=outcome)
 
 
-def _credit(order: Order, row: Refund, *, is_lost: bool, is_raised: bool = False) -> None:
-    """Credit a lost dispute once: the shop does not ask the customer for the money again. ``is_raised``: staff have
-    entered more than before, so that the rest is credited too.
+def _credit(order: Order, row: Refund, *, is_lost: bool, is_raised: bool) -> None:
+    """Credit a lost dispute once: the shop does not ask the customer for the money again. ``is_raised``: more of it is
+    counted than before, so that the rest is credited too.
 
     Money that is paid out again afterwards is no longer credited, except where the order was cancelled: then it has to
     be refunded.
