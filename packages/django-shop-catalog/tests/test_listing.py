@@ -10,19 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from shop_catalog import browsing, categories, cursors, facets, inventory, products, receivers
 from shop_catalog.browsing import Filters, listing, pages, queries
-from shop_catalog.browsing.matching import (
-    COLLECTED,
-    COLLECTED_BELOW,
-    FREELY,
-    FROM_LEAF,
-    FROM_LEAVES,
-    FROM_RELATED,
-    IN_ORDER,
-    IN_WINDOW,
-    IN_WINDOW_OF_4,
-    IN_WINDOW_OF_16,
-    WINDOWS,
-)
+from shop_catalog.browsing.matching import WINDOWS, Reading
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.imports import RawRow, import_products
 from shop_catalog.models import Product, ProductCategory, ProductTerms, SearchWord
@@ -130,15 +118,15 @@ def test_compiled_page_query_returns_the_rows_of_the_plain_queryset(shop):
 
 def readings(filters, ordering):
     """The ways in which a page can be found."""
-    yield from (FREELY, *WINDOWS, COLLECTED)
+    yield from (Reading.FREELY, *WINDOWS, Reading.COLLECTED)
     if filters.category:
-        yield from (IN_ORDER, COLLECTED_BELOW)
+        yield from (Reading.IN_ORDER, Reading.COLLECTED_BELOW)
     if filters == Filters(category="fruit") and ordering == "newest":
-        yield FROM_LEAF
+        yield Reading.FROM_LEAF
     if filters == Filters(category=filters.category) and filters.category and ordering == "newest" and HAS_ARRAYS:
-        yield FROM_LEAVES
+        yield Reading.FROM_LEAVES
     if filters == FILTERS["related"] and ordering == "newest" and HAS_ARRAYS:
-        yield FROM_RELATED
+        yield Reading.FROM_RELATED
 
 
 def assert_compiled_equals_plain(filters, ordering):
@@ -161,19 +149,20 @@ def reading(filters, *, ordering="newest", categories_below=1, **values):
 
 
 def test_newest_products_of_a_category_are_read_from_its_links():
-    assert reading(Filters(category="food")) == FROM_LEAF
+    assert reading(Filters(category="food")) == Reading.FROM_LEAF
     few = {"product_count": 500, "newest_id": 50_000}
-    assert reading(Filters(category="food"), categories_below=8, **few) == (FROM_LEAVES if HAS_ARRAYS else IN_ORDER)
+    expected = Reading.FROM_LEAVES if HAS_ARRAYS else Reading.IN_ORDER
+    assert reading(Filters(category="food"), categories_below=8, **few) == expected
     most = {"product_count": 40_000, "newest_id": 50_000}
-    assert reading(Filters(category="food"), categories_below=200, **most) == IN_ORDER
+    assert reading(Filters(category="food"), categories_below=200, **most) == Reading.IN_ORDER
 
 
 def test_newest_related_products_are_read_from_the_links_of_each_category():
     related = Filters(related_to="apple")
-    assert reading(related) == (FROM_RELATED if HAS_ARRAYS else FREELY)
-    assert reading(related, ordering="price") == FREELY
-    assert reading(Filters(related_to="apple", in_stock=True)) == IN_WINDOW
-    assert reading(Filters(related_to="apple", category="food")) == IN_WINDOW
+    assert reading(related) == (Reading.FROM_RELATED if HAS_ARRAYS else Reading.FREELY)
+    assert reading(related, ordering="price") == Reading.FREELY
+    assert reading(Filters(related_to="apple", in_stock=True)) == Reading.IN_WINDOW
+    assert reading(Filters(related_to="apple", category="food")) == Reading.IN_WINDOW
 
 
 def test_links_are_hidden_exactly_while_their_product_is_not_listed_and_will_not_be():
@@ -224,36 +213,33 @@ def test_large_categories_are_read_in_list_order():
     """In list order, a page of 20 reads 20 * 50,000 / 500 = 2,000 products: the cost of sorting 500 at four times
     each."""
     wanted, values = Filters(category="food"), {"product_count": 500, "newest_id": 50_000}
-    assert reading(wanted, ordering="price", **values) == IN_ORDER
-    assert reading(wanted, ordering="price", **{**values, "product_count": 499}) == FREELY
-    assert reading(wanted, ordering="price") == FREELY
+    assert reading(wanted, ordering="price", **values) == Reading.IN_ORDER
+    assert reading(wanted, ordering="price", **{**values, "product_count": 499}) == Reading.FREELY
+    assert reading(wanted, ordering="price") == Reading.FREELY
 
 
 def test_a_window_limits_the_search_for_products_that_match_several_filters():
-    assert reading(Filters()) == FREELY
-    assert reading(Filters(attributes=(("colour", "red"), ("colour", "blue")))) == FREELY
-    assert reading(Filters(min_price=Decimal(1)), ordering="price") == FREELY
-    assert reading(Filters(min_price=Decimal(1))) == IN_WINDOW
-    assert reading(Filters(category="food", featured=True)) == IN_WINDOW
-    assert reading(Filters(attributes=(("colour", "red"), ("size", "L")))) == IN_WINDOW
-    assert reading(Filters(attributes=(("brand", "Zeta"),)), ordering="-name") == IN_WINDOW
-    assert reading(Filters(in_stock=False), ordering="price") == IN_WINDOW
-    assert reading(Filters(min_price=Decimal(1), max_price=Decimal(2)), ordering="-price") == FREELY
+    assert reading(Filters()) == Reading.FREELY
+    assert reading(Filters(attributes=(("colour", "red"), ("colour", "blue")))) == Reading.FREELY
+    assert reading(Filters(min_price=Decimal(1)), ordering="price") == Reading.FREELY
+    assert reading(Filters(min_price=Decimal(1))) == Reading.IN_WINDOW
+    assert reading(Filters(category="food", featured=True)) == Reading.IN_WINDOW
+    assert reading(Filters(attributes=(("colour", "red"), ("size", "L")))) == Reading.IN_WINDOW
+    assert reading(Filters(attributes=(("brand", "Zeta"),)), ordering="-name") == Reading.IN_WINDOW
+    assert reading(Filters(in_stock=False), ordering="price") == Reading.IN_WINDOW
+    assert reading(Filters(min_price=Decimal(1), max_price=Decimal(2)), ordering="-price") == Reading.FREELY
 
 
 def test_if_some_products_of_the_window_match_a_wider_one_is_searched():
     wider = [listing._wider_window(found, limit=20) for found in (0, 1, 2, 7, 8, 20)]
-    assert wider == ["", "", IN_WINDOW_OF_16, IN_WINDOW_OF_16, IN_WINDOW_OF_4, IN_WINDOW_OF_4]
+    assert wider == [None] * 2 + [Reading.IN_WINDOW_OF_16] * 2 + [Reading.IN_WINDOW_OF_4] * 2
 
 
 def test_in_a_small_shop_all_matches_are_collected_instead_of_a_wider_window():
     """20 of the first 1,000 products match: 200 of 10,000 are sorted, or 20,000 of a million."""
-    assert [listing._is_wider_cheaper(IN_WINDOW_OF_4, 20, size) for size in (10_000, 99_999, 100_000, 1_000_000)] == [
-        False,
-        False,
-        True,
-        True,
-    ]
+    sizes = (10_000, 99_999, 100_000, 1_000_000)
+    cheaper = [listing._is_wider_cheaper(Reading.IN_WINDOW_OF_4, 20, size) for size in sizes]
+    assert cheaper == [False, False, True, True]
 
 
 def test_a_large_category_is_looked_up_for_each_product():

@@ -17,16 +17,7 @@ from django.utils import timezone
 from shop_catalog import bulk, categories, facets, inventory, products, reviews
 from shop_catalog.browsing import Filters, counting
 from shop_catalog.browsing import queries as browsing_queries
-from shop_catalog.browsing.matching import (
-    COLLECTED,
-    COLLECTED_BELOW,
-    FREELY,
-    FROM_LEAF,
-    FROM_LEAVES,
-    FROM_RELATED,
-    IN_ORDER,
-    WINDOWS,
-)
+from shop_catalog.browsing.matching import WINDOWS, Reading
 from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.facets import queries as facet_queries
@@ -175,24 +166,25 @@ def pages(now, bounds):
         for has_after in (False, True):
             arguments = {**values, "after_value": after_value}
             for shows_all in (False, True):
-                yield (Filters(with_unpublished=shows_all).shape, None, FREELY, ordering, has_after, 50), arguments
+                filters = Filters(with_unpublished=shows_all)
+                yield (filters.shape, None, Reading.FREELY, ordering, has_after, 50), arguments
     narrowed = [
         Filters(category="x"), Filters(min_price=Decimal(0)), Filters(max_price=Decimal(0)), Filters(in_stock=True),
         Filters(in_stock=False), Filters(featured=False), Filters(rating=Decimal(0)), Filters(related_to="x"),
         Filters(with_unpublished=True), Filters(attributes=(("size", "L"),)),
     ]  # fmt: skip
     for filters in narrowed:
-        for reading in (FREELY, IN_ORDER, *WINDOWS, COLLECTED, COLLECTED_BELOW):
+        for reading in (Reading.FREELY, Reading.IN_ORDER, *WINDOWS, Reading.COLLECTED, Reading.COLLECTED_BELOW):
             yield (filters.shape, None, reading, "price", False, 50), values
-    by_links = {FROM_LEAF: Filters(category="x")}
+    by_links = {Reading.FROM_LEAF: Filters(category="x")}
     if connection.vendor == "postgresql":
-        by_links |= {FROM_LEAVES: Filters(category="x"), FROM_RELATED: Filters(related_to="x")}
+        by_links |= {Reading.FROM_LEAVES: Filters(category="x"), Reading.FROM_RELATED: Filters(related_to="x")}
     for reading, filters in by_links.items():
         for has_after in (False, True):
             yield (filters.shape, None, reading, "newest", has_after, 50), {**values, "after_value": now}
     search = backend(Product).prepare("apple")
     if search is not None:
-        shape = (Filters(q="x").shape, search.shape, FREELY, "relevance", False, 50)
+        shape = (Filters(q="x").shape, search.shape, Reading.FREELY, "relevance", False, 50)
         yield shape, {**values, **search.values}
 
 

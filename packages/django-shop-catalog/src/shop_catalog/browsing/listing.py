@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,19 +16,7 @@ from django.utils.translation import gettext as _
 from shop_catalog import categories, cursors, facets
 from shop_catalog.browsing import counting, pages, queries
 from shop_catalog.browsing.filters import ORDERINGS, Filters
-from shop_catalog.browsing.matching import (
-    COLLECTED,
-    COLLECTED_BELOW,
-    FREELY,
-    FROM_LEAF,
-    FROM_LEAVES,
-    FROM_RELATED,
-    IN_ORDER,
-    IN_WINDOW,
-    WINDOW,
-    WINDOWS,
-    matching_products,
-)
+from shop_catalog.browsing.matching import WINDOW, WINDOWS, Reading, matching_products
 from shop_catalog.browsing.queries import ListedProduct, Place
 from shop_catalog.exceptions import InvalidCursor, UnknownCategory
 from shop_catalog.facets.terms import IN_STOCK, SOLD_OUT
@@ -212,7 +200,7 @@ def _page(
     limit: int,
     has_after: bool = False,
 ) -> list[ListedProduct]:
-    def page(reading: str) -> list[ListedProduct]:
+    def page(reading: Reading) -> list[ListedProduct]:
         return queries.page_rows(
             filters,
             values,
@@ -225,16 +213,28 @@ def _page(
 
     reading = _reading(filters, values, ordering=ordering, limit=limit)
     rows = page(reading)
-    if reading != IN_WINDOW or len(rows) > limit:
-        return rows
-    if rows:
+    if reading == Reading.IN_WINDOW and len(rows) <= limit:
+        for wider in _wider_readings(values, len(rows), limit=limit):
+            rows = page(wider)
+            if len(rows) > limit:
+                break
+    return rows
+
+
+def _wider_readings(values: Mapping[str, Any], found: int, *, limit: int) -> Iterator[Reading]:
+    """How the page is looked for if the first window has only ``found`` products: in these ways, until it is full.
+
+    First in a wider window, if that is cheaper than to collect all matches. Not at all if that window was the whole
+    shop.
+    """
+    if found:
         newest = values.get("newest_id") or queries.newest_key()
         if newest <= WINDOW:
-            return rows  # the window was the whole shop
-        wider = _wider_window(len(rows), limit=limit)
-        if wider and _is_wider_cheaper(wider, len(rows), newest):
-            rows = page(wider)
-    return rows if len(rows) > limit else page(COLLECTED_BELOW if _is_large(values) else COLLECTED)
+            return
+        wider = _wider_window(found, limit=limit)
+        if wider is not None and _is_wider_cheaper(wider, found, newest):
+            yield wider
+    yield Reading.COLLECTED_BELOW if _is_large(values) else Reading.COLLECTED
 
 
 def _is_large(values: Mapping[str, Any]) -> bool:
@@ -243,12 +243,12 @@ def _is_large(values: Mapping[str, Any]) -> bool:
     return bool(LARGE * below >= newest > 0)
 
 
-def _wider_window(found: int, *, limit: int) -> str:
-    """The smallest window that probably has a page, if the first one had ``found`` products; "" if none has."""
-    return next((each for each, size in WINDOWS.items() if 2 * size * found >= 3 * (limit + 1)), "")
+def _wider_window(found: int, *, limit: int) -> Reading | None:
+    """The smallest window that probably has a page, if the first one had ``found`` products; ``None`` if none has."""
+    return next((each for each, size in WINDOWS.items() if 2 * size * found >= 3 * (limit + 1)), None)
 
 
-def _is_wider_cheaper(wider: str, found: int, newest: int) -> bool:
+def _is_wider_cheaper(wider: Reading, found: int, newest: int) -> bool:
     """Whether a wider window costs less than to collect all matches, of which each costs as much as two products."""
     return 2 * found * newest >= WINDOW**2 * WINDOWS[wider]
 
@@ -307,7 +307,7 @@ def _parameters(filters: Filters, *, after: Place | None, is_counted: bool = Fal
     return values
 
 
-def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
+def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limit: int) -> Reading:
     """How to find the page.
 
     The database estimates a single condition well. It cannot estimate how many products meet two conditions at once,
@@ -315,24 +315,24 @@ def _reading(filters: Filters, values: Mapping[str, Any], *, ordering: str, limi
     list because its name begins the products' names. It might then search the whole shop.
     """
     if filters.q:
-        return FREELY
+        return Reading.FREELY
     others = replace(filters, category="", related_to="", with_unpublished=False)
     if others == Filters() and filters.category and not filters.related_to:
         return _reading_of_category(values, ordering=ordering, limit=limit)
     if others == Filters() and filters.related_to and not filters.category:
-        return FROM_RELATED if _is_newest_first(ordering) and _has_arrays() else FREELY
+        return Reading.FROM_RELATED if _is_newest_first(ordering) and _has_arrays() else Reading.FREELY
     column = ORDERINGS[ordering].column
     if filters == filters.only_for(column):
-        return FREELY
+        return Reading.FREELY
     ranges = {"price": (filters.min_price, filters.max_price), "rating_average": (filters.rating,)}
     has_other_range = any(value is not None for name, given in ranges.items() if name != column for value in given)
     has_terms = bool(filters.attributes) or filters.in_stock is not None
     if filters.condition_count > 1 or has_other_range or (has_terms and not _is_newest_first(ordering)):
-        return IN_WINDOW
-    return FREELY
+        return Reading.IN_WINDOW
+    return Reading.FREELY
 
 
-def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int) -> str:
+def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int) -> Reading:
     """How to find a page of a category without other filters.
 
     ``below`` is the number of products in the subtree, ``all`` the number in the shop, estimated by the newest key.
@@ -344,13 +344,13 @@ def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int
     categories_below = (values["rght"] - values["lft"] + 1) // 2
     in_order = (limit + 1) * newest / below if below else float("inf")
     if newest_first and categories_below == 1:
-        return FROM_LEAF
+        return Reading.FROM_LEAF
     most = min(MOST_LEAVES, 2 * in_order / (limit + 1))
     if newest_first and _has_arrays() and categories_below <= most:
-        return FROM_LEAVES
+        return Reading.FROM_LEAVES
     if below is None:
-        return FREELY
-    return IN_ORDER if 4 * below >= in_order else FREELY
+        return Reading.FREELY
+    return Reading.IN_ORDER if 4 * below >= in_order else Reading.FREELY
 
 
 def _is_newest_first(ordering: str) -> bool:

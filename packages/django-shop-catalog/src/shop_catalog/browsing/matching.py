@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from enum import StrEnum
 from typing import Any
 
 from django.db import connections, router
@@ -15,25 +16,39 @@ from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
 
-FREELY, IN_ORDER, COLLECTED, COLLECTED_BELOW = "free", "order", "all", "all, checked"
-IN_WINDOW, IN_WINDOW_OF_4, IN_WINDOW_OF_16 = "window", "window of 4", "window of 16"
-FROM_LEAF, FROM_LEAVES, FROM_RELATED = FROM_LINKS = "leaf", "leaves", "related"
-"""How a list finds its page.
 
-``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: the same, but
-only among the next ``WINDOW`` products, so that the whole shop is not read if few products match. ``IN_WINDOW_OF_4``
-and ``IN_WINDOW_OF_16``: among so many times more, if some of the first match. ``COLLECTED``: all matching products,
-sorted. ``COLLECTED_BELOW``: the same, but the category is large, so it is looked up for each of them. ``FROM_LINKS``:
-the newest links of a category, of each category of a subtree, or of each category of a product, by their index.
-"""
+class Reading(StrEnum):
+    """How a list finds its page.
+
+    ``FREELY``: as the database chooses. ``IN_ORDER``: in list order, checking each product. ``IN_WINDOW``: the same,
+    but only among the next ``WINDOW`` products, so that the whole shop is not read if few products match.
+    ``IN_WINDOW_OF_4`` and ``IN_WINDOW_OF_16``: among so many times more, if some of the first match. ``COLLECTED``:
+    all matching products, sorted. ``COLLECTED_BELOW``: the same, but the category is large, so it is looked up for
+    each of them. ``FROM_LEAF``, ``FROM_LEAVES``, ``FROM_RELATED``: the newest links of a category, of each category of
+    a subtree, or of each category of a product, by their index.
+    """
+
+    FREELY = "free"
+    IN_ORDER = "order"
+    IN_WINDOW = "window"
+    IN_WINDOW_OF_4 = "window of 4"
+    IN_WINDOW_OF_16 = "window of 16"
+    COLLECTED = "all"
+    COLLECTED_BELOW = "all, checked"
+    FROM_LEAF = "leaf"
+    FROM_LEAVES = "leaves"
+    FROM_RELATED = "related"
+
+
+FROM_LINKS = {Reading.FROM_LEAF, Reading.FROM_LEAVES, Reading.FROM_RELATED}
 
 WINDOW = 1000
-WINDOWS = {IN_WINDOW: 1, IN_WINDOW_OF_4: 4, IN_WINDOW_OF_16: 16}
+WINDOWS = {Reading.IN_WINDOW: 1, Reading.IN_WINDOW_OF_4: 4, Reading.IN_WINDOW_OF_16: 16}
 """How many times ``WINDOW`` products are searched."""
 
 
 def matching_products(
-    p: Any, filters: Filters, *, search: Hashable = None, reading: str = FREELY, by_relevance: bool = False
+    p: Any, filters: Filters, *, search: Hashable = None, reading: Reading = Reading.FREELY, by_relevance: bool = False
 ) -> QuerySet[Any, Any]:
     """``search`` is the shape of a prepared search. ``by_relevance``: the list is ordered by relevance.
 
@@ -45,7 +60,7 @@ def matching_products(
     if filters.category:
         products = _in_subtree(p, products, reading=reading)
     products = products.filter(*_conditions(p, filters))
-    if filters.related_to and reading != FROM_RELATED:
+    if filters.related_to and reading != Reading.FROM_RELATED:
         products = _related(p, products)
     for wanted in wanted_terms(p, filters):
         products = products.filter(Overlaps(F("listing_terms__terms"), *wanted))
@@ -57,22 +72,22 @@ def matching_products(
     return products
 
 
-def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: str) -> QuerySet[Any, Any]:
+def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: Reading) -> QuerySet[Any, Any]:
     """Unless the list is read in order, the bounds are literals, so that the plan suits the size of this subtree."""
     names = ("tree_id", "lft", "rght")
     if reading in FROM_LINKS:
         return products  # the list begins with the links of the category
-    if reading in {IN_ORDER, COLLECTED_BELOW, *WINDOWS}:
+    if reading in {Reading.IN_ORDER, Reading.COLLECTED_BELOW, *WINDOWS}:
         bounds = {name: p(name, Category._meta.get_field(name)) for name in names}
         return products.filter(is_linked_below(OuterRef("pk"), **bounds))
-    if reading == COLLECTED:
+    if reading == Reading.COLLECTED:
         return products.filter(Overlaps(F("listing_terms__terms"), p("below", NumbersField()), is_set=True))
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
     links = ProductCategory.objects.filter(product=OuterRef("pk"), category__tree_id=tree_id)
     return products.filter(Exists(links.filter(category__lft__gte=lft, category__lft__lte=rght)))
 
 
-def newest_links(p: Any, filters: Filters, *, limit: int, reading: str) -> Callable[[Any], Any]:
+def newest_links(p: Any, filters: Filters, *, limit: int, reading: Reading) -> Callable[[Any], Any]:
     """A function that makes a queryset of the newest products of a category, or of each of several categories.
 
     Its argument is the condition of a keyset page, or ``None`` for the first page. The products are read from an
@@ -85,17 +100,17 @@ def newest_links(p: Any, filters: Filters, *, limit: int, reading: str) -> Calla
             now = p("now", product_field("publish_from"))
             is_listed = Q(published_at(now, prefix="product__"), product__price__isnull=False)
             found = found.filter(is_listed, is_hidden=False)
-        if reading == FROM_RELATED:
+        if reading == Reading.FROM_RELATED:
             found = found.exclude(product__slug=p("related_to", product_field("slug")))
         if after is not None:
             found = found.filter(after)
         return found.order_by("-listed_at", "-product_id").values("product_id")[:limit]
 
-    if reading == FROM_LEAF:
+    if reading == Reading.FROM_LEAF:
         return lambda after: links(p("category_id", Category._meta.get_field("id")), after)
     from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
 
-    categories, key = _categories_of_product(p) if reading == FROM_RELATED else _categories_below(p)
+    categories, key = _categories_of_product(p) if reading == Reading.FROM_RELATED else _categories_below(p)
     return lambda after: categories.values_list(
         Func(ArraySubquery(links(OuterRef(key), after)), function="unnest", output_field=product_field("id"))
     )

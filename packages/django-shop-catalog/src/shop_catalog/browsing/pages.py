@@ -13,11 +13,10 @@ from shop_core.money import MAX_AMOUNT
 from shop_catalog.browsing.filters import ORDERINGS, Filters
 from shop_catalog.browsing.keysets import RowIsAfter
 from shop_catalog.browsing.matching import (
-    COLLECTED,
-    COLLECTED_BELOW,
     FROM_LINKS,
     WINDOW,
     WINDOWS,
+    Reading,
     has_stock_column,
     matching_products,
     newest_links,
@@ -61,7 +60,7 @@ def build_page(
     p: Any,
     filters: Filters,
     search: Hashable,
-    reading: str,
+    reading: Reading,
     ordering: str,
     has_after: bool,  # noqa: FBT001
     limit: int,
@@ -75,7 +74,7 @@ def build_page(
         products = _after(p, products, order)
     if reading in WINDOWS:
         products = _in_window(p, products, filters, order, size=WINDOW * WINDOWS[reading], has_after=has_after)
-    sort = order.without_index if reading in {COLLECTED, COLLECTED_BELOW} else order.sort
+    sort = order.without_index if reading in {Reading.COLLECTED, Reading.COLLECTED_BELOW} else order.sort
     if search is not None:
         products = _found(p, search, products.order_by(*sort)[:limit], order)
     rows: QuerySet[Any, Any] = _columns(products, order).order_by(*sort)[:limit]
@@ -120,7 +119,7 @@ def _from_links(
     filters: Filters,
     order: _Order,
     *,
-    reading: str,
+    reading: Reading,
     has_after: bool,
     limit: int,
 ) -> QuerySet[Any, Any]:

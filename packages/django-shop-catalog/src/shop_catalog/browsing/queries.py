@@ -15,7 +15,7 @@ from django.db.models.lookups import In
 from shop_core.db.compiled import CompiledQuery
 
 from shop_catalog.browsing.filters import Filters
-from shop_catalog.browsing.matching import product_field
+from shop_catalog.browsing.matching import Reading, product_field
 from shop_catalog.browsing.pages import build_page
 from shop_catalog.categories.queries import version_expression
 from shop_catalog.managers import published_at
@@ -156,7 +156,7 @@ def page_rows(
     values: Mapping[str, Any],
     *,
     search: Hashable,
-    reading: str,
+    reading: Reading,
     ordering: str,
     has_after: bool,
     limit: int,
