@@ -11,7 +11,7 @@ import http.client
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -137,7 +137,8 @@ class Problems:
         """The response for an error that the API reports; None for any other error, which is a bug and is raised."""
         match error:
             case ShopError():
-                return self._tables_of(error)._from_shop_error(error)  # noqa: SLF001 - of the same class
+                tables = import_string(error.problems) if error.problems else self  # those of the error's package
+                return tables._from_shop_error(error)  # noqa: SLF001 - of the same class
             case ValidationError():
                 return self.response(422, errors=self._field_problems(error.errors))
             case Http404():
@@ -167,32 +168,20 @@ class Problems:
         """Return problem documents from a host's own operations too. Further calls do not change the responses."""
         for kind in HANDLED:
             api.add_exception_handler(kind, self._handle)
-        make_document = api.get_openapi_schema
-
-        @functools.wraps(make_document)
-        def with_media_type(*args: Any, **kwargs: Any) -> Any:
-            return _declare_media_type(make_document(*args, **kwargs))
-
-        api.get_openapi_schema = with_media_type  # type: ignore[method-assign]
-
-    def _tables_of(self, error: ShopError) -> Problems:
-        """The tables of the package that defines the error. Errors of core use the tables of this package."""
-        return import_string(error.problems) if error.problems else self
+        make = api.get_openapi_schema
+        api.get_openapi_schema = lambda *args, **kwargs: _declare_media_type(make(*args, **kwargs))  # type: ignore[method-assign]
 
     def _from_shop_error(self, error: ShopError) -> HttpResponse:
         known = type(error).__mro__
         statuses, waits = {**STATUSES, **self.statuses}, {**RETRY_AFTER, **self.retry_after}
         status = next((statuses[kind] for kind in known if kind in statuses), 409)
-        retry_after = error.extra.get("retry_after", next((waits[kind] for kind in known if kind in waits), None))
+        wait = error.extra.get("retry_after", next((waits[kind] for kind in known if kind in waits), None))
         message = str(self.sentences[str(error)]) % error.extra if str(error) in self.sentences else str(error)
         errors = [{"field": error.field, "code": error.code, "message": message}] if error.field else []
-        return self.response(
-            status, message, code=error.code, errors=errors, extra=error.extra, retry_after=retry_after
-        )
+        return self.response(status, message, code=error.code, errors=errors, extra=error.extra, retry_after=wait)
 
     def _handle(self, _request: HttpRequest, error: Any) -> HttpResponse:
-        response = self.from_exception(error)
-        if response is None:
+        if (response := self.from_exception(error)) is None:
             raise error
         return response
 
@@ -230,21 +219,13 @@ class Problems:
                 problem[name] = response[name]
         return problem
 
-    def _field_problems(self, errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-        """Pydantic's errors as field, code and message, without the values that were sent."""
-        return [
-            {
-                "field": ".".join(str(part) for part in error.get("loc", ())[1:] if part != "payload"),
-                "code": str(error.get("type", "invalid")),
-                "message": self._message(str(error.get("msg", ""))),
-            }
-            for error in errors
-        ]
-
-    def _message(self, text: str) -> str:
-        """The sentence of one of our reason codes; a message of pydantic unchanged."""
-        text = text.removeprefix("Value error, ")
-        return str(self.sentences.get(text, text))
+    def _field_problems(self, errors: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+        """Pydantic's errors, without the values that were sent. Our own codes become sentences."""
+        for error in errors:
+            field = ".".join(str(part) for part in error.get("loc", ())[1:] if part != "payload")
+            text = str(error.get("msg", "")).removeprefix("Value error, ")
+            message = str(self.sentences.get(text, text))
+            yield {"field": field, "code": str(error.get("type", "invalid")), "message": message}
 
 
 class _PlainAPI(NinjaAPI):
