@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import path
 from django.utils import translation
 from ninja import NinjaAPI
+from ninja.errors import HttpError
 from ninja.security import APIKeyCookie, APIKeyHeader, APIKeyQuery, HttpBasicAuth, HttpBearer
 
 PACKAGES = ("catalog", "orders", "notify")
@@ -67,6 +68,14 @@ class StrangersKey(APIKeyHeader):
 
     def authenticate(self, request, key):
         return get_user_model().objects.filter(email__startswith=key).first()
+
+
+class KeyWithoutScope(APIKeyHeader):
+    param_name = "X-Staff-Key"
+
+    def authenticate(self, request, key):
+        request.user = AnonymousUser()
+        raise HttpError(403, "The key lacks a scope.")
 
 
 instance = Header()
@@ -235,6 +244,17 @@ def test_staff_key_of_another_user_does_not_count_for_the_caller(site, settings)
     assert client.get("/first/catalog/products/draft/", headers={"X-Staff-Key": "partner"}).status_code == 200
 
 
+def test_staff_key_without_its_scope_leaves_the_customer(site, rf, settings):
+    from shop_catalog.api import auth
+
+    site.use(AUTHS["class"])
+    settings.SHOP_CATALOG = {**settings.SHOP_CATALOG, "STAFF_API_AUTH": f"{__name__}.KeyWithoutScope"}
+    request = rf.get("/", headers={"X-Partner-Key": "good", "X-Staff-Key": "x"})
+    assert auth.optional(request) == site.partner
+    assert not auth.is_staff(request, "shop_catalog.view_product")
+    assert request.user == site.partner
+
+
 def test_session_that_api_auth_does_not_name_counts_nowhere(site, settings):
     """Otherwise it would count without a CSRF token, and a response to a guest would hold a user's rows."""
     from shop_catalog import products, reviews
@@ -250,3 +270,13 @@ def test_session_that_api_auth_does_not_name_counts_nowhere(site, settings):
     assert added["X-Cart-Token"]
     assert Cart.objects.filter(customer__isnull=False).count() == 0
     assert client.get("/first/catalog/reviews/").json()["items"] == []
+
+
+@pytest.mark.parametrize("auth", ["class", "session first"])
+def test_key_of_a_user_who_was_deactivated_is_refused_everywhere(site, auth):
+    """Also where the auth does not look: reviews and staff refused the user, orders and preferences did not."""
+    site.use(AUTHS[auth])
+    get_user_model().objects.filter(pk=site.partner.pk).update(is_active=False)
+    places = (*OPTIONAL, *CUSTOMERS, *STAFF)
+    statuses = {place: Client().get(f"/first/{place}", **WAYS["header"]("good")).status_code for place in places}
+    assert statuses == dict.fromkeys(places, 401)

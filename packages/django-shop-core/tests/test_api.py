@@ -333,6 +333,8 @@ def test_function_is_asked_whatever_the_request_carries(settings):
     guests = ConfiguredAuth(Settings(), "AUTH", guests=True)
     basic = RequestFactory().get("/", headers={"Authorization": "Basic x"})
     assert guests(basic) is None
+    basic.user = AnonymousUser()
+    assert guests(basic) is None
     basic.user = user = User(username="ann")
     assert guests(basic) == user
     assert not has_credential(basic, session_of_the_site)
@@ -359,6 +361,60 @@ def test_session_that_the_setting_does_not_name_is_a_guests(settings):
     request.COOKIES[django_settings.SESSION_COOKIE_NAME], request.user = "x", User(username="ann")
     assert ConfiguredAuth(Settings(), "AUTH", guests=True)(request) == GUEST
     assert request.user == AnonymousUser()
+
+
+def key_of_a_program(request):
+    """A function as an auth: it reads a parameter that it does not declare."""
+    return "app" if request.GET.get("key") == "good" else None
+
+
+def key_without_its_scope(request):
+    """Sets the user as a token library does, and then refuses."""
+    request.user = User(username="stranger")
+
+
+UNDECLARED = [key_without_its_scope, key_of_a_program, django_auth]
+
+
+def test_users_of_a_session_or_a_refused_key_are_not_the_user_of_a_programs_key(settings):
+    """Otherwise a link with a program's key would act for whoever is logged in, without a CSRF token."""
+    settings.THINGS = {"AUTH": f"{__name__}.UNDECLARED"}
+    required = ConfiguredAuth(Settings(), "AUTH")
+    for key, caller, user in (("?key=good", "app", AnonymousUser()), ("", ANN, ANN), ("?key=bad", ANN, ANN)):
+        request = RequestFactory().get(f"/{key}")
+        request.COOKIES[django_settings.SESSION_COOKIE_NAME], request.user = "x", ANN
+        assert (required(request), request.user) == (caller, user), key
+        assert (django_settings.SESSION_COOKIE_NAME in request.COOKIES) == (caller == ANN), key
+
+
+ANN = User(pk=1, username="ann")
+
+
+def test_session_cookie_on_a_site_without_sessions_is_a_guests(settings):
+    settings.THINGS = {"AUTH": f"{__name__}.GROUP"}
+    request = RequestFactory().get("/", {"key": "bad"})
+    assert ConfiguredAuth(Settings(), "AUTH", guests=True)(request) is None
+    assert request.user == AnonymousUser()
+    request = RequestFactory().get("/")
+    request.COOKIES[django_settings.SESSION_COOKIE_NAME] = "x"
+    assert ConfiguredAuth(Settings(), "AUTH", guests=True)(request) == GUEST
+
+
+async def later(_request):
+    return None
+
+
+class LaterKey(APIKeyHeader):
+    async def authenticate(self, request, key):
+        return None
+
+
+@pytest.mark.parametrize("name", ["later", "LaterKey"])
+def test_asynchronous_auth_is_refused(settings, name):
+    """Its coroutine would be a caller whoever asks."""
+    settings.THINGS = {"AUTH": f"{__name__}.{name}"}
+    with pytest.raises(ImproperlyConfigured, match=f"{name}' in THINGS is asynchronous"):
+        ConfiguredAuth(Settings(), "AUTH")(RequestFactory().get("/"))
 
 
 def test_error_names_the_setting_that_cannot_be_imported(settings):

@@ -55,6 +55,7 @@ def is_staff(request: HttpRequest, permission: str) -> bool:
 
 def _is_accepted(request: HttpRequest, user: Any) -> bool:
     """Whether STAFF_API_AUTH accepts a credential of this user, not that of somebody else beside it."""
-    is_theirs = bool(staff(request)) and request.user == user
-    request.user = user
-    return is_theirs
+    try:
+        return bool(staff(request)) and request.user == user
+    finally:
+        request.user = user

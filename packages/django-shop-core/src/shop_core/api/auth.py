@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from ninja.security.apikey import APIKeyCookie
 from ninja.security.base import AuthBase
+from ninja.utils import is_async_callable
 
 from shop_core.conf import BaseSettings
 from shop_core.exceptions import NotAuthenticated, PermissionMissing
@@ -43,30 +44,21 @@ class ConfiguredAuth(Sequence[Auth]):
         self.guests = guests
 
     def __call__(self, request: HttpRequest) -> Any:
-        auths, before = self.load(), getattr(request, "user", None)
-        given = [auth for auth in auths if not _is_session(auth) and has_credential(request, auth)]
-        if given:  # Otherwise a link with a stranger's key could act for the user of the session.
-            request.user = AnonymousUser()
+        auths = self.load()
+        keys = [auth for auth in auths if not _is_session(auth) and has_credential(request, auth)]
+        if keys:  # Otherwise a link with a stranger's key could act for the user of the session.
+            return _ask(request, keys, AnonymousUser())
         # Without a session cookie the request must not be refused for a missing CSRF token.
-        asked = [auth for auth in auths if not isinstance(auth, APIKeyCookie) or has_credential(request, auth)]
-        caller = None
-        try:
-            caller = next(filter(None, (auth(request) for auth in given or asked)), None)
-        finally:
-            if isinstance(caller, get_user_model()):
-                request.user = caller
-            elif given and not caller:
-                request.user = before  # type: ignore[assignment]
-        if caller and (given or getattr(request, "user", None) != before):
-            request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # nor does it count for another setting
+        others = [auth for auth in auths if not isinstance(auth, APIKeyCookie) or has_credential(request, auth)]
+        caller = _ask(request, others, getattr(request, "user", AnonymousUser()))
         is_unknown = "Authorization" in request.headers and not _is_for_web_server(request, auths)
-        if caller or given or is_unknown or not self.guests:
+        if caller or is_unknown or not self.guests:
             return caller
         request.user = AnonymousUser()  # a session that the setting does not name would count without CSRF
         return GUEST
 
     def load(self) -> tuple[Auth, ...]:
-        """The auth objects that the setting names now; ImproperlyConfigured if a path cannot be imported."""
+        """The auth objects that the setting names now; ImproperlyConfigured if one cannot be used."""
         value: str | Sequence[str] = getattr(self.app_settings, self.name)
         return _load(self.app_settings.setting, (value,) if isinstance(value, str) else tuple(value))
 
@@ -111,6 +103,29 @@ def _is_session(auth: Auth) -> bool:
     return isinstance(auth, APIKeyCookie) and auth.param_name == settings.SESSION_COOKIE_NAME
 
 
+def _ask(request: HttpRequest, auths: Sequence[Auth], user: Any) -> Any:
+    """The caller whom the first of these auths accepts; ``request.user`` is then theirs. None if all refuse."""
+    before = getattr(request, "user", AnonymousUser())
+    for auth in auths:
+        request.user = user  # not one whom another auth set before it refused
+        caller = auth(request)
+        if isinstance(caller, get_user_model()):
+            request.user = caller
+        elif request.user is user and not _is_session(auth):
+            request.user = AnonymousUser()  # the key of a program
+        if caller and _may_call(caller, request.user):
+            if user is not before or request.user != before:
+                request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)  # nor does it count for another setting
+            return caller
+    request.user = before
+    return None
+
+
+def _may_call(caller: Any, user: Any) -> bool:
+    """Whether neither was deactivated. The caller is a user, even an anonymous one, or a key that may have a user."""
+    return getattr(caller, "is_active", True) and (user.is_active or not user.is_authenticated)
+
+
 @cache
 def _load(setting: str, paths: tuple[str, ...]) -> tuple[Auth, ...]:
     auths: list[Any] = []
@@ -121,6 +136,8 @@ def _load(setting: str, paths: tuple[str, ...]) -> tuple[Auth, ...]:
             raise ImproperlyConfigured(f"{path!r} in {setting} cannot be imported: {error}") from error
         group: Sequence[Any] = found if isinstance(found, (list, tuple)) else [found]
         auths += [auth() if inspect.isclass(auth) else auth for auth in group]
+        if any(is_async_callable(auth) or getattr(auth, "is_async", False) for auth in auths):
+            raise ImproperlyConfigured(f"{path!r} in {setting} is asynchronous. Use an auth without async def.")
     return tuple(auths)
 
 
