@@ -14,7 +14,7 @@ from shop_orders.api import auth, idempotency, representations
 from shop_orders.api.orders import Limit, before, page
 from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import OrderPage, StaffOrderOut
-from shop_orders.api.staff_calls import order_numbered, quantities_of, run_action
+from shop_orders.api.staff_calls import order_numbered, order_operation, quantities_of, run_action
 from shop_orders.api.staff_schemas import (
     CancelUnitsIn,
     ChangeIn,
@@ -86,22 +86,10 @@ def _add_operation(
         work = partial(action, order_numbered(number).pk, by=user, notify=payload.notify)
         return run_action(request, number, name, idempotency_key, work, expected=payload)
 
-    staff_router.post(
-        f"/orders/{{number}}/{name}/",
-        response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-        auth=auth.staff,
-        operation_id=f"staff_{name}_order",
-        summary=summary,
-    )(change)
+    order_operation(f"/orders/{{number}}/{name}/", f"staff_{name}_order", summary)(change)
 
 
-@staff_router.post(
-    "/orders/{number}/confirm/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_confirm_order",
-    summary="Accept an order",
-)
+@order_operation("/orders/{number}/confirm/", "staff_confirm_order", "Accept an order")
 def confirm(request: HttpRequest, number: str, payload: ConfirmIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.process_order")
     options = {"accept_unpaid": payload.accept_unpaid, "by": user, "notify": payload.notify}
@@ -116,13 +104,7 @@ _add_operation(
 )
 
 
-@staff_router.post(
-    "/orders/{number}/ship/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_ship_order",
-    summary="Send a parcel with all or some of an order",
-)
+@order_operation("/orders/{number}/ship/", "staff_ship_order", "Send a parcel with all or some of an order")
 def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.process_order")
     action = partial(
@@ -138,13 +120,7 @@ def ship(request: HttpRequest, number: str, payload: ShipIn, idempotency_key: id
     return run_action(request, number, "ship", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
-    "/orders/{number}/cancel/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_cancel_order",
-    summary="Cancel an order of which nothing has shipped",
-)
+@order_operation("/orders/{number}/cancel/", "staff_cancel_order", "Cancel an order of which nothing has shipped")
 def cancel(
     request: HttpRequest, number: str, payload: StaffCancelIn, idempotency_key: idempotency.Key
 ) -> HttpResponse:
@@ -155,12 +131,8 @@ def cancel(
     return run_action(request, number, "cancel", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
-    "/orders/{number}/cancel-units/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_cancel_units",
-    summary="Cancel units that were not shipped, or all of them",
+@order_operation(
+    "/orders/{number}/cancel-units/", "staff_cancel_units", "Cancel units that were not shipped, or all of them"
 )
 def cancel_units(
     request: HttpRequest, number: str, payload: CancelUnitsIn, idempotency_key: idempotency.Key
@@ -172,12 +144,8 @@ def cancel_units(
     return run_action(request, number, "cancel_units", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
-    "/orders/{number}/restock/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_restock_order",
-    summary="Put returned goods back into stock, refunded or not",
+@order_operation(
+    "/orders/{number}/restock/", "staff_restock_order", "Put returned goods back into stock, refunded or not"
 )
 def restock(request: HttpRequest, number: str, payload: RestockIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.process_order")

@@ -1,4 +1,4 @@
-"""Helpers of the staff operations: find an order, and run an action once."""
+"""Helpers of the staff operations that change an order: declare one, find the order, and run an action once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,15 +6,30 @@ from typing import TypeVar
 
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
+from shop_core.api.problems import responses
 
 from shop_orders import customers, lifecycle, tracking
-from shop_orders.api import idempotency, representations
+from shop_orders.api import auth, idempotency, representations
+from shop_orders.api.routers import staff_router
+from shop_orders.api.schemas import StaffOrderOut
 from shop_orders.api.staff_schemas import ExpectedIn, ItemIn
 from shop_orders.exceptions import NotFound, OrderChanged
 from shop_orders.models import Order
 from shop_orders.transactions import in_transaction
 
 Result = TypeVar("Result")
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+
+def order_operation(path: str, operation_id: str, summary: str) -> Callable[[View], View]:
+    """Decorate a view that changes an order and returns the order as it is afterwards."""
+    return staff_router.post(
+        path,
+        response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
+        auth=auth.staff,
+        operation_id=operation_id,
+        summary=summary,
+    )
 
 
 def keyed_call(request: HttpRequest, number: str, name: str, key: str) -> idempotency.Call:

@@ -7,17 +7,16 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel
-from shop_core.api.problems import responses
 
 from shop_orders import payments
 from shop_orders.api import auth, idempotency, representations
-from shop_orders.api.routers import staff_router
 from shop_orders.api.schemas import StaffOrderOut
 from shop_orders.api.staff_calls import (
     as_expected,
     check_version,
     keyed_call,
     order_numbered,
+    order_operation,
     quantities_of,
     run_action,
 )
@@ -34,13 +33,7 @@ from shop_orders.exceptions import NotFound
 from shop_orders.models import Payment, Refund
 
 
-@staff_router.post(
-    "/orders/{number}/payments/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_record_payment",
-    summary="Record a payment in cash or by bank transfer",
-)
+@order_operation("/orders/{number}/payments/", "staff_record_payment", "Record a payment in cash or by bank transfer")
 def record_payment(
     request: HttpRequest, number: str, payload: RecordPaymentIn, idempotency_key: idempotency.Key
 ) -> HttpResponse:
@@ -56,12 +49,8 @@ def record_payment(
     return run_action(request, number, "record_payment", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
-    "/orders/{number}/payments/{payment_id}/capture/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_capture_payment",
-    summary="Capture an authorised payment",
+@order_operation(
+    "/orders/{number}/payments/{payment_id}/capture/", "staff_capture_payment", "Capture an authorised payment"
 )
 def capture(
     request: HttpRequest, number: str, payment_id: str, payload: ChangeIn, idempotency_key: idempotency.Key
@@ -73,12 +62,10 @@ def capture(
     return _capture(call, number, partial(payments.capture, payment.pk, by=user, notify=payload.notify))
 
 
-@staff_router.post(
+@order_operation(
     "/orders/{number}/payments/{payment_id}/resolve/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_resolve_payment",
-    summary="Resolve a payment that is held or that the provider cannot be asked about",
+    "staff_resolve_payment",
+    "Resolve a payment that is held or that the provider cannot be asked about",
 )
 def resolve(
     request: HttpRequest, number: str, payment_id: str, payload: ResolvePaymentIn, idempotency_key: idempotency.Key
@@ -89,12 +76,10 @@ def resolve(
     return run_action(request, number, f"resolve {payment_id}", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
+@order_operation(
     "/orders/{number}/payments/{payment_id}/record-refund/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_record_provider_refund",
-    summary="Record a refund that was made at the payment provider",
+    "staff_record_provider_refund",
+    "Record a refund that was made at the payment provider",
 )
 def record_provider_refund(
     request: HttpRequest,
@@ -116,12 +101,10 @@ def record_provider_refund(
     return run_action(request, number, f"record_refund {payment_id}", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
+@order_operation(
     "/orders/{number}/payments/{payment_id}/resolve-dispute/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_resolve_dispute",
-    summary="Decide about a dispute of a payment that is held for review",
+    "staff_resolve_dispute",
+    "Decide about a dispute of a payment that is held for review",
 )
 def resolve_dispute(
     request: HttpRequest, number: str, payment_id: str, payload: ResolveDisputeIn, idempotency_key: idempotency.Key
@@ -139,13 +122,7 @@ def resolve_dispute(
     return run_action(request, number, f"resolve_dispute {payment_id}", idempotency_key, action, expected=payload)
 
 
-@staff_router.post(
-    "/orders/{number}/refund/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_refund_order",
-    summary="Refund an order",
-)
+@order_operation("/orders/{number}/refund/", "staff_refund_order", "Refund an order")
 def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key: idempotency.Key) -> HttpResponse:
     user = auth.check_permission(request, "shop_orders.refund_order")
     queue = partial(
@@ -165,12 +142,10 @@ def refund(request: HttpRequest, number: str, payload: RefundIn, idempotency_key
     return _queue_refunds(call, number, as_expected(number, payload, queue))
 
 
-@staff_router.post(
+@order_operation(
     "/orders/{number}/refunds/{refund_id}/resolve/",
-    response={200: StaffOrderOut, **responses(401, 403, 404, 409)},
-    auth=auth.staff,
-    operation_id="staff_resolve_refund",
-    summary="Record the result of a refund whose provider cannot be asked",
+    "staff_resolve_refund",
+    "Record the result of a refund whose provider cannot be asked",
 )
 def resolve_refund(
     request: HttpRequest, number: str, refund_id: str, payload: ResolveRefundIn, idempotency_key: idempotency.Key
