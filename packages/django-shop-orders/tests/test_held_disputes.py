@@ -232,3 +232,16 @@ def test_provider_that_takes_back_more_is_counted(paid, status):
     for amount in (25, 10, 15, 15):
         check(paid, listed_as(amount, status=status))
         assert books(paid) == (amount, amount if status == "lost" else 0, 0 if status == "lost" else amount)
+
+
+def test_money_of_a_dispute_is_not_missing_in_a_total_of_refunds(paid, memory_provider, make_due):
+    """Otherwise every check of the payment would ask about each of its refunds."""
+    memory_provider.lists_refunds = False
+    memory_provider.outcomes[paid.provider_reference] = "captured"
+    payments.refund(paid.order_id, amount=Decimal(5))
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(10), reason=SEEN)
+    memory_provider.calls.clear()
+    make_due()
+    payments.reconcile()
+    assert memory_provider.calls == ["fetch"]

@@ -100,7 +100,7 @@ def apply_total(order: Order, payment: Payment, row: ProviderEvent, state: Payme
         return Outcome.IGNORED
     since = timezone.now() - RECENTLY
     may_differ = UNDER_WAY | Q(status=Status.FAILED, updated_at__gt=since)
-    if state.refunded is not None and state.refunded < _refunded(payment):
+    if state.refunded is not None and state.refunded < refunded(payment):
         may_differ |= Q(updated_at__gt=since)
     if payment.refunds.filter(may_differ).exists():
         return Outcome.WAITING
@@ -153,6 +153,14 @@ def record_made_at_provider(
     else:
         order_status.update(order, payment, by=by, notify=False)
     return refund
+
+
+def refunded(payment: Payment) -> Decimal:
+    """What was refunded, without the money of disputes, which a provider's total of refunds does not include."""
+    disputed = payment.refunds.filter(kind=Refund.Kind.DISPUTE, status=Status.SUCCEEDED).values_list(
+        "amount", flat=True
+    )
+    return payment.refunded_amount - sum(disputed, Decimal(0))
 
 
 def succeed(order: Order, payment: Payment, refund: Refund) -> bool:
@@ -298,8 +306,8 @@ def _agrees(payment: Payment, state: PaymentState) -> bool:
     if state.refunded is None:
         return False
     if state.currency in ("", payment.currency):
-        return state.refunded == _refunded(payment)
-    return (state.refunded > 0) == (_refunded(payment) > 0)
+        return state.refunded == refunded(payment)
+    return (state.refunded > 0) == (refunded(payment) > 0)
 
 
 def _has_refund_without_reference(payment: Payment) -> bool:
@@ -317,15 +325,7 @@ def _is_recorded(payment: Payment, row: ProviderEvent) -> bool:
     """Whether an event that names no refund reports a total that is already recorded."""
     if row.refund_id or row.refund_reference or row.currency not in ("", payment.currency):
         return False
-    return (payment.captured_amount if row.amount is None else row.amount) <= _refunded(payment)
-
-
-def _refunded(payment: Payment) -> Decimal:
-    """What was refunded, without the money of disputes, which a provider's total of refunds does not include."""
-    disputed = payment.refunds.filter(kind=Refund.Kind.DISPUTE, status=Status.SUCCEEDED).values_list(
-        "amount", flat=True
-    )
-    return payment.refunded_amount - sum(disputed, Decimal(0))
+    return (payment.captured_amount if row.amount is None else row.amount) <= refunded(payment)
 
 
 def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
@@ -337,7 +337,7 @@ def _hold(order: Order, row: ProviderEvent, text: str) -> ProviderEvent.Outcome:
         "total": ""
         if row.amount is None
         else f"{as_text(row.amount, payment.currency)} {row.currency or payment.currency}",
-        "recorded": f"{as_text(_refunded(payment), payment.currency)} {payment.currency}",
+        "recorded": f"{as_text(refunded(payment), payment.currency)} {payment.currency}",
     }
     row.detail = f"{text % values} {what_to_do}"[:500]
     row.save(update_fields=["detail"])

@@ -87,11 +87,10 @@ def check_succeeded(payment: Payment, state: PaymentState) -> None:
     Raises:
         ProviderUnavailable: the provider does not respond.
     """
-    is_less = state.refunds is None and state.refunded is not None and state.refunded < payment.refunded_amount
-    made = payment.refunds.filter(status=Refund.Status.SUCCEEDED, kind=Refund.Kind.REFUND).exclude(
-        provider_reference=""
-    )
-    for refund in made if is_less else ():
+    if state.refunds is not None or state.refunded is None or state.refunded >= refund_results.refunded(payment):
+        return
+    made = payment.refunds.filter(status=Refund.Status.SUCCEEDED, kind=Refund.Kind.REFUND)
+    for refund in made.exclude(provider_reference=""):
         result = payment_provider(payment.provider).fetch_refund(
             payment.data, reference=payment.provider_reference, refund_reference=refund.provider_reference
         )
