@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import models
-from django.db.models import Exists, F, OuterRef, Q, Subquery
+from django.db import connections, models
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, Subquery
 from django.db.models.lookups import IsNull
 from django.utils import timezone
 from mptt.managers import TreeManager
@@ -138,6 +138,19 @@ def exists_for_row(rows: models.QuerySet[Any, Any], column: str = "pk") -> IsNul
     PostgreSQL may turn an EXISTS into a join, or into a table of all rows, which it reads before the first outer row.
     """
     return IsNull(Subquery(rows.values(column)[:1]), False)  # noqa: FBT003
+
+
+def one_by_one(keys: models.QuerySet[Any, Any]) -> Any:
+    """Whether a row has one of these keys. On PostgreSQL they are collected first, and then looked up.
+
+    Given a subquery, it might read all rows instead, since it overestimates the keys.
+    """
+    if connections[keys.db].vendor != "postgresql":
+        return Q(pk__in=keys)
+    from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
+
+    array = ArraySubquery(keys)
+    return Func(F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY (", output_field=BooleanField())
 
 
 def is_linked_below(product: Any, *, tree_id: Any, lft: Any, rght: Any) -> IsNull:

@@ -10,11 +10,11 @@ from django.db.models import F, OuterRef, Q, QuerySet, Value
 from shop_core.db.compiled import CompiledQuery
 
 from shop_catalog.browsing.filters import Filters
-from shop_catalog.browsing.matching import matching_products, one_by_one, product_field, wanted_terms
+from shop_catalog.browsing.matching import matching_products, product_field, wanted_terms
 from shop_catalog.facets.counting import GroupsQuery, NumbersQuery
 from shop_catalog.facets.queries import FacetNumber
 from shop_catalog.facets.terms import sample_terms
-from shop_catalog.managers import exists_for_row, is_linked_below, published_at
+from shop_catalog.managers import exists_for_row, is_linked_below, one_by_one, published_at
 from shop_catalog.models import Category, Product, ProductTerms
 from shop_catalog.models.numbers import NumbersField, Overlaps
 

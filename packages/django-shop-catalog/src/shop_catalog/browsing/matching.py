@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from django.db import connections, router
 from django.db.models import BooleanField, Case, Exists, F, Func, OuterRef, Q, QuerySet, Value, When
 from shop_core.db.compiled import LiteralInteger
 
@@ -152,19 +151,6 @@ def wanted_terms(p: Any, filters: Filters) -> Iterator[list[Any]]:
         yield [p("stock", LiteralInteger())]
     for number, texts in enumerate(filters.wanted.values()):
         yield [p(f"attribute{number}_{place}", LiteralInteger()) for place in range(places_for(len(texts)))]
-
-
-def one_by_one(keys: QuerySet[Any, Any]) -> Any:
-    """Whether a product has one of these keys. On PostgreSQL they are collected first, and then looked up.
-
-    Given a subquery, it might read all products instead, since it overestimates the keys.
-    """
-    if connections[router.db_for_read(Product)].vendor != "postgresql":
-        return Q(pk__in=keys)
-    from django.contrib.postgres.expressions import ArraySubquery  # needs psycopg, which a site on SQLite lacks
-
-    array = ArraySubquery(keys)
-    return Func(F("pk"), array, template="%(expressions)s)", arg_joiner=" = ANY (", output_field=BooleanField())
 
 
 def has_stock() -> Q:

@@ -20,9 +20,9 @@ from shop_catalog.browsing.matching import (
     has_stock_column,
     matching_products,
     newest_links,
-    one_by_one,
     product_field,
 )
+from shop_catalog.managers import one_by_one
 from shop_catalog.models import Product
 from shop_catalog.search import backend
 

@@ -10,6 +10,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, TextField, Valu
 from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan, LessThan
 
+from shop_catalog.managers import one_by_one
 from shop_catalog.models import Product
 from shop_catalog.search.base import Group, Prepared, SearchBackend
 from shop_catalog.search.matching import values_of
@@ -60,11 +61,11 @@ class WordSearch(SearchBackend):
     code_query: ClassVar[Any]
     """``(code) -> str``: a whole SKU in this language."""
 
-    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int | None) -> Any:
-        """The condition that a product is one of the first ``limit`` of ``products`` that the index of words finds."""
+    def in_index(self, query: Any) -> Any:
+        """The condition that the index of words finds a product."""
         raise NotImplementedError
 
-    def in_skus(self, products: QuerySet[Any, Any], pattern: Any, *, limit: int) -> Any:
+    def in_skus(self, pattern: Any) -> Any:
         """The condition that a SKU is LIKE this pattern, or ``None`` if the query of the index has that condition."""
         raise NotImplementedError
 
@@ -132,7 +133,7 @@ class WordSearch(SearchBackend):
             case Part.NONE:
                 return [Q(pk=-1)]
             case Part.BY_SKU:
-                return [self.in_index(searched, p("search_code", TextField()), limit=FEW)]
+                return [_in_first(searched, self.in_index(p("search_code", TextField())), limit=FEW)]
             case Part.BY_NAME:
                 return [*self._found(searched, p, shape, "search_names", "name"), *not_code]
             case Part.OTHERS:
@@ -146,13 +147,22 @@ class WordSearch(SearchBackend):
             compared = _compared(p, shape, kind)
             return [] if compared is None else [compared]
         parts = [
-            self.in_skus(searched, p(f"pattern{index}", TextField()), limit=FREQUENT)
+            self.in_skus(p(f"pattern{index}", TextField()))
             for index, alternatives in enumerate(shape.structure)
             if not alternatives
         ]
         has_words = len(parts) < len(shape.structure) or None in parts
-        conditions = [self.in_index(searched, p(query, TextField()), limit=shape.limit)] if has_words else []
-        return [*conditions, *(part for part in parts if part is not None)]
+        in_index = [_in_first(searched, self.in_index(p(query, TextField())), limit=shape.limit)] if has_words else []
+        return [*in_index, *(_in_first(searched, part, limit=FREQUENT) for part in parts if part is not None)]
+
+
+def _in_first(products: QuerySet[Any, Any], is_found: Any, *, limit: int | None) -> Any:
+    """Whether a product is one of the first ``limit`` of ``products`` that an index finds.
+
+    Given a plain condition, PostgreSQL would read the list in its order and compare row by row, since it assumes that
+    every word is frequent.
+    """
+    return one_by_one(products.filter(is_found).order_by().values("pk")[:limit])
 
 
 def _groups(found: Plan, shape: Shape) -> Iterator[Group]:

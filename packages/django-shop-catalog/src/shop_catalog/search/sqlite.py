@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, Q, QuerySet
+from django.db.models import BooleanField, F, Func
 
 from shop_catalog.search.by_words import WordSearch
 from shop_catalog.search.matching import fts_query, sku_fts_query
@@ -16,16 +16,15 @@ class SqliteSearch(WordSearch):
     query = staticmethod(fts_query)
     code_query = staticmethod(sku_fts_query)
 
-    def in_index(self, products: QuerySet[Any, Any], query: Any, *, limit: int | None) -> Q:
-        is_found = Func(
+    def in_index(self, query: Any) -> Func:
+        return Func(
             F("pk"),
             query,
             template="%(expressions)s)",
             arg_joiner=" IN (SELECT rowid FROM shop_catalog_search WHERE shop_catalog_search MATCH ",
             output_field=BooleanField(),
         )
-        return Q(pk__in=products.filter(is_found).order_by().values("pk")[:limit])
 
-    def in_skus(self, products: QuerySet[Any, Any], pattern: Any, *, limit: int) -> None:  # noqa: ARG002
+    def in_skus(self, pattern: Any) -> None:  # noqa: ARG002
         """``fts_query`` has a condition for the parts of SKUs."""
         return
