@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import psycopg.errors
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, transaction
 from shop_core.db.transactions import (
@@ -145,14 +145,15 @@ def test_router_chooses_the_database_at_each_call(settings):
 def test_models_in_other_databases_are_found(settings):
     class Router:
         def db_for_write(self, model, **_hints):
-            return "users" if model is ContentType else "shop"
+            return "users" if model in {ContentType, Group} else "shop"
 
         def db_for_read(self, model, **_hints):
             return "replica" if model is Permission else self.db_for_write(model)
 
     assert app_routing("auth") == ("default", {}, {})
     settings.DATABASE_ROUTERS = [Router()]
-    assert app_routing("auth") == ("shop", {"contenttypes.ContentType": "users"}, {"auth.Permission": "replica"})
+    written = {"auth.Group": "users", "contenttypes.ContentType": "users"}
+    assert app_routing("auth") == ("shop", written, {"auth.Permission": "replica"})
 
 
 @pytest.mark.pg

@@ -39,17 +39,17 @@ def connection_of(model: type[models.Model]) -> BaseDatabaseWrapper:
 
 
 def app_routing(app_label: str) -> tuple[str, dict[str, str], dict[str, str]]:
-    """An app's database, the models written to another one and those read from another one, as ``{model: alias}``.
+    """An app's database, the models written to another one and others read from another one, as ``{model: alias}``.
 
     Models of an app and those that its foreign keys refer to must be in one database: no transaction spans two.
     """
     models = list(apps.get_app_config(app_label).get_models(include_auto_created=True))
-    fields = [field for model in models for field in model._meta.concrete_fields]
-    named = [field.related_model for field in fields if field.related_model is not None]
+    named = [field.related_model for model in models for field in model._meta.concrete_fields if field.related_model]
     home = router.db_for_write(models[0])
     aliases = [(model._meta.label, router.db_for_write(model)) for model in dict.fromkeys([*models, *named])]
-    read = {model._meta.label: alias for model in models if (alias := router.db_for_read(model)) != home}
-    return home, {label: alias for label, alias in aliases if alias != home}, read
+    written = {label: alias for label, alias in aliases if alias != home}
+    read = [(model._meta.label, router.db_for_read(model)) for model in models]
+    return home, written, {label: alias for label, alias in read if alias != home and label not in written}
 
 
 class CalledInTransaction(RuntimeError):
