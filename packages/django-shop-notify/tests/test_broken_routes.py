@@ -232,6 +232,7 @@ def test_failure_is_shown_to_staff_and_by_check_for_a_day(route, django_capture_
     assert (failure.event, failure.last_error) == ("loan_made", "ValueError: no book for m***@example.org")
     (message,) = check_failed_routes(None, databases=["default"])
     assert (message.id, "loan_made" in message.msg) == ("shop_notify.W016", True)
+    assert all(name in message.hint for name in ("context", "event_id", "to", "address_of"))
     assert check_failed_routes(None, databases=[]) == []
     RouteFailure.objects.update(failed_at=timezone.now() - timedelta(days=2))
     assert check_failed_routes(None, databases=["default"]) == []
