@@ -29,6 +29,9 @@ register = template.Library()
 KEPT_CARDS = 0 if settings.DEBUG else 4096
 """The number of cards that each process keeps as HTML, about 8 MB."""
 
+FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
+"""How a picture at the top of a page is loaded, and any other."""
+
 SYMBOLS = {
     "KES": "KSh",
     "USD": "$",
@@ -72,14 +75,10 @@ def percent(rate: Decimal) -> str:
 
 
 @register.simple_tag
+@cache
 def languages() -> list[tuple[str, str]]:
     """The languages of the shop, each with its own name for itself."""
-    return [(code, _own_name(code)) for code, _name in settings.LANGUAGES]
-
-
-@cache
-def _own_name(code: str) -> str:
-    return str(capfirst(get_language_info(code)["name_local"]))
+    return [(code, str(capfirst(get_language_info(code)["name_local"]))) for code, _name in settings.LANGUAGES]
 
 
 @register.simple_tag
@@ -154,9 +153,6 @@ def picture(picture: Picture | None, sizes: str, *, eager: bool = False) -> Safe
         sizes=sizes,
         loading=FIRST if eager else LATER,
     )
-
-
-FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
 
 
 @cache
