@@ -85,6 +85,10 @@ class KeyBlocked(KeyRefused):
     """Has the handler of its base."""
 
 
+class KeyUnknown(Exception):
+    """An exception of the site, whose handler says nothing."""
+
+
 class Key(APIKeyHeader):
     param_name = "X-Key"
 
@@ -93,6 +97,8 @@ class Key(APIKeyHeader):
             raise KeyExpired
         if key == "blocked":
             raise KeyBlocked(403, "ignored")
+        if key == "unknown":
+            raise KeyUnknown
         return
 
 
@@ -105,6 +111,9 @@ expired_api = NinjaAPI(urls_namespace="expired")
 expired_api.add_exception_handler(KeyExpired, lambda _request, _error: JsonResponse({"expired": True}, status=401))
 expired_api.add_exception_handler(
     KeyRefused, lambda _request, error: JsonResponse({"detail": f"Blocked: {error.status_code}"}, status=429)
+)
+expired_api.add_exception_handler(
+    KeyUnknown, lambda _request, _error: HttpResponse(status=403, content_type="application/json")
 )
 for package in PACKAGES:
     expired_api.add_router(f"/{package}/", f"shop_{package}.api.router")
@@ -176,3 +185,5 @@ def test_exception_of_the_site_is_answered_by_its_handler_as_a_problem(client, s
     assert response.json()["code"] == "not_authenticated"
     blocked = client.get(f"/expired/{package}/{place}", headers={"X-Key": "blocked"})
     assert (blocked.status_code, blocked.json()["detail"]) == (429, "Blocked: 403")
+    unknown = client.get(f"/expired/{package}/{place}", headers={"X-Key": "unknown"})
+    assert (unknown.status_code, unknown.json()["code"]) == (403, "permission_denied")

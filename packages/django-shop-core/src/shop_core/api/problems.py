@@ -210,7 +210,7 @@ class Problems:
         is_json = response.get("Content-Type", "").startswith("application/json")
         if response.status_code < 400 or not is_json or not isinstance(response, HttpResponse):
             return response
-        body = json.loads(response.content)
+        body = json.loads(response.content or "{}")
         detail = body.get("detail", "") if isinstance(body, dict) else ""
         is_text = isinstance(detail, str) and response.status_code != 401
         problem = self.response(response.status_code, detail if is_text else "")

@@ -1,7 +1,0 @@
-from shop_notify.notifiers import MemoryNotifier
-
-
-class Mailbox(MemoryNotifier):
-    """Keeps e-mails in memory."""
-
-    channel = "email"
