@@ -19,56 +19,28 @@ BLOCK = re.compile(
 )
 
 SETTINGS = """
+from hosts import base
+from hosts.base import *
 from mysite import settings_openid
 from mysite.settings_openid import *
 
 SECRET_KEY = "a key for a test that is long enough for its signatures"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
-INSTALLED_APPS = [
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.messages",
-    "django.contrib.sessions",
-    "ninja",
-    "shop_orders",
-    *settings_openid.INSTALLED_APPS,
-]
-MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    *settings_openid.MIDDLEWARE,
-]
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
+INSTALLED_APPS = [*base.INSTALLED_APPS, *settings_openid.INSTALLED_APPS]
+MIDDLEWARE = [*base.MIDDLEWARE, *settings_openid.MIDDLEWARE]
 ROOT_URLCONF = "mysite.urls"
-SHOP_ORDERS = {"CURRENCY": "KES", "VERIFIED_EMAILS": settings_openid.VERIFIED_EMAILS}
-SILENCED_SYSTEM_CHECKS = ["shop_orders.W002", "shop_orders.W004"]  # SQLite, and nothing to sell
-USE_TZ = True
-ALLOWED_HOSTS = ["testserver"]
+SHOP_ORDERS = {**base.SHOP_ORDERS, "VERIFIED_EMAILS": settings_openid.VERIFIED_EMAILS}
+SILENCED_SYSTEM_CHECKS = ["shop_orders.W002"]  # SQLite
 """
 
 URLS = """
-from django.contrib import admin
 from django.http import HttpResponse
 from django.urls import path
+from hosts.urls import urlpatterns as shop
 
 from mysite.urls_openid import urlpatterns as openid
 
-urlpatterns = [path("admin/", admin.site.urls), *openid, path("", lambda request: HttpResponse("home"))]
+urlpatterns = [*openid, *shop, path("", lambda request: HttpResponse("home"))]
 """
 
 STORY = """
@@ -180,7 +152,7 @@ def test_the_recipe_makes_a_site_with_the_log_in(tmp_path, issuer):
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "mysite.settings",
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT / "tests")]),
         "OIDC_ISSUER": issuer,
         "OIDC_CLIENT_ID": "shop",
         "OIDC_CLIENT_SECRET": "secret",

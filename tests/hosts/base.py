@@ -56,14 +56,14 @@ TEMPLATES = [
 ]
 
 
-def database(**options: Any) -> dict[str, Any]:
+def database(name: str = "host", **options: Any) -> dict[str, Any]:
     """The server of DATABASE_URL, else a file. Threads of async views need a test database that they can open."""
     url = urlsplit(os.environ.get("DATABASE_URL", ""))
     if not url.scheme.startswith("postgres"):
         return {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": FOLDER / "site.sqlite3",
-            "TEST": {"NAME": FOLDER / "test.sqlite3"},
+            "NAME": FOLDER / f"{name}.sqlite3",
+            "TEST": {"NAME": FOLDER / f"test_{name}.sqlite3"},
             "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"},
             **options,
         }
@@ -74,7 +74,7 @@ def database(**options: Any) -> dict[str, Any]:
         "PASSWORD": url.password or "",
         "HOST": url.hostname or "",
         "PORT": str(url.port or ""),
-        "TEST": {"NAME": f"test_host_{os.getpid()}"},
+        "TEST": {"NAME": f"test_{name}_{os.getpid()}"},
         **options,
     }
 
