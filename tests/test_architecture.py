@@ -337,7 +337,7 @@ def test_links_of_the_admin_name_their_admin_site(package):
     """Without ``current_app``, a page of a second AdminSite leads to the first one, or to none."""
     strays = []
     for path in modules(package):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and "admin:" in ast.unparse(node.args[0] if node.args else node.func):
                 is_reverse = ast.unparse(node.func) == "reverse"
                 if is_reverse and not any(keyword.arg == "current_app" for keyword in node.keywords):
