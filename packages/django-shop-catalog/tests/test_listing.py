@@ -120,7 +120,7 @@ def readings(filters, ordering):
     """The ways in which a page can be found."""
     yield from (Reading.FREELY, *WINDOWS, Reading.COLLECTED)
     if filters.category:
-        yield from (Reading.IN_ORDER, Reading.COLLECTED_BELOW)
+        yield from (Reading.IN_ORDER, Reading.COLLECTED_BELOW, Reading.ALL_BELOW)
     if filters == Filters(category="fruit") and ordering == "newest":
         yield Reading.FROM_LEAF
     if filters == Filters(category=filters.category) and filters.category and ordering == "newest" and HAS_ARRAYS:
@@ -214,7 +214,7 @@ def test_large_categories_are_read_in_list_order():
     each."""
     wanted, values = Filters(category="food"), {"product_count": 500, "newest_id": 50_000}
     assert reading(wanted, ordering="price", **values) == Reading.IN_ORDER
-    assert reading(wanted, ordering="price", **{**values, "product_count": 499}) == Reading.FREELY
+    assert reading(wanted, ordering="price", **{**values, "product_count": 499}) == Reading.ALL_BELOW
     assert reading(wanted, ordering="price") == Reading.FREELY
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from shop_catalog import bulk, categories, facets, inventory, products, reviews
 from shop_catalog.browsing import Filters, counting
 from shop_catalog.browsing import queries as browsing_queries
-from shop_catalog.browsing.matching import WINDOWS, Reading
+from shop_catalog.browsing.matching import FROM_LINKS, Reading
 from shop_catalog.bulk import queries as bulk_queries
 from shop_catalog.categories import queries as category_queries
 from shop_catalog.facets import queries as facet_queries
@@ -174,7 +174,7 @@ def pages(now, bounds):
         Filters(with_unpublished=True), Filters(attributes=(("size", "L"),)),
     ]  # fmt: skip
     for filters in narrowed:
-        for reading in (Reading.FREELY, Reading.IN_ORDER, *WINDOWS, Reading.COLLECTED, Reading.COLLECTED_BELOW):
+        for reading in set(Reading) - FROM_LINKS:
             yield (filters.shape, None, reading, "price", False, 50), values
     by_links = {Reading.FROM_LEAF: Filters(category="x")}
     if connection.vendor == "postgresql":

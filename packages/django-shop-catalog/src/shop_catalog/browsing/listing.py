@@ -337,7 +337,7 @@ def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int
 
     ``below`` is the number of products in the subtree, ``all`` the number in the shop, estimated by the newest key.
     ``IN_ORDER`` reads about ``limit * all / below`` products, ``FROM_LEAVES`` reads ``limit`` of each category, and
-    ``FREELY`` sorts all ``below`` products, each of which costs four times as much.
+    ``ALL_BELOW`` sorts all ``below`` products, each of which costs four times as much.
     """
     newest_first = _is_newest_first(ordering)
     below, newest = values["product_count"], values["newest_id"] or 0
@@ -350,7 +350,7 @@ def _reading_of_category(values: Mapping[str, Any], *, ordering: str, limit: int
         return Reading.FROM_LEAVES
     if below is None:
         return Reading.FREELY
-    return Reading.IN_ORDER if 4 * below >= in_order else Reading.FREELY
+    return Reading.IN_ORDER if 4 * below >= in_order else Reading.ALL_BELOW
 
 
 def _is_newest_first(ordering: str) -> bool:

@@ -10,7 +10,7 @@ from django.db.models import BooleanField, Case, Exists, F, Func, OuterRef, Q, Q
 from shop_core.db.compiled import LiteralInteger
 
 from shop_catalog.browsing.filters import Filters, places_for
-from shop_catalog.managers import exists_for_row, is_linked_below, published_at
+from shop_catalog.managers import exists_for_row, is_linked_below, one_by_one, published_at
 from shop_catalog.models import Category, Product, ProductCategory, ProductKind
 from shop_catalog.models.numbers import NumbersField, Overlaps
 from shop_catalog.search import backend
@@ -24,7 +24,8 @@ class Reading(StrEnum):
     ``IN_WINDOW_OF_4`` and ``IN_WINDOW_OF_16``: among so many times more, if some of the first match. ``COLLECTED``:
     all matching products, sorted. ``COLLECTED_BELOW``: the same, but the category is large, so it is looked up for
     each of them. ``FROM_LEAF``, ``FROM_LEAVES``, ``FROM_RELATED``: the newest links of a category, of each category of
-    a subtree, or of each category of a product, by their index.
+    a subtree, or of each category of a product, by their index. ``ALL_BELOW``: all products of a subtree, found by
+    its links and sorted.
     """
 
     FREELY = "free"
@@ -37,6 +38,7 @@ class Reading(StrEnum):
     FROM_LEAF = "leaf"
     FROM_LEAVES = "leaves"
     FROM_RELATED = "related"
+    ALL_BELOW = "all below"
 
 
 FROM_LINKS = {Reading.FROM_LEAF, Reading.FROM_LEAVES, Reading.FROM_RELATED}
@@ -57,7 +59,7 @@ def matching_products(
     if not filters.with_unpublished:
         products = products.filter(published_at(p("now", product_field("publish_from"))), price__isnull=False)
     if filters.category:
-        products = _in_subtree(p, products, reading=reading)
+        products = _in_subtree(p, products, filters, reading=reading)
     products = products.filter(*_conditions(p, filters))
     if filters.related_to and reading != Reading.FROM_RELATED:
         products = _related(p, products)
@@ -71,7 +73,7 @@ def matching_products(
     return products
 
 
-def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: Reading) -> QuerySet[Any, Any]:
+def _in_subtree(p: Any, products: QuerySet[Any, Any], filters: Filters, *, reading: Reading) -> QuerySet[Any, Any]:
     """Unless the list is read in order, the bounds are literals, so that the plan suits the size of this subtree."""
     names = ("tree_id", "lft", "rght")
     if reading in FROM_LINKS:
@@ -82,8 +84,11 @@ def _in_subtree(p: Any, products: QuerySet[Any, Any], *, reading: Reading) -> Qu
     if reading == Reading.COLLECTED:
         return products.filter(Overlaps(F("listing_terms__terms"), p("below", NumbersField()), is_set=True))
     tree_id, lft, rght = (p(name, LiteralInteger()) for name in names)
-    links = ProductCategory.objects.filter(product=OuterRef("pk"), category__tree_id=tree_id)
-    return products.filter(Exists(links.filter(category__lft__gte=lft, category__lft__lte=rght)))
+    links = ProductCategory.objects.filter(category__tree_id=tree_id, category__lft__gte=lft, category__lft__lte=rght)
+    if reading == Reading.ALL_BELOW:
+        links = links if filters.with_unpublished else links.filter(is_hidden=False)
+        return products.filter(one_by_one(links.values("product_id")))
+    return products.filter(Exists(links.filter(product=OuterRef("pk"))))
 
 
 def newest_links(p: Any, filters: Filters, *, limit: int, reading: Reading) -> Callable[[Any], Any]:
