@@ -1,6 +1,7 @@
 """Payment attempts: the response to a start may be lost, the order may end meanwhile, and the provider is asked until
 the attempt has ended."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -87,6 +88,19 @@ def test_order_is_not_expired_before_its_lost_start_was_repeated(order, memory_p
     make_due()
     assert payments.expire_due() == 0
     assert state(order) == ("confirmed", "paid")
+
+
+def test_order_waits_for_a_ringing_phone_whose_provider_names_no_end(order, memory_provider, ringing, monkeypatch):
+    monkeypatch.setattr(memory_provider, "cancel", lambda *_arguments, **_options: None)  # it cannot be stopped
+    start = memory_provider.start
+    monkeypatch.setattr(memory_provider, "start", lambda *arguments: replace(start(*arguments), expires_at=None))
+    payment = payments.start(order.pk, phone="+254712345678")
+    out_of_time(order)
+    assert payments.expire_due() == 0
+    assert timezone.now() < payment.expires_at <= timezone.now() + timedelta(minutes=2)
+    memory_provider.outcomes[payment.provider_reference] = "failed"
+    out_of_time(order)
+    assert payments.expire_due() == 1
 
 
 def test_page_of_a_lost_start_is_closed_before_its_order_expires(order, memory_provider):

@@ -210,7 +210,8 @@ class PaymentProvider:
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
     start_once_for: timedelta | None = None
     """For providers on which a repeated ``start`` has a second effect, such as ringing a phone twice. Within this time
-    it is called again only after ProviderNotReached. None: the provider recognises a repeated ``payment_id``."""
+    it is called again only after ProviderNotReached. An attempt without ``expires_at`` ends after it, counted from the
+    response. None: the provider recognises a repeated ``payment_id``."""
     instructions: Any = ""
     """Shown to the customer while the result of ``start`` is not known. Used with ``start_once_for``."""
 

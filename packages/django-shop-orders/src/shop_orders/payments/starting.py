@@ -7,6 +7,7 @@ with the same id and the same parameters before the payment is closed or held.
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
@@ -133,7 +134,7 @@ def _count_call(payment: Payment, provider: PaymentProvider, *, phone: str, retu
         payment.request = _parameters(payment.order, provider, phone=phone, return_url=return_url, base_url=base_url)
     payment.unknown_starts += 1
     if provider.start_once_for is not None:
-        payment.status, payment.expires_at = Payment.Status.PENDING, timezone.now() + provider.start_once_for
+        payment.status, payment.expires_at = Payment.Status.PENDING, _end_of_attempt(payment)
         payment.instructions = str(provider.instructions)
     watching.schedule(payment)
     payment.save()
@@ -180,6 +181,12 @@ def _webhook_url(base_url: str, alias: str) -> str:
         return ""
 
 
+def _end_of_attempt(payment: Payment) -> datetime | None:
+    """When an attempt ends that starts now, by the provider's ``start_once_for``."""
+    lasts = payment_provider(payment.provider).start_once_for
+    return None if lasts is None else timezone.now() + lasts
+
+
 @in_transaction(Payment, durable=True)
 def _record_refusal(payment_id: int, error: str) -> None:
     """The payment failed, unless another call may have started it: then the periodic job finds out."""
@@ -216,7 +223,7 @@ def _record_start(payment_id: int, started: PaymentStart) -> Payment:
     payment = _started_payment(order, payment, started)
     payment.redirect_url = started.redirect_url
     payment.instructions = started.instructions
-    payment.expires_at = as_stored(started.expires_at) if started.expires_at else None
+    payment.expires_at = as_stored(started.expires_at) if started.expires_at else _end_of_attempt(payment)
     payment.data = {**payment.data, **started.data}
     payment.save()
     amount = payment.amount if started.status == "captured" else None
