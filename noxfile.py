@@ -106,20 +106,22 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build/html, every warning an error."""
-    install(
-        session,
-        "sphinx",
-        "furo",
-        "myst-parser",
-        "pytest",
-        "hypothesis",
-        "-r",
-        "example_project/requirements.txt",
-        *editable(*APPS),
-    )
+    """Build the documentation into docs/_build/html, every warning an error, and test its search."""
+    install(session, "sphinx", "furo", "myst-parser", "pytest")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    session.run("python", "-m", "pytest", "-q", "docs/tests")
     session.log("Open docs/_build/html/index.html.")
+
+
+@nox.session(python=NEWEST)
+def reference(session: nox.Session) -> None:
+    """Write the OpenAPI document and the generated pages of docs/reference again, after a change of public names."""
+    install(session, "-r", "example_project/requirements.txt", "openapi-spec-validator", "pytest", *editable(*APPS))
+    snapshot = ["-k", "matches_the_snapshot", "tests/test_openapi.py"]
+    session.run(
+        "python", "-m", "pytest", "-q", "-c", "tests/pytest.ini", *snapshot, env={"SHOP_TEST_SNAPSHOT": "write"}
+    )
+    session.run("python", "docs/write_reference.py")
 
 
 @nox.session(python=NEWEST)
