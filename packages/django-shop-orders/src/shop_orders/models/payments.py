@@ -146,6 +146,12 @@ class Refund(models.Model):
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
     notify = models.BooleanField(_("notify"), default=True)
     is_announced = models.BooleanField(_("announced"), default=False, editable=False)
+    is_loss_decided = models.BooleanField(
+        _("loss decided"),
+        default=False,
+        editable=False,
+        help_text=_("The dispute was lost, and what the customer owed of it was credited."),
+    )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
     )
