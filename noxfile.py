@@ -85,7 +85,10 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check the types of the four packages, the example and the bench with mypy, strictly."""
+    """Check the types of the four packages, the example and the bench with mypy, strictly.
+
+    Then those of a shop on the packages as its authors would, with the plugin of django-stubs and without it.
+    """
     install(
         session,
         "-r",
@@ -102,6 +105,9 @@ def types(session: nox.Session) -> None:
     ]
     sources += ["example_project/drawings", "bench"]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
+    with session.chdir("tests/typed"):
+        for name in ("mypy.ini", "mypy_with_plugin.ini"):
+            session.run("mypy", "--config-file", name, "--cache-dir", f"../../.mypy_cache/{name}", "bakery")
 
 
 @nox.session(python=NEWEST)
