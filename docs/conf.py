@@ -1,14 +1,19 @@
 """How Sphinx builds the documentation: MyST pages, the furo theme, no request to anywhere."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
 project = "django-shop"
 author = "The django-shop maintainers"
 copyright = "2026, the django-shop maintainers"
 version = release = "0.1"
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "shop_reference"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_ext"]
 nitpicky = True
 
 html_theme = "furo"

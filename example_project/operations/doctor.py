@@ -27,7 +27,7 @@ from django.utils import timezone
 from django_q.brokers import get_broker
 from shop_core.addresses import supports_utf8
 from shop_notify.exceptions import UnknownNotifier
-from shop_notify.models import Notification
+from shop_notify.models import Notification, SetupProblem
 from shop_notify.notifiers import AfricasTalkingNotifier
 from shop_notify.notifiers import registry as notifiers
 from shop_orders import payment_providers
@@ -105,6 +105,11 @@ def queue() -> Findings:
         yield Finding(
             what=f"The outbox is not being processed: {wrong}.",
             fix="Start a worker, or run `manage.py deliver_notifications` and `manage.py announce_events`.",
+        )
+    for problem in SetupProblem.objects.open():
+        yield Finding(
+            what=f"The provider of {problem.alias} refuses its set-up: {problem.error}. Its messages wait.",
+            fix="Correct its variables or the account at the provider; the messages are sent within five minutes.",
         )
     if dead := Notification.objects.filter(state="dead").count():
         yield Finding(

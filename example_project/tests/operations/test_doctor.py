@@ -14,7 +14,7 @@ from django.test import override_settings
 from django.utils import timezone
 from django_q.models import OrmQ
 from operations.doctor import CHECKS, run_check
-from shop_notify.models import Notification
+from shop_notify.models import Notification, SetupProblem
 
 
 def doctor(*arguments):
@@ -155,6 +155,14 @@ def test_messages_that_were_given_up(db):
     (finding,) = run_check("queue")
     assert finding.what == "1 messages were given up."
     assert finding.is_warning
+
+
+def test_provider_that_refuses_the_set_up(db):
+    now = timezone.now()
+    SetupProblem.objects.create(alias="sms", error="HTTP 401", began_at=now, retry_at=now)
+    (finding,) = run_check("queue")
+    assert finding.what == "The provider of sms refuses its set-up: HTTP 401. Its messages wait."
+    assert not finding.is_warning
 
 
 def test_overdue_jobs_with_their_consequences(db):

@@ -93,6 +93,11 @@ class _Handler(BaseHTTPRequestHandler):
     def respond_no_recipients(self, form, number):
         self._json({"SMSMessageData": {"Message": "InvalidSenderId", "Recipients": []}})
 
+    def respond_bad_number(self, form, number):
+        self.server.code = 403
+        self._json(self._body(form, number))
+        self.server.code = 101
+
     def respond_unauthorised(self, form, number):
         self._send(401, b"The supplied authentication is invalid", "text/plain")
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 from shop_notify import delivery
-from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Attempt, DeliveryReport, Notification, Suppression
 from shop_notify.notifiers import AfricasTalkingNotifier, Message, get_notifier
 
@@ -70,14 +70,21 @@ def test_accepting_codes(sms, gateway, code):
     assert sms.send(message()).provider_code == str(code)
 
 
-@pytest.mark.parametrize("code", [405, 500, 501, 502])
+@pytest.mark.parametrize("code", [500, 501, 502])
 def test_codes_of_temporary_failures(sms, gateway, code):
     gateway.code = code
     with pytest.raises(TemporaryFailure):
         sms.send(message())
 
 
-@pytest.mark.parametrize("code", [401, 402, 403, 404, 406, 407, 409])
+@pytest.mark.parametrize("code", [402, 405])
+def test_unknown_sender_and_empty_account_refuse_the_set_up(sms, gateway, code):
+    gateway.code = code
+    with pytest.raises(SetupFailure):
+        sms.send(message())
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 406, 407, 409])
 def test_codes_of_permanent_failures(sms, gateway, code):
     gateway.code = code
     with pytest.raises(PermanentFailure) as caught:
@@ -100,8 +107,8 @@ def test_good_json_is_read_whatever_its_content_type(sms, gateway, mode):
 @pytest.mark.parametrize(
     ("mode", "failure"),
     [
-        ("no_recipients", PermanentFailure),
-        ("unauthorised", PermanentFailure),
+        ("no_recipients", SetupFailure),
+        ("unauthorised", SetupFailure),
         ("redirect", PermanentFailure),
         ("too_many", TemporaryFailure),
         ("error_html", TemporaryFailure),

@@ -173,7 +173,7 @@ def test_test_notifier_shows_a_refusal_masked(settings, gateway):
         "NOTIFIERS": {"sms": {**SMS, "OPTIONS": {**SMS["OPTIONS"], "base_url": gateway.url}}},
     }
     gateway.mode = "unauthorised"
-    with pytest.raises(CommandError, match="PermanentFailure 401: HTTP 401: The supplied authentication is invalid"):
+    with pytest.raises(CommandError, match="SetupFailure 401: HTTP 401: The supplied authentication is invalid"):
         run("test_notifier", "sms", "--to", "+254711000001")
     with pytest.raises(CommandError, match="pigeon"):
         run("test_notifier", "pigeon", "--to", "x")

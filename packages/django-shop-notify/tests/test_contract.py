@@ -19,6 +19,8 @@ from shop_notify.notifiers import (
     ConsoleNotifier,
     EmailNotifier,
     MemoryNotifier,
+    SetupFailure,
+    TemporaryFailure,
     WebhookNotifier,
     webhook,
 )
@@ -31,7 +33,8 @@ class SmsTransport(Transport):
     MODES = {
         "accept": "accept",
         "temporary": "error_html",
-        "permanent": "unauthorised",
+        "permanent": "bad_number",
+        "unauthorised": "unauthorised",
         "rate_limit": "too_many",
         "time_out": "silence",
         "nonsense": "portal",
@@ -88,7 +91,14 @@ class _Chat(BaseHTTPRequestHandler):
     """Africa's Talking's WhatsApp endpoint, and a webhook's."""
 
     protocol_version = "HTTP/1.1"
-    STATUS = {"accept": 200, "temporary": 503, "permanent": 400, "rate_limit": 429, "nonsense": 200}
+    STATUS = {
+        "accept": 200,
+        "temporary": 503,
+        "permanent": 400,
+        "rate_limit": 429,
+        "unauthorised": 401,
+        "nonsense": 200,
+    }
 
     def log_message(self, *args):
         pass
@@ -198,6 +208,17 @@ class TestWebhook(NotifierContract):
     def options(self, transport):
         return {"secrets": [self.secret], "private_hosts": ["127.0.0.1"]}
 
+    @pytest.mark.parametrize(("is_ours", "failure"), [(True, SetupFailure), (False, TemporaryFailure)])
+    def test_refusal_concerns_the_set_up_only_at_the_address_of_the_settings(
+        self, transport, options, is_ours, failure
+    ):
+        """The endpoint of one recipient must not hold the messages to all others."""
+        transport.behave("unauthorised")
+        url = self.address if is_ours else "https://ours.example.org/"
+        with pytest.raises(failure) as caught:
+            WebhookNotifier(alias="hook", url=url, **options).send(self.message())
+        assert type(caught.value) is failure
+
 
 class MemoryTransport(Transport):
     def behave(self, mode):
@@ -255,7 +276,12 @@ class TestConsole(NotifierContract):
 
 
 class SmtpTransport(Transport):
-    REPLIES = {"temporary": "451 4.3.0 later", "permanent": "550 5.7.1 no", "rate_limit": "421 4.7.0 too many"}
+    REPLIES = {
+        "temporary": "451 4.3.0 later",
+        "permanent": "550 5.7.1 no",
+        "rate_limit": "421 4.7.0 too many",
+        "unauthorised": "530 5.7.0 Authentication required",
+    }
 
     def __init__(self):
         self.mode = "accept"
@@ -293,7 +319,7 @@ class SmtpTransport(Transport):
 class TestEmail(NotifierContract):
     notifier_class = EmailNotifier
     address = "member@example.org"
-    modes = frozenset({"temporary", "permanent", "rate_limit", "refuse", "time_out"})
+    modes = frozenset({"temporary", "permanent", "rate_limit", "unauthorised", "refuse", "time_out"})
     bad_addresses = ("", "member", "a@example.org, b@example.org", "a@example.org\nBcc: b@example.org")
 
     @pytest.fixture

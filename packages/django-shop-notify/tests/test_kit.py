@@ -15,6 +15,7 @@ from shop_notify.notifiers import (
     Receipt,
     Report,
     ReportRefused,
+    SetupFailure,
     TemporaryFailure,
     UnknownOutcome,
 )
@@ -25,6 +26,7 @@ FAILURES = {
     "temporary": TemporaryFailure("busy", retry_after=5),
     "permanent": PermanentFailure("no"),
     "rate_limit": TemporaryFailure("slow down"),
+    "unauthorised": SetupFailure("wrong key"),
     "refuse": TemporaryFailure("nobody there"),
     "nonsense": UnknownOutcome("what?"),
 }
@@ -110,6 +112,22 @@ class RepeatsWhatWasRefused(Good):
             return super().send(message)
         except PermanentFailure as error:
             raise TemporaryFailure(str(error)) from error
+
+
+class GivesUpForAWrongKey(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except SetupFailure as error:
+            raise PermanentFailure(str(error)) from error
+
+
+class HoldsAllMessagesForOne(Good):
+    def send(self, message):
+        try:
+            return super().send(message)
+        except TemporaryFailure as error:
+            raise SetupFailure(str(error)) from error
 
 
 class RepeatsWhatMayHaveBeenSent(Good):
@@ -300,7 +318,7 @@ class AcceptsForgedReports(GoodReports):
         pass
 
 
-EVERY_FAILURE, NO_SECRETS = "test_every_failure_is_one_of_the_three", "test_secrets_are_in_no_repr_error_or_log"
+EVERY_FAILURE, NO_SECRETS = "test_every_failure_is_one_of_the_four", "test_secrets_are_in_no_repr_error_or_log"
 ACCEPTED = "test_accepted_message_arrives_and_gives_a_receipt"
 
 
@@ -326,6 +344,8 @@ FAULTS = [
     (LeaksInLog, NO_SECRETS, "The value of “key” is shown, stored or logged"),
     (LeaksInResponse, NO_SECRETS, "The value of “key” is shown, stored or logged"),
     (RepeatsWhatWasRefused, EVERY_FAILURE, "“permanent” must raise PermanentFailure"),
+    (GivesUpForAWrongKey, EVERY_FAILURE, "“unauthorised” must raise SetupFailure"),
+    (HoldsAllMessagesForOne, EVERY_FAILURE, "“rate_limit” concerns one message"),
     (RepeatsWhatMayHaveBeenSent, EVERY_FAILURE, "“nonsense” must raise UnknownOutcome"),
     (LetsErrorsThrough, EVERY_FAILURE, "the notifier raised ConnectionError"),
     (SwallowsFailures, EVERY_FAILURE, "returned a receipt"),

@@ -15,7 +15,7 @@ import pytest
 from shop_notify import delivery
 from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.models import Notification, Suppression
-from shop_notify.notifiers import Message, WebhookNotifier, webhook
+from shop_notify.notifiers import Message, WebhookNotifier, http, webhook
 from shop_notify.notifiers.http import Deadline
 from test_contract import WebhookTransport
 
@@ -229,7 +229,7 @@ def test_deadline_closes_the_connection_unless_it_is_cancelled(is_secure):
 def test_slow_or_endless_body_does_not_hold_the_worker(monkeypatch, dripping):
     """The status decides the outcome; the body is not read to its end."""
     monkeypatch.setattr(webhook, "WALL_SECONDS", 1.0)
-    address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * webhook.MAX_RESPONSE_BYTES * 2)
+    address = dripping(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b"\0" * http.MAX_RESPONSE_BYTES * 2)
     began = time.monotonic()
     assert notifier().send(message(f"http://{address}/")).provider_code == "200"
     assert time.monotonic() - began < 3
@@ -238,7 +238,7 @@ def test_slow_or_endless_body_does_not_hold_the_worker(monkeypatch, dripping):
 def test_default_port_is_not_in_the_host_header(monkeypatch):
     ours, theirs = socket.socketpair()
     monkeypatch.setattr(WebhookNotifier, "_dial", lambda self, url, until: ours)
-    monkeypatch.setattr(webhook, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
+    monkeypatch.setattr(http, "_tls", lambda: mock.Mock(wrap_socket=lambda raw, server_hostname: raw))
     theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     with theirs:
         assert notifier().send(message("https://hooks.example.org/in")).provider_code == "204"

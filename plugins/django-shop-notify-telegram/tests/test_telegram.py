@@ -20,6 +20,7 @@ RESPONSES = {
     "temporary": (502, {"ok": False, "error_code": 502, "description": "Bad Gateway"}),
     "permanent": (400, {"ok": False, "error_code": 400, "description": "Bad Request: chat not found"}),
     "blocked": (403, {"ok": False, "error_code": 403, "description": "Forbidden: bot was blocked by the user"}),
+    "unauthorised": (401, {"ok": False, "error_code": 401, "description": "Unauthorized"}),
     "rate_limit": (
         429,
         {"ok": False, "error_code": 429, "description": "Too Many Requests", "parameters": {"retry_after": 7}},

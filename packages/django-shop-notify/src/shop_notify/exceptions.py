@@ -1,4 +1,4 @@
-"""Errors, each with a stable ``code``. Notifiers raise AddressRefused, ReportRefused and three delivery failures."""
+"""Errors, each with a stable ``code``. Notifiers raise AddressRefused, ReportRefused and four delivery failures."""
 
 from __future__ import annotations
 
@@ -112,6 +112,15 @@ class PermanentFailure(DeliveryFailure):
     def __init__(self, message: str = "", *, provider_code: str = "", suppress: str = "") -> None:
         super().__init__(message, provider_code=provider_code)
         self.suppress = suppress
+
+
+class SetupFailure(TemporaryFailure):
+    """Not sent: the provider refuses the notifier's set-up, such as its key or sender, so it would refuse any message.
+
+    The message is kept and no attempt is counted. Staff are alarmed once, and the alias is tried every five minutes.
+    """
+
+    code = "setup_failure"
 
 
 class UnknownOutcome(DeliveryFailure):

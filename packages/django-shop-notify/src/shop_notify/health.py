@@ -8,10 +8,11 @@ from typing import Any
 
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import UnknownNotifier
-from shop_notify.models import Attempt, Notification
+from shop_notify.models import Attempt, Notification, SetupProblem
 from shop_notify.notifiers import registry
 
 
@@ -24,6 +25,7 @@ class NotifierHealth:
     channel: str = ""
     is_ready: bool = False
     problem: str = ""
+    problem_since: datetime | None = None
     waiting: int = 0
     sending: int = 0
     dead: int = 0
@@ -38,16 +40,33 @@ def notifiers() -> list[NotifierHealth]:
     now = timezone.now()
     rows = Notification.objects.health(now)
     recent = _last_hour(now)
+    refused = _refused_setups()
     return [
-        NotifierHealth(**{**_state(alias), **rows.get(alias, {}), **recent.get(alias, {})})
+        NotifierHealth(**{**_state(alias), **refused.get(alias, {}), **rows.get(alias, {}), **recent.get(alias, {})})
         for alias in dict.fromkeys([*app_settings.NOTIFIERS, *rows])
     ]
 
 
 def oldest_due_at() -> datetime | None:
-    """The time at which the oldest waiting message was due, None if no message is due: for a readiness probe."""
-    now = timezone.now()
-    return Notification.objects.due(now).order_by("due_at").values_list("due_at", flat=True).first()
+    """The time at which the oldest waiting message was due, None if no message is due: for a readiness probe.
+
+    Messages that wait because a provider refuses the set-up of their notifier are not counted: no worker can send
+    them.
+    """
+    due = Notification.objects.due(timezone.now()).exclude(alias__in=list(_refused_setups()))
+    return due.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def _refused_setups() -> dict[str, dict[str, Any]]:
+    text = _("The provider refuses the set-up: %(error)s")
+    return {
+        problem.alias: {
+            "is_ready": False,
+            "problem": text % {"error": problem.error},
+            "problem_since": problem.began_at,
+        }
+        for problem in SetupProblem.objects.open()
+    }
 
 
 def _state(alias: str) -> dict[str, Any]:

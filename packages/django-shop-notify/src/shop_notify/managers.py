@@ -1,4 +1,4 @@
-"""Querysets of notifications."""
+"""Querysets of notifications, and of problems with the set-up of notifiers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from django.db.models import Count, Min, Q
 from shop_notify.storable import stored_id
 
 if TYPE_CHECKING:
-    from django.db.models.fields.related_descriptors import RelatedManager
-
-    from shop_notify.models import Notification
+    from shop_notify.models import Notification, SetupProblem  # noqa: F401 - the base class names it as text
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
@@ -74,14 +72,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         return {row["alias"]: {name: value for name, value in row.items() if name != "alias"} for row in rows}
 
 
-# Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
-if TYPE_CHECKING:
-
-    class NotificationManager(NotificationQuerySet, models.Manager["Notification"]):  # type: ignore[misc]
-        """The type of ``Notification.objects``."""
-
-    class RelatedNotifications(NotificationManager, RelatedManager["Notification"]):  # type: ignore[misc]
-        """The type of ``notification.successors``."""
-
-else:
-    NotificationManager = models.Manager.from_queryset(NotificationQuerySet)
+class SetupProblemQuerySet(models.QuerySet["SetupProblem"]):
+    def open(self) -> SetupProblemQuerySet:
+        """Problems that have not ended: the provider has accepted no message since."""
+        return self.filter(ended_at=None)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_notify.managers import NotificationManager
-
-if TYPE_CHECKING:
-    from django.db.models.fields.related_descriptors import RelatedManager
-
-    from shop_notify.managers import RelatedNotifications
+from shop_notify.managers import NotificationQuerySet, SetupProblemQuerySet
 
 
 class State(models.TextChoices):
@@ -97,13 +92,7 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
 
-    origin_id: int | None
-    successors: RelatedNotifications
-    attempt_log: RelatedManager[Attempt]
-    reports: RelatedManager[DeliveryReport]
-    get_state_display: Callable[[], str]
-
-    objects: ClassVar[NotificationManager] = NotificationManager()
+    objects = NotificationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notification")
@@ -161,6 +150,7 @@ class Attempt(models.Model):
         ACCEPTED = "accepted", _("accepted")
         TEMPORARY = "temporary", _("to be tried again")
         PERMANENT = "permanent", _("refused")
+        SETUP = "setup", _("set-up refused")
         UNKNOWN = "unknown", _("outcome unknown")
 
     notification = models.ForeignKey(Notification, on_delete=models.CASCADE, related_name="attempt_log")
@@ -171,9 +161,6 @@ class Attempt(models.Model):
     provider_code = models.CharField(max_length=50, blank=True)
     detail = models.CharField(max_length=500, blank=True, help_text=_("Masked."))
     response = models.JSONField(default=dict, blank=True, help_text=_("The provider's response, masked."))
-
-    notification_id: int
-    get_outcome_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("attempt")
@@ -198,9 +185,6 @@ class DeliveryReport(models.Model):
     address = models.CharField(max_length=500, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
-
-    notification_id: int | None
-    get_state_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("delivery report")
@@ -251,8 +235,6 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=10, choices=Reason.choices)
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
-
-    get_reason_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("suppressed address")
@@ -337,6 +319,26 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SetupProblem(models.Model):
+    """The last time that a provider refused the set-up of an alias. Until it ends, the alias's messages wait."""
+
+    alias = models.CharField(max_length=50, unique=True)
+    error = models.CharField(max_length=500, help_text=_("Masked."))
+    began_at = models.DateTimeField()
+    retry_at = models.DateTimeField(help_text=_("When the next message is tried."))
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SetupProblemQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("problem of a set-up")
+        verbose_name_plural = _("problems of set-ups")
+        indexes = [models.Index(fields=["alias"], name="shop_notify_setup_open", condition=Q(ended_at=None))]
+
+    def __str__(self) -> str:
+        return self.alias
 
 
 class RouteFailure(models.Model):

@@ -12,8 +12,8 @@ from shop_core.db.transactions import connection_of
 
 from shop_notify import queues, secret_values, storable
 from shop_notify.exceptions import NotRetryable
-from shop_notify.managers import NotificationQuerySet
-from shop_notify.models import Notification, State
+from shop_notify.managers import NotificationQuerySet, SetupProblemQuerySet
+from shop_notify.models import Notification, SetupProblem, State
 from shop_notify.notifiers import registry
 
 RETRYABLE = frozenset({State.DEAD, State.FAILED, State.UNKNOWN})
@@ -33,11 +33,15 @@ def put(notifications: Sequence[Notification]) -> None:
 def retry(notification: Notification) -> None:
     """Retry a message that was given up or refused, or whose outcome is unknown, on request of staff.
 
+    A message that waits because the provider refused the notifier's set-up is tried now, with all that wait for that.
+
     Raises:
         NotRetryable: it is in another state, or has secret values.
     """
     _refuse_secrets(notification)
     changed = _requeue(Notification.objects.filter(pk=notification.pk, state__in=RETRYABLE))
+    if not changed and notification.state == State.QUEUED:
+        changed = _resume(SetupProblem.objects.open().filter(alias=notification.alias))
     if not changed:
         raise NotRetryable(
             _("Only a message that failed or has an unknown outcome can be retried. Resend this one instead.")
@@ -46,12 +50,19 @@ def retry(notification: Notification) -> None:
 
 
 def retry_dead(*, alias: str = "", limit: int = 1000) -> int:
-    """Send again messages that were given up, of one alias or all, the oldest first. Returns how many."""
+    """Send again messages that were given up, of one alias or all, the oldest first. Returns how many.
+
+    Messages that wait because the provider refused the notifier's set-up are tried now too, all of them.
+    """
     dead = Notification.objects.filter(state=State.DEAD).exclude(event__in=secret_values.events())
+    problems = SetupProblem.objects.open()
+    if alias and not storable.is_storable(alias):
+        return 0
     if alias:
-        dead = dead.filter(alias=alias) if storable.is_storable(alias) else dead.none()
+        dead, problems = dead.filter(alias=alias), problems.filter(alias=alias)
+    waiting = _resume(problems)
     chosen = list(dead.order_by("created_at").values_list("pk", flat=True)[:limit])
-    changed = _requeue(Notification.objects.filter(pk__in=chosen, state=State.DEAD))
+    changed = _requeue(Notification.objects.filter(pk__in=chosen, state=State.DEAD)) + waiting
     if changed:
         _wake_after_commit()
     return changed
@@ -105,6 +116,20 @@ def _refuse_secrets(notification: Notification) -> None:
         raise NotRetryable(
             _("Staff cannot send this message again, because it has a secret. Its recipient can ask for a new one.")
         )
+
+
+def _resume(problems: SetupProblemQuerySet) -> int:
+    """Let workers try the set-up of these aliases again now. Returns how many messages wait for that.
+
+    A message that has expired meanwhile is sent after all, as ``_requeue`` sends one that was given up.
+    """
+    now, aliases = timezone.now(), list(problems.values_list("alias", flat=True))
+    SetupProblem.objects.open().filter(alias__in=aliases).update(retry_at=now)
+    waiting = Notification.objects.filter(alias__in=aliases, state=State.QUEUED)
+    expired = waiting.filter(expires_at__lte=now).exclude(event__in=secret_values.events())
+    expired.update(expires_at=None)
+    waiting.filter(due_at__gt=now).update(due_at=now)
+    return waiting.count()
 
 
 def _requeue(rows: NotificationQuerySet) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from shop_notify.notifiers import (
     AddressRefused,
@@ -14,13 +12,13 @@ from shop_notify.notifiers import (
     Notifier,
     PermanentFailure,
     Receipt,
+    SetupFailure,
     TemporaryFailure,
     UnknownOutcome,
+    http,
 )
 
 __all__ = ["TelegramNotifier"]
-
-MAX_RESPONSE_BYTES = 64 * 1024
 
 
 class TelegramNotifier(Notifier):
@@ -35,19 +33,19 @@ class TelegramNotifier(Notifier):
         super().__init__(alias=alias)
         if not token:
             raise ValueError("“token” is required. Get one from @BotFather.")
-        self._path = f"/bot{token}/sendMessage"
-        self._server = urlsplit(base_url)
+        self._url = f"{base_url}/bot{token}/sendMessage"
 
     def check_address(self, address: str) -> None:
         if not re.fullmatch(r"-?[0-9]{1,15}|@[A-Za-z0-9_]{5,32}", address):
             raise AddressRefused("This is not a chat id or the name of a channel.")
 
     def send(self, message: Message) -> Receipt:
-        body = json.dumps({"chat_id": message.to, "text": message.text[: self.max_text]})
-        status, content = self._post(body)
-        if status == 200 and content.get("ok") is True:
+        body = {"chat_id": message.to, "text": message.text[: self.max_text]}
+        response = http.request("POST", self._url, json=body, seconds=self.timeout_seconds)
+        content = _read(response.body)
+        if response.status == 200 and content.get("ok") is True:
             return Receipt(provider_id=f"{message.to}:{content['result']['message_id']}")
-        raise self._failure(status, content)
+        raise self._failure(response.status, content)
 
     def _failure(self, status: int, content: dict[str, Any]) -> Exception:
         description = str(content.get("description", f"HTTP {status}"))
@@ -56,25 +54,10 @@ class TelegramNotifier(Notifier):
             return TemporaryFailure(description, provider_code=str(status), retry_after=wait)
         if not content:
             return UnknownOutcome("The response could not be read.", provider_code=str(status))
+        if status in {401, 404}:  # for a token that is wrong, and one that is malformed
+            return SetupFailure(description, provider_code=str(status))
         # 403: the user has blocked the bot, or has never sent it a message.
         return PermanentFailure(description, provider_code=str(status), suppress="stop" if status == 403 else "")
-
-    def _post(self, body: str) -> tuple[int, dict[str, Any]]:
-        secure = self._server.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(self._server.hostname or "", self._server.port, timeout=self.timeout_seconds)
-        try:
-            connection.connect()
-        except OSError as error:
-            raise TemporaryFailure("Telegram cannot be reached.") from error
-        try:
-            connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            return response.status, _read(response.read(MAX_RESPONSE_BYTES))
-        except (OSError, http.client.HTTPException) as error:
-            raise UnknownOutcome("Telegram did not respond properly.") from error
-        finally:
-            connection.close()
 
 
 def _read(body: bytes) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from ninja import Router
 from shop_core.api.auth import GUEST
 from shop_core.api.views import make_non_atomic, make_private
 
-from shop_catalog.api.codes import MEANINGS
 from shop_catalog.api.problems import PROBLEMS
 
 
@@ -37,7 +36,7 @@ def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 
 router = Router(tags=["catalog"])
-PROBLEMS.install(router, codes=MEANINGS)
+PROBLEMS.install(router)
 router.add_decorator(limit_caching, mode="view")
 
 # These write files to a storage or read a long upload, which must not happen in the transaction of a request.

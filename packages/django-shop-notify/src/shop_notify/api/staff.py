@@ -119,6 +119,7 @@ class NotifierOut(Schema):
     channel: str
     is_ready: bool
     problem: str
+    problem_since: Time | None
     waiting: int
     sending: int
     dead: int

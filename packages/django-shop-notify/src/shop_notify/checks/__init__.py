@@ -12,6 +12,7 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004 - Django's own names
 from django.db import connections, router
+from django.db.models import Model
 from django.dispatch import Signal
 from django.template import TemplateDoesNotExist
 from django.template.loader import select_template
@@ -24,7 +25,7 @@ from shop_notify.checks.notifiers import check_notifiers
 from shop_notify.conf import app_settings
 from shop_notify.exceptions import RouteRefused, UnknownNotifier
 from shop_notify.messages import rendering
-from shop_notify.models import JobRun, Notification, RouteFailure
+from shop_notify.models import JobRun, Notification, RouteFailure, SetupProblem
 from shop_notify.notifiers import registry
 
 
@@ -52,11 +53,7 @@ def check_periodic_delivery(
     No setting shows this, because cron, a timer, a schedule of the queue or the loop may run it. Each run is recorded
     in the database, so this check runs only in ``migrate`` and ``check --database``.
     """
-    alias = router.db_for_read(JobRun)
-    if alias not in (databases or ()):
-        return []
-    tables = {model._meta.db_table for model in (JobRun, Notification)}
-    if not tables.issubset(connections[alias].introspection.table_names()):
+    if not _may_read(databases, JobRun, Notification):
         return []
     late = [job for job in jobs.overdue() if job.name == "deliver"]
     if not late or not Notification.objects.exists():
@@ -78,10 +75,7 @@ def check_failed_routes(
     **kwargs: Any,  # noqa: ARG001
 ) -> list[CheckMessage]:
     """Warn of routes that failed in the last day: only running the site's functions shows it."""
-    alias = router.db_for_read(RouteFailure)
-    if alias not in (databases or ()):
-        return []
-    if RouteFailure._meta.db_table not in connections[alias].introspection.table_names():
+    if not _may_read(databases, RouteFailure):
         return []
     return [
         Warning(
@@ -93,6 +87,36 @@ def check_failed_routes(
         )
         for row in RouteFailure.objects.filter(failed_at__gte=timezone.now() - timedelta(days=1)).order_by("event")
     ]
+
+
+@register(Tags.database)
+def check_refused_setups(
+    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,  # noqa: ARG001
+) -> list[CheckMessage]:
+    """Warn of notifiers whose set-up the provider refuses: only sending shows it."""
+    if not _may_read(databases, SetupProblem):
+        return []
+    return [
+        Warning(
+            f"The provider of “{problem.alias}” has refused its set-up since "
+            f"{problem.began_at.isoformat(timespec='minutes')}: {problem.error}",
+            hint="Correct its OPTIONS or the account at the provider. The messages that wait are then sent: at the "
+            "next try after at most five minutes, or at once by `POST /notifications/staff/retry/`.",
+            id="shop_notify.W017",
+        )
+        for problem in SetupProblem.objects.open().order_by("alias")
+    ]
+
+
+def _may_read(databases: Sequence[str] | None, *models: type[Model]) -> bool:
+    """Whether the models' database is to be checked and has their tables: `migrate` checks it before it makes them."""
+    alias = router.db_for_read(models[0])
+    if alias not in (databases or ()):
+        return False
+    tables = {model._meta.db_table for model in models}
+    return tables.issubset(connections[alias].introspection.table_names())
 
 
 def _unknown_settings() -> Iterator[CheckMessage]:

@@ -116,7 +116,7 @@ def _phones(alias: str, notifier: Notifier) -> Iterator[CheckMessage]:
     except ImportError as error:
         yield Error(
             f"“{alias}” cannot check a phone number, so it sends nothing: {error}",
-            hint="pip install django-shop-notify[africastalking], which has phonenumberslite.",
+            hint="pip install django-shop-notify[sms], which has phonenumberslite.",
             id="shop_notify.E013",
         )
     except Exception as error:  # noqa: BLE001 - a site's notifier may raise anything

@@ -18,7 +18,7 @@ from shop_core.db.transactions import in_transaction
 
 from shop_notify.delivery import workers
 from shop_notify.exceptions import UnknownNotifier
-from shop_notify.models import Notification, State, Worker
+from shop_notify.models import Notification, SetupProblem, State, Worker
 from shop_notify.notifiers import registry
 
 LEASE = timedelta(seconds=120)
@@ -36,6 +36,8 @@ class Claim:
     token: uuid.UUID
     rows: list[Notification]
     until: datetime
+    is_trial: bool = False
+    """The provider has refused the set-up of the alias, and these messages show whether it still does."""
 
 
 def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
@@ -57,13 +59,15 @@ def claim(worker: Worker, *, without: Collection[str] = ()) -> Claim | None:
 @in_transaction(Notification)
 def _claim(worker: Worker, without: frozenset[str]) -> Claim | None:
     now = timezone.now()
-    excluded = without | workers.busy_aliases(worker, now)
+    retry_times = dict(SetupProblem.objects.open().values_list("alias", "retry_at"))
+    paused = {alias for alias, retry_at in retry_times.items() if retry_at > now}
+    excluded = without | workers.busy_aliases(worker, now) | paused
     due = Notification.objects.due(now).exclude(alias__in=excluded).in_order()
     alias = due.values_list("alias", flat=True).first()
     if alias is None:
         return None
     rows = _before_first_suspect(list(due.filter(alias=alias).lock()[: _batch_size(alias)]))
-    claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE)
+    claimed = Claim(alias, uuid.uuid4(), rows, now + LEASE, is_trial=alias in retry_times)
     Notification.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.SENDING,
         lease=claimed.token,

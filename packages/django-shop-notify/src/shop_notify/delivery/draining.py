@@ -11,10 +11,10 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 from shop_core.db.transactions import connection_of, outside_transaction
 
-from shop_notify.delivery import claiming, fallbacks, metering, reports, sending, settling, workers
+from shop_notify.delivery import claiming, fallbacks, metering, reports, sending, settling, setup_problems, workers
 from shop_notify.delivery.claiming import Claim
 from shop_notify.delivery.settling import Result
-from shop_notify.models import Notification, State, Worker
+from shop_notify.models import Attempt, Notification, State, Worker
 from shop_notify.notifiers.base import Notifier
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def _deliver_batch(claimed: Claim, worker: Worker, keep_going: Callable[[], bool
         # Another transaction, such as one that applies a delivery report, holds their locks for a moment.
         time.sleep(0.01)
         return 0
-    batch = sending.Batch.prepare(claimed)
+    batch, is_trial = sending.Batch.prepare(claimed), claimed.is_trial
     results = ResultBuffer(batch.notifier, claimed.until)
     try:
         for index, row in enumerate(claimed.rows):
@@ -72,8 +72,17 @@ def _deliver_batch(claimed: Claim, worker: Worker, keep_going: Callable[[], bool
                 claiming.release(claimed, claimed.rows[index:])
                 return index
             result = _attempt(batch, row)
+            refuses_setup = result is not None and result.outcome == Attempt.Outcome.SETUP
+            if result is not None and refuses_setup:
+                result = setup_problems.record(row, result)
             if result is not None:
                 results.add(row, result)
+            if refuses_setup:
+                claiming.release(claimed, claimed.rows[index + 1 :])
+                return index + 1
+            if is_trial and result is not None and result.outcome == Attempt.Outcome.ACCEPTED:
+                setup_problems.end(claimed.alias)
+                is_trial = False
     finally:
         results.flush()
     return len(claimed.rows)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from django.utils import timezone
 
 from shop_notify import outbox
+from shop_notify.delivery import setup_problems
 from shop_notify.exceptions import UnknownNotifier
 from shop_notify.models import Notification, State
 from shop_notify.notifiers import registry
@@ -25,6 +26,7 @@ def start_fallbacks() -> int:
     inserts nothing. Returns the number of originals.
     """
     now = timezone.now()
+    setup_problems.skip_for_fallbacks(now)
     due = Notification.objects.filter(fallback_at__lte=now, state__in=NOT_DELIVERED).order_by("fallback_at")[:BATCH]
     rows = list(due)
     outbox.put([*_fallbacks_of(rows)])

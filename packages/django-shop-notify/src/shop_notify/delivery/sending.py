@@ -12,13 +12,15 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from shop_notify import secret_values
-from shop_notify.delivery import metering
+from shop_notify.conf import app_settings
+from shop_notify.delivery import metering, setup_problems
 from shop_notify.delivery.claiming import Claim
 from shop_notify.delivery.settling import Result, backoff
 from shop_notify.exceptions import (
     AddressRefused,
     DeliveryFailure,
     PermanentFailure,
+    SetupFailure,
     TemporaryFailure,
     UnknownNotifier,
     UnknownOutcome,
@@ -93,6 +95,8 @@ class Batch:
         if skipped is not None:
             return skipped
         if self.notifier is None:
+            if row.alias in app_settings.NOTIFIERS:
+                return _setup_refused(SetupFailure(self.problem))
             return _temporary(row, TemporaryFailure(self.problem), Notifier.max_attempts)
         if row.attempts > self.notifier.max_attempts:
             return Result(state=State.DEAD, detail=_("The worker died at the last attempt."))
@@ -118,6 +122,8 @@ class Batch:
             return self._accepted_result(self._send(notifier, row, data), data)
         except (AddressRefused, PermanentFailure) as error:
             return _permanent(row, error)
+        except SetupFailure as error:
+            return _setup_refused(error)
         except TemporaryFailure as error:
             return _temporary(row, error, notifier.max_attempts)
         except UnknownOutcome as error:
@@ -138,7 +144,7 @@ class Batch:
         if row.group and (row.recipient_key, row.group, row.alias) in self.muted:
             return Result(state=State.SKIPPED, detail=_("The recipient has muted these messages."), is_muted=True)
         if row.expires_at is not None and row.expires_at <= timezone.now():
-            return Result(state=State.SKIPPED, detail=_("The message has expired."))
+            return _expired(row)
         if suppressions.stored_form(row.address) in self.suppressed:
             return Result(state=State.SKIPPED, detail=_("The address is suppressed."))
         return None
@@ -216,6 +222,24 @@ def message_of(
         html=content.html,
         context=row.context,
         headers=unsubscribing.headers(row),
+    )
+
+
+def _expired(row: Notification) -> Result:
+    """Skip an expired message; give it up, for staff to see and retry, if it waited because of a wrong set-up."""
+    if setup_problems.had_problem(row):
+        text = _("It expired while the provider refused the set-up of the notifier. Retry it if it is still useful.")
+        return Result(state=State.DEAD, detail=text)
+    return Result(state=State.SKIPPED, detail=_("The message has expired."))
+
+
+def _setup_refused(error: SetupFailure) -> Result:
+    """The result that ``setup_problems.record`` handles."""
+    return Result(
+        state=State.QUEUED,
+        outcome=Attempt.Outcome.SETUP,
+        detail=str(error),
+        provider_code=error.provider_code,
     )
 
 

@@ -66,7 +66,7 @@ def settle(row: Notification, result: Result) -> bool:
     with transaction.atomic(using=connection_of(Notification).alias):
         held_lease = bool(queries.write_results([(row, changes)]))
         applied = changes if held_lease else _record_late_success(row, changes)
-        queries.insert_attempts(_attempts([(row, result)], now))
+        queries.insert_attempts(attempts_of([(row, result)], now))
     _apply(row, applied)
     return held_lease
 
@@ -105,7 +105,7 @@ def _settle_together(results: Sequence[tuple[Notification, Result]]) -> bool:
     now = timezone.now()
     changed = [(row, _changes(row, result, now)) for row, result in results]
     try:
-        _write(changed, _attempts(results, now))
+        _write(changed, attempts_of(results, now))
     except (DataError, IntegrityError, _LeaseLost):
         return False
     for row, changes in changed:
@@ -132,7 +132,8 @@ def _apply(row: Notification, changes: Mapping[str, Any]) -> None:
         announce(row)
 
 
-def _attempts(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[dict[str, Any]]:
+def attempts_of(results: Iterable[tuple[Notification, Result]], now: datetime) -> Iterator[dict[str, Any]]:
+    """The values of the attempts to store: those of results with an outcome."""
     for row, result in results:
         if result.outcome:
             yield {

@@ -27,6 +27,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="SetupProblem",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("alias", models.CharField(max_length=50, unique=True)),
+                ("error", models.CharField(help_text="Masked.", max_length=500)),
+                ("began_at", models.DateTimeField()),
+                ("retry_at", models.DateTimeField(help_text="When the next message is tried.")),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                "verbose_name": "problem of a set-up",
+                "verbose_name_plural": "problems of set-ups",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("ended_at", None)), fields=["alias"], name="shop_notify_setup_open"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="RouteFailure",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -215,6 +235,7 @@ class Migration(migrations.Migration):
                             ("accepted", "accepted"),
                             ("temporary", "to be tried again"),
                             ("permanent", "refused"),
+                            ("setup", "set-up refused"),
                             ("unknown", "outcome unknown"),
                         ],
                         max_length=10,

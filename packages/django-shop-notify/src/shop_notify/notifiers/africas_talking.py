@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from shop_notify.conf import app_settings
-from shop_notify.exceptions import AddressRefused, PermanentFailure, ReportRefused, TemporaryFailure, UnknownOutcome
-from shop_notify.notifiers.base import Message, Notifier, Receipt, Report, require_secret
+from shop_notify.exceptions import PermanentFailure, ReportRefused, SetupFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.notifiers.base import Message, Receipt, Report, require_secret
 from shop_notify.notifiers.http import failure_for
+from shop_notify.notifiers.sms import SmsNotifier
 from shop_notify.segments import count_segments
 
 logger = logging.getLogger(__name__)
 
 ACCEPTED = frozenset({100, 101, 102})  # Processed, Sent, Queued
-RETRYABLE = frozenset({405, 500, 501, 502})  # InsufficientBalance and the gateway's own errors
-REFUSED = frozenset({401, 402, 403, 404, 406, 407, 409})
+RETRYABLE = frozenset({500, 501, 502})  # the gateway's own errors
+SETUP = frozenset({402, 405})  # InvalidSenderId, InsufficientBalance
+REFUSED = frozenset({401, 403, 404, 406, 407, 409})
+SETUP_MESSAGES = ("InvalidSenderId", "InsufficientBalance")
+"""Messages of a response without recipients, which refuse the set-up."""
 OPTED_OUT = frozenset({406})  # UserInBlacklist
 
 REPORT_STATES: Mapping[str, str] = {
@@ -40,22 +41,15 @@ REPORT_STATES: Mapping[str, str] = {
     "AbsentSubscriber": "failed",
     "Expired": "failed",
 }
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
-class AfricasTalkingNotifier(Notifier):
+class AfricasTalkingNotifier(SmsNotifier):
     """Sends SMS. The username ``sandbox`` selects the sandbox; ``base_url`` selects another host, for tests.
 
     ``report_secret`` is the last part of the delivery-report URL, since the gateway signs nothing.
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
     """
 
-    channel = "sms"
-    address_field = "phone"
-    max_attempts = 4
-    expires_after = timedelta(hours=24)
-    is_metered = True
-    max_text = 918  # six segments
     secret_options = frozenset({"api_key", "report_secret"})
 
     def __init__(
@@ -69,12 +63,11 @@ class AfricasTalkingNotifier(Notifier):
         report_secret: str = "",
         repeat_unknown: bool = False,
     ) -> None:
-        super().__init__(alias=alias)
+        super().__init__(alias=alias, repeat_unknown=repeat_unknown)
         if not username or not api_key:
             raise ValueError(_("“username” and “api_key” are required."))
         self.sender = sender or None
         self.report_secret = report_secret
-        self.repeats_unknown = repeat_unknown
         self._client = self._make_client(username, api_key, base_url)
 
     def _make_client(self, username: str, api_key: str, base_url: str) -> Any:
@@ -83,9 +76,6 @@ class AfricasTalkingNotifier(Notifier):
         except ImportError as error:
             raise ValueError(_("Install the SDK with `pip install django-shop-notify[africastalking]`.")) from error
         return SmsClient(username, api_key, base_url=base_url)
-
-    def check_address(self, address: str) -> None:
-        check_phone(address, app_settings.PHONE_REGIONS)
 
     def send(self, message: Message) -> Receipt:
         text = message.text.strip()
@@ -122,32 +112,12 @@ class AfricasTalkingNotifier(Notifier):
         ]
 
 
-def check_phone(address: str, regions: Iterable[str]) -> None:
-    """Accept only valid E.164 numbers of these countries, without premium-rate numbers.
-
-    Raises:
-        AddressRefused: the message names the reason.
-    """
-    import phonenumbers
-
-    if not _E164.fullmatch(address):
-        raise AddressRefused(_("This is not a phone number in E.164 form, such as +254711000001."))
-    number = phonenumbers.parse(address)
-    if not phonenumbers.is_valid_number(number):
-        raise AddressRefused(_("This phone number is not valid."))
-    region = phonenumbers.region_code_for_number(number) or "?"
-    if region not in regions:
-        raise AddressRefused(_('The country %(region)s is not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region})
-    costly = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
-    if phonenumbers.number_type(number) in costly:
-        raise AddressRefused(_("Messages are not sent to premium-rate numbers."))
-
-
 def read_response(status: int, body: str, retry_after: str | None, *, text: str) -> Receipt:
     """Turn the gateway's response into a receipt or a failure, by the recipient's status code.
 
     Raises:
-        TemporaryFailure, PermanentFailure, UnknownOutcome: by the recipient's code, or else the HTTP status.
+        TemporaryFailure, SetupFailure, PermanentFailure, UnknownOutcome: by the recipient's code, or else the HTTP
+            status.
     """
     if 300 <= status < 400:
         logger.error(
@@ -162,6 +132,8 @@ def read_response(status: int, body: str, retry_after: str | None, *, text: str)
     if recipients is None:
         raise UnknownOutcome(_("The gateway's response could not be read."), provider_code=str(status))
     if not recipients:
+        if any(known.lower() in gateway_message.replace(" ", "").lower() for known in SETUP_MESSAGES):
+            raise SetupFailure(gateway_message, provider_code=str(status))
         raise PermanentFailure(gateway_message or _("The gateway accepted no recipient."), provider_code=str(status))
     return _read_recipient(recipients[0], text=text)
 
@@ -192,6 +164,8 @@ def _read_recipient(recipient: Any, *, text: str) -> Receipt:
             currency=currency,
             response={key: recipient.get(key) for key in ("statusCode", "status", "number", "cost", "messageId")},
         )
+    if code in SETUP:
+        raise SetupFailure(status, provider_code=str(code))
     if code in RETRYABLE:
         raise TemporaryFailure(status, provider_code=str(code))
     if code in REFUSED:

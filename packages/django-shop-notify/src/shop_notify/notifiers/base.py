@@ -9,9 +9,12 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from shop_notify.conf import app_settings
 from shop_notify.exceptions import ReportRefused
 
 
@@ -115,6 +118,7 @@ class Notifier:
 
         Raises:
             TemporaryFailure: nothing was sent, and another attempt may succeed.
+            SetupFailure: nothing was sent, because the provider refuses the key, the sender or the account.
             PermanentFailure: nothing was sent, and another attempt would be refused too.
             UnknownOutcome: it may have been sent.
         """
@@ -128,6 +132,16 @@ class Notifier:
         """
         raise ReportRefused(_("This notifier takes no delivery reports."))
 
+    @property
+    def report_url(self) -> str:
+        """The absolute URL of this alias's delivery reports, to give to a provider that takes it with each message.
+
+        It consists of ``BASE_URL``, the path of ``shop_notify.urls``, and ``report_secret`` if the notifier has one.
+        Empty without ``BASE_URL``, without these URLs, or if the notifier reads no reports.
+        """
+        secret = str(getattr(self, "report_secret", "") or "")
+        return absolute_report_url(self.alias, secret) if self.takes_reports() else ""
+
     def answer_challenge(self, request: HttpRequest) -> HttpResponse | None:  # noqa: ARG002
         """The response to a provider that verifies the URL before it uses it; None for any other request."""
         return None
@@ -140,6 +154,16 @@ class Notifier:
     def awaits_reports(self) -> bool:
         """Whether delivery reports may arrive; if so, one may arrive before the result is recorded."""
         return self.takes_reports()
+
+
+def absolute_report_url(alias: str, secret: str = "") -> str:
+    """The URL of an alias's delivery reports; empty without ``BASE_URL``, or if ROOT_URLCONF does not have it."""
+    if not app_settings.BASE_URL or not getattr(settings, "ROOT_URLCONF", ""):
+        return ""
+    try:
+        return app_settings.BASE_URL + reverse("shop_notify:report", args=[alias, secret] if secret else [alias])
+    except NoReverseMatch:
+        return ""
 
 
 def require_secret(request: HttpRequest, expected: str) -> None:

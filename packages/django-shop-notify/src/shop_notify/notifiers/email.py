@@ -17,9 +17,21 @@ from django.utils.encoding import punycode
 from django.utils.translation import gettext as _
 from shop_core.addresses import delivery_problem, supports_utf8
 
-from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.exceptions import (
+    AddressRefused,
+    DeliveryFailure,
+    PermanentFailure,
+    SetupFailure,
+    TemporaryFailure,
+    UnknownOutcome,
+)
 from shop_notify.notifiers.base import Message, Notifier, Receipt
 from shop_notify.notifiers.http import failure_for
+
+SETUP_CODES = frozenset({530, 534, 535, 538})
+"""The server requires a log-in, another way to log in, other credentials or encryption (RFC 4954, section 6)."""
+SENDER_CODES = frozenset({550, 551, 553, 554})
+"""Codes with which a server refuses the sender at MAIL FROM, before it knows recipient and text."""
 
 
 class EmailNotifier(Notifier):
@@ -91,25 +103,40 @@ class _Mail(EmailMultiAlternatives):
 
 @contextmanager
 def _as_delivery_failures() -> Iterator[None]:
-    """Turn mail errors into failures: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown."""
+    """Turn mail errors into failures: 4xx is temporary, 5xx permanent (RFC 5321, 4.2.1), a lost connection unknown.
+
+    A refused log-in or sender refuses the set-up.
+    """
     try:
         yield
-    except smtplib.SMTPRecipientsRefused as error:
-        raise _failure_by_code(*next(iter(error.recipients.values()))) from error
-    except smtplib.SMTPAuthenticationError as error:
-        raise TemporaryFailure(_("The mail server refuses the log-in."), provider_code=str(error.smtp_code)) from error
-    except smtplib.SMTPConnectError as error:
-        raise TemporaryFailure(str(error), provider_code=str(error.smtp_code)) from error
-    except smtplib.SMTPResponseException as error:
-        raise _failure_by_code(error.smtp_code, error.smtp_error) from error
-    except smtplib.SMTPServerDisconnected as error:
-        raise UnknownOutcome(_("The mail server closed the connection.")) from error
-    except smtplib.SMTPNotSupportedError as error:
-        raise PermanentFailure(str(error)) from error
+    except smtplib.SMTPException as error:
+        raise _smtp_failure(error) from error
     except TimeoutError as error:
         raise UnknownOutcome(_("The mail server did not respond in time.")) from error
     except Exception as error:
         raise _failure_by_exception(error) from error
+
+
+def _smtp_failure(error: smtplib.SMTPException) -> Exception:
+    match error:
+        case smtplib.SMTPRecipientsRefused():
+            return _failure_by_code(*next(iter(error.recipients.values())))
+        case smtplib.SMTPAuthenticationError():
+            failure = SetupFailure if error.smtp_code >= 500 else TemporaryFailure
+            return failure(_("The mail server refuses the log-in."), provider_code=str(error.smtp_code))
+        case smtplib.SMTPSenderRefused() if error.smtp_code in SENDER_CODES:
+            return SetupFailure(_text(error.smtp_error), provider_code=str(error.smtp_code))
+        case smtplib.SMTPConnectError():
+            return TemporaryFailure(str(error), provider_code=str(error.smtp_code))
+        case smtplib.SMTPResponseException():
+            return _failure_by_code(error.smtp_code, error.smtp_error)
+        case smtplib.SMTPServerDisconnected():
+            return UnknownOutcome(_("The mail server closed the connection."))
+        case smtplib.SMTPNotSupportedError():
+            # smtplib raises it if the server lacks the encryption or the log-in, and for an address it cannot send to.
+            is_setup = str(error).startswith(("STARTTLS", "SMTP AUTH"))
+            return (SetupFailure if is_setup else PermanentFailure)(str(error))
+    return _failure_by_exception(error)
 
 
 def _failure_by_exception(error: Exception) -> Exception:
@@ -125,8 +152,14 @@ def _failure_by_exception(error: Exception) -> Exception:
     return PermanentFailure(str(error)) if isinstance(error, ValueError) else error
 
 
-def _failure_by_code(code: int, reply: bytes | str) -> TemporaryFailure | PermanentFailure:
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+def _text(reply: bytes | str) -> str:
+    return reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+
+
+def _failure_by_code(code: int, reply: bytes | str) -> DeliveryFailure:
+    text = _text(reply)
+    if code in SETUP_CODES:
+        return SetupFailure(text, provider_code=str(code))
     if 400 <= code < 500:
         return TemporaryFailure(text, provider_code=str(code))
     # RFC 3463: 5.1.x is about the address itself.

@@ -6,24 +6,20 @@ import base64
 import binascii
 import hashlib
 import hmac
-import http.client
 import ipaddress
 import json
 import socket
-import ssl
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.utils.translation import gettext as _
 
-from shop_notify.exceptions import AddressRefused, PermanentFailure, TemporaryFailure, UnknownOutcome
+from shop_notify.exceptions import AddressRefused, PermanentFailure, SetupFailure, TemporaryFailure
+from shop_notify.notifiers import http
 from shop_notify.notifiers.base import Message, Notifier, Receipt
-from shop_notify.notifiers.http import MAX_RESPONSE_BYTES, Deadline, retry_after_seconds
 
 WALL_SECONDS = 10.0
 
@@ -33,6 +29,7 @@ class WebhookNotifier(Notifier):
 
     While a secret (``whsec_...``) is being replaced, list both: each signs every message. Only https and public
     addresses are allowed, except for the hosts in ``private_hosts``. An endpoint that responds with 410 is suppressed.
+    If the endpoint of ``url`` responds with 401 or 403, the set-up is wrong: messages wait until it accepts one.
     """
 
     channel = "webhook"
@@ -43,12 +40,13 @@ class WebhookNotifier(Notifier):
         *,
         alias: str,
         secrets: Sequence[str],
-        url: str = "",  # noqa: ARG002 - address_of reads it
+        url: str = "",
         private_hosts: Sequence[str] = (),
     ) -> None:
         super().__init__(alias=alias)
         if isinstance(secrets, str) or not secrets:
             raise ValueError(_("“secrets” must be a list of at least one secret."))
+        self.url = url
         self.private_hosts = frozenset(private_hosts)
         self._keys = [_signing_key(secret) for secret in secrets]
 
@@ -61,17 +59,19 @@ class WebhookNotifier(Notifier):
 
     def send(self, message: Message) -> Receipt:
         try:
-            url = self._parse(message.to)
+            self._parse(message.to)
         except AddressRefused as error:
             raise PermanentFailure(str(error)) from error
         body = _body(message)
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": "django-shop-notify",
             **self._signature_headers(message.id, body),
         }
-        status, retry_after = self._post(url, body, headers)
-        if 200 <= status < 300:
+        response = http.request(
+            "POST", message.to, body=body, headers=headers, seconds=WALL_SECONDS, connect=self._dial
+        )
+        status = response.status
+        if response.is_success:
             return Receipt(provider_id=message.id, provider_code=str(status), response={"status": status})
         if status == 410:
             raise PermanentFailure(_("The endpoint is gone."), provider_code="410", suppress="gone")
@@ -79,10 +79,12 @@ class WebhookNotifier(Notifier):
             raise PermanentFailure(
                 _("The endpoint responded with a redirect, which is not followed."), provider_code=str(status)
             )
+        if status in http.SETUP_STATUSES and message.to == self.url:
+            # The address of the settings, not that of one recipient.
+            raise SetupFailure(f"HTTP {status}", provider_code=str(status))
         # The specification asks senders to retry after any status but 2xx, since endpoints are often repaired.
-        raise TemporaryFailure(
-            f"HTTP {status}", provider_code=str(status), retry_after=retry_after_seconds(retry_after)
-        )
+        wait = http.retry_after_seconds(response.headers.get("retry-after"))
+        raise TemporaryFailure(f"HTTP {status}", provider_code=str(status), retry_after=wait)
 
     def _parse(self, address: str) -> SplitResult:
         try:
@@ -107,27 +109,11 @@ class WebhookNotifier(Notifier):
             "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
         }
 
-    def _post(self, url: SplitResult, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
-        until = time.monotonic() + WALL_SECONDS
-        raw = self._dial(url, until)
-        with raw, Deadline(raw, until - time.monotonic()), closing(_http_connection_on(raw, url)) as connection:
-            try:
-                target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-                connection.request("POST", target, body, dict(headers))
-                response = connection.getresponse()
-                if time.monotonic() >= until:
-                    # The deadline closed the connection before the end of the headers, which then look complete.
-                    raise UnknownOutcome(_("The endpoint did not respond in time."))
-                _drain(response, until)
-            except (OSError, http.client.HTTPException) as error:
-                raise UnknownOutcome(_("The endpoint did not respond properly.")) from error
-            return response.status, response.getheader("Retry-After")
-
     def _dial(self, url: SplitResult, until: float) -> socket.socket:
         """A connection to a checked address. The name is resolved only once: a second result could differ."""
         try:
-            address = self._resolve(url.hostname or "", _port(url))
-            return socket.create_connection((address, _port(url)), timeout=max(0.1, until - time.monotonic()))
+            address = self._resolve(url.hostname or "", http.port_of(url))
+            return socket.create_connection((address, http.port_of(url)), timeout=max(0.1, until - time.monotonic()))
         except OSError as error:
             raise TemporaryFailure(_("The endpoint cannot be reached.")) from error
 
@@ -139,31 +125,6 @@ class WebhookNotifier(Notifier):
         if host not in self.private_hosts and not all(is_public(address) for address in addresses):
             raise PermanentFailure(_("The endpoint's address is not public."), provider_code="private")
         return addresses[0]
-
-
-def _port(url: SplitResult) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
-
-
-def _http_connection_on(raw: socket.socket, url: SplitResult) -> http.client.HTTPConnection:
-    """HTTP, or HTTPS with TLS, on an open socket."""
-    host = url.hostname or ""
-    connection = http.client.HTTPConnection(host, _port(url))
-    connection.sock = raw
-    if url.scheme == "https":
-        # The default port is left out of the Host header.
-        connection.default_port = 443
-        try:
-            connection.sock = _tls().wrap_socket(raw, server_hostname=host)
-        except OSError as error:
-            raise TemporaryFailure(_("There is no secure connection to the endpoint.")) from error
-    return connection
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Created once: loading the certificate authorities takes longer than sending a message."""
-    return ssl.create_default_context()
 
 
 def is_public(address: str) -> bool:
@@ -198,12 +159,3 @@ def _body(message: Message) -> bytes:
         "data": {"subject": message.subject, "text": message.text, **message.context},
     }
     return json.dumps(data, separators=(",", ":")).encode()
-
-
-def _drain(response: http.client.HTTPResponse, until: float) -> None:
-    """Read at most ``MAX_RESPONSE_BYTES`` of the response, which is not used."""
-    size = 0
-    while chunk := response.read1(4096):
-        size += len(chunk)
-        if size > MAX_RESPONSE_BYTES or time.monotonic() >= until:
-            return

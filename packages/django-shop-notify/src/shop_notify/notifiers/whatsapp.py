@@ -8,14 +8,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from shop_notify.conf import app_settings
 from shop_notify.exceptions import PermanentFailure, UnknownOutcome
-from shop_notify.notifiers.africas_talking import check_phone
-from shop_notify.notifiers.base import Message, Notifier, Receipt
+from shop_notify.notifiers.base import Message, Receipt
 from shop_notify.notifiers.http import failure_for
+from shop_notify.notifiers.sms import SmsNotifier
 
 
-class AfricasTalkingWhatsAppNotifier(Notifier):
+class AfricasTalkingWhatsAppNotifier(SmsNotifier):
     """Sends text by WhatsApp from ``wa_number``, or the approved template of the event, if ``templates`` has one.
 
     ``templates`` is ``{event: {"id": template id, "values": [payload keys]}}``. WhatsApp accepts
@@ -23,12 +22,9 @@ class AfricasTalkingWhatsAppNotifier(Notifier):
     """
 
     channel = "whatsapp"
-    address_field = "phone"
-    max_attempts = 4
-    is_metered = True
+    expires_after = None
     max_text = 4096
     secret_options = frozenset({"api_key"})
-    repeats_unknown = False
 
     def __init__(
         self,
@@ -50,9 +46,6 @@ class AfricasTalkingWhatsAppNotifier(Notifier):
         self.wa_number = wa_number
         self.templates = templates or {}
         self._client = WhatsappClient(username, api_key, base_url=base_url)
-
-    def check_address(self, address: str) -> None:
-        check_phone(address, app_settings.PHONE_REGIONS)
 
     def send(self, message: Message) -> Receipt:
         template = self.templates.get(message.event)

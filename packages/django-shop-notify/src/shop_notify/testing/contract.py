@@ -16,6 +16,7 @@ from shop_notify.exceptions import (
     DeliveryFailure,
     PermanentFailure,
     ReportRefused,
+    SetupFailure,
     TemporaryFailure,
     UnknownOutcome,
 )
@@ -27,6 +28,7 @@ FAILURES: Mapping[str, type[DeliveryFailure]] = {
     "temporary": TemporaryFailure,
     "permanent": PermanentFailure,
     "rate_limit": TemporaryFailure,
+    "unauthorised": SetupFailure,
     "refuse": TemporaryFailure,
     "time_out": UnknownOutcome,
     "nonsense": UnknownOutcome,
@@ -59,9 +61,9 @@ class NotifierContract:
     address: ClassVar[str]
     bad_addresses: ClassVar[tuple[str, ...]] = ()
     modes: ClassVar[frozenset[str]] = frozenset(FAILURES)
-    """How the provider can fail: ``temporary``, ``permanent``, ``rate_limit``, ``refuse`` (no connection),
-    ``time_out`` (no response), ``nonsense`` (an unreadable response). Leave out the modes that cannot occur;
-    ``accept`` is always needed.
+    """How the provider can fail: ``temporary``, ``permanent``, ``rate_limit``, ``unauthorised`` (it refuses the key or
+    the sender), ``refuse`` (no connection), ``time_out`` (no response), ``nonsense`` (an unreadable response). Leave
+    out the modes that cannot occur; ``accept`` is always needed.
     """
     sends_idempotency_key: ClassVar[bool] = False
     """The notifier sends an idempotency key, and ``received`` returns it as ``key``."""
@@ -155,12 +157,16 @@ class NotifierContract:
 
     # Failing
 
-    def test_every_failure_is_one_of_the_three(self, notifier: Notifier, transport: Transport) -> None:
+    def test_every_failure_is_one_of_the_four(self, notifier: Notifier, transport: Transport) -> None:
         for mode in self._in_order(self.modes):
             transport.behave(mode)
             failure = self._failure(notifier, mode)
             assert isinstance(failure, FAILURES[mode]), (
                 f"“{mode}” must raise {FAILURES[mode].__name__}; the notifier raised {failure!r}."
+            )
+            assert mode == "unauthorised" or not isinstance(failure, SetupFailure), (
+                f"“{mode}” concerns one message, and {failure!r} would hold all of them. Raise SetupFailure only if "
+                "the provider would refuse every message."
             )
             wait = getattr(failure, "retry_after", None)
             assert wait is None or isinstance(wait, int | float), f"retry_after must be a number, not {wait!r}."

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -9,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.managers import OrderEventManager
+from shop_orders.managers import OrderEventQuerySet
 from shop_orders.models.orders import Order
 
 
@@ -46,10 +45,7 @@ class OrderEvent(models.Model):
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now, editable=False)
     last_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)
 
-    order_id: int
-    actor_id: Any
-
-    objects: ClassVar[OrderEventManager] = OrderEventManager()
+    objects = OrderEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("order event")

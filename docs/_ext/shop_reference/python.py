@@ -95,6 +95,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "outbox": "put resend resend_once retry retry_dead",
         "delivery": "wake_up deliver_due start_fallbacks receive_reports",
         "notifiers": "get_notifier installed",
+        "notifiers.http": "request failure_for retry_after_seconds",
         "queues": "wake",
         "history": "deliveries label",
         "messages": "Preview preview_signal preview_notification render validate_override sample_values",

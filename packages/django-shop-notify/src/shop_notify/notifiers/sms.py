@@ -1,0 +1,61 @@
+"""The base of notifiers that send SMS: phones, limits, and what an unknown outcome means for a message that costs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import ClassVar
+
+from django.utils.translation import gettext as _
+
+from shop_notify.conf import app_settings
+from shop_notify.exceptions import AddressRefused
+from shop_notify.notifiers.base import Notifier
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+
+
+class SmsNotifier(Notifier):
+    """Base of notifiers that send SMS, or other paid messages to phones. A subclass implements ``send``.
+
+    Messages go to the recipient's ``phone``, in the countries of ``PHONE_REGIONS`` and within ``SMS_LIMITS``. A
+    message whose outcome is unknown is not sent again; with ``repeat_unknown``, an option for the settings, it is,
+    once.
+    """
+
+    channel = "sms"
+    address_field = "phone"
+    max_attempts = 4
+    expires_after: ClassVar[timedelta | None] = timedelta(hours=24)
+    is_metered = True
+    max_text = 918  # six segments
+
+    def __init__(self, *, alias: str, repeat_unknown: bool = False) -> None:
+        super().__init__(alias=alias)
+        self.repeats_unknown = repeat_unknown
+
+    def check_address(self, address: str) -> None:
+        """Accept valid E.164 numbers of the countries in ``PHONE_REGIONS``."""
+        check_phone(address, app_settings.PHONE_REGIONS)
+
+
+def check_phone(address: str, regions: Iterable[str]) -> None:
+    """Accept only valid E.164 numbers of these countries, without premium-rate numbers.
+
+    Raises:
+        AddressRefused: the message names the reason.
+    """
+    import phonenumbers
+
+    if not _E164.fullmatch(address):
+        raise AddressRefused(_("This is not a phone number in E.164 form, such as +254711000001."))
+    number = phonenumbers.parse(address)
+    if not phonenumbers.is_valid_number(number):
+        raise AddressRefused(_("This phone number is not valid."))
+    region = phonenumbers.region_code_for_number(number) or "?"
+    if region not in regions:
+        raise AddressRefused(_('The country %(region)s is not in SHOP_NOTIFY["PHONE_REGIONS"].') % {"region": region})
+    costly = {phonenumbers.PhoneNumberType.PREMIUM_RATE, phonenumbers.PhoneNumberType.SHARED_COST}
+    if phonenumbers.number_type(number) in costly:
+        raise AddressRefused(_("Messages are not sent to premium-rate numbers."))

@@ -1,1 +1,0 @@
-"""A small shop with a product source, payment provider, notifier and pricing hook of its own, typed strictly."""
