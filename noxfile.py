@@ -85,7 +85,10 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check the types of the four packages, the example and the bench with mypy, strictly."""
+    """Check the types of the four packages, the example and the bench with mypy, strictly.
+
+    Then those of a shop on the packages as its authors would, with the plugin of django-stubs and without it.
+    """
     install(
         session,
         "-r",
@@ -102,24 +105,29 @@ def types(session: nox.Session) -> None:
     ]
     sources += ["example_project/drawings", "bench"]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
+    with session.chdir("tests/typed"):
+        for name in ("mypy.ini", "mypy_with_plugin.ini"):
+            session.run("mypy", "--config-file", name, "--cache-dir", f"../../.mypy_cache/{name}", "bakery")
 
 
 @nox.session(python=NEWEST)
 def docs(session: nox.Session) -> None:
-    """Build the documentation into docs/_build/html, every warning an error."""
-    install(
-        session,
-        "sphinx",
-        "furo",
-        "myst-parser",
-        "pytest",
-        "hypothesis",
-        "-r",
-        "example_project/requirements.txt",
-        *editable(*APPS),
-    )
+    """Build the documentation into docs/_build/html, every warning an error, and test its search."""
+    install(session, "sphinx", "furo", "myst-parser", "pytest")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    session.run("python", "-m", "pytest", "-q", "docs/tests")
     session.log("Open docs/_build/html/index.html.")
+
+
+@nox.session(python=NEWEST)
+def reference(session: nox.Session) -> None:
+    """Write the OpenAPI document and the generated pages of docs/reference again, after a change of public names."""
+    install(session, "-r", "example_project/requirements.txt", "openapi-spec-validator", "pytest", *editable(*APPS))
+    snapshot = ["-k", "matches_the_snapshot", "tests/test_openapi.py"]
+    session.run(
+        "python", "-m", "pytest", "-q", "-c", "tests/pytest.ini", *snapshot, env={"SHOP_TEST_SNAPSHOT": "write"}
+    )
+    session.run("python", "docs/write_reference.py")
 
 
 @nox.session(python=NEWEST)

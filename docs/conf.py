@@ -1,19 +1,14 @@
 """How Sphinx builds the documentation: MyST pages, the furo theme, no request to anywhere."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent / "_ext"))
-
 project = "django-shop"
 author = "The django-shop maintainers"
 copyright = "2026, the django-shop maintainers"
 version = release = "0.1"
 
-extensions = ["myst_parser", "shop_reference"]
+extensions = ["myst_parser"]
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build"]
 nitpicky = True
 
 html_theme = "furo"

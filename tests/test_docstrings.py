@@ -12,7 +12,7 @@ from pathlib import Path
 from django.contrib.admin import ModelAdmin
 from shop_orders.product_sources import ProductSource
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs/_ext"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
 from shop_reference.extension_points import CLASSES
 from shop_reference.python import CORE, FUNCTIONS
 

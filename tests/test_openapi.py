@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from config.api import api
+from config.docs import MEANINGS
 from openapi_spec_validator import validate
+from shop_core.exceptions import ShopError
+from shop_orders.exceptions import CheckoutRefused
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -79,3 +82,22 @@ def test_no_response_shows_a_database_key(document):
         if name in {"id", "pk"} and value.get("type") == "integer"
     }
     assert names == set()
+
+
+def test_document_names_every_documented_code_of_a_problem(document):
+    """Typed clients get a union. ``error`` is the code of any other status that a host's authentication has."""
+    codes = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert codes == sorted(set(codes))
+    assert set(codes) - {"error"} == set(MEANINGS)
+
+
+def test_document_names_the_codes_of_the_hosts_own_errors(document):
+    class NoPork(CheckoutRefused):
+        code = "no_pork"
+
+    try:
+        again = api.get_openapi_schema(path_prefix="/api/v1/")
+    finally:
+        ShopError.codes.discard(NoPork.code)
+    before = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+    assert set(again["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]) == {*before, "no_pork"}

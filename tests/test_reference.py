@@ -18,7 +18,7 @@ from shop_orders import crediting
 from shop_orders.models import Payment, PaymentStatus
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "docs/_ext"))
+sys.path.insert(0, str(ROOT / "docs"))
 import shop_reference  # noqa: E402
 
 PARTS_OF_A_COMPILED_QUERY = {"Parameter", "Slot", "Statement"}
@@ -27,8 +27,7 @@ SOURCES = {name: next(ROOT.glob(f"packages/*/src/{name}")) for name in shop_refe
 
 @cache
 def page(name):
-    """The page as Sphinx reads it."""
-    return shop_reference.fill((ROOT / f"docs/reference/{name}.md").read_text(encoding="utf-8"))
+    return (ROOT / f"docs/reference/{name}.md").read_text(encoding="utf-8")
 
 
 def names_in_code(file, pattern):
@@ -39,10 +38,27 @@ def names_in_code(file, pattern):
                 yield package, name
 
 
+def chapter(text, title):
+    return text.partition(f"### {title}\n")[2].partition("\n### ")[0]
+
+
 @cache
 def openapi():
     """The committed OpenAPI document, which test_openapi.py compares with the code."""
     return json.loads((ROOT / "tests/openapi.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", [*shop_reference.pages()], ids=lambda path: path.stem)
+def test_committed_page_is_what_the_code_generates(path):
+    """After an intended change: ``nox -s reference``, or ``python docs/write_reference.py``."""
+    text = path.read_text(encoding="utf-8")
+    assert shop_reference.END in text
+    assert shop_reference.fill(text) == text
+
+
+def test_a_page_has_one_generated_part():
+    marks = [path.name for path in (ROOT / "docs").rglob("*.md") if "<!-- reference: " in path.read_text("utf-8")]
+    assert sorted(marks) == sorted(path.name for path in shop_reference.pages())
 
 
 def test_reference_lists_every_setting():
@@ -50,6 +66,12 @@ def test_reference_lists_every_setting():
     assert len(found) > 40
     chapters = {part.partition("\n")[0]: part for part in page("settings").split("\n## ")}
     assert [name for package, name in found if f"\n| `{name}` |" not in chapters[package.upper()]] == []
+
+
+def test_defaults_of_settings_are_not_those_of_a_site():
+    text = page("settings")
+    assert "default: `'shop_notify.queues.inline'` |" in text
+    assert not re.search(r"storefront\.|django_q2'", text)
 
 
 def test_reference_lists_every_signal():
@@ -154,9 +176,7 @@ def test_reference_lists_every_function_that_the_docs_call():
     missing = {
         (module, function)
         for module, function in called
-        if not any(
-            f"\n`{function}(" in text.partition(f"### {name}\n")[2].partition("\n### ")[0] for name in modules[module]
-        )
+        if not any(f"\n- `{function}(" in chapter(text, name) for name in modules[module])
     }
     assert missing == set()
 

@@ -96,6 +96,7 @@ STEPS = [
     gettext_noop("Reason"),
     gettext_noop("What you saw on the provider's page."),
     gettext_noop("Dispute resolved: the provider took back %(amount)s %(currency)s. %(reason)s"),
+    gettext_noop("%(amount)s %(currency)s of it was not credited, because the customer did not owe that much."),
     gettext_noop("This dispute is not held for review, or was resolved already."),
     gettext_noop("Several disputes are held. Enter the reference of one: %s"),
     gettext_noop("Enter an amount of at least 0, and what the provider's page shows as the reason."),

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
-from shop_orders import payments
+from shop_orders import lifecycle, payments
 from shop_orders.admin import possible_steps
 from shop_orders.exceptions import InvalidInput, InvalidTransition, RefundTooLarge
 from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent
@@ -245,3 +245,50 @@ def test_money_of_a_dispute_is_not_missing_in_a_total_of_refunds(paid, memory_pr
     make_due()
     payments.reconcile()
     assert memory_provider.calls == ["fetch"]
+
+
+def events_of(order):
+    return list(order.events.filter(kind="payment_disputed").order_by("id").values_list("message", flat=True))
+
+
+def owe_again(order_id):
+    """The customer pays a cancelled order again, and later owes 10.00 of it."""
+    payments.record_payment(order_id, amount=Decimal(25), provider="bank", notify=False)
+    lifecycle.reinstate(order_id)
+    payments.refund(order_id, amount=Decimal(10), credit=False)
+
+
+def test_lost_dispute_is_decided_once_even_if_nothing_was_owed_then(paid):
+    """The cancellation had credited the whole order."""
+    lifecycle.cancel(paid.order_id)
+    check(paid, listed_as(status="lost"))
+    assert books(paid) == (25, 25, 0)
+    (message,) = events_of(paid.order)
+    assert message.endswith("25.00 KES of it was not credited, because the customer did not owe that much.")
+    owe_again(paid.order_id)
+    for _check in range(2):
+        check(paid, listed_as(status="lost"))
+        assert (books(paid), len(events_of(paid.order))) == ((35, 0, 10), 1)
+
+
+def test_lost_dispute_that_staff_decided_is_never_credited_by_a_check(paid):
+    lifecycle.cancel(paid.order_id)
+    hold(paid)
+    payments.resolve_dispute(paid.pk, amount=Decimal(25), reason=SEEN, is_lost=True)
+    message = OrderEvent.objects.get(kind="dispute_resolved").message
+    assert message.endswith("25.00 KES of it was not credited, because the customer did not owe that much.")
+    owe_again(paid.order_id)
+    check(paid, listed_as(status="lost"))
+    assert books(paid) == (35, 0, 10)
+
+
+def test_part_of_a_lost_dispute_that_is_not_credited_is_shown_although_its_loss_was_known(paid):
+    """It could not be recorded at first, because its money had been refunded."""
+    refund = payments.refund(paid.order_id, amount=Decimal(20))[0]
+    check(paid, listed_as(status="lost"))
+    event = PaymentEvent(event_id="f-1", kind="refund_failed", refund_id=str(refund.public_id), amount=Decimal(20))
+    payments.apply_event("memory", event)
+    for _check in range(2):
+        check(paid, listed_as(status="lost"))
+    assert (books(paid), len(events_of(paid.order))) == ((25, 25, 0), 2)
+    assert "20.00 KES of it was not credited" in events_of(paid.order)[1]

@@ -14,7 +14,9 @@ from mptt.managers import TreeManager
 from mptt.querysets import TreeQuerySet
 
 if TYPE_CHECKING:
-    from shop_catalog.models import Category, Product
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_catalog.models import Category, Product, Review, StockMovement  # noqa: F401 - the querysets' parameters
 
 ModelT = TypeVar("ModelT", bound=models.Model)
 
@@ -179,3 +181,30 @@ class StockMovementQuerySet(models.QuerySet[Any]):
     def unannounced(self) -> StockMovementQuerySet:
         """Threshold crossings that were not yet announced to all receivers."""
         return self.filter(announced_at__isnull=True).exclude(crossing="")
+
+
+# Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
+if TYPE_CHECKING:
+
+    class ProductManager(ProductQuerySet, models.Manager["Product"]):  # type: ignore[misc]
+        """The type of ``Product.objects``."""
+
+    class RelatedProducts(ProductManager, RelatedManager["Product"]):  # type: ignore[misc]
+        """The type of ``product.variants``."""
+
+    class ReviewManager(ReviewQuerySet, models.Manager["Review"]):  # type: ignore[misc]
+        """The type of ``Review.objects``."""
+
+    class RelatedReviews(ReviewManager, RelatedManager["Review"]):  # type: ignore[misc]
+        """The type of ``product.reviews``."""
+
+    class StockMovementManager(StockMovementQuerySet, models.Manager["StockMovement"]):  # type: ignore[misc]
+        """The type of ``StockMovement.objects``."""
+
+    class RelatedStockMovements(StockMovementManager, RelatedManager["StockMovement"]):  # type: ignore[misc]
+        """The type of ``product.stock_movements``."""
+
+else:
+    ProductManager = models.Manager.from_queryset(ProductQuerySet)
+    ReviewManager = models.Manager.from_queryset(ReviewQuerySet)
+    StockMovementManager = models.Manager.from_queryset(StockMovementQuerySet)

@@ -16,6 +16,13 @@ class ShopError(Exception):
 
     code: ClassVar[str] = "error"
     problems: ClassVar[str] = ""
+    codes: ClassVar[set[str]] = set()
+    """The codes of the routers that are loaded, and of the errors that a host derives from those of a package."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.partition(".")[0] not in {"shop_core", cls.problems.partition(".")[0]}:
+            ShopError.codes.add(cls.code)
 
     def __init__(self, message: str = "", *, field: str = "", extra: Mapping[str, Any] | None = None) -> None:
         super().__init__(message or self.default_message())

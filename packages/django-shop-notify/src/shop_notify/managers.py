@@ -11,6 +11,8 @@ from django.db.models import Count, Min, Q
 from shop_notify.storable import stored_id
 
 if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
     from shop_notify.models import Notification, SetupProblem  # noqa: F401 - the base class names it as text
 
 
@@ -70,6 +72,19 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
             )
         )
         return {row["alias"]: {name: value for name, value in row.items() if name != "alias"} for row in rows}
+
+
+# Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
+if TYPE_CHECKING:
+
+    class NotificationManager(NotificationQuerySet, models.Manager["Notification"]):  # type: ignore[misc]
+        """The type of ``Notification.objects``."""
+
+    class RelatedNotifications(NotificationManager, RelatedManager["Notification"]):  # type: ignore[misc]
+        """The type of ``notification.successors``."""
+
+else:
+    NotificationManager = models.Manager.from_queryset(NotificationQuerySet)
 
 
 class SetupProblemQuerySet(models.QuerySet["SetupProblem"]):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_notify.managers import NotificationQuerySet, SetupProblemQuerySet
+from shop_notify.managers import NotificationManager, SetupProblemQuerySet
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_notify.managers import RelatedNotifications
 
 
 class State(models.TextChoices):
@@ -92,7 +97,13 @@ class Notification(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
     delivered_at = models.DateTimeField(null=True, blank=True)
 
-    objects = NotificationQuerySet.as_manager()
+    origin_id: int | None
+    successors: RelatedNotifications
+    attempt_log: RelatedManager[Attempt]
+    reports: RelatedManager[DeliveryReport]
+    get_state_display: Callable[[], str]
+
+    objects: ClassVar[NotificationManager] = NotificationManager()
 
     class Meta:
         verbose_name = _("notification")
@@ -162,6 +173,9 @@ class Attempt(models.Model):
     detail = models.CharField(max_length=500, blank=True, help_text=_("Masked."))
     response = models.JSONField(default=dict, blank=True, help_text=_("The provider's response, masked."))
 
+    notification_id: int
+    get_outcome_display: Callable[[], str]
+
     class Meta:
         verbose_name = _("attempt")
         verbose_name_plural = _("attempts")
@@ -185,6 +199,9 @@ class DeliveryReport(models.Model):
     address = models.CharField(max_length=500, blank=True)
     detail = models.CharField(max_length=500, blank=True)
     received_at = models.DateTimeField(default=timezone.now)
+
+    notification_id: int | None
+    get_state_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("delivery report")
@@ -235,6 +252,8 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=10, choices=Reason.choices)
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    get_reason_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("suppressed address")

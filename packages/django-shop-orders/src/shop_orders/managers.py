@@ -13,6 +13,8 @@ from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
 
 if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
     from shop_orders.models import Cart, Order, OrderEvent  # noqa: F401 - the querysets' parameters
 
 AMOUNT: DecimalField[Decimal, Decimal] = DecimalField(max_digits=14, decimal_places=4)
@@ -113,3 +115,30 @@ class OrderEventQuerySet(models.QuerySet["OrderEvent"]):
     def due(self, now: datetime | None = None) -> OrderEventQuerySet:
         """Waiting events whose next attempt is due."""
         return self.waiting().filter(next_attempt_at__lte=now or timezone.now())
+
+
+# Type checkers without the plugin of django-stubs do not understand ``from_queryset``.
+if TYPE_CHECKING:
+
+    class CartManager(CartQuerySet, models.Manager["Cart"]):  # type: ignore[misc]
+        """The type of ``Cart.objects``."""
+
+    class RelatedCarts(CartManager, RelatedManager["Cart"]):  # type: ignore[misc]
+        """The type of ``customer.carts``."""
+
+    class OrderManager(OrderQuerySet, models.Manager["Order"]):  # type: ignore[misc]
+        """The type of ``Order.objects``."""
+
+    class RelatedOrders(OrderManager, RelatedManager["Order"]):  # type: ignore[misc]
+        """The type of ``customer.orders``."""
+
+    class OrderEventManager(OrderEventQuerySet, models.Manager["OrderEvent"]):  # type: ignore[misc]
+        """The type of ``OrderEvent.objects``."""
+
+    class RelatedOrderEvents(OrderEventManager, RelatedManager["OrderEvent"]):  # type: ignore[misc]
+        """The type of ``order.events``."""
+
+else:
+    CartManager = models.Manager.from_queryset(CartQuerySet)
+    OrderManager = models.Manager.from_queryset(OrderQuerySet)
+    OrderEventManager = models.Manager.from_queryset(OrderEventQuerySet)

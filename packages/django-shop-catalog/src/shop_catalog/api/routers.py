@@ -13,6 +13,7 @@ from ninja import Router
 from shop_core.api.auth import GUEST
 from shop_core.api.views import make_non_atomic, make_private
 
+from shop_catalog.api.codes import MEANINGS
 from shop_catalog.api.problems import PROBLEMS
 
 
@@ -36,7 +37,7 @@ def limit_caching(run: Callable[..., HttpResponseBase]) -> Callable[..., HttpRes
 
 
 router = Router(tags=["catalog"])
-PROBLEMS.install(router)
+PROBLEMS.install(router, codes=MEANINGS)
 router.add_decorator(limit_caching, mode="view")
 
 # These write files to a storage or read a long upload, which must not happen in the transaction of a request.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models, router
 from django.db.models.base import ModelBase
@@ -16,6 +16,13 @@ from shop_catalog.managers import CategoryManager
 from shop_catalog.models.facet_change import FacetChange
 from shop_catalog.models.gate import write_gate
 from shop_catalog.models.statistics_change import StatisticsChange
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_catalog.managers import RelatedProducts
+    from shop_catalog.models.product import ProductCategory
+    from shop_catalog.models.statistics import CategoryStatistics
 
 TREE_FIELDS = ("tree_id", "lft", "rght", "level")
 ORDER = ("position", "name")
@@ -36,6 +43,12 @@ class Category(MPTTModel):
         _("active"), default=True, help_text=_("An inactive category hides everything below it from the tree.")
     )
     position = models.PositiveIntegerField(_("position"), default=0, help_text=_("Order among siblings."))
+
+    parent_id: int | None
+    children: CategoryManager
+    products: RelatedProducts
+    product_links: RelatedManager[ProductCategory]
+    statistics: CategoryStatistics
 
     objects: ClassVar[CategoryManager] = CategoryManager()
 

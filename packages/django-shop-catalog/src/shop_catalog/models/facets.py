@@ -22,6 +22,8 @@ class ProductTerms(models.Model):
     is_counted = models.BooleanField(default=False)
     changes_at = models.DateTimeField(null=True)
 
+    product_id: int
+
     class Meta:
         verbose_name = _("terms of a product")
         verbose_name_plural = _("terms of products")

@@ -33,6 +33,8 @@ class ProductImage(models.Model):
     height = models.PositiveIntegerField(editable=False, default=0)
     has_renditions = models.BooleanField(default=False, editable=False)
 
+    product_id: int
+
     class Meta:
         verbose_name = _("product image")
         verbose_name_plural = _("product images")

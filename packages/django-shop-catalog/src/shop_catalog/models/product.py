@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -15,8 +16,15 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from shop_catalog.conf import app_settings
-from shop_catalog.managers import ProductQuerySet
+from shop_catalog.managers import ProductManager
 from shop_catalog.models.category import Category
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_catalog.managers import RelatedProducts, RelatedReviews, RelatedStockMovements
+    from shop_catalog.models.facets import ProductTerms
+    from shop_catalog.models.image import ProductImage
 
 
 class ProductKind(models.TextChoices):
@@ -87,7 +95,17 @@ class Product(models.Model):
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
-    objects: ClassVar[models.Manager[Product]] = models.Manager.from_queryset(ProductQuerySet)()
+    parent_id: int | None
+    variants: RelatedProducts
+    category_links: RelatedManager[ProductCategory]
+    price_changes: RelatedManager[PriceChange]
+    listing_terms: ProductTerms
+    images: RelatedManager[ProductImage]
+    reviews: RelatedReviews
+    stock_movements: RelatedStockMovements
+    get_kind_display: Callable[[], str]
+
+    objects: ClassVar[ProductManager] = ProductManager()
 
     class Meta:
         verbose_name = _("product")
@@ -230,6 +248,9 @@ class ProductCategory(models.Model):
     listed_at = models.DateTimeField(default=timezone.now, editable=False)
     is_hidden = models.BooleanField(default=False, db_default=False, editable=False)
 
+    product_id: int
+    category_id: int
+
     class Meta:
         verbose_name = _("product's category")
         verbose_name_plural = _("product's categories")
@@ -261,6 +282,9 @@ class PriceChange(models.Model):
     new_price = models.DecimalField(max_digits=14, decimal_places=4, null=True)
     changed_at = models.DateTimeField(default=timezone.now)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    product_id: int
+    changed_by_id: Any
 
     class Meta:
         verbose_name = _("price change")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_catalog.managers import ReviewQuerySet
+from shop_catalog.managers import ReviewManager
 from shop_catalog.models.product import Product
 
 
@@ -37,7 +38,11 @@ class Review(models.Model):
     created_at = models.DateTimeField(_("written"), default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects: ClassVar[models.Manager[Review]] = models.Manager.from_queryset(ReviewQuerySet)()
+    product_id: int
+    author_id: Any
+    get_status_display: Callable[[], str]
+
+    objects: ClassVar[ReviewManager] = ReviewManager()
 
     class Meta:
         verbose_name = _("review")

@@ -20,6 +20,8 @@ class CategoryStatistics(models.Model):
     product_count = models.BigIntegerField(default=0)
     price_sum = models.DecimalField(max_digits=24, decimal_places=4, default=Decimal(0))
 
+    category_id: int
+
     class Meta:
         verbose_name = _("category statistics")
         verbose_name_plural = _("category statistics")

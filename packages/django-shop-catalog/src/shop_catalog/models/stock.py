@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -11,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_catalog.managers import StockMovementQuerySet
+from shop_catalog.managers import StockMovementManager
 from shop_catalog.models.product import Product
 
 
@@ -49,7 +50,12 @@ class StockMovement(models.Model):
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager[StockMovement]] = models.Manager.from_queryset(StockMovementQuerySet)()
+    product_id: int
+    created_by_id: Any
+    get_kind_display: Callable[[], str]
+    get_crossing_display: Callable[[], str]
+
+    objects: ClassVar[StockMovementManager] = StockMovementManager()
 
     class Meta:
         verbose_name = _("stock movement")

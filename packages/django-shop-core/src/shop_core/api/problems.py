@@ -22,7 +22,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
-from ninja import NinjaAPI, Router, Schema
+from ninja import Field, NinjaAPI, Router, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.renderers import JSONRenderer
 
@@ -62,6 +62,10 @@ HANDLED: tuple[type[Exception], ...] = (
 """Exceptions for which ``register`` adds a handler to the host's NinjaAPI."""
 
 
+def _list_codes(schema: dict[str, Any]) -> None:
+    schema["enum"] = sorted({"error", *CODES.values(), *ShopError.codes})
+
+
 class FieldProblem(Schema):
     """What is wrong with one value. ``field`` is its path in the request, such as ``items.0.quantity``."""
 
@@ -71,13 +75,16 @@ class FieldProblem(Schema):
 
 
 class Problem(Schema):
-    """An RFC 9457 problem document. ``code`` is stable; ``type`` leads to its documentation."""
+    """An RFC 9457 problem document. ``code`` is stable; ``type`` leads to its documentation.
+
+    The API's document lists the codes of the routers that are loaded, and of the host's own errors.
+    """
 
     type: str
     title: str
     status: int
     detail: str
-    code: str
+    code: str = Field(json_schema_extra=_list_codes)
     errors: list[FieldProblem] = []
 
 
@@ -160,8 +167,12 @@ class Problems:
                 return self.response(422, str(self.sentences["value_not_stored"]))
         return None
 
-    def install(self, router: Router) -> None:
-        """Make every operation of a router return problem documents. Call it once, where the router is created."""
+    def install(self, router: Router, *, codes: Iterable[str] = ()) -> None:
+        """Make every operation of a router return problem documents. Call it once, where the router is created.
+
+        ``codes`` are those of its problem documents, which the API's document then lists.
+        """
+        ShopError.codes.update(codes)
         router.add_decorator(self._return_problems, mode="view")
 
     def register(self, api: NinjaAPI) -> None:

@@ -912,6 +912,15 @@ class Migration(migrations.Migration):
                 ),
                 ("notify", models.BooleanField(default=True, verbose_name="notify")),
                 ("is_announced", models.BooleanField(default=False, editable=False, verbose_name="announced")),
+                (
+                    "is_loss_decided",
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text="The dispute was lost, and what the customer owed of it was credited.",
+                        verbose_name="loss decided",
+                    ),
+                ),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
                 (
                     "next_attempt_at",

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.managers import CartQuerySet
+from shop_orders.managers import CartManager
 from shop_orders.models.customers import Customer
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_orders.models.orders import Order
 
 
 class Cart(models.Model):
@@ -26,7 +33,12 @@ class Cart(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = CartQuerySet.as_manager()
+    customer_id: int | None
+    items: RelatedManager[CartItem]
+    order: Order
+    get_status_display: Callable[[], str]
+
+    objects: ClassVar[CartManager] = CartManager()
 
     class Meta:
         verbose_name = _("cart")
@@ -65,6 +77,8 @@ class CartItem(models.Model):
     name = models.CharField(_("name when added"), max_length=500)
     price_when_added = models.DecimalField(_("price when added"), max_digits=14, decimal_places=4)
     added_at = models.DateTimeField(_("added at"), auto_now_add=True)
+
+    cart_id: int
 
     class Meta:
         verbose_name = _("cart item")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -35,6 +38,11 @@ class Credit(models.Model):
         Refund, verbose_name=_("refund"), on_delete=models.SET_NULL, null=True, blank=True, related_name="credits"
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
+
+    order_id: int
+    actor_id: Any
+    refund_id: int | None
+    get_kind_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("credit")

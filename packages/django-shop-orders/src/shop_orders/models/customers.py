@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders import emails
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_orders.managers import RelatedCarts, RelatedOrders
 
 
 class EmailKeyField(models.CharField):  # type: ignore[type-arg]
@@ -48,6 +53,11 @@ class Customer(models.Model):
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
     anonymised_at = models.DateTimeField(_("anonymised at"), null=True, blank=True, editable=False)
+
+    user_id: Any
+    addresses: RelatedManager[Address]
+    carts: RelatedCarts
+    orders: RelatedOrders
 
     class Meta:
         verbose_name = _("customer")
@@ -95,6 +105,8 @@ class Address(models.Model):
     country = models.CharField(_("country"), max_length=2, help_text=_("ISO 3166-1, such as KE."))
     phone = models.CharField(_("phone"), max_length=16, blank=True)
     is_default = models.BooleanField(_("default"), default=False)
+
+    customer_id: int
 
     class Meta:
         verbose_name = _("address")

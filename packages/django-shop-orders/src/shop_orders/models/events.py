@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -8,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.managers import OrderEventQuerySet
+from shop_orders.managers import OrderEventManager
 from shop_orders.models.orders import Order
 
 
@@ -45,7 +46,10 @@ class OrderEvent(models.Model):
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now, editable=False)
     last_error = models.CharField(_("last error"), max_length=500, blank=True, editable=False)
 
-    objects = OrderEventQuerySet.as_manager()
+    order_id: int
+    actor_id: Any
+
+    objects: ClassVar[OrderEventManager] = OrderEventManager()
 
     class Meta:
         verbose_name = _("order event")

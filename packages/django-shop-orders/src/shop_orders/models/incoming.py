@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -74,6 +76,12 @@ class IncomingPayment(models.Model):
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
     received_at = models.DateTimeField(_("received at"), default=timezone.now)
+
+    order_id: int | None
+    payment_id: int | None
+    actor_id: Any
+    get_status_display: Callable[[], str]
+    get_reason_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("incoming payment")

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,9 +11,18 @@ from django.db.models.lookups import LessThan
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from shop_orders.managers import OVERPAID, OrderQuerySet
+from shop_orders.managers import OVERPAID, OrderManager
 from shop_orders.models.carts import Cart
 from shop_orders.models.customers import Customer
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_orders.managers import RelatedOrderEvents
+    from shop_orders.models.credits import Credit
+    from shop_orders.models.incoming import IncomingPayment
+    from shop_orders.models.payments import Payment
+    from shop_orders.models.shipments import Shipment, ShipmentLine
 
 
 class OrderStatus(models.TextChoices):
@@ -115,7 +125,19 @@ class Order(models.Model):
     placed_at = models.DateTimeField(_("placed at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
-    objects = OrderQuerySet.as_manager()
+    customer_id: int
+    lines: RelatedManager[OrderLine]
+    shipments: RelatedManager[Shipment]
+    get_status_display: Callable[[], str]
+    cart_id: int | None
+    charges: RelatedManager[Charge]
+    payments: RelatedManager[Payment]
+    credits: RelatedManager[Credit]
+    events: RelatedOrderEvents
+    incoming_payments: RelatedManager[IncomingPayment]
+    get_payment_status_display: Callable[[], str]
+
+    objects: ClassVar[OrderManager] = OrderManager()
 
     class Meta:
         verbose_name = _("order")
@@ -247,6 +269,9 @@ class OrderLine(models.Model):
     )
     restocked_quantity = models.PositiveIntegerField(_("returned to stock"), default=0, db_default=0)
 
+    order_id: int
+    shipment_lines: RelatedManager[ShipmentLine]
+
     class Meta:
         verbose_name = _("order line")
         verbose_name_plural = _("order lines")
@@ -314,6 +339,9 @@ class Charge(models.Model):
     )
     net = known_amount_field(_("net"), help_text=_("After discounts and without tax."))
     tax = known_amount_field(_("tax"), help_text=_("Added to the price or included in it."))
+
+    order_id: int
+    get_kind_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("charge")

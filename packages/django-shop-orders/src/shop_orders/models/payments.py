@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -11,6 +13,12 @@ from django.utils.translation import gettext_lazy as _
 from shop_core.money import as_text
 
 from shop_orders.models.orders import Order, amount_field
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
+
+    from shop_orders.models.credits import Credit
+    from shop_orders.models.incoming import IncomingPayment
 
 
 class Payment(models.Model):
@@ -59,6 +67,12 @@ class Payment(models.Model):
     next_check_at = models.DateTimeField(_("next check at"), default=timezone.now, null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    order_id: int
+    refunds: RelatedManager[Refund]
+    inbox: RelatedManager[ProviderEvent]
+    incoming: RelatedManager[IncomingPayment]
+    get_status_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("payment")
@@ -146,6 +160,12 @@ class Refund(models.Model):
     provider_reference = models.CharField(_("provider's reference"), max_length=255, blank=True)
     notify = models.BooleanField(_("notify"), default=True)
     is_announced = models.BooleanField(_("announced"), default=False, editable=False)
+    is_loss_decided = models.BooleanField(
+        _("loss decided"),
+        default=False,
+        editable=False,
+        help_text=_("The dispute was lost, and what the customer owed of it was credited."),
+    )
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, verbose_name=_("by"), on_delete=models.SET_NULL, null=True, related_name="+"
     )
@@ -154,6 +174,12 @@ class Refund(models.Model):
     error = models.CharField(_("error"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    payment_id: int
+    actor_id: Any
+    credits: RelatedManager[Credit]
+    get_kind_display: Callable[[], str]
+    get_status_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("refund")
@@ -209,6 +235,9 @@ class ProviderEvent(models.Model):
     received_at = models.DateTimeField(_("received at"), default=timezone.now)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     next_attempt_at = models.DateTimeField(_("next attempt at"), default=timezone.now)
+
+    payment_id: int | None
+    get_outcome_display: Callable[[], str]
 
     class Meta:
         verbose_name = _("provider event")

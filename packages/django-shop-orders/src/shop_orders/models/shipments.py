@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +9,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from shop_orders.models.orders import Order, OrderLine
+
+if TYPE_CHECKING:
+    from django.db.models.fields.related_descriptors import RelatedManager
 
 
 class Shipment(models.Model):
@@ -20,6 +24,9 @@ class Shipment(models.Model):
     tracking_number = models.CharField(_("tracking number"), max_length=100, blank=True, db_index=True)
     tracking_url = models.CharField(_("tracking page"), max_length=500, blank=True)
     shipped_at = models.DateTimeField(_("shipped at"), default=timezone.now)
+
+    order_id: int
+    lines: RelatedManager[ShipmentLine]
 
     class Meta:
         verbose_name = _("shipment")
@@ -38,6 +45,9 @@ class ShipmentLine(models.Model):
         OrderLine, verbose_name=_("order line"), on_delete=models.PROTECT, related_name="shipment_lines"
     )
     quantity = models.PositiveIntegerField(_("quantity"))
+
+    shipment_id: int
+    order_line_id: int
 
     class Meta:
         verbose_name = _("shipment line")

@@ -68,8 +68,8 @@ def held(order: Order) -> QuerySet[ProviderEvent]:
     return rows.select_related("payment").order_by("id")
 
 
-def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, is_lost: bool, reason: str) -> None:
-    """Record what staff have seen on the provider's page about a dispute.
+def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, is_lost: bool, reason: str) -> str:
+    """Record what staff have seen on the provider's page about a dispute. Returns what staff have to know about it.
 
     Raises:
         RefundTooLarge: the amount exceeds what is left of the payment.
@@ -81,8 +81,9 @@ def resolve(order: Order, payment: Payment, reference: str, amount: Decimal, *, 
         raise RefundTooLarge(refundable=left, currency=payment.currency)
     status: Literal["lost", "open"] = "lost" if is_lost else "open"
     seen = DisputeState(reference=reference, amount=amount, status=status, is_withdrawn=bool(amount), reason=reason)
-    _count(order, payment, row, seen)
+    not_credited = _count(order, payment, row, seen)
     _close(payment, reference, Outcome.APPLIED if amount else Outcome.IGNORED)
+    return _text_of_rest(payment, not_credited)
 
 
 def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bool:
@@ -96,15 +97,15 @@ def _changed_since(payment: Payment, reference: str, fetched_at: datetime) -> bo
 
 def _apply(order: Order, payment: Payment, listed: DisputeState, *, is_our_currency: bool) -> bool:
     row = _recorded(payment, listed.reference)
-    before, problem = _counted(row), ""
+    before, not_credited, problem = _counted(row), Decimal(0), ""
     if not listed.is_withdrawn or (is_our_currency and 0 < listed.amount <= before + payment.refundable_amount):
-        _count(order, payment, row, listed)
+        not_credited = _count(order, payment, row, listed)
         _close(payment, listed.reference, Outcome.APPLIED)
     elif row is not None and before:  # the amount that was counted stays, such as one that staff entered
-        _credit(order, row, is_lost=listed.status == "lost", is_raised=False)
+        not_credited = _credit(order, row, is_lost=listed.status == "lost", is_raised=False)
     else:
         problem = _("The dispute could not be recorded: look at it on the provider's page, then enter its state here.")
-    return _record_for_staff(order, payment, listed, problem)
+    return _record_for_staff(order, payment, listed, problem=problem, rest=_text_of_rest(payment, not_credited))
 
 
 def _recorded(payment: Payment, reference: str) -> Refund | None:
@@ -116,10 +117,10 @@ def _counted(row: Refund | None) -> Decimal:
     return row.amount if row is not None and row.status == Status.SUCCEEDED else Decimal(0)
 
 
-def _count(order: Order, payment: Payment, row: Refund | None, state: DisputeState) -> None:
+def _count(order: Order, payment: Payment, row: Refund | None, state: DisputeState) -> Decimal:
     """Count as refunded what the provider has taken back and not paid out again, and credit it if the dispute is lost.
 
-    The caller has checked that the amount is not more than is left of the payment.
+    Returns what could not be credited. The caller has checked that the amount is not more than is left of the payment.
     """
     before, after = _counted(row), state.amount if state.is_withdrawn else Decimal(0)
     if after > before:
@@ -128,7 +129,7 @@ def _count(order: Order, payment: Payment, row: Refund | None, state: DisputeSta
         row = Refund(payment=payment, kind=Refund.Kind.DISPUTE, notify=False, is_announced=True)
         row.provider_reference, row.reason = state.reference, state.reason[:500]
     if row is None:
-        return
+        return Decimal(0)
     if after != before:
         if after:
             row.amount, row.status, row.error = after, Status.SUCCEEDED, ""
@@ -139,7 +140,7 @@ def _count(order: Order, payment: Payment, row: Refund | None, state: DisputeSta
             each.refunded_amount += after - before
             each.save(update_fields=["refunded_amount", "updated_at"])
         order_status.update(order, payment, notify=False, is_public=False)
-    _credit(order, row, is_lost=state.status == "lost", is_raised=after > before)
+    return _credit(order, row, is_lost=state.status == "lost", is_raised=after > before)
 
 
 def _close(payment: Payment, reference: str, outcome: ProviderEvent.Outcome) -> None:
@@ -147,34 +148,36 @@ def _close(payment: Payment, reference: str, outcome: ProviderEvent.Outcome) -> 
     payment.inbox.filter(kind=KIND, refund_reference=reference, outcome=Outcome.HELD).update(outcome=outcome)
 
 
-def _credit(order: Order, row: Refund, *, is_lost: bool, is_raised: bool) -> None:
-    """Credit a lost dispute once: the shop does not ask the customer for the money again. ``is_raised``: more of it is
-    counted than before, so that the rest is credited too.
+def _credit(order: Order, row: Refund, *, is_lost: bool, is_raised: bool) -> Decimal:
+    """Credit a lost dispute: the shop does not ask the customer for the money again. Returns what was not credited,
+    since the customer did not owe that much.
 
-    Money that is paid out again afterwards is no longer credited, except where the order was cancelled: then it has to
-    be refunded.
+    This is decided once: what the customer owes later is not credited. ``is_raised``: more of the dispute is counted
+    than before, so that the rest is credited too. Money that is paid out again afterwards is no longer credited,
+    except where the order was cancelled: then it has to be refunded.
     """
     given = sum(row.credits.values_list("amount", flat=True), Decimal(0))
     kept = row.amount if row.status == Status.SUCCEEDED else Decimal(0)
-    if is_lost and kept > given and (is_raised or not given):
-        crediting.add_credit(
-            order,
-            min(kept - given, order.amount_due),
-            kind=Credit.Kind.GOODWILL,
-            reason=_("The dispute was lost."),
-            refund=row,
-        )
+    not_credited = Decimal(0)
+    if is_lost and kept > given and (is_raised or not row.is_loss_decided):
+        row.is_loss_decided = True
+        row.save(update_fields=["is_loss_decided", "updated_at"])
+        wanted, reason = kept - given, _("The dispute was lost.")
+        owed = min(wanted, order.amount_due)
+        not_credited = wanted - crediting.add_credit(order, owed, kind=Credit.Kind.GOODWILL, reason=reason, refund=row)
     elif given > kept and order.status != OrderStatus.CANCELLED:
         crediting.take_back(order, row, given - kept, reason=_("The money was paid out again."))
     else:
-        return
+        return not_credited
     lifecycle.update_after_credit(order, by=None)
+    return not_credited
 
 
-def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, problem: str) -> bool:
-    """Record each state of a dispute once in the timeline, with what staff have to do. Returns whether it is new."""
+def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, *, problem: str, rest: str) -> bool:
+    """Record each state of a dispute once in the timeline, with what staff have to do, and ``rest``, what was not
+    credited. Returns whether the state is new."""
     state = f"{listed.reference}:{listed.status}:{listed.is_withdrawn}:{listed.amount}:{listed.respond_by}"
-    message = f"{_text(payment, listed)} {problem}".strip()
+    message = " ".join(filter(None, (_text(payment, listed), problem, rest)))
     _row, is_new = provider_events.record_state(
         payment,
         PREFIX,
@@ -185,9 +188,16 @@ def _record_for_staff(order: Order, payment: Payment, listed: DisputeState, prob
         detail=message[:500],
         outcome=Outcome.HELD if problem else Outcome.APPLIED,
     )
-    if is_new:
+    if is_new or rest:
         events.record(order, "payment_disputed", is_public=False, message=message)
     return is_new
+
+
+def _text_of_rest(payment: Payment, not_credited: Decimal) -> str:
+    if not not_credited:
+        return ""
+    text = _("%(amount)s %(currency)s of it was not credited, because the customer did not owe that much.")
+    return text % {"amount": as_text(not_credited, payment.currency), "currency": payment.currency}
 
 
 def _text(payment: Payment, listed: DisputeState) -> str:

@@ -193,10 +193,10 @@ def resolve_dispute(
         reference = known[0] if known else ""
     if reference not in known:
         raise InvalidTransition(_("This dispute is not held for review, or was resolved already."))
-    disputes.resolve(order, payment, reference, taken, is_lost=is_lost, reason=reason)
+    rest = disputes.resolve(order, payment, reference, taken, is_lost=is_lost, reason=reason)
     text = _("Dispute resolved: the provider took back %(amount)s %(currency)s. %(reason)s")
     values = {"amount": as_text(taken, payment.currency), "currency": payment.currency, "reason": reason}
-    events.record(order, "dispute_resolved", is_public=False, by=by, message=text % values)
+    events.record(order, "dispute_resolved", is_public=False, by=by, message=f"{text % values} {rest}".strip())
 
 
 @in_transaction(Payment)

@@ -30,10 +30,6 @@ from shop_orders.contrib.allauth.schemas import (
 )
 from shop_orders.models import Customer
 
-router = Router(tags=["accounts"])
-PROBLEMS.install(router)
-router.add_decorator(keep_private, mode="view")
-
 MEANINGS: Mapping[str, str] = {
     "invalid_credentials": "No account has this e-mail address and password.",
     "email_not_verified": "The e-mail address must be verified first; `next` says how.",
@@ -45,6 +41,10 @@ MEANINGS: Mapping[str, str] = {
     "signup_closed": "The shop does not take new accounts.",
 }
 """Codes of this router's problem documents, with the sentence that explains each."""
+
+router = Router(tags=["accounts"])
+PROBLEMS.install(router, codes=MEANINGS)
+router.add_decorator(keep_private, mode="view")
 
 LOCK_OUT_SECONDS = 300
 """allauth's default: five bad passwords lock an address for five minutes (ACCOUNT_RATE_LIMITS, ``login_failed``)."""

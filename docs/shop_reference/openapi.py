@@ -76,6 +76,8 @@ def _schema(schema: Mapping[str, Any]) -> str:
         return f"list of {_schema(schema.get('items', {})) or 'values'}"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
+    if schema.get("title") == "Code" and "enum" in schema:
+        return "a [problem code](problems.md)"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     kind = str(schema.get("type", ""))

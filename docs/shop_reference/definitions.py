@@ -23,21 +23,33 @@ def members(class_: type) -> Iterator[str]:
     ]
     if rows:
         yield table(("name", "type", "what"), rows)
-    checks = []
+    checks, methods, fixtures = [], [], []
     for name, value in vars(class_).items():
         function = getattr(value, "__wrapped__", getattr(value, "__func__", value))
         if name.startswith("test_"):
             checks.append(name.removeprefix("test_").replace("_", " "))
         elif inspect.isfunction(function) and not name.startswith("_"):
-            yield entry(call(function, name), function)
+            (fixtures if function is not value and _is_fixture(value) else methods).append(
+                entry(call(function, name), function)
+            )
+    yield from methods
+    if fixtures:
+        yield "Fixtures, with the fixtures that they use:"
+        yield from fixtures
     if checks:
         yield "It checks: " + "; ".join(checks) + "."
+
+
+def _is_fixture(value: object) -> bool:
+    return "Fixture" in type(value).__name__ or hasattr(value, "_pytestfixturefunction")
 
 
 def _attributes(class_: type) -> Iterator[tuple[str, str, str]]:
     """Name, type and default of each annotated attribute and each property."""
     fields = {field.name: field for field in dataclasses.fields(class_)} if dataclasses.is_dataclass(class_) else {}
     for name, kind in inspect.get_annotations(class_).items():
+        if name.startswith("_"):
+            continue
         if name in fields and fields[name].default is not dataclasses.MISSING:
             default = f"Default `{fields[name].default!r}`."
         elif (
@@ -67,18 +79,22 @@ def _attribute_docs(class_: type) -> dict[str, str]:
 def call(function: Callable[..., Any], name: str = "") -> str:
     """Name and signature as they are written, without ``self``."""
     signature = inspect.signature(function)
-    kept = [
-        parameter.replace(annotation=_Written(parameter.annotation))
-        if isinstance(parameter.annotation, str)
-        else parameter
-        for parameter in signature.parameters.values()
-        if parameter.name not in {"self", "cls"}
-    ]
+    kept = [_written(part) for part in signature.parameters.values() if part.name not in {"self", "cls"}]
     returned = signature.return_annotation
     shown = signature.replace(
         parameters=kept, return_annotation=_Written(returned) if isinstance(returned, str) else returned
     )
     return f"{name or function.__name__}{shown}".removesuffix(" -> None")
+
+
+def _written(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The annotation as in the code; a default that is a function by its name, or an ellipsis if it has none."""
+    if isinstance(parameter.annotation, str):
+        parameter = parameter.replace(annotation=_Written(parameter.annotation))
+    if inspect.isfunction(parameter.default):
+        name = parameter.default.__name__
+        parameter = parameter.replace(default=_Written("..." if name == "<lambda>" else name))
+    return parameter
 
 
 class _Written(str):
@@ -97,7 +113,7 @@ def entry(call: str, function: Callable[..., Any]) -> str:
     if raised:
         errors = [words(line).split(": ", 1) for line in re.split(r"\n(?!\s{2,})", inspect.cleandoc(raised).strip())]
         lines.append("Raises " + "; ".join(f"*{error[0]}*: {error[-1].rstrip('.')}" for error in errors) + ".")
-    return f"`{call}`\n: " + "\n\n  ".join(lines) if lines else f"`{call}`"
+    return "\n\n  ".join([f"- `{call}`", *lines])
 
 
 def type_of(prop: property | cached_property[Any]) -> str:

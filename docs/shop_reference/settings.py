@@ -19,7 +19,7 @@ def settings() -> str:
     parts = []
     for package in PACKAGES:
         reader = importlib.import_module(f"{package}.conf").AppSettings
-        empty = type("Empty", (reader,), {"_values": lambda _self: {}})()
+        empty = type("Empty", (reader,), {"setting": "A_SITE_WITHOUT_SETTINGS_OF_ITS_OWN"})()
         rows = []
         for name, prop in _settings_of(reader):
             try:
