@@ -14,8 +14,8 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "Payment providers": (
         "shop_orders.payment_providers",
         (
-            "PaymentProvider PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest RefundResult "
-            "RefundState DisputeState IncomingPaymentEvent Problem"
+            "PaymentProvider Needs Obstacle PaymentRequest PaymentStart PaymentState PaymentEvent RefundRequest "
+            "RefundResult RefundState DisputeState IncomingPaymentEvent Problem"
         ),
     ),
     "Pricing hooks and validators": ("shop_orders.pricing", "Draft DraftLine Charge Taxed"),

@@ -67,7 +67,8 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "form_tokens": "new_token is_valid once find FormTokenField",
         "lifecycle": "allowed confirm start_processing ship deliver cancel cancel_units restock reinstate add_note",
         "payments": (
-            "available_providers start record_payment capture resolve refund queue_refund record_provider_refund "
+            "available_providers provider_choices ProviderChoice providers_for start record_payment capture resolve "
+            "refund queue_refund record_provider_refund "
             "resolve_refund resolve_dispute refresh apply_state "
             "receive assign_incoming dismiss_incoming reconcile expire_due"
         ),
@@ -87,7 +88,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "emails": "EmailField email_key problem validate",
         "phones": "normalise",
         "product_sources": "product_source",
-        "payment_providers": "aliases payment_provider minor_units from_minor_units",
+        "payment_providers": "aliases payment_provider obstacle minor_units from_minor_units",
         "jobs": "run_due overdue",
         "api.problems": "register",
     },

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from shop_orders import emails, payments, phones
 from shop_orders.exceptions import InvalidPhone
+from shop_orders.pricing import Draft
 
 from storefront import countries, shipping
 
@@ -142,11 +143,13 @@ class CheckoutForm(AddressFields):
         "note",
     )
 
-    def __init__(self, *args: Any, addresses: Any = (), **kwargs: Any) -> None:
+    def __init__(self, *args: Any, addresses: Any = (), draft: Draft, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.saved = {str(address.public_id): address for address in addresses}
         self._offer("delivery", [(key, choice.label) for key, choice in shipping.choices().items()])
-        self._offer("payment", [(way.alias, way.label) for way in payments.available_providers()])
+        ways = payments.provider_choices(amount=draft.total, currency=draft.currency)
+        self._offer("payment", [(way.alias, way.label) for way in ways])
+        self.obstacles = {way.alias: way.obstacle.message for way in ways if way.obstacle}
         self._offer("address", [*((key, str(row)) for key, row in self.saved.items()), ("", _("Another address"))])
         if not self.saved:
             del self.fields["address"]

@@ -27,8 +27,12 @@ PAYMENTS = [
     gettext_noop("Pay when your order is delivered."),
     gettext_noop("M-Pesa"),
     gettext_noop("Look at your phone and enter your M-Pesa PIN."),
-    gettext_noop("Enter the phone number to pay from."),
-    gettext_noop("M-Pesa takes whole shillings only."),
+    gettext_noop("%(provider)s does not take %(currency)s."),
+    gettext_noop("%(provider)s takes whole amounts of %(currency)s only."),
+    gettext_noop("%(provider)s takes amounts from %(minimum)s %(currency)s."),
+    gettext_noop("Choose another payment method."),
+    gettext_noop("Enter an e-mail address: %(provider)s needs it. Or choose another payment method."),
+    gettext_noop("Enter a phone number: %(provider)s needs it. Or choose another payment method."),
     gettext_noop(
         "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "
         "amount %(amount)s."

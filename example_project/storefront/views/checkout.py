@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_orders import carts, checkout, customers, guest_links, pages, payments, visitors
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import CartClosed, InvalidAddress, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import CartClosed, InvalidAddress, PaymentNotPossible, ShopOrdersError, TotalChanged
 from shop_orders.models import Cart, Customer, Order
 from shop_orders.payment_providers import payment_provider
 
@@ -43,12 +43,12 @@ def details(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(request.path)
     addresses = list(customer.addresses.all()) if customer else []
     if request.method == "POST":
-        form = CheckoutForm(request.POST, addresses=addresses)
-        if form.is_valid():
+        form = CheckoutForm(request.POST, addresses=addresses, draft=view.draft)
+        if form.is_valid() and _can_be_paid(form, view.cart):
             request.session[SESSION_KEY] = _kept(form)
             return redirect("storefront:checkout_review")
     else:
-        form = CheckoutForm(initial=_known(request, customer), addresses=addresses)
+        form = CheckoutForm(initial=_known(request, customer), addresses=addresses, draft=view.draft)
     context = {"form": form, "view": view, "deliveries": shipping.choices()}
     return render(request, "storefront/checkout.html", context)
 
@@ -65,9 +65,7 @@ def review(request: HttpRequest) -> HttpResponse:
     if cart is None or delivery is None:
         return redirect("storefront:cart" if cart is None else "storefront:checkout")
     try:
-        view = checkout.preview(
-            cart, shipping_address=kept["address"], delivery=kept["delivery"], provider=kept["payment"]
-        )
+        view = _preview(cart, kept)
     except ShopOrdersError as error:
         messages.error(request, refusals.sentence(error))
         return redirect("storefront:checkout")
@@ -111,6 +109,32 @@ def place(request: HttpRequest) -> HttpResponse:
     request.session.pop(SESSION_KEY, None)
     token = guest_links.token_for(order.number) if order.customer.is_guest else ""
     return redirect(links.order_path(order.number, token, name="order_pay" if _asks_to_pay(order) else "order_thanks"))
+
+
+def _preview(cart: Cart, kept: dict[str, Any]) -> carts.CartView:
+    """The cart as it would be ordered with these values."""
+    return checkout.preview(
+        cart,
+        contact=checkout.Contact(**kept["contact"]),
+        shipping_address=kept["address"],
+        delivery=kept["delivery"],
+        provider=kept["payment"],
+    )
+
+
+def _can_be_paid(form: CheckoutForm, cart: Cart | None) -> bool:
+    """Whether the order has what its payment provider needs. If not, the form gets the error at the field."""
+    if cart is None:
+        return True
+    try:
+        _preview(cart, _kept(form))
+    except PaymentNotPossible as error:
+        (field,) = error.extra["fields"]
+        form.add_error("payment" if field == "payment_provider" else field, str(error))
+        return False
+    except ShopOrdersError:
+        return True  # the next page says what is wrong
+    return True
 
 
 def _asks_to_pay(order: Order) -> bool:

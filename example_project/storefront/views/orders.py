@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from shop_orders import form_tokens, lifecycle, pages, payments, tracking
 from shop_orders.exceptions import ShopOrdersError, UnknownPaymentProvider
 from shop_orders.models import Order, OrderStatus, Payment, PaymentStatus
-from shop_orders.payment_providers import PaymentProvider, payment_provider
+from shop_orders.payment_providers import PaymentProvider, obstacle, payment_provider
 
 from storefront import links, lost_links, shipping, timeline
 from storefront.forms import FindOrderForm
@@ -280,6 +280,6 @@ def _instructions(order: Order) -> str:
         provider = payment_provider(order.payment_provider)
     except ShopOrdersError:
         return ""
-    if provider.refuses(amount=order.amount_due, currency=order.currency):
+    if obstacle(provider, amount=order.amount_due, currency=order.currency):
         return ""
     return provider.by_hand(order_number=order.number, amount=order.amount_due)

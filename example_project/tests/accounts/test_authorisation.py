@@ -60,6 +60,7 @@ MATRIX: dict[tuple[str, str], tuple[str | None, tuple[int, ...], Any]] = {
     ("POST", "/notifications/staff/{notification_id}/resend/"): ("staff", staff(201), {}),
     ("POST", "/notifications/staff/{notification_id}/retry/"): ("staff", staff(409), None),
     ("GET", "/orders/cart/"): ("orders", EVERYBODY, None),
+    ("GET", "/orders/cart/payment_providers/"): ("orders", EVERYBODY, None),
     ("POST", "/orders/cart/add_item/"): ("orders", EVERYBODY, {"product": "MUG"}),
     ("DELETE", "/orders/cart/clear/"): ("orders", EVERYBODY, None),
     ("POST", "/orders/cart/merge/"): ("orders", (401, 404, 404, 404, 404), None),

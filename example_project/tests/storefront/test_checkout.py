@@ -11,6 +11,7 @@ from shop_catalog import inventory, products
 from shop_notify.models import Notification
 from shop_orders import customers, form_tokens
 from shop_orders.models import Order
+from shop_orders.payment_providers import HostedTestProvider, Needs
 from storefront import shipping
 
 from .conftest import GUEST, Visitor
@@ -71,6 +72,25 @@ def test_what_is_missing_is_said_field_by_field(visitor, mug):
     text = visitor.enter_details(line1="", name="")
     assert 'id="id_line1_error"' in text
     assert 'value="Nairobi"' in text
+    assert not Order.objects.exists()
+
+
+def test_what_a_payment_method_needs_is_asked_for_at_its_field(visitor, mug, settings, monkeypatch):
+    monkeypatch.setattr(HostedTestProvider, "needs", Needs(phone=True, minimum=Decimal(5000)))
+    provider = {"BACKEND": "hosted_test", "OPTIONS": {"secrets": ["x" * 32]}}
+    bank = {"BACKEND": "bank_transfer", "OPTIONS": {"account": "KE12"}}
+    settings.SHOP_ORDERS = {**settings.SHOP_ORDERS, "PAYMENT_PROVIDERS": {"bank": bank, "card": provider}}
+    visitor.add("MUG", 2)
+    assert "takes amounts from 5000.00 KES" in visitor.get("/checkout/")
+    text = visitor.enter_details(payment="card")
+    assert visitor.path == "/checkout/"
+    assert 'id="id_payment_error"' in text
+    monkeypatch.setattr(HostedTestProvider, "needs", Needs(phone=True))
+    text = visitor.enter_details(payment="card", phone="")
+    assert visitor.path == "/checkout/"
+    assert "Enter a phone number: Test payment needs it." in text
+    visitor.enter_details(payment="card")
+    assert visitor.path == "/checkout/review/"
     assert not Order.objects.exists()
 
 

@@ -21,6 +21,7 @@ MATRIX = {
     ("POST", "/cart/add_item/"): PUBLIC,
     ("PATCH", "/cart/update_quantity/"): (422, 422, 422, 422, 422, 422),
     ("DELETE", "/cart/remove_item/"): (422, 422, 422, 422, 422, 422),
+    ("GET", "/cart/payment_providers/"): PUBLIC,
     ("DELETE", "/cart/clear/"): PUBLIC,
     ("POST", "/cart/merge/"): (401, 404, 404, 404, 404, 401),
     ("GET", "/orders/"): (401, 200, 200, 200, 200, 401),

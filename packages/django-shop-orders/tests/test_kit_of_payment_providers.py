@@ -13,6 +13,7 @@ import pytest
 from shop_orders.exceptions import InvalidWebhook, PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import (
     IncomingPaymentEvent,
+    Needs,
     PaymentEvent,
     PaymentProvider,
     PaymentStart,
@@ -289,6 +290,48 @@ class RoundsDown(Good):
     def start(self, request):
         whole = request.amount if request.currency != "KES" or request.amount != Decimal("12.34") else Decimal(12)
         return super().start(replace(request, amount=whole))
+
+
+class NeedsAsDict(Good):
+    needs = {"phone": True}
+
+
+class NeedsInSmallLetters(Good):
+    needs = Needs(currencies=("kes",))
+
+
+class NeedsOneText(Good):
+    needs = Needs(currencies="KES")
+
+
+class NeedsFloat(Good):
+    needs = Needs(minimum=0.1)
+
+
+class NeedsCount(Good):
+    needs = Needs(phone=1)
+
+
+class NeedsWholeUnits(Good):
+    """The service takes cents, as ``amounts`` says."""
+
+    needs = Needs(whole_units=True)
+
+
+class AsksForThePhoneTooLate(Good):
+    def start(self, request):
+        if not request.phone:
+            raise PaymentDeclined("Enter a phone number.")
+        return super().start(request)
+
+
+class AsksForTheEmailTooLate(Good):
+    needs = Needs(phone=True)
+
+    def start(self, request):
+        if not request.email:
+            raise PaymentDeclined("Enter an e-mail address.")
+        return super().start(request)
 
 
 class OneCurrency(Good):
@@ -662,6 +705,14 @@ MUTANTS = [
     (AlwaysHundred, "test_start_asks_for_the_exact_amount", "start"),
     (ByFloat, "test_start_asks_for_the_exact_amount", "start"),
     (RoundsDown, "test_start_refuses_an_amount_or_sends_it_unchanged", "start"),
+    (NeedsAsDict, "test_needs_can_be_used", "needs"),
+    (NeedsInSmallLetters, "test_needs_can_be_used", "needs"),
+    (NeedsOneText, "test_needs_can_be_used", "needs"),
+    (NeedsFloat, "test_needs_can_be_used", "needs"),
+    (NeedsCount, "test_needs_can_be_used", "needs"),
+    (NeedsWholeUnits, "test_needs_can_be_used", "whole_units"),
+    (AsksForThePhoneTooLate, "test_start_works_without_what_is_not_needed", "phone"),
+    (AsksForTheEmailTooLate, "test_start_works_without_what_is_not_needed", "email"),
     (OneCurrency, "test_start_asks_for_the_exact_amount", "start"),
     (NewKeyEachTime, "test_repeated_start_is_one_payment", "start"),
     (NewKeyEachTime, "test_start_whose_response_is_lost_can_be_repeated", "start"),

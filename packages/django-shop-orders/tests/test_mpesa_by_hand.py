@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 from shop_orders import carts, checkout, customers, lifecycle, payments
-from shop_orders.exceptions import CannotChangeProvider, CheckoutRefused, NotPayable, PaymentDeclined
+from shop_orders.exceptions import NotPayable, PaymentDeclined, PaymentNotPossible
 from shop_orders.models import IncomingPayment, Order, Payment, Refund
 from shop_orders.payment_providers import payment_provider
 from shop_orders.payments import candidates, incoming
@@ -26,6 +26,7 @@ pytest.importorskip("requests", reason="needs the extra [mpesa]")
 from shop_orders.payment_providers import Mpesa
 
 pytestmark = pytest.mark.django_db
+PHONE = checkout.Contact(phone="0733 000 111")
 SECRET = MPESA["webhook_secret"]
 PAID = f"/pay/webhooks/mpesa/{SECRET}-paid/"
 ASKED = {"initiator": "shop", "initiator_secret": "encrypted", "site_url": "https://shop.example.org"}
@@ -56,7 +57,7 @@ def order(place, shop_settings, daraja, book):
     MPESA_OPTIONS.update(MPESA, api_base=daraja.url, **ASKED)
     backend = "shop_orders.payment_providers.Mpesa"
     shop_settings(PAYMENT_PROVIDERS={"mpesa": {"BACKEND": backend, "OPTIONS": MPESA_OPTIONS}})
-    return place(provider="mpesa", quantity=1)
+    return place(provider="mpesa", quantity=1, contact=PHONE)
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ def test_money_that_does_not_match_is_held_with_candidates(order, send, amount, 
 
 def test_till_payment_is_held_with_the_unpaid_orders_of_its_amount(order, send, place):
     Order.objects.filter(pk=order.pk).update(phone="+254712345678")
-    other = place(provider="mpesa", quantity=1)
+    other = place(provider="mpesa", quantity=1, contact=PHONE)
     row = send("RKTQDM7W6S", "12.00", phone="2547 ***** 678")
     assert state(row) == ("held", "no_order")
     assert [(found.order, found.matches_phone) for found in candidates.of(row)] == [(order, True), (other, False)]
@@ -271,7 +272,7 @@ def test_masked_phones_are_compared(reported, fits):
 
 def test_staff_record_held_money_once(order, send, place, django_user_model):
     user = django_user_model.objects.create(username="staff")
-    other = place(provider="mpesa", quantity=1)
+    other = place(provider="mpesa", quantity=1, contact=PHONE)
     row = send("RKTQDM7W6S", "15.00", account=order.number)
     payment = payments.assign_incoming(row.pk, order.pk, by=user)
     assert payments.assign_incoming(row.pk, order.pk, by=user) == payment
@@ -698,13 +699,18 @@ def test_instructions_say_how_to_pay_by_hand(order, monkeypatch, daraja, kind, t
 
 def test_order_that_is_no_whole_shillings_is_refused_before_it_is_placed(order, place, book, client):
     Book.objects.update(sale_price=Decimal("12.50"))
-    with pytest.raises(CheckoutRefused, match="whole Kenyan shillings"):
-        place(provider="mpesa", quantity=1)
+    with pytest.raises(PaymentNotPossible, match="whole amounts of KES") as caught:
+        place(provider="mpesa", quantity=1, contact=PHONE)
     cart, _token = carts.find_or_open(customer=order.customer)
-    with pytest.raises(CheckoutRefused, match="whole Kenyan shillings"):
+    assert caught.value.extra == {
+        "payment_provider": "mpesa",
+        "needs": "whole_units",
+        "fields": ["payment_provider"],
+    }
+    with pytest.raises(PaymentNotPossible, match="whole amounts of KES"):
         checkout.preview(cart, provider="mpesa")
     assert Order.objects.get() == order
-    assert place(provider="mpesa", quantity=1).total == 25
+    assert place(provider="mpesa", quantity=1, contact=PHONE).total == 25
 
 
 @pytest.mark.parametrize(("price", "currency"), [("12.50", "KES"), ("12", "UGX")])
@@ -715,7 +721,7 @@ def test_order_that_is_no_whole_shillings_is_paid_another_way(order, place, shop
     Book.objects.update(sale_price=Decimal(price))
     other = place(provider="bank", quantity=1)
     assert [way.alias for way in payments.providers_for(other)] == ["bank"]
-    with pytest.raises(CannotChangeProvider, match="whole Kenyan shillings"):
+    with pytest.raises(PaymentNotPossible, match=r"M-Pesa (takes whole amounts of KES|does not take UGX)"):
         payments.start(other.pk, provider="mpesa", phone="0712 345 678")
     assert not other.payments.exists()
 

@@ -24,7 +24,6 @@ from shop_orders.conf import app_settings
 from shop_orders.exceptions import (
     CartClosed,
     CartEmpty,
-    CheckoutRefused,
     GuestCheckoutOff,
     InsufficientStock,
     InvalidInput,
@@ -35,7 +34,7 @@ from shop_orders.exceptions import (
     TotalChanged,
 )
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus, texts
-from shop_orders.payment_providers import PaymentProvider, default_alias, payment_provider
+from shop_orders.payment_providers import PaymentProvider, check_needs, default_alias, payment_provider
 from shop_orders.pricing import Charge as DraftCharge
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
@@ -96,7 +95,8 @@ def place_order(
         CartEmpty, CartClosed, ProductsGone, InsufficientStock, TooManyLines: the cart cannot be ordered as it is.
         PricingFailed: a pricing hook failed, or its charges do not add up.
         TotalChanged: the total is not ``expected_total``.
-        CheckoutRefused: a validator refused the order, or the provider does not take its total.
+        PaymentNotPossible: the order lacks what the provider needs.
+        CheckoutRefused: a validator refused the order.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact, an address or another text is not valid, or the provider is unknown.
@@ -131,7 +131,7 @@ def place_order(
     try:
         _check_lines(cart_view)
         _check_total(draft, expected_total)
-        _check_provider(chosen_provider, draft)
+        _check_provider(chosen_provider, draft, cleaned)
         unpaid_orders.check(unpaid, draft)
         for validator in app_settings.VALIDATORS:
             load_hook(validator)(draft)
@@ -145,15 +145,23 @@ def place_order(
 
 
 def preview(
-    cart: Cart, *, shipping_address: Mapping[str, Any] | None = None, delivery: str = "", provider: str = ""
+    cart: Cart,
+    *,
+    contact: Contact | None = None,
+    shipping_address: Mapping[str, Any] | None = None,
+    delivery: str = "",
+    provider: str = "",
 ) -> carts.CartView:
     """The cart as ``place_order`` would order it now with the same choices. Nothing is written or locked.
 
+    Without a ``contact``, it is not checked.
+
     Raises:
-        InvalidInput: the address is not valid, or the provider is unknown.
-        CheckoutRefused: the provider does not take the total.
+        InvalidInput: the contact or the address is not valid, or the provider is unknown.
+        PaymentNotPossible: the order lacks what the provider needs.
     """
     chosen = payment_provider(provider or default_alias())
+    contact = _clean_contact(contact, cart.customer) if contact else None
     view = carts.view(
         cart,
         customer=cart.customer,
@@ -161,7 +169,7 @@ def preview(
         delivery=delivery,
         payment_provider=chosen.alias,
     )
-    _check_provider(chosen, view.draft)
+    _check_provider(chosen, view.draft, contact)
     return view
 
 
@@ -208,9 +216,10 @@ def _check_total(draft: Draft, expected: Decimal | None) -> None:
         raise TotalChanged(expected=expected, total=draft.total, currency=draft.currency)
 
 
-def _check_provider(provider: PaymentProvider, draft: Draft) -> None:
-    if draft.total and (why := provider.refuses(amount=draft.total, currency=draft.currency)):
-        raise CheckoutRefused(why, extra={"fields": ["payment_provider"]})
+def _check_provider(provider: PaymentProvider, draft: Draft, contact: Contact | None) -> None:
+    email, phone = (contact.email, contact.phone) if contact else (None, None)
+    if draft.total:
+        check_needs(provider, amount=draft.total, currency=draft.currency, email=email, phone=phone)
 
 
 def _clean_contact(contact: Contact, customer: Customer | None) -> Contact:

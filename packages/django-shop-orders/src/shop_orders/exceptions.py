@@ -191,9 +191,19 @@ class TotalChanged(ShopOrdersError):
 
 
 class CheckoutRefused(ShopOrdersError):
-    """A validator refused the order, or its payment provider does not accept the total."""
+    """A validator refused the order, or it cannot be paid with the chosen provider."""
 
     code = "checkout_refused"
+
+
+class PaymentNotPossible(CheckoutRefused):
+    """An order lacks what its provider needs. ``extra`` has ``needs``, the name of the need, and ``fields``, what the
+    customer can change."""
+
+    code = "payment_not_possible"
+
+    def __init__(self, message: str, *, provider: str, needs: str, field: str) -> None:
+        super().__init__(message, extra={"payment_provider": provider, "needs": needs, "fields": [field]})
 
 
 class TooManyUnpaidOrders(CheckoutRefused):

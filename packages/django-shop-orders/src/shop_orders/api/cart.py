@@ -8,10 +8,17 @@ from shop_core.api.auth import OPTIONAL_SECURITY
 from shop_core.api.problems import responses
 from shop_core.api.types import ShortText
 
-from shop_orders import carts, customers, visitors
+from shop_orders import carts, customers, payments, visitors
 from shop_orders.api import auth, representations
 from shop_orders.api.routers import router
-from shop_orders.api.schemas import AddItemIn, CartOut, MergeOut, RemoveItemIn, SetQuantityIn
+from shop_orders.api.schemas import (
+    AddItemIn,
+    CartOut,
+    MergeOut,
+    PaymentProviderOut,
+    RemoveItemIn,
+    SetQuantityIn,
+)
 from shop_orders.exceptions import UnknownProduct
 from shop_orders.models import Cart, Customer
 
@@ -35,6 +42,21 @@ def _represent(cart: Cart | None, customer: Customer | None) -> CartOut:
 def get_cart(request: HttpRequest, x_cart_token: CartToken) -> CartOut:
     customer = auth.customer_or_guest(request)
     return _represent(carts.find(customer=customer, token=x_cart_token), customer)
+
+
+@router.get(
+    "/cart/payment_providers/",
+    response={200: list[PaymentProviderOut], **responses(401, 403, 404)},
+    auth=auth.optional,
+    openapi_extra=OPTIONAL_SECURITY,
+    operation_id="list_payment_providers",
+    summary="The ways to pay the cart: which are possible, why not, and what they need",
+)
+def list_payment_providers(request: HttpRequest, x_cart_token: CartToken) -> list[PaymentProviderOut]:
+    customer = auth.customer_or_guest(request)
+    draft = carts.view(carts.find(customer=customer, token=x_cart_token), customer=customer).draft
+    choices = payments.provider_choices(amount=draft.total, currency=draft.currency)
+    return [representations.provider_choice(choice, draft.currency) for choice in choices]
 
 
 @router.post(

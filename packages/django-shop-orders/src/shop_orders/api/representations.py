@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from pydantic import BaseModel
 from shop_core.money import as_text
 
-from shop_orders import carts, lifecycle, tracking
+from shop_orders import carts, lifecycle, payments, tracking
 from shop_orders.api import schemas
 from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
 from shop_orders.payment_providers import awaits_online_payment, refund_needs_decision
@@ -61,6 +61,24 @@ def cart(view: carts.CartView) -> schemas.CartOut:
         total=as_text(draft.total, currency),
         can_be_ordered=view.can_be_ordered,
         problem=str(view.pricing_error or ""),
+    )
+
+
+def provider_choice(choice: payments.ProviderChoice, currency: str) -> schemas.PaymentProviderOut:
+    needs, found = choice.needs, choice.obstacle
+    return schemas.PaymentProviderOut(
+        alias=choice.alias,
+        label=str(choice.label),
+        is_possible=found is None,
+        problem=found.message if found else "",
+        problem_need=found.need if found else "",
+        needs=schemas.NeedsOut(
+            email=needs.email,
+            phone=needs.phone,
+            whole_units=needs.whole_units,
+            currencies=list(needs.currencies),
+            minimum=None if needs.minimum is None else as_text(needs.minimum, currency),
+        ),
     )
 
 

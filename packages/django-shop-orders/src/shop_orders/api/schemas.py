@@ -119,6 +119,29 @@ class CartOut(BaseModel):
     """Why the total could not be computed, in which case the charges are missing; otherwise ""."""
 
 
+class NeedsOut(BaseModel):
+    """What an order must have. ``currencies`` is empty for any, ``minimum`` null without one."""
+
+    email: bool
+    phone: bool
+    whole_units: bool
+    currencies: list[str]
+    minimum: str | None
+
+
+class PaymentProviderOut(BaseModel):
+    """A way to pay the cart. ``problem`` says why it is not possible, ``problem_need`` which need it is; both are ""
+    if it is possible. The contact is compared with ``needs`` when the order is placed.
+    """
+
+    alias: str
+    label: str
+    is_possible: bool
+    problem: str
+    problem_need: str
+    needs: NeedsOut
+
+
 class MergeChangeOut(BaseModel):
     product: str
     name: str

@@ -6,18 +6,19 @@ import re
 from collections.abc import Iterator
 
 from django.core import checks
-from django.utils.module_loading import import_string
 
 from shop_orders.checks.shapes import is_duration
 from shop_orders.conf import app_settings
-from shop_orders.payment_providers import PaymentProvider
+from shop_orders.payment_providers import PaymentProvider, registry
+from shop_orders.payment_providers.needs import problem_of_needs
 
 ALIAS = re.compile(r"[-\w]{1,50}")
 """The characters and length that a URL and the payments' column allow."""
 
 
 def check_providers() -> Iterator[checks.CheckMessage]:
-    """Each configured provider can be constructed and used."""
+    """Each configured provider can be constructed and used, and each name has one provider."""
+    yield from _names()
     providers = app_settings.PAYMENT_PROVIDERS
     if not providers:
         yield checks.Error(
@@ -34,7 +35,7 @@ def check_providers() -> Iterator[checks.CheckMessage]:
                 id="shop_orders.E019",
             )
         try:
-            provider = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+            provider = registry.construct(alias, config)
         except Exception as error:  # noqa: BLE001 - whatever its constructor raises is wrong configuration
             yield checks.Error(
                 f"The payment provider {alias!r} cannot be constructed: {error}",
@@ -42,6 +43,12 @@ def check_providers() -> Iterator[checks.CheckMessage]:
                 id="shop_orders.E006",
             )
             continue
+        if problem := problem_of_needs(getattr(provider, "needs", None)):
+            yield checks.Error(
+                f"The payment provider {alias!r} has `needs` that cannot be used: {problem}.",
+                hint='Write for example needs = Needs(phone=True, currencies=("KES",), minimum=Decimal(10)).',
+                id="shop_orders.E027",
+            )
         time_to_pay = getattr(provider, "expires_after", None)
         if time_to_pay is not None and not is_duration(time_to_pay):
             yield checks.Error(
@@ -51,12 +58,24 @@ def check_providers() -> Iterator[checks.CheckMessage]:
             )
 
 
+def _names() -> Iterator[checks.CheckMessage]:
+    """Two distributions with one name of an entry point: who takes the money would be left to chance."""
+    for name, points in registry.offered().items():
+        if len({registry.distribution_of(point) for point in points}) > 1:
+            found = dict.fromkeys(f"{registry.distribution_of(point)} ({point.value})" for point in points)
+            yield checks.Error(
+                f"Several distributions have a payment provider “{name}”: {', '.join(found)}.",
+                hint="Uninstall all of them but one, or ask their authors for another name of the entry point.",
+                id="shop_orders.E028",
+            )
+
+
 def working_providers() -> dict[str, PaymentProvider]:
     """The providers that can be constructed; E006 reports the others."""
     made = {}
     for alias, config in app_settings.PAYMENT_PROVIDERS.items():
         try:
-            made[alias] = import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {}))
+            made[alias] = registry.construct(alias, config)
         except Exception:  # noqa: BLE001, S112
             continue
     return made

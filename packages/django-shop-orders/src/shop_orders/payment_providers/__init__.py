@@ -5,11 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, cast
 
-from django.utils.module_loading import import_string
-
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import UnknownPaymentProvider
 from shop_orders.models import Order, PaymentStatus, Refund
+from shop_orders.payment_providers import registry
 from shop_orders.payment_providers.bank_transfer import BankTransfer
 from shop_orders.payment_providers.base import (
     DisputeState,
@@ -27,6 +26,7 @@ from shop_orders.payment_providers.base import (
     minor_units,
 )
 from shop_orders.payment_providers.hosted_test import HostedTestProvider
+from shop_orders.payment_providers.needs import Needs, Obstacle, check_needs, obstacle
 from shop_orders.payment_providers.on_delivery import PayOnDelivery
 
 OPTIONAL = {"Mpesa": "shop_orders.payment_providers.mpesa", "StripeCheckout": "shop_orders.payment_providers.stripe"}
@@ -37,6 +37,8 @@ __all__ = [
     "DisputeState",
     "HostedTestProvider",
     "IncomingPaymentEvent",
+    "Needs",
+    "Obstacle",
     "PayOnDelivery",
     "PaymentEvent",
     "PaymentProvider",
@@ -49,10 +51,12 @@ __all__ = [
     "RefundState",
     "aliases",
     "awaits_online_payment",
+    "check_needs",
     "default_alias",
     "from_minor_units",
     "label_of",
     "minor_units",
+    "obstacle",
     "payment_provider",
     "refund_needs_decision",
 ]
@@ -73,7 +77,7 @@ def payment_provider(alias: str) -> PaymentProvider:
     config = app_settings.PAYMENT_PROVIDERS.get(alias)
     if config is None:
         raise UnknownPaymentProvider(alias)
-    return cast("PaymentProvider", import_string(config["BACKEND"])(alias=alias, **config.get("OPTIONS", {})))
+    return cast("PaymentProvider", registry.construct(alias, config))
 
 
 def label_of(alias: str) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from shop_core.money import exponent, quantise
 
 from shop_orders.exceptions import InvalidWebhook
+from shop_orders.payment_providers.needs import Needs
 
 PaymentStatus = Literal["pending", "processing", "authorised", "captured", "failed", "cancelled"]
 EventKind = Literal[PaymentStatus, "refunded", "refund_failed", "disputed"]
@@ -208,6 +209,8 @@ class PaymentProvider:
     """Whether staff record the payments, since the provider does not report them."""
     refunds_by_hand: bool = False
     """Whether staff send the money back and ``refund`` only records it. Then no refund is made automatically."""
+    needs: Needs = Needs()
+    """What an order must have so that it can be paid with this provider."""
     start_once_for: timedelta | None = None
     """For providers on which a repeated ``start`` has a second effect, such as ringing a phone twice. Within this time
     it is called again only after ProviderNotReached. An attempt without ``expires_at`` ends after it, counted from the
@@ -273,7 +276,8 @@ class PaymentProvider:
         return None
 
     def refuses(self, *, amount: Decimal, currency: str) -> str:  # noqa: ARG002
-        """Why an amount cannot be paid this way, in a sentence for the customer; "" if it can.
+        """Why an amount cannot be paid this way, in a sentence for the customer; "" if it can. For rules that
+        ``needs`` does not have.
 
         Asked before an order is placed or paid this way, also inside a transaction: it must not use the network.
         """

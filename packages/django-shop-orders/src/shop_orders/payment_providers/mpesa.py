@@ -40,6 +40,7 @@ from shop_orders.payment_providers.base import (
     RefundRequest,
     RefundResult,
 )
+from shop_orders.payment_providers.needs import Needs
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Mpesa(PaymentProvider):
     """
 
     label = gettext_lazy("M-Pesa")
+    needs = Needs(phone=True, whole_units=True, currencies=("KES",))
     refunds_by_hand = True
     start_once_for = RING
     instructions = gettext_lazy("Look at your phone and enter your M-Pesa PIN.")
@@ -114,10 +116,6 @@ class Mpesa(PaymentProvider):
 
     def start(self, request: PaymentRequest) -> PaymentStart:
         phone = request.phone.lstrip("+")
-        if not phone:
-            raise PaymentDeclined(_("Enter the phone number to pay from."))
-        if why := self.refuses(amount=request.amount, currency=request.currency):
-            raise PaymentDeclined(why)
         result = self._push(
             {
                 **self._signed(),
@@ -138,12 +136,8 @@ class Mpesa(PaymentProvider):
             expires_at=timezone.now() + RING,
         )
 
-    def refuses(self, *, amount: Decimal, currency: str) -> str:
-        is_payable = currency == "KES" and amount == amount.to_integral_value()
-        return "" if is_payable else _("M-Pesa takes whole Kenyan shillings only.")
-
     def by_hand(self, *, order_number: str, amount: Decimal) -> str:
-        if self.refuses(amount=amount, currency="KES"):
+        if amount != amount.to_integral_value():
             return ""
         text = _(
             "Or pay by hand: Lipa na M-Pesa, Pay Bill, business number %(number)s, account number %(account)s, "

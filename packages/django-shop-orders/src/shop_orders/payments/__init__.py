@@ -3,7 +3,7 @@
 Every change locks the order first, then the payment, then the provider's event, so that no two changes can deadlock.
 """
 
-from shop_orders.payments.choosing import available_providers, providers_for
+from shop_orders.payments.choosing import ProviderChoice, available_providers, provider_choices, providers_for
 from shop_orders.payments.expiring import expire_due
 from shop_orders.payments.inbox import apply_event
 from shop_orders.payments.incoming import assign_incoming, dismiss_incoming, receive
@@ -22,6 +22,7 @@ from shop_orders.payments.starting import add_data, start
 from shop_orders.payments.states import apply_state, refresh
 
 __all__ = [
+    "ProviderChoice",
     "add_data",
     "apply_event",
     "apply_state",
@@ -30,6 +31,7 @@ __all__ = [
     "capture",
     "dismiss_incoming",
     "expire_due",
+    "provider_choices",
     "providers_for",
     "queue_refund",
     "receive",

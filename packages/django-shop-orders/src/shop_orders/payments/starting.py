@@ -39,6 +39,7 @@ def start(order_id: int, *, provider: str = "", phone: str = "", return_url: str
     Raises:
         NotPayable: the order is paid, cancelled or free, or its time to pay is over.
         CannotChangeProvider: ``provider`` can only be chosen at checkout.
+        PaymentNotPossible: the order lacks what the provider needs.
         UnknownPaymentProvider, InvalidPhone: ``provider`` is not configured, or ``phone`` is not valid.
         PaymentDeclined: the provider refused; the payment is recorded as failed.
         ProviderUnavailable: the result is not known; repeating the call continues this payment.
@@ -107,6 +108,8 @@ def _open_payment(order_id: int, alias: str, *, phone: str, return_url: str, bas
         raise NotPayable
     provider = payment_provider(alias or order.payment_provider)
     payment = _waiting(order, provider)
+    if payment is None or (payment.status == Payment.Status.STARTED and not payment.unknown_starts):
+        choosing.check(order, provider, phone=phone)
     if payment is None:
         payment = _new_payment(order, provider)
     choosing.change(order, provider)

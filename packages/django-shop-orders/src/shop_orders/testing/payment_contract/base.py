@@ -9,7 +9,15 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from shop_orders.exceptions import PaymentDeclined, ProviderUnavailable
-from shop_orders.payment_providers import PaymentProvider, PaymentRequest, PaymentStart, PaymentState
+from shop_orders.payment_providers import (
+    Obstacle,
+    PaymentProvider,
+    PaymentRequest,
+    PaymentStart,
+    PaymentState,
+    obstacle,
+)
+from shop_orders.payment_providers.needs import problem_of_needs
 from shop_orders.testing.failures import described, expect, fail, outcome_of, result_of
 from shop_orders.testing.payment_services import MODES, Mode, PaymentService, ServicePayment
 
@@ -77,6 +85,14 @@ class PaymentContractBase:
         return [
             self.request(n, amount=amount, currency=code) for n, (amount, code) in enumerate(self.amounts, start=1)
         ]
+
+    def obstacle(self, provider: PaymentProvider, request: PaymentRequest) -> Obstacle | None:
+        """Why the shop would not start this payment. ``test_needs_can_be_used`` reports ``needs`` that are wrong."""
+        if problem_of_needs(provider.needs):
+            return None
+        return obstacle(
+            provider, amount=request.amount, currency=request.currency, email=request.email, phone=request.phone
+        )
 
     def started(self, provider: PaymentProvider, request: PaymentRequest | None = None) -> PaymentStart:
         started: PaymentStart = result_of("start", provider.start, request or self.request())

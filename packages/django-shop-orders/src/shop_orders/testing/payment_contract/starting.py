@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.conf import settings
 from shop_orders.exceptions import PaymentDeclined, ProviderNotReached, ProviderUnavailable
 from shop_orders.payment_providers import PaymentProvider, PaymentStart
 from shop_orders.payment_providers.base import PaymentStatus
+from shop_orders.payment_providers.needs import problem_of_needs
 from shop_orders.testing.failures import expect, fail, outcome_of, result_of, result_within
 from shop_orders.testing.payment_contract.base import DOCUMENTED, REFUSALS, PaymentContractBase
 from shop_orders.testing.payment_services import PaymentService
@@ -20,6 +22,35 @@ UNUSUAL = (("12.34", "KES"), ("7", "UGX"), ("12.345", "KWD"), ("1251", "JPY"), (
 
 
 class StartChecks(PaymentContractBase):
+    def test_needs_can_be_used(self, provider: PaymentProvider) -> None:
+        problem = problem_of_needs(provider.needs)
+        expect(
+            not problem,
+            f"The provider's `needs` cannot be used: {problem}.",
+            'Write for example needs = Needs(phone=True, currencies=("KES",), minimum=Decimal(10)).',
+        )
+        for request in self.requests():
+            found = result_of("refuses", self.obstacle, provider, request)
+            expect(
+                found is None,
+                f"The shop would not start a payment of {request.amount} {request.currency}, one of `amounts`, "
+                f"because of the provider's {found.need if found else ''}.",
+                "List in `amounts` what the service takes, or correct `needs` and `refuses`.",
+            )
+
+    def test_start_works_without_what_is_not_needed(self, provider: PaymentProvider) -> None:
+        for number, name in enumerate(("email", "phone"), start=1):
+            if getattr(provider.needs, name, False):
+                continue
+            whole = self.request(number)
+            request = replace(whole, email="") if name == "email" else replace(whole, phone="")
+            result = result_of("start", provider.start, request, allowed=REFUSALS)
+            expect(
+                isinstance(result, PaymentStart),
+                f"start {outcome_of(result)} for a request without {name}, which `needs` does not name.",
+                f"Write needs = Needs({name}=True): then the checkout asks for it before goods are reserved.",
+            )
+
     def test_start_returns_the_next_step(self, provider: PaymentProvider) -> None:
         started = self.started(provider)
         statuses = get_args(PaymentStatus)
@@ -67,6 +98,8 @@ class StartChecks(PaymentContractBase):
         service = self.needed(service)
         for number, (amount, currency) in enumerate(UNUSUAL, start=1):
             request = self.request(number, amount=amount, currency=currency)
+            if self.obstacle(provider, request):
+                continue  # the shop does not start it
             before = len(service.requested())
             result_of("start", provider.start, request, allowed=(PaymentDeclined,))
             asked = [(payment.amount, payment.currency.upper()) for payment in service.requested()[before:]]
@@ -74,8 +107,7 @@ class StartChecks(PaymentContractBase):
                 asked in ([], [(request.amount, request.currency)]),
                 f"start was called for {request.amount} {request.currency}, and the service was asked for "
                 f"{_listed(asked)}.",
-                "Never round: raise PaymentDeclined, with a sentence for the customer, where the service cannot take "
-                "the amount.",
+                "Never round: say in `needs` or by `refuses` what the service cannot take.",
             )
 
     def test_repeated_start_is_one_payment(self, provider: PaymentProvider, service: PaymentService | None) -> None:
