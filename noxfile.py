@@ -110,6 +110,14 @@ def types(session: nox.Session) -> None:
             session.run("mypy", "--config-file", name, "--cache-dir", f"../../.mypy_cache/{name}", "bakery")
 
 
+@nox.session(venv_backend="none")
+def typescript(session: nox.Session) -> None:
+    """Compile the TypeScript client of the documentation, with types of the API's document; needs node and npm."""
+    if not shutil.which("npm"):
+        session.error("npm is not installed. On Debian: apt-get install nodejs npm")
+    session.run(sys.executable, "tests/typescript/compile.py")
+
+
 @nox.session(python=NEWEST)
 def docs(session: nox.Session) -> None:
     """Build the documentation into docs/_build/html, every warning an error, and test its search."""

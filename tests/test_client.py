@@ -1,5 +1,7 @@
 """A client that openapi-python-client generates from the demo's document places an order, without handwritten code.
 
+So does the client in TypeScript of docs/howto/orders-typescript.md, whose types are generated.
+
 On request: ``pip install openapi-python-client`` and ``SHOP_TEST_FULL=1``.
 """
 
@@ -7,6 +9,7 @@ import contextlib
 import importlib
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -162,6 +165,15 @@ def test_a_customer_registers_logs_in_orders_and_cancels(demo, shop, connect):
     assert cancelled.status == "cancelled"
     assert shop("api.accounts.logout").sync_detailed(client=mine).status_code == 204
     assert shop("api.accounts.get_profile").sync(client=mine).status == 401
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm")
+def test_the_typescript_client_of_the_documentation_orders_and_tracks(demo):
+    folder = Path(__file__).parent / "typescript"
+    subprocess.run([sys.executable, str(folder / "compile.py")], check=True)
+    done = subprocess.run(["node", "run.mjs", demo], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"[\d.]+ KES \S+ status_changed unknown_product\n", done.stdout), done.stdout
 
 
 def verify(demo, step, code):
