@@ -36,6 +36,7 @@ def pages_with(index, query):
         ("colours", "reference/words"),
         ("color", "reference/words"),
         ("basket", "reference/words"),
+        ("back in stock", "reference/catalog-signals"),
         ("reconciliation", "reference/times"),
         ("SHOP_ORDERS", "reference/settings"),
         ("PaymentProviderContract", "reference/extension-points"),

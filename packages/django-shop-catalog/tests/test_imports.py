@@ -293,6 +293,24 @@ def test_import_sends_one_signal():
     assert received == [(1, 0, 1, True)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_import_announces_stock_that_rose_from_zero_of_new_and_of_known_products():
+    received = []
+
+    def receive_signal(*, product, payload, **_kwargs):
+        received.append((product.sku, payload["available"]))
+
+    signals.stock_available.connect(receive_signal)
+    try:
+        load("sku,name,price,stock_quantity\nA,Apple,1,3\nB,Pear,1,0\nC,Plum,1,\n")
+        load("sku,name,price,stock_quantity\nA,Apple,1,9\nB,Pear,1,2\n", dry_run=True)
+        load("sku,name,price,stock_quantity\nA,Apple,1,9\nB,Pear,1,2\n")
+    finally:
+        signals.stock_available.disconnect(receive_signal)
+    assert received == [("A", 3), ("B", 2)]
+    assert inventory.differences() == []
+
+
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 def test_command_reads_a_file_of_more_than_one_chunk(tmp_path, capsys, suffix):
     path = tmp_path / f"products.{suffix}"

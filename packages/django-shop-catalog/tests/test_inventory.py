@@ -4,11 +4,14 @@ import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_catalog import inventory, products, signals
@@ -191,6 +194,19 @@ def received():
     signals.stock_back.disconnect(receive_signal)
 
 
+@pytest.fixture
+def available():
+    """``(sku, available, event id)`` of each ``stock_available``."""
+    events = []
+
+    def receive_signal(*, product, payload, event_id, **_kwargs):
+        events.append((product.sku, payload["available"], event_id))
+
+    signals.stock_available.connect(receive_signal)
+    yield events
+    signals.stock_available.disconnect(receive_signal)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_each_threshold_crossing_is_announced_once(received):
     product("A", 10, low_stock_threshold=5)
@@ -237,6 +253,103 @@ def test_crossing_is_announced_again_after_a_receiver_failed(received, monkeypat
     assert [event[0] for event in received] == ["low", "low"]
     assert received[0][3] == received[1][3]
     assert inventory.announce_pending() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stock_from_zero_is_announced_whatever_gave_it(available):
+    """Each step but the last in a list takes the stock to zero; each step after one of these raises it."""
+    product("A", 2)
+    steps = [
+        (inventory.reserve, {"A": 2}, {"reference": "order-1"}),
+        (inventory.release, {"A": 2}, {"reference": "order-1"}),
+        (inventory.reserve, {"A": 2}, {"reference": "order-2"}),
+        (inventory.ship, {"A": 2}, {"reference": "shipment-2"}),
+        (inventory.restock, {"A": 1}, {"reference": "refund-2"}),
+        (inventory.adjust, {"A": -1}, {"reason": "broken"}),
+        (inventory.adjust, {"A": 3}, {"reason": "found"}),
+        (inventory.count, {"A": 0}, {"reason": "stocktaking"}),
+        (inventory.count, {"A": 4}, {"reason": "stocktaking"}),
+        (inventory.receive, {"A": 1}, {}),
+    ]
+    for action, quantities, options in steps:
+        action(quantities, **options)
+    assert [event[:2] for event in available] == [("A", 2), ("A", 2), ("A", 1), ("A", 3), ("A", 4)]
+    assert len({event[2] for event in available}) == 5
+    assert StockMovement.objects.unannounced().count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_repeated_call_announces_no_second_rise(available):
+    product("A", 0)
+    inventory.receive({"A": 2}, reference="delivery-1")
+    inventory.receive({"A": 2}, reference="delivery-1")
+    assert [event[:2] for event in available] == [("A", 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_products_are_announced_with_as_many_statements_as_one(available):
+    skus = [f"P{number}" for number in range(30)]
+    for sku in skus:
+        product(sku, 0)
+    used = []
+    for part in (skus[:1], skus[1:]):
+        with CaptureQueriesContext(connection) as queries:
+            inventory.receive(dict.fromkeys(part, 1), reference=part[0])
+        used.append(len(queries))
+    assert used[0] == used[1]
+    assert sorted(event[0] for event in available) == sorted(skus)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rise_of_a_process_that_died_after_its_commit_is_announced_once(available, monkeypatch):
+    product("A", 0)
+    with monkeypatch.context() as dying:
+        dying.setattr(announcements.transaction, "on_commit", lambda *_args, **_kwargs: None)
+        inventory.receive({"A": 2})
+    assert available == []
+    monkeypatch.setattr(announcements, "GRACE_PERIOD", announcements.GRACE_PERIOD * 0)
+    assert [inventory.announce_pending(), inventory.announce_pending()] == [1, 0]
+    assert [event[:2] for event in available] == [("A", 2)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_fails_for_one_product_keeps_only_that_event(available, monkeypatch):
+    def fail_for_b(*, product, **_kwargs):
+        if product.sku == "B":
+            raise RuntimeError("not now")
+
+    for sku in "ABC":
+        product(sku, 0)
+    signals.stock_available.connect(fail_for_b)
+    try:
+        inventory.receive({"A": 1, "B": 1, "C": 1})
+    finally:
+        signals.stock_available.disconnect(fail_for_b)
+    assert [row.product.sku for row in StockMovement.objects.unannounced()] == ["B"]
+    monkeypatch.setattr(announcements, "GRACE_PERIOD", announcements.GRACE_PERIOD * 0)
+    assert inventory.announce_pending() == 1
+    ids = [event[2] for event in available if event[0] == "B"]
+    assert len(ids) == 2
+    assert ids[0] == ids[1]
+    assert [event[0] for event in available] == ["A", "B", "C", "B"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rise_from_zero_to_the_threshold_has_two_events_with_two_ids(received, available):
+    product("A", 0, low_stock_threshold=5)
+    inventory.receive({"A": 6})
+    assert [event[:3] for event in received] == [("back", "A", 6)]
+    assert [event[:2] for event in available] == [("A", 6)]
+    assert received[0][3] != available[0][2]
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_two_receipts_at_once_announce_one_rise(available):
+    product("A", 0)
+    run_threads(8, lambda number: inventory.receive({"A": 1}, reference=f"delivery-{number}"))
+    assert len(available) == 1
+    assert levels("A") == (8, 0)
 
 
 FULL = bool(os.environ.get("SHOP_TEST_FULL"))
@@ -298,6 +411,44 @@ def test_any_sequence_of_movements_keeps_stock_equal_to_its_ledger(moves):
         assert levels("A") == (stock, reserved)
         assert inventory.differences() == []
         transaction.set_rollback(True)
+
+
+@settings(
+    max_examples=500 if FULL else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    moves=st.lists(st.tuples(st.sampled_from("AB"), st.integers(-4, 4)), max_size=40),
+    threshold=st.sampled_from([None, 0, 1, 2, 3]),
+)
+def test_any_sequence_of_movements_gives_one_event_for_each_crossing(received, available, moves, threshold):
+    """The stock is compared with a plain dictionary; so are the events that its changes should have."""
+    expected = []
+    with transaction.atomic():
+        for sku in "AB":
+            product(sku, 0, low_stock_threshold=threshold)
+        stock = dict.fromkeys("AB", 0)
+        for sku, change in moves:
+            before, after = stock[sku], stock[sku] + change
+            if after < 0 or not change:
+                continue
+            inventory.adjust({sku: change}, reason="x")
+            stock[sku] = after
+            expected += [(sku, "stock_available")] if before == 0 else []
+            if threshold is not None:
+                expected += [(sku, "stock_low")] if before >= threshold > after else []
+                expected += [(sku, "stock_back")] if before < threshold <= after else []
+        StockMovement.objects.update(created_at=timezone.now() - timedelta(hours=1))
+        inventory.announce_pending()
+        assert inventory.announce_pending() == 0
+        transaction.set_rollback(True)
+    sent = [(sku, f"stock_{name}", event_id) for name, sku, _available, event_id in received]
+    sent += [(sku, "stock_available", event_id) for sku, _available, event_id in available]
+    received.clear()
+    available.clear()
+    assert sorted(event[:2] for event in sent) == sorted(expected)
+    assert len({event[2] for event in sent}) == len(sent)
 
 
 def run_threads(count, work):

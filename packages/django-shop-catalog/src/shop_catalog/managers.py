@@ -179,7 +179,7 @@ class ReviewQuerySet(models.QuerySet[Any]):
 
 class StockMovementQuerySet(models.QuerySet[Any]):
     def unannounced(self) -> StockMovementQuerySet:
-        """Threshold crossings that were not yet announced to all receivers."""
+        """Crossings of the threshold or of zero that were not yet announced to all receivers."""
         return self.filter(announced_at__isnull=True).exclude(crossing="")
 
 

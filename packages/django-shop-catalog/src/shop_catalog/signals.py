@@ -18,6 +18,12 @@ stock_low = Signal()
 stock_back = Signal()
 """Availability rose to the threshold or above. Kwargs and payload as ``stock_low``."""
 
+stock_available = Signal()
+"""Availability rose from zero, of any product: received, counted, imported, restocked, or given back by an order. Sent
+once for each rise, also for the first stock of a product. Kwargs and payload as ``stock_low``; ``threshold`` may be
+``None``. ``available`` is the stock at the time of sending: zero if it was sold meanwhile.
+"""
+
 price_changed = Signal()
 """A product's price changed. Kwargs: ``product``, ``payload``, ``event_id``.
 

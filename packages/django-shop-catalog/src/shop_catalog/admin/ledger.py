@@ -11,7 +11,7 @@ from shop_catalog.models import JobRun, StockMovement
 @admin.register(StockMovement)
 class StockMovementAdmin(ReadOnly, SafeList):
     list_display = ("created_at", "product", "kind", "stock_change", "reserved_change", "reason", "reference")
-    list_filter = ("kind", "created_at")
+    list_filter = ("kind", "crossing", "created_at")
     list_select_related = ("product",)
     search_fields = ("product__sku", "product__name", "=reference")
     show_full_result_count = False

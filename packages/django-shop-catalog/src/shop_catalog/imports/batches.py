@@ -247,6 +247,11 @@ class Batch:
     def _write_stock(self, new: list[_Entry], old: list[_Entry]) -> None:
         """Record the stock of new products as received, and that of existing products as counted."""
         reason, reference = _("Import"), f"import-{uuid.uuid4().hex}"
+        received = [(entry, quantity, uuid.uuid4()) for entry in new if (quantity := entry.product.stock_quantity)]
+        crossings = {
+            event_id: str(inventory.crossing_of(0, quantity, threshold=entry.product.low_stock_threshold))
+            for entry, quantity, event_id in received
+        }
         bulk.insert(
             StockMovement,
             (
@@ -271,13 +276,13 @@ class Batch:
                     reason,
                     self.now,
                     self.by_id,
-                    uuid.uuid4(),
-                    "",
+                    event_id,
+                    crossings[event_id],
                 )
-                for entry in new
-                if (quantity := entry.product.stock_quantity)
+                for entry, quantity, event_id in received
             ),
         )
+        inventory.announce_on_commit(crossings, kind=MovementKind.RECEIVE, reference=reference)
         counted = {
             entry.product.sku: entry.row.stock_quantity
             for entry in old

@@ -5,7 +5,7 @@ Rows are locked in primary-key order, so that two calls do not deadlock. A movem
 reference: a repeated call changes nothing, and one with a different quantity is refused.
 """
 
-from shop_catalog.inventory.announcements import announce_pending
+from shop_catalog.inventory.announcements import announce_on_commit, announce_pending, crossing_of
 from shop_catalog.inventory.movements import (
     Difference,
     adjust,
@@ -21,8 +21,10 @@ from shop_catalog.inventory.movements import (
 __all__ = [
     "Difference",
     "adjust",
+    "announce_on_commit",
     "announce_pending",
     "count",
+    "crossing_of",
     "differences",
     "receive",
     "release",

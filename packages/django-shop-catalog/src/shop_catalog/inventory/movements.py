@@ -177,9 +177,8 @@ def _record(
     if queries.update_counters({row.id: change for row, change in due.items()}) != len(due):
         raise InsufficientStock(_("The stock changed in the meantime. Try again."), extra={"available": {}})
     _refresh_facets(due)
-    for movement in movements:
-        if movement.crossing and movement.product_id in written:
-            announcements.announce_on_commit(movement.event_id)
+    crossed = {move.event_id for move in movements if move.crossing and move.product_id in written}
+    announcements.announce_on_commit(crossed, kind=kind, reference=reference)
 
 
 def _refresh_facets(due: Mapping[StockRow, Change]) -> None:
@@ -243,14 +242,6 @@ def _refuse_insufficient_stock(due: Mapping[StockRow, Change]) -> None:
 
 
 def _crossing(row: StockRow, change: Change) -> str:
-    """Whether the change takes a product below its low-stock threshold (``low``) or back up to it (``back``)."""
-    threshold = row.low_stock_threshold
-    if threshold is None:
-        return ""
     before = row.available_quantity
     after = before + change.stock - change.reserved
-    if before >= threshold > after:
-        return "low"
-    if before < threshold <= after:
-        return "back"
-    return ""
+    return str(announcements.crossing_of(before, after, threshold=row.low_stock_threshold))

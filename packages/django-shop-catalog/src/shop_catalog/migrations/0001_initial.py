@@ -455,9 +455,14 @@ class Migration(migrations.Migration):
                     "crossing",
                     models.CharField(
                         blank=True,
-                        choices=[("low", "Fell below the threshold"), ("back", "Rose to the threshold")],
-                        help_text="Whether the available stock crossed the low-stock threshold.",
-                        max_length=4,
+                        choices=[
+                            ("low", "Fell below the threshold"),
+                            ("back", "Rose to the threshold"),
+                            ("available", "Rose from zero"),
+                            ("both", "Rose from zero to the threshold"),
+                        ],
+                        help_text="Whether the available stock crossed the low-stock threshold, or rose from zero.",
+                        max_length=9,
                     ),
                 ),
                 ("announced_at", models.DateTimeField(blank=True, editable=False, null=True)),

@@ -13,12 +13,13 @@ from shop_catalog.models.search import SearchSpelling, SearchWord
 from shop_catalog.models.sent_form import SentForm
 from shop_catalog.models.statistics import CategoryStatistics
 from shop_catalog.models.statistics_change import StatisticsChange
-from shop_catalog.models.stock import MovementKind, StockMovement
+from shop_catalog.models.stock import Crossing, MovementKind, StockMovement
 
 __all__ = [
     "Category",
     "CategoryStatistics",
     "CategoryTreeVersion",
+    "Crossing",
     "FacetChange",
     "FacetCount",
     "FacetValue",

@@ -25,6 +25,15 @@ class MovementKind(models.TextChoices):
     RESTOCK = "restock", _("Restocked")
 
 
+class Crossing(models.TextChoices):
+    """What the available quantity of a product crossed by a movement."""
+
+    LOW = "low", _("Fell below the threshold")
+    BACK = "back", _("Rose to the threshold")
+    AVAILABLE = "available", _("Rose from zero")
+    BOTH = "both", _("Rose from zero to the threshold")
+
+
 class StockMovement(models.Model):
     """One change of a product's stock. The product's quantities on hand and reserved are the sums of its movements.
 
@@ -43,10 +52,10 @@ class StockMovement(models.Model):
     )
     event_id = models.UUIDField(default=uuid.uuid4, editable=False)
     crossing = models.CharField(
-        max_length=4,
+        max_length=9,
         blank=True,
-        choices=[("low", _("Fell below the threshold")), ("back", _("Rose to the threshold"))],
-        help_text=_("Whether the available stock crossed the low-stock threshold."),
+        choices=Crossing.choices,
+        help_text=_("Whether the available stock crossed the low-stock threshold, or rose from zero."),
     )
     announced_at = models.DateTimeField(null=True, blank=True, editable=False)
 
