@@ -85,7 +85,7 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST)
 def types(session: nox.Session) -> None:
-    """Check the types of the four packages, the example and the bench with mypy, strictly.
+    """Check the types of the four packages, the plugins, the example and the bench with mypy, strictly.
 
     Then those of a shop on the packages as its authors would, with the plugin of django-stubs and without it.
     """
@@ -104,6 +104,7 @@ def types(session: nox.Session) -> None:
         f"example_project/{app}" for app in ("config", "accounts", "backoffice", "demo", "storefront", "operations")
     ]
     sources += ["example_project/drawings", "bench"]
+    sources += [str(path) for path in sorted(ROOT.glob("plugins/*/src/*"))]
     session.run("mypy", *sources, *session.posargs, env={"DEBUG": "true"})
     with session.chdir("tests/typed"):
         for name in ("mypy.ini", "mypy_with_plugin.ini"):

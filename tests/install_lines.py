@@ -41,7 +41,7 @@ def main() -> int:
             for number, line in enumerate(lines):
                 install(line, clone, folder / f"environment-{number}", folder / "wheels")
             for package in DISTRIBUTIONS:
-                wheels.build(package, folder)
+                wheels.build(ROOT / f"packages/django-shop-{package}", folder)
             for wheel in (folder / "dist").glob("*.whl"):
                 shutil.copy(wheel, folder / "wheels")
             for package, distribution in DISTRIBUTIONS.items():

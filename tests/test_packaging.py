@@ -118,3 +118,24 @@ def test_no_migration_is_missing():
     apps = ("shop_catalog", "shop_orders", "shop_notify")
     call_command("makemigrations", *apps, check=True, dry_run=True, stdout=output)
     assert output.getvalue().startswith("No changes detected in apps")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/notify-settings.md"])
+def test_table_of_plugins_names_each_distribution_and_its_entry_points(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| `(django-shop-[\w-]+)` \| `(\w+)` \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE)
+    plugins = [load(path.parent) for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    found = [(plugin["name"], name) for plugin in plugins for name in plugin["entry-points"]["shop_notify.notifiers"]]
+    assert rows == found
+    assert len({name for _distribution, name in found}) == len(found)
+
+
+def test_every_package_and_plugin_has_a_licence_a_changelog_and_a_tag_that_publishes_it():
+    workflow = (ROOT / ".github/workflows/publish.yml").read_text(encoding="utf-8")
+    folders = [
+        path.parent for path in (*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml"))
+    ]
+    assert len(folders) == 6
+    for folder in folders:
+        assert f'"{load(folder)["name"]}-v*"' in workflow
+        assert {"LICENSE", "CHANGELOG.md", "README.md"} <= {path.name for path in folder.iterdir()}

@@ -1,6 +1,7 @@
-"""Build the four wheels, check them, install each app with only the core, and run its suite from outside the tree.
+"""Build the wheels, check them, install each app with only the core, and run its suite from outside the tree.
 
-``python tests/wheels.py [core|catalog|orders|notify ...]``; exits 1 with the reason at the first failure.
+The plugins are installed together, with only notify and the core.
+``python tests/wheels.py [core|catalog|orders|notify|plugins ...]``; exits 1 with the reason at the first failure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 import zipfile
 from email.parser import Parser
@@ -69,9 +71,12 @@ class Broken(Exception):
 def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="shop-wheels-") as folder:
         try:
-            core = build("core", Path(folder))
-            for name in names or list(DEPENDENCIES):
-                check(name, core, Path(folder))
+            core = build(ROOT / "packages/django-shop-core", Path(folder))
+            for name in names or [*DEPENDENCIES, "plugins"]:
+                if name == "plugins":
+                    check_plugins(core, Path(folder))
+                else:
+                    check(name, core, Path(folder))
         except Broken as error:
             print(f"wheels: {error}", file=sys.stderr)
             return 1
@@ -80,7 +85,7 @@ def main(names: list[str]) -> int:
 
 def check(name: str, core: Path, folder: Path) -> None:
     """Build, check, install, start, and run the package's suite on the installed wheel."""
-    wheel = core if name == "core" else build(name, folder)
+    wheel = core if name == "core" else build(ROOT / f"packages/django-shop-{name}", folder)
     _check_contents(name, wheel)
     python = new_environment(folder / f"env-{name}")
     _install(python, str(core), str(wheel))
@@ -97,8 +102,39 @@ def check(name: str, core: Path, folder: Path) -> None:
     run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite, env=environment)
 
 
-def build(name: str, folder: Path) -> Path:
-    source = ROOT / f"packages/django-shop-{name}"
+def check_plugins(core: Path, folder: Path) -> None:
+    """Build and check the plugins' wheels, install them beside notify, and run their suites on them."""
+    sources = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
+    built = [build(source, folder) for source in sources]
+    for source, wheel in zip(sources, built, strict=True):
+        _check_plugin_contents(source, wheel)
+    python = new_environment(folder / "env-plugins")
+    notify = build(ROOT / "packages/django-shop-notify", folder)
+    _install(python, str(core), str(notify), *map(str, built))
+    run(_pip("check", python), cwd=folder, quiet=True)
+    _install(python, "pytest", "pytest-django")
+    for source in sources:
+        suite = folder / "suite-plugins" / source.name
+        shutil.copytree(source / "tests", suite / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(source / "pyproject.toml", suite)  # the settings of pytest
+        run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite)
+
+
+def _check_plugin_contents(source: Path, wheel: Path) -> None:
+    """The package with its types, the licence, nothing else, and no secret."""
+    (package,) = (path.name for path in source.glob("src/*") if path.is_dir())
+    with zipfile.ZipFile(wheel) as archive:
+        files = archive.namelist()
+        leaking = [file for file in files if SECRETS.search(archive.read(file))]
+    information = f"{wheel.name.rpartition('-py3')[0]}.dist-info"
+    strange = {file.partition("/")[0] for file in files} - {package, information}
+    missing = {f"{package}/py.typed", f"{information}/licenses/LICENSE", f"{information}/entry_points.txt"} - {*files}
+    if strange or missing or leaking:
+        raise Broken(f"{wheel.name}: brings along {strange}, lacks {missing}, leaks {leaking}")
+    print(f"{wheel.name}: {len(files)} files", flush=True)
+
+
+def build(source: Path, folder: Path) -> Path:
     command = [
         sys.executable,
         "-m",
@@ -110,7 +146,8 @@ def build(name: str, folder: Path) -> Path:
         str(source),
     ]
     run(command, cwd=folder, quiet=True)
-    return next((folder / "dist").glob(f"{DISTRIBUTIONS[name].replace('-', '_')}-*.whl"))
+    name = tomllib.loads((source / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"]
+    return next((folder / "dist").glob(f"{name.replace('-', '_')}-*.whl"))
 
 
 def _check_contents(name: str, wheel: Path) -> None:
