@@ -114,7 +114,7 @@ def test_nothing_is_announced_before_commit(place, announced):
     assert OrderEvent.objects.waiting().count() == 2
 
 
-def test_event_is_announced_when_every_receiver_returned(place, django_capture_on_commit_callbacks):
+def test_event_is_announced_when_every_receiver_returned(place, announced, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         place()
     assert OrderEvent.objects.waiting().count() == 0
@@ -170,9 +170,10 @@ def test_event_left_by_a_crash_is_announced(place, announced):
     assert events.announce_due() == 0
 
 
-def test_new_event_is_not_announced_by_the_job_yet(place):
+def test_new_event_is_not_announced_by_the_job_yet(place, announced):
     place()
-    assert events.announce_due() == 0
+    assert (events.announce_due(), announced) == (0, [])
+    assert OrderEvent.objects.waiting().exists()
 
 
 def test_repeated_shipment_signal_carries_the_shipment(place, announced):
@@ -189,3 +190,17 @@ def test_reference_can_be_used_once(place):
     events.record(order, "note", reference="call-1")
     with pytest.raises(IntegrityError), transaction.atomic():
         events.record(order, "note", reference="call-1")
+
+
+def test_event_that_nobody_receives_needs_no_announcement(place, django_capture_on_commit_callbacks):
+    """No second statement marks it, and the job does not look for it."""
+    with django_capture_on_commit_callbacks() as callbacks:
+        order = place()
+        lifecycle.cancel(order.pk)
+    assert callbacks == []
+    assert [event.signal for event in order.events.order_by("id")] == [
+        "order_placed",
+        "order_status_changed",
+        "order_status_changed",
+    ]
+    assert not OrderEvent.objects.waiting().exists()

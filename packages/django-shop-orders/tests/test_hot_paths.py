@@ -94,7 +94,7 @@ def test_add_takes_the_same_statements_for_any_cart_size(shopper, statements):
 @pytest.mark.pg
 @pytest.mark.parametrize("lines", [1, 3, 30])
 @pytest.mark.django_db(transaction=True)
-def test_checkout_takes_eleven_statements(shopper, statements, lines):
+def test_checkout_takes_eleven_statements(shopper, announced, statements, lines):
     for number in range(lines):
         add(shopper, number)
     log_in, source_statements = 1, 3
@@ -106,12 +106,19 @@ def test_checkout_takes_eleven_statements(shopper, statements, lines):
 @pytest.mark.pg
 @pytest.mark.parametrize("lines", [1, 3, 30])
 @pytest.mark.django_db(transaction=True)
-def test_guests_checkout_takes_eleven_statements(guest, statements, lines):
+def test_guests_checkout_takes_eleven_statements(guest, announced, statements, lines):
     for number in range(lines - 1):
         add(guest, number)
     contact = {"contact": {"email": "guest@example.org"}, "shipping_address": ADDRESS}
     assert statements(lambda: post(guest, "orders", contact)) == 3 + 8
     assert Order.objects.get().lines.count() == lines
+
+
+@pytest.mark.pg
+@pytest.mark.django_db(transaction=True)
+def test_checkout_takes_ten_statements_if_nobody_receives_its_events(shopper, statements):
+    add(shopper, 1)
+    assert statements(lambda: post(shopper, "orders", {"shipping_address": ADDRESS})) == 1 + 3 + 6
 
 
 @pytest.mark.django_db

@@ -76,6 +76,7 @@ def record(
         }
     if about is not None:
         payload["about"] = {"model": about._meta.model_name, "public_id": str(about.public_id)}  # type: ignore[attr-defined]
+    is_received = _has_receivers(signal)
     event = OrderEvent.objects.create(
         order=order,
         kind=kind,
@@ -88,8 +89,9 @@ def record(
         signal=signal,
         payload=payload,
         next_attempt_at=timezone.now() + GRACE,
+        announced_at=timezone.now() if signal and not is_received else None,
     )
-    if signal:
+    if is_received:
         transaction.on_commit(lambda: announce(event, about=about), using=router.db_for_write(Order), robust=True)
     return event
 
@@ -107,7 +109,7 @@ def record_placement(
     if final != first:
         changes.append(("status_changed", "order_status_changed", first, final))
     common = order_payload(order, lines=lines, charges=charges)
-    is_announced = not _muted.get()
+    is_announced, now = not _muted.get(), timezone.now()
     events = []
     for kind, signal, old, new in changes:
         change = _change_payload(old, new, at_placement=True, notify=notify)
@@ -121,12 +123,18 @@ def record_placement(
                 new_status=new,
                 signal=signal if is_announced else "",
                 payload=payload,
-                next_attempt_at=timezone.now() + GRACE,
+                next_attempt_at=now + GRACE,
+                announced_at=now if is_announced and not _has_receivers(signal) else None,
             )
         )
     queries.insert(events)
-    if is_announced:
-        transaction.on_commit(lambda: _announce_together(events), using=router.db_for_write(Order), robust=True)
+    if waiting := [event for event in events if event.is_waiting]:
+        transaction.on_commit(lambda: _announce_together(waiting), using=router.db_for_write(Order), robust=True)
+
+
+def _has_receivers(signal: str) -> bool:
+    """Whether a receiver is connected to a signal of orders. An event without one counts as announced at once."""
+    return bool(signal) and getattr(signals, signal).has_listeners(Order)
 
 
 def _change_payload(old_status: str, new_status: str, *, at_placement: bool, notify: bool) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class CatalogProductSource:
         if not wanted:
             return {}
         rows = queries.products_on_sale(wanted, now=timezone.now())
-        return {row.sku: _product_of(row) for row in rows}
+        currency, includes_tax = app_settings.CURRENCY, app_settings.PRICES_INCLUDE_TAX
+        return {row.sku: _product_of(row, currency, price_includes_tax=includes_tax) for row in rows}
 
     def reserve(self, quantities: Mapping[str, int], *, reference: str) -> Mapping[str, int]:
         """Reserve stock for all lines or none. Returns ``{}``, or ``{ref: available}`` of those that are short."""
@@ -84,16 +85,15 @@ class CatalogProductSource:
         inventory.restock(quantities, reference=reference)
 
 
-def _product_of(row: ProductOnSale) -> CatalogProduct:
+def _product_of(row: ProductOnSale, currency: str, *, price_includes_tax: bool) -> CatalogProduct:
     options = ", ".join(map(str, row.options.values())) if row.parent_slug is not None else ""
-    currency = app_settings.CURRENCY
     return CatalogProduct(
         sku=row.sku,
         name=f"{row.name} ({options})" if options else row.name,
         unit_price=quantise(row.price, currency),
         currency=currency,
         tax_class=row.tax_class,
-        price_includes_tax=app_settings.PRICES_INCLUDE_TAX,
+        price_includes_tax=price_includes_tax,
         available=row.stock_quantity - row.reserved_quantity,
         weight=row.weight,
         page_slug=row.parent_slug or row.slug,
