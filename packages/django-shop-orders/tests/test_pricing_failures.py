@@ -3,13 +3,14 @@
 import logging
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.utils.functional import lazy
 from shop_orders import carts, checkout
 from shop_orders.exceptions import AmountTooLarge, CheckoutRefused, PricingFailed
 from shop_orders.models import Order
-from shop_orders.pricing import Charge, Draft, DraftLine, price
+from shop_orders.pricing import Charge, Draft, DraftLine, InvalidCharge, price
 from testproject.books.models import Book
 
 RETURNED = "testproject.hooks.returned"
@@ -22,7 +23,7 @@ def hook(*charges):
 
 
 def charge(kind, amount, **fields):
-    return Charge(kind=kind, label="Extra", amount=amount, **fields)
+    return partial(Charge, kind=kind, label="Extra", amount=amount, **fields)
 
 
 @pytest.fixture
@@ -103,6 +104,25 @@ def test_part_with_the_wrong_sign_is_refused_though_the_sum_is_right(refused, ki
     assert named in refused(hook(divided), lines=(LINE, replace(LINE, product_ref="b"))).problem
 
 
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"kind": "taxes"}, "kind='taxes' is none of discount, fee, shipping, tax"),
+        ({"amount": 1.5}, "amount=1.5 is not a finite Decimal"),
+        ({"amount": "1"}, "amount='1' is not a finite Decimal"),
+        ({"amount": Decimal("NaN")}, "amount=Decimal('NaN') is not a finite Decimal"),
+        ({"rate": Decimal("0.1234567")}, "with at most 6 decimals"),
+        ({"label": 7}, "label=7 is not text"),
+        ({"tax_class": 7}, "tax_class=7 is not text"),
+        ({"kind": "fee", "rate": Decimal(1)}, "a fee has rate=Decimal('1'), which only a tax has"),
+    ],
+)
+def test_charge_refuses_a_value_when_it_is_made(fields, named):
+    with pytest.raises(InvalidCharge) as caught:
+        Charge(**{"kind": "tax", "label": "Levy", "amount": Decimal(1)} | fields)
+    assert named in str(caught.value)
+
+
 def unreadable():
     raise ValueError
 
@@ -116,8 +136,9 @@ def unreadable():
         ({"label": "Levy\0"}, "label='Levy\\x00'"),
         ({"label": "Levy\ud800"}, "label='Levy\\ud800'"),
         ({"kind": ["tax"]}, "kind=['tax']"),
-        ({"lines": ["a"]}, "AttributeError"),
-        ({"lines": "a"}, "AttributeError"),
+        ({"lines": ["a"]}, "lines=['a'] is not a dict"),
+        ({"lines": "a"}, "lines='a' is not a dict"),
+        ({"lines": {"a": 1.5}}, "lines['a']=1.5 is not a finite Decimal"),
         ({"tax_class": {}}, "tax_class={}"),
         ({"amount": Decimal("9999999999.999")}, "amount=Decimal('10000000000.00')"),
         ({"amount": Decimal(0), "rate": Decimal(0), "base": Decimal("9999999999.999")}, "base=Decimal('1000000"),
@@ -125,7 +146,7 @@ def unreadable():
 )
 def test_values_of_another_type_and_unstorable_ones_are_refused(refused, fields, named):
     values = {"kind": "tax", "label": "Levy", "amount": Decimal(1)} | fields
-    assert named in refused(hook(Charge(**values))).problem
+    assert named in refused(hook(partial(Charge, **values))).problem
 
 
 def test_bases_that_are_too_large_together_are_refused(refused):

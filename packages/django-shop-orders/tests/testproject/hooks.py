@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from functools import partial
 
 from shop_orders.exceptions import CheckoutRefused
 from shop_orders.pricing import Charge
@@ -89,8 +90,8 @@ def express(draft):
 
 
 def returned(draft, *, charges):
-    """A pricing hook that returns what its settings say."""
-    return charges
+    """A pricing hook that returns what its settings say. A Charge is made when the hook is called."""
+    return charges and [one() if isinstance(one, partial) else one for one in charges]
 
 
 def broken(draft):

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from shop_core.money import quantise
 
 from shop_orders.pricing.amounts import ZERO
-
-Kind = Literal["tax", "shipping", "discount", "fee"]
+from shop_orders.pricing.values import Kind, problem_of
 
 
 class Taxed(NamedTuple):
@@ -48,9 +47,15 @@ class DraftLine:
         return self.unit_price * self.quantity
 
 
+class InvalidCharge(ValueError):
+    """A Charge has a value that is not possible."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
     """A charge that a hook adds. A discount is zero or negative, the others are not negative.
+
+    A value that is not possible raises InvalidCharge, which names it.
 
     Only tax has ``is_included``, ``rate``, ``base`` and ``charges``. ``is_included``: the prices include it already.
     ``rate``: ``Decimal("0.16")`` for 16 %; tax without a rate is shown as an amount and never divided. ``base``: the
@@ -63,14 +68,20 @@ class Charge:
     """
 
     kind: Kind
+    """``tax``; ``shipping``; ``discount``; ``fee`` for everything else, such as a deposit or a gift wrapping."""
     label: str
     amount: Decimal
+    """Rounded half up to the currency's decimals when the order is priced."""
     is_included: bool = False
     rate: Decimal | None = None
     base: Decimal | None = None
     tax_class: str | None = None
     lines: Mapping[str, Decimal] = field(default_factory=dict)
     charges: Mapping[int, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if problem := problem_of(self):
+            raise InvalidCharge(problem)
 
 
 @dataclass(frozen=True, kw_only=True)

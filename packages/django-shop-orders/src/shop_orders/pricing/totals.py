@@ -19,7 +19,7 @@ from shop_orders.exceptions import AmountTooLarge, PricingFailed, ShopOrdersErro
 from shop_orders.pricing.amounts import ZERO
 from shop_orders.pricing.charges import checked
 from shop_orders.pricing.discounts import after_discounts
-from shop_orders.pricing.drafts import Charge, Draft, Taxed
+from shop_orders.pricing.drafts import Charge, Draft, InvalidCharge, Taxed
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,8 @@ def _run(entry: str | Mapping[str, Any], hook: str, draft: Draft) -> list[Any]:
         return list(load_hook(entry)(draft))
     except (ShopOrdersError, DatabaseError):
         raise
+    except InvalidCharge as error:
+        raise PricingFailed(hook, str(error)) from error
     except Exception as error:
         raise PricingFailed(hook, type(error).__name__) from error
 
