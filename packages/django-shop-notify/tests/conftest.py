@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from gateway import Gateway
 from shop_notify.delivery import sending
-from shop_notify.notifiers import MemoryNotifier
+from shop_notify.notifiers import MemoryNotifier, registry
 from shop_notify.queues import waking
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -104,3 +104,12 @@ def use_smtp(settings, port, timeout=5, backend=SMTP_BACKEND):
 
 def is_postgresql():
     return connection.vendor == "postgresql"
+
+
+@pytest.fixture
+def site_packages(tmp_path, monkeypatch):
+    """A folder from which Python imports, for distributions."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.offered.cache_clear()
+    yield tmp_path
+    registry.offered.cache_clear()

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import django
 import pytest
+from distributions import install
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import CommandError, call_command, load_command_class
+from django.core.management import CommandError, call_command
 from django.db import ProgrammingError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -101,28 +102,6 @@ def run(*arguments):
     out = io.StringIO()
     call_command(*arguments, stdout=out)
     return out.getvalue()
-
-
-def test_list_notifiers_shows_installed_configured_and_missing(settings):
-    settings.SHOP_NOTIFY = {
-        **settings.SHOP_NOTIFY,
-        "NOTIFIERS": {"email": {"BACKEND": "email"}, "broken": {"BACKEND": "pigeon"}},
-        "ROUTES": [{**ROUTE, "via": ["email", "sms"]}],
-    }
-    said = run("list_notifiers")
-    assert "africastalking  (shop_notify.notifiers:AfricasTalkingNotifier)" in said
-    assert "email  email  ready, channel email" in said
-    assert "broken  pigeon  broken:" in said
-    assert said.rstrip().endswith("sms")
-
-
-def test_list_notifiers_runs_even_if_checks_fail():
-    assert load_command_class("shop_notify", "list_notifiers").requires_system_checks == ()
-
-
-def test_list_notifiers_omits_its_heading_if_nothing_is_missing(settings):
-    settings.SHOP_NOTIFY = {**settings.SHOP_NOTIFY, "NOTIFIERS": {"email": {"BACKEND": "email"}}, "ROUTES": [ROUTE]}
-    assert "Missing" not in run("list_notifiers")
 
 
 def test_check_names_the_preset_for_a_site_without_the_app(settings):
@@ -397,22 +376,6 @@ def test_fallback_that_never_starts_is_found(fallback, ids, settings):
     assert (message is None) == (ids == [])
     if ids == ["W014"]:
         assert message.msg.count("loan_made") == 1
-
-
-def install(folder, distribution, name, value):
-    """What pip leaves of a distribution with one notifier."""
-    home = folder / f"{distribution.replace('-', '_')}-1.dist-info"
-    home.mkdir(parents=True)
-    (home / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1\n")
-    (home / "entry_points.txt").write_text(f"[shop_notify.notifiers]\n{name} = {value}\n")
-
-
-@pytest.fixture
-def site_packages(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(tmp_path))
-    registry.offered.cache_clear()
-    yield tmp_path
-    registry.offered.cache_clear()
 
 
 def test_two_distributions_with_one_name_are_found_and_both_are_named(settings, site_packages):

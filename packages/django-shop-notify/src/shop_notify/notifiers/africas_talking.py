@@ -50,6 +50,7 @@ class AfricasTalkingNotifier(SmsNotifier):
     With ``repeat_unknown`` a message whose outcome is unknown is sent once more.
     """
 
+    extra = "django-shop-notify[africastalking]"
     secret_options = frozenset({"api_key", "report_secret"})
 
     def __init__(

@@ -79,7 +79,9 @@ class Notifier:
     """Older messages are not sent. A route may set another limit."""
 
     is_metered: ClassVar[bool] = False
-    """Each message costs money: ``SMS_LIMITS`` and ``PHONE_REGIONS`` apply."""
+    """Each message costs money: ``SMS_LIMITS`` apply, and ``PHONE_REGIONS`` must be set. ``SmsNotifier`` refuses other
+    countries.
+    """
 
     is_idempotent: ClassVar[bool] = False
     """Sending a message twice does no harm, because it stays in the process or on the machine, or because the
@@ -91,6 +93,9 @@ class Notifier:
 
     secret_options: ClassVar[frozenset[str]] = frozenset()
     """Names of options whose values must not be shown, stored or logged."""
+
+    extra: ClassVar[str] = ""
+    """What must be installed besides the notifier's own package, such as ``django-shop-notify[africastalking]``."""
 
     repeats_unknown: bool = True
     """Whether a message whose outcome is unknown is sent again."""

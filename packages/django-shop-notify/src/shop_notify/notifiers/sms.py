@@ -17,7 +17,9 @@ _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
 class SmsNotifier(Notifier):
-    """Base of notifiers that send SMS, or other paid messages to phones. A subclass implements ``send``.
+    """Base of notifiers that send SMS. A subclass implements ``send``.
+
+    It also suits other messages to phones that cost money: set another ``channel`` then, such as ``whatsapp``.
 
     Messages go to the recipient's ``phone``, in the countries of ``PHONE_REGIONS`` and within ``SMS_LIMITS``. A
     message whose outcome is unknown is not sent again; with ``repeat_unknown``, an option for the settings, it is,
@@ -29,6 +31,7 @@ class SmsNotifier(Notifier):
     max_attempts = 4
     expires_after: ClassVar[timedelta | None] = timedelta(hours=24)
     is_metered = True
+    extra: ClassVar[str] = "django-shop-notify[sms]"
     max_text = 918  # six segments
 
     def __init__(self, *, alias: str, repeat_unknown: bool = False) -> None:

@@ -24,6 +24,7 @@ class AfricasTalkingWhatsAppNotifier(SmsNotifier):
     channel = "whatsapp"
     expires_after = None
     max_text = 4096
+    extra = "django-shop-notify[africastalking]"
     secret_options = frozenset({"api_key"})
 
     def __init__(
