@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from shop_orders.exceptions import InsufficientStock, PricingFailed, ProductsGone, ShopOrdersError, TotalChanged
+from shop_orders.exceptions import (
+    InsufficientStock,
+    PricingFailed,
+    ProductsGone,
+    ShopOrdersError,
+    TotalChanged,
+    ValidatorFailed,
+)
 
 from storefront.templatetags.storefront import money
 
@@ -28,6 +35,8 @@ def sentence(error: ShopOrdersError, names: Mapping[str, str] | None = None) -> 
         }
     if isinstance(error, PricingFailed):
         return _("The total cannot be computed at the moment. Please contact us.")
+    if isinstance(error, ValidatorFailed):
+        return _("We cannot take orders at the moment. Please contact us.")
     return str(error)
 
 

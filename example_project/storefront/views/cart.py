@@ -25,7 +25,7 @@ from storefront.origins import confirmed
 @never_cache
 def show(request: HttpRequest) -> HttpResponse:
     view = pages.current_view(request)
-    problem = refusals.sentence(view.pricing_error) if view.pricing_error else ""
+    problem = " ".join(refusals.sentence(error) for error in view.problems)
     context = {"view": view, "problem": problem, "max_quantity": app_settings.MAX_QUANTITY}
     return render(request, "storefront/cart.html", context)
 

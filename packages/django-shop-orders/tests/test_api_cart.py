@@ -79,6 +79,7 @@ def test_cart_shows_lines_charges_and_totals(api, shop_settings):
         "total": "32.48",
         "can_be_ordered": True,
         "problem": "",
+        "problems": [],
     }
 
 

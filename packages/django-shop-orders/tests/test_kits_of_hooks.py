@@ -84,6 +84,7 @@ VALIDATORS = [
     ("fails_without_address", "test_it_raises_only_checkout_refused"),
     ("fails_without_customer", "test_it_raises_only_checkout_refused"),
     ("divides_by_the_total", "test_it_raises_only_checkout_refused"),
+    ("takes_unknown_for_missing", "test_cart_of_an_accepted_order_is_not_refused"),
     ("refuses_once", "test_same_draft_has_the_same_result"),
     ("changes_the_address", "test_draft_is_not_changed"),
     ("logs_to_the_database", "test_it_writes_nothing"),

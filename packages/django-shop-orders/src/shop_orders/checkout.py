@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
@@ -17,7 +17,7 @@ from shop_core.hooks import load_hook
 from shop_core.money import as_text, quantise
 
 from shop_orders import carts, customers, emails, events, numbers, phones, queries
-from shop_orders.carts import unpaid_orders
+from shop_orders.carts import refusals, unpaid_orders
 from shop_orders.carts.queries import UnpaidCounts, close, items_and_unpaid
 from shop_orders.carts.unpaid_orders import Buyer
 from shop_orders.conf import app_settings
@@ -36,6 +36,7 @@ from shop_orders.exceptions import (
 from shop_orders.models import Cart, Charge, Customer, Order, OrderLine, OrderStatus, PaymentStatus, texts
 from shop_orders.payment_providers import PaymentProvider, check_needs, default_alias, payment_provider
 from shop_orders.pricing import Charge as DraftCharge
+from shop_orders.pricing import Contact as Contact  # noqa: PLC0414 - callers know it as checkout.Contact
 from shop_orders.pricing import Draft
 from shop_orders.product_sources import product_source
 from shop_orders.transactions import in_transaction
@@ -43,15 +44,6 @@ from shop_orders.transactions import in_transaction
 logger = logging.getLogger(__name__)
 
 NUMBER_ATTEMPTS = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contact:
-    """How the shop reaches the buyer about the order. Empty fields are taken from the customer."""
-
-    name: str = ""
-    email: str = ""
-    phone: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +89,7 @@ def place_order(
         TotalChanged: the total is not ``expected_total``.
         PaymentNotPossible: the order lacks what the provider needs.
         CheckoutRefused: a validator refused the order.
+        ValidatorFailed: a validator has a fault. It was logged.
         TooManyUnpaidOrders: the buyer, or the visitor, would have too many orders or units that are not paid.
         GuestCheckoutOff: the cart is a guest's, and GUEST_CHECKOUT is off.
         InvalidInput: the contact, an address or another text is not valid, or the provider is unknown.
@@ -133,8 +126,9 @@ def place_order(
         _check_total(draft, expected_total)
         _check_provider(chosen_provider, draft, cleaned)
         unpaid_orders.check(unpaid, draft)
-        for validator in app_settings.VALIDATORS:
-            load_hook(validator)(draft)
+        if refused := refusals.of_order(draft):
+            cart_view = replace(cart_view, refusals=refused)
+            raise refused[0]
         order, lines, charges = _write(cart, choices, draft)
         events.record_placement(order, by=by, notify=notify, lines=lines, charges=charges)
         _reserve(order, draft)  # last, so that the stock's rows are locked for as short as possible
@@ -154,7 +148,7 @@ def preview(
 ) -> carts.CartView:
     """The cart as ``place_order`` would order it now with the same choices. Nothing is written or locked.
 
-    Without a ``contact``, it is not checked.
+    Without a ``contact``, it is not checked, and validators that read something empty are not asked.
 
     Raises:
         InvalidInput: the contact or the address is not valid, or the provider is unknown.
@@ -168,9 +162,13 @@ def preview(
         shipping_address=_clean_shipping(shipping_address, cart.customer),
         delivery=delivery,
         payment_provider=chosen.alias,
+        contact=contact,
+        is_complete=contact is not None,
     )
     _check_provider(chosen, view.draft, contact)
-    return view
+    if contact is None or not view.can_be_ordered:
+        return view
+    return replace(view, refusals=refusals.of_order(view.draft))
 
 
 def _order_of(cart: Cart) -> Order:
@@ -191,7 +189,9 @@ def _view(cart: Cart, choices: _Choices) -> tuple[carts.CartView, UnpaidCounts]:
         shipping_address=choices.shipping_address,
         delivery=choices.delivery,
         payment_provider=choices.provider.alias,
+        contact=choices.contact,
         items=items,
+        is_complete=True,
     )
     return view, unpaid
 

@@ -93,9 +93,19 @@ class PricingFailed(ShopOrdersError):
     code = "pricing_failed"
 
     def __init__(self, hook: str, problem: str) -> None:
-        self.hook = hook
-        self.problem = problem
+        self.hook, self.problem = hook, problem
         message = _("The total could not be computed. Please tell the shop: pricing hook %(hook)s: %(problem)s.")
+        super().__init__(message % {"hook": hook, "problem": problem}, extra={"hook": hook})
+
+
+class ValidatorFailed(ShopOrdersError):
+    """A validator has a fault. ``hook`` is its dotted path, ``problem`` names the error that it raised."""
+
+    code = "validator_failed"
+
+    def __init__(self, hook: str, problem: str) -> None:
+        self.hook, self.problem = hook, problem
+        message = _("The order could not be checked. Please tell the shop: validator %(hook)s: %(problem)s.")
         super().__init__(message % {"hook": hook, "problem": problem}, extra={"hook": hook})
 
 
@@ -197,8 +207,7 @@ class CheckoutRefused(ShopOrdersError):
 
 
 class PaymentNotPossible(CheckoutRefused):
-    """An order lacks what its provider needs. ``extra`` has ``needs``, the name of the need, and ``fields``, what the
-    customer can change."""
+    """An order lacks what its provider needs. ``extra`` names it (``needs``), and what to change (``fields``)."""
 
     code = "payment_not_possible"
 

@@ -217,6 +217,16 @@ def divides_by_the_total(draft):
         raise CheckoutRefused("Order for at least 100.")
 
 
+def takes_unknown_for_missing(draft):
+    """It catches what reading an address raises that the buyer has not entered yet."""
+    try:
+        country = draft.shipping_address["country"]
+    except Exception:  # noqa: BLE001 - its fault
+        country = ""
+    if draft.subtotal < 100 or (draft.subtotal == 100 and not country):
+        raise CheckoutRefused("We do not deliver there.")
+
+
 def refuses_once(draft):
     if draft.subtotal < 100 and not SEEN:
         SEEN.append(draft)

@@ -83,5 +83,6 @@ MEANINGS: Mapping[str, str] = {
     "unknown_payment_provider": "Not an alias of PAYMENT_PROVIDERS.",
     "unknown_product": "Not on sale, or not in the cart.",
     "unsupported_media_type": "Send application/json.",
+    "validator_failed": "A validator of the shop, `hook`, has a fault. It was logged for the shop.",
 }
 """The meaning of each code, for developers of clients and for the page to which the type of a problem points."""

@@ -14,6 +14,7 @@ from shop_orders.exceptions import (
     PricingFailed,
     ProviderUnavailable,
     RequestInProgress,
+    ValidatorFailed,
 )
 
 PROBLEMS = Problems(
@@ -25,6 +26,7 @@ PROBLEMS = Problems(
         PricingFailed: 503,
         ProviderUnavailable: 503,
         OrderNumberRefused: 503,
+        ValidatorFailed: 503,
     },
     retry_after={ProviderUnavailable: 5, RequestInProgress: 2},
     type_base=lambda: app_settings.PROBLEM_TYPE_BASE,

@@ -61,6 +61,7 @@ def cart(view: carts.CartView) -> schemas.CartOut:
         total=as_text(draft.total, currency),
         can_be_ordered=view.can_be_ordered,
         problem=str(view.pricing_error or ""),
+        problems=[schemas.CartProblemOut(code=error.code, detail=str(error)) for error in view.problems],
     )
 
 

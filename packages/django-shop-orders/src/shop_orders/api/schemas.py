@@ -104,6 +104,11 @@ class TaxLineOut(BaseModel):
     is_included: bool
 
 
+class CartProblemOut(BaseModel):
+    code: str
+    detail: str
+
+
 class CartOut(BaseModel):
     currency: str
     item_count: int
@@ -117,6 +122,8 @@ class CartOut(BaseModel):
     can_be_ordered: bool
     problem: str
     """Why the total could not be computed, in which case the charges are missing; otherwise ""."""
+    problems: list[CartProblemOut]
+    """Why it cannot be ordered, apart from the ``changes`` of its lines."""
 
 
 class NeedsOut(BaseModel):

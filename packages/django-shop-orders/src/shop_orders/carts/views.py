@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from shop_orders.carts import queries
+from shop_orders.carts import queries, refusals
 from shop_orders.conf import app_settings
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Cart, CartItem, Customer
-from shop_orders.pricing import Draft, DraftLine, Taxed, price
+from shop_orders.pricing import Contact, Draft, DraftLine, Taxed, price
 from shop_orders.product_sources import SourceProduct, product_source
 
 
@@ -55,12 +55,19 @@ class CartView:
     lines: tuple[LineView, ...]
     draft: Draft
     pricing_error: ShopOrdersError | None = None
+    refusals: tuple[ShopOrdersError, ...] = ()
+    """Why validators refuse it. Those that read what is entered at checkout have not been asked."""
 
     @property
     def can_be_ordered(self) -> bool:
-        """Whether it has lines, all of them in stock, and could be priced. A validator may refuse the order still."""
-        is_orderable = bool(self.lines) and self.pricing_error is None
+        """Whether it has lines, all of them in stock, could be priced, and no validator that was asked refuses it."""
+        is_orderable = bool(self.lines) and not self.problems
         return is_orderable and not any({"gone", "short"} & set(line.changes) for line in self.lines)
+
+    @property
+    def problems(self) -> tuple[ShopOrdersError, ...]:
+        """Why it cannot be ordered, apart from the ``changes`` of its lines."""
+        return self.refusals if self.pricing_error is None else (self.pricing_error, *self.refusals)
 
     @property
     def item_count(self) -> int:
@@ -87,11 +94,14 @@ def view(
     shipping_address: Mapping[str, Any] | None = None,
     delivery: str = "",
     payment_provider: str = "",
+    contact: Contact | None = None,
     items: Sequence[CartItem] | None = None,
+    is_complete: bool = False,
 ) -> CartView:
     """The cart with current prices and stock, and with the changes since the products were added.
 
-    ``items`` are its items if they were read before.
+    ``items`` are its items if they were read before. With ``is_complete``, the buyer has entered everything; its
+    validators are then asked by the caller.
     """
     if items is None:
         items = queries.items_of(cart) if cart is not None else []
@@ -100,15 +110,21 @@ def view(
         lines=draft_lines(items, products),
         currency=app_settings.CURRENCY,
         customer=customer,
+        contact=contact,
         shipping_address=shipping_address or {},
         delivery=delivery,
         payment_provider=payment_provider,
     )
-    return show(cart, items, products, draft)
+    return show(cart, items, products, draft, is_complete=is_complete)
 
 
 def show(
-    cart: Cart | None, items: Sequence[CartItem], products: Mapping[str, SourceProduct], draft: Draft
+    cart: Cart | None,
+    items: Sequence[CartItem],
+    products: Mapping[str, SourceProduct],
+    draft: Draft,
+    *,
+    is_complete: bool = False,
 ) -> CartView:
     """``view`` for items and products that were read before. ``draft`` has the ``draft_lines``, and no charges yet."""
     pricing_error = None
@@ -124,7 +140,14 @@ def show(
         else _gone_view(item)
         for item in items
     )
-    return CartView(cart=cart, lines=lines, draft=draft, pricing_error=pricing_error)
+    is_asked = bool(draft.lines) and pricing_error is None and not is_complete
+    return CartView(
+        cart=cart,
+        lines=lines,
+        draft=draft,
+        pricing_error=pricing_error,
+        refusals=refusals.of_cart(draft) if is_asked else (),
+    )
 
 
 def draft_lines(items: Sequence[CartItem], products: Mapping[str, SourceProduct]) -> list[DraftLine]:

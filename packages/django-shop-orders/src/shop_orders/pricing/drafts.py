@@ -29,6 +29,15 @@ class Taxed(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Contact:
+    """How the shop reaches the buyer about the order. At checkout, empty fields are taken from the customer."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DraftLine:
     """A line as it would be ordered now."""
 
@@ -86,7 +95,8 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """An order that is not placed yet. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}.
+    """An order that is not placed yet. ``customer`` is a Customer or None; an unknown ``shipping_address`` is {}, an
+    unknown ``contact`` None.
 
     ``taxed_lines`` and ``taxed_charges`` are set when all hooks have run, one for each line and charge.
     """
@@ -94,6 +104,7 @@ class Draft:
     lines: Sequence[DraftLine]
     currency: str
     customer: object | None = None
+    contact: Contact | None = None
     shipping_address: Mapping[str, Any] = field(default_factory=dict)
     delivery: str = ""
     payment_provider: str = ""

@@ -18,7 +18,7 @@ MAX_RATE = Decimal(10)
 RATE_DECIMALS = 6
 
 
-def problem_of(charge: Charge) -> str:
+def problem_of(charge: Any) -> str:
     """The first value of a charge that is not possible, and why; "" if there is none."""
     if not isinstance(charge.kind, str) or charge.kind not in KINDS:
         return f"kind={charge.kind!r} is none of {', '.join(sorted(KINDS))}"

@@ -16,16 +16,17 @@ from shop_orders.testing.payment_services import (
 
 if TYPE_CHECKING:
     from shop_orders.testing.drafts import make_draft
-    from shop_orders.testing.hook_contracts import OrderNumberContract, PricingHookContract, ValidatorContract
+    from shop_orders.testing.hook_contracts import OrderNumberContract, PricingHookContract
     from shop_orders.testing.payment_contract import PaymentProviderContract
     from shop_orders.testing.source_contract import ProductSourceContract
+    from shop_orders.testing.validator_contract import ValidatorContract
 
 LAZY = {
     "OrderNumberContract": "shop_orders.testing.hook_contracts",
     "PaymentProviderContract": "shop_orders.testing.payment_contract",
     "PricingHookContract": "shop_orders.testing.hook_contracts",
     "ProductSourceContract": "shop_orders.testing.source_contract",
-    "ValidatorContract": "shop_orders.testing.hook_contracts",
+    "ValidatorContract": "shop_orders.testing.validator_contract",
     "make_draft": "shop_orders.testing.drafts",
 }
 """Imported on first use: the kits need pytest, and the others need models, which are not loaded yet in settings."""

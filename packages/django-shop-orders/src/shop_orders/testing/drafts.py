@@ -10,10 +10,11 @@ from typing import Any
 from shop_core.money import quantise, unit
 
 from shop_orders.models import Customer
-from shop_orders.pricing import Charge, Draft, DraftLine
+from shop_orders.pricing import Charge, Contact, Draft, DraftLine
 
 CURRENCIES = ("KES", "UGX", "KWD")
 """With two decimals, with none, and with three."""
+CONTACT = Contact(name="Test Customer", email="customer@example.org", phone="+254712345678")
 ADDRESS = {"name": "Test Customer", "line1": "1 Test Road", "city": "Nairobi", "postal_code": "00100", "country": "KE"}
 
 
@@ -32,7 +33,7 @@ def make_draft(
         )
         for number, price in enumerate(prices, start=1)
     ]
-    return Draft(lines=lines, currency=currency, **changes)
+    return Draft(lines=lines, currency=currency, **{"contact": CONTACT, **changes})
 
 
 def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
@@ -42,6 +43,8 @@ def drafts(currency: str) -> Iterator[tuple[str, Draft]]:
     yield "without an address", replace(typical, shipping_address={})
     yield "with an address that has a country only", replace(typical, shipping_address={"country": "UG"})
     yield "with an address without a country", replace(typical, shipping_address={"city": "Nairobi"})
+    yield "with an e-mail address only", replace(typical, contact=Contact(email="customer@example.org"))
+    yield "with a phone number only", replace(typical, contact=Contact(phone="+254712345678"))
     yield (
         "of a customer",
         replace(typical, customer=Customer.objects.first() or Customer.objects.create(email="a@example.org")),

@@ -22,11 +22,10 @@ from shop_core.money import MAX_AMOUNT, quantise
 from shop_orders import numbers, pricing
 from shop_orders.checkout import NUMBER_ATTEMPTS
 from shop_orders.conf import app_settings
-from shop_orders.exceptions import CheckoutRefused
 from shop_orders.models import Order
 from shop_orders.pricing import Charge, Draft, Kind
 from shop_orders.testing.drafts import CURRENCIES, drafts, large_draft, make_draft
-from shop_orders.testing.failures import expect, fail, outcome_of, result_of
+from shop_orders.testing.failures import expect, fail, result_of
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
 PURE = "It is called each time a cart is shown: it must be a pure function of the draft."
@@ -243,95 +242,6 @@ class PricingHookContract(HookContract):
             )
         found: list[Charge] = charges
         return found
-
-
-@pytest.mark.django_db
-class ValidatorContract(HookContract):
-    """The behaviour of a validator in VALIDATORS.
-
-    Fixtures to define: ``accepted`` and ``refused``, which return drafts that the validator accepts and refuses;
-    ``shop_orders.testing.make_draft`` makes them.
-    """
-
-    @pytest.fixture
-    def accepted(self) -> Draft:
-        """An order that the validator accepts."""
-        raise NotImplementedError("Define a fixture `accepted` that returns a Draft that the validator accepts.")
-
-    @pytest.fixture
-    def refused(self) -> Draft:
-        """An order that the validator refuses."""
-        raise NotImplementedError("Define a fixture `refused` that returns a Draft that the validator refuses.")
-
-    def test_accepted_order_passes(self, accepted: Draft) -> None:
-        result = self._result(accepted, "of the fixture `accepted`")
-        expect(result is None, f"{self.name} {outcome_of(result)} for the fixture `accepted`.", "Return None.")
-
-    def test_refused_order_is_refused_with_a_sentence(self, refused: Draft) -> None:
-        result = self._result(refused, "of the fixture `refused`")
-        if not isinstance(result, CheckoutRefused):
-            fail(
-                f"{self.name} {outcome_of(result)} for the order of the fixture `refused`.",
-                "Raise shop_orders.exceptions.CheckoutRefused, or a subclass: what is returned changes nothing.",
-            )
-        text = str(result)
-        expect(
-            text.strip().endswith((".", "!", "?")) and "Decimal(" not in text and "<" not in text,
-            f"{self.name} refuses with the message {text!r}.",
-            "Customers read it: write a sentence that says what to do; shop_core.money.as_text formats amounts.",
-        )
-        expect(
-            isinstance(result.code, str) and result.code.isidentifier() and result.code.islower(),
-            f"{self.name} refuses with the code {result.code!r}.",
-            "Clients compare it: use lower case and underscores, such as order_too_small.",
-        )
-
-    def test_it_raises_only_checkout_refused(self) -> None:
-        for case, draft in self._drafts():
-            result = self._result(draft, case)
-            expect(
-                result is None or isinstance(result, CheckoutRefused),
-                f"{self.name} {outcome_of(result)} for an order {case}.",
-                "Return None, or raise CheckoutRefused or a subclass.",
-            )
-
-    def test_same_draft_has_the_same_result(self, accepted: Draft, refused: Draft) -> None:
-        results = [
-            isinstance(self._result(draft, "of a fixture"), CheckoutRefused)
-            for draft in (accepted, refused, accepted, refused)
-        ]
-        expect(
-            results == [False, True] * 2,
-            f"{self.name} was called for `accepted` and `refused`, twice in turn; it refused: {results}.",
-            "Keep nothing between calls: the same validator decides about every order of a process.",
-        )
-
-    def test_draft_is_not_changed(self, accepted: Draft, refused: Draft) -> None:
-        for case, draft in [("of `accepted`", accepted), ("of `refused`", refused), *self._drafts()]:
-            before = deepcopy((draft.lines, draft.charges, draft.shipping_address))
-            self._result(draft, case)
-            expect(
-                (draft.lines, draft.charges, draft.shipping_address) == before,
-                f"{self.name} changed the draft of an order {case}.",
-                "The order is written from this draft: raise, or leave it as it is.",
-            )
-
-    def test_it_writes_nothing(self, accepted: Draft, refused: Draft) -> None:
-        for draft in (accepted, refused):
-            self.check_read_only(partial(self._result, draft, "of a fixture"))
-
-    def test_many_lines_are_checked_quickly(self) -> None:
-        self.check_speed(lambda draft: self._result(draft, "with many lines"))
-
-    def _drafts(self) -> Iterator[tuple[str, Draft]]:
-        for currency in CURRENCIES:
-            for case, draft in drafts(currency):
-                yield f"in {currency} {case}", draft
-
-    def _result(self, draft: Draft, case: str) -> Any:
-        function = result_of(f"load_hook({self.hook!r})", load_hook, self.hook)
-        name = f"{self.name}, called for an order {case},"
-        return result_of(name, function, draft, allowed=(CheckoutRefused,))
 
 
 @pytest.mark.django_db
