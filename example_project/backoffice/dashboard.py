@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_catalog.models import Product
 from shop_notify.models import Notification, State
-from shop_orders.models import IncomingPayment, Order, OrderStatus, Payment
+from shop_orders.models import IncomingPayment, Order, OrderStatus
 from storefront.templatetags.storefront import price
 
 from backoffice import lists, plots, sales
@@ -133,11 +133,10 @@ def _money_to_decide(request: HttpRequest, site: AdminSite) -> list[Figure]:
         url = lists.url("shop_orders_incomingpayment", status__exact=IncomingPayment.Status.HELD)
         label, hint = _("To assign"), _("money that customers sent by hand")
         figures.append(Figure(label=label, hint=hint, value=held, url=url, is_urgent=True))
-    if _may_see(request, site, Payment):
-        unclear = Payment.objects.filter(Payment.NEEDS_DECISION).count()
-        url = lists.url("shop_orders_payment", needs_decision="yes")
-        label, hint = _("To decide"), _("payments with an unclear result")
-        figures.append(Figure(label=label, hint=hint, value=unclear, url=url, is_urgent=True))
+    unclear = Order.objects.needs_decision().count()
+    url = lists.orders(needs_decision="yes")
+    label, hint = _("To decide"), _("payments, refunds or disputes with an unclear result")
+    figures.append(Figure(label=label, hint=hint, value=unclear, url=url, is_urgent=True))
     return [figure for figure in figures if figure.value]
 
 

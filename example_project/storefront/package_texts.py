@@ -69,6 +69,10 @@ INCOMING_PAYMENTS = [
     gettext_noop("The money was dismissed."),
     gettext_noop("The money was recorded for the order %(number)s."),
 ]
+FILTERS = [
+    gettext_noop("refund due"),
+    gettext_noop("needs a decision"),
+]
 STEPS = [
     gettext_noop("Confirm"),
     gettext_noop("Start processing"),

@@ -18,7 +18,7 @@ from django.utils import timezone
 from shop_catalog import products
 from shop_catalog.models import Product
 from shop_notify.models import Notification
-from shop_orders.models import IncomingPayment, Order, OrderLine, OrderStatus, Payment
+from shop_orders.models import IncomingPayment, Order, OrderLine, OrderStatus, Payment, ProviderEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -308,14 +308,19 @@ def test_money_to_decide_is_urgent_and_links_to_its_lists(sold, staff):
         IncomingPayment.objects.create(
             provider="mobile_money", receipt=f"R{number}", amount=100, currency="KES", status=status
         )
-    for status, error in (("held", "Odd."), ("pending", "Unknown."), ("pending", ""), ("failed", "Refused.")):
+    for status, error in (("held", "Odd."), ("pending", ""), ("failed", "Refused.")):
         Payment.objects.create(
             order=order, provider="mobile_money", amount=1, currency="KES", status=status, error=error
         )
+    disputed = Order.objects.exclude(pk=order.pk).first()
+    card = Payment.objects.create(order=disputed, provider="card", amount=1, currency="KES", status="captured")
+    ProviderEvent.objects.create(
+        provider="card", provider_event_id="d-1", kind="disputed", payment=card, outcome="held"
+    )
     incoming, unclear = [task for task in board(client).tasks if task.is_urgent]
     assert (str(incoming.label), incoming.value, len(listed(client, incoming.url))) == ("To assign", 2, 2)
-    assert (str(unclear.label), unclear.value, len(listed(client, unclear.url))) == ("To decide", 2, 2)
-    assert all(payment.needs_decision for payment in listed(client, unclear.url))
+    assert (str(unclear.label), unclear.value) == ("To decide", 2)
+    assert set(listed(client, unclear.url)) == {order, disputed}
 
 
 def test_an_empty_shop_has_a_first_page(staff):

@@ -10,8 +10,14 @@ from django.urls import reverse
 from shop_orders import lifecycle, payments
 from shop_orders.admin import possible_steps
 from shop_orders.exceptions import InvalidInput, InvalidTransition, RefundTooLarge
-from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent
-from shop_orders.payment_providers import DisputeState, PaymentEvent, PaymentState, RefundState
+from shop_orders.models import Order, OrderEvent, Payment, ProviderEvent, Refund
+from shop_orders.payment_providers import (
+    DisputeState,
+    PaymentEvent,
+    PaymentState,
+    RefundState,
+    refund_needs_decision,
+)
 
 pytestmark = pytest.mark.django_db
 SEEN = "Seen on the provider's page"
@@ -136,6 +142,69 @@ def test_step_is_offered_while_a_dispute_is_held(paid, client):
     token = page.split('name="form_token" value="')[1].split('"')[0]
     client.post(address, {"form_token": token, "dispute": row.pk, "amount": "5", "reason": SEEN})
     assert (books(paid)[0], outcomes()) == (5, ["applied"])
+
+
+def staff_get(path):
+    staff = get_user_model().objects.create_superuser("test-lister", "lister@example.org", "pw")
+    return Client(headers={"Authorization": f"Bearer user-{staff.pk}"}).get(f"/api/orders/staff/orders/{path}").json()
+
+
+def test_held_dispute_is_listed_until_it_is_resolved(paid, place, client):
+    place()
+    row = hold(paid)
+    ProviderEvent.objects.filter(pk=row.pk).update(detail="Look at the provider's page.")
+    assert list(Order.objects.needs_decision()) == [paid.order]
+    assert [found["number"] for found in staff_get("?needs_decision=true")["items"]] == [paid.order.number]
+    client.force_login(get_user_model().objects.get(username="test-lister"))
+    page = client.get(reverse("admin:shop_orders_order_changelist"), {"needs_decision": "yes"})
+    assert [found.number for found in page.context["cl"].result_list] == [paid.order.number]
+    payments.resolve_dispute(paid.pk, amount=Decimal(0), reason=SEEN)
+    assert list(Order.objects.needs_decision()) == []
+
+
+def test_api_names_the_held_disputes_of_each_payment(paid):
+    hold(paid)
+    hold(paid, "", "d-2")
+    (payment,) = staff_get(f"{paid.order.number}/")["payments"]
+    assert payment["held_disputes"] == [{"reference": "dp-1", "detail": ""}, {"reference": "", "detail": ""}]
+
+
+def test_orders_with_an_unclear_payment_or_refund_need_a_decision(paid, shop_settings):
+    """Each by the same rule as the step for it."""
+    order = paid.order
+    removed, known = ("gone", "memory")
+    refund = Refund.objects.create(payment=paid, amount=1)
+    states = [
+        (status, error, alias) for status in Refund.Status for error in ("", "Odd.") for alias in (removed, known)
+    ]
+    found = []
+    for status, error, alias in states:
+        Payment.objects.filter(pk=paid.pk).update(provider=alias)
+        Refund.objects.filter(pk=refund.pk).update(status=status, error=error)
+        is_listed = Order.objects.needs_decision().exists()
+        assert is_listed == refund_needs_decision(Refund.objects.get()) == ("resolve_refund" in possible_steps(order))
+        found.append(is_listed)
+    assert sum(found) == 3
+    refund.delete()
+    for status in Payment.Status:
+        for error in ("", "Odd."):
+            Payment.objects.filter(pk=paid.pk).update(status=status, error=error)
+            order = Order.objects.get()
+            assert Order.objects.needs_decision().exists() == ("resolve" in possible_steps(order))
+
+
+@pytest.mark.parametrize("kind", ["refunded", "refund_failed"])
+def test_held_report_of_a_refund_is_listed_until_staff_have_looked_at_it(paid, kind):
+    payments.refund(paid.order_id)
+    hold(paid)
+    ProviderEvent.objects.update(kind=kind)
+    assert list(Order.objects.needs_decision()) == [paid.order]
+    assert "record_refund" in possible_steps(Order.objects.get())
+    payments.record_provider_refund(paid.pk, amount=Decimal(0))
+    assert (list(Order.objects.needs_decision()), "record_refund" in possible_steps(Order.objects.get())) == (
+        [],
+        False,
+    )
 
 
 def test_api_resolves_a_dispute_once_per_key(paid):

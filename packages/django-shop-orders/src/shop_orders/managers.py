@@ -6,11 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DecimalField, F, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.functions import Coalesce, Round
 from django.utils import timezone
+
+from shop_orders.conf import app_settings
 
 if TYPE_CHECKING:
     from django.db.models.fields.related_descriptors import RelatedManager
@@ -87,6 +90,20 @@ class OrderQuerySet(models.QuerySet["Order"]):
         amounts = self.alias(owed=Round(-BALANCE, precision=4), under_way=self._under_way())
         # The first condition is that of a partial index. SQLite's floats are far more exact than the stored decimals.
         return amounts.filter(OVERPAID, owed__gt=0, under_way__lt=F("owed"))
+
+    def needs_decision(self) -> OrderQuerySet:
+        """Orders about which staff have to enter what a provider's page shows: the result of a payment or refund, or
+        a refund or dispute that the provider reports and that could not be recorded."""
+        names = ("Payment", "Refund", "ProviderEvent")
+        payments, refunds, events = (apps.get_model("shop_orders", name)._base_manager for name in names)
+        is_removed = Q(status="queued") & ~Q(payment__provider__in=list(app_settings.PAYMENT_PROVIDERS))
+        is_of_captured = Q(kind__in=("refunded", "refund_failed"), payment__status="captured")
+        undecided = (
+            payments.filter(payments.model.NEEDS_DECISION).values("order"),
+            refunds.filter(Q(status="pending") | is_removed).exclude(error="").values("payment__order"),
+            events.filter(Q(kind="disputed") | is_of_captured, outcome="held").values("payment__order"),
+        )
+        return self.filter(Q(*(Q(pk__in=orders) for orders in undecided), _connector=Q.OR))
 
     def _under_way(self) -> Round:
         """The sum of an order's refunds that are queued or pending."""

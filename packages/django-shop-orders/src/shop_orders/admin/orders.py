@@ -108,6 +108,19 @@ class RefundDueFilter(admin.SimpleListFilter):
         return queryset.refund_due() if self.value() else queryset  # type: ignore[attr-defined]
 
 
+class DecisionFilter(admin.SimpleListFilter):
+    """Orders about which staff have to enter what a provider's page shows."""
+
+    title = gettext_lazy("needs a decision")
+    parameter_name = "needs_decision"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:  # noqa: ARG002
+        return [("yes", gettext_lazy("Yes"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:  # noqa: ARG002
+        return queryset.needs_decision() if self.value() else queryset  # type: ignore[attr-defined]
+
+
 @admin.register(Order)
 class OrderAdmin(SafeList):
     list_display = (
@@ -120,7 +133,7 @@ class OrderAdmin(SafeList):
         "email",
         "placed_at",
     )
-    list_filter = ("status", "payment_status", RefundDueFilter, "payment_provider", "placed_at")
+    list_filter = ("status", "payment_status", RefundDueFilter, DecisionFilter, "payment_provider", "placed_at")
     search_fields = ("number", "email", "phone", "contact_name", "lines__sku", "shipments__tracking_number")
     date_hierarchy = "placed_at"
     list_select_related = ("customer",)

@@ -30,7 +30,7 @@ from shop_orders.admin.forms import (
 from shop_orders.exceptions import FormOutdated, NotFound, NotPayable
 from shop_orders.models import Order, OrderStatus, Payment, ProviderEvent, Refund
 from shop_orders.payment_providers import refund_needs_decision
-from shop_orders.payments import disputes
+from shop_orders.payments import disputes, inbox
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,8 @@ def possible_steps(order: Order) -> list[str]:
     if any(line.shipped_quantity > line.restocked_quantity for line in lines):
         names.append("restock")
     by_hand = {provider.alias for provider in payments.available_providers() if provider.refunds_by_hand}
-    if any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts):
+    may_miss_a_refund = any(payment.refundable_amount and payment.provider not in by_hand for payment in attempts)
+    if may_miss_a_refund or inbox.held_refunds(order).exists():
         names.append("record_refund")
     return [*names, *_steps_to_decide(order), "note"]
 

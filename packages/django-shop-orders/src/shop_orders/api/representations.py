@@ -11,8 +11,9 @@ from shop_core.money import as_text
 
 from shop_orders import carts, lifecycle, payments, tracking
 from shop_orders.api import schemas
-from shop_orders.models import Credit, Order, OrderEvent, Payment, Refund, Shipment
+from shop_orders.models import Credit, Order, OrderEvent, Payment, ProviderEvent, Refund, Shipment
 from shop_orders.payment_providers import awaits_online_payment, refund_needs_decision
+from shop_orders.payments import disputes
 from shop_orders.pricing.amounts import rate_text
 
 
@@ -248,17 +249,26 @@ def staff_order(row: Order) -> schemas.StaffOrderOut:
         awaits_online_payment=awaits_online_payment(row),
         can_be_reinstated=lifecycle.can_be_reinstated(row),
         events=[_staff_event(entry) for entry in row.events.select_related("actor").order_by("id")],
-        payments=[_staff_payment(attempt) for attempt in row.payments.all()],
+        payments=_staff_payments(row),
         credits=[_credit(given, row.currency) for given in row.credits.select_related("actor").order_by("id")],
         shipments=[shipment(parcel) for parcel in row.shipments.prefetch_related("lines__order_line")],
     )
 
 
-def _staff_payment(row: Payment) -> schemas.StaffPaymentOut:
+def _staff_payments(row: Order) -> list[schemas.StaffPaymentOut]:
+    held = list(disputes.held(row))
+    return [_staff_payment(attempt, [one for one in held if one.payment == attempt]) for attempt in row.payments.all()]
+
+
+def _staff_payment(row: Payment, held: list[ProviderEvent]) -> schemas.StaffPaymentOut:
     amounts = {"captured_amount": row.captured_amount, "refunded_amount": row.refunded_amount}
     more = {name: as_text(amount, row.currency) for name, amount in amounts.items()}
     more |= {"provider_reference": row.provider_reference, "error": row.error}
-    return schemas.StaffPaymentOut(**{**payment(row).model_dump(), **more}, needs_decision=row.needs_decision)
+    return schemas.StaffPaymentOut(
+        **{**payment(row).model_dump(), **more},
+        needs_decision=row.needs_decision,
+        held_disputes=[schemas.HeldDisputeOut(reference=one.refund_reference, detail=one.detail) for one in held],
+    )
 
 
 def _staff_event(row: OrderEvent) -> schemas.StaffEventOut:

@@ -296,12 +296,21 @@ class StaffEventOut(EventOut):
     last_error: str
 
 
+class HeldDisputeOut(BaseModel):
+    """A dispute of a payment that is held for review, for ``resolve-dispute/``."""
+
+    reference: str
+    """The provider's id of the dispute; empty if it has none."""
+    detail: str
+
+
 class StaffPaymentOut(PaymentOut):
     captured_amount: str
     refunded_amount: str
     provider_reference: str
     needs_decision: bool
     """Whether staff have to enter the amount received; ``error`` says why."""
+    held_disputes: list[HeldDisputeOut]
 
 
 class StaffRefundOut(RefundOut):

@@ -46,6 +46,10 @@ def list_orders(
     placed_from: Annotated[When | None, Query(None)],
     placed_until: Annotated[When | None, Query(None)],
     refund_due: Annotated[bool, Query(default=False, description="Only orders with money to refund.")],
+    needs_decision: Annotated[
+        bool,
+        Query(default=False, description="Only orders with a payment, refund or dispute that staff have to decide."),
+    ],
 ) -> OrderPage:
     auth.check_permission(request, "shop_orders.view_order")
     wanted = {
@@ -59,6 +63,8 @@ def list_orders(
         rows = rows.filter(pk__in=Order.objects.search(q).values("pk"))
     if refund_due:
         rows = rows.filter(pk__in=Order.objects.refund_due().values("pk"))
+    if needs_decision:
+        rows = rows.filter(pk__in=Order.objects.needs_decision().values("pk"))
     if after:
         rows = rows.filter(before(order_numbered(after)))
     return page(rows, limit)

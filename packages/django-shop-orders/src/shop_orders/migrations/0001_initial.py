@@ -1559,6 +1559,12 @@ class Migration(migrations.Migration):
                 name="shop_orders_inbox_undecided",
             ),
         ),
+        migrations.AddIndex(
+            model_name="providerevent",
+            index=models.Index(
+                condition=models.Q(("outcome", "held")), fields=["payment"], name="shop_orders_inbox_held"
+            ),
+        ),
         migrations.AddConstraint(
             model_name="providerevent",
             constraint=models.UniqueConstraint(

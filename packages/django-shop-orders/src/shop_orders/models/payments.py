@@ -257,6 +257,7 @@ class ProviderEvent(models.Model):
                 condition=Q(outcome__in=("received", "waiting", "unmatched")),
                 name="shop_orders_inbox_undecided",
             ),
+            models.Index(fields=("payment",), condition=Q(outcome="held"), name="shop_orders_inbox_held"),
         ]
 
     def __str__(self) -> str:

@@ -120,6 +120,12 @@ def close_refunds(payment: Payment, *, were_recorded: bool) -> None:
     undecided.update(outcome=Outcome.APPLIED if were_recorded else Outcome.IGNORED)
 
 
+def held_refunds(order: Order) -> QuerySet[ProviderEvent]:
+    """The held events about refunds of the order's captured payments. ``record_provider_refund`` closes them."""
+    is_captured = Q(payment__order=order, payment__status=Payment.Status.CAPTURED)
+    return ProviderEvent.objects.filter(is_captured, kind__in=REFUND_KINDS, outcome=Outcome.HELD)
+
+
 def apply_early_events(order: Order, payment: Payment) -> None:
     """Apply the events that arrived before their payment's reference was known. The caller has locked both rows."""
     early = ProviderEvent.objects.select_for_update(of=("self",)).filter(
