@@ -117,6 +117,7 @@ def check_plugins(core: Path, folder: Path) -> None:
         suite = folder / "suite-plugins" / source.name
         shutil.copytree(source / "tests", suite / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(source / "pyproject.toml", suite)  # the settings of pytest
+        shutil.copy(source / "README.md", suite)  # a test compares its tables with the code
         run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=suite)
 
 

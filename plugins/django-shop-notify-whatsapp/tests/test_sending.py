@@ -1,6 +1,8 @@
 """What is sent, and what each of Meta's responses becomes."""
 
 import logging
+import re
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -8,6 +10,7 @@ from meta import NUMBER_ID, THROUGHPUT, TOKEN, WAMID, error
 from shop_notify.exceptions import PermanentFailure, SetupFailure, TemporaryFailure, UnknownOutcome
 from shop_notify.notifiers import Message, get_notifier
 from shop_notify_whatsapp import WhatsAppCloudNotifier
+from shop_notify_whatsapp.errors import PERMANENT, PERMISSION_CODES, SETUP, TEMPORARY
 
 ORDER = {"number": "K7Q", "total": "10.00", "currency": "KES", "note": "two\nlines\tand    blanks", "empty": " "}
 UNSUPPORTED = "Unsupported post request. Object with ID '106540352242922' does not exist"
@@ -27,12 +30,14 @@ RESPONSES = [
     ("not registered", 400, error(133010, "Phone number Not Registered"), SetupFailure, "133010", "registered"),
     ("policy", 403, error(368, "Temporarily blocked for policies violations"), SetupFailure, "368", "policy"),
     ("unknown number id", 400, error(100, UNSUPPORTED, error_subcode=33), SetupFailure, "100", "does not exist"),
+    ("unknown path", 400, error(2500, "Unknown path components"), SetupFailure, "2500", "api_version"),
     ("new code with 403", 403, error(139999, "Something new"), SetupFailure, "139999", "Something new"),
     ("401 without a body", 401, b"", SetupFailure, "401", "base_url"),
     ("404 of another server", 404, HTML, SetupFailure, "404", "base_url"),
     ("redirection", 302, b"", SetupFailure, "302", "base_url"),
     ("rate limit", 400, error(130429, "Rate limit hit", THROUGHPUT), TemporaryFailure, "130429", THROUGHPUT),
     ("rate limit by HTTP", 429, error(130429, "Rate limit hit"), TemporaryFailure, "130429", "Rate limit"),
+    ("details with control characters", 400, error(4, "Too", "a\x00\nb"), TemporaryFailure, "4", "Too: a  b"),
     ("account's limit", 400, error(80007, "Rate limit issues"), TemporaryFailure, "80007", "Rate limit"),
     ("app's limit", 400, error(4, "API Too Many Calls"), TemporaryFailure, "4", "Too Many"),
     ("pair rate limit", 400, error(131056, "Pair rate limit hit"), TemporaryFailure, "131056", "Pair"),
@@ -229,6 +234,7 @@ def test_token_that_meta_repeats_is_in_no_error_and_no_receipt(notifier, meta, c
         {"api_version": "23"},
         {"base_url": "graph.facebook.com"},
         {"base_url": "ftp://graph.facebook.com"},
+        {"base_url": "https://graph.facebook.com?a=1"},
         {"templates": {"order_placed": "order_placed"}},
         {"templates": {"order_placed": {"name": "Order", "languages": ["en_US"]}}},
         {"templates": {"order_placed": {"name": "order", "languages": "en_US"}}},
@@ -253,4 +259,19 @@ def test_wrong_options_are_refused_and_not_repeated(options, changes):
 def test_name_of_the_entry_point_is_enough_in_the_settings(capsys):
     assert isinstance(get_notifier("whatsapp"), WhatsAppCloudNotifier)
     call_command("list_notifiers")
-    assert "whatsapp_cloud  (shop_notify_whatsapp:WhatsAppCloudNotifier)" in capsys.readouterr().out
+    listed = capsys.readouterr().out.partition("whatsapp_cloud  (shop_notify_whatsapp:WhatsAppCloudNotifier)\n")[2]
+    assert "from: django-shop-notify-whatsapp\n" in listed
+    assert "access_token (required, secret)" in listed
+    assert "install: " not in listed
+
+
+def test_readme_lists_every_code_where_the_table_has_it():
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([0-9][^|]*) \| (kept|sent again|refused)", text, re.MULTILINE)
+    listed = {kind: codes_of(codes) for codes, kind in rows}
+    assert listed == {"kept": {*SETUP, *PERMISSION_CODES}, "sent again": {*TEMPORARY}, "refused": {*PERMANENT}}
+
+
+def codes_of(text):
+    ranges = re.findall(r"(\d+)(?: to (\d+))?", text)
+    return {code for first, last in ranges for code in range(int(first), int(last or first) + 1)}

@@ -58,6 +58,7 @@ def test_several_statuses_entries_and_escaped_letters_are_all_read(notifier):
         webhook(status("delivered"), number_id="1"),
         webhook(),
         webhook({**status("delivered"), "status": "deleted"}, {**status("delivered"), "status": ["sent"]}),
+        webhook({**status("delivered"), "id": ""}, {**status("delivered"), "id": "wamid.\x00"}),
         webhook({**status("delivered"), "id": None}, {"status": "sent"}, "sent", None),
         {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "account_update", "value": {}}]}]},
         {"entry": [{"changes": [{"value": None}, 7]}, 7]},
@@ -78,6 +79,12 @@ def test_message_of_a_customer_has_no_report(notifier):
     value = data["entry"][0]["changes"][0]["value"]
     value["messages"] = [{"from": "254711000001", "id": "wamid.7", "type": "text", "text": {"body": "STOP"}}]
     assert list(notifier.read_report(signed(data))) == []
+
+
+def test_failed_message_without_its_errors_has_failed(notifier):
+    for errors in ([], None, ["131047"], {}):
+        (report,) = notifier.read_report(signed(webhook({**status("failed"), "errors": errors})))
+        assert (report.state, report.status, report.detail) == ("failed", "failed", "")
 
 
 @pytest.mark.parametrize("given", ["", "sha256=", "sha1=0", "ü"])

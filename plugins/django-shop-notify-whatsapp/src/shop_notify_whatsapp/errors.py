@@ -26,8 +26,11 @@ SETUP: Mapping[int, str] = {
     3: "The access token lacks the permission whatsapp_business_messaging.",
     10: "The access token lacks the permission whatsapp_business_messaging.",
     33: "The phone number with this phone_number_id was deleted.",
+    102: "The access token is not valid any more. Create another one for the system user.",
     190: "The access token has expired or was revoked. Create another one for the system user.",
     368: "The WhatsApp Business Account is restricted because of its policy violations. See WhatsApp Manager.",
+    803: "There is no phone number with this phone_number_id.",
+    2500: "Meta does not know the URL: compare phone_number_id, api_version and base_url with API Setup.",
     131005: "The access token may not use this phone number. Give its system user access to the account.",
     131031: "The WhatsApp Business Account is locked. See WhatsApp Manager.",
     131037: "The display name of the phone number is not approved. See WhatsApp Manager.",
@@ -48,6 +51,8 @@ TEMPORARY: Mapping[int, float | None] = {
     1: None,  # API unknown: possible server error
     2: None,  # API service: downtime or overload
     4: 60,  # the app's limit of API calls
+    17: 60,  # the user's limit of API calls
+    613: 60,  # another limit of API calls
     80007: 60,  # the account's limit of API calls
     130429: 30,  # throughput of the number
     131000: None,  # something went wrong
@@ -106,11 +111,12 @@ def failure_of(status: int, content: Mapping[str, Any], *, retry_after: float | 
 
 
 def describe(error: Mapping[str, Any]) -> str:
-    """The code and Meta's words: “131047 Re-engagement message: more than 24 hours have passed ...”."""
+    """The code and Meta's words, printable: “131047 Re-engagement message: more than 24 hours have passed ...”."""
     data = error.get("error_data")
     title = error.get("title") or error.get("message") or ""
     details = data.get("details", "") if isinstance(data, Mapping) else ""
-    return f"{error.get('code')} {title}: {details}".rstrip(" :")[:MAX_DETAIL]
+    text = f"{error.get('code')} {title}: {details}".rstrip(" :")[:MAX_DETAIL]
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _failure_of_unlisted_code(status: int, error: Mapping[str, Any], retry_after: float | None) -> DeliveryFailure:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from shop_notify.notifiers import (
@@ -33,6 +32,7 @@ class WhatsAppCloudNotifier(SmsNotifier):
     """
 
     channel = "whatsapp"
+    extra = ""  # the package requires phonenumberslite itself
     max_text = 4096
     secret_options = frozenset({"access_token", "app_secret", "verify_token"})
     timeout_seconds: ClassVar[float] = 10.0
@@ -63,8 +63,7 @@ class WhatsAppCloudNotifier(SmsNotifier):
             raise ValueError("“phone_number_id” is the number's id in WhatsApp → API Setup, not the number itself.")
         if not re.fullmatch(r"v[0-9]{1,3}\.[0-9]{1,2}", api_version):
             raise ValueError("“api_version” is a version of the Graph API, such as v23.0.")
-        server = urlsplit(base_url)
-        if server.scheme not in {"https", "http"} or not server.hostname:
+        if not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w./-]*)?", base_url):
             raise ValueError("“base_url” begins with https:// and names a server.")
         self._free_text, self._phone_number_id = free_text, str(phone_number_id)
         self._templates = {event: Template.from_option(event, option) for event, option in (templates or {}).items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from shop_notify_whatsapp.errors import describe
 
 __all__ = ["answer", "check_signature", "reports_in"]
 
+ID = re.compile(r"[!-~]{1,500}")
 STATES: Mapping[str, str] = {
     "sent": "sent",
     "delivered": "delivered",
@@ -66,11 +68,14 @@ def reports_in(body: bytes, phone_number_id: str) -> Iterator[Report]:
 def _report(status: Mapping[str, Any]) -> Iterator[Report]:
     """``recipient_id`` is left out: WhatsApp writes some numbers differently, such as those of Brazil and Mexico."""
     name, provider_id = status.get("status"), status.get("id")
-    if isinstance(name, str) and name in STATES and isinstance(provider_id, str) and provider_id:
-        errors = _mappings(status, "errors")
-        codes = "".join(f" {error.get('code')}" for error in errors)
-        detail = "; ".join(describe(error) for error in errors)
-        yield Report(provider_id=provider_id, status=f"{name}{codes}", state=STATES[name], detail=detail)
+    if not isinstance(name, str) or name not in STATES or not isinstance(provider_id, str):
+        return
+    if not ID.fullmatch(provider_id):
+        return
+    errors = _mappings(status, "errors")
+    detail = describe(errors[0]) if errors else ""
+    shown = f"{name} {detail.partition(' ')[0]}".strip()
+    yield Report(provider_id=provider_id, status=shown, state=STATES[name], detail=detail)
 
 
 def _mappings(parent: Any, key: str) -> Sequence[Mapping[str, Any]]:
