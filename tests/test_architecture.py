@@ -3,6 +3,7 @@
 import ast
 import itertools
 import re
+import sys
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -205,6 +206,33 @@ def test_modules_import_only_their_layer_and_lower_ones(package):
             if layer(target, package) > layer(name, package) or (is_api and package != "shop_core"):
                 crossings.append(f"{name} imports {target}")
     assert crossings == []
+
+
+def test_pages_of_the_package_use_public_names_only():
+    """A site can write the same pages: they use what the reference lists, models, exceptions, settings, and Draft."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    from shop_reference.python import CORE, FUNCTIONS
+
+    listed = {f"shop_core.{name}.{thing}" for name, things in CORE.items() for thing in things.split()}
+    listed |= {
+        f"shop_orders.{name}.{thing}" for name, row in FUNCTIONS["shop_orders"].items() for thing in row.split()
+    }
+    listed |= {"shop_orders.conf.app_settings", "shop_orders.pricing.Draft"}
+    places = ("shop_orders.contrib.pages", "shop_orders.models.", "shop_orders.exceptions.")
+    used = set()
+    for path in source("shop_orders").glob("contrib/pages/**/*.py"):
+        known = {name.rpartition(".")[2]: name for name in imports(path) if name.startswith("shop_")}
+        modules_of = {short: name for short, name in known.items() if name.removeprefix("shop_orders.") in ROOMS}
+        used |= set(known.values()) - set(modules_of.values())
+        for node in ast.walk(parsed(path)):
+            match node:
+                case ast.Attribute(value=ast.Name(id=short), attr=name) if short in modules_of:
+                    used.add(f"{modules_of[short]}.{name}")
+    assert len(used) > 40
+    assert [name for name in sorted(used - listed) if not name.startswith(places) and name != "shop_core.limits"] == []
+
+
+ROOMS = {name for name in LAYERS["shop_orders"] if name not in {"__init__", "models", "exceptions", "conf"}}
 
 
 @pytest.mark.parametrize("package", LAYERS)

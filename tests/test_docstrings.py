@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 
 from django.contrib.admin import ModelAdmin
+from django.forms import Form
+from django.views import View
 from shop_orders.product_sources import ProductSource
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs"))
@@ -21,8 +23,8 @@ LISTED = [
     *((f"{app}.{module}", names) for app, rooms in FUNCTIONS.items() for module, names in rooms.items()),
     *CLASSES.values(),
 ]
-DOCUMENTED_ELSEWHERE = {*dir(ModelAdmin), *dir(ProductSource)}
-"""Methods of mixins and stand-ins, whose contract is that of Django's class or of the protocol."""
+DOCUMENTED_ELSEWHERE = {*dir(ModelAdmin), *dir(ProductSource), *dir(Form), *dir(View), *View.http_method_names}
+"""Methods of mixins, views, forms and stand-ins, whose contract is that of Django's class or of the protocol."""
 
 FILLERS = {"a", "all", "an", "and", "for", "in", "is", "it", "its", "of", "or", "that", "the", "this", "to", "whether"}
 

@@ -81,7 +81,7 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         ),
         "tracking": "Tracking of refunds_of",
         "guest_links": "token_for is_valid",
-        "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget",
+        "pages": "current_cart current_view own_cart own_order add_to_cart cart cart_token forget connect",
         "pricing": "price tax_at",
         "pricing.parts": "amount_of_lines amount_of_shipping tax_lines_of",
         "events": "order_payload announce_due muted",
@@ -91,6 +91,16 @@ FUNCTIONS: Mapping[str, Mapping[str, str]] = {
         "payment_providers": "aliases payment_provider obstacle minor_units from_minor_units",
         "jobs": "run_due overdue",
         "api.problems": "register",
+        "contrib.pages.delivery": "DeliveryOption by_code",
+        "contrib.pages.links": "order_path",
+        "contrib.pages.views.base": "Page OrderPage",
+        "contrib.pages.views.cart": "ShowCart AddToCart ChangeCart ClearCart",
+        "contrib.pages.views.checkout": "EnterDetails ReviewOrder PlaceOrder",
+        "contrib.pages.views.orders": (
+            "FindOrder ShowOrder Thanks CancelOrder look_at_payment waits_until awaits_money"
+        ),
+        "contrib.pages.views.paying": "PayOrder",
+        "contrib.pages.forms": "ShopForm AddressFields CheckoutForm FindOrderForm",
     },
     "shop_notify": {
         "outbox": "put resend resend_once retry retry_dead",

@@ -26,11 +26,11 @@ from shop_notify.exceptions import ShopNotifyError
 from shop_notify.models import Notification
 from shop_orders.admin import STEPS, OrderAdmin, possible_steps
 from shop_orders.admin.forms import StepForm
+from shop_orders.contrib.pages.templatetags.shop_orders_pages import money
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import IncomingPayment, Order, OrderLine, OrderStatus, PaymentStatus
 from shop_orders.payment_providers import label_of
 from storefront import shipping
-from storefront.templatetags.storefront import money
 
 from backoffice import order_page, sales, steps
 

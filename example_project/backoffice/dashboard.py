@@ -22,8 +22,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from shop_catalog.models import Product
 from shop_notify.models import Notification, State
+from shop_orders.contrib.pages.templatetags.shop_orders_pages import price
 from shop_orders.models import IncomingPayment, Order, OrderStatus
-from storefront.templatetags.storefront import price
 
 from backoffice import lists, plots, sales
 from backoffice.sales import Period

@@ -68,6 +68,7 @@ if settings.DEMO:
 if settings.SERVE_MEDIA:
     urlpatterns.append(path("media/<path:path>", media.serve))
 urlpatterns.append(path("", include("storefront.urls")))
+urlpatterns.append(path("", include("shop_orders.contrib.pages.urls")))
 
 handler400 = "storefront.views.errors.bad_request"
 handler403 = "storefront.views.errors.forbidden"

@@ -5,8 +5,3 @@ from django.utils.translation import gettext_lazy as _
 class StorefrontConfig(AppConfig):
     name = "storefront"
     verbose_name = _("Storefront")
-
-    def ready(self) -> None:
-        from storefront import merging
-
-        merging.connect()

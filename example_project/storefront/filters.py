@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from shop_catalog import browsing
 from shop_core.money import MAX_AMOUNT
-
-from storefront.templatetags.storefront import price
+from shop_orders.contrib.pages.templatetags.shop_orders_pages import price
 
 SORTS = {
     "relevance": gettext_lazy("Best match"),

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.conf import settings
-from django.urls import reverse
-
-
-def order_path(order_number: str, token: str = "", *, name: str = "order") -> str:
-    """The path of a page about an order, with the signed token for guests."""
-    path = reverse(f"storefront:{name}", kwargs={"number": order_number})
-    return f"{path}?{urlencode({'token': token})}" if token else path
+from shop_orders.contrib.pages.links import order_path
 
 
 def order_url(order_number: str, token: str) -> str:

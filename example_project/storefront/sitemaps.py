@@ -14,7 +14,10 @@ from django.views.decorators.http import require_safe
 from shop_catalog import categories
 from shop_catalog.models import Product
 
-PRIVATE = ("account", "cart", "checkout", "orders", "search", "visitor")
+PRIVATE = (
+    *("storefront:account", "storefront:search", "storefront:visitor"),
+    *("shop_orders_pages:cart", "shop_orders_pages:checkout", "shop_orders_pages:orders"),
+)
 """Pages that are private or have endless variants, such as the search."""
 PRIVATE_PATHS = ("/accounts/", "/admin/", "/api/", "/payments/", "/notify/", "/language/")
 
@@ -56,7 +59,7 @@ SITEMAPS = {"pages": PageSitemap, "categories": CategorySitemap, "products": Pro
 @cache_control(max_age=3600, public=True)
 def robots(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """``robots.txt`` (RFC 9309)."""
-    closed = [*(reverse(f"storefront:{name}") for name in PRIVATE), *PRIVATE_PATHS]
+    closed = [*(reverse(name) for name in PRIVATE), *PRIVATE_PATHS]
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed), ""]
     lines.append(f"Sitemap: {settings.SITE_URL}{reverse('storefront:sitemap')}")
     return HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")

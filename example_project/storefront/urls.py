@@ -1,4 +1,4 @@
-"""Pages of the shop."""
+"""Pages of the shop. Those of the package follow (config/urls.py); a path of the same form here replaces one."""
 
 from django.contrib.sitemaps import views as sitemap_views
 from django.urls import path
@@ -18,19 +18,13 @@ urlpatterns = [
     path("product/<slug:slug>/review/", catalogue.review, name="review"),
     path("visitor/", visitor.tools, name="visitor"),
     path("language/<str:language>/", visitor.language, name="language"),
-    path("cart/", cart.show, name="cart"),
-    path("cart/add/", cart.add, name="cart_add"),
-    path("cart/change/", cart.change, name="cart_change"),
-    path("cart/clear/", cart.clear, name="cart_clear"),
-    path("checkout/", checkout.details, name="checkout"),
-    path("checkout/review/", checkout.review, name="checkout_review"),
-    path("checkout/place/", checkout.place, name="checkout_place"),
-    path("orders/", orders.find, name="orders"),
-    path("orders/<str:number>/", orders.show, name="order"),
-    path("orders/<str:number>/thanks/", orders.thanks, name="order_thanks"),
-    path("orders/<str:number>/waiting/", orders.waiting, name="order_waiting"),
-    path("orders/<str:number>/pay/", orders.pay, name="order_pay"),
-    path("orders/<str:number>/cancel/", orders.cancel, name="order_cancel"),
+    path("cart/add/", cart.add),
+    path("checkout/", checkout.EnterDetails.as_view()),
+    path("checkout/review/", checkout.ReviewOrder.as_view()),
+    path("orders/", orders.FindOrder.as_view()),
+    path("orders/<str:number>/", orders.ShowOrder.as_view()),
+    path("orders/<str:number>/thanks/", orders.Thanks.as_view()),
+    path("orders/<str:number>/waiting/", orders.Waiting.as_view(), name="order_waiting"),
     path("account/", account.overview, name="account"),
     path("account/orders/", account.orders, name="account_orders"),
     path("account/profile/", account.profile, name="account_profile"),

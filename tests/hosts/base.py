@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "ninja",
     "hosts",
     "shop_orders",
+    "shop_orders.contrib.pages",
     "shop_notify",
 ]
 MIDDLEWARE = [
@@ -103,6 +104,12 @@ SHOP_NOTIFY: dict[str, Any] = {
         {
             "signal": "hosts.mailbox.cup_washed",
             "event": "cup_washed",
+            "to": ["customer"],
+            "via": ["email"],
+        },
+        {
+            "signal": "shop_orders.contrib.pages.signals.order_link_asked",
+            "event": "order_link",
             "to": ["customer"],
             "via": ["email"],
         },

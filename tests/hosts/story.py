@@ -135,6 +135,38 @@ def test_guest_orders_and_pays_and_staff_ship_and_refund(mug, staff):
         follow_links(staff, page, opens=KIND == "desk")
 
 
+def send(guest, page, **values):
+    """Send the form of a page with its hidden fields, and return the page that follows."""
+    fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.content.decode()))
+    path = values.pop("to", page.request["PATH_INFO"])
+    shown = guest.post(path, {**fields, **values}, follow=True)
+    assert shown.status_code == 200, path
+    return shown
+
+
+def test_guest_buys_through_the_pages(mug):
+    guest = Client(enforce_csrf_checks=True)
+    page = send(guest, guest.get("/shop/orders/"), to="/shop/cart/add/", product=mug, quantity=2)
+    assert "Mug is in your cart." in page.content.decode()
+    fields = {**CONTACT, **ADDRESS, "payment": "test"}
+    page = send(guest, guest.get("/shop/checkout/"), **fields)
+    page = send(guest, page, to="/shop/checkout/place/")
+    page = send(guest, page, to=page.request["PATH_INFO"], payment="test")
+    assert page.request["PATH_INFO"].startswith("/pay/test/")
+    page = guest.post(page.request["PATH_INFO"], {**tokens(page), "choice": "pay"}, follow=True)
+    assert "Your payment arrived" in page.content.decode()
+    order = Order.objects.get()
+    assert (order.payment_status, order.total, available(mug)) == ("paid", Decimal("25.00"), 3)
+    send(guest, guest.get("/shop/orders/"), number=order.number, email=CONTACT["email"])
+    assert ("order_link", "email") in sent()
+    send(guest, page, to=f"/shop/orders/{order.number}/cancel/", reason="Too many")
+    assert (Order.objects.get().status, available(mug)) == ("cancelled", 5)
+
+
+def tokens(page):
+    return dict(re.findall(r'name="(csrfmiddlewaretoken)" value="([^"]*)"', page.content.decode()))
+
+
 def guest_mails():
     if settings.SHOP_NOTIFY["NOTIFIERS"]["email"]["BACKEND"].endswith("EmailNotifier"):
         return len([message for message in mail.outbox if "guest@example.org" in str(message.to)])

@@ -61,6 +61,7 @@ api = mount(NinjaAPI(title="A site"))
 common = [
     path("pay/", include("shop_orders.urls")),
     path("notify/", include("shop_notify.urls")),
+    path("shop/", include("shop_orders.contrib.pages.urls")),
     path("page/", page),
     path("async-page/", async_page),
     path("documented-page/", documented_page),

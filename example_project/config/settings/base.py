@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "demo",
     "shop_catalog",
     "shop_orders",
+    "shop_orders.contrib.pages",
     "shop_orders.contrib.allauth",
     "shop_notify",
     "mptt",

@@ -117,7 +117,7 @@ if env.text("AFRICAS_TALKING_USERNAME", ""):
     }
 
 ORDER_LINK_ROUTE: dict[str, Any] = {
-    "signal": "storefront.signals.order_link_asked",
+    "signal": "shop_orders.contrib.pages.signals.order_link_asked",
     "event": "order_link",
     "to": ["customer"],
     "via": ["email"],

@@ -17,61 +17,20 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import capfirst
 from django.utils.translation import get_language, get_language_info, ngettext
 from django.utils.translation import gettext as _
-from shop_core.money import exponent
+from shop_orders.contrib.pages.templatetags.shop_orders_pages import address_lines, money, percent, plain, price
 
-from storefront import countries
 from storefront.cards import Card, PriceTag
 from storefront.pictures import Picture
-from storefront.shipping import Delivery
 
 register = template.Library()
+for shared in (address_lines, money, percent, plain, price):
+    register.filter(shared)
 
 KEPT_CARDS = 0 if settings.DEBUG else 4096
 """The number of cards that each process keeps as HTML, about 8 MB."""
 
 FIRST, LATER = mark_safe(' fetchpriority="high"'), mark_safe(' loading="lazy" decoding="async"')
 """How a picture at the top of a page is loaded, and any other."""
-
-SYMBOLS = {
-    "KES": "KSh",
-    "USD": "$",
-    "EUR": "€",
-    "GBP": "£",
-    "UGX": "USh",
-    "TZS": "TSh",
-    "ZAR": "R",
-    "NGN": "₦",
-    "INR": "₹",
-}
-
-
-@register.filter
-def money(amount: Decimal | None, currency: str = "") -> str:
-    """An amount with all decimals of its currency: ``KSh 1,150.00``."""
-    return _written(amount, currency, trim=False)
-
-
-@register.filter
-def price(amount: Decimal | None, currency: str = "") -> str:
-    """An amount as on a price tag, without decimals if they are zero: ``KSh 1,150``."""
-    return _written(amount, currency, trim=True)
-
-
-def _written(amount: Decimal | None, currency: str, *, trim: bool) -> str:
-    if amount is None:
-        return ""
-    code = currency or settings.SHOP_CURRENCY
-    decimals = exponent(code)
-    if trim and amount == amount.to_integral_value():
-        decimals = 0
-    number = number_format(abs(amount), decimal_pos=decimals, use_l10n=True, force_grouping=True)
-    return f"{'−' if amount < 0 else ''}{SYMBOLS.get(code, code)}\u00a0{number}"
-
-
-@register.filter
-def percent(rate: Decimal) -> str:
-    """A tax rate: ``16 %`` for 0.16."""
-    return f"{number_format((rate * 100).normalize(), use_l10n=True)}\u00a0%"
 
 
 @register.simple_tag
@@ -163,6 +122,11 @@ def _no_picture(_language: str | None) -> SafeString:
     )
 
 
+@register.filter
+def item(values: Mapping[str, Any], key: Any) -> Any:
+    return values.get(str(key))
+
+
 @register.simple_tag
 def price_tag(tag: PriceTag | None) -> SafeString:
     """The price, and for a reduced one the price before. Screen readers are told which is which."""
@@ -179,29 +143,3 @@ def price_tag(tag: PriceTag | None) -> SafeString:
         _("before:"),
         price(tag.before),
     )
-
-
-@register.filter
-def plain(amount: Decimal | None) -> str:
-    """A number in machine-readable form, in every language."""
-    return "" if amount is None else f"{amount:f}"
-
-
-@register.filter
-def item(values: Mapping[str, Any], key: Any) -> Any:
-    return values.get(str(key))
-
-
-@register.filter
-def address_lines(address: Mapping[str, str]) -> list[str]:
-    """The lines of a postal address, without empty ones."""
-    place = " ".join(part for part in (address.get("postal_code"), address.get("city")) if part)
-    country = str(countries.name_of(address.get("country", "")))
-    lines = [address.get(name, "") for name in ("name", "company", "line1", "line2")]
-    return [line for line in (*lines, place, address.get("region", ""), country) if line]
-
-
-@register.simple_tag
-def delivery_price(delivery: Delivery, subtotal: Decimal) -> str:
-    amount = delivery.price_for(subtotal)
-    return _written(amount, "", trim=True) if amount else _("free")

@@ -15,10 +15,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from shop_notify.recipients import GroupChoice, preference_choices, write_preferences
 from shop_orders import customers
+from shop_orders.contrib.pages import countries, timeline
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Address, Customer, Order
 
-from storefront import countries, timeline
 from storefront.forms import AddressForm, ProfileForm
 
 ORDERS_PER_PAGE = 20

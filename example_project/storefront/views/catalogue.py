@@ -26,7 +26,7 @@ from storefront.caching import shared
 from storefront.context_processors import keep_tree, tree_of, visible_children
 from storefront.filters import RATINGS, Choice
 from storefront.forms import ReviewForm
-from storefront.limits import limited
+from storefront.limits import limited_reviews
 
 PAGE_SIZE = 24
 SUGGESTED = 6
@@ -125,7 +125,7 @@ def reviews(request: HttpRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@limited("reviews")
+@limited_reviews
 def review(request: HttpRequest, slug: str) -> HttpResponse:
     """Write a review, or change the existing one."""
     item = _listed(slug)

@@ -17,10 +17,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from shop_orders import form_tokens, personal_data
+from shop_orders.contrib.pages.forms import ShopForm
 from shop_orders.exceptions import ShopOrdersError
 from shop_orders.models import Order, OrderStatus
-
-from storefront.forms import ShopForm
 
 FINISHED = (OrderStatus.DELIVERED, OrderStatus.CANCELLED)
 

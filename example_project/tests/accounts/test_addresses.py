@@ -16,8 +16,9 @@ from django.db import IntegrityError
 from django.test import Client
 from shop_orders import customers
 from shop_orders.contrib.allauth.adapter import ALLAUTH
+from shop_orders.contrib.pages.forms import FindOrderForm
 from shop_orders.models import Customer
-from storefront.forms import CheckoutForm, FindOrderForm
+from storefront.forms import CheckoutForm
 from tests.conftest import AUTH, PASSWORD, Api, sent_mails
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,6 @@ function enhance(root) {
   for (const element of root.querySelectorAll("[data-hide-with-script]")) {
     element.hidden = true;
   }
-  for (const element of root.querySelectorAll("[data-focus]")) {
-    element.focus();
-  }
   showAddressFields();
 }
 

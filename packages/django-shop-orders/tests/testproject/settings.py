@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "ninja",
     "shop_orders",
+    "shop_orders.contrib.pages",
     "testproject.books",
 ]
 AUTH_USER_MODEL = os.environ.get("TEST_USER_MODEL", "auth.User")

@@ -29,6 +29,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", api.urls),
     path("pay/", include("shop_orders.urls")),
+    path("store/", include("shop_orders.contrib.pages.urls")),
     path("shop/add/", add),
     path("shop/cart/", show),
     path("shop/login/", log_in),

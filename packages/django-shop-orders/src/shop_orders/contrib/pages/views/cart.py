@@ -1,0 +1,116 @@
+"""The cart."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from shop_orders import carts, pages
+from shop_orders.conf import app_settings
+from shop_orders.contrib.pages import refusals
+from shop_orders.contrib.pages.views.base import Page
+from shop_orders.exceptions import ShopOrdersError
+from shop_orders.models import Cart
+from shop_orders.product_sources import product_source
+
+
+class ShowCart(Page):
+    """The cart with current prices, and what changed since the products were added."""
+
+    template_name = "shop_orders_pages/cart.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        view = pages.current_view(request)
+        problem = " ".join(refusals.sentence(error) for error in view.problems)
+        return self.render(view=view, problem=problem, max_quantity=app_settings.MAX_QUANTITY)
+
+
+class AddToCart(Page):
+    """Add a product of a form with ``product``, ``quantity`` (1 if it is left out) and ``back``, the form's page."""
+
+    throttle = "cart"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        ref, quantity = ref_of(request), quantity_of(request, default=1)
+        response, name = self.response(), name_of(ref)
+        try:
+            cart = pages.add_to_cart(request, response, ref, quantity)
+        except ShopOrdersError as error:
+            return self.refused(name, refusals.sentence(error, {ref: name}))
+        return self.added(response, name, cart)
+
+    def response(self) -> HttpResponse:
+        """The response to a product that was added. A guest's cookie is set on it."""
+        return redirect("shop_orders_pages:cart")
+
+    def added(self, response: HttpResponse, name: str, cart: Cart) -> HttpResponse:
+        """Say that a product was added. ``response`` is the one of ``response()``."""
+        del cart
+        messages.success(self.request, _("%(name)s is in your cart.") % {"name": name})
+        return response
+
+    def refused(self, name: str, problem: str) -> HttpResponse:
+        """Say why a product was not added, on the page with the form if it is a page of this site."""
+        del name
+        messages.error(self.request, problem)
+        return redirect(_back(self.request))
+
+
+class ChangeCart(Page):
+    """Set the quantity of a product; 0 removes it, as does the field ``remove``."""
+
+    throttle = "cart"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        ref, quantity = ref_of(request), quantity_of(request, default=-1)
+        if "remove" in request.POST:
+            quantity = 0
+        cart = pages.current_cart(request)
+        if cart is not None and quantity == 0:
+            carts.remove_item(cart, ref)
+            messages.success(request, _("%(name)s was removed.") % {"name": request.POST.get("name", "")[:200] or ref})
+        elif cart is not None:
+            try:
+                carts.set_quantity(cart, ref, quantity)
+            except ShopOrdersError as error:
+                messages.error(request, refusals.sentence(error, {ref: name_of(ref)}))
+        return redirect("shop_orders_pages:cart")
+
+
+class ClearCart(Page):
+    """Remove all products."""
+
+    throttle = "cart"
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        cart = pages.current_cart(request)
+        if cart is not None:
+            carts.clear(cart)
+            messages.success(request, _("Your cart is empty."))
+        return redirect("shop_orders_pages:cart")
+
+
+def ref_of(request: HttpRequest) -> str:
+    """The product reference of the form without NUL, which PostgreSQL refuses in a query."""
+    return request.POST.get("product", "").replace("\0", "")
+
+
+def quantity_of(request: HttpRequest, *, default: int) -> int:
+    """A whole number from the form, or ``default`` if it is not a number; the action refuses numbers below 1."""
+    text = request.POST.get("quantity", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+
+
+def name_of(ref: str) -> str:
+    """The name of a product, or its reference if it is not sold."""
+    product = product_source().fetch([ref]).get(ref) if ref else None
+    return product.name if product is not None else ref
+
+
+def _back(request: HttpRequest) -> str:
+    url = request.POST.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if is_ours and url.startswith("/") else "shop_orders_pages:cart"
